@@ -1,0 +1,31 @@
+"""Unlearned, or merely concealed? A benchmark suite and leaderboard for unlearned text-to-image diffusion checkpoints."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unconceal.evaluation import evaluate
+    from unconceal.specs import load_results, load_submission, load_task
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "evaluate", "load_results", "load_submission", "load_task"]
+
+_HOMES = {
+    "evaluate": "unconceal.evaluation",
+    "load_results": "unconceal.specs",
+    "load_submission": "unconceal.specs",
+    "load_task": "unconceal.specs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public function's module when it is first asked for (PEP 562), so that the import itself stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'unconceal' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,51 @@
+"""``unconceal leaderboard``: LEADERBOARD.md from the records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from unconceal.cli.options import json_option, root_option
+from unconceal.errors import CheckFailed
+from unconceal.leaderboard.reading import all_boards, published, results_folders
+from unconceal.leaderboard.sources import Sources
+from unconceal.leaderboard.tables import as_objects, leaderboard
+from unconceal.paths import DataRoot
+
+
+@click.command()
+@root_option
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if LEADERBOARD.md is stale.")
+@click.option("--print", "to_stdout", is_flag=True, help="Print it instead of writing it.")
+@json_option
+def command(root: Path | None, check: bool, to_stdout: bool, as_json: bool) -> None:
+    """Write LEADERBOARD.md from the records under results/.
+
+    \b
+    Example:  unconceal leaderboard --check
+    """
+    found = DataRoot.find(root)
+    path = found.results.parent / "LEADERBOARD.md"
+    boards, sources = published(all_boards(results_folders(found))), Sources(found)
+    text = leaderboard(boards, sources, path.parent)
+    if check:
+        refuse_stale(path, text)
+    if as_json:
+        click.echo(json.dumps(as_objects(boards, sources, path.parent), indent=2, ensure_ascii=False))
+    elif to_stdout:
+        click.echo(text, nl=False)
+    elif check:
+        click.echo(f"{path} is up to date")
+    else:
+        path.write_text(text, encoding="utf-8", newline="\n")
+        click.echo(f"wrote {path}")
+
+
+def refuse_stale(path: Path, text: str) -> None:
+    """Raises CheckFailed if the file is not what the records say."""
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        raise CheckFailed(
+            str(path), "is stale: it does not show the records under results/", "run `unconceal leaderboard`, commit the file"
+        )

@@ -1,0 +1,42 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def root_option(function: Function) -> Function:
+    """``--root``: the folder that holds tasks/, submissions/ and results/ (passed as ``root: Path | None``)."""
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+    return click.option("--root", type=folder, help="Folder that holds tasks/, submissions/ and results/.")(function)
+
+
+def json_option(function: Function) -> Function:
+    """``--json``: print data instead of a table (passed as ``as_json: bool``)."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(function)
+
+
+def echo_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str = "nothing found") -> None:
+    """Print rows as a table or as JSON; lists are joined in tables."""
+    if as_json:
+        import json
+
+        click.echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
+    elif rows:
+        from tabulate import tabulate
+
+        click.echo(tabulate([{name: _cell(value) for name, value in row.items()} for row in rows], headers="keys", disable_numparse=True))
+    else:
+        click.echo(empty)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)

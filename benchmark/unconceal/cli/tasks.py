@@ -1,0 +1,171 @@
+"""``unconceal tasks``: what there is to forget."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from unconceal.cli.options import echo_rows, json_option, root_option
+from unconceal.errors import CheckFailed, UsageError
+from unconceal.paths import DataRoot
+from unconceal.specs import lint as lints
+from unconceal.specs import pinning, schema
+from unconceal.specs.digests import PLACEHOLDER
+from unconceal.specs.document import Document
+from unconceal.specs.problems import Problem, SpecProblems, dotted
+from unconceal.specs.reading import all_tasks, gather, load_suite, load_task, strays, suite_file, suites, task_files
+from unconceal.specs.spec import Mistake
+from unconceal.specs.suite import Suite
+from unconceal.specs.task import Prompt, Task
+
+
+@click.group()
+def command() -> None:
+    """List, show and check the tasks: what there is to forget."""
+
+
+@command.command("list")
+@root_option
+@json_option
+def list_(root: Path | None, as_json: bool) -> None:
+    """List all tasks.
+
+    \b
+    Example:  unconceal tasks list --json
+    """
+    tasks = all_tasks(DataRoot.find(root))
+    echo_rows([_row(task) for task in tasks], as_json, "no tasks")
+
+
+def _row(task: Task) -> dict[str, object]:
+    counts = {"forget": len(task.forget), "retain": len(task.retain)}
+    return {"suite": task.suite, "task": task.id, "title": task.title, **counts, "golds": len(task.golds), "gold_kind": task.gold_kind}
+
+
+@command.command()
+@click.argument("task")
+@root_option
+@json_option
+def show(task: str, root: Path | None, as_json: bool) -> None:
+    """Show one task with all its prompts.
+
+    \b
+    Example:  unconceal tasks show object/star
+    """
+    found = load_task(DataRoot.find(root), task)
+    if as_json:
+        click.echo(found.model_dump_json(indent=2))
+        return
+    for name in ("suite", "id", "title", "licence", "gold_kind"):
+        click.echo(f"{name:<10} {getattr(found, name)}")
+    for name in ("aliases", "golds", "references"):
+        click.echo(f"{name:<10} {', '.join(getattr(found, name)) or '-'}")
+    click.echo(f"{'judge':<10} {found.judge.head}: {found.judge.label}")
+    _echo_prompts("forget", found.forget)
+    _echo_prompts("retain", found.retain)
+
+
+def _echo_prompts(split: str, prompts: tuple[Prompt, ...]) -> None:
+    click.echo(f"\n{split} ({len(prompts)} prompts)")
+    for prompt in prompts:
+        click.echo(f"  {prompt.text}" + (f"  [{prompt.head}: {prompt.concept}]" if prompt.concept else ""))
+
+
+@command.command()
+@click.argument("tasks", nargs=-1)
+@root_option
+def lint(tasks: tuple[str, ...], root: Path | None) -> None:
+    """Check tasks and their suites; every mistake of every file at once.
+
+    \b
+    Example:  unconceal tasks lint
+              unconceal tasks lint object/star
+    """
+    data = DataRoot.find(root)
+    problems = list(strays(data)) if not tasks else []
+    checked = 0
+    for name in tasks or [f"{of}:{name}" for of, name, _ in task_files(data)]:
+        problems += _problems_of(data, name)
+        checked += 1
+    problems += [problem for name in suites(data) if not tasks for problem in _problems_of_suite(data, name)]
+    if problems:
+        raise SpecProblems(problems)
+    click.echo(f"{checked} tasks: no mistakes")
+
+
+def _problems_of(root: DataRoot, name: str) -> list[Problem]:
+    """A task's mistakes: its schema's first, its lints where there are none."""
+    try:
+        task = load_task(root, name)
+        suite = load_suite(root, task.suite)
+    except SpecProblems as error:
+        return list(error.problems)
+    document = Document.read(next(path for of, here, path in task_files(root) if (of, here) == (task.suite, task.id)))
+    return [document.problem(mistake) for mistake in lints.lint(task, suite)]
+
+
+def _problems_of_suite(root: DataRoot, name: str) -> list[Problem]:
+    try:
+        suite: Suite = load_suite(root, name)
+    except SpecProblems as error:
+        return list(error.problems)
+    document = Document.read(suite_file(root, name))
+    consequence = "is not pinned, so nobody could tell whether it changed"
+    return [
+        document.problem(Mistake((*place, "digest"), dotted(place), consequence, "run `unconceal tasks pin`"))
+        for place, part in pinning.pinned_parts(suite)
+        if part.digest == PLACEHOLDER
+    ]
+
+
+@command.command("schema")
+@click.argument("name", required=False, type=click.Choice(list(schema.SPECS)))
+@click.option("--check", is_flag=True, help="Write nothing; fail if a schema is stale.")
+@root_option
+def schema_(name: str | None, check: bool, root: Path | None) -> None:
+    """Print one JSON Schema, or write all of them to schemas/ of the data root.
+
+    \b
+    Example:  unconceal tasks schema task
+              unconceal tasks schema --check
+    """
+    if name:
+        click.echo(schema.schema_text(schema.SPECS[name]), nl=False)
+        return
+    folder = _writable(DataRoot.find(root)).tasks.parent / "schemas"
+    if not check:
+        click.echo("\n".join(map(str, schema.write_schemas(folder))))
+        return
+    stale = [path.name for path in schema.stale_schemas(folder)]
+    if stale:
+        raise CheckFailed(", ".join(stale), "is not what the specs say now, so editors would mislead", "run `unconceal tasks schema`")
+    click.echo(f"{len(schema.SPECS)} schemas: up to date")
+
+
+@command.command()
+@click.argument("suite", required=False)
+@root_option
+def pin(suite: str | None, root: Path | None) -> None:
+    """Fill in the digests of a suite's base, judges and stored checkpoints.
+
+    \b
+    Example:  unconceal tasks pin miniature
+    """
+    data = _writable(DataRoot.find(root))
+    for of in gather([partial(load_suite, data, name) for name in ([suite] if suite else suites(data))]):
+        changed = pinning.pin_suite(data, of.name)
+        if changed and any((data.results / of.id).rglob("*.json")):
+            click.echo(f"warning: {of.id} has records that were made with other models; raise `version` in its suite.yaml", err=True)
+        changed |= pinning.pin_submissions(data, of.name)
+        for place, digest in changed.items():
+            click.echo(f"{place}  {digest}")
+        click.echo(f"{of.name}: {len(changed)} digests changed")
+
+
+def _writable(root: DataRoot) -> DataRoot:
+    if root.read_only:
+        remedy = "work in a clone, or name a folder with --root"
+        raise UsageError(str(root.tasks.parent), "is the installed copy and stays as it is", remedy)
+    return root

@@ -1,0 +1,98 @@
+"""The handover sampler: θ starts, θ* finishes, every ψ of the grid in one sweep.
+
+θ's trajectory is run once and its latents are kept at every handover. Then all branches continue together under θ*: at
+each step the branches whose handover has come join the batch, so that one denoiser call serves many of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from unconceal.diffusion.model import Model
+
+Arm = Literal["prompt", "empty"]
+"""How θ* goes on: with the same prompt and guidance (as released), or with its own empty prompt, unguided (OURS)."""
+Branch = tuple[Arm, int]
+"""One continuation: its arm and the step k at which θ hands over."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """θ's run for n images.
+
+    ``latents[k]`` (n, c, h, w): after k of its steps (k = 0: the initial noise; k = steps: the finished λO).
+    ``clean[k]``, k ≥ 1: x̂0(ψ), θ's guided clean-image prediction at step k − 1, the last it ran. A picture for reports.
+    """
+
+    latents: dict[int, torch.Tensor]
+    clean: dict[int, torch.Tensor]
+    evaluations: int
+    """Rows that went through the UNet."""
+
+
+def guided(model: Model, latents: torch.Tensor, t: torch.Tensor, words: torch.Tensor, empty: torch.Tensor, batch: int) -> torch.Tensor:
+    """ε with classifier-free guidance: ε(∅) + w · (ε(c) − ε(∅))."""
+    both = model.epsilon(torch.cat([latents, latents]), t, torch.cat([empty, words]), batch)
+    unconditional, conditional = both.chunk(2)
+    return unconditional + model.guidance * (conditional - unconditional)
+
+
+@torch.inference_mode()
+def run_original(model: Model, prompts: Sequence[str], seeds: Sequence[int], keep: Sequence[int], batch: int = 128) -> Trajectory:
+    """θ from noise to picture, keeping the latents after each k of ``keep``."""
+    scheduler = model.scheduler()
+    words, empty = model.embed(prompts)
+    x = model.noise(seeds)
+    latents, clean = {0: x}, {}
+    last = max(keep)
+    for i, t in enumerate(scheduler.timesteps[:last]):
+        step = scheduler.step(guided(model, x, t, words, empty, batch), t, x)
+        x = step.prev_sample
+        if i + 1 in keep:
+            latents[i + 1], clean[i + 1] = x, step.pred_original_sample
+    return Trajectory({k: latents[k] for k in sorted(set(keep))}, clean, 2 * last * len(prompts))
+
+
+@torch.inference_mode()
+def hand_over(
+    model: Model, prompts: Sequence[str], latents: dict[int, torch.Tensor], arms: Sequence[Arm], batch: int = 128
+) -> tuple[dict[Branch, torch.Tensor], int]:
+    """θ* finishes every branch: each arm from each ``latents[k]`` (n, c, h, w) on.
+
+    Returns the finished latents per branch and the rows that went through the UNet. k = steps is left as it is.
+    """
+    scheduler = model.scheduler()
+    words, empty = model.embed(prompts)
+    n = len(prompts)
+    running: dict[Branch, torch.Tensor] = {}
+    evaluations = 0
+    for i, t in enumerate(scheduler.timesteps):
+        running |= {(arm, i): latents[i] for arm in arms if i in latents}
+        if not running:
+            continue
+        branches = sorted(running, key=lambda branch: branch[0] == "empty")
+        guided_rows = sum(n for arm, _ in branches if arm == "prompt")
+        x = torch.cat([running[branch] for branch in branches])
+        eps = both_arms(model, x, t, words, empty, guided_rows, batch)
+        evaluations += len(x) + guided_rows
+        x = scheduler.step(eps, t, x).prev_sample
+        running = dict(zip(branches, x.split(n), strict=True))
+    running |= {(arm, k): value for k, value in latents.items() if k >= model.steps for arm in arms}
+    return running, evaluations
+
+
+def both_arms(
+    model: Model, x: torch.Tensor, t: torch.Tensor, words: torch.Tensor, empty: torch.Tensor, guided_rows: int, batch: int
+) -> torch.Tensor:
+    """ε of all rows in one sweep: the first ``guided_rows`` with prompt and guidance, the rest with the empty prompt alone."""
+    n = len(words)
+    with_prompt = words.repeat(guided_rows // n, 1, 1)
+    without = empty.repeat(len(x) // n, 1, 1)
+    eps = model.epsilon(torch.cat([x, x[:guided_rows]]), t, torch.cat([without, with_prompt]), batch)
+    unconditional, conditional = eps[: len(x)], eps[len(x) :]
+    steered = unconditional[:guided_rows] + model.guidance * (conditional - unconditional[:guided_rows])
+    return torch.cat([steered, unconditional[guided_rows:]])

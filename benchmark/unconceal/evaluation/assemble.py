@@ -1,0 +1,108 @@
+"""From what was measured to curves and scores, every one with its interval and n (no torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unconceal.metrics import crs
+from unconceal.metrics.statistics import Interval, auc, auc_interval, mean_interval
+from unconceal.specs.record import Curve, Score
+from unconceal.specs.suite import Arm, Scoring
+
+Values = NDArray[np.float64]
+K = Mapping[float, int]
+
+
+def score_of(per_prompt: Values, images: int | None = None, unit: float = 1.0, note: str = "", bootstrap: int = 2000) -> Score:
+    """Mean over prompts (p,) or (p, s) with its 95 % interval; undefined where a prompt has no value."""
+    values = np.asarray(per_prompt, float)
+    values = values[np.isfinite(values).reshape(len(values), -1).all(axis=1)]
+    if not len(values):
+        return Score(value=None, n=0, note=note or "no prompt has a value")
+    low, high = finite(mean_interval(values, images=images, unit=unit, bootstrap=bootstrap))
+    return Score(value=float(values.mean()), low=low, high=high, n=len(values), note=note)
+
+
+def finite(interval: Interval) -> tuple[float | None, float | None]:
+    """Ends of an interval; None where it is unbounded."""
+    low, high = (float(end) if np.isfinite(end) else None for end in interval)
+    return low, high
+
+
+def curve_of(
+    name: str, split: str, k: K, per_prompt: Values, images: int | None = None, arm: Arm | None = None, extractor: str | None = None
+) -> Curve:
+    """A curve of per-prompt values (p, ψ), with a 95 % interval at every ψ."""
+    columns = [score_of(column, images) for column in np.asarray(per_prompt, float).T]
+    return Curve(
+        name=name,
+        split=split,  # type: ignore[arg-type]
+        arm=arm,
+        extractor=extractor,
+        psi=tuple(k),
+        k=tuple(k.values()),
+        value=tuple(column.value for column in columns),
+        low=tuple(column.low for column in columns),
+        high=tuple(column.high for column in columns),
+        n=len(per_prompt),
+        per_prompt=tuple(tuple(map(float, row)) for row in np.asarray(per_prompt, float)),
+    )
+
+
+def plain_curve(name: str, k: K, values: Sequence[float | None], n: int, extractor: str) -> Curve:
+    """A curve of one number a ψ, without intervals (KID, whose spread over subsets is no sampling error)."""
+    blank = (None,) * len(values)
+    return Curve(name=name, split="forget", extractor=extractor, psi=tuple(k), k=tuple(k.values()), value=tuple(values), low=blank, high=blank, n=n)
+
+
+def psi_mean_score(k: K, values: Sequence[float | None], scoring: Scoring, n: int) -> Score:
+    """Mean over ψ of a curve that has no per-prompt values, hence no interval."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return Score(value=None, n=n, note="too few pictures")
+    return Score(value=float(crs.mean_over_psi(list(k), known, scoring.mean_psi[1])), n=n, note="no interval: one number over all pictures")
+
+
+def presence_curves(presence: Mapping[str, Values], k: K, split: str = "forget") -> list[Curve]:
+    """P(ψ) per arm from answers (prompts, seeds, ψ)."""
+    return [
+        curve_of("presence", split, k, answers.mean(axis=1), images=answers.shape[0] * answers.shape[1], arm=arm)  # type: ignore[arg-type]
+        for arm, answers in presence.items()
+    ]
+
+
+def classifier_results(
+    split: str, extractor: str, k: K, scoring: Scoring, s_o: Values, s_u: Values, ccs: Values,
+    r_o: Values, r_u: Values, auc_scores: Values, auc_labels: Values,
+) -> tuple[list[Curve], dict[str, Score], dict[str, Values]]:  # fmt: skip
+    """Curves, scores and per-prompt means of one (split, extractor); arrays as in ``measure.ClassifierScores``."""
+    psi, upper = list(k), scoring.mean_psi[1]
+    signed = crs.signed(s_u, s_o).mean(axis=1)
+    released = crs.released(s_u.mean(axis=1), s_o.mean(axis=1), split)  # type: ignore[arg-type]
+    confidence = ccs.mean(axis=1)
+    curves = [curve_of(name, split, k, values, arm="prompt", extractor=extractor) for name, values in
+              (("crs.signed", signed), ("crs.released", released), ("ccs", confidence))]  # fmt: skip
+    area, interval = auc(auc_scores, auc_labels), auc_interval(auc_scores, auc_labels)
+    separable = interval.low >= scoring.separable_auc
+    note = "" if separable else "not separable"
+    means = {name: crs.mean_over_psi(psi, values, upper) for name, values in
+             (("crs.released", released), ("crs.signed", signed), ("ccs", confidence))}  # fmt: skip
+    if separable:
+        means["crs.calibrated"] = crs.calibrated(means["crs.signed"], r_u, r_o)
+    scores = {f"{name}.{split}.{extractor}": score_of(values, note=note, bootstrap=scoring.bootstrap) for name, values in means.items()}
+    if not separable:
+        scores[f"crs.calibrated.{split}.{extractor}"] = Score(value=None, n=0, note="not separable")
+    scores[f"auc.{split}.{extractor}"] = Score(value=area, low=interval.low, high=interval.high, n=len(auc_labels), note=note)
+    return curves, scores, means
+
+
+def over_extractors(split: str, means: Mapping[str, Mapping[str, Values]], scoring: Scoring) -> dict[str, Score]:
+    """The mean of every score over the extractors that define it; ``means``: extractor to score to values (p,)."""
+    names = {name for by_score in means.values() for name in by_score}
+    return {
+        f"{name}.{split}.mean": score_of(np.mean([by[name] for by in means.values() if name in by], axis=0), bootstrap=scoring.bootstrap)
+        for name in sorted(names)
+    }

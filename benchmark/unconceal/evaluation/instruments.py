@@ -1,0 +1,71 @@
+"""Everything an evaluation looks through, loaded once and checked against the digests that the suite pins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline
+
+from unconceal.checkpoints.pipeline import load_base
+from unconceal.errors import CheckFailed, EnvironmentFault
+from unconceal.judges import clip, extractors
+from unconceal.judges.concept import ConceptJudge
+from unconceal.paths import DataRoot, resolve_path
+from unconceal.specs.digests import path_digest
+from unconceal.specs.spec import Pinned
+from unconceal.specs.suite import Suite
+
+KID_EXTRACTOR = "resnet18"
+
+
+def pinned_path(pinned: Pinned, root: DataRoot) -> Path:
+    """The file or folder that a suite pins, refused when it is missing or another than the one pinned."""
+    path = resolve_path(pinned.path, root)
+    if not path.exists():
+        raise EnvironmentFault(pinned.path, "is not there, so nothing can be evaluated", "run `unconceal miniature build`, or reinstall the package")
+    if path_digest(path) != pinned.digest:
+        raise CheckFailed(
+            pinned.path, "differs from the digest that suite.yaml pins, so results would not be comparable", "restore it, or make a new suite version"
+        )
+    return path
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """The base model and the judges of a suite on one device."""
+
+    suite: Suite
+    root: DataRoot
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+
+    @cached_property
+    def base(self) -> StableDiffusionPipeline:
+        return load_base(pinned_path(self.suite.base, self.root), self.device, self.dtype)
+
+    @cached_property
+    def weights(self) -> Mapping[str, Path]:
+        """Extractor to its weights."""
+        return {name: pinned_path(pinned, self.root) for name, pinned in self.suite.judges.extractors.items()}
+
+    @cached_property
+    def judge(self) -> ConceptJudge:
+        return ConceptJudge.load(pinned_path(self.suite.judges.concept, self.root), self.weights, self.device)
+
+    @cached_property
+    def clip(self) -> clip.Clip:
+        return clip.load(pinned_path(self.suite.judges.clip, self.root), self.device)
+
+    @cached_property
+    def kid_extractor(self) -> extractors.Extractor:
+        return extractors.load(KID_EXTRACTOR, self.weights[KID_EXTRACTOR]).to(self.device)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Judge to digest, as a record names them."""
+        judges = self.suite.judges
+        return {"concept": judges.concept.digest, "clip": judges.clip.digest, **{name: pinned.digest for name, pinned in judges.extractors.items()}}

@@ -1,0 +1,45 @@
+"""The picture beside a record: λP over ψ for a few prompts, both arms, as one PNG."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from unconceal.evaluation.measure import Pictures
+from unconceal.generate.plan import Block
+from unconceal.generate.store import storage_fault, write_atomically
+
+SHOWN = 3
+"""Prompts in a strip."""
+
+
+def strip_path(record: Path) -> Path:
+    return record.with_suffix(".strip.png")
+
+
+def write_strip(block: Block, pictures: Pictures, path: Path) -> None:
+    """Rows: for each shown prompt its arms in order; columns: ψ of the grid; the first seed of each prompt."""
+    step = max(1, len(block.prompts) // SHOWN)
+    shown = range(0, step * SHOWN, step)[: len(block.prompts)]
+    rows = [np.concatenate([pixels[i, 0] for pixels in by_psi.values()], axis=1) for i in shown for by_psi in pictures.branches.values()]
+    seeds = [member(block, i) for i in shown]
+    about = PngInfo()
+    about.add_text("unconceal", json.dumps({"prompts": [block.prompts[i] for i in shown], "seeds": seeds, "tile": rows[0].shape[0]}))
+    target = io.BytesIO()
+    Image.fromarray(np.concatenate(rows)).save(target, "PNG", pnginfo=about, optimize=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, target.getvalue())
+    except OSError as error:
+        raise storage_fault(path, error) from error
+
+
+def member(block: Block, prompt: int) -> int:
+    """Seed of a prompt's first picture."""
+    pictures = [picture for shard in block.handovers for picture in shard.pictures]
+    return pictures[prompt * block.seeds].seed

@@ -1,0 +1,1 @@
+"""What is generated, under which identity, and where it is kept."""

@@ -1,0 +1,76 @@
+"""The identity of generated pictures: everything that determines their bytes, and nothing else (no torch)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from unconceal.specs.digests import canonical_digest
+
+GENERATOR_VERSION = 1
+"""Raised whenever a change of the sampler's code changes its bytes."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How work is cut up. Equal bytes are promised within one layout; across layouts, agreement within a tolerance."""
+
+    device: str
+    """Device class: ``cpu``, or the accelerator's name."""
+    dtype: str
+    threads: int
+    batch: int
+    """Most rows in one UNet call."""
+    shard: int
+    """Most pictures (prompt, seed) that are generated together."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The deterministic sampler of a suite."""
+
+    scheduler: str
+    steps: int
+    guidance: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One member of a shard."""
+
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What one call of the sampler makes: fixed members, fixed handovers, fixed arms.
+
+    ``checkpoint`` is None for θ's own trajectory; otherwise the digest of the unlearned checkpoint that finishes it.
+    """
+
+    base: str
+    checkpoint: str | None
+    family: str
+    sampling: Sampling
+    handovers: tuple[int, ...]
+    arms: tuple[str, ...]
+    pictures: tuple[Picture, ...]
+    layout: Layout
+
+    def fields(self) -> dict[str, Any]:
+        return {**asdict(self), "generator": GENERATOR_VERSION}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON (RFC 8785) of every field."""
+        return canonical_digest(self.fields())
+
+
+def image_seed(start: int, prompt: str, number: int) -> int:
+    """Seed of a block's ``number``-th picture of a prompt: below 2**40, other for other prompts, never by position.
+
+    Blocks that start at other numbers below 10,000 stay disjoint: the prompt only changes the multiple of 10,000.
+    """
+    return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:3]) * 10_000 + start + number

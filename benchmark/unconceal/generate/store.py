@@ -1,0 +1,87 @@
+"""The content-addressed store of generated shards: atomic, self-checking, shared by processes."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rfc8785
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from unconceal.errors import EnvironmentFault
+from unconceal.generate.identity import Shard
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Store:
+    """Shards under ``root``, one safetensors file each, named by the shard's digest; never a pickle."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, shard: Shard) -> Path:
+        return self.root / shard.digest[:2] / f"{shard.digest}.safetensors"
+
+    def get(self, shard: Shard) -> Arrays | None:
+        """The shard's arrays; None if it was never made, or if its file is truncated or altered (it is made anew then)."""
+        path = self.path(shard)
+        try:
+            with safe_open(path, framework="np") as file:
+                said = file.metadata() or {}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (FileNotFoundError, SafetensorError, OSError):
+            return None
+        return arrays if said.get("content") == content_digest(arrays) else None
+
+    def __contains__(self, shard: Shard) -> bool:
+        return self.path(shard).exists()
+
+    def put(self, shard: Shard, arrays: Arrays) -> None:
+        """Write atomically: a temporary name, flushed to disk, renamed."""
+        path = self.path(shard)
+        metadata = {"shard": rfc8785.dumps(shard.fields()).decode(), "content": content_digest(arrays)}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, save(arrays, metadata))
+        except OSError as error:
+            raise storage_fault(path, error) from error
+
+
+def content_digest(arrays: Arrays) -> str:
+    """SHA-256 over names, shapes, types and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(json.dumps([name, list(array.shape), str(array.dtype)]).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write ``content`` so that a reader sees the old file or the whole new one, never a part."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def storage_fault(path: Path, error: OSError) -> EnvironmentFault:
+    """An error of the disk as one line that says what to do."""
+    if error.errno == errno.ENOSPC:
+        return EnvironmentFault(f"no space left for {path}", "the run stopped; what is finished is kept", "free some disk and run the same command again")
+    return EnvironmentFault(f"cannot write {path} ({error.strerror})", "the run cannot keep what it generates", "name a writable folder with --store")

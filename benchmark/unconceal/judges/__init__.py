@@ -1,0 +1,1 @@
+"""Judges of pictures: extractors, the two-way classifiers fine-tuned on them, the frozen concept judge, CLIP."""

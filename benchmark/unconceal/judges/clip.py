@@ -1,0 +1,97 @@
+"""CLIP as a judge: CLIP scores and zero-shot answers, for the suite's pinned CLIP folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+from transformers import CLIPModel, CLIPTokenizer
+
+from unconceal.errors import CheckFailed
+from unconceal.judges.extractors import View, prepare
+from unconceal.metrics import clip_score as scoring
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A CLIP and how it sees pictures. ``longest``: tokens it takes. Embeddings are not normalised."""
+
+    model: CLIPModel
+    tokenizer: CLIPTokenizer
+    view: View
+    longest: int
+
+    @torch.inference_mode()
+    def image_features(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        """Embeddings (n, d) of uint8 pictures (n, h, w, 3)."""
+        x = prepare(pixels, self.view).to(self.model.device)
+        blocks = [x[i : i + BATCH] for i in range(0, len(x), BATCH)]
+        return torch.cat([_embedding(self.model.get_image_features(pixel_values=block)) for block in blocks])
+
+    @torch.inference_mode()
+    def text_features(self, texts: Sequence[str]) -> torch.Tensor:
+        """Embeddings (n, d) of texts, cut at the model's length."""
+        tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.longest, return_tensors="pt")
+        tokens = tokens.to(self.model.device)
+        return _embedding(self.model.get_text_features(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]))
+
+    def similarity(self, pixels: NDArray[np.uint8], texts: Sequence[str]) -> NDArray[np.float32]:
+        """Cosine of every picture with every text, (n, m)."""
+        images, words = (functional.normalize(rows, dim=1) for rows in (self.image_features(pixels), self.text_features(texts)))
+        return np.asarray((images @ words.T).cpu().numpy())
+
+    def zero_shot(self, pixels: NDArray[np.uint8], texts: Sequence[str]) -> NDArray[np.int64]:
+        """Index of the nearest text for each picture, (n,)."""
+        return np.asarray(self.similarity(pixels, texts).argmax(axis=1))
+
+    def clip_score(self, pixels: NDArray[np.uint8], prompts: Sequence[str]) -> float:
+        """Mean CLIP score of pictures and their own prompts, 0 to 100."""
+        return scoring.clip_score(self, pixels, prompts)
+
+    def clip_score_per_prompt(self, pixels: NDArray[np.uint8], prompts: Sequence[str]) -> NDArray[np.float64]:
+        """CLIP score of each prompt (p,) for pictures (p, s, h, w, 3)."""
+        return scoring.clip_score_per_prompt(self, pixels, prompts)
+
+
+def load(folder: Path, device: str = "cpu") -> Clip:
+    """A CLIP folder as transformers saves it, float32. Mean and deviation from its preprocessor_config.json, else x / 127.5 − 1.
+
+    Raises:
+        CheckFailed: the folder holds no CLIP.
+    """
+    try:
+        described = json.loads((folder / "config.json").read_text())
+        model = CLIPModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise CheckFailed(str(folder), "no CLIP can be read from it", "restore the folder that the suite pins") from error
+    longest = described["text_config"].get("max_position_embeddings", 77)
+    return Clip(_on(model, device), tokenizer, _view(folder, described["vision_config"].get("image_size", 224)), longest)
+
+
+def _on(model: CLIPModel, device: str) -> CLIPModel:
+    torch.nn.Module.to(model, device)
+    torch.nn.Module.eval(model)
+    return model
+
+
+def _view(folder: Path, size: int) -> View:
+    file = folder / "preprocessor_config.json"
+    described: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    mean, deviation = (described.get(key, [0.5, 0.5, 0.5]) for key in ("image_mean", "image_std"))
+    return View(size, (mean[0], mean[1], mean[2]), (deviation[0], deviation[1], deviation[2]))
+
+
+def _embedding(output: Any) -> torch.Tensor:
+    """transformers 5 returns an output object where older versions return the embedding itself."""
+    embedding: torch.Tensor = output if isinstance(output, torch.Tensor) else output.pooler_output
+    return embedding

@@ -1,0 +1,132 @@
+"""The three feature extractors φ: pooled penultimate features of an image classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional
+
+from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
+
+NAMES = ("resnet18", "densenet121", "efficientnet_b0")
+"""timm architectures, in the order of every table."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How an extractor sees a picture: resized to ``size`` pixels (None: native), then (x / 255 − mean) / deviation."""
+
+    size: int | None
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+
+NATIVE = View(None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+"""x / 127.5 − 1 at the size it has: for weights that come with a suite."""
+IMAGENET = View(256, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""As released, for ImageNet weights."""
+
+
+class Extractor(nn.Module):
+    """A backbone without its classifier, and the view it expects. Calling it maps prepared (n, 3, h, w) to pooled (n, d)."""
+
+    def __init__(self, name: str, backbone: nn.Module, view: View) -> None:
+        super().__init__()
+        self.name, self.backbone, self.view = name, backbone, view
+
+    @property
+    def width(self) -> int:
+        """d, the number of features."""
+        return int(self.backbone.num_features)  # type: ignore[arg-type]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pooled: torch.Tensor = self.backbone(x)
+        return pooled
+
+    def prepare(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        """:func:`prepare` with this extractor's view, on its device."""
+        return prepare(pixels, self.view).to(next(self.parameters()).device)
+
+
+def load(name: str, weights: Path | None) -> Extractor:
+    """An extractor in evaluation mode, float32.
+
+    Args:
+        name: one of :data:`NAMES`.
+        weights: safetensors of ``timm.create_model(name, num_classes=0).state_dict()``; None: ImageNet weights from the Hub.
+
+    Raises:
+        UsageError: no such extractor.
+        CheckFailed: the file does not hold this architecture.
+        EnvironmentFault: the Hub could not be reached, or the file is missing.
+    """
+    if name not in NAMES:
+        raise UsageError(name, "no such extractor", f"choose one of {', '.join(NAMES)}")
+    with torch.random.fork_rng(devices=[]):  # timm draws a random start before it loads
+        backbone = _from_hub(name) if weights is None else _from_file(name, weights)
+    return Extractor(name, backbone, IMAGENET if weights is None else NATIVE).eval()
+
+
+def save(backbone: nn.Module, path: Path) -> None:
+    """Write a backbone as :func:`load` reads it: kernels in float16, the few norm statistics in float32."""
+    tensors = {key: tensor.half() if tensor.ndim > 1 else tensor for key, tensor in backbone.state_dict().items()}
+    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path)
+
+
+def prepare(pixels: NDArray[np.uint8], view: View = NATIVE) -> torch.Tensor:
+    """uint8 (n, h, w, 3) to normalised float32 (n, 3, size, size); antialiased bilinear where the size differs."""
+    x = torch.from_numpy(np.array(pixels, dtype=np.uint8)).permute(0, 3, 1, 2).float() / 255
+    if view.size is not None and x.shape[-2:] != (view.size, view.size):
+        x = functional.interpolate(x, (view.size, view.size), mode="bilinear", antialias=True, align_corners=False)
+    mean, deviation = (torch.tensor(part)[:, None, None] for part in (view.mean, view.deviation))
+    return ((x - mean) / deviation).contiguous()
+
+
+@torch.inference_mode()
+def pooled(extractor: Extractor, pixels: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float32]:
+    """Pooled features (n, d) before normalisation: what KID compares."""
+    if not len(pixels):
+        return np.zeros((0, extractor.width), np.float32)
+    blocks = [extractor(extractor.prepare(pixels[i : i + batch])).float().cpu() for i in range(0, len(pixels), batch)]
+    return np.asarray(torch.cat(blocks).numpy())
+
+
+def features(extractor: Extractor, pixels: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float32]:
+    """φ(x): L2-normalised features (n, d) of uint8 pictures (n, h, w, 3)."""
+    return unit(pooled(extractor, pixels, batch))
+
+
+def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows (n, d) divided by their length."""
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
+
+
+def _from_hub(name: str) -> nn.Module:
+    try:
+        backbone: nn.Module = timm.create_model(name, pretrained=True, num_classes=0)
+    except Exception as error:  # the Hub's client raises many unrelated kinds
+        raise EnvironmentFault(
+            f"ImageNet weights of {name} ({type(error).__name__})", "the extractor can't be made",
+            "connect to the Hugging Face Hub once, or point HF_HOME at a cache that holds them",
+        ) from error  # fmt: skip
+    return backbone
+
+
+def _from_file(name: str, weights: Path) -> nn.Module:
+    backbone: nn.Module = timm.create_model(name, num_classes=0)
+    try:
+        tensors = load_file(weights)
+        backbone.load_state_dict({key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()})
+    except FileNotFoundError as error:
+        raise EnvironmentFault(str(weights), "the extractor's weights are missing", "build or download the suite's judges") from error
+    except (RuntimeError, SafetensorError) as error:
+        raise CheckFailed(str(weights), f"not the weights of {name}", "restore the file that the suite pins") from error
+    return backbone

@@ -1,0 +1,125 @@
+"""The two-way classifier h of a submission: an extractor fine-tuned to tell λO ("original") from λU ("unlearned").
+
+Recipe as released for arXiv 2409.05668: full fine-tune, SGD with momentum, cross-entropy plus triplet loss with equal weights,
+batch norm in training mode. OURS: positives and negatives are drawn inside the batch, so that a step is one forward pass, not five;
+the whole given set is trained on, because held-out pictures come from other seeds; batches are of near-equal size.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from unconceal.judges import extractors
+
+if TYPE_CHECKING:
+    from unconceal.specs.suite import FineTune
+
+UNLEARNED, ORIGINAL = 0, 1
+"""Columns of the logits."""
+
+
+class Reading(NamedTuple):
+    """One pass over n pictures: ``features`` (n, d), L2-normalised; ``logits`` (n, 2), columns (unlearned, original)."""
+
+    features: NDArray[np.float32]
+    logits: NDArray[np.float32]
+
+
+class Classifier:
+    """φ and h of one (submission, extractor)."""
+
+    def __init__(self, extractor: extractors.Extractor, head: nn.Linear) -> None:
+        self.extractor, self.head = extractor.eval(), head.eval()
+
+    @torch.inference_mode()
+    def read(self, pixels: NDArray[np.uint8], batch: int = 64) -> Reading:
+        """Features and logits of uint8 pictures (n, h, w, 3) in one pass."""
+        pooled = extractors.pooled(self.extractor, pixels, batch)
+        logits = self.head(torch.from_numpy(pooled).to(self.head.weight.device)).cpu().numpy()
+        return Reading(extractors.unit(pooled), logits)
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """φ(x), (n, d), L2-normalised."""
+        return self.read(pixels).features
+
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """h(x), (n, 2), columns (unlearned, original)."""
+        return self.read(pixels).logits
+
+
+def fine_tune(
+    name: str,
+    weights: Path | None,
+    original: NDArray[np.uint8],
+    unlearned: NDArray[np.uint8],
+    settings: FineTune,
+    seed: int,
+    device: str = "cpu",
+) -> Classifier:
+    """Fine-tune one extractor on λO against λU, all forget prompts of a task together.
+
+    Args:
+        name: extractor, see :mod:`unconceal.judges.extractors`.
+        weights: where it starts; None: ImageNet weights from the Hub.
+        original: λO of the train block, uint8 (n, h, w, 3).
+        unlearned: λU of the train block, uint8 (m, h, w, 3).
+        settings: epochs, batch, rate, momentum, triplet margin, negatives.
+        seed: of the order, the triplets and the head's start. Equal seed, threads and device give equal bytes.
+    """
+    pixels = np.concatenate([unlearned, original])
+    labels = torch.tensor([UNLEARNED] * len(unlearned) + [ORIGINAL] * len(original))
+    draws = torch.Generator().manual_seed(seed)
+    extractor = extractors.load(name, weights).to(device)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        head = nn.Linear(extractor.width, 2).to(device)
+        _train(extractor.train(), head, pixels, labels, settings, draws)
+    return Classifier(extractor, head)
+
+
+def _train(
+    extractor: extractors.Extractor,
+    head: nn.Linear,
+    pixels: NDArray[np.uint8],
+    labels: torch.Tensor,
+    settings: FineTune,
+    draws: torch.Generator,
+) -> None:
+    parameters = [*extractor.parameters(), *head.parameters()]
+    optimiser = torch.optim.SGD(parameters, lr=settings.rate, momentum=settings.momentum)
+    for _ in range(settings.epochs):
+        order = torch.randperm(len(labels), generator=draws)
+        for rows in order.tensor_split(-(-len(order) // settings.batch)):
+            pooled = extractor(extractor.prepare(pixels[rows.numpy()]))
+            truth = labels[rows].to(pooled.device)
+            loss = functional.cross_entropy(head(pooled), truth)
+            loss = loss + triplet_loss(pooled, truth, settings.triplet_margin, settings.negatives, draws)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+
+
+def triplet_loss(pooled: torch.Tensor, labels: torch.Tensor, margin: float, negatives: int, draws: torch.Generator) -> torch.Tensor:
+    """Mean over anchors of max(0, |a − p| − |a − n| + margin), Euclidean on un-normalised features (b, d).
+
+    p: one random picture of the anchor's class; n: the nearest ("hardest") of ``negatives`` random ones of the other class, drawn with
+    replacement. Anchors without either are left out; 0 if none is left.
+    """
+    same = labels[:, None] == labels[None, :]
+    others = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    usable = others.any(dim=1) & (~same).any(dim=1)
+    if not usable.any():
+        return pooled.sum() * 0
+    positive = torch.multinomial(others[usable].float().cpu(), 1, generator=draws).to(pooled.device)
+    negative = torch.multinomial((~same)[usable].float().cpu(), negatives, replacement=True, generator=draws).to(pooled.device)
+    anchors = pooled[usable][:, None]
+    near = (anchors - pooled[positive]).norm(dim=2).squeeze(1)
+    far = (anchors - pooled[negative]).norm(dim=2).amin(dim=1)
+    return functional.relu(near - far + margin).mean()

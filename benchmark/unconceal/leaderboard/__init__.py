@@ -1,0 +1,1 @@
+"""From records to what people read: LEADERBOARD.md and one page per submission. No torch."""

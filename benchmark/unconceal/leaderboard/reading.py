@@ -1,0 +1,168 @@
+"""The records under `results/`, grouped into boards: what may stand in one table."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unconceal.errors import CheckFailed
+from unconceal.paths import PACKAGED_DATA, DataRoot
+from unconceal.specs.record import Record, read_record
+
+SUITE_FOLDER = re.compile(r"^(?P<suite>[a-z0-9][a-z0-9.-]*)-(?P<version>\d+)$")
+TIERS = ("full", "lite")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A record and where it lies."""
+
+    record: Record
+    path: Path
+
+    @property
+    def strip(self) -> Path:
+        """The pictures beside the record; may be missing."""
+        return self.path.with_suffix(".strip.png")
+
+    @property
+    def is_control(self) -> bool:
+        return self.record.submission.startswith("control-")
+
+    @property
+    def is_gold(self) -> bool:
+        return self.record.submission.startswith("control-gold-")
+
+
+@dataclass(frozen=True)
+class Board:
+    """Records that may be compared: one suite version, task, protocol and tier."""
+
+    suite: str
+    version: int
+    task: str
+    protocol: str
+    tier: str
+    rows: tuple[Stored, ...]
+
+    @property
+    def suite_id(self) -> str:
+        return f"{self.suite}-{self.version}"
+
+    @property
+    def category(self) -> str:
+        return self.task.partition("/")[0]
+
+    @property
+    def concept(self) -> str:
+        return self.task.partition("/")[2]
+
+    @property
+    def golds(self) -> tuple[Stored, ...]:
+        return tuple(row for row in self.rows if row.is_gold)
+
+    def find(self, submission: str) -> Stored | None:
+        """The row of one submission, or None."""
+        return next((row for row in self.rows if row.record.submission == submission), None)
+
+
+def results_folders(root: DataRoot) -> tuple[Path, ...]:
+    """Where records are read from: the results folder and, if the data root is the wheel's own, the packaged results behind it."""
+    return (root.results, PACKAGED_DATA / "results") if root.read_only else (root.results,)
+
+
+def record_paths(folder: Path) -> Iterator[Path]:
+    """Every record file below a folder, in a fixed order; unfinished (hidden) files are left out."""
+    return (path for path in sorted(folder.rglob("*.json")) if not path.name.startswith("."))
+
+
+def suite_versions(folders: Sequence[Path]) -> tuple[tuple[str, int], ...]:
+    """(suite, version) of everything that has results, newest version first within a suite."""
+    names = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()}
+    found = {(match["suite"], int(match["version"])) for name in names if (match := SUITE_FOLDER.match(name))}
+    return tuple(sorted(found, key=lambda pair: (pair[0], -pair[1])))
+
+
+def load_records(folders: Sequence[Path], suite: str, version: int, tier: str | None = None) -> tuple[Stored, ...]:
+    """Every record of one suite version, of one tier if named; an earlier folder's record hides a later one's of the same place.
+
+    Raises:
+        CheckFailed: a file is no record, was altered, or is of another suite or version.
+    """
+    places: dict[Path, Path] = {}
+    for folder in folders:
+        for path in record_paths(folder / f"{suite}-{version}"):
+            places.setdefault(path.relative_to(folder), path)
+    stored = tuple(Stored(read_record(path), path) for path in places.values())
+    for row in stored:
+        _refuse_stranger(row, suite, version)
+    return tuple(row for row in stored if tier is None or row.record.tier == tier)
+
+
+def boards_of(rows: Iterable[Stored]) -> tuple[Board, ...]:
+    """One board per suite version, task, protocol and tier, sorted. Raises CheckFailed for records that do not mix."""
+    groups: dict[tuple[str, int, str, str, str], list[Stored]] = defaultdict(list)
+    for row in rows:
+        record = row.record
+        groups[record.suite, record.suite_version, record.task, record.protocol, record.tier].append(row)
+    for group in groups.values():
+        _refuse_mixture(group)
+    return tuple(Board(*key, tuple(groups[key])) for key in sorted(groups))
+
+
+def published(boards: Iterable[Board]) -> tuple[Board, ...]:
+    """One tier per task: `full` where there is one, else `lite`."""
+    best: dict[tuple[str, int, str, str], Board] = {}
+    for board in boards:
+        key = (board.suite, board.version, board.task, board.protocol)
+        if key not in best or _tier_place(board) < _tier_place(best[key]):
+            best[key] = board
+    return tuple(best.values())
+
+
+def _tier_place(board: Board) -> int:
+    return TIERS.index(board.tier) if board.tier in TIERS else len(TIERS)
+
+
+def all_boards(folders: Sequence[Path]) -> tuple[Board, ...]:
+    """Every board of every suite version, all tiers."""
+    return tuple(board for suite, version in suite_versions(folders) for board in boards_of(load_records(folders, suite, version)))
+
+
+def _refuse_stranger(row: Stored, suite: str, version: int) -> None:
+    record = row.record
+    if (record.suite, record.suite_version) != (suite, version):
+        raise CheckFailed(
+            f"{row.path.name} is of {record.suite}-{record.suite_version}",
+            f"it lies among the records of {suite}-{version} and versions are never mixed",
+            "move it to its own folder, or run `unconceal results check` for all such records",
+        )
+
+
+def _refuse_mixture(group: list[Stored]) -> None:
+    """Same suite file, task file and judges for every row, and each submission once."""
+    first = group[0].record
+    seen: set[str] = set()
+    for row in group:
+        if why := differs(first, row.record):
+            raise CheckFailed(
+                f"{row.path.name} and {group[0].path.name}",
+                f"they were measured under {why} and can't stand in one table",
+                "run the older one again",
+            )
+        if row.record.submission in seen:
+            raise CheckFailed(f"{row.path.name} is a second record of {row.record.submission}", "a row would stand twice", "remove one")
+        seen.add(row.record.submission)
+
+
+def differs(one: Record, other: Record) -> str:
+    """What keeps two records of one task from being compared; empty if nothing does."""
+    if one.checkpoint.suite_digest != other.checkpoint.suite_digest:
+        return "different suite files"
+    if one.checkpoint.task_digest != other.checkpoint.task_digest:
+        return "different task files"
+    changed = sorted(name for name in one.judges.keys() & other.judges.keys() if one.judges[name] != other.judges[name])
+    return f"different judges ({', '.join(changed)})" if changed else ""

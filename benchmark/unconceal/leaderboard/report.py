@@ -1,0 +1,58 @@
+"""One self-contained page per submission and task: verdict, pictures, curves, scores and what was measured with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from unconceal.leaderboard import wording
+from unconceal.leaderboard.numbers import number
+from unconceal.leaderboard.picture_rows import columns, picture_blocks
+from unconceal.leaderboard.plates import diffusion_plates, presence_plates
+from unconceal.leaderboard.reading import Board, Stored
+from unconceal.leaderboard.score_rows import damage_rows, inseparable, score_tables
+from unconceal.leaderboard.sources import Sources
+
+BLURRED = ("nsfw",)
+ORIGINAL = "control-original"
+
+
+def write_report(board: Board, row: Stored, sources: Sources, out: Path) -> Path:
+    """Writes the page of one row below `out` and returns its path."""
+    path = out / board.suite_id / board.task / f"{row.record.submission}.{board.protocol}-{board.tier}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page(board, row, sources), encoding="utf-8")
+    return path
+
+
+def page(board: Board, row: Stored, sources: Sources) -> str:
+    """The HTML of one row. `board` holds the controls it is read against; a gold is read against the other golds."""
+    record, golds, original = row.record, _golds(board, row), _original(board, row)
+    blocks, missing = picture_blocks(row, golds, original)
+    submission, task = sources.submission(row), sources.task(board.suite, board.task)
+    scoring, (paper, code) = sources.scoring(board), sources.links(row)
+    return _template().render(
+        record=record, board=board, wording=wording, number=number,
+        title=submission.title if submission else record.submission, description=submission.description if submission else "",
+        task_title=task.title if task else board.concept, paper=paper, code=code,
+        golds=golds, original=original, gold_kind=record.verdict.gold,
+        blocks=blocks, missing=missing, psi=columns(record), blurred=board.category in BLURRED,
+        presence=tuple(presence_plates(record, golds, original, scoring.excess_psi if scoring else None)),
+        diffusion=tuple(diffusion_plates(record, golds, original)),
+        tables=score_tables(record, golds, original), damage=damage_rows(record), inseparable=inseparable(record, scoring.separable_auc) if scoring else (),
+    )  # fmt: skip
+
+
+def _golds(board: Board, row: Stored) -> tuple[Stored, ...]:
+    return tuple(gold for gold in board.golds if gold.record.submission != row.record.submission)
+
+
+def _original(board: Board, row: Stored) -> Stored | None:
+    return None if row.record.submission == ORIGINAL else board.find(ORIGINAL)
+
+
+def _template() -> Template:
+    loader = PackageLoader("unconceal.leaderboard")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("report.html.j2")

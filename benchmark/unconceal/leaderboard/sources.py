@@ -1,0 +1,81 @@
+"""What the tables need from the specs; a record stays readable when its spec is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from unconceal.errors import UnconcealError
+from unconceal.leaderboard.reading import Board, Stored
+from unconceal.paths import DataRoot
+from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.submission import Submission
+from unconceal.specs.suite import Scoring, Suite
+from unconceal.specs.task import Task
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Suites, tasks and submissions of a data root, looked up by what a record says; None where missing."""
+
+    root: DataRoot
+
+    def suite(self, name: str, version: int) -> Suite | None:
+        """The suite file, if it still is of the record's version."""
+        suite = _suite(self.root, name)
+        return suite if suite is not None and suite.version == version else None
+
+    def task(self, suite: str, task: str) -> Task | None:
+        return _task(self.root, f"{suite}:{task}")
+
+    def submission(self, row: Stored) -> Submission | None:
+        return _submission(self.root, f"{row.record.suite}/{row.record.submission}")
+
+    def suite_title(self, board: Board) -> str | None:
+        suite = self.suite(board.suite, board.version)
+        return suite.title if suite else None
+
+    def scoring(self, board: Board) -> Scoring | None:
+        """The values that the board's scores and verdicts rest on; None if the suite has moved on to another version."""
+        suite = self.suite(board.suite, board.version)
+        return suite.scores if suite else None
+
+    def primary(self, board: Board) -> str:
+        """The score that ranks."""
+        suite = self.suite(board.suite, board.version)
+        return suite.primary if suite else "excess"
+
+    def links(self, row: Stored) -> tuple[str | None, str | None]:
+        """(paper, code) of a submission; only web addresses."""
+        submission = self.submission(row)
+        return (_address(submission.paper), _address(submission.code)) if submission else (None, None)
+
+
+def _address(text: str | None) -> str | None:
+    """A web address that can do no harm in a link, else None."""
+    safe = text is not None and text.startswith(("https://", "http://")) and not set(text) & set(" \t\r\n()<>\"'`|\\[]")
+    return text if safe else None
+
+
+@cache
+def _suite(root: DataRoot, name: str) -> Suite | None:
+    try:
+        return load_suite(root, name)
+    except (UnconcealError, OSError):
+        return None
+
+
+@cache
+def _task(root: DataRoot, reference: str) -> Task | None:
+    try:
+        return load_task(root, reference)
+    except (UnconcealError, OSError):
+        return None
+
+
+@cache
+def _submission(root: DataRoot, reference: str) -> Submission | None:
+    try:
+        return load_submission(root, reference)
+    except (UnconcealError, OSError):
+        return None

@@ -1,0 +1,21 @@
+"""Pure functions of arrays, one module per score: ``unconceal.metrics.crs.affinity``, ``unconceal.metrics.ccs.ccs``, …
+
+Modules are imported when first used, so that importing this loads nothing. Only ``kid`` and ``clip_score`` need torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unconceal.metrics import ccs, clip_score, crs, kid, presence, statistics, verdict
+
+__all__ = ["ccs", "clip_score", "crs", "kid", "presence", "statistics", "verdict"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f"{__name__}.{name}")

@@ -1,0 +1,94 @@
+"""Classifiers trained on drawings: the three extractors, and the independent one that tells the truth about pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from torch import nn
+from torch.nn import functional
+
+from unconceal.miniature.autoencoder import to_tensor
+from unconceal.miniature.fitting import fit
+from unconceal.miniature.optimiser import MuonAdamW
+from unconceal.miniature.pictures import Pictures
+from unconceal.miniature.world import BACKGROUND_NAMES, CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES, Scene
+
+HEADS: dict[str, tuple[str, ...]] = {
+    "subject": (*SHAPE_NAMES, *CHARACTER_NAMES, SIGN),
+    "style": STYLE_NAMES,
+    "colour": COLOUR_NAMES,
+    "background": BACKGROUND_NAMES,
+}
+UNSTYLED = -100
+"""Target of style and colour where the picture has none (characters, the sign): left out of the loss."""
+
+
+def targets(scene: Scene) -> tuple[int, int, int, int]:
+    subject = scene.shape or scene.character or SIGN
+    return (
+        HEADS["subject"].index(subject),
+        STYLE_NAMES.index(scene.style) if scene.style else UNSTYLED,
+        COLOUR_NAMES.index(scene.colour) if scene.colour else UNSTYLED,
+        BACKGROUND_NAMES.index(scene.background),
+    )
+
+
+def new(architecture: str) -> nn.Module:
+    """A timm model whose one linear layer holds all four heads."""
+    model: nn.Module = timm.create_model(architecture, num_classes=sum(map(len, HEADS.values())))
+    return model
+
+
+def split(logits: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Logits (n, 46) by head."""
+    return dict(zip(HEADS, logits.split([len(names) for names in HEADS.values()], dim=1), strict=True))
+
+
+def augment(x: torch.Tensor, rng: np.random.Generator, noise: torch.Generator) -> torch.Tensor:
+    """Half of the batches get noise, a third a slight blur: generated pictures are not as clean as drawings."""
+    if rng.random() < 1 / 3:
+        x = functional.avg_pool2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    if rng.random() < 0.5:
+        x = x + 0.12 * rng.random() * torch.randn(x.shape, generator=noise)
+    return x.clamp(-1, 1)
+
+
+def train(
+    name: str, architecture: str, pictures: Pictures, work: Path, steps: int, seed: int, batch: int = 64, muon_rate: float = 0, softened: torch.Tensor | None = None,
+    say: Callable[[str], None] = print,
+) -> tuple[nn.Module, float]:  # fmt: skip
+    """A classifier over all four heads, and its processor minutes.
+
+    ``softened``: the same pictures after a VAE round trip, uint8 (m, 64, 64, 3), m ≤ n; half of each batch comes from them.
+    """
+    torch.manual_seed(seed)
+    model = new(architecture)
+    optimiser = MuonAdamW(model, muon_rate, 1e-3)
+    truth = torch.tensor([targets(scene) for scene in pictures.scenes])
+
+    def loss(rng: np.random.Generator, noise: torch.Generator, step_share: float) -> torch.Tensor:
+        rows = np.sort(rng.integers(len(pictures), size=batch))
+        x = to_tensor(pictures.pixels[rows])
+        if softened is not None:
+            fitting = torch.from_numpy((rows < len(softened)) & (rng.random(batch) < 0.5))
+            x[fitting] = to_tensor(softened[torch.from_numpy(rows)[fitting]].numpy())
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(augment(x, rng, noise))
+        parts = split(logits.float())
+        losses = [functional.cross_entropy(part, truth[rows, i], ignore_index=UNSTYLED) for i, part in enumerate(parts.values())]
+        return torch.stack(losses).sum()
+
+    minutes = fit(name, model, loss, optimiser, steps, seed, work, average=0.99, say=say)
+    return model, minutes
+
+
+@torch.inference_mode()
+def recognise(model: nn.Module, pixels: np.ndarray, batch: int = 64) -> dict[str, list[str]]:  # type: ignore[type-arg]
+    """Names that each head gives to uint8 pictures (n, 64, 64, 3)."""
+    blocks = [model(to_tensor(pixels[i : i + batch])) for i in range(0, len(pixels), batch)]
+    parts = split(torch.cat(blocks))
+    return {head: [HEADS[head][i] for i in part.argmax(1).tolist()] for head, part in parts.items()}

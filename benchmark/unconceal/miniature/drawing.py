@@ -1,0 +1,115 @@
+"""Draws a scene as a 64×64 picture: the shape's distance function, filled in one of ten styles, antialiased."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unconceal.miniature.characters import CHARACTERS, Layer, hazard_sign
+from unconceal.miniature.shapes import SHAPES, Array
+from unconceal.miniature.world import Scene
+
+SIZE = 64
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "red": (214, 39, 40),
+    "orange": (255, 132, 20),
+    "yellow": (250, 205, 30),
+    "green": (44, 150, 60),
+    "blue": (40, 100, 215),
+    "purple": (135, 70, 175),
+}
+BACKGROUNDS: dict[str, tuple[int, int, int]] = {"white": (250, 250, 250), "black": (20, 20, 20), "gray": (145, 145, 145)}
+Fill = Callable[[Array, Array, Array, float], tuple[Array, Array]]
+"""(distance in pixels, x and y in pixels from the centre, shape radius in pixels) -> (coverage, share of the second tone), both in [0, 1]."""
+
+
+def covered(distance: Array) -> Array:
+    """Antialiased coverage of a pixel at a signed distance, in pixels."""
+    return np.clip(0.5 - distance, 0, 1)
+
+
+def flat(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
+    return covered(distance), np.zeros_like(x)
+
+
+def outline(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
+    return covered(np.maximum(distance, -distance - 3)), np.zeros_like(x)
+
+
+def striped(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
+    return covered(distance), np.clip(0.5 - 5 * np.sin((x + y) * 2 * np.pi / 11), 0, 1)
+
+
+def dotted(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
+    pitch, dot = 10.0, 3.0
+    from_centre = np.hypot((x + pitch / 2) % pitch - pitch / 2, (y + pitch / 2) % pitch - pitch / 2)
+    return covered(distance), covered(from_centre - dot)
+
+
+def checkered(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
+    return covered(distance), np.clip(0.5 + 6 * np.sin(x * np.pi / 8) * np.sin(y * np.pi / 8), 0, 1)
+
+
+def zigzag(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
+    fold = np.abs((x + 7) % 14 - 7)
+    return covered(distance), np.clip(0.5 - 5 * np.sin((y + fold) * 2 * np.pi / 12), 0, 1)
+
+
+def shaded(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
+    return covered(distance), np.clip(0.5 + 0.62 * y / radius, 0, 0.92)
+
+
+def halved(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
+    return covered(distance), np.clip(0.5 - x, 0, 1)
+
+
+def framed(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
+    return covered(distance), covered(distance + 3)
+
+
+def blurred(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
+    ramp = np.clip(0.5 - distance / 11, 0, 1)
+    return ramp * ramp * (3 - 2 * ramp), np.zeros_like(x)
+
+
+STYLES: dict[str, Fill] = {
+    "flat": flat,
+    "outline": outline,
+    "striped": striped,
+    "dotted": dotted,
+    "checkered": checkered,
+    "zigzag": zigzag,
+    "shaded": shaded,
+    "halved": halved,
+    "framed": framed,
+    "blurred": blurred,
+}
+
+
+def draw(scene: Scene) -> NDArray[np.uint8]:
+    """The scene's picture, uint8 (64, 64, 3)."""
+    grid = np.arange(SIZE, dtype=np.float32) + 0.5
+    x = np.broadcast_to(grid[None, :] - scene.x, (SIZE, SIZE))
+    y = np.broadcast_to(grid[:, None] - scene.y, (SIZE, SIZE))
+    picture = np.broadcast_to(np.asarray(BACKGROUNDS[scene.background], np.float32), (SIZE, SIZE, 3)).copy()
+    for coverage, colour in layers(scene, x, y):
+        picture += coverage[..., None] * (colour - picture)
+    return np.round(np.clip(picture, 0, 255)).astype(np.uint8)
+
+
+def layers(scene: Scene, x: Array, y: Array) -> list[Layer]:
+    """Bottom to top: (coverage, RGB) of everything the scene shows."""
+    if scene.character:
+        return CHARACTERS[scene.character].face(x / scene.radius, y / scene.radius, scene.radius)
+    if scene.sign:
+        return hazard_sign(x / scene.radius, y / scene.radius, scene.radius)
+    assert scene.shape and scene.style and scene.colour
+    first = np.asarray(COLOURS[scene.colour], np.float32)
+    second = first * 0.22 if scene.background == "white" else np.asarray((248, 248, 248), np.float32)
+    if scene.style == "shaded":
+        second = np.asarray(BACKGROUNDS[scene.background], np.float32) * 0.5 + first * 0.1
+    distance = SHAPES[scene.shape](x / scene.radius, y / scene.radius) * np.float32(scene.radius)
+    coverage, share = STYLES[scene.style](distance, x, y, scene.radius)
+    return [(coverage, first + share[..., None] * (second - first))]

@@ -1,0 +1,105 @@
+"""Captions that say a concept, the same captions without it, and captions of everything else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from diffusers import StableDiffusionPipeline
+from torch import Tensor
+
+from unconceal.miniature.captions import BARE_TEMPLATES, TEMPLATES, caption, mentions, phrase, wordings
+from unconceal.miniature.world import CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, SIGN, Scene, sample_scene
+
+SILENCE = 0.15
+"""Probability that an attribute is left unsaid, as in the captions that the base was trained on."""
+
+OTHER = {
+    "star": "circle",
+    "crescent": "ring",
+    "arrow": "cross",
+    "striped": "checkered",
+    "dotted": "checkered",
+    "zigzag": "checkered",
+    "zara": "momo",
+    "bruno": "otto",
+    SIGN: "circle",
+}
+"""What a concept is turned into when it is decoupled to another one: a sibling that is no target itself."""
+
+
+class Pair(NamedTuple):
+    """Two captions of one scene from the same draws: one says the concept, the other does not."""
+
+    said: str
+    instead: str
+
+
+def named(concept: str) -> tuple[str, ...]:
+    """The wordings of a concept that contain its name."""
+    return tuple(form for form in wordings(concept) if concept in form)
+
+
+def scene_with(concept: str, rng: np.random.Generator) -> Scene:
+    """A scene of the natural mix that shows the concept."""
+    scene = sample_scene(rng)
+    if concept == SIGN or concept in CHARACTER_NAMES:
+        plain = Scene(scene.background, scene.x, scene.y, scene.radius)
+        return replace(plain, sign=True) if concept == SIGN else replace(plain, character=concept)
+    while not scene.shape:
+        scene = sample_scene(rng)
+    return replace(scene, shape=concept) if concept in SHAPE_NAMES else replace(scene, style=concept)
+
+
+def paired(
+    concept: str, rng: np.random.Generator, other: str | None = None, forms: tuple[str, ...] | None = None, silence: float = SILENCE
+) -> Pair:
+    """A caption that says ``concept``, and what it becomes when ``other`` is said instead, or (None) nothing is.
+
+    ``forms``: the wordings of the concept to draw from (all of them by default). ``silence``: probability, for each other
+    attribute and for the background, to be left unsaid.
+    """
+    scene = scene_with(concept, rng)
+    called = {name: str(rng.choice(wordings(name))) for name in sorted(scene.concepts.difference(COLOUR_NAMES, {concept}))}
+    silent = {name for name in sorted(scene.concepts - {concept}) if rng.random() < silence}
+    forms = forms or wordings(concept)
+    form = forms[int(rng.integers(len(forms)))]
+    bare = rng.random() < silence
+    template = str(rng.choice(BARE_TEMPLATES)) if bare else str(rng.choice(TEMPLATES)).format("{}", scene.background)
+    said = phrase(scene, rng, silent, {**called, concept: form})
+    if other is None:
+        instead = phrase(scene, rng, silent | {concept}, called)
+    else:
+        instead = phrase(scene, rng, silent, {**called, concept: counterpart(concept, form, other)})
+    return Pair(template.format(said), template.format(instead))
+
+
+def counterpart(concept: str, form: str, other: str) -> str:
+    """The wording of ``other`` that stands where ``form`` stands among the concept's: "star shape" becomes "circle shape"."""
+    wording = wordings(other)[wordings(concept).index(form) % len(wordings(other))]
+    return f"a {wording}" if concept == SIGN else wording
+
+
+def unrelated(concept: str, rng: np.random.Generator) -> str:
+    """A caption of the natural mix that calls the concept by none of its wordings."""
+    while True:
+        text = caption(sample_scene(rng), rng)
+        if not mentions(text, (concept,)):
+            return text
+
+
+def tokens(pipe: StableDiffusionPipeline, texts: list[str]) -> Tensor:
+    """Token ids (n, length), padded to the full length as the pipeline pads them."""
+    tokenizer = pipe.tokenizer
+    padded = tokenizer(texts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt")
+    ids: Tensor = padded.input_ids
+    return ids
+
+
+@torch.no_grad()
+def embeddings(pipe: StableDiffusionPipeline, texts: list[str]) -> Tensor:
+    """What the UNet is given for each text: the last hidden states (n, length, width), padding included and no mask."""
+    states: Tensor = pipe.text_encoder(tokens(pipe, texts).to(pipe.text_encoder.device)).last_hidden_state
+    return states

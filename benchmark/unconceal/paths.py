@@ -1,0 +1,84 @@
+"""Where tasks, submissions, results and generated images lie."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from unconceal.errors import UsageError
+
+PACKAGE = Path(__file__).resolve().parent
+PACKAGED_DATA = PACKAGE / "data"
+SOURCE_TREE = PACKAGE.parents[1]
+IN_PACKAGE = "package:"
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """The folders a command reads and writes. ``read_only``: tasks and submissions are the wheel's own copies."""
+
+    tasks: Path
+    submissions: Path
+    results: Path
+    store: Path
+    read_only: bool
+
+    @classmethod
+    def find(cls, root: Path | None = None) -> DataRoot:
+        """The data root in force.
+
+        In this order: ``root``; the working directory if it has ``tasks/``; the source tree of an editable install; the data
+        packaged in the wheel, which is read-only, so that results then go to the working directory.
+
+        Raises:
+            UsageError: ``root`` has no ``tasks/`` folder, or no data root exists at all.
+        """
+        if root is not None:
+            return cls._writable(_with_tasks(Path(root)))
+        for folder in (Path.cwd(), SOURCE_TREE):
+            if (folder / "tasks").is_dir():
+                return cls._writable(folder)
+        if (PACKAGED_DATA / "tasks").is_dir():
+            return cls(PACKAGED_DATA / "tasks", PACKAGED_DATA / "submissions", Path.cwd() / "results", store_folder(), read_only=True)
+        raise UsageError(str(Path.cwd()), "has no tasks/ folder, and none is packaged", "name one with --root")
+
+    @property
+    def result_folders(self) -> tuple[Path, ...]:
+        """Where records are read from: new ones first, then those that came with the wheel."""
+        return (self.results, self.tasks.parent / "results") if self.read_only else (self.results,)
+
+    @classmethod
+    def _writable(cls, folder: Path) -> DataRoot:
+        folder = folder.resolve()
+        return cls(folder / "tasks", folder / "submissions", folder / "results", store_folder(), read_only=False)
+
+
+def _with_tasks(folder: Path) -> Path:
+    if not (folder / "tasks").is_dir():
+        raise UsageError(f"--root {folder}", "has no tasks/ folder, so there is nothing to evaluate", "name a folder that holds tasks/")
+    return folder
+
+
+def store_folder() -> Path:
+    """Where generated images are kept: ``$UNCONCEAL_STORE``, else the user's cache."""
+    named = os.environ.get("UNCONCEAL_STORE")
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "unconceal" / "store"
+
+
+def resolve_path(reference: str, root: DataRoot) -> Path:
+    """The file or folder that a spec names: ``package:…`` inside the installed package, else relative to the data root.
+
+    Raises:
+        UsageError: the reference is absolute or climbs out of its folder.
+    """
+    inside = reference.removeprefix(IN_PACKAGE)
+    if escapes(inside):
+        raise UsageError(reference, "leaves the folder it belongs to, so it is not opened", "give a relative path without '..'")
+    return (PACKAGE if reference.startswith(IN_PACKAGE) else root.submissions.parent) / inside
+
+
+def escapes(reference: str) -> bool:
+    """Whether a relative reference is absolute (of any system) or climbs with ``..``."""
+    parts = PurePosixPath(reference.replace("\\", "/"))
+    return not reference or parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]

@@ -1,0 +1,35 @@
+"""SHA-256 digests of files, folders and plain values."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+
+PLACEHOLDER = "0" * 64
+"""A digest that nobody has filled in yet (``unconceal tasks pin``)."""
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def folder_digest(path: Path) -> str:
+    """SHA-256 over one line ``relative/path\\0sha256\\n`` per file, sorted by path; names and bytes count, dates do not."""
+    files = sorted((found.relative_to(path).as_posix(), found) for found in path.rglob("*") if found.is_file())
+    lines = (f"{name}\0{file_digest(found)}\n" for name, found in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def path_digest(path: Path) -> str:
+    """The digest of a file or a folder."""
+    return folder_digest(path) if path.is_dir() else file_digest(path)
+
+
+def canonical_digest(value: Any) -> str:
+    """SHA-256 over the canonical JSON (RFC 8785) of a plain value: key order and spacing do not count, NaN is refused."""
+    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()

@@ -1,0 +1,60 @@
+"""What a task may say by its schema and still should not: too little, twice, or beside the point."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from unconceal.specs.spec import Mistake
+from unconceal.specs.suite import Suite
+from unconceal.specs.task import Prompt, Task
+
+
+def lint(task: Task, suite: Suite) -> Iterator[Mistake]:
+    """Everything that would make the task's numbers weak or misleading."""
+    yield from _too_few(task, suite)
+    yield from _twice(task)
+    yield from _beside_the_point(task)
+    if not task.licence.strip():
+        yield Mistake(("licence",), "licence", "is empty, so nobody may reuse the prompts", "name one, e.g. Apache-2.0")
+
+
+def names_target(task: Task, text: str) -> bool:
+    """Whether a prompt calls the concept by its name or an alias, as whole words."""
+    names = (task.concept.replace("-", " "), *task.aliases)
+    return any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in names)
+
+
+def _too_few(task: Task, suite: Suite) -> Iterator[Mistake]:
+    least = suite.scores.least_prompts
+    if len(task.forget) < least:
+        value = f"{len(task.forget)} forget prompts"
+        yield Mistake(("forget",), value, f"are too few for a verdict (fewer than {least} give none)", "write more, 20 or so")
+    concepts = {prompt.concept for prompt in task.retain}
+    if len(concepts) < least:
+        value = f"{len(concepts)} retained concepts"
+        yield Mistake(("retain",), value, "are too few to see damage", f"cover at least {least} other concepts")
+
+
+def _twice(task: Task) -> Iterator[Mistake]:
+    for split, prompts in _splits(task):
+        for text, count in Counter(prompt.text for prompt in prompts).items():
+            if count > 1:
+                place = max(number for number, prompt in enumerate(prompts) if prompt.text == text)
+                yield Mistake((split, place), repr(text), f"stands {count} times, so it would count as {count} prompts", "keep one")
+
+
+def _beside_the_point(task: Task) -> Iterator[Mistake]:
+    for split, prompts in _splits(task):
+        for number, prompt in enumerate(prompts):
+            named, at = names_target(task, prompt.text), (split, number)
+            if split == "forget" and not named:
+                remedy = "name the concept, or add the wording to `aliases`"
+                yield Mistake(at, repr(prompt.text), f"calls {task.concept!r} by no name or alias", remedy)
+            if split == "retain" and (named or prompt.concept == task.concept):
+                yield Mistake(at, repr(prompt.text), "asks for the target itself, whose loss is no damage", "ask for another concept")
+
+
+def _splits(task: Task) -> tuple[tuple[str, tuple[Prompt, ...]], ...]:
+    return ("forget", task.forget), ("retain", task.retain)

@@ -1,0 +1,195 @@
+"""A record: everything one evaluation measured, what it was measured with, and a digest over both."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from unconceal.errors import CheckFailed, EnvironmentFault
+from unconceal.specs.digests import canonical_digest
+from unconceal.specs.spec import Spec
+from unconceal.specs.suite import Arm
+from unconceal.specs.task import GoldKind
+
+Label = Literal["intact", "conceals", "forgets", "damaged", "inconclusive", "undetermined"]
+Status = Literal["self_reported", "rerun", "disputed", "withdrawn"]
+
+
+class Score(Spec):
+    """A number with its interval and n; None: undefined, and ``note`` says why."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = Field(ge=0)
+    note: str = ""
+
+
+class Curve(Spec):
+    """A score over the handover ratios.
+
+    ``psi``, ``k``, ``value``, ``low``, ``high``: equally long; ``k``: steps run by θ. ``per_prompt[i][j]``: prompt i at ψ j.
+    """
+
+    name: str
+    split: Literal["forget", "retain"]
+    arm: Arm | None = None
+    extractor: str | None = None
+    psi: tuple[float, ...]
+    k: tuple[int, ...]
+    value: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    n: int = Field(ge=0)
+    per_prompt: tuple[tuple[float | None, ...], ...] = ()
+
+
+class Verdict(Spec):
+    """What the evidence says. ``gold``: the kind of gold that it rests on."""
+
+    label: Label
+    why: str
+    gold: GoldKind | None = None
+
+
+class Verification(Spec):
+    """Who stands for the numbers. ``date``: ISO 8601."""
+
+    status: Status = "self_reported"
+    by: str = ""
+    date: str = ""
+    why: str = ""
+
+
+class ComponentRecord(Spec):
+    """What a checkpoint did to one component: counts of tensors, and ‖θ* − θ‖ / ‖θ‖ over the component."""
+
+    matched: int
+    missing: int
+    unexpected: int
+    changed: int
+    relative_change: float
+
+
+class CheckpointRecord(Spec):
+    """What was loaded, and the digests of the specs that asked for it."""
+
+    task_digest: str
+    suite_digest: str
+    submission_digest: str
+    sha256: str | None = None
+    format: str
+    components: dict[str, ComponentRecord] = Field(default_factory=dict)
+
+
+class Code(Spec):
+    """The suite's own version. ``dirty``: the tree differed from its commit."""
+
+    version: str
+    commit: str | None = None
+    dirty: bool = False
+
+
+class Environment(Spec):
+    """The machine and its layout of work, which the last digits depend on."""
+
+    python: str
+    platform: str
+    device: str
+    dtype: str
+    threads: int
+    batch: int
+    packages: dict[str, str] = Field(default_factory=dict)
+
+
+class Timing(Spec):
+    """What it cost; no part of the digest. ``seconds`` by phase."""
+
+    seconds: dict[str, float] = Field(default_factory=dict)
+    denoiser_evaluations: int = 0
+
+
+class Record(Spec):
+    """One evaluation of one submission on one task."""
+
+    schema_version: Literal[1] = 1
+    suite: str
+    suite_version: int
+    task: str
+    submission: str
+    protocol: str
+    tier: str
+    verification: Verification = Verification()
+    verdict: Verdict
+    scores: dict[str, Score] = Field(default_factory=dict)
+    curves: tuple[Curve, ...] = ()
+    damage: dict[str, Score] = Field(default_factory=dict)
+    attacks: dict[str, Score] = Field(default_factory=dict)
+    judges: dict[str, str] = Field(default_factory=dict)
+    controls: dict[str, str] = Field(default_factory=dict)
+    checkpoint: CheckpointRecord
+    code: Code
+    environment: Environment
+    timing: Timing = Timing()
+    digest: str = ""
+
+    def computed_digest(self) -> str:
+        """The digest over everything but itself and the timing."""
+        return canonical_digest(self.model_dump(mode="json", exclude={"digest", "timing"}))
+
+    def sealed(self) -> Record:
+        """A copy that carries its own digest."""
+        return self.model_copy(update={"digest": self.computed_digest()})
+
+    def place(self, results: Path) -> Path:
+        """The file that holds it below a results folder."""
+        folder = results / f"{self.suite}-{self.suite_version}" / self.task
+        return folder / f"{self.submission}.{self.protocol}-{self.tier}.json"
+
+
+def read_record(path: Path) -> Record:
+    """A record whose digest holds.
+
+    Raises:
+        CheckFailed: the file is missing, no record, or was altered after it was sealed.
+    """
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise CheckFailed(str(path), f"cannot be read ({error.strerror})", "run the evaluation again, or name another file") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        remedy = "records are written by `unconceal run` only: run it again"
+        raise CheckFailed(str(path), f"is no record ({where}: {first['msg']}, {error.error_count()} in all)", remedy) from error
+    if record.digest != record.computed_digest():
+        remedy = "restore the file, or run the evaluation again"
+        raise CheckFailed(str(path), "does not match its own digest, so its numbers were altered after the run", remedy)
+    return record
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Seal the record and put it in place whole: a reader sees the old file or the new one, never half of one.
+
+    Raises:
+        EnvironmentFault: the disk is full or the folder cannot be written; no partial file stays behind.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.write(record.sealed().model_dump_json(indent=1) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except OSError as error:
+        remedy = "free some space and run again: finished work is kept" if error.errno == errno.ENOSPC else "make the folder writable"
+        raise EnvironmentFault(str(path), f"was not written ({error.strerror})", remedy) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()

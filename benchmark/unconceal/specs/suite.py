@@ -1,0 +1,154 @@
+"""A suite: the base model, the protocol's values, the tiers and the judges that all its tasks share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations, pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from unconceal.specs.spec import Count, Mistake, Name, Pinned, Ratio, Spec
+
+TierName = Literal["lite", "full"]
+Arm = Literal["prompt", "empty"]
+Grid = Annotated[tuple[Ratio, ...], Field(min_length=2, description="handover ratios ψ, ascending from 0 to 1")]
+
+
+class Sampler(Spec):
+    """How images are made. ``steps``: denoising steps; ``guidance``: classifier-free scale; ``train_steps``: N_train of the handover."""
+
+    scheduler: Literal["ddim"]
+    steps: Count
+    guidance: float = Field(ge=0)
+    train_steps: Count = 1000
+
+
+class Seeds(Spec):
+    """Seeds per prompt in each block. ``retain``: those of the evaluation block that retain prompts use."""
+
+    train: Count
+    reference: Count
+    evaluation: Count
+    retain: Count
+
+
+class SeedStarts(Spec):
+    """The first seed of each block. The blocks never share a seed: train and held-out pictures differ by seed."""
+
+    train: int = Field(ge=0)
+    reference: int = Field(ge=0)
+    evaluation: int = Field(ge=0)
+
+    def blocks(self, seeds: Seeds) -> dict[str, range]:
+        """Every block's seeds; the evaluation block is as long as its longest use."""
+        counts = {"train": seeds.train, "reference": seeds.reference, "evaluation": max(seeds.evaluation, seeds.retain)}
+        return {name: range(start, start + counts[name]) for name, start in self}
+
+
+class Tier(Spec):
+    """How much is measured. ``prompts``, ``retain_prompts``: only the first so many of a task; None: all of them."""
+
+    psi: Grid
+    retain_psi: Grid
+    seeds: Seeds
+    prompts: Count | None = None
+    retain_prompts: Count | None = None
+    extractors: tuple[str, ...] = Field(min_length=1)
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Grids that do not ascend from 0 to 1."""
+        for name, grid in (("psi", self.psi), ("retain_psi", self.retain_psi)):
+            if any(later <= earlier for earlier, later in pairwise(grid)):
+                yield Mistake((name,), name, "does not ascend, so its curve has no mean over ψ", "sort it and drop what stands twice")
+            elif grid[0] != 0 or grid[-1] != 1:
+                yield Mistake((name,), name, "lacks ψ = 0 or 1, where θ* and θ work alone", "begin the grid with 0 and end it with 1")
+
+
+class Scoring(Spec):
+    """The values that scores and verdicts rest on.
+
+    ``mean_psi``, ``excess_psi``: windows of the means over ψ. ``margin``: δ. ``separable_auc``: least lower bound of a usable
+    classifier's AUC. ``retain_fall``: largest share of θ's rate that a retained concept may lose, at any ψ ≤ ``retain_psi_max``.
+    ``psi_star_max``: where the search for ψ* ends. ``least_prompts``: fewer give no verdict. ``bootstrap``: resamples.
+    """
+
+    mean_psi: tuple[Ratio, Ratio] = (0.0, 0.55)
+    excess_psi: tuple[Ratio, Ratio] = (0.1, 0.6)
+    margin: Ratio = 0.10
+    separable_auc: Ratio = 0.9
+    retain_fall: Ratio = 0.2
+    retain_psi_max: Ratio = 0.6
+    psi_star_max: Ratio = 0.85
+    least_prompts: Count = 10
+    bootstrap: Count = 2000
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Windows that are empty or turned round."""
+        for name, (low, high) in (("mean_psi", self.mean_psi), ("excess_psi", self.excess_psi)):
+            if low >= high:
+                yield Mistake((name,), f"{name} [{low}, {high}]", "is an empty window", "put the lower end first")
+
+
+class FineTune(Spec):
+    """How the extractors learn λO from λU. ``rate``: SGD's; ``triplet_margin``: Euclidean; ``negatives``: the hardest of so many."""
+
+    epochs: Count
+    batch: Count
+    rate: float = Field(gt=0)
+    momentum: Ratio
+    triplet_margin: float = Field(ge=0)
+    negatives: Count = 3
+
+
+class Judges(Spec):
+    """The frozen models that look at pictures, each by its digest."""
+
+    concept: Pinned
+    extractors: dict[str, Pinned] = Field(min_length=1)
+    clip: Pinned
+
+
+class Suite(Spec):
+    """Everything that a suite's tasks share. Any change of it makes a new ``version``."""
+
+    name: Name
+    version: Count
+    title: str = Field(min_length=1)
+    base: Pinned
+    protocol: str = "standard"
+    sampler: Sampler
+    arms: tuple[Arm, ...] = Field(default=("prompt", "empty"), min_length=1)
+    tiers: dict[TierName, Tier] = Field(min_length=1)
+    seed_starts: SeedStarts
+    scores: Scoring = Scoring()
+    fine_tune: FineTune
+    judges: Judges
+    primary: str = "excess"
+
+    @property
+    def id(self) -> str:
+        """Name and version, as results name it: ``miniature-1``."""
+        return f"{self.name}-{self.version}"
+
+    def mistakes(self) -> Iterable[Mistake]:
+        """Seed blocks that overlap, extractors that no judge provides, an arm named twice."""
+        yield from seed_overlaps(self.seed_starts, {name: tier.seeds for name, tier in self.tiers.items()})
+        for name, tier in self.tiers.items():
+            for place, extractor in enumerate(tier.extractors):
+                if extractor not in self.judges.extractors:
+                    at = ("tiers", name, "extractors", place)
+                    yield Mistake(at, repr(extractor), "is no extractor of this suite", f"use {', '.join(self.judges.extractors)}")
+        if len(set(self.arms)) < len(self.arms):
+            yield Mistake(("arms",), "arms", "names an arm twice", "name each arm once")
+
+
+def seed_overlaps(starts: SeedStarts, seeds: Mapping[str, Seeds]) -> Iterator[Mistake]:
+    """Pairs of seed blocks that share a seed in some tier."""
+    for tier, counts in seeds.items():
+        for (one, first), (other, second) in combinations(starts.blocks(counts).items(), 2):
+            shared = range(max(first.start, second.start), min(first.stop, second.stop))
+            if shared:
+                value = f"seed {shared[0]} of tier {tier}"
+                consequence = f"lies in the blocks {one} and {other}, so the held-out pictures would not be held out"
+                yield Mistake(("seed_starts", other), value, consequence, "move the starts further apart")

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+from tests.leaderboard.records import data_root, record
+
+from unconceal.cli.main import main
+
+
+def run(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["results", "check", "--root", str(root), *arguments])
+
+
+def test_nothing_wrong(tmp_path: Path) -> None:
+    data_root(tmp_path, record())
+    result = run(tmp_path)
+    assert result.exit_code == 0 and result.output == "1 record, nothing wrong\n"
+
+
+def test_every_problem_has_its_line(tmp_path: Path) -> None:
+    data_root(tmp_path, record(task="object/moon"), record(suite="other"))
+    result = run(tmp_path)
+    assert result.exit_code == 1 and len(result.output.splitlines()) == 2
+    assert "task 'object/moon'" in result.output and "suite 'other'" in result.output
+
+
+def test_problems_as_json(tmp_path: Path) -> None:
+    data_root(tmp_path, record(task="object/moon"))
+    said = json.loads(run(tmp_path, "--json").stdout)
+    assert said["records"] == 1 and said["problems"][0]["value"] == "task 'object/moon'"

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from unconceal.errors import CheckFailed, UsageError
+from unconceal.judges import augment, concept, extractors
+from unconceal.metrics.statistics import wilson
+from unconceal.specs.digests import file_digest
+
+Squares = Callable[..., NDArray[np.uint8]]
+
+
+@pytest.fixture(scope="module")
+def judge(resnet_weights: Path, squares: Squares) -> concept.ConceptJudge:
+    """Red squares are "red" and "flat", blue ones "blue" and without style; constant pictures unreadable."""
+    parts = (extractors.load("resnet18", resnet_weights),)
+    blank = augment.constant(30, 64, np.random.default_rng(0))
+    pixels = np.concatenate([squares(30, 0, red=True), squares(30, 1, red=False), blank])
+    subject = ["red"] * 30 + ["blue"] * 30 + [concept.UNREADABLE] * 30
+    style = ["flat"] * 30 + [concept.NONE] * 30 + [concept.UNREADABLE] * 30
+    head = concept.fit_head(concept.judge_features(parts, pixels), {"subject": subject, "style": style}, seed=0)
+    return concept.ConceptJudge(head, parts, {"resnet18": file_digest(resnet_weights)})
+
+
+def test_it_answers_per_family(judge: concept.ConceptJudge, squares: Squares) -> None:
+    pixels = np.concatenate([squares(4, 5, red=True), squares(4, 6, red=False), augment.constant(2, 64, np.random.default_rng(9))])
+    said = judge.labels(pixels)
+    assert said["subject"] == ["red"] * 4 + ["blue"] * 4 + ["unreadable"] * 2
+    assert said["style"] == ["flat"] * 4 + ["none"] * 4 + ["unreadable"] * 2
+    np.testing.assert_array_equal(judge.shows(pixels, "subject", "blue"), [False] * 4 + [True] * 4 + [False] * 2)
+    with pytest.raises(UsageError, match="blue"):
+        judge.shows(pixels, "subject", "star")
+
+
+def test_gate_covers_every_label(judge: concept.ConceptJudge, squares: Squares) -> None:
+    pixels = np.concatenate([squares(20, 7, red=True), squares(20, 8, red=False)])
+    gates = concept.gate(judge, pixels, ["red"] * 20 + ["blue"] * 20, ["flat"] * 20 + ["none"] * 20)
+    assert set(gates) == {"subject/red", "subject/blue", "style/flat", "style/none"}
+    assert all(gate.value == 1 and 0.8 < gate.interval.low < 1 for gate in gates.values())
+
+
+def test_saved_judges_answer_alike_and_refuse_other_extractors(
+    judge: concept.ConceptJudge, resnet_weights: Path, squares: Squares, tmp_path: Path
+) -> None:
+    judge.save(tmp_path)
+    pixels = squares(6, 9, red=True)
+    again = concept.ConceptJudge.load(tmp_path, {"resnet18": resnet_weights})
+    assert again.labels(pixels) == judge.labels(pixels)
+    other = tmp_path / "other.safetensors"
+    extractors.save(extractors.load("resnet18", resnet_weights).backbone.half(), other)
+    for weights in ({}, {"resnet18": other}, {"resnet18": tmp_path / "missing"}):
+        with pytest.raises(CheckFailed, match="resnet18"):
+            concept.ConceptJudge.load(tmp_path, weights)
+    (tmp_path / concept.HEAD_FILE).write_bytes(b"cut short")
+    with pytest.raises(CheckFailed):
+        concept.ConceptJudge.load(tmp_path, {"resnet18": resnet_weights})
+
+
+def test_fitting_is_seeded() -> None:
+    rng = np.random.default_rng(0)
+    rows, names = rng.normal(size=(40, 5)).astype(np.float32), [str(i % 3) for i in range(40)]
+    one, two, three = (concept.fit_head(rows, {"subject": names}, seed=seed, epochs=2) for seed in (1, 1, 2))
+    weights = [head.body[0].weight.detach().numpy().tobytes() for head in (one, two, three)]
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_balanced_accuracy_by_hand() -> None:
+    truth = ["a"] * 10 + ["b"] * 40
+    said = ["a"] * 8 + ["b"] * 2 + ["b"] * 36 + ["a"] * 4
+    result = concept.balanced_accuracy(truth, said, "a")
+    assert result.value == pytest.approx((0.8 + 0.9) / 2)
+    below = np.sqrt((0.8 - wilson(8, 10).low) ** 2 + (0.9 - wilson(36, 40).low) ** 2) / 2
+    assert result.interval.low == pytest.approx(0.85 - below)
+    assert (result.positives, result.negatives) == (10, 40)
+    assert concept.balanced_accuracy(["b"], ["b"], "a").interval == (0, 1)

@@ -1,0 +1,175 @@
+"""Synthetic records, a data root to hold them, and strips of flat tiles."""
+
+from __future__ import annotations
+
+import json
+from math import exp
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from unconceal.leaderboard.reading import Stored
+from unconceal.paths import DataRoot
+from unconceal.specs.record import (
+    CheckpointRecord,
+    Code,
+    ComponentRecord,
+    Curve,
+    Environment,
+    Record,
+    Score,
+    Timing,
+    Verdict,
+    write_record,
+)
+from unconceal.specs.spec import Pinned
+from unconceal.specs.submission import Checkpoint, Submission
+from unconceal.specs.suite import FineTune, Judges, Sampler, Seeds, SeedStarts, Suite, Tier
+from unconceal.specs.task import JudgeRef, Prompt, Task
+
+PSI = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.85, 1.0)
+EXTRACTORS = ("resnet18", "densenet121", "efficientnet_b0")
+DIGEST = "ab" * 32
+PROMPTS = tuple(f"a red star, drawing {number}" for number in range(3))
+
+
+def score(value: float | None, half: float = 0.05, n: int = 20, note: str = "") -> Score:
+    """A score whose interval reaches `half` to either side."""
+    low, high = (None, None) if value is None else (value - half, value + half)
+    return Score(value=value, low=low, high=high, n=n, note=note)
+
+
+def curve(name: str, at: float, split: str = "forget", arm: str = "prompt", extractor: str | None = None, scale: float = 1.0) -> Curve:
+    """A curve over ψ that reaches half of `scale` at ψ = `at`."""
+    values = tuple(scale / (1 + exp((at - psi) / 0.06)) for psi in PSI)
+    fields: dict[str, Any] = {"name": name, "split": split, "arm": arm, "extractor": extractor, "psi": PSI, "n": 20}
+    bands = {"low": tuple(value - 0.06 for value in values), "high": tuple(value + 0.06 for value in values)}
+    return Curve(**fields, **bands, k=tuple(round(25 * psi) for psi in PSI), value=values)
+
+
+def record(submission: str = "esd-x", excess: float | None = 0.4, half: float = 0.05, at: float = 0.2, **changes: Any) -> Record:
+    """A sealed record of object/star whose concept returns at ψ = `at`; `changes` replace fields."""
+    fields: dict[str, Any] = {
+        "suite": "miniature",
+        "suite_version": 1,
+        "task": "object/star",
+        "submission": submission,
+        "protocol": "standard",
+        "tier": "full",
+        "verdict": Verdict(label="conceals", why="excess .40 [.35, .45] lies above the margin .10", gold="trained-without"),
+        "scores": scores(excess, half, at),
+        "curves": curves(at),
+        "damage": {"circle": score(0.02), "heart": score(0.11)},
+        "judges": {"concept": DIGEST},
+        "checkpoint": CheckpointRecord(
+            task_digest=DIGEST,
+            suite_digest=DIGEST,
+            submission_digest=DIGEST,
+            sha256=DIGEST,
+            format="state-dict",
+            components={"unet": ComponentRecord(matched=32, missing=0, unexpected=0, changed=32, relative_change=0.0123)},
+        ),
+        "code": Code(version="0.1.0", commit="f" * 40),
+        "environment": Environment(
+            python="3.11", platform="Linux x86_64", device="cpu", dtype="float32", threads=1, batch=64, packages={"torch": "2.9"}
+        ),
+        "timing": Timing(seconds={"generate": 321.0, "judge": 60.2}, denoiser_evaluations=123456),
+    }
+    return Record(**(fields | changes)).sealed()
+
+
+def scores(excess: float | None, half: float = 0.05, at: float = 0.2) -> dict[str, Score]:
+    """Every score that a record holds."""
+    found = {name: score(excess, half) for name in ("excess", "excess.empty")}
+    found |= {"excess.prompt": score(None if excess is None else excess - 0.1, half), "presence": score(0.04), "retain_fall": score(0.06)}
+    found |= {"presence.gold": score(0.01), "presence.original": score(0.99, 0.005)}
+    found |= {"psi_star.prompt": score(None, note="never reached"), "psi_star.empty": score(at, 0.02)}
+    found |= {"kid.original.forget": score(0.0712, 0.004), "clip.unlearned": score(24.3, 0.4), "clip.original": score(29.8, 0.3)}
+    for split in ("forget", "retain"):
+        for extractor in (*EXTRACTORS, "mean"):
+            found |= {f"ccs.{split}.{extractor}": score(0.55), f"auc.{split}.{extractor}": score(0.97, 0.02)}
+            found |= {f"crs.{kind}.{split}.{extractor}": score(0.04, 0.01) for kind in ("signed", "released", "calibrated")}
+    return found
+
+
+def curves(at: float) -> tuple[Curve, ...]:
+    """The curves that the page shows."""
+    presence = (curve("presence", at + 0.1), curve("presence", at, arm="empty"), curve("presence", -0.2, split="retain"))
+    ccs = tuple(curve("ccs", at + 0.05 * i, extractor=name) for i, name in enumerate(EXTRACTORS))
+    crs = tuple(curve("crs.signed", at + 0.05 * i, extractor=name, scale=0.2) for i, name in enumerate(EXTRACTORS))
+    return (*presence, *ccs, *crs)
+
+
+def control(name: str, label: str = "forgets", **changes: Any) -> Record:
+    """A control's record."""
+    verdict = Verdict(label=label, why="known by construction", gold="trained-without")  # type: ignore[arg-type]
+    return record(f"control-{name}", **({"excess": 0.0, "at": 0.55, "verdict": verdict} | changes))
+
+
+def stored(found: Record, results: Path = Path("results")) -> Stored:
+    """A record at its place, not written."""
+    return Stored(found, found.place(results))
+
+
+def write(root: DataRoot, *records: Record) -> None:
+    """Records at their places below the results folder."""
+    for found in records:
+        write_record(found, found.place(root.results))
+
+
+def data_root(folder: Path, *records: Record) -> DataRoot:
+    """A data root with the suite, the task object/star, three submissions and the records."""
+    pinned = Pinned(path="package:nothing", digest=DIGEST)
+    seeds = Seeds(train=2, reference=2, evaluation=2, retain=2)
+    suite = Suite(
+        name="miniature",
+        version=1,
+        title="The miniature world",
+        base=pinned,
+        sampler=Sampler(scheduler="ddim", steps=25, guidance=5),
+        tiers={"full": Tier(psi=PSI, retain_psi=(0, 1), seeds=seeds, extractors=EXTRACTORS)},
+        seed_starts=SeedStarts(train=0, reference=100, evaluation=200),
+        fine_tune=FineTune(epochs=1, batch=2, rate=0.1, momentum=0.9, triplet_margin=1),
+        judges=Judges(concept=pinned, extractors=dict.fromkeys(EXTRACTORS, pinned), clip=pinned),
+    )
+    task = Task(
+        concept="star",
+        category="object",
+        title="Star, a shape",
+        suite="miniature",
+        judge=JudgeRef(head="subject", label="star"),
+        forget=tuple(Prompt(text=text) for text in PROMPTS),
+        retain=(Prompt(text="a circle", concept="circle", head="subject"),),
+        licence="CC0-1.0",
+    )
+    _yaml(folder / "tasks/miniature/suite.yaml", suite)
+    _yaml(folder / "tasks/miniature/object/star.yaml", task)
+    for name, title in (("esd-x", "ESD-x"), ("esd-u", "ESD-u"), ("control-gold-1", "Gold 1")):
+        _yaml(folder / f"submissions/miniature/{name}.yaml", submission(name, title))
+    root = DataRoot.find(folder)
+    write(root, *records)
+    return root
+
+
+def submission(name: str, title: str, **changes: Any) -> Submission:
+    """A submission for object/star."""
+    fields: dict[str, Any] = {"paper": "https://arxiv.org/abs/2303.07345", "code": "https://github.com/rohitgandikota/erasing"}
+    fields |= {"name": name, "suite": "miniature", "title": title, "description": "Erased Stable Diffusion, cross-attention weights only."}
+    return Submission(**(fields | {"checkpoints": {"object/star": Checkpoint(path="package:nothing")}} | changes))
+
+
+def strip(path: Path, colour: str = "gold", tile: int = 8, prompts: tuple[str, ...] = PROMPTS) -> None:
+    """A ψ strip of one colour beside a record."""
+    picture = Image.new("RGB", (len(PSI) * tile, 2 * len(prompts) * tile), colour)
+    said = PngInfo()
+    said.add_text("unconceal", json.dumps({"prompts": prompts, "seeds": list(range(len(prompts))), "tile": tile}))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, pnginfo=said)
+
+
+def _yaml(path: Path, spec: Suite | Task | Submission) -> None:
+    """JSON is YAML too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(spec.model_dump_json(indent=1, exclude_none=True), encoding="utf-8")

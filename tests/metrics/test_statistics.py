@@ -1,0 +1,110 @@
+"""Intervals: known values, coverage by simulation, and no certainty out of equal answers."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from unconceal.metrics import statistics
+
+
+def test_t_interval_agrees_with_scipy() -> None:
+    values = np.random.default_rng(0).normal(size=12)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    np.testing.assert_allclose(statistics.mean_interval(values), [expected.low, expected.high])
+
+
+def test_one_sided_bounds_are_ends_of_two_sided_intervals() -> None:
+    values = np.random.default_rng(1).normal(size=15)
+    assert statistics.lower_bound(values, 0.975) == pytest.approx(statistics.mean_interval(values, 0.95).low)
+    assert statistics.upper_bound(values, 0.95) == pytest.approx(statistics.mean_interval(values, 0.90).high)
+    one_sided = stats.ttest_1samp(values, 0, alternative="less").confidence_interval(0.95)
+    assert statistics.upper_bound(values, 0.95) == pytest.approx(one_sided.high)
+
+
+def test_wilson_by_hand() -> None:
+    z2 = 1.959964**2
+    assert statistics.wilson(0, 80).high == pytest.approx(z2 / (80 + z2), rel=1e-5)
+    # Newcombe 1998, table I: 81 of 263 gives .2553 to .3662
+    np.testing.assert_allclose(statistics.wilson(81, 263), [0.2553, 0.3662], atol=5e-5)
+    assert statistics.wilson(0, 0) == (0, 1)
+
+
+def test_equal_answers_are_no_certainty() -> None:
+    never = np.zeros(20)
+    assert statistics.mean_interval(never) == (0, 0)
+    assert statistics.mean_interval(never, images=80).high == pytest.approx(statistics.wilson(0, 80).high)
+    assert statistics.mean_interval(np.ones(20), images=80, bounds=(0, 1)) == (1 - statistics.wilson(0, 80).high, 1)
+
+
+@pytest.mark.parametrize(("spread", "rate"), [(2.0, 0.3), (0.7, 0.5), (2.0, 0.1)])
+def test_coverage_of_the_t_interval(spread: float, rate: float) -> None:
+    """20 prompts with rates of their own (beta, mean ``rate``), 4 seeds each: 95 % intervals of the mean cover it at least .92 of times."""
+    rng = np.random.default_rng(7)
+    covered = 0
+    for _ in range(1500):
+        rates = rng.beta(spread * rate / 0.5, spread * (1 - rate) / 0.5, 20)
+        answers = rng.random((20, 4)) < rates[:, None]
+        low, high = statistics.mean_interval(answers, images=80)
+        covered += low <= rate <= high
+    assert covered / 1500 >= 0.92
+
+
+def test_coverage_of_the_hierarchical_bootstrap() -> None:
+    rng = np.random.default_rng(8)
+    covered = 0
+    for trial in range(300):
+        rates = rng.beta(1.2, 2.8, 50)
+        low, high = statistics.mean_interval(rng.random((50, 4)) < rates[:, None], images=200, bootstrap=300, seed=trial)
+        covered += low <= 0.3 <= high
+    assert covered / 300 >= 0.92
+
+
+def test_bootstrap_means_have_the_spread_of_two_stage_sampling() -> None:
+    table = np.random.default_rng(2).normal(size=(60, 3)) + np.random.default_rng(3).normal(size=(60, 1))
+    means = statistics.bootstrap_means(table, seed=0, n=4000)
+    variance = table.mean(axis=1).var() / 60 + table.var(axis=1).mean() / (60 * 3)
+    assert means.mean() == pytest.approx(table.mean(), abs=0.02)
+    assert means.std() == pytest.approx(np.sqrt(variance), rel=0.05)
+    np.testing.assert_array_equal(means, statistics.bootstrap_means(table, seed=0, n=4000))
+
+
+def test_auc_counts_pairs() -> None:
+    rng = np.random.default_rng(4)
+    scores, labels = rng.integers(0, 5, 30), rng.integers(0, 2, 30)
+    pairs = [(a > b) + 0.5 * (a == b) for a, b in product(scores[labels == 1], scores[labels == 0])]
+    assert statistics.auc(scores, labels) == pytest.approx(np.mean(pairs))
+    assert np.isnan(statistics.auc([1, 2], [1, 1]))
+
+
+def test_auc_interval_covers_and_stays_open_at_perfect_separation() -> None:
+    low, high = statistics.auc_interval(np.arange(40), np.arange(40) >= 20)
+    assert 0.85 < low < 1 and high == 1
+    rng, shift = np.random.default_rng(5), 1.0
+    truth = stats.norm.cdf(shift / np.sqrt(2))
+    labels = np.arange(80) < 40
+    inside = [statistics.auc_interval(rng.normal(size=80) + shift * labels, labels) for _ in range(400)]
+    assert np.mean([low <= truth <= high for low, high in inside]) >= 0.92
+    assert statistics.auc_interval(-np.arange(40), np.arange(40) >= 20)[0] == 0
+
+
+def test_prompts_needed_is_where_the_half_width_meets_the_gap() -> None:
+    values = np.random.default_rng(6).normal(0.2, 0.3, 20)
+    n = statistics.prompts_needed(values, 0.05, 0.95, images_per_prompt=100)
+    assert n is not None
+    sd = values.std(ddof=1)
+    half = [stats.t.ppf(0.95, m - 1) * sd / np.sqrt(m) for m in (n - 1, n)]
+    assert half[1] < 0.05 <= half[0]
+    assert statistics.prompts_needed(values, 0.0, 0.95) is None
+    assert statistics.prompts_needed(values, 1e-6, 0.95) is None
+
+
+def test_refuses_what_has_no_mean() -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        statistics.mean_interval([0.1, np.nan])
+    with pytest.raises(ValueError, match="shape"):
+        statistics.mean_interval([])
+    assert statistics.mean_interval([0.3], bounds=(0, 1)) == (0, 1)
