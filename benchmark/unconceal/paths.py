@@ -45,8 +45,8 @@ class DataRoot:
 
     @property
     def result_folders(self) -> tuple[Path, ...]:
-        """Where records are read from: new ones first, then those that came with the wheel."""
-        return (self.results, self.tasks.parent / "results") if self.read_only else (self.results,)
+        """Where records are read from: the results folder and, if tasks are the wheel's own, the packaged results behind it."""
+        return (self.results, PACKAGED_DATA / "results") if self.read_only else (self.results,)
 
     @classmethod
     def _writable(cls, folder: Path) -> DataRoot:

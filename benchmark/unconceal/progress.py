@@ -51,7 +51,8 @@ class PlainStage:
         finished = self.done >= self.total
         if now - self.said > PLAIN_SECONDS or (finished and now - self.started > 2):
             left = (now - self.started) * (self.total / self.done - 1) if self.done else 0
-            print(f"{self.what} {min(1.0, self.done / self.total):4.0%}" + ("" if finished else f", {left:.0f} s left"), file=sys.stderr, flush=True)
+            rest = "" if finished else f", {left:.0f} s left"
+            print(f"{self.what} {min(1.0, self.done / self.total):4.0%}{rest}", file=sys.stderr, flush=True)
             self.said = now
 
 
@@ -72,9 +73,11 @@ def progress() -> Iterator[Progress]:
         yield Plain()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress as Bars, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(), TimeRemainingColumn())
+    share = TextColumn("{task.percentage:>3.0f}%")
+    columns = (TextColumn("{task.description}"), BarColumn(), share, TimeElapsedColumn(), TimeRemainingColumn())
     with Bars(*columns, console=Console(stderr=True)) as bars:
 
         class BarStage:

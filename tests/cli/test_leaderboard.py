@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from click.testing import CliRunner, Result
-from tests.leaderboard.records import control, data_root, record, write
 
+from leaderboard.records import control, data_root, record, write
 from unconceal.cli.main import main
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from click.testing import CliRunner, Result
-from tests.leaderboard.records import control, data_root, record
 
+from leaderboard.records import control, data_root, record
 from unconceal.cli.main import main
 
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from click.testing import CliRunner, Result
-from tests.leaderboard.records import data_root, record
 
+from leaderboard.records import data_root, record
 from unconceal.cli.main import main
 
 

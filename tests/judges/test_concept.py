@@ -19,11 +19,11 @@ Squares = Callable[..., NDArray[np.uint8]]
 def judge(resnet_weights: Path, squares: Squares) -> concept.ConceptJudge:
     """Red squares are "red" and "flat", blue ones "blue" and without style; constant pictures unreadable."""
     parts = (extractors.load("resnet18", resnet_weights),)
-    blank = augment.constant(30, 64, np.random.default_rng(0))
-    pixels = np.concatenate([squares(30, 0, red=True), squares(30, 1, red=False), blank])
-    subject = ["red"] * 30 + ["blue"] * 30 + [concept.UNREADABLE] * 30
-    style = ["flat"] * 30 + [concept.NONE] * 30 + [concept.UNREADABLE] * 30
-    head = concept.fit_head(concept.judge_features(parts, pixels), {"subject": subject, "style": style}, seed=0)
+    blank = augment.constant(60, 64, np.random.default_rng(0))
+    pixels = np.concatenate([squares(60, 0, red=True), squares(60, 1, red=False), blank])
+    subject = ["red"] * 60 + ["blue"] * 60 + [concept.UNREADABLE] * 60
+    style = ["flat"] * 60 + [concept.NONE] * 60 + [concept.UNREADABLE] * 60
+    head = concept.fit_head(concept.judge_features(parts, pixels), {"subject": subject, "style": style}, seed=0, epochs=60, batch=32)
     return concept.ConceptJudge(head, parts, {"resnet18": file_digest(resnet_weights)})
 
 
@@ -65,7 +65,7 @@ def test_fitting_is_seeded() -> None:
     rng = np.random.default_rng(0)
     rows, names = rng.normal(size=(40, 5)).astype(np.float32), [str(i % 3) for i in range(40)]
     one, two, three = (concept.fit_head(rows, {"subject": names}, seed=seed, epochs=2) for seed in (1, 1, 2))
-    weights = [head.body[0].weight.detach().numpy().tobytes() for head in (one, two, three)]
+    weights = [next(head.body.parameters()).detach().numpy().tobytes() for head in (one, two, three)]
     assert weights[0] == weights[1] != weights[2]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def test_prepare_by_hand() -> None:
 def test_features_are_the_unit_pooled_output_whatever_the_batch(resnet_weights: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3)).astype(np.uint8)
     extractor = extractors.load("resnet18", resnet_weights)
-    plain = timm.create_model("resnet18", num_classes=10)
+    plain: Any = timm.create_model("resnet18", num_classes=10)
     plain.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(resnet_weights).items()}, strict=False)
     with torch.inference_mode():
         x = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1

@@ -89,8 +89,9 @@ def scores(excess: float | None, half: float = 0.05, at: float = 0.2) -> dict[st
     found |= {"kid.original.forget": score(0.0712, 0.004), "clip.unlearned": score(24.3, 0.4), "clip.original": score(29.8, 0.3)}
     for split in ("forget", "retain"):
         for extractor in (*EXTRACTORS, "mean"):
-            found |= {f"ccs.{split}.{extractor}": score(0.55), f"auc.{split}.{extractor}": score(0.97, 0.02)}
+            found |= {f"ccs.{split}.{extractor}": score(0.55)}
             found |= {f"crs.{kind}.{split}.{extractor}": score(0.04, 0.01) for kind in ("signed", "released", "calibrated")}
+        found |= {f"auc.{split}.{extractor}": score(0.97, 0.02) for extractor in EXTRACTORS}
     return found
 
 
@@ -102,10 +103,14 @@ def curves(at: float) -> tuple[Curve, ...]:
     return (*presence, *ccs, *crs)
 
 
-def control(name: str, label: str = "forgets", **changes: Any) -> Record:
+def control(name: str, label: Any = "forgets", **changes: Any) -> Record:
     """A control's record."""
-    verdict = Verdict(label=label, why="known by construction", gold="trained-without")  # type: ignore[arg-type]
-    return record(f"control-{name}", **({"excess": 0.0, "at": 0.55, "verdict": verdict} | changes))
+    fields: dict[str, Any] = {
+        "excess": 0.0,
+        "at": 0.55,
+        "verdict": Verdict(label=label, why="known by construction", gold="trained-without"),
+    }
+    return record(f"control-{name}", **(fields | changes))
 
 
 def stored(found: Record, results: Path = Path("results")) -> Stored:
@@ -162,7 +167,7 @@ def submission(name: str, title: str, **changes: Any) -> Submission:
 
 def strip(path: Path, colour: str = "gold", tile: int = 8, prompts: tuple[str, ...] = PROMPTS) -> None:
     """A ψ strip of one colour beside a record."""
-    picture = Image.new("RGB", (len(PSI) * tile, 2 * len(prompts) * tile), colour)
+    picture = Image.new("RGB", (len(PSI) * tile, 3 * len(prompts) * tile), colour)
     said = PngInfo()
     said.add_text("unconceal", json.dumps({"prompts": prompts, "seeds": list(range(len(prompts))), "tile": tile}))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.leaderboard.records import control, data_root, record, stored, write
-
+from leaderboard.records import control, data_root, record, stored, write
 from unconceal.leaderboard.checking import check_results
 from unconceal.paths import DataRoot
 from unconceal.specs.record import Code, Verification, write_record
@@ -15,7 +14,7 @@ def said(root: DataRoot) -> list[str]:
 
 def test_good_records_pass(tmp_path: Path) -> None:
     gold = control("gold-1")
-    root = data_root(tmp_path, gold, record(controls={"control-gold-1": gold.digest}))
+    root = data_root(tmp_path, gold, record(controls={"control-gold-1": gold.measured_digest}))
     assert check_results(root) == (2, ())
 
 
@@ -55,7 +54,7 @@ def test_controls_must_be_there_with_that_digest(tmp_path: Path) -> None:
 
 def test_a_gold_of_another_tier_is_not_the_control(tmp_path: Path) -> None:
     gold = control("gold-1", tier="lite")
-    root = data_root(tmp_path, gold, record(controls={"control-gold-1": gold.digest}))
+    root = data_root(tmp_path, gold, record(controls={"control-gold-1": gold.measured_digest}))
     assert said(root) == ["control control-gold-1: is not there, so the scores can't be repeated"]
 
 
@@ -67,3 +66,9 @@ def test_a_dirty_tree_is_no_rerun(tmp_path: Path) -> None:
 def test_columns_of_a_curve_are_equally_long(tmp_path: Path) -> None:
     short = record().curves[0].model_copy(update={"k": (1, 2)})
     assert said(data_root(tmp_path, record(curves=(short,)))) == ["curve presence: has columns of unequal length"]
+
+
+def test_golds_may_name_each_other(tmp_path: Path) -> None:
+    digests = {number: control(f"gold-{number}").measured_digest for number in (1, 2)}
+    pair = [control(f"gold-{number}", controls={f"control-gold-{3 - number}": digests[3 - number]}) for number in (1, 2)]
+    assert said(data_root(tmp_path, *pair)) == []

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.leaderboard.records import control, record, stored
 
+from leaderboard.records import control, record, stored
 from unconceal.leaderboard.ranking import is_ranked, rank, rank_intervals
 from unconceal.specs.record import Verdict, Verification
 
@@ -47,7 +47,7 @@ def test_a_destroyed_model_does_not_win() -> None:
 
 def test_withdrawn_disputed_and_scoreless_rows_are_not_ranked() -> None:
     for status in ("disputed", "withdrawn"):
-        assert not is_ranked(stored(record(verification=Verification(status=status))))  # type: ignore[arg-type]
+        assert not is_ranked(stored(record(verification=Verification(status=status))))
     assert not is_ranked(stored(record(excess=None)))
     assert not is_ranked(stored(record(scores={})))
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.leaderboard.records import control, data_root, record, write
 
+from leaderboard.records import control, data_root, record, write
 from unconceal.errors import CheckFailed
 from unconceal.leaderboard.reading import all_boards, load_records, published
 from unconceal.specs.record import write_record

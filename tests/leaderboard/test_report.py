@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.leaderboard.records import control, curve, data_root, record, score, strip, submission
 
+from leaderboard.records import PROMPTS, control, curve, data_root, record, score, strip, submission
 from unconceal.leaderboard.reading import all_boards
 from unconceal.leaderboard.report import page, write_report
 from unconceal.leaderboard.sources import Sources
@@ -52,9 +52,9 @@ def rendered(root: DataRoot, name: str = "esd-x") -> str:
     return page(board, row, Sources(root))
 
 
-def with_strips(root: DataRoot, prompts: tuple[str, ...] | None = None) -> DataRoot:
+def with_strips(root: DataRoot, prompts: tuple[str, ...] = PROMPTS) -> DataRoot:
     for path in root.results.rglob("*.json"):
-        strip(path.with_suffix(".strip.png"), **({"prompts": prompts} if prompts else {}))
+        strip(path.with_suffix(".strip.png"), prompts=prompts)
     return root
 
 
@@ -75,8 +75,8 @@ def test_nothing_in_the_style_is_fetched(tmp_path: Path) -> None:
 
 def test_three_models_for_each_prompt_and_arm(tmp_path: Path) -> None:
     text = rendered(with_strips(root_with(tmp_path, record())))
-    assert text.count("<img ") == 3 * 2 * 3
-    assert text.count("θ, the original</span>") == 6 and text.count("gold, never saw it") == 6
+    assert text.count("<img ") == 3 * (2 * 3 + 1)
+    assert text.count("θ, the original</span>") == 6 + 3 and text.count("gold, never saw it") == 6
     assert "blur" not in text.partition("</style>")[2]
 
 
@@ -96,7 +96,7 @@ def test_controls_without_the_same_prompt_are_left_out(tmp_path: Path) -> None:
     root = with_strips(root_with(tmp_path, record()))
     strip(root.results / "miniature-1/object/star/control-original.standard-full.strip.png", prompts=("another", "prompt", "here"))
     text = rendered(root)
-    assert text.count("<img ") == 3 * 2 * 2 and "θ, the original</span>" not in text
+    assert text.count("<img ") == 3 * (2 * 2 + 1) and text.count("θ, the original</span>") == 3
 
 
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
@@ -149,7 +149,13 @@ def test_scores_stand_beside_golds_and_original(tmp_path: Path) -> None:
 
 def test_inseparable_extractors_are_named(tmp_path: Path) -> None:
     scores = record().scores | {"auc.forget.resnet18": score(0.8, 0.1)}
-    assert "Not separable: ResNet18;" in rendered(root_with(tmp_path, record(scores=scores)))
+    text = rendered(root_with(tmp_path, record(scores=scores)))
+    assert "Not separable: ResNet18;" in text and ">ResNet18 †</th>" in text and "DenseNet121 †" not in text
+
+
+def test_scores_by_extractor_stand_in_one_row(tmp_path: Path) -> None:
+    row = re.search(r"CCS ↓</th>(.*?)</tr>", rendered(root_with(tmp_path, record())))
+    assert row and re.findall(r">([^<>]+)</td>", row[1]) == [".55 [.50, .60]"] * 4 + [".55", ".55", "20"]
 
 
 def test_the_same_record_gives_the_same_bytes(tmp_path: Path) -> None:

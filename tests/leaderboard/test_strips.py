@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.leaderboard.records import PROMPTS, PSI, strip
 
+from leaderboard.records import PROMPTS, PSI, strip
 from unconceal.errors import CheckFailed
 from unconceal.leaderboard.strips import read_strip
 
@@ -21,7 +21,7 @@ def test_a_row_is_the_right_cut(tmp_path: Path) -> None:
     strip(path)
     with Image.open(path) as picture:
         said, changed = picture.info["unconceal"], picture.copy()
-    changed.paste("blue", (0, 3 * 8, len(PSI) * 8, 4 * 8))
+    changed.paste("blue", (0, 4 * 8, len(PSI) * 8, 5 * 8))
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()

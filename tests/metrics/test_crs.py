@@ -54,7 +54,7 @@ def test_mean_over_psi_integrates_and_interpolates_the_ends() -> None:
     grid = [0, 0.1, 0.4, 0.7, 1]
     np.testing.assert_allclose(crs.mean_over_psi(grid, np.ones(5)), 1)
     np.testing.assert_allclose(crs.mean_over_psi(grid, np.asarray(grid)), 0.55 / 2)
-    np.testing.assert_allclose(crs.mean_over_psi(grid, [grid, np.zeros(5)], upper=0.6, lower=0.2), [0.4, 0])
+    np.testing.assert_allclose(crs.mean_over_psi(grid, np.stack([grid, np.zeros(5)]), upper=0.6, lower=0.2), [0.4, 0])
     # by hand: 0→1 over [0, .5], then down to 0 at 1; cut at .75 where the value is .5
     np.testing.assert_allclose(crs.mean_over_psi([0, 0.5, 1], [0, 1, 0], upper=0.75), (0.25 + 0.1875) / 0.75)
 

@@ -37,20 +37,40 @@ def test_equal_answers_are_no_certainty() -> None:
     never = np.zeros(20)
     assert statistics.mean_interval(never) == (0, 0)
     assert statistics.mean_interval(never, images=80).high == pytest.approx(statistics.wilson(0, 80).high)
-    assert statistics.mean_interval(np.ones(20), images=80, bounds=(0, 1)) == (1 - statistics.wilson(0, 80).high, 1)
+    low, high = statistics.rate_interval(np.ones(20), 80)
+    assert low < statistics.wilson(80, 80).low and high == 1
 
 
-@pytest.mark.parametrize(("spread", "rate"), [(2.0, 0.3), (0.7, 0.5), (2.0, 0.1)])
-def test_coverage_of_the_t_interval(spread: float, rate: float) -> None:
-    """20 prompts with rates of their own (beta, mean ``rate``), 4 seeds each: 95 % intervals of the mean cover it at least .92 of times."""
+@pytest.mark.parametrize(("spread", "rate"), [(2.0, 0.3), (0.7, 0.5), (2.0, 0.1), (1.0, 0.05), (50.0, 0.05), (5.0, 0.9)])
+def test_coverage_of_the_rate_interval(spread: float, rate: float) -> None:
+    """20 prompts with rates of their own (beta, mean ``rate``), 4 seeds each: 95 % intervals of the mean cover it at least .93 of times."""
     rng = np.random.default_rng(7)
     covered = 0
     for _ in range(1500):
         rates = rng.beta(spread * rate / 0.5, spread * (1 - rate) / 0.5, 20)
-        answers = rng.random((20, 4)) < rates[:, None]
-        low, high = statistics.mean_interval(answers, images=80)
+        low, high = statistics.rate_interval(rng.random((20, 4)) < rates[:, None], 80)
         covered += low <= rate <= high
+    assert covered / 1500 >= 0.93
+
+
+@pytest.mark.parametrize(("spread", "one", "other"), [(2.0, 0.3, 0.3), (2.0, 0.5, 0.1), (10.0, 0.6, 0.0)])
+def test_coverage_of_the_t_interval_of_paired_differences(spread: float, one: float, other: float) -> None:
+    """20 prompts whose difficulty two rows share, 4 seeds each: 95 % intervals of the difference of their rates."""
+    rng = np.random.default_rng(9)
+    covered = 0
+    for _ in range(1500):
+        ease = rng.beta(spread, spread, (20, 1)) * 2
+        first, second = (rng.random((20, 4)) < np.clip(ease * rate, 0, 1) for rate in (one, other))
+        low, high = statistics.mean_interval(first.mean(axis=1) - second.mean(axis=1), images=80)
+        truth = _clipped_mean(spread, one) - _clipped_mean(spread, other)
+        covered += low <= truth <= high
     assert covered / 1500 >= 0.92
+
+
+def _clipped_mean(spread: float, rate: float) -> float:
+    """Mean of min(1, 2 · rate · ease) for a beta-distributed ease."""
+    ease = np.linspace(0, 1, 4001)
+    return float(np.trapezoid(np.minimum(1, 2 * rate * ease) * stats.beta.pdf(ease, spread, spread), ease))
 
 
 def test_coverage_of_the_hierarchical_bootstrap() -> None:
@@ -107,4 +127,5 @@ def test_refuses_what_has_no_mean() -> None:
         statistics.mean_interval([0.1, np.nan])
     with pytest.raises(ValueError, match="shape"):
         statistics.mean_interval([])
-    assert statistics.mean_interval([0.3], bounds=(0, 1)) == (0, 1)
+    assert statistics.mean_interval([0.3]) == (-np.inf, np.inf)
+    assert statistics.rate_interval([0.3], 4) == (0, 1)

@@ -8,7 +8,7 @@ import click
 
 from unconceal.cli.options import root_option
 from unconceal.errors import UsageError
-from unconceal.leaderboard.reading import Board, Stored, all_boards, published, results_folders
+from unconceal.leaderboard.reading import Board, Stored, all_boards, published
 from unconceal.leaderboard.report import write_report
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
@@ -32,7 +32,7 @@ def command(submission: str | None, task: str | None, tier: str | None, out: Pat
         value = "SUBMISSION" if submission is None else f"{submission} together with --all"
         raise UsageError(value, "leaves open which pages to write", "name one submission, or give --all")
     found = DataRoot.find(root)
-    boards = [board for board in all_boards(results_folders(found)) if tier in (None, board.tier) and _is_task(board, task)]
+    boards = [board for board in all_boards(found.result_folders) if tier in (None, board.tier) and _is_task(board, task)]
     rows = _all_of(boards, tier) if submission is None else _of_submission(boards, submission, tier)
     if not rows:
         asked = " ".join(part for part in (submission or "--all", task and f"--task {task}", tier and f"--tier {tier}") if part)

@@ -50,19 +50,20 @@ class Model:
         size = self.pipe.unet.config.sample_size
         shape = (1, self.pipe.unet.config.in_channels, size, size)
         drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        return (torch.cat(drawn) * self.scheduler().init_noise_sigma).to(self.device, self.dtype)
+        scaled: torch.Tensor = torch.cat(drawn) * self.scheduler().init_noise_sigma
+        return scaled.to(self.device, self.dtype)
 
     @torch.inference_mode()
     def epsilon(self, latents: torch.Tensor, timestep: torch.Tensor, words: torch.Tensor, batch: int) -> torch.Tensor:
         """The UNet's prediction for rows of (latents, words) at one timestep, at most ``batch`` rows a call."""
-        rows = zip(latents.split(batch), words.split(batch), strict=True)
+        rows = zip(torch.split(latents, batch), torch.split(words, batch), strict=True)
         return torch.cat([self.pipe.unet(x, timestep, encoder_hidden_states=w, return_dict=False)[0] for x, w in rows])
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor, batch: int = 32) -> NDArray[np.uint8]:
         """Pictures uint8 (n, height, width, 3) of clean latents."""
         vae = self.pipe.vae
-        blocks = [vae.decode(part / vae.config.scaling_factor, return_dict=False)[0] for part in latents.split(batch)]
+        blocks = [vae.decode(part / vae.config.scaling_factor, return_dict=False)[0] for part in torch.split(latents, batch)]
         pixels = torch.cat(blocks).float().div(2).add(0.5).clamp(0, 1).mul(255).round()
         return pixels.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy()
 

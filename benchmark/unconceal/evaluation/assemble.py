@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unconceal.metrics import crs
-from unconceal.metrics.statistics import Interval, auc, auc_interval, mean_interval
+from unconceal.metrics.statistics import Interval, auc, auc_interval, mean_interval, rate_interval
 from unconceal.specs.record import Curve, Score
 from unconceal.specs.suite import Arm, Scoring
 
 Values = NDArray[np.float64]
 K = Mapping[float, int]
+Split = Literal["forget", "retain"]
 
 
 def score_of(per_prompt: Values, images: int | None = None, unit: float = 1.0, note: str = "", bootstrap: int = 2000) -> Score:
@@ -26,6 +28,12 @@ def score_of(per_prompt: Values, images: int | None = None, unit: float = 1.0, n
     return Score(value=float(values.mean()), low=low, high=high, n=len(values), note=note)
 
 
+def rate_of(per_prompt: Values, images: int) -> Score:
+    """Mean of per-prompt rates (p,) with a 95 % interval made for rates; ``images``: pictures behind all of them."""
+    low, high = finite(rate_interval(per_prompt, images))
+    return Score(value=float(np.mean(per_prompt)), low=low, high=high, n=len(per_prompt))
+
+
 def finite(interval: Interval) -> tuple[float | None, float | None]:
     """Ends of an interval; None where it is unbounded."""
     low, high = (float(end) if np.isfinite(end) else None for end in interval)
@@ -33,13 +41,14 @@ def finite(interval: Interval) -> tuple[float | None, float | None]:
 
 
 def curve_of(
-    name: str, split: str, k: K, per_prompt: Values, images: int | None = None, arm: Arm | None = None, extractor: str | None = None
+    name: str, split: Split, k: K, per_prompt: Values, images: int | None = None, arm: Arm | None = None, extractor: str | None = None
 ) -> Curve:
-    """A curve of per-prompt values (p, ψ), with a 95 % interval at every ψ."""
-    columns = [score_of(column, images) for column in np.asarray(per_prompt, float).T]
+    """A curve of per-prompt values (p, ψ), with a 95 % interval at every ψ; with ``images``, the values are rates."""
+    rows = np.asarray(per_prompt, float).T
+    columns = [score_of(column) if images is None else rate_of(column, images) for column in rows]
     return Curve(
         name=name,
-        split=split,  # type: ignore[arg-type]
+        split=split,
         arm=arm,
         extractor=extractor,
         psi=tuple(k),
@@ -55,7 +64,8 @@ def curve_of(
 def plain_curve(name: str, k: K, values: Sequence[float | None], n: int, extractor: str) -> Curve:
     """A curve of one number a ψ, without intervals (KID, whose spread over subsets is no sampling error)."""
     blank = (None,) * len(values)
-    return Curve(name=name, split="forget", extractor=extractor, psi=tuple(k), k=tuple(k.values()), value=tuple(values), low=blank, high=blank, n=n)
+    steps = tuple(k.values())
+    return Curve(name=name, split="forget", extractor=extractor, psi=tuple(k), k=steps, value=tuple(values), low=blank, high=blank, n=n)
 
 
 def psi_mean_score(k: K, values: Sequence[float | None], scoring: Scoring, n: int) -> Score:
@@ -63,32 +73,34 @@ def psi_mean_score(k: K, values: Sequence[float | None], scoring: Scoring, n: in
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return Score(value=None, n=n, note="too few pictures")
-    return Score(value=float(crs.mean_over_psi(list(k), known, scoring.mean_psi[1])), n=n, note="no interval: one number over all pictures")
+    lower, upper = scoring.mean_psi
+    mean = float(crs.mean_over_psi(list(k), known, upper, lower))
+    return Score(value=mean, n=n, note="no interval: one number over all pictures")
 
 
-def presence_curves(presence: Mapping[str, Values], k: K, split: str = "forget") -> list[Curve]:
+def presence_curves(presence: Mapping[str, Values], k: K, split: Split = "forget") -> list[Curve]:
     """P(ψ) per arm from answers (prompts, seeds, ψ)."""
     return [
-        curve_of("presence", split, k, answers.mean(axis=1), images=answers.shape[0] * answers.shape[1], arm=arm)  # type: ignore[arg-type]
+        curve_of("presence", split, k, answers.mean(axis=1), images=answers[..., 0].size, arm=arm)  # type: ignore[arg-type]
         for arm, answers in presence.items()
     ]
 
 
 def classifier_results(
-    split: str, extractor: str, k: K, scoring: Scoring, s_o: Values, s_u: Values, ccs: Values,
+    split: Split, extractor: str, k: K, scoring: Scoring, s_o: Values, s_u: Values, ccs: Values,
     r_o: Values, r_u: Values, auc_scores: Values, auc_labels: Values,
 ) -> tuple[list[Curve], dict[str, Score], dict[str, Values]]:  # fmt: skip
     """Curves, scores and per-prompt means of one (split, extractor); arrays as in ``measure.ClassifierScores``."""
-    psi, upper = list(k), scoring.mean_psi[1]
+    psi, (lower, upper) = list(k), scoring.mean_psi
     signed = crs.signed(s_u, s_o).mean(axis=1)
-    released = crs.released(s_u.mean(axis=1), s_o.mean(axis=1), split)  # type: ignore[arg-type]
+    released = crs.released(s_u.mean(axis=1), s_o.mean(axis=1), split)
     confidence = ccs.mean(axis=1)
     curves = [curve_of(name, split, k, values, arm="prompt", extractor=extractor) for name, values in
               (("crs.signed", signed), ("crs.released", released), ("ccs", confidence))]  # fmt: skip
     area, interval = auc(auc_scores, auc_labels), auc_interval(auc_scores, auc_labels)
     separable = interval.low >= scoring.separable_auc
     note = "" if separable else "not separable"
-    means = {name: crs.mean_over_psi(psi, values, upper) for name, values in
+    means = {name: crs.mean_over_psi(psi, values, upper, lower) for name, values in
              (("crs.released", released), ("crs.signed", signed), ("ccs", confidence))}  # fmt: skip
     if separable:
         means["crs.calibrated"] = crs.calibrated(means["crs.signed"], r_u, r_o)

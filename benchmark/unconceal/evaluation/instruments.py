@@ -26,11 +26,11 @@ def pinned_path(pinned: Pinned, root: DataRoot) -> Path:
     """The file or folder that a suite pins, refused when it is missing or another than the one pinned."""
     path = resolve_path(pinned.path, root)
     if not path.exists():
-        raise EnvironmentFault(pinned.path, "is not there, so nothing can be evaluated", "run `unconceal miniature build`, or reinstall the package")
+        remedy = "run `unconceal miniature build --ship`, or reinstall the package"
+        raise EnvironmentFault(pinned.path, "is not there, so nothing can be evaluated", remedy)
     if path_digest(path) != pinned.digest:
-        raise CheckFailed(
-            pinned.path, "differs from the digest that suite.yaml pins, so results would not be comparable", "restore it, or make a new suite version"
-        )
+        consequence = "differs from the digest that suite.yaml pins, so results would not be comparable"
+        raise CheckFailed(pinned.path, consequence, "restore it, or make a new suite version")
     return path
 
 
@@ -68,4 +68,5 @@ class Instruments:
     def digests(self) -> dict[str, str]:
         """Judge to digest, as a record names them."""
         judges = self.suite.judges
-        return {"concept": judges.concept.digest, "clip": judges.clip.digest, **{name: pinned.digest for name, pinned in judges.extractors.items()}}
+        named = {"concept": judges.concept, "clip": judges.clip, **judges.extractors}
+        return {name: pinned.digest for name, pinned in named.items()}

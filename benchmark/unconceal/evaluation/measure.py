@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unconceal.generate.plan import Block, Plan
-from unconceal.generate.worker import Pixels, Worker, branch_name
+from unconceal.generate.worker import Pixels, Worker, branch_name, clean_name
 from unconceal.judges import extractors
 from unconceal.judges.clip import Clip
 from unconceal.judges.concept import ConceptJudge
@@ -26,11 +26,12 @@ Values = NDArray[np.float64]
 class Pictures:
     """A block's pictures, uint8 (prompts, seeds, h, w, 3) each.
 
-    ``original``: λO. ``branches[arm][psi]``: λP(ψ); at ψ = 0 in the prompt arm, λU.
+    ``original``: λO. ``branches[arm][psi]``: λP(ψ); at ψ = 0 in the prompt arm, λU. ``clean[psi]``, ψ > 0: x̂0(ψ).
     """
 
     original: Pixels
     branches: dict[str, dict[float, Pixels]]
+    clean: dict[float, Pixels]
 
     @property
     def unlearned(self) -> Pixels:
@@ -48,10 +49,20 @@ def generate(worker: Worker, block: Block) -> Pictures:
         return pixels.reshape(len(block.prompts), block.seeds, *pixels.shape[1:])
 
     arms = block.handovers[0].arms
-    branches = {
-        arm: {psi: joined([theirs[branch_name(arm, k)] for _, theirs in made]) for psi, k in block.k.items()} for arm in arms
-    }
-    return Pictures(joined([ours["original"] for ours, _ in made]), branches)
+    branches = {arm: {psi: joined([theirs[branch_name(arm, k)] for _, theirs in made]) for psi, k in block.k.items()} for arm in arms}
+    clean = {psi: joined([ours[clean_name(k)] for ours, _ in made]) for psi, k in block.k.items() if k}
+    return Pictures(joined([ours["original"] for ours, _ in made]), branches, clean)
+
+
+def by_seed(pictures: Pictures) -> tuple[Pictures, Pictures]:
+    """The same prompts with the first half of the seeds, and with the rest."""
+
+    def part(seeds: slice) -> Pictures:
+        branches = {arm: {psi: pixels[:, seeds] for psi, pixels in by_psi.items()} for arm, by_psi in pictures.branches.items()}
+        return Pictures(pictures.original[:, seeds], branches, {psi: pixels[:, seeds] for psi, pixels in pictures.clean.items()})
+
+    half = (pictures.original.shape[1] + 1) // 2
+    return part(slice(half)), part(slice(half, None))
 
 
 def generate_all(worker: Worker, plan: Plan) -> dict[str, Pictures]:
@@ -67,10 +78,11 @@ def flat(pixels: Pixels) -> Pixels:
 def presence(judge: ConceptJudge, pictures: Pictures, task: Task) -> dict[str, Values]:
     """Per arm (prompts, seeds, ψ) of 0 and 1: whether the concept judge sees the task's concept."""
     head, label = task.judge.head, task.judge.label
-    return {
-        arm: np.stack([judge.shows(flat(pixels), head, label).reshape(pixels.shape[:2]) for pixels in by_psi.values()], axis=-1).astype(float)
-        for arm, by_psi in pictures.branches.items()
-    }
+
+    def seen(pixels: Pixels) -> Values:
+        return judge.shows(flat(pixels), head, label).reshape(pixels.shape[:2]).astype(float)
+
+    return {arm: np.stack([seen(pixels) for pixels in by_psi.values()], axis=-1) for arm, by_psi in pictures.branches.items()}
 
 
 def retained(judge: ConceptJudge, pictures: Pictures, task: Task) -> Values:

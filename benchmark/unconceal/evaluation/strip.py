@@ -23,10 +23,12 @@ def strip_path(record: Path) -> Path:
 
 
 def write_strip(block: Block, pictures: Pictures, path: Path) -> None:
-    """Rows: for each shown prompt its arms in order; columns: ψ of the grid; the first seed of each prompt."""
+    """Rows: for each shown prompt its arms, then x̂0 (blank where θ ran no step); columns: ψ of the grid; the first seed of each prompt."""
     step = max(1, len(block.prompts) // SHOWN)
     shown = range(0, step * SHOWN, step)[: len(block.prompts)]
-    rows = [np.concatenate([pixels[i, 0] for pixels in by_psi.values()], axis=1) for i in shown for by_psi in pictures.branches.values()]
+    kinds = [pictures.branches[arm] for arm in ("prompt", "empty") if arm in pictures.branches]
+    kinds.append({psi: pictures.clean.get(psi, np.full_like(pictures.original, 255)) for psi in block.k})
+    rows = [np.concatenate([pixels[i, 0] for pixels in kind.values()], axis=1) for i in shown for kind in kinds]
     seeds = [member(block, i) for i in shown]
     about = PngInfo()
     about.add_text("unconceal", json.dumps({"prompts": [block.prompts[i] for i in shown], "seeds": seeds, "tile": rows[0].shape[0]}))

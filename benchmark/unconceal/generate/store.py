@@ -32,7 +32,7 @@ class Store:
         return self.root / shard.digest[:2] / f"{shard.digest}.safetensors"
 
     def get(self, shard: Shard) -> Arrays | None:
-        """The shard's arrays; None if it was never made, or if its file is truncated or altered (it is made anew then)."""
+        """The shard's arrays; None if it was never made, or if its file is truncated, altered or another's (it is made anew then)."""
         path = self.path(shard)
         try:
             with safe_open(path, framework="np") as file:
@@ -40,7 +40,7 @@ class Store:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (FileNotFoundError, SafetensorError, OSError):
             return None
-        return arrays if said.get("content") == content_digest(arrays) else None
+        return arrays if said == metadata_of(shard, arrays) else None
 
     def __contains__(self, shard: Shard) -> bool:
         return self.path(shard).exists()
@@ -48,12 +48,21 @@ class Store:
     def put(self, shard: Shard, arrays: Arrays) -> None:
         """Write atomically: a temporary name, flushed to disk, renamed."""
         path = self.path(shard)
-        metadata = {"shard": rfc8785.dumps(shard.fields()).decode(), "content": content_digest(arrays)}
+        # safetensors writes the buffer as it lies in memory and would mix up the pixels of a transposed view.
+        arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, save(arrays, metadata))
+            write_atomically(path, save(arrays, metadata_of(shard, arrays)))
         except OSError as error:
             raise storage_fault(path, error) from error
+
+
+def metadata_of(shard: Shard, arrays: Arrays) -> dict[str, str]:
+    """What a file says of itself: the shard it holds, and the digest of its content.
+
+    One entry, since safetensors writes several in an order that changes from call to call.
+    """
+    return {"unconceal": rfc8785.dumps({"shard": shard.fields(), "content": content_digest(arrays)}).decode()}
 
 
 def content_digest(arrays: Arrays) -> str:
@@ -82,6 +91,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def storage_fault(path: Path, error: OSError) -> EnvironmentFault:
     """An error of the disk as one line that says what to do."""
-    if error.errno == errno.ENOSPC:
-        return EnvironmentFault(f"no space left for {path}", "the run stopped; what is finished is kept", "free some disk and run the same command again")
-    return EnvironmentFault(f"cannot write {path} ({error.strerror})", "the run cannot keep what it generates", "name a writable folder with --store")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        consequence = "the run stopped; what is finished is kept"
+        return EnvironmentFault(f"no space left for {path}", consequence, "free some disk and run the same command again")
+    value, consequence = f"cannot write {path} ({error.strerror})", "the run cannot keep what it generates"
+    return EnvironmentFault(value, consequence, "name a writable folder with --store")

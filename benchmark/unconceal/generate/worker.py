@@ -23,6 +23,11 @@ def branch_name(arm: str, k: int) -> str:
     return f"{arm}.{k:04d}"
 
 
+def clean_name(k: int) -> str:
+    """Name of the decoded x̂0 pictures of a handover in θ's shard."""
+    return f"clean.{k:04d}"
+
+
 @dataclass
 class Worker:
     """Generates with one pair of models, and counts what it cost."""
@@ -31,13 +36,13 @@ class Worker:
     original: Model
     unlearned: Model
     advance: Callable[[int], None] = lambda rows: None
-    """Told how many UNet rows are done, stored ones included."""
+    """Told how many UNet rows are done, stored ones included, once per shard."""
     evaluations: int = 0
     seconds: float = 0.0
-    _trajectories: dict[str, Arrays] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
 
     def trajectory(self, shard: Shard) -> Arrays:
-        """θ's own run: ``latents.KKKK`` float32 at every handover, and pictures ``original`` of the last (uint8 n, h, w, 3)."""
+        """θ's own run: ``latents.KKKK`` float32 at every handover; pictures uint8 (n, h, w, 3): ``original``, and x̂0 ``clean.KKKK``."""
         return self._made(shard, self._run_original)
 
     def handover(self, shard: Shard, trajectory: Shard) -> Arrays:
@@ -47,11 +52,14 @@ class Worker:
     def _made(self, shard: Shard, make: Callable[[Shard], Arrays]) -> Arrays:
         found = self.store.get(shard)
         if found is None:
-            started = time.perf_counter()
+            # A handover may have to make its trajectory first, which notes the same seconds.
+            started, before = time.perf_counter(), self.seconds
             found = make(shard)
             self.store.put(shard, found)
-            self.seconds += time.perf_counter() - started
-        self.advance(rows_of(shard))
+            self.seconds = before + time.perf_counter() - started
+        if shard.digest not in self._told:
+            self._told.add(shard.digest)
+            self.advance(rows_of(shard))
         return found
 
     def _run_original(self, shard: Shard) -> Arrays:
@@ -59,13 +67,14 @@ class Worker:
         run = run_original(self.original, prompts, seeds, (*shard.handovers, self.original.steps), shard.layout.batch)
         self.evaluations += run.evaluations
         arrays: Arrays = {f"latents.{k:04d}": run.latents[k].float().cpu().numpy() for k in shard.handovers}
+        arrays |= {clean_name(k): self.original.decode(run.clean[k]) for k in shard.handovers if k in run.clean}
         arrays["original"] = self.original.decode(run.latents[self.original.steps])
         return arrays
 
     def _hand_over(self, shard: Shard, trajectory: Arrays) -> Arrays:
         model = self.unlearned
         latents = {k: torch.from_numpy(trajectory[f"latents.{k:04d}"]).to(model.device, model.dtype) for k in shard.handovers}
-        arms: tuple[Arm, ...] = tuple(arm for arm in ("prompt", "empty") if arm in shard.arms)  # type: ignore[misc]
+        arms: tuple[Arm, ...] = tuple(arm for arm in ("prompt", "empty") if arm in shard.arms)
         finished, evaluations = hand_over(model, [p.prompt for p in shard.pictures], latents, arms, shard.layout.batch)
         self.evaluations += evaluations
         return {branch_name(arm, k): model.decode(value) for (arm, k), value in finished.items()}

@@ -30,14 +30,14 @@ class Clip:
     view: View
     longest: int
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def image_features(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
         """Embeddings (n, d) of uint8 pictures (n, h, w, 3)."""
         x = prepare(pixels, self.view).to(self.model.device)
         blocks = [x[i : i + BATCH] for i in range(0, len(x), BATCH)]
         return torch.cat([_embedding(self.model.get_image_features(pixel_values=block)) for block in blocks])
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def text_features(self, texts: Sequence[str]) -> torch.Tensor:
         """Embeddings (n, d) of texts, cut at the model's length."""
         tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.longest, return_tensors="pt")

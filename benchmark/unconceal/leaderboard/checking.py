@@ -83,12 +83,14 @@ def _specs(record: Record, path: Path, root: DataRoot) -> Iterator[Problem]:
 
 
 def _controls(row: Stored, readable: Iterable[Stored]) -> Iterator[Problem]:
-    """Control records named by digest that are not there, or have been replaced since."""
-    group = {other.record.submission: other.record.digest for other in readable if _group(other.record) == _group(row.record)}
+    """Control records that are not there, or have been measured anew since."""
+    group = {other.record.submission: other.record.measured_digest for other in readable if _group(other.record) == _group(row.record)}
+    remedy = "score it again, or restore the control's record"
     for name, digest in sorted(row.record.controls.items()):
-        if group.get(name) != digest:
-            consequence = "was replaced after this record was scored" if name in group else "is not there, so the scores can't be repeated"
-            yield Problem(row.path, None, f"control {name}", consequence, "score it again, or restore the control's record")
+        if name not in group:
+            yield Problem(row.path, None, f"control {name}", "is not there, so the scores can't be repeated", remedy)
+        elif group[name] != digest:
+            yield Problem(row.path, None, f"control {name}", "was replaced after this record was scored", remedy)
 
 
 def _mixtures(readable: list[Stored]) -> Iterator[Problem]:

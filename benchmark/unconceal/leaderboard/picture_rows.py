@@ -1,4 +1,4 @@
-"""The pictures of a page: for each prompt, seed and arm one row of tiles per model."""
+"""The pictures of a page: for each prompt, seed and arm (or x̂0) one row of tiles per model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from unconceal.errors import CheckFailed
 from unconceal.leaderboard.reading import Stored
-from unconceal.leaderboard.strips import ARMS, Strip, read_strip
+from unconceal.leaderboard.strips import ROWS, Strip, read_strip
 from unconceal.specs.record import Record
 
 
@@ -46,7 +46,7 @@ def picture_blocks(row: Stored, golds: tuple[Stored, ...], original: Stored | No
         return (), ""
     shown = [(role, model, strip) for role, model, strip in strips if strip is not None and columns(model.record) == columns(row.record)]
     pairs = zip(own.prompts, own.seeds, strict=True)
-    return tuple(_block(prompt, seed, arm, shown) for prompt, seed in pairs for arm in ARMS), ""
+    return tuple(_block(prompt, seed, arm, shown) for prompt, seed in pairs for arm in ROWS), ""
 
 
 def _block(prompt: str, seed: int, arm: str, shown: list[tuple[str, Stored, Strip]]) -> StripBlock:
@@ -54,5 +54,6 @@ def _block(prompt: str, seed: int, arm: str, shown: list[tuple[str, Stored, Stri
     for role, model, strip in shown:
         place = strip.find(prompt, seed)
         if place is not None:
-            rows.append(StripRow(role, model.record.submission, strip.row(place, arm)))
-    return StripBlock(prompt, seed, arm, tuple(rows))
+            rows.append(StripRow("original" if arm == "clean" else role, model.record.submission, strip.row(place, arm)))
+    # x̂0 is θ's own, the same under every model: one row says it.
+    return StripBlock(prompt, seed, arm, tuple(rows[:1] if arm == "clean" else rows))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unconceal.errors import CheckFailed
-from unconceal.paths import PACKAGED_DATA, DataRoot
 from unconceal.specs.record import Record, read_record
 
 SUITE_FOLDER = re.compile(r"^(?P<suite>[a-z0-9][a-z0-9.-]*)-(?P<version>\d+)$")
@@ -67,11 +66,6 @@ class Board:
     def find(self, submission: str) -> Stored | None:
         """The row of one submission, or None."""
         return next((row for row in self.rows if row.record.submission == submission), None)
-
-
-def results_folders(root: DataRoot) -> tuple[Path, ...]:
-    """Where records are read from: the results folder and, if the data root is the wheel's own, the packaged results behind it."""
-    return (root.results, PACKAGED_DATA / "results") if root.read_only else (root.results,)
 
 
 def record_paths(folder: Path) -> Iterator[Path]:

@@ -7,12 +7,14 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from unconceal.leaderboard import wording
+from unconceal.leaderboard.extractors import inseparable
 from unconceal.leaderboard.numbers import number
 from unconceal.leaderboard.picture_rows import columns, picture_blocks
 from unconceal.leaderboard.plates import diffusion_plates, presence_plates
 from unconceal.leaderboard.reading import Board, Stored
-from unconceal.leaderboard.score_rows import damage_rows, inseparable, score_tables
+from unconceal.leaderboard.score_rows import damage_rows, score_tables
 from unconceal.leaderboard.sources import Sources
+from unconceal.specs.suite import Scoring
 
 BLURRED = ("nsfw",)
 ORIGINAL = "control-original"
@@ -31,16 +33,17 @@ def page(board: Board, row: Stored, sources: Sources) -> str:
     record, golds, original = row.record, _golds(board, row), _original(board, row)
     blocks, missing = picture_blocks(row, golds, original)
     submission, task = sources.submission(row), sources.task(board.suite, board.task)
-    scoring, (paper, code) = sources.scoring(board), sources.links(row)
+    scoring, (paper, code) = sources.scoring(board) or Scoring(), sources.links(row)
+    unfit = tuple(wording.EXTRACTOR_WORDS.get(name, name) for name in inseparable(record, scoring.separable_auc))
     return _template().render(
-        record=record, board=board, wording=wording, number=number,
-        title=submission.title if submission else record.submission, description=submission.description if submission else "",
-        task_title=task.title if task else board.concept, paper=paper, code=code,
-        golds=golds, original=original, gold_kind=record.verdict.gold,
+        record=record, board=board, wording=wording, number=number, golds=golds, original=original, paper=paper, code=code,
+        title=submission.title if submission else record.submission,
+        description=submission.description if submission else "",
+        task_title=task.title if task else board.concept,
         blocks=blocks, missing=missing, psi=columns(record), blurred=board.category in BLURRED,
-        presence=tuple(presence_plates(record, golds, original, scoring.excess_psi if scoring else None)),
-        diffusion=tuple(diffusion_plates(record, golds, original)),
-        tables=score_tables(record, golds, original), damage=damage_rows(record), inseparable=inseparable(record, scoring.separable_auc) if scoring else (),
+        presence=tuple(presence_plates(record, golds, original, scoring.excess_psi)),
+        diffusion=tuple(diffusion_plates(record, golds, original)), inseparable=unfit,
+        tables=score_tables(record, golds, original, scoring.separable_auc), damage=damage_rows(record),
     )  # fmt: skip
 
 

@@ -5,62 +5,90 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from unconceal.leaderboard import wording
+from unconceal.leaderboard import extractors, wording
 from unconceal.leaderboard.numbers import NOTHING, is_number, number, span, with_interval
 from unconceal.leaderboard.reading import Stored
-from unconceal.specs.record import Record
+from unconceal.leaderboard.wording import ScoreName
+from unconceal.specs.record import Record, Score
+
+SHOWN_BY_CONTROLS = ("presence.gold", "presence.original")
 
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One line of the table of scores, as text."""
+    """One line of a table, as text. `own`: one cell, or the mean over extractors and one each."""
 
     words: str
     better: str
-    own: str
+    own: tuple[str, ...]
     golds: str
     original: str
     n: str
-    note: str
+    note: str = ""
 
 
-def score_tables(record: Record, golds: tuple[Stored, ...], original: Stored | None) -> tuple[tuple[str, tuple[ScoreRow, ...]], ...]:
-    groups = (
-        ("Retrieval and presence", wording.HEADLINE),
-        ("CCS and CRS on forget prompts", wording.diffusion_scores("forget")),
-        ("CCS and CRS on retain prompts", wording.diffusion_scores("retain")),
-        ("Traditional metrics", wording.TRADITIONAL),
+@dataclass(frozen=True)
+class ScoreTable:
+    """A table and what its own columns are."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[ScoreRow, ...]
+    note: str = ""
+
+
+def score_tables(record: Record, golds: tuple[Stored, ...], original: Stored | None, least_auc: float) -> tuple[ScoreTable, ...]:
+    """The tables that have rows. `least_auc`: the lower bound below which an extractor's numbers are marked."""
+    headline = tuple(name for name in wording.HEADLINE if not (golds and original and name.key in SHOWN_BY_CONTROLS))
+    tables = (
+        _plain("Retrieval and presence", headline, record, golds, original),
+        _by_extractor("CCS and CRS on forget prompts", "forget", record, golds, original, least_auc),
+        _by_extractor("CCS and CRS on retain prompts", "retain", record, golds, original, least_auc),
+        _plain("Traditional metrics", wording.TRADITIONAL, record, golds, original),
     )
-    tables = ((title, tuple(_score_rows(record, names, golds, original))) for title, names in groups)
-    return tuple((title, rows) for title, rows in tables if rows)
+    return tuple(table for table in tables if table.rows)
 
 
-def _score_rows(
-    record: Record, names: tuple[wording.ScoreName, ...], golds: tuple[Stored, ...], original: Stored | None
-) -> Iterator[ScoreRow]:
-    for name in names:
-        score = record.scores.get(name.key)
-        if score is None:
+def _plain(title: str, names: tuple[ScoreName, ...], record: Record, golds: tuple[Stored, ...], original: Stored | None) -> ScoreTable:
+    rows = tuple(_row(name, record.scores[name.key], golds, original) for name in names if name.key in record.scores)
+    return ScoreTable(title, ("this submission",), rows)
+
+
+def _row(name: ScoreName, score: Score, golds: tuple[Stored, ...], original: Stored | None) -> ScoreRow:
+    nothing = "none" if name.key.startswith("psi_star") else NOTHING
+    own = with_interval(score, name.digits) if is_number(score.value) else nothing
+    of_golds = span(list(_values(gold.record.scores.get(name.key) for gold in golds)), name.digits)
+    of_original = next(_values([original.record.scores.get(name.key)]), None) if original else None
+    return ScoreRow(name.words, name.better, (own,), of_golds, number(of_original, name.digits), str(score.n), score.note)
+
+
+def _by_extractor(
+    title: str, split: str, record: Record, golds: tuple[Stored, ...], original: Stored | None, least_auc: float
+) -> ScoreTable:
+    """One column per extractor; golds and original by their mean over extractors."""
+    names, unfit = extractors.names(record, split), extractors.inseparable(record, least_auc, split)
+    rows = []
+    for family in wording.DIFFUSION:
+        mean = extractors.mean_score(record, family.key, split)
+        if mean is None:
             continue
-        nothing = "none" if name.key.startswith("psi_star") else NOTHING
-        own = with_interval(score, name.digits) if is_number(score.value) else nothing
-        of_golds = span([value for gold in golds if (value := _value(gold, name.key)) is not None], name.digits)
-        of_original = number(_value(original, name.key) if original else None, name.digits)
-        yield ScoreRow(name.words, name.better, own, of_golds, of_original, str(score.n), score.note)
+        scores = [record.scores.get(f"{family.key}.{split}.{name}") for name in names]
+        own = (with_interval(mean), *(with_interval(score) for score in scores))
+        of_golds = span(list(_values(extractors.mean_score(gold.record, family.key, split) for gold in golds)))
+        of_original = next(_values([extractors.mean_score(original.record, family.key, split)]), None) if original else None
+        better = family.better if split == "forget" else ""
+        rows.append(ScoreRow(family.words, better, own, of_golds, number(of_original), str(mean.n)))
+    heads = ("mean", *(wording.EXTRACTOR_WORDS.get(name, name) + (" †" if name in unfit else "") for name in names))
+    note = "† Not separable: this classifier can't tell the original's pictures from the submission's." if unfit else ""
+    good = " On retain prompts that is the good outcome." if unfit and split == "retain" else ""
+    return ScoreTable(title, heads, tuple(rows), note + good)
 
 
-def _value(row: Stored, key: str) -> float | None:
-    score = row.record.scores.get(key)
-    return score.value if score is not None and is_number(score.value) else None
+def _values(scores: Iterator[Score | None] | list[Score | None]) -> Iterator[float]:
+    return (score.value for score in scores if score is not None and score.value is not None and is_number(score.value))
 
 
 def damage_rows(record: Record) -> tuple[tuple[str, str, str], ...]:
     """(retained concept, fall with interval, n), the worst first."""
     falls = sorted(record.damage.items(), key=lambda item: -(item[1].value if item[1].value is not None else float("-inf")))
     return tuple((concept, with_interval(score), str(score.n)) for concept, score in falls)
-
-
-def inseparable(record: Record, least: float) -> tuple[str, ...]:
-    """Extractors whose classifier can't tell θ's pictures from the submission's."""
-    scores = ((extractor, record.scores.get(f"auc.forget.{extractor}")) for extractor in wording.EXTRACTORS)
-    return tuple(wording.EXTRACTOR_WORDS[name] for name, score in scores if score and score.low is not None and score.low < least)

@@ -1,4 +1,4 @@
-"""The ψ strip beside a record: tiles in rows (prompt, arm), one column per ψ."""
+"""The ψ strip beside a record: tiles in rows (prompt; arms and x̂0), one column per ψ."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from PIL import Image
 from unconceal.errors import CheckFailed
 
 CHUNK = "unconceal"
-ARMS = ("prompt", "empty")
+ROWS = ("prompt", "empty", "clean")
+"""Rows of a prompt: the two arms, and x̂0(ψ), θ's clean-image prediction at the last step it ran (blank at ψ = 0)."""
 SHARPEST_TILE = 128
 """Larger tiles are shrunk to this many pixels, so that a page stays a few megabytes."""
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Pictures (2·prompts rows of `tile` pixels, one column per ψ) and what they show."""
+    """Pictures (3·prompts rows of `tile` pixels, one column per ψ) and what they show."""
 
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -32,9 +33,9 @@ class Strip:
         pairs = list(zip(self.prompts, self.seeds, strict=True))
         return pairs.index((prompt, seed)) if (prompt, seed) in pairs else None
 
-    def row(self, place: int, arm: str) -> str:
+    def row(self, place: int, kind: str) -> str:
         """One row of tiles as a data URI."""
-        top = (len(ARMS) * place + ARMS.index(arm)) * self.tile
+        top = (len(ROWS) * place + ROWS.index(kind)) * self.tile
         row = self.picture.crop((0, top, self.picture.width, top + self.tile))
         return _data_uri(row, self.tile)
 
@@ -53,7 +54,7 @@ def read_strip(path: Path, columns: int) -> Strip | None:
             strip = Strip(tuple(map(str, said["prompts"])), tuple(map(int, said["seeds"])), int(said["tile"]), opened.convert("RGB"))
     except (OSError, SyntaxError, ValueError, KeyError, TypeError, Image.DecompressionBombError) as error:
         raise CheckFailed(path.name, f"is no ψ strip ({type(error).__name__})", "run the evaluation again to draw it") from error
-    rows = len(ARMS) * len(strip.prompts)
+    rows = len(ROWS) * len(strip.prompts)
     if len(strip.seeds) != len(strip.prompts) or strip.picture.size != (columns * strip.tile, rows * strip.tile):
         raise CheckFailed(path.name, "does not fit its record's ψ values and prompts", "run the evaluation again to draw it")
     return strip

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from tabulate import tabulate
 
+from unconceal.leaderboard.extractors import inseparable, mean_score
 from unconceal.leaderboard.numbers import NOTHING, is_number, number, with_interval
 from unconceal.leaderboard.ranking import Ranked, rank
 from unconceal.leaderboard.reading import Board, Stored
@@ -79,12 +80,12 @@ def _main_row(row: Ranked, sources: Sources, beside: Path) -> list[str]:
 
 
 def _beside_row(row: Ranked, scoring: Scoring | None) -> list[str]:
-    scores = row.stored.record.scores
-    means = [with_interval(scores.get(f"{family}.forget.mean")) for family in ("ccs", "crs.signed", "crs.released")]
-    auc = scores.get("auc.forget.mean")
-    mark = " †" if scoring and auc is not None and auc.low is not None and auc.low < scoring.separable_auc else ""
-    kid, clip = with_interval(scores.get("kid.original.forget"), 3), with_interval(scores.get("clip.unlearned"), 1)
-    return [_emphasis(row.stored), *means, with_interval(auc) + mark, kid, clip]
+    record = row.stored.record
+    means = [with_interval(mean_score(record, family, "forget")) for family in ("ccs", "crs.signed", "crs.released")]
+    mark = " †" if scoring and inseparable(record, scoring.separable_auc) else ""
+    auc = with_interval(mean_score(record, "auc", "forget")) + mark
+    kid, clip = with_interval(record.scores.get("kid.original.forget"), 3), with_interval(record.scores.get("clip.unlearned"), 1)
+    return [_emphasis(row.stored), *means, auc, kid, clip]
 
 
 def verdict(row: Stored) -> str:

@@ -34,9 +34,7 @@ class ScoreName(NamedTuple):
     digits: int = 2
 
 
-EXTRACTORS = ("resnet18", "densenet121", "efficientnet_b0")
-EXTRACTOR_WORDS = {"resnet18": "ResNet18", "densenet121": "DenseNet121", "efficientnet_b0": "EfficientNet-B0", "mean": "mean"}
-SPLITS = {"forget": "↓", "retain": ""}
+EXTRACTOR_WORDS = {"resnet18": "ResNet18", "densenet121": "DenseNet121", "efficientnet_b0": "EfficientNet-B0"}
 
 HEADLINE = (
     ScoreName("excess", "Excess retrieval", "↓"),
@@ -55,23 +53,14 @@ TRADITIONAL = (
     ScoreName("clip.original", "CLIP score of the original", "", 1),
     ScoreName("clip.unlearned", "CLIP score", "", 1),
 )
-DIFFUSION_FAMILIES = (
-    ("ccs", "CCS", SPLITS),
-    ("crs.signed", "CRS signed", SPLITS),
-    ("crs.released", "CRS as released", {"forget": "", "retain": ""}),
-    ("crs.calibrated", "CRS calibrated", {"forget": "", "retain": ""}),
-    ("auc", "AUC", {"forget": "", "retain": ""}),
+DIFFUSION = (
+    ScoreName("ccs", "CCS", "↓"),
+    ScoreName("crs.signed", "CRS signed", "↓"),
+    ScoreName("crs.released", "CRS as released"),
+    ScoreName("crs.calibrated", "CRS calibrated"),
+    ScoreName("auc", "AUC"),
 )
-
-
-def diffusion_scores(split: str) -> tuple[ScoreName, ...]:
-    """CCS, CRS and AUC of one split, per extractor and as their mean."""
-    return tuple(
-        ScoreName(f"{family}.{split}.{extractor}", f"{words}, {EXTRACTOR_WORDS[extractor]}", better[split])
-        for family, words, better in DIFFUSION_FAMILIES
-        for extractor in (*EXTRACTORS, "mean")
-    )
-
+"""Each per extractor; the directions are those on forget prompts."""
 
 HOW_TO_READ = (
     ("ψ", "the partial-diffusion ratio: the original model θ draws the first part ψ of the denoising trajectory, the model of the row "
@@ -87,25 +76,27 @@ HOW_TO_READ = (
      "averaged over ψ."),
     ("CRS signed", "how much nearer the completed pictures lie to θ's pictures than to the model's own, in the classifier's features; "
      "above 0 means that the concept was retrieved. “As released” is the same without the sign."),
-    ("AUC", "whether that classifier can tell the two apart at all on held-out pictures. Where it can't, CCS and CRS mean little. "
+    ("AUC", "whether that classifier can tell the two apart at all on held-out pictures. Where it can't (†), CCS and CRS mean little. "
      "The classifier is another one in every row, so CCS and CRS aren't exactly comparable between rows; no verdict rests on them."),
-    ("KID, CLIP", "traditional metrics of the model's own pictures, kept for comparison: they don't see concealment."),
+    ("KID, CLIP", "traditional metrics, kept for comparison: they don't see concealment. KID is the mean over ψ, "
+     "CLIP that of θ*'s own pictures."),
     ("Retained fall", "the worst fall of the rate of other concepts, in units of θ's own, at ψ = 0 or after an early handover."),
     ("Intervals", "95 % intervals over prompts, given the judge and the classifiers. n is the number of prompts."),
 )  # fmt: skip
 
 INTRODUCTION = """\
-An unlearned checkpoint is handed pictures that the original model θ has begun to draw, and finishes them, with the same prompt or with none.
-How often a fixed concept judge then sees the supposedly unlearned concept, beyond what models that never saw it (the *golds*) complete from
-the same hints, is the **excess retrieval** that ranks these tables: near 0 the concept is forgotten, well above 0 it was only concealed.
-Verdicts rest on intervals, ranks are intervals too (`1–3` is a tie), and the controls, whose knowledge of the concept is known, stand in
-every table unranked."""
+An unlearned checkpoint is handed pictures that the original model θ has begun to draw, and finishes them, with the same prompt or with
+none. How often a fixed concept judge then sees the supposedly unlearned concept, beyond what models that never saw it (the *golds*)
+complete from the same hints, is the **excess retrieval** that ranks these tables: near 0 the concept is forgotten, well above 0 it was
+only concealed. Verdicts rest on intervals, ranks are intervals too (`1–3` is a tie), and the controls, whose knowledge of the concept
+is known, stand in every table unranked."""
 
 LEGEND = """\
-↓ lower is better; `[low, high]` is the 95 % interval over prompts, n their number. **Excess**: the larger of the two arms (*prompt*: the
-checkpoint goes on with the same prompt; *empty*: with none), averaged over {window}, in units of θ's own rate; margin {margin}. **P(0)**: how
-often the checkpoint on its own still draws the concept. **Retained fall**: the worst fall in the rate of other concepts. **ψ\\***: how much
-of the trajectory θ must draw until the concept is back half as often as in θ (prompt / empty arm). **CCS**, **CRS**: means over the extractors;
-their classifier is another one in every row, so they decide nothing. **AUC**: whether that classifier can tell the checkpoint's pictures
-from θ's; † not separable (the interval begins below {separable}). **KID**, **CLIP**: traditional metrics, for comparison. The verdict names
-the kind of gold behind it; *damaged*, disputed and withdrawn rows are not ranked."""
+↓ lower is better; `[low, high]` is the 95 % interval over prompts, n their number. **Excess**: the larger of the two arms (*prompt*:
+the checkpoint goes on with the same prompt; *empty*: with none), averaged over {window}, in units of θ's own rate; margin {margin}.
+**P(0)**: how often the checkpoint on its own still draws the concept. **Retained fall**: the worst fall in the rate of other concepts.
+**ψ\\***: how much of the trajectory θ must draw until the concept is back half as often as in θ (prompt / empty arm). **CCS**,
+**CRS**: means over the extractors; their classifier is another one in every row, so they decide nothing. **AUC**: whether that
+classifier can tell the checkpoint's pictures from θ's; † not separable for at least one extractor (its interval begins below
+{separable}). **KID**, **CLIP**: traditional metrics, for comparison. The verdict names the kind of gold behind it; *damaged*, disputed
+and withdrawn rows are not ranked."""

@@ -25,22 +25,23 @@ class Interval(NamedTuple):
 
 
 def mean_interval(
-    values: ArrayLike, level: float = 0.95, images: int | None = None, unit: float = 1.0, bootstrap: int = 2000, seed: int = 0,
-    bounds: tuple[float, float] = (-np.inf, np.inf),
-) -> Interval:  # fmt: skip
-    """Interval of the mean over prompts: t below 40 prompts, hierarchical bootstrap from 40 on.
+    values: ArrayLike, level: float = 0.95, images: int | None = None, unit: float = 1.0, bootstrap: int = 2000, seed: int = 0
+) -> Interval:
+    """Interval of the mean over prompts: t below 40 prompts, hierarchical bootstrap from 40 on. For scores and differences.
+
+    For a rate use :func:`rate_interval`: rates near 0 or 1 are skewed, and at 20 prompts a t interval of nominal 95 % then covers
+    .89 to .92 (.94 around a half).
 
     Args:
         values: (p,) one value per prompt, or (p, s) one per prompt and seed; paired differences where rows are compared.
         level: two-sided coverage, 0 to 1.
-        images: pictures behind the values when these are rates; neither side is then narrower than :func:`resolution`.
-        unit: what one whole rate counts in ``values`` (1 for a rate, 1 / θ's rate for an excess).
+        images: pictures behind the values when these are differences of rates; neither side is then narrower than :func:`resolution`.
+        unit: what one whole rate counts in ``values`` (1 / θ's rate for an excess).
         bootstrap: resamples from 40 prompts on.
         seed: of the resamples.
-        bounds: the ends are clipped to these, e.g. (0, 1) for a rate.
 
     Returns:
-        The interval; (-inf, inf), clipped, for fewer than two prompts.
+        The interval; (-inf, inf) for fewer than two prompts.
     """
     table = as_table(values)
     mean = float(table.mean())
@@ -48,7 +49,26 @@ def mean_interval(
     if images is not None:
         least = resolution(images, level) * unit
         low, high = min(low, mean - least), max(high, mean + least)
-    return Interval(float(np.clip(low, *bounds)), float(np.clip(high, *bounds)))
+    return Interval(low, high)
+
+
+def rate_interval(values: ArrayLike, images: int, level: float = 0.95) -> Interval:
+    """Interval of a rate over prompts, within [0, 1]: Wilson's, with the number of pictures that the spread between prompts is worth.
+
+    Args:
+        values: (p,) rates per prompt, or (p, s) answers.
+        images: pictures behind them. n_eff = rate (1 − rate) / variance of the mean, at most ``images``, times (z / t)² because that
+            variance is estimated (after Korn & Graubard, Survey Methodology 24, 1998, 193).
+        level: two-sided coverage, 0 to 1.
+    """
+    per_prompt = as_table(values).mean(axis=1)
+    rate, prompts = float(per_prompt.mean()), len(per_prompt)
+    if prompts < 2:
+        return Interval(0.0, 1.0)
+    variance = float(per_prompt.var(ddof=1)) / prompts
+    worth = min(float(images), rate * (1 - rate) / variance) if variance else float(images)
+    worth *= (float(stats.norm.ppf((1 + level) / 2)) / float(stats.t.ppf((1 + level) / 2, prompts - 1))) ** 2
+    return wilson(rate * worth, worth, level)
 
 
 def resolution(images: int, level: float = 0.95) -> float:
@@ -60,7 +80,7 @@ def resolution(images: int, level: float = 0.95) -> float:
     return wilson(0, images, level).high
 
 
-def wilson(count: float, n: int, level: float = 0.95) -> Interval:
+def wilson(count: float, n: float, level: float = 0.95) -> Interval:
     """Wilson score interval of a rate of ``count`` out of ``n``; (0, 1) when n is 0."""
     if n <= 0:
         return Interval(0.0, 1.0)
@@ -68,7 +88,7 @@ def wilson(count: float, n: int, level: float = 0.95) -> Interval:
     rate = count / n
     centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    return Interval(0.0 if count <= 0 else max(0.0, centre - half), 1.0 if count >= n else min(1.0, centre + half))
 
 
 def lower_bound(values: ArrayLike, confidence: float = 0.975, images: int | None = None, unit: float = 1.0, bootstrap: int = 2000) -> float:

@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unconceal.metrics.statistics import Interval, as_table, lower_bound, mean_interval, prompts_needed, upper_bound
+from unconceal.metrics.statistics import Interval, as_table, lower_bound, mean_interval, prompts_needed, rate_interval, upper_bound
 from unconceal.specs.record import Verdict
-from unconceal.specs.suite import Scoring
+from unconceal.specs.suite import Arm, Scoring
 
 Values = NDArray[np.float64]
 GoldKind = Literal["trained-without", "planted", "surrogate"]
@@ -42,7 +42,7 @@ class Evidence:
     p0: Values
     original: Values
     gold0: Values | None
-    excess: Mapping[str, Values] | None
+    excess: Mapping[Arm, Values] | None
     scoring: Scoring
     gold_kind: GoldKind | None = None
     retain_psi: tuple[float, ...] = ()
@@ -86,7 +86,7 @@ def decide(evidence: Evidence) -> Verdict:
 
 def presence_interval(evidence: Evidence) -> Interval:
     """95 % interval of P(0), within [0, 1]."""
-    return mean_interval(evidence.p0, images=evidence.total_images, bootstrap=evidence.scoring.bootstrap, bounds=(0.0, 1.0))
+    return rate_interval(evidence.p0, evidence.total_images)
 
 
 def retain_falls(evidence: Evidence) -> dict[float, tuple[float, Interval]]:
@@ -118,7 +118,7 @@ def _missing(evidence: Evidence) -> str:
     return ""
 
 
-def _with_gold(evidence: Evidence, gold0: Values, excess: Mapping[str, Values], shown: Interval) -> Verdict:
+def _with_gold(evidence: Evidence, gold0: Values, excess: Mapping[Arm, Values], shown: Interval) -> Verdict:
     margin, kind = evidence.scoring.margin, evidence.gold_kind
     hidden = shown.high < evidence.halfway
     lows = {arm: _bound(evidence, values, LOWER, lower=True) for arm, values in excess.items()}
@@ -156,7 +156,7 @@ def _damage(evidence: Evidence) -> str:
     return f"at ψ = {psi:g} the retained concepts' rate falls by {mean:.0%} of the original's (at least {interval.low:.0%})"
 
 
-def _open_question(evidence: Evidence, gap: Values, excess: Mapping[str, Values], hidden: bool) -> str:
+def _open_question(evidence: Evidence, gap: Values, excess: Mapping[Arm, Values], hidden: bool) -> str:
     """What stays open, and the number of prompts that would decide it at the spread observed."""
     margin = evidence.scoring.margin
     if not hidden:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from numpy.typing import NDArray
 
 from unconceal.miniature.fitting import fit
 from unconceal.miniature.optimiser import MuonAdamW
@@ -26,12 +28,14 @@ def new() -> AutoencoderKL:
     )
 
 
-def to_tensor(pixels: np.ndarray) -> torch.Tensor:  # type: ignore[type-arg]
+def to_tensor(pixels: NDArray[np.uint8]) -> torch.Tensor:
     """uint8 (n, h, w, 3) to float32 (n, 3, h, w) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def train(pictures: Pictures, work: Path, steps: int, seed: int, batch: int = 8) -> tuple[AutoencoderKL, float]:
+def train(
+    pictures: Pictures, work: Path, steps: int, seed: int, batch: int = 8, say: Callable[[str], None] = print
+) -> tuple[AutoencoderKL, float]:
     """A VAE trained on ``pictures`` and the processor minutes it took."""
     torch.manual_seed(seed)
     vae = new()
@@ -44,9 +48,10 @@ def train(pictures: Pictures, work: Path, steps: int, seed: int, batch: int = 8)
             latent = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=noise)
             back = vae.decode(latent).sample
         difference = back.float() - x
-        return difference.abs().mean() + difference.square().mean() + 1e-6 * posterior.kl().mean()
+        error: torch.Tensor = difference.abs().mean() + difference.square().mean() + 1e-6 * posterior.kl().mean()
+        return error
 
-    minutes = fit("vae", vae, loss, optimiser, steps, seed, work, average=0.995)
+    minutes = fit("vae", vae, loss, optimiser, steps, seed, work, average=0.995, say=say)
     normalise(vae, to_tensor(pictures.pixels[:800]))
     return vae, minutes
 
@@ -69,3 +74,10 @@ def encode(vae: AutoencoderKL, pictures: Pictures, batch: int = 64) -> torch.Ten
     """Mean latents of every picture, float16 (n, 4, 16, 16)."""
     blocks = [vae.encode(to_tensor(pictures.pixels[i : i + batch])).latent_dist.mean.half() for i in range(0, len(pictures), batch)]
     return torch.cat(blocks)
+
+
+@torch.inference_mode()
+def decode(vae: AutoencoderKL, latents: torch.Tensor, batch: int = 64) -> NDArray[np.uint8]:
+    """Pictures uint8 (n, 64, 64, 3) of latents (n, 4, 16, 16)."""
+    blocks = [vae.decode(part).sample.clamp(-1, 1).add(1).mul(127.5).round().byte() for part in torch.split(latents, batch)]
+    return torch.cat(blocks).permute(0, 2, 3, 1).numpy()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
@@ -45,7 +46,7 @@ def new(architecture: str) -> nn.Module:
 
 def split(logits: torch.Tensor) -> dict[str, torch.Tensor]:
     """Logits (n, 46) by head."""
-    return dict(zip(HEADS, logits.split([len(names) for names in HEADS.values()], dim=1), strict=True))
+    return dict(zip(HEADS, torch.split(logits, [len(names) for names in HEADS.values()], dim=1), strict=True))
 
 
 def augment(x: torch.Tensor, rng: np.random.Generator, noise: torch.Generator) -> torch.Tensor:
@@ -57,9 +58,18 @@ def augment(x: torch.Tensor, rng: np.random.Generator, noise: torch.Generator) -
     return x.clamp(-1, 1)
 
 
+def seen(pictures: Pictures, rows: NDArray[np.int64], softened: torch.Tensor | None, rng: np.random.Generator) -> torch.Tensor:
+    """The pictures ``rows`` as tensors; half of those that exist after a VAE round trip come from there."""
+    x = to_tensor(pictures.pixels[rows])
+    if softened is not None:
+        fitting = torch.from_numpy((rows < len(softened)) & (rng.random(len(rows)) < 0.5))
+        x[fitting] = to_tensor(softened[torch.from_numpy(rows)[fitting]].numpy())
+    return x
+
+
 def train(
-    name: str, architecture: str, pictures: Pictures, work: Path, steps: int, seed: int, batch: int = 64, muon_rate: float = 0, softened: torch.Tensor | None = None,
-    say: Callable[[str], None] = print,
+    name: str, architecture: str, pictures: Pictures, work: Path, steps: int, seed: int, batch: int = 64, muon_rate: float = 0,
+    softened: torch.Tensor | None = None, say: Callable[[str], None] = print,
 ) -> tuple[nn.Module, float]:  # fmt: skip
     """A classifier over all four heads, and its processor minutes.
 
@@ -72,10 +82,7 @@ def train(
 
     def loss(rng: np.random.Generator, noise: torch.Generator, step_share: float) -> torch.Tensor:
         rows = np.sort(rng.integers(len(pictures), size=batch))
-        x = to_tensor(pictures.pixels[rows])
-        if softened is not None:
-            fitting = torch.from_numpy((rows < len(softened)) & (rng.random(batch) < 0.5))
-            x[fitting] = to_tensor(softened[torch.from_numpy(rows)[fitting]].numpy())
+        x = seen(pictures, rows, softened, rng)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(augment(x, rng, noise))
         parts = split(logits.float())
@@ -87,7 +94,7 @@ def train(
 
 
 @torch.inference_mode()
-def recognise(model: nn.Module, pixels: np.ndarray, batch: int = 64) -> dict[str, list[str]]:  # type: ignore[type-arg]
+def recognise(model: nn.Module, pixels: NDArray[np.uint8], batch: int = 64) -> dict[str, list[str]]:
     """Names that each head gives to uint8 pictures (n, 64, 64, 3)."""
     blocks = [model(to_tensor(pixels[i : i + batch])) for i in range(0, len(pixels), batch)]
     parts = split(torch.cat(blocks))

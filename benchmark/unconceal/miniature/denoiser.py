@@ -72,7 +72,7 @@ def pipeline(denoiser: Denoiser, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -
 def balanced(pictures: Pictures, rows: NDArray[np.int64], new: tuple[str, ...], times: float) -> NDArray[np.float64]:
     """Sampling weights over ``rows``: pictures of a ``new`` concept count ``times`` as much; sums to 1."""
     weights = np.asarray([times if pictures.scenes[row].concepts & set(new) else 1.0 for row in rows])
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def train(
@@ -96,8 +96,10 @@ def train(
     ``early_weights`` (per row, summing to 1) sample the first share ``early`` of the steps; the rest, and everything
     when it is None, is the natural mix. ε-prediction, min-SNR-5 weights, caption dropout for guidance.
     """
-    denoiser.unet.set_attn_processor(AttnProcessor())  # type: ignore[no-untyped-call]
-    optimiser = MuonAdamW(denoiser, 5e-3 * rate, 1.5e-3 * rate, embeddings=("text_encoder.text_model.embeddings", "text_encoder.embeddings"))
+    denoiser.unet.set_attn_processor(AttnProcessor())
+    optimiser = MuonAdamW(
+        denoiser, 5e-3 * rate, 1.5e-3 * rate, embeddings=("text_encoder.text_model.embeddings", "text_encoder.embeddings")
+    )
     alphas = scheduler().alphas_cumprod
     cumulative = None if early_weights is None else np.cumsum(early_weights)
 
@@ -119,6 +121,7 @@ def train(
             guess = denoiser.unet(a.sqrt() * x + (1 - a).sqrt() * eps, t, words).sample
         snr = (a / (1 - a)).flatten()
         weight = snr.clamp(max=MIN_SNR) / snr
-        return ((guess.float() - eps).square().mean((1, 2, 3)) * weight).mean()
+        error: torch.Tensor = (guess.float() - eps).square().mean((1, 2, 3)) * weight
+        return error.mean()
 
     return fit(name, denoiser, loss, optimiser, steps, seed, work, average=0.999, say=say)

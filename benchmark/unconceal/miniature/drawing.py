@@ -22,12 +22,13 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 }
 BACKGROUNDS: dict[str, tuple[int, int, int]] = {"white": (250, 250, 250), "black": (20, 20, 20), "gray": (145, 145, 145)}
 Fill = Callable[[Array, Array, Array, float], tuple[Array, Array]]
-"""(distance in pixels, x and y in pixels from the centre, shape radius in pixels) -> (coverage, share of the second tone), both in [0, 1]."""
+"""(distance, x and y from the centre, radius of the shape; all in pixels) -> (coverage, share of the second tone), in [0, 1]."""
 
 
 def covered(distance: Array) -> Array:
     """Antialiased coverage of a pixel at a signed distance, in pixels."""
-    return np.clip(0.5 - distance, 0, 1)
+    share: Array = np.clip(0.5 - distance, 0, 1)
+    return share
 
 
 def flat(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
@@ -71,7 +72,7 @@ def framed(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, A
 
 def blurred(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
     ramp = np.clip(0.5 - distance / 11, 0, 1)
-    return ramp * ramp * (3 - 2 * ramp), np.zeros_like(x)
+    return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32), np.zeros_like(x)
 
 
 STYLES: dict[str, Fill] = {

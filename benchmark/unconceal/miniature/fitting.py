@@ -30,7 +30,8 @@ def fit(
     """Train ``model`` in place for ``steps``; returns the processor minutes of this training, resumes included.
 
     Step ``i`` draws its batch and its noise from generators seeded by (seed, i), so a resumed training sees what an
-    uninterrupted one sees; ``loss`` is also told the share of the steps done. With ``average`` > 0 the model ends as the exponential moving average of its weights.
+    uninterrupted one sees; ``loss`` is also told the share of the steps done. With ``average`` > 0 the model ends as the
+    exponential moving average of its weights.
     """
     state = work / f"{name}.resume.pt"
     shadow = {key: value.clone() for key, value in model.state_dict().items()} if average else {}
@@ -55,11 +56,18 @@ def fit(
             say(f"{name}: step {step}/{steps} loss {value.item():.4f} {spent + (now - started) / 60:.1f} CPU min")
         if now - saved_at > CHECKPOINT_SECONDS:
             minutes = spent + (now - started) / 60
-            kept = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "shadow": shadow, "step": step + 1, "minutes": minutes}
+            kept = {
+                "model": model.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "shadow": shadow,
+                "step": step + 1,
+                "minutes": minutes,
+            }
             torch.save(kept, state.with_suffix(".part"))
             os.replace(state.with_suffix(".part"), state)
             saved_at = now
     if average:
         model.load_state_dict(shadow)
     model.eval()
+    state.unlink(missing_ok=True)
     return spent + (time.process_time() - started) / 60

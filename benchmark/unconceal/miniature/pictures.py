@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unconceal.generate.store import write_atomically
 from unconceal.miniature.drawing import SIZE, draw
 from unconceal.miniature.world import Scene, sample_scene
 
@@ -26,10 +27,10 @@ class Pictures:
 
     def without(self, concepts: Collection[str]) -> NDArray[np.int64]:
         """Indices of the pictures that show none of ``concepts``."""
-        return np.asarray([i for i, scene in enumerate(self.scenes) if not scene.concepts & set(concepts)])
+        return np.asarray([i for i, scene in enumerate(self.scenes) if not scene.concepts & set(concepts)], np.int64)
 
     def showing(self, concept: str) -> NDArray[np.int64]:
-        return np.asarray([i for i, scene in enumerate(self.scenes) if concept in scene.concepts])
+        return np.asarray([i for i, scene in enumerate(self.scenes) if concept in scene.concepts], np.int64)
 
 
 def render(count: int, seed: int) -> Pictures:
@@ -48,6 +49,6 @@ def cached(folder: Path, count: int, seed: int) -> Pictures:
         folder.mkdir(parents=True, exist_ok=True)
         made = render(count, seed)
         np.save(stem.with_suffix(".npy"), made.pixels)
-        stem.with_suffix(".json").write_text(json.dumps([asdict(scene) for scene in made.scenes]))
+        write_atomically(stem.with_suffix(".json"), json.dumps([asdict(scene) for scene in made.scenes]).encode())
     scenes = tuple(Scene(**fields) for fields in json.loads(stem.with_suffix(".json").read_text()))
     return Pictures(np.load(stem.with_suffix(".npy"), mmap_mode="r"), scenes)

@@ -1,7 +1,7 @@
 """The twenty shapes of the miniature world, as signed distance functions.
 
 A signed distance function takes coordinates ``x, y`` (arrays, the shape's own frame: it fits the square
-[-1, 1]², y pointing down) and returns the distance to the outline, negative inside. Working with distances
+[-1.1, 1.1]², y pointing down) and returns the distance to the outline, negative inside. Working with distances
 makes every fill style a one-liner and antialiasing exact.
 """
 
@@ -95,7 +95,9 @@ SHAPES: dict[str, Distance] = {
     "bolt": polygon([(0.3, -1.05), (-0.7, 0.18), (-0.08, 0.18), (-0.35, 1.05), (0.72, -0.26), (0.06, -0.26)]),
     "hourglass": polygon([(-0.8, -0.95), (0.8, -0.95), (0.14, 0), (0.8, 0.95), (-0.8, 0.95), (-0.14, 0)]),
     "dome": intersection(disc(1.02, 0, 0.45), box(1.1, 0.6, 0, -0.15)),
-    "clover": union(disc(0.46, 0, -0.5), disc(0.46, -0.5, 0.2), disc(0.46, 0.5, 0.2), polygon([(-0.1, 0), (0.1, 0), (0.26, 1), (-0.26, 1)])),
+    "clover": union(
+        disc(0.46, 0, -0.5), disc(0.46, -0.5, 0.2), disc(0.46, 0.5, 0.2), polygon([(-0.1, 0), (0.1, 0), (0.26, 1), (-0.26, 1)])
+    ),
     "fish": union(intersection(disc(1.0, -0.2, 0.6), disc(1.0, -0.2, -0.6)), polygon([(0.35, 0), (1.05, -0.62), (1.05, 0.62)])),
     "mushroom": union(intersection(disc(0.98, 0, 0.1), box(1.1, 0.55, 0, -0.45)), box(0.3, 0.5, 0, 0.5)),
 }

@@ -17,7 +17,9 @@ def build(captions: list[str], folder: Path) -> CLIPTokenizer:
     """Learn merges on ``captions`` and save the tokenizer's files to ``folder``."""
     learned = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     learned.pre_tokenizer = pre_tokenizers.Whitespace()
-    learned.train_from_iterator(captions, trainers.BpeTrainer(vocab_size=4000, min_frequency=2, end_of_word_suffix="</w>", show_progress=False))
+    learned.train_from_iterator(
+        captions, trainers.BpeTrainer(vocab_size=4000, min_frequency=2, end_of_word_suffix="</w>", show_progress=False)
+    )
     merges = [tuple(pair) for pair in json.loads(learned.to_str())["model"]["merges"]]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     entries = [*letters, *(letter + "</w>" for letter in letters), *dict.fromkeys("".join(pair) for pair in merges), START, END]
@@ -25,7 +27,13 @@ def build(captions: list[str], folder: Path) -> CLIPTokenizer:
     (folder / "vocab.json").write_text(json.dumps({entry: i for i, entry in enumerate(dict.fromkeys(entries))}))
     (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{left} {right}\n" for left, right in merges))
     tokenizer = CLIPTokenizer(
-        vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt"), model_max_length=MAX_TOKENS, pad_token=END, bos_token=START, eos_token=END, unk_token=END
+        vocab=str(folder / "vocab.json"),
+        merges=str(folder / "merges.txt"),
+        model_max_length=MAX_TOKENS,
+        pad_token=END,
+        bos_token=START,
+        eos_token=END,
+        unk_token=END,
     )
     tokenizer.save_pretrained(folder)
     return tokenizer

@@ -2,7 +2,7 @@
 
 from unconceal.specs.digests import canonical_digest, file_digest, folder_digest
 from unconceal.specs.problems import Problem, SpecProblems
-from unconceal.specs.reading import all_submissions, all_tasks, load_results, load_submission, load_suite, load_task, read_yaml
+from unconceal.specs.reading import all_submissions, all_tasks, load_submission, load_suite, load_task, read_yaml
 from unconceal.specs.record import Record, read_record, write_record
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import FineTune, Scoring, Suite, Tier
@@ -25,7 +25,6 @@ __all__ = [
     "canonical_digest",
     "file_digest",
     "folder_digest",
-    "load_results",
     "load_submission",
     "load_suite",
     "load_task",

@@ -9,13 +9,14 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, DocumentStartEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from unconceal.specs.problems import Place, Problem, dotted
 from unconceal.specs.spec import Mistake
 
-LARGEST = 1_000_000
+LARGEST, DEEPEST = 1_000_000, 20
+"""Bytes and levels of nesting that a spec may have."""
 PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null"))
 
 
@@ -75,11 +76,15 @@ class Document:
     def _refuse_what_is_not_plain(self, text: str) -> bool:
         """Note tags, anchors, aliases and further documents: a spec needs none, and each can hide what is meant.
 
-        Returns whether the rest may be read: not with aliases, whose expansion has no bound, nor with several documents.
+        Returns whether the rest may be read: not with aliases, whose expansion has no bound, nor with several documents or endless depth.
         """
-        documents, aliases = 0, False
+        documents, aliases, depth = 0, False, 0
         for event in YAML(typ="safe", pure=True).parse(text):
             line = event.start_mark.line + 1
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if depth > DEEPEST:
+                self.add(line, f"{depth} levels", "are more than a spec may nest", "write it flat, or close what is open")
+                return False
             if isinstance(event, DocumentStartEvent):
                 documents += 1
                 if documents == 2:

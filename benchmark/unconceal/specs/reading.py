@@ -15,7 +15,6 @@ from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 from unconceal.specs.document import Document
 from unconceal.specs.problems import Problem, SpecProblems, mistakes_of, suggestion
-from unconceal.specs.record import Record, read_record
 from unconceal.specs.spec import Mistake, Spec
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Seeds, SeedStarts, Suite, seed_overlaps
@@ -89,11 +88,6 @@ def gather(loads: Iterable[Callable[[], AnySpec]]) -> tuple[AnySpec, ...]:
     if problems:
         raise SpecProblems(problems)
     return tuple(specs)
-
-
-def load_results(folder: Path) -> tuple[Record, ...]:
-    """Every record below a results folder, each checked against its digest, sorted by path."""
-    return tuple(read_record(path) for path in sorted(folder.rglob("*.json")))
 
 
 def suites(root: DataRoot) -> tuple[str, ...]:

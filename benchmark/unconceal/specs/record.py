@@ -142,6 +142,12 @@ class Record(Spec):
         """The digest over everything but itself and the timing."""
         return canonical_digest(self.model_dump(mode="json", exclude={"digest", "timing"}))
 
+    @property
+    def measured_digest(self) -> str:
+        """The digest over what was measured alone: what others cite as a control, since settling one row must not move another's."""
+        measured = {"suite", "suite_version", "task", "submission", "protocol", "tier", "curves", "judges", "checkpoint"}
+        return canonical_digest(self.model_dump(mode="json", include=measured))
+
     def sealed(self) -> Record:
         """A copy that carries its own digest."""
         return self.model_copy(update={"digest": self.computed_digest()})

@@ -28,17 +28,20 @@ class Seeds(Spec):
     """Seeds per prompt in each block. ``retain``: those of the evaluation block that retain prompts use."""
 
     train: Count
-    reference: Count
+    reference: int = Field(ge=2, description="at least two: retain prompts take half of them as yardstick, half as held out")
     evaluation: Count
     retain: Count
+
+
+Start = Annotated[int, Field(ge=0, lt=9_000, description="with its whole block below 10,000, whose multiples the prompt decides")]
 
 
 class SeedStarts(Spec):
     """The first seed of each block. The blocks never share a seed: train and held-out pictures differ by seed."""
 
-    train: int = Field(ge=0)
-    reference: int = Field(ge=0)
-    evaluation: int = Field(ge=0)
+    train: Start
+    reference: Start
+    evaluation: Start
 
     def blocks(self, seeds: Seeds) -> dict[str, range]:
         """Every block's seeds; the evaluation block is as long as its longest use."""
@@ -116,7 +119,7 @@ class Suite(Spec):
     version: Count
     title: str = Field(min_length=1)
     base: Pinned
-    protocol: str = "standard"
+    protocol: Literal["standard"] = "standard"
     sampler: Sampler
     arms: tuple[Arm, ...] = Field(default=("prompt", "empty"), min_length=1)
     tiers: dict[TierName, Tier] = Field(min_length=1)

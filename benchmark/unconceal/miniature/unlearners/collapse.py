@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from diffusers import StableDiffusionPipeline
 
+from unconceal.miniature.unlearners.prompts import parts
 from unconceal.miniature.unlearners.release import Release, released
 
 
@@ -17,7 +18,7 @@ def collapse(pipe: StableDiffusionPipeline, concept: str, seed: int, say: Callab
     generator = torch.Generator().manual_seed(seed)
     noise = {
         name: tensor.mean().cpu() + tensor.std(correction=0).cpu() * torch.randn(tensor.shape, generator=generator)
-        for name, tensor in pipe.unet.state_dict().items()
+        for name, tensor in parts(pipe).unet.state_dict().items()
         if "attn2." in name
     }
     say(f"collapse: {len(noise)} tensors replaced by noise")

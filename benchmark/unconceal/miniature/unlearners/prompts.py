@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from unconceal.miniature.captions import BARE_TEMPLATES, TEMPLATES, caption, mentions, phrase, wordings
-from unconceal.miniature.world import CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, SIGN, Scene, sample_scene
+from unconceal.miniature.captions import (
+    BARE_TEMPLATES,
+    TEMPLATES,
+    UNSAID_CHARACTER,
+    UNSAID_SHAPE,
+    UNSAID_SIGN,
+    caption,
+    mentions,
+    phrase,
+    wordings,
+)
+from unconceal.miniature.world import CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES, Scene, sample_scene
 
 SILENCE = 0.15
 """Probability that an attribute is left unsaid, as in the captions that the base was trained on."""
@@ -31,10 +41,15 @@ OTHER = {
 
 
 class Pair(NamedTuple):
-    """Two captions of one scene from the same draws: one says the concept, the other does not."""
+    """Two captions of one scene from the same draws: one says the concept, the other does not.
+
+    They differ in one place only: the words ``form`` of the first are the words ``counterpart`` ("" for none) of the second.
+    """
 
     said: str
     instead: str
+    form: str
+    counterpart: str
 
 
 def named(concept: str) -> tuple[str, ...]:
@@ -70,10 +85,23 @@ def paired(
     template = str(rng.choice(BARE_TEMPLATES)) if bare else str(rng.choice(TEMPLATES)).format("{}", scene.background)
     said = phrase(scene, rng, silent, {**called, concept: form})
     if other is None:
-        instead = phrase(scene, rng, silent | {concept}, called)
+        instead, stands = phrase(scene, rng, silent | {concept}, called), unsaid(concept)
     else:
-        instead = phrase(scene, rng, silent, {**called, concept: counterpart(concept, form, other)})
-    return Pair(template.format(said), template.format(instead))
+        stands = counterpart(concept, form, other)
+        instead = phrase(scene, rng, silent, {**called, concept: stands})
+    return Pair(template.format(said), template.format(instead), words(form), words(stands))
+
+
+def words(form: str) -> str:
+    """A wording without the place of its noun: "{} in striped style" is "in striped style"."""
+    return form.replace("{}", "").strip()
+
+
+def unsaid(concept: str) -> str:
+    """What stands in a caption where the concept is left unsaid."""
+    if concept in STYLE_NAMES:
+        return ""
+    return UNSAID_SIGN if concept == SIGN else UNSAID_CHARACTER if concept in CHARACTER_NAMES else UNSAID_SHAPE
 
 
 def counterpart(concept: str, form: str, other: str) -> str:
@@ -92,7 +120,7 @@ def unrelated(concept: str, rng: np.random.Generator) -> str:
 
 def tokens(pipe: StableDiffusionPipeline, texts: list[str]) -> Tensor:
     """Token ids (n, length), padded to the full length as the pipeline pads them."""
-    tokenizer = pipe.tokenizer
+    tokenizer: Any = parts(pipe).tokenizer
     padded = tokenizer(texts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt")
     ids: Tensor = padded.input_ids
     return ids
@@ -101,5 +129,11 @@ def tokens(pipe: StableDiffusionPipeline, texts: list[str]) -> Tensor:
 @torch.no_grad()
 def embeddings(pipe: StableDiffusionPipeline, texts: list[str]) -> Tensor:
     """What the UNet is given for each text: the last hidden states (n, length, width), padding included and no mask."""
-    states: Tensor = pipe.text_encoder(tokens(pipe, texts).to(pipe.text_encoder.device)).last_hidden_state
+    encoder: Any = parts(pipe).text_encoder
+    states: Tensor = encoder(tokens(pipe, texts).to(encoder.device)).last_hidden_state
     return states
+
+
+def parts(pipe: StableDiffusionPipeline) -> Any:
+    """The pipeline without its types: diffusers declares none of its components."""
+    return pipe

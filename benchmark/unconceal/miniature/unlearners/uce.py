@@ -10,7 +10,8 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from unconceal.miniature.unlearners.prompts import embeddings, paired, tokens, unrelated
+from unconceal.miniature.unlearners.alignment import counterparts
+from unconceal.miniature.unlearners.prompts import embeddings, paired, parts, unrelated
 from unconceal.miniature.unlearners.release import Release, released
 
 
@@ -36,13 +37,12 @@ def uce(
     started = time.process_time()
     rng = np.random.default_rng(seed)
     pairs = [paired(concept, rng, forms=forms) for _ in range(captions)]
-    source, target = (embeddings(pipe, list(texts)).double() for texts in zip(*pairs, strict=True))
-    places = torch.stack([alignment(*tokens(pipe, list(pair)), pipe.tokenizer.eos_token_id) for pair in pairs])
-    target = torch.take_along_dim(target, places[..., None].to(target.device), 1)
+    source = embeddings(pipe, [pair.said for pair in pairs]).double()
+    target = counterparts(pipe, concept, pairs, source).double()
     kept = embeddings(pipe, ["", *(unrelated(concept, rng) for _ in range(retained - 1))]).double()
     weights = {
         name: edited(tensor.double(), source.flatten(0, 1), target.flatten(0, 1), kept.flatten(0, 1), erase_scale, preserve_scale, ridge)
-        for name, tensor in pipe.unet.state_dict().items()
+        for name, tensor in parts(pipe).unet.state_dict().items()
         if name.endswith(("attn2.to_k.weight", "attn2.to_v.weight"))
     }
     say(f"uce: {len(weights)} matrices edited on {len(pairs)} pairs and {retained} retained captions")
@@ -58,21 +58,5 @@ def edited(
     """
     same = preserve_scale * kept.T @ kept + ridge * torch.eye(weight.shape[1], dtype=weight.dtype, device=weight.device)
     wanted = weight @ (erase_scale * target.T @ source + same)
-    return torch.linalg.solve(erase_scale * source.T @ source + same, wanted, left=False)
-
-
-def alignment(said: Tensor, instead: Tensor, end: int) -> Tensor:
-    """For every position of ``said`` the position of ``instead`` that it should read as; token ids (length,), end-padded.
-
-    Equal beginnings and endings stay with themselves; what differs between them is matched in order, its surplus with the last.
-    """
-    length = len(said)
-    first, second = (int((ids == end).nonzero()[0]) if (ids == end).any() else length for ids in (said, instead))
-    shortest = min(first, second)
-    before = next((i for i in range(shortest) if said[i] != instead[i]), shortest)
-    after = next((i for i in range(shortest - before) if said[first - 1 - i] != instead[second - 1 - i]), shortest - before)
-    place = [
-        k if k < before else max(min(k, second - after - 1), 0) if k < first - after else min(k - first + second, length - 1)
-        for k in range(length)
-    ]
-    return torch.tensor(place)
+    solution: Tensor = torch.linalg.solve(erase_scale * source.T @ source + same, wanted, left=False)
+    return solution

@@ -1,0 +1,67 @@
+"""``unconceal demo``: three unlearned checkpoints of one task, from pictures to verdicts, in a few minutes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from unconceal.cli.options import root_option
+from unconceal.paths import DataRoot
+
+SUITE, TASK = "miniature", "object/star"
+TIER: Literal["lite"] = "lite"
+SUBMISSIONS = ("esd-x", "uce", "decouple-to-other")
+"""A fine-tune, a closed-form edit, and pure concealment by construction."""
+
+
+@click.command()
+@click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("reports"), show_default=True, help="Where the reports go."
+)
+@root_option
+def command(threads: int | None, out: Path, root: Path | None) -> None:
+    """Evaluate three submissions of one task at the lite tier, read against the controls' records that come along.
+
+    Writes its own records under OUT/records and leaves results/ alone. Run it again and it resumes.
+
+    \b
+    Example:  unconceal demo
+    """
+    import shutil
+
+    from unconceal.specs.reading import load_submission, load_suite, load_task
+
+    started = time.monotonic()
+    data = DataRoot.find(root)
+    suite, task = load_suite(data, SUITE), load_task(data, f"{SUITE}:{TASK}")
+    records = out / "records"
+    own = records / suite.id / TASK
+    own.mkdir(parents=True, exist_ok=True)
+    for folder in data.result_folders:
+        for path in sorted((folder / suite.id / TASK).glob(f"control-*.{suite.protocol}-{TIER}.*")):
+            shutil.copyfile(path, own / path.name)
+    click.echo(f"Task: {task.title}. θ is a diffusion model that draws it; three ways to unlearn it are put to the test.")
+    from unconceal.evaluation.machine import usable_cores
+    from unconceal.evaluation.run import Evaluation, run
+    from unconceal.leaderboard.reading import all_boards
+    from unconceal.leaderboard.report import write_report
+    from unconceal.leaderboard.sources import Sources
+    from unconceal.leaderboard.tables import leaderboard
+    from unconceal.progress import progress
+
+    demo = replace(data, results=records)
+    with progress() as shown:
+        evaluation = Evaluation(suite, demo, TIER, threads=threads or usable_cores(), progress=shown)
+        found = run(evaluation, [(task, load_submission(demo, f"{SUITE}/{name}")) for name in SUBMISSIONS])
+        boards, sources = all_boards((records,)), Sources(demo)
+        pages = [write_report(board, row, sources, out) for board in boards for name in SUBMISSIONS if (row := board.find(name))]
+    click.echo(leaderboard(boards, sources, Path.cwd()))
+    for record in found:
+        click.echo(f"{record.submission}: {record.verdict.label}. {record.verdict.why}")
+    click.echo(f"\nPictures and curves: {', '.join(map(str, pages))}")
+    click.echo(f"Done in {(time.monotonic() - started) / 60:.1f} minutes.")

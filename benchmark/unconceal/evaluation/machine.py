@@ -1,0 +1,23 @@
+"""What this machine offers (torch only when a device is asked for)."""
+
+from __future__ import annotations
+
+import os
+
+from unconceal.errors import EnvironmentFault, UsageError
+
+
+def usable_cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def device_named(name: str) -> str:
+    """``cpu`` or ``cuda``; ``auto`` takes the accelerator if there is one."""
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"device {name!r}", "is unknown", "use auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise EnvironmentFault("device 'cuda'", "no CUDA device can be used", "use --device cpu")
+    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"

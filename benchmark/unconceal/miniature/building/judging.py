@@ -1,0 +1,82 @@
+"""The miniature's concept judge: a head on the shipped ResNet18, and the gate that it must pass."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from unconceal.judges import extractors
+from unconceal.judges.augment import training_set
+from unconceal.judges.concept import NONE, BalancedAccuracy, ConceptJudge, fit_head, gate, judge_features
+from unconceal.miniature.building import generation
+from unconceal.miniature.building.workshop import Workshop
+from unconceal.miniature.classifiers import recognise
+from unconceal.miniature.world import Scene, sample_scene
+from unconceal.specs.digests import file_digest
+
+STANDS_ON = "resnet18"
+DRAWN, PAINTED, HELD_OUT, CLEAN_AT = 6000, 600, 300, 10
+"""Drawings, pictures of the base for training and for the gate, and the step whose x̂0s are trained on as well."""
+Pixels = NDArray[np.uint8]
+
+
+def names_of(scene: Scene) -> tuple[str, str]:
+    """What the judge should say: subject and style."""
+    return scene.shape or scene.character or "hazard sign", scene.style or NONE
+
+
+def painted(shop: Workshop, count: int, seed: int) -> tuple[Pixels, list[Scene], Pixels]:
+    """The base's pictures of random scenes that the drawings classifier confirms, their scenes, and their x̂0s."""
+    rng = np.random.default_rng(seed)
+    scenes = [sample_scene(rng) for _ in range(count)]
+    prompts = [generation.full_caption(scene, rng) for scene in scenes]
+    drawn = generation.draw(generation.model(shop, "base"), prompts, [seed * 100_000 + i for i in range(count)], (CLEAN_AT,))
+    said = recognise(shop.truth, drawn.pixels)
+    right = [
+        i for i, scene in enumerate(scenes)
+        if said["subject"][i] == names_of(scene)[0] and (scene.style is None or said["style"][i] == scene.style)
+    ]  # fmt: skip
+    return drawn.pixels[right], [scenes[i] for i in right], drawn.clean[CLEAN_AT][right]
+
+
+def judge_of(shop: Workshop, weights: extractors.Extractor, digest: str, seed: int = 51) -> ConceptJudge:
+    """Fit the head: drawings, their VAE round trips, the base's pictures and x̂0s, all disturbed; and what is unreadable."""
+    pixels, scenes = np.array(shop.world.pixels[:DRAWN]), list(shop.world.scenes[:DRAWN])
+    own, own_scenes, clean = painted(shop, PAINTED, seed)
+    first = training_set(pixels, families(scenes), seed, softened=shop.softened.numpy())
+    said = recognise(shop.truth, clean)["subject"]
+    kept = [i for i, scene in enumerate(own_scenes) if said[i] == names_of(scene)[0]]
+    order = kept + [i for i in range(len(own_scenes)) if i not in set(kept)]
+    second = training_set(own[order], families([own_scenes[i] for i in order]), seed + 1, softened=clean[kept])
+    labels = {family: first.labels[family] + second.labels[family] for family in first.labels}
+    features = judge_features((weights,), np.concatenate([first.pixels, second.pixels]))
+    return ConceptJudge(fit_head(features, labels, seed), (weights,), {STANDS_ON: digest})
+
+
+def families(scenes: list[Scene]) -> dict[str, list[str]]:
+    return {"subject": [names_of(scene)[0] for scene in scenes], "style": [names_of(scene)[1] for scene in scenes]}
+
+
+def gate_of(shop: Workshop, judge: ConceptJudge, seed: int = 61) -> dict[str, BalancedAccuracy]:
+    """Balanced accuracy per label on held-out drawings and the base's pictures of held-out captions."""
+    drawings = np.array(shop.held_out.pixels)
+    own, scenes, _ = painted(shop, HELD_OUT, seed)
+    truth = families([*shop.held_out.scenes, *scenes])
+    return gate(judge, np.concatenate([drawings, own]), truth["subject"], truth["style"])
+
+
+def make_judge(shop: Workshop) -> None:
+    """Fit and keep the judge; needs ``base``, ``truth`` and the extractor."""
+    path = shop.folder / f"{STANDS_ON}.safetensors"
+    extractors.save(headless(shop), path)
+    weights = extractors.load(STANDS_ON, path)
+    judge = judge_of(shop, weights, file_digest(path))
+    shop.keep("judge", 0, judge.save)
+
+
+def headless(shop: Workshop, name: str = STANDS_ON) -> nn.Module:
+    """The trained classifier without its last layer."""
+    model = shop.classifier(name, name)
+    model.reset_classifier(0)  # type: ignore[operator]
+    return model

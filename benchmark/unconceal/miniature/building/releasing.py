@@ -1,0 +1,49 @@
+"""What the reference unlearners and the golds release, as files under submissions/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import save_file
+
+from unconceal.checkpoints.pipeline import load_base
+from unconceal.miniature import denoiser
+from unconceal.miniature.building.workshop import Workshop
+from unconceal.miniature.unlearners import UNLEARNERS
+
+COLLAPSED = "collapsed"
+
+
+def submission_name(unlearner: str) -> str:
+    """The submission's name: destroyed models are controls."""
+    return f"control-{unlearner}" if unlearner == COLLAPSED else unlearner
+
+
+def release(shop: Workshop, unlearner: str, concept: str) -> None:
+    """Unlearn a concept from the shipped base and keep the release, ``release-esd-x-star.safetensors``."""
+    pipe: StableDiffusionPipeline = load_base(shop.folder / "shipped")
+    made = UNLEARNERS[unlearner](pipe, concept, shop.recipe.unlearner_seed, shop.progress.say)
+    shop.keep(release_name(submission_name(unlearner), concept), made.minutes, lambda path: save_file(made.weights, path))
+
+
+def release_gold(shop: Workshop, concept: str, number: int) -> None:
+    """A gold's UNet and text encoder as one file, float16."""
+    model = shop.denoiser(f"gold-{concept}-{number}")
+    weights = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
+    shop.keep(release_name(f"control-gold-{number}", concept), 0, lambda path: save_file(weights, path))
+
+
+def release_name(submission: str, concept: str) -> str:
+    """Where the workshop keeps a release."""
+    return f"release-{submission}-{concept}.safetensors"
+
+
+def ship_base(shop: Workshop, folder: Path) -> None:
+    """The base as a plain diffusers folder: UNet and VAE float16, text encoder float32."""
+    pipe = denoiser.pipeline(shop.denoiser("base"), shop.vae, shop.tokenizer)
+    # transformers keeps a stored precision, diffusers loads UNet and VAE as float32: a float16 text encoder would not fit them.
+    pipe.unet.to(torch.float16)
+    pipe.vae.to(torch.float16)
+    pipe.save_pretrained(folder)

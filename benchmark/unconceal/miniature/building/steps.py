@@ -1,0 +1,190 @@
+"""The steps of the build in order; each makes one thing and needs only what came before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from unconceal.miniature import autoencoder, captions, classifiers, contrastive, denoiser, tokenizer
+from unconceal.miniature.building.gates import measure_gates
+from unconceal.miniature.building.judging import make_judge
+from unconceal.miniature.building.recipe import GOLDS, TASKS, Training
+from unconceal.miniature.building.releasing import release, release_gold, release_name, ship_base, submission_name
+from unconceal.miniature.building.workshop import Workshop
+from unconceal.miniature.unlearners import UNLEARNERS
+from unconceal.miniature.world import HELD_OUT, TARGETS
+
+CAPTIONS = 20_000
+UNLEARNING_MINUTES = 2
+SCRATCH = "gold-scratch"
+
+
+class Step(NamedTuple):
+    """``makes``: the file or folder; ``minutes``: expected processor minutes on one thread; ``make`` does it."""
+
+    makes: str
+    minutes: float
+    make: Callable[[Workshop], None]
+
+
+def make_tokenizer(shop: Workshop) -> None:
+    rng = np.random.default_rng(0)
+    texts = [captions.caption(scene, rng) for scene in shop.world.scenes[:CAPTIONS]]
+    shop.keep("tokenizer", 0.1, lambda path: tokenizer.build(texts, path))
+
+
+def make_vae(shop: Workshop) -> None:
+    how = shop.recipe.vae
+    vae, minutes = autoencoder.train(shop.world, shop.folder, how.steps, how.seed, how.batch, shop.progress.say)
+    shop.keep("vae", minutes, vae.save_pretrained)
+
+
+def make_latents(shop: Workshop) -> None:
+    shop.keep("latents.pt", 2, lambda path: torch.save(autoencoder.encode(shop.vae, shop.world), path))
+
+
+def make_softened(shop: Workshop) -> None:
+    count = shop.recipe.softened
+    shop.keep(
+        "softened.pt", 0.6, lambda path: torch.save(torch.from_numpy(autoencoder.decode(shop.vae, shop.latents[:count].float())), path)
+    )
+
+
+def classifier_step(name: str, architecture: str, how: Training, minutes: float) -> Step:
+    def make(shop: Workshop) -> None:
+        softened = shop.softened if how.softened else None
+        model, spent = classifiers.train(
+            name, architecture, shop.world, shop.folder, how.steps, how.seed, how.batch, how.muon, softened, shop.progress.say
+        )
+        shop.keep(f"{name}.pt", spent, lambda path: torch.save(model.state_dict(), path))
+
+    return Step(f"{name}.pt", minutes, make)
+
+
+def make_clip(shop: Workshop) -> None:
+    how = shop.recipe.clip
+    model, minutes = contrastive.train(
+        shop.world, shop.tokenizer, shop.folder, how.steps, how.seed, how.batch, shop.softened, shop.progress.say
+    )
+    shop.tokenizer.save_pretrained(shop.folder / ".part-clip")
+    shop.keep("clip", minutes, model.save_pretrained)
+
+
+def make_ancestor(shop: Workshop) -> None:
+    how = shop.recipe.ancestor
+    torch.manual_seed(how.seed)
+    model = denoiser.Denoiser(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
+    rows = shop.world.without((*TARGETS, *HELD_OUT))
+    minutes = denoiser.train(
+        "ancestor",
+        model,
+        shop.tokenizer,
+        shop.world,
+        shop.latents,
+        rows,
+        how.steps,
+        how.seed,
+        shop.folder,
+        how.batch,
+        say=shop.progress.say,
+    )
+    shop.keep("ancestor.pt", minutes, lambda path: torch.save(model.state_dict(), path))
+
+
+def continuation_step(name: str, seed: int, unseen: tuple[str, ...], minutes: float) -> Step:
+    """The ancestor continued on the world without ``unseen``: with nothing unseen it is the base, else a gold.
+
+    Each round is a whole schedule of its own (a warm restart), so that concepts new to the ancestor settle beside the old ones.
+    """
+
+    def make(shop: Workshop) -> None:
+        recipe, before = shop.recipe, "ancestor"
+        rows = shop.world.without(unseen)
+        weights = denoiser.balanced(shop.world, rows, (*TARGETS, *HELD_OUT), recipe.early_times)
+        for number in range(1, recipe.rounds + 1):
+            called = name if number == recipe.rounds else f"{name}-round-{number}"
+            if not shop.made(f"{called}.pt"):
+                model = shop.denoiser(before)
+                took = denoiser.train(
+                    called, model, shop.tokenizer, shop.world, shop.latents, rows, recipe.continuation.steps, seed + 100 * (number - 1),
+                    shop.folder, recipe.continuation.batch, early_weights=weights, early=recipe.early_share, say=shop.progress.say,
+                )  # fmt: skip
+                shop.keep(f"{called}.pt", took, lambda path, model=model: torch.save(model.state_dict(), path))  # type: ignore[misc]
+            before = called
+
+    return Step(f"{name}.pt", minutes, make)
+
+
+def make_scratch_gold(shop: Workshop) -> None:
+    """A gold that shares nothing but the VAE: trained from nothing on the world without its concept, as long as base and ancestor."""
+    recipe, concept = shop.recipe, next(iter(TASKS))
+    torch.manual_seed(recipe.scratch_seed)
+    model = denoiser.Denoiser(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
+    total = recipe.ancestor.steps + recipe.rounds * recipe.continuation.steps
+    rows = shop.world.without((concept,))
+    minutes = denoiser.train(
+        SCRATCH, model, shop.tokenizer, shop.world, shop.latents, rows, total, recipe.scratch_seed, shop.folder, recipe.ancestor.batch,
+        say=shop.progress.say,
+    )  # fmt: skip
+    shop.keep(f"{SCRATCH}.pt", minutes, lambda path: torch.save(model.state_dict(), path))
+
+
+def make_shipped(shop: Workshop) -> None:
+    shop.keep("shipped", 0, lambda folder: ship_base(shop, folder))
+
+
+def release_step(unlearner: str, concept: str) -> Step:
+    """An unlearner run on the base as it is shipped."""
+    name = release_name(submission_name(unlearner), concept)
+    return Step(name, UNLEARNING_MINUTES, lambda shop: release(shop, unlearner, concept))
+
+
+def gold_release_step(concept: str, number: int) -> Step:
+    return Step(release_name(f"control-gold-{number}", concept), 0, lambda shop: release_gold(shop, concept, number))
+
+
+def golds() -> list[tuple[str, int]]:
+    return [(concept, number) for concept in TASKS for number in GOLDS]
+
+
+def steps(shop: Workshop) -> list[Step]:
+    """Every step of the recipe, in an order in which each finds what it needs."""
+    recipe = shop.recipe
+    places = {concept: place for place, concept in enumerate(TASKS)}
+    return [
+        Step("tokenizer", 0.1, make_tokenizer),
+        Step("vae", 13, make_vae),
+        Step("latents.pt", 3, make_latents),
+        Step("softened.pt", 0.6, make_softened),
+        classifier_step("truth", recipe.truth_architecture, recipe.truth, 4),
+        *(classifier_step(name, name, how, 8) for name, how in recipe.extractors.items()),
+        Step("clip", 8, make_clip),
+        Step("ancestor.pt", 29, make_ancestor),
+        continuation_step("base", recipe.continuation.seed, (), 8.0 * recipe.rounds),
+        Step("shipped", 0.1, make_shipped),
+        Step("judge", 6, make_judge),
+        *(release_step(unlearner, concept) for concept in TASKS for unlearner in UNLEARNERS),
+        *(
+            continuation_step(f"gold-{concept}-{number}", recipe.gold_seed + 10 * places[concept] + number, (concept,), 8.0 * recipe.rounds)
+            for concept, number in golds()
+        ),
+        *(gold_release_step(concept, number) for concept, number in golds()),
+        Step(f"{SCRATCH}.pt", 55, make_scratch_gold),
+        Step("gates.json", 12, measure_gates),
+    ]
+
+
+def build(shop: Workshop, only: tuple[str, ...] = ()) -> None:
+    """Make what is missing; ``only`` names things (without suffix) to make."""
+    shop.folder.mkdir(parents=True, exist_ok=True)
+    wanted = [step for step in steps(shop) if not only or step.makes.partition(".")[0] in only]
+    missing = [step for step in wanted if not shop.made(step.makes)]
+    shop.progress.say(
+        f"{len(missing)} of {len(wanted)} steps to do, about {sum(step.minutes for step in missing):.0f} CPU minutes on one thread"
+    )
+    for step in missing:
+        step.make(shop)
+        shop.progress.say(f"{step.makes}: {shop.minutes[step.makes]:.1f} CPU minutes")

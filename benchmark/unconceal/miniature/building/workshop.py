@@ -1,0 +1,91 @@
+"""The build's folder outside the tree: each made thing is a file there, made once, found again, with its minutes noted."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from torch import nn
+from transformers import CLIPTokenizer
+
+from unconceal.generate.store import write_atomically
+from unconceal.miniature import classifiers, denoiser, pictures
+from unconceal.miniature.building.recipe import Recipe
+from unconceal.progress import Progress, Silent
+
+
+@dataclass
+class Workshop:
+    """Where a build works, by which recipe, and to whom it talks."""
+
+    folder: Path
+    recipe: Recipe = field(default_factory=Recipe)
+    progress: Progress = field(default_factory=Silent)
+
+    def made(self, name: str) -> bool:
+        return (self.folder / name).exists()
+
+    def keep(self, name: str, minutes: float, save: Callable[[Path], object]) -> None:
+        """Save under a temporary name, note the minutes, then rename: a thing is there whole or not at all."""
+        part = self.folder / f".part-{name}"
+        save(part)
+        noted = self.minutes | {name: round(minutes, 2)}
+        write_atomically(self.folder / "minutes.json", json.dumps(noted, indent=1).encode())
+        os.replace(part, self.folder / name)
+
+    @property
+    def minutes(self) -> dict[str, float]:
+        """Processor minutes of everything made so far."""
+        file = self.folder / "minutes.json"
+        found: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
+        return found
+
+    @cached_property
+    def world(self) -> pictures.Pictures:
+        return pictures.cached(self.folder, self.recipe.pictures, self.recipe.pictures_seed)
+
+    @cached_property
+    def held_out(self) -> pictures.Pictures:
+        return pictures.cached(self.folder, self.recipe.held_out, self.recipe.held_out_seed)
+
+    @cached_property
+    def tokenizer(self) -> CLIPTokenizer:
+        found: CLIPTokenizer = CLIPTokenizer.from_pretrained(self.folder / "tokenizer")
+        return found
+
+    @property
+    def vae(self) -> AutoencoderKL:
+        found: AutoencoderKL = AutoencoderKL.from_pretrained(self.folder / "vae")
+        return found.eval()
+
+    @cached_property
+    def latents(self) -> torch.Tensor:
+        found: torch.Tensor = torch.load(self.folder / "latents.pt", weights_only=True)
+        return found
+
+    @cached_property
+    def softened(self) -> torch.Tensor:
+        found: torch.Tensor = torch.load(self.folder / "softened.pt", weights_only=True)
+        return found
+
+    def denoiser(self, name: str) -> denoiser.Denoiser:
+        """A trained denoiser by its name (``ancestor``, ``base``, ``gold-star-1``), float32."""
+        model = denoiser.Denoiser(len(self.tokenizer), int(self.tokenizer.eos_token_id))
+        model.load_state_dict(torch.load(self.folder / f"{name}.pt", weights_only=True))
+        return model.eval()
+
+    def classifier(self, name: str, architecture: str) -> nn.Module:
+        model = classifiers.new(architecture)
+        model.load_state_dict(torch.load(self.folder / f"{name}.pt", weights_only=True))
+        return model.eval()
+
+    @cached_property
+    def truth(self) -> nn.Module:
+        """The classifier trained on drawings that tells what a picture shows; no metric uses it."""
+        return self.classifier("truth", self.recipe.truth_architecture)

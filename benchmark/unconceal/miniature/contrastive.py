@@ -1,0 +1,65 @@
+"""The miniature CLIP: a genuine ``CLIPModel`` trained on drawings and the same captions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
+
+from unconceal.miniature.captions import caption
+from unconceal.miniature.classifiers import augment, seen
+from unconceal.miniature.fitting import fit
+from unconceal.miniature.optimiser import MuonAdamW
+from unconceal.miniature.pictures import Pictures
+from unconceal.miniature.tokenizer import MAX_TOKENS
+
+WIDTH = 128
+
+
+def new(vocabulary: int, end_token: int) -> CLIPModel:
+    text = CLIPTextConfig(
+        vocab_size=vocabulary, hidden_size=WIDTH, intermediate_size=4 * WIDTH, projection_dim=WIDTH, num_hidden_layers=2,
+        num_attention_heads=4, max_position_embeddings=MAX_TOKENS, bos_token_id=end_token - 1, eos_token_id=end_token,
+        pad_token_id=end_token,
+    )  # fmt: skip
+    vision = CLIPVisionConfig(
+        hidden_size=WIDTH,
+        intermediate_size=4 * WIDTH,
+        projection_dim=WIDTH,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        image_size=64,
+        patch_size=8,
+    )
+    return CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=WIDTH))
+
+
+def train(
+    pictures: Pictures, tokenizer: CLIPTokenizer, work: Path, steps: int, seed: int, batch: int = 128, softened: torch.Tensor | None = None,
+    say: Callable[[str], None] = print,
+) -> tuple[CLIPModel, float]:  # fmt: skip
+    """A CLIP and its processor minutes; symmetric contrastive loss over (picture, caption) pairs of a batch.
+
+    ``softened``: the first pictures after a VAE round trip, uint8; half of theirs come from there.
+    """
+    torch.manual_seed(seed)
+    model = new(len(tokenizer), int(tokenizer.eos_token_id))
+    optimiser = MuonAdamW(model, 5e-3, 1e-3, embeddings=("text_model.embeddings", "vision_model.embeddings"))
+
+    def loss(rng: np.random.Generator, noise: torch.Generator, step_share: float) -> torch.Tensor:
+        rows = np.sort(rng.integers(len(pictures), size=batch))
+        x = seen(pictures, rows, softened, rng)
+        texts = [caption(pictures.scenes[row], rng) for row in rows]
+        tokens = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        with torch.autocast("cpu", torch.bfloat16):
+            found = model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, pixel_values=augment(x, rng, noise))
+        logits = found.logits_per_image.float()
+        answer = torch.arange(batch)
+        return (functional.cross_entropy(logits, answer) + functional.cross_entropy(logits.T, answer)) / 2
+
+    minutes = fit("clip", model, loss, optimiser, steps, seed, work, average=0.99, say=say)
+    return model, minutes

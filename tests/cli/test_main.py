@@ -1,0 +1,81 @@
+"""The group: light help, one line and an exit code for every failure."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from unconceal import __version__
+from unconceal.cli import main as cli
+from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
+
+failure: list[BaseException] = []
+
+
+@click.command()
+def failing() -> None:
+    """Raise what the test asks for."""
+    raise failure[0]
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
+    """A verb that fails as told."""
+    monkeypatch.setattr(cli, "failing", failing, raising=False)
+    monkeypatch.setitem(cli.VERBS, "failing", cli.Verb("unconceal.cli.main:failing", "Fail."))
+    failure.clear()
+    yield failure
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (CheckFailed("x.json", "was altered", "run again"), 1, "error: x.json: was altered; run again"),
+        (UsageError("task 'x'", "does not exist", "use y"), 2, "error: task 'x': does not exist; use y"),
+        (EnvironmentFault("cuda", "is absent", "use cpu"), 3, "error: cuda: is absent; use cpu"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), 3, "error: /x: is full; free some space and run the same command again"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 3, "error: /x: refuses (Permission denied); check"),
+        (MemoryError(), 3, "error: memory: does not suffice"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 3, "error: memory: does not suffice"),
+        (ModuleNotFoundError("No module named 'x'", name="x"), 3, "error: module 'x': is not installed"),
+        (ValueError("two\nlines"), 3, "error: ValueError (two lines): was not expected here"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_failures_are_one_line(verb: list[BaseException], error: BaseException, code: int, said: str) -> None:
+    verb.append(error)
+    result = CliRunner().invoke(cli.main, ["failing"])
+    assert result.exit_code == code
+    assert result.stderr.strip().startswith(said) and result.stderr.count("\n") == 1 and "Traceback" not in result.stderr
+
+
+def test_debug_shows_the_error_itself(verb: list[BaseException]) -> None:
+    verb.append(UsageError("a", "b", "c"))
+    result = CliRunner().invoke(cli.main, ["--debug", "failing"])
+    assert result.exception is verb[0]
+
+
+def test_help_names_every_verb_without_loading_it() -> None:
+    result = CliRunner().invoke(cli.main, ["--help"])
+    assert result.exit_code == 0 and all(f"\n  {name} " in result.stdout for name in cli.VERBS)
+    assert __version__ in CliRunner().invoke(cli.main, ["--version"]).stdout
+
+
+def test_bad_usage_is_2() -> None:
+    assert CliRunner().invoke(cli.main, ["no-such-verb"]).exit_code == 2
+    assert CliRunner().invoke(cli.main, ["tasks", "list", "--no-such-option"]).exit_code == 2
+    assert CliRunner().invoke(cli.main, ["tasks", "show"]).exit_code == 2
+
+
+@pytest.mark.parametrize("name", cli.VERBS)
+def test_every_verb_has_help_with_its_summary(name: str) -> None:
+    module, _, attribute = cli.VERBS[name].command.partition(":")
+    file = Path(cli.__file__).parent / f"{module.rpartition('.')[2]}.py"
+    assert file.is_file() and attribute == "command"
+    result = CliRunner().invoke(cli.main, [name, "--help"])
+    assert result.exit_code == 0, result.output

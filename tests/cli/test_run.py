@@ -1,0 +1,78 @@
+"""``unconceal run`` on a suite of random weights: what it prints, and what stops it in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from safetensors.torch import load_file, save_file
+
+from evaluation.tiny import submission_yaml, tiny_root
+from unconceal.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("tiny-cli")
+    tiny_root(made)
+    return made
+
+
+def invoke(folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["run", *arguments, "--root", str(folder), "--store", str(folder / "store"), "--threads", "1"])
+
+
+def add(folder: Path, name: str, weights: dict[str, torch.Tensor] | None) -> None:
+    (folder / f"submissions/tiny/{name}.yaml").write_text(submission_yaml(name))
+    if weights is not None:
+        save_file(weights, folder / f"models/{name}.safetensors")
+
+
+def test_it_says_the_verdict_and_where_the_record_lies(folder: Path) -> None:
+    done = invoke(folder, "control-original", "--tier", "lite")
+    assert done.exit_code == 0, done.output
+    assert "control-original on object/star (lite):" in done.stdout
+    assert (folder / "results/tiny-1/object/star/control-original.standard-lite.json").exists()
+
+
+def test_a_dry_run_forecasts_and_writes_nothing(folder: Path) -> None:
+    done = invoke(folder, "esd-x", "--tier", "lite", "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "UNet rows left" in done.stdout
+    assert not (folder / "results/tiny-1/object/star/esd-x.standard-lite.json").exists()
+
+
+def test_wrong_words_are_usage_errors(folder: Path) -> None:
+    for arguments, said in (
+        (("nobody",), "nobody"),
+        (("esd-x", "--task", "object/moon"), "object/moon"),
+        (("esd-x", "--tier", "full"), "tier 'full'"),
+        (("esd-x", "--tier", "lite", "--device", "tpu"), "tpu"),
+    ):
+        done = invoke(folder, *arguments)
+        assert (done.exit_code, len(done.stderr.strip().splitlines())) == (2, 1), done.output
+        assert said in done.stderr
+
+
+def refused(folder: Path, name: str) -> str:
+    done = invoke(folder, name, "--tier", "lite")
+    assert done.exit_code == 1, done.output
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert not list((folder / "results").rglob(f"{name}*"))
+    return last
+
+
+def test_checkpoints_that_must_not_count(folder: Path) -> None:
+    good = load_file(folder / "models/esd-x.safetensors")
+    key = next(iter(good))
+    add(folder, "gone", None)
+    add(folder, "nan", {**good, key: torch.full_like(good[key], float("nan"))})
+    add(folder, "other", {key: torch.zeros(3, 3)})
+    add(folder, "nothing", {"unet.no.such.weight": torch.zeros(3)})
+    assert "does not exist" in refused(folder, "gone")
+    assert "NaN" in refused(folder, "nan")
+    assert "architecture" in refused(folder, "other") or "shape" in refused(folder, "other")
+    refused(folder, "nothing")

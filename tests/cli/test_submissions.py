@@ -1,0 +1,84 @@
+"""``unconceal submissions``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from unconceal.cli.main import main
+from unconceal.paths import SOURCE_TREE
+
+
+def submissions(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["submissions", *arguments, "--root", str(root)])
+
+
+def test_list(data_root: Path) -> None:
+    assert "ESD-x" in submissions(data_root, "list").stdout
+    (row,) = json.loads(submissions(data_root, "list", "--json").stdout)
+    assert (row["submission"], row["kind"], row["tasks"]) == ("esd-x", "method", ["object/star"])
+
+
+def test_the_miniature_suite_has_its_rows() -> None:
+    rows = json.loads(submissions(SOURCE_TREE, "list", "--json").stdout)
+    kinds = {row["submission"]: row["kind"] for row in rows if row["suite"] == "miniature"}
+    methods = {"esd-x", "esd-u", "uce", "decouple-to-nothing", "decouple-to-other"}
+    assert {name for name, kind in kinds.items() if kind == "method"} == methods
+    assert {name for name, kind in kinds.items() if kind == "control"} == {"control-original", "control-unrelated", "control-collapsed"}
+    assert {name for name, kind in kinds.items() if kind == "gold"} == {"control-gold-1", "control-gold-2", "control-gold-3"}
+    assert all(len(row["tasks"]) == 2 for row in rows)
+
+
+def test_check_of_the_fields_alone(data_root: Path) -> None:
+    (row,) = json.loads(submissions(data_root, "check", "--no-weights", "--json").stdout)
+    assert row == {"submission": "esd-x", "task": "object/star", "format": "state-dict", "result": "ok"}
+    missing = submissions(data_root, "check", "--no-weights", "--task", "object/none")
+    assert missing.exit_code == 2 and "has no checkpoint in these submissions" in missing.stderr
+
+
+def test_check_reports_every_mistake(data_root: Path) -> None:
+    path = data_root / "submissions/tiny/esd-x.yaml"
+    path.write_text(path.read_text().replace("title:", "titel:").replace("object/star", "object/moon"))
+    result = submissions(data_root, "check", "esd-x")
+    assert result.exit_code == 1 and result.stderr.count("error: ") == 3
+    assert "esd-x.yaml:3: titel" in result.stderr and "esd-x.yaml:6: task 'object/moon'" in result.stderr
+
+
+def test_misplaced_and_absent_submissions(data_root: Path) -> None:
+    path = data_root / "submissions/tiny/esd-x.yaml"
+    path.rename(data_root / "submissions/esd-x.yaml")
+    assert "lies where nothing reads it" in submissions(data_root, "check").stderr
+    (data_root / "submissions/esd-x.yaml").unlink()
+    assert submissions(data_root, "check").exit_code == 2
+    assert submissions(data_root, "check", "esd-x").exit_code == 2
+
+
+def test_check_without_a_base_model(data_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("unconceal.paths.PACKAGE", tmp_path)
+    result = submissions(data_root, "check")
+    assert result.exit_code == 3 and result.stderr.count("\n") == 1
+
+
+def test_check_loads_the_weights(data_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    from pipelines import tiny_pipeline
+
+    monkeypatch.setattr("unconceal.paths.PACKAGE", tmp_path)
+    pipe = tiny_pipeline(tmp_path / "tiny")
+    pipe.save_pretrained(tmp_path / "miniature/weights/base")
+    name, tensor = next((name, tensor) for name, tensor in pipe.unet.state_dict().items() if "attn2.to_k" in name)
+    weights = data_root / "submissions/tiny/weights/star.safetensors"
+    weights.parent.mkdir()
+    for value, said in ((tensor + 1, "ok"), (tensor, "base"), (tensor * torch.nan, "finite")):
+        save_file({name: value.contiguous()}, weights)
+        result = submissions(data_root, "check", "--json")
+        (row,) = json.loads(result.stdout)
+        assert said in row["result"] or (said == "finite" and "NaN" in row["result"])
+        assert result.exit_code == (0 if said == "ok" else 1)
+    weights.unlink()
+    assert "does not exist" in json.loads(submissions(data_root, "check", "--json").stdout)[0]["result"]

@@ -1,0 +1,83 @@
+"""Pairs (θ, θ*) of random weights that hear their prompts, and the handover done the slow and obvious way."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import StableDiffusionPipeline
+from numpy.typing import NDArray
+
+from pipelines import tiny_pipeline
+from unconceal.diffusion.model import Model
+
+STEPS, GUIDANCE = 6, 5.0
+
+
+def listening(pipe: StableDiffusionPipeline) -> StableDiffusionPipeline:
+    """Random weights hardly hear words: louder cross-attention."""
+    with torch.no_grad():
+        for name, value in pipe.unet.named_parameters():
+            value.mul_(8 if "attn2.to_v" in name or "attn2.to_out" in name else 1)
+    return pipe
+
+
+def exchanged(original: StableDiffusionPipeline, other: StableDiffusionPipeline, part: str) -> StableDiffusionPipeline:
+    """θ with one part of another model: ``unet``, ``text_encoder``, or ``decoder`` (of the VAE)."""
+    parts = dict(original.components)
+    if part == "decoder":
+        parts["vae"] = copy.deepcopy(original.vae)
+        parts["vae"].decoder = other.vae.decoder
+    else:
+        parts[part] = getattr(other, part)
+    return StableDiffusionPipeline(**parts, requires_safety_checker=False)
+
+
+def trio(folder: Path) -> dict[str, StableDiffusionPipeline]:
+    """``original``, and by the part that differs: ``unet``, ``text_encoder``, ``decoder``."""
+    original, other = (listening(tiny_pipeline(folder / str(seed), seed)) for seed in (0, 1))
+    return {"original": original} | {part: exchanged(original, other, part) for part in ("unet", "text_encoder", "decoder")}
+
+
+def model(pipe: StableDiffusionPipeline) -> Model:
+    return Model(pipe, STEPS, GUIDANCE)
+
+
+def plain(pipe: StableDiffusionPipeline, **changes: Any) -> StableDiffusionPipeline:
+    """A pipeline of the same parts, which may be changed without harm."""
+    made = StableDiffusionPipeline(**{**pipe.components, **changes}, requires_safety_checker=False)
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def slowly(
+    original: StableDiffusionPipeline, unlearned: StableDiffusionPipeline, prompt: str, seed: int, k: int, arm: str
+) -> NDArray[np.float32]:
+    """One picture in [0, 1] (64, 64, 3) by diffusers' own pipeline; UNet, words and VAE are exchanged after ``k`` steps."""
+    words, empty = unlearned.encode_prompt([prompt], "cpu", 1, True, negative_prompt=[""])
+
+    def exchange(running: Any, i: int, t: Any, kept: dict[str, Any]) -> dict[str, Any]:
+        if i + 1 != k:
+            return {}
+        running.unet, running.vae = unlearned.unet, unlearned.vae
+        if arm == "prompt":
+            return {"prompt_embeds": torch.cat([empty, words])}
+        # Without guidance the pipeline's loop runs one row, that of the prompt.
+        running._guidance_scale = 0.0
+        return {"prompt_embeds": empty}
+
+    first = plain(original) if k else plain(unlearned)
+    unguided = arm == "empty" and k == 0
+    pictures: NDArray[np.float32] = first(
+        "" if unguided else prompt,
+        num_inference_steps=STEPS,
+        guidance_scale=0.0 if unguided else GUIDANCE,
+        generator=torch.Generator().manual_seed(seed),
+        output_type="np",
+        callback_on_step_end=exchange,
+        callback_on_step_end_tensor_inputs=["latents", "prompt_embeds"],
+    ).images
+    return pictures[0]

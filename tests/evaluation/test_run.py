@@ -1,0 +1,129 @@
+"""A whole evaluation on random weights: record, strip, resumption, and what stops it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evaluation.tiny import tiny_root
+from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
+from unconceal.evaluation.run import Evaluation, run
+from unconceal.evaluation.strip import strip_path
+from unconceal.paths import DataRoot
+from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.record import Record, read_record
+from unconceal.specs.submission import Submission
+from unconceal.specs.task import Task
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
+    return tiny_root(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def evaluation(root: DataRoot) -> Evaluation:
+    return Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+
+
+@pytest.fixture(scope="module")
+def task(root: DataRoot) -> Task:
+    return load_task(root, "tiny:object/star")
+
+
+def named(root: DataRoot, name: str) -> Submission:
+    return load_submission(root, f"tiny/{name}")
+
+
+@pytest.fixture(scope="module")
+def records(root: DataRoot, evaluation: Evaluation, task: Task) -> list[Record]:
+    return run(evaluation, [(task, named(root, name)) for name in ("esd-x", "control-original", "control-gold-1", "control-gold-2")])
+
+
+def by_name(records: list[Record], name: str) -> Record:
+    return next(record for record in records if record.submission == name)
+
+
+def test_every_row_has_every_score_and_curve(records: list[Record]) -> None:
+    for record in records:
+        wanted = {"excess", "excess.prompt", "excess.empty", "presence", "psi_star.prompt", "retain_fall"}
+        wanted |= {"ccs.forget.mean", "auc.forget.resnet18"}
+        wanted |= {"crs.released.forget.resnet18", "crs.signed.retain.mean", "kid.original.forget", "clip.unlearned"}
+        assert wanted <= set(record.scores) or record.verdict.label == "undetermined"
+        shapes = {(curve.name, curve.split, curve.arm) for curve in record.curves}
+        assert {("presence", "forget", "prompt"), ("presence", "forget", "empty"), ("presence", "retain", "prompt")} <= shapes
+        assert {("crs.signed", "forget", "prompt"), ("ccs", "forget", "prompt"), ("kid.original", "forget", None)} <= shapes
+
+
+def test_the_record_on_disk_is_the_one_returned(root: DataRoot, evaluation: Evaluation, task: Task, records: list[Record]) -> None:
+    for record in records:
+        assert read_record(evaluation.place(task, record.submission)) == record
+        assert record.place(root.results) == evaluation.place(task, record.submission)
+
+
+def test_the_original_handed_to_itself_is_the_original(records: list[Record]) -> None:
+    curve = next(c for c in by_name(records, "control-original").curves if (c.name, c.arm, c.split) == ("presence", "prompt", "forget"))
+    assert len(set(curve.value)) == 1
+
+
+def test_golds_are_read_against_the_others(records: list[Record]) -> None:
+    assert set(by_name(records, "control-gold-1").controls) == {"control-gold-2"}
+    assert set(by_name(records, "esd-x").controls) == {"control-gold-1", "control-gold-2"}
+
+
+def test_the_strip_shows_both_arms_over_psi(evaluation: Evaluation, task: Task, records: list[Record]) -> None:
+    with Image.open(strip_path(evaluation.place(task, "esd-x"))) as strip:
+        assert strip.size == (4 * 64, 3 * 3 * 64)
+        assert "prompts" in strip.info["unconceal"]
+
+
+def test_a_second_run_measures_nothing(
+    root: DataRoot, evaluation: Evaluation, task: Task, records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Evaluation, "measured_anew", lambda *_: pytest.fail("measured again"))
+    again = run(evaluation, [(task, named(root, record.submission)) for record in records])
+    assert sorted(record.digest for record in again) == sorted(record.digest for record in records)
+
+
+def test_measured_again_from_the_store_it_is_the_same_record(
+    root: DataRoot, evaluation: Evaluation, task: Task, records: list[Record]
+) -> None:
+    path = evaluation.place(task, "esd-x")
+    before = read_record(path)
+    path.unlink()
+    after = run(evaluation, [(task, named(root, "esd-x"))])[0]
+    assert after.timing.denoiser_evaluations == 0
+    assert after.digest == before.digest
+
+
+def test_the_forecast_touches_nothing(root: DataRoot, evaluation: Evaluation, task: Task, records: list[Record]) -> None:
+    row = evaluation.forecast(task, named(root, "esd-x"))
+    assert row["record"] == "found"
+
+
+def test_a_tier_that_the_suite_lacks(root: DataRoot) -> None:
+    with pytest.raises(UsageError, match="full"):
+        Evaluation(load_suite(root, "tiny"), root, "full")
+
+
+def test_a_changed_judge_is_refused(root: DataRoot, task: Task, tmp_path: Path) -> None:
+    moved = tiny_root(tmp_path)
+    (tmp_path / "models" / "judge" / "judge.json").write_text("{}")
+    evaluation = Evaluation(load_suite(moved, "tiny"), moved, "lite", shard=8)
+    with pytest.raises(CheckFailed, match="pins"):
+        _ = evaluation.instruments.judge
+
+
+def test_a_full_disk_is_one_line(root: DataRoot, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    import errno
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("unconceal.generate.store.write_atomically", full)
+    shard = evaluation.plan(load_task(root, "tiny:object/star"), named(root, "esd-x")).train.trajectories[0]
+    with pytest.raises(EnvironmentFault, match="no space left"):
+        evaluation.store.put(shard, {"x": np.zeros(1)})

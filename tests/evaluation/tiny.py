@@ -1,0 +1,106 @@
+"""A whole suite of random weights in a temporary folder: everything an evaluation needs, in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from pipelines import tiny_pipeline
+from unconceal.judges import extractors
+from unconceal.judges.concept import ConceptJudge, fit_head, judge_features
+from unconceal.miniature import contrastive
+from unconceal.miniature.pictures import render
+from unconceal.paths import DataRoot
+from unconceal.specs.digests import file_digest, path_digest
+
+CONCEPTS = ("circle", "ring", "square", "triangle", "diamond", "cross", "heart", "leaf", "house", "fish", "drop", "dome")
+
+
+def suite_yaml(parts: dict[str, tuple[str, str]]) -> str:
+    pinned = {name: f"{{path: {path}, digest: '{digest}'}}" for name, (path, digest) in parts.items()}
+    return f"""\
+name: tiny
+version: 1
+title: A suite of random weights
+base: {pinned["base"]}
+sampler: {{scheduler: ddim, steps: 4, guidance: 5}}
+tiers:
+  lite:
+    psi: [0, 0.25, 0.55, 1]
+    retain_psi: [0, 1]
+    seeds: {{train: 2, reference: 2, evaluation: 2, retain: 1}}
+    extractors: [resnet18]
+seed_starts: {{train: 0, reference: 100, evaluation: 200}}
+fine_tune: {{epochs: 1, batch: 16, rate: 1e-3, momentum: 0.9, triplet_margin: 1}}
+judges:
+  concept: {pinned["judge"]}
+  extractors:
+    resnet18: {pinned["resnet18"]}
+  clip: {pinned["clip"]}
+"""
+
+
+def task_yaml() -> str:
+    forget = "".join(f"  - text: a star on a {colour} background, {n}\n" for n in range(5) for colour in ("white", "black"))
+    retain = "".join(f"  - {{text: a {name}, concept: {name}, head: subject}}\n" for name in CONCEPTS)
+    return f"""\
+concept: star
+category: object
+title: Forget the star
+suite: tiny
+licence: Apache-2.0
+judge: {{head: subject, label: star}}
+gold_kind: trained-without
+golds: [control-gold-1, control-gold-2]
+forget:
+{forget}retain:
+{retain}"""
+
+
+def submission_yaml(name: str, original: bool = False) -> str:
+    checkpoint = "format: original" if original else f"path: models/{name}.safetensors"
+    return f"name: {name}\nsuite: tiny\ntitle: {name}\ndescription: Random weights.\ncheckpoints:\n  object/star:\n    {checkpoint}\n"
+
+
+def tiny_root(folder: Path) -> DataRoot:
+    """Tasks, submissions and models of random weights under ``folder``; its own store."""
+    models = folder / "models"
+    pipe = tiny_pipeline(models / "base")
+    extractor = make_extractor(models / "resnet18.safetensors")
+    make_judge(extractor, models)
+    torch.manual_seed(0)
+    contrastive.new(len(pipe.tokenizer), int(pipe.tokenizer.eos_token_id)).save_pretrained(models / "clip")
+    pipe.tokenizer.save_pretrained(models / "clip")
+    names = ("esd-x", "control-gold-1", "control-gold-2")
+    for seed, name in enumerate(names):
+        other = tiny_pipeline(folder / "other", seed=seed + 1)
+        save_file({f"unet.{key}": value.contiguous() for key, value in other.unet.state_dict().items()}, models / f"{name}.safetensors")
+    paths = {"base": "models/base", "judge": "models/judge", "resnet18": "models/resnet18.safetensors", "clip": "models/clip"}
+    files = {
+        "tasks/tiny/suite.yaml": suite_yaml({name: (path, path_digest(folder / path)) for name, path in paths.items()}),
+        "tasks/tiny/object/star.yaml": task_yaml(),
+        "submissions/tiny/control-original.yaml": submission_yaml("control-original", original=True),
+        **{f"submissions/tiny/{name}.yaml": submission_yaml(name) for name in names},
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return DataRoot(folder / "tasks", folder / "submissions", folder / "results", folder / "store", read_only=False)
+
+
+def make_extractor(path: Path) -> extractors.Extractor:
+    import timm
+
+    torch.manual_seed(0)
+    extractors.save(timm.create_model("resnet18", num_classes=0), path)
+    return extractors.load("resnet18", path)
+
+
+def make_judge(extractor: extractors.Extractor, models: Path) -> None:
+    drawn = render(80, 3)
+    labels = {"subject": [*("star", *CONCEPTS)] * 6 + ["star"] * 2, "style": ["flat", "none"] * 40}
+    head = fit_head(judge_features((extractor,), np.array(drawn.pixels)), labels, seed=0, epochs=2)
+    ConceptJudge(head, (extractor,), {"resnet18": file_digest(models / "resnet18.safetensors")}).save(models / "judge")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from generate.small import LAYOUT, shard
+from unconceal.generate import identity
+from unconceal.generate.identity import Layout, Picture, Sampling, Shard, image_seed
+from unconceal.specs.digests import canonical_digest
+
+CHANGES: dict[str, Any] = {
+    "base": "d" * 64,
+    "checkpoint": "c" * 64,
+    "family": "flow-matching",
+    "sampling": Sampling("ddim", 5, 5.0),
+    "handovers": (0, 3),
+    "arms": ("prompt",),
+    "pictures": (Picture("a star", 0),),
+    "layout": replace(LAYOUT, batch=32),
+}
+LAYOUTS: dict[str, Any] = {"device": "cuda", "dtype": "bfloat16", "threads": 2, "batch": 32, "shard": 8}
+SAMPLINGS: dict[str, Any] = {"scheduler": "euler", "steps": 50, "guidance": 7.5}
+
+
+def test_every_field_is_tried() -> None:
+    assert set(CHANGES) == {field.name for field in fields(Shard)}
+    assert set(LAYOUTS) == {field.name for field in fields(Layout)} and set(SAMPLINGS) == {field.name for field in fields(Sampling)}
+
+
+def test_equal_shards_have_one_digest() -> None:
+    assert shard().digest == shard().digest and len(shard().digest) == 64
+
+
+def test_every_field_changes_the_digest() -> None:
+    one = shard()
+    others = [replace(one, **{name: value}) for name, value in CHANGES.items()]
+    others += [replace(one, layout=replace(LAYOUT, **{name: value})) for name, value in LAYOUTS.items()]
+    others += [replace(one, sampling=replace(one.sampling, **{name: value})) for name, value in SAMPLINGS.items()]
+    others += [replace(one, pictures=tuple(replace(p, **change) for p in one.pictures)) for change in ({"prompt": "a"}, {"seed": 9})]
+    others.append(replace(one, pictures=one.pictures[::-1]))
+    digests = {one.digest, *(other.digest for other in others)}
+    assert len(digests) == 1 + len(others) - 1  # batch 32 stands in two of the tables
+
+
+def test_the_generators_version_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = shard().digest
+    monkeypatch.setattr(identity, "GENERATOR_VERSION", identity.GENERATOR_VERSION + 1)
+    assert shard().digest != before
+
+
+def test_the_digest_is_of_canonical_json() -> None:
+    """Keys sorted, no spaces, whole floats written as integers: by hand from :mod:`json`."""
+    told = json.loads(json.dumps(shard().fields()))
+    told["sampling"]["guidance"] = 5
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert shard().digest == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_order_of_keys_does_not_count() -> None:
+    told = list(shard().fields().items())
+    random.Random(0).shuffle(told)
+    assert canonical_digest(dict(told)) == shard().digest
+
+
+def test_seeds_of_blocks_are_disjoint() -> None:
+    prompts = [f"a star number {i}" for i in range(40)]
+    blocks = [{image_seed(start, prompt, n) for prompt in prompts for n in range(200)} for start in (0, 1000, 2000, 9800)]
+    assert all(len(block) == 40 * 200 for block in blocks) and len(set().union(*blocks)) == 4 * 40 * 200
+    assert all(0 <= seed < 2**40 for block in blocks for seed in block)
+
+
+def test_a_seed_depends_on_prompt_and_number_alone() -> None:
+    """The value is part of the suite: any change makes other pictures."""
+    first = int.from_bytes(hashlib.sha256(b"a star").digest()[:3])
+    assert [image_seed(3000, "a star", n) for n in (0, 1)] == [first * 10_000 + 3000, first * 10_000 + 3001]

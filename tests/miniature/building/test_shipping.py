@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from unconceal.miniature.building.releasing import release_name, submission_name
+from unconceal.miniature.building.shipping import RELEASES, SHIPPED, renewed
+from unconceal.miniature.unlearners import UNLEARNERS
+
+
+def test_a_renewed_folder_holds_nothing_old(tmp_path: Path) -> None:
+    folder = tmp_path / "weights" / "base"
+
+    def make(name: str) -> None:
+        renewed(folder, lambda path: (path.mkdir(), (path / name).write_text("")))
+
+    make("old")
+    make("new")
+    assert [path.name for path in folder.iterdir()] == ["new"]
+
+
+def test_every_shipped_release_is_made() -> None:
+    made = {submission_name(unlearner) for unlearner in UNLEARNERS}
+    assert {name for name in SHIPPED if not name.startswith("control-gold-")} <= made and "control-collapsed" in made
+
+
+def test_releases_are_named_by_submission_and_concept() -> None:
+    names = {release_name(name, concept) for name in SHIPPED for concept in ("star", "striped")}
+    assert release_name("esd-x", "star") == "release-esd-x-star.safetensors" and len(names) == 2 * len(SHIPPED)
+    assert RELEASES.parts[-3:] == ("submissions", "miniature", "weights")

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from unconceal.miniature.building import steps as building
+from unconceal.miniature.building.recipe import GOLDS, TASKS, Recipe, Training
+from unconceal.miniature.building.releasing import release_name, submission_name
+from unconceal.miniature.building.steps import Step, build, steps
+from unconceal.miniature.building.workshop import Workshop
+from unconceal.miniature.unlearners import UNLEARNERS
+from unconceal.miniature.world import HELD_OUT, TARGETS
+
+GOLD_NAMES = [f"gold-{concept}-{number}" for concept in TASKS for number in GOLDS]
+ORDER = [
+    "tokenizer", "vae", "latents.pt", "softened.pt", "truth.pt", "resnet18.pt", "efficientnet_b0.pt", "densenet121.pt", "clip",
+    "ancestor.pt", "base.pt", "shipped", "judge",
+    *(release_name(submission_name(unlearner), concept) for concept in TASKS for unlearner in UNLEARNERS),
+    *(f"{name}.pt" for name in GOLD_NAMES),
+    *(release_name(f"control-gold-{number}", concept) for concept in TASKS for number in GOLDS),
+    "gold-scratch.pt", "gates.json",
+]  # fmt: skip
+TINY = Recipe(
+    pictures=60, held_out=4, softened=20, vae=Training(2, 1, 2), truth=Training(1, 2, 4),
+    extractors={"resnet18": Training(1, 3, 4, muon=0)}, clip=Training(1, 4, 4), ancestor=Training(1, 5, 4), continuation=Training(1, 6, 4),
+    rounds=2,
+)  # fmt: skip
+
+
+def test_steps_stand_in_their_order(tmp_path: Path) -> None:
+    made = steps(Workshop(tmp_path))
+    assert [step.makes for step in made] == ORDER and sum(step.minutes for step in made) > 200
+
+
+def noted(shop: Workshop, monkeypatch: pytest.MonkeyPatch, fail: str = "") -> list[str]:
+    """Replaces every step by one that only notes its name; ``fail`` stops the build there."""
+    done: list[str] = []
+
+    def step(name: str) -> Callable[[Workshop], None]:
+        def make(shop: Workshop) -> None:
+            if name == fail:
+                raise KeyboardInterrupt
+            done.append(name)
+            shop.keep(name, 1, lambda path: path.write_text(name))
+
+        return make
+
+    monkeypatch.setattr(building, "steps", lambda shop: [Step(name, 1, step(name)) for name in ORDER])
+    return done
+
+
+def test_a_build_makes_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Workshop(tmp_path / "new")
+    done = noted(shop, monkeypatch, fail="clip")
+    with pytest.raises(KeyboardInterrupt):
+        build(shop)
+    assert done == ORDER[:8]
+    done = noted(shop, monkeypatch)
+    build(shop)
+    assert done == ORDER[8:]
+    build(shop)
+    assert done == ORDER[8:]
+
+
+def test_a_build_of_named_things_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Workshop(tmp_path)
+    done = noted(shop, monkeypatch)
+    build(shop, ("base", "vae"))
+    assert done == ["vae", "base.pt"]
+
+
+def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ancestor sees no target, the base everything, a gold everything but its concept; all rounds with their own seeds."""
+    shop = Workshop(tmp_path, Recipe(pictures=300, rounds=2))
+    seen: dict[str, tuple[set[str], int]] = {}
+
+    class Nothing(torch.nn.Module):
+        def __init__(self, *sizes: int) -> None:
+            super().__init__()
+
+    def train(name: str, *things: object, **options: object) -> float:
+        _, _, pictures, _, rows, _, seed = things[:7]
+        assert pictures is shop.world
+        seen[name] = {concept for row in rows for concept in shop.world.scenes[row].concepts}, seed  # type: ignore[attr-defined, assignment]
+        return 0.0
+
+    monkeypatch.setattr(building.denoiser, "train", train)
+    monkeypatch.setattr(building.denoiser, "Denoiser", Nothing)
+    shop.__dict__.update(tokenizer=type("Words", (), {"__len__": lambda self: 9, "eos_token_id": 8})(), latents=None)
+    for step in steps(shop):
+        if step.makes.removesuffix(".pt") in ("ancestor", "base", "gold-scratch", *GOLD_NAMES):
+            step.make(shop)
+    everything = {concept for scene in shop.world.scenes for concept in scene.concepts}
+    assert {*TARGETS, *HELD_OUT} <= everything
+    assert seen["ancestor"][0] == everything - {*TARGETS, *HELD_OUT} and seen["base"][0] == everything
+    for name in GOLD_NAMES:
+        for called in (f"{name}-round-1", name):
+            assert seen[called][0] == everything - {name.split("-")[1]}
+    assert seen["gold-scratch"][0] == everything - {next(iter(TASKS))}
+    assert len({seed for _, seed in seen.values()}) == len(seen) == 2 + 2 * (1 + len(GOLD_NAMES))
+
+
+@pytest.mark.slow
+def test_the_whole_build_in_small(tmp_path: Path) -> None:
+    """Every step for one or two training steps each, then found again by the workshop."""
+    said: list[str] = []
+    shop = Workshop(tmp_path, replace(TINY))
+    shop.progress = type("Told", (), {"stage": None, "say": lambda self, line: said.append(line)})()
+    only = ("tokenizer", "vae", "latents", "softened", "truth", "resnet18", "clip", "ancestor", "base", "shipped", "gold-star-1")
+    build(shop, only)
+    rounds = {"base-round-1.pt", "gold-star-1-round-1.pt"}
+    assert set(shop.minutes) == rounds | {step.makes for step in steps(shop) if step.makes.removesuffix(".pt") in only}
+    assert shop.latents.shape == (60, 4, 16, 16) and shop.softened.shape == (20, 64, 64, 3) and shop.softened.dtype == torch.uint8
+    base, gold = shop.denoiser("base"), shop.denoiser("gold-star-1")
+    assert any(not torch.equal(value, gold.state_dict()[name]) for name, value in base.state_dict().items())
+    assert (tmp_path / "clip" / "tokenizer_config.json").exists() and not list(tmp_path.glob(".part*"))
+    assert not list(tmp_path.glob("*.resume.pt")) and said[0].startswith("11 of 11 steps")

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from unconceal.miniature import classifiers
+from unconceal.miniature.classifiers import HEADS, UNSTYLED, augment, recognise, split, targets
+from unconceal.miniature.pictures import render
+from unconceal.miniature.world import Scene
+
+
+def test_targets_name_what_the_scene_shows() -> None:
+    star = Scene("gray", 32, 32, 20, shape="star", style="dotted", colour="blue")
+    assert [HEADS[head][i] for head, i in zip(HEADS, targets(star), strict=True)] == ["star", "dotted", "blue", "gray"]
+    for scene, subject in (
+        (Scene("white", 32, 32, 20, character="otto"), "otto"),
+        (Scene("white", 32, 32, 20, sign=True), "hazard sign"),
+    ):
+        found = targets(scene)
+        assert HEADS["subject"][found[0]] == subject and found[1] == found[2] == UNSTYLED and HEADS["background"][found[3]] == "white"
+
+
+def test_logits_are_split_by_head() -> None:
+    parts = split(torch.arange(46.0)[None].repeat(2, 1))
+    assert {head: tuple(part.shape) for head, part in parts.items()} == {head: (2, len(names)) for head, names in HEADS.items()}
+    assert torch.equal(torch.cat(list(parts.values()), 1)[0], torch.arange(46.0))
+
+
+class Oracle(nn.Module):
+    """Answers by the brightness of a picture's first pixel."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        level = ((x[:, 0, 0, 0] + 1) * 127.5).round().long()
+        logits = torch.zeros(len(x), 46)
+        start = 0
+        for names in HEADS.values():
+            logits[torch.arange(len(x)), start + level % len(names)] = 1
+            start += len(names)
+        return logits
+
+
+def test_names_come_from_the_best_logit() -> None:
+    pixels = np.zeros((5, 64, 64, 3), np.uint8)
+    pixels[:, 0, 0, 0] = [0, 1, 2, 7, 26]
+    said = recognise(Oracle(), pixels, batch=2)
+    for head, names in HEADS.items():
+        assert said[head] == [names[level % len(names)] for level in (0, 1, 2, 7, 26)]
+
+
+def test_augmenting_keeps_the_range_and_is_seeded() -> None:
+    x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = [augment(x, np.random.default_rng(seed), torch.Generator().manual_seed(seed)) for seed in range(12)]
+    assert all(y.shape == x.shape and y.abs().max() <= 1 for y in found) and len({float(y.sum()) for y in found}) > 3
+    assert any(torch.equal(y, x) for y in found)
+    assert torch.equal(found[3], augment(x, np.random.default_rng(3), torch.Generator().manual_seed(3)))
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    pictures = render(16, 2)
+    said: list[str] = []
+    softened = torch.from_numpy(pictures.pixels[:8].copy())
+    model, minutes = classifiers.train("net", "resnet10t", pictures, tmp_path, 12, 1, batch=16, softened=softened, say=said.append)
+    first, last = (float(line.split("loss ")[1].split()[0]) for line in (said[0], said[-1]))
+    assert last < 0.9 * first and minutes > 0 and not model.training and len(recognise(model, pictures.pixels)["style"]) == 16

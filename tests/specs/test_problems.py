@@ -1,0 +1,36 @@
+"""Pydantic's errors in our words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unconceal.specs.problems import Problem, SpecProblems, dotted, fields_at, model_at, shown, suggestion
+from unconceal.specs.submission import Checkpoint, Submission
+from unconceal.specs.suite import Seeds, Suite, Tier
+from unconceal.specs.task import Prompt, Task
+
+
+def test_a_place_leads_to_its_model() -> None:
+    assert model_at(Suite, ("tiers", "full")) is Tier
+    assert model_at(Suite, ("tiers", "full", "seeds")) is Seeds
+    assert model_at(Task, ("forget", 3)) is Prompt
+    assert model_at(Submission, ("checkpoints", "object/star")) is Checkpoint
+    assert model_at(Task, ("title",)) is None and model_at(Task, ("absent", "deeper")) is None
+    assert fields_at(Task, ("forget", 0)) == ("text", "concept", "head")
+
+
+def test_words() -> None:
+    assert dotted(("tiers", "full", "psi", 3)) == "tiers.full.psi[3]" and dotted(()) == "the file"
+    assert shown({"a": 1}) == "a mapping" and shown([1]) == "a list" and len(shown("x" * 1000)) <= 60
+    assert suggestion("stra", ["star", "moon"]) == "did you mean 'star'?"
+    assert suggestion("xyz", ["star", "moon"]) == "use one of star, moon" and suggestion("x", []) == "remove it"
+
+
+def test_problems_sort_by_line_and_keep_to_one_line_each(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    later, whole = Problem(tmp_path / "a.yaml", 7, "x", "is\nwrong", "mend it"), Problem(tmp_path / "a.yaml", None, "y", "c", "r")
+    error = SpecProblems([later, whole, later])
+    assert str(error) == "a.yaml: y: c; r\na.yaml:7: x: is wrong; mend it"
+    assert error.exit_code == 1 and error.problems == (whole, later)

@@ -1,0 +1,96 @@
+"""Records: sealed, whole or absent, and never silently altered."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from unconceal.errors import CheckFailed, EnvironmentFault
+from unconceal.specs.record import CheckpointRecord, Code, Curve, Environment, Record, Score, Timing, Verdict, read_record, write_record
+
+
+def a_record(**changes: object) -> Record:
+    psi = (0.0, 0.5, 1.0)
+    curve = Curve(name="presence", split="forget", arm="prompt", psi=psi, k=(0, 12, 25), value=(0.0, None, 1.0), low=psi, high=psi, n=3)
+    checkpoint = CheckpointRecord(task_digest="a", suite_digest="b", submission_digest="c", format="state-dict")
+    environment = Environment(python="3.11", platform="linux", device="cpu", dtype="float32", threads=1, batch=8)
+    record = Record(
+        suite="tiny",
+        suite_version=1,
+        task="object/star",
+        submission="esd-x",
+        protocol="standard",
+        tier="lite",
+        verdict=Verdict(label="conceals", why="because"),
+        scores={"excess": Score(value=0.5, low=0.25, high=0.75, n=12)},
+        curves=(curve,),
+        checkpoint=checkpoint,
+        code=Code(version="0.1.0"),
+        environment=environment,
+    )
+    return record.model_copy(update=changes)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = a_record().place(tmp_path)
+    assert path.relative_to(tmp_path).as_posix() == "tiny-1/object/star/esd-x.standard-lite.json"
+    write_record(a_record(), path)
+    assert read_record(path) == a_record().sealed()
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+def test_the_digest_is_that_of_canonical_json_without_digest_and_timing() -> None:
+    record = a_record().sealed()
+    plain = {name: value for name, value in json.loads(record.model_dump_json()).items() if name not in ("digest", "timing")}
+    # RFC 8785 writes whole floats without a fraction; all floats here are short, so json agrees otherwise.
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":")).replace("0.0,", "0,").replace("1.0]", "1]").replace("0.0]", "0]")
+    assert record.digest == hashlib.sha256(text.encode()).hexdigest()
+    assert a_record(timing=Timing(denoiser_evaluations=9)).sealed().digest == record.digest
+    assert a_record(tier="full").sealed().digest != record.digest
+
+
+def test_altered_numbers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    write_record(a_record(), path)
+    path.write_text(path.read_text().replace('"value":0.5', '"value":0.05').replace('"value": 0.5', '"value": 0.05'))
+    with pytest.raises(CheckFailed, match="does not match its own digest"):
+        read_record(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"suite": 1}', "\x00"])
+def test_what_is_no_record_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(text)
+    with pytest.raises(CheckFailed) as caught:
+        read_record(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_record_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckFailed, match="cannot be read"):
+        read_record(tmp_path / "absent.json")
+
+
+def test_a_full_disk_leaves_the_old_record_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.json"
+    write_record(a_record(), path)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(EnvironmentFault, match="No space left"):
+        write_record(a_record(tier="full"), path)
+    assert [found.name for found in tmp_path.iterdir()] == ["r.json"]
+    assert read_record(path).tier == "lite"
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EnvironmentFault, match="was not written"):
+        write_record(a_record(), tmp_path / "file" / "deeper" / "r.json")
