@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 PLAIN_SECONDS = 15.0
 """Least time between two plain lines of one stage."""
@@ -95,3 +95,20 @@ def progress() -> Iterator[Progress]:
                 bars.console.print(line)
 
         yield Rich()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the progress bars of diffusers and transformers: loading takes a moment, and our own bars say what is done."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    libraries: list[Any] = [diffusers_logging, transformers_logging]
+    shown = [library for library in libraries if library.is_progress_bar_enabled()]
+    for library in shown:
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library in shown:
+            library.enable_progress_bar()

@@ -71,7 +71,7 @@ def slowly(
 
     first = plain(original) if k else plain(unlearned)
     unguided = arm == "empty" and k == 0
-    pictures: NDArray[np.float32] = first(
+    pictures = first(
         "" if unguided else prompt,
         num_inference_steps=STEPS,
         guidance_scale=0.0 if unguided else GUIDANCE,
@@ -80,4 +80,5 @@ def slowly(
         callback_on_step_end=exchange,
         callback_on_step_end_tensor_inputs=["latents", "prompt_embeds"],
     ).images
-    return pictures[0]
+    picture: NDArray[np.float32] = pictures[0]
+    return picture

@@ -65,8 +65,9 @@ def test_shards_hold_the_samplers_pictures(pair: Pair, finished: Store) -> None:
     branches, _ = hand_over(pair.unlearned, prompts, run.latents, ("prompt", "empty"), 64)
     told, pictures = finished.get(ours), finished.get(theirs)
     assert told is not None and pictures is not None
-    assert set(told) == {"original", *(f"latents.{k:04d}" for k in (0, 1, 2, 4))}
+    assert set(told) == {"original", *(f"latents.{k:04d}" for k in (0, 1, 2, 4)), *(f"clean.{k:04d}" for k in (1, 2, 4))}
     assert all(np.array_equal(told[f"latents.{k:04d}"], run.latents[k].numpy()) for k in (0, 1, 2, 4))
+    assert all(np.array_equal(told[f"clean.{k:04d}"], pair.original.decode(run.clean[k])) for k in (1, 2, 4))
     assert np.array_equal(told["original"], pair.original.decode(run.latents[4]))
     assert set(pictures) == {branch_name(arm, k) for arm, k in branches}
     assert all(np.array_equal(pictures[branch_name(arm, k)], pair.unlearned.decode(latents)) for (arm, k), latents in branches.items())

@@ -21,7 +21,8 @@ def apart(one: Scene, other: Scene) -> float:
 
 def inked(scene: Scene) -> NDArray[np.bool_]:
     """Where the picture differs from its background."""
-    return np.abs(draw(scene).astype(int) - np.asarray(BACKGROUNDS[scene.background])).max(axis=2) > 3
+    mask: NDArray[np.bool_] = np.abs(draw(scene).astype(int) - np.asarray(BACKGROUNDS[scene.background])).max(axis=2) > 3
+    return mask
 
 
 def test_the_worlds_names_are_drawn() -> None:
@@ -38,7 +39,8 @@ def test_edges_are_those_of_a_supersampled_picture(name: str) -> None:
     """The share of 8 × 8 points of each pixel that lie inside the shape."""
     scene, fine = replace(STAR, shape=name), 8
     line = (np.arange(SIZE * fine, dtype=np.float32) + 0.5) / fine
-    inside = SHAPES[name]((line[None, :] - scene.x) / scene.radius, (line[:, None] - scene.y) / scene.radius) < 0
+    x, y = (((line - middle) / scene.radius).astype(np.float32) for middle in (scene.x, scene.y))
+    inside = SHAPES[name](x[None, :], y[:, None]) < 0
     share = inside.reshape(SIZE, fine, SIZE, fine).mean(axis=(1, 3))[..., None]
     expected = share * np.asarray(COLOURS["red"]) + (1 - share) * np.asarray(BACKGROUNDS["white"])
     assert np.abs(draw(scene) - expected).mean() < 0.6
@@ -52,7 +54,7 @@ def test_shapes_stay_in_the_picture(shape: str) -> None:
     along, frame = np.linspace(0, SIZE, 257, dtype=np.float32), np.float32(SIZE)
     for x, y in ((26, 26), (38, 26), (26, 38), (38, 38)):
         for px, py in ((along, 0 * along), (along, 0 * along + frame), (0 * along, along), (0 * along + frame, along)):
-            assert SHAPES[shape]((px - x) / 24, (py - y) / 24).min() > 0
+            assert SHAPES[shape](((px - x) / 24).astype(np.float32), ((py - y) / 24).astype(np.float32)).min() > 0
     assert inked(Scene("white", 32, 32, 24, shape=shape, style="flat", colour="blue")).mean() > 0.06
 
 

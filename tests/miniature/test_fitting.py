@@ -52,6 +52,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, average: float
 ) -> None:
     """The last checkpoint is of step 6, the interruption at step 10: four steps are done twice."""
+    monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", 10**9)
     whole, _ = train(tmp_path, average)
     monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", -1)
     with pytest.raises(RuntimeError, match="power cut"):

@@ -44,7 +44,7 @@ def test_polygons_are_those_that_pillow_draws(points: list[tuple[float, float]])
     picture = Image.new("1", (size, size))
     ImageDraw.Draw(picture).polygon([((px + limit) / 2 / limit * size, (py + limit) / 2 / limit * size) for px, py in points], fill=1)
     line = ((np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1) * np.float32(limit)
-    x, y = np.meshgrid(line, line)
+    x, y = (axis.astype(np.float32) for axis in np.meshgrid(line, line))
     assert ((polygon(points)(x, y) < 0) != np.asarray(picture)).mean() < 0.015
 
 
@@ -62,7 +62,7 @@ def test_simple_distances_by_hand() -> None:
     x, y = np.array([0, 2, 0.5], np.float32), np.array([0, 0, 0], np.float32)
     assert np.allclose(disc(1)(x, y), [-1, 1, -0.5]) and np.allclose(disc(1, 2, 0)(x, y), [1, -1, 0.5])
     assert np.allclose(box(1, 2)(x, y), [-1, 1, -0.5])
-    assert np.allclose(box(1, 1)(np.array([4.0]), np.array([5.0])), 5)
+    assert np.allclose(box(1, 1)(np.array([4], np.float32), np.array([5], np.float32)), 5)
 
 
 def test_shapes_combine() -> None:

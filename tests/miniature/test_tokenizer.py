@@ -31,7 +31,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tokenizer(folder: Path) -> CLIPTokenizer:
-    return CLIPTokenizer.from_pretrained(folder)
+    found: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder)
+    return found
 
 
 def everything_said() -> list[str]:
@@ -62,7 +63,7 @@ def test_captions_fit(tokenizer: CLIPTokenizer) -> None:
 
 def test_words_come_back(tokenizer: CLIPTokenizer) -> None:
     text = "a red five-pointed figure with slanted bands on a gray background"
-    assert tokenizer.decode(tokenizer(text).input_ids, skip_special_tokens=True).replace(" - ", "-") == text
+    assert str(tokenizer.decode(tokenizer(text).input_ids, skip_special_tokens=True)).replace(" - ", "-") == text
 
 
 @pytest.mark.parametrize("text", ["dragon", "QUIXOTIC", "naïve café", "θ* → 漢字 🙂", "", "x" * 500, "12:30 & <|endoftext|>", "\x00\x7f"])

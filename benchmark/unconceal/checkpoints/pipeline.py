@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
-from diffusers.utils import logging as diffusers_logging
-from transformers.utils import logging as transformers_logging
 
 from unconceal.checkpoints.names import COMPONENTS
 from unconceal.errors import EnvironmentFault
+from unconceal.progress import quiet
 
 
 def load_base(folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> StableDiffusionPipeline:
@@ -37,22 +34,11 @@ def load_base(folder: Path, device: str | torch.device = "cpu", dtype: torch.dty
     schedulers: Any = DDIMScheduler
     pipe.scheduler = schedulers.from_config(pipe.scheduler.config, clip_sample=False)
     for name in COMPONENTS:
+        module = getattr(pipe, name).to(device)
         # transformers keeps the stored precision while diffusers does not: without this a text encoder stays fp16.
-        getattr(pipe, name).to(device=device, dtype=dtype).eval().requires_grad_(False)
+        if module.dtype != dtype:
+            module.to(dtype=dtype)
+        module.eval().requires_grad_(False)
     pipe.set_progress_bar_config(disable=True)
     loaded: StableDiffusionPipeline = pipe
     return loaded
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the two libraries' own progress bars."""
-    libraries: list[Any] = [diffusers_logging, transformers_logging]
-    shown = [library for library in libraries if library.is_progress_bar_enabled()]
-    for library in shown:
-        library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for library in shown:
-            library.enable_progress_bar()

@@ -19,9 +19,10 @@ def command() -> None:
     "--work", type=click.Path(file_okay=False, path_type=Path), default=WORK, show_default=True, help="Where the build works and resumes."
 )
 @click.option("--only", multiple=True, help="Make only this thing, e.g. base or gold-star-1; repeatable.")
+@click.option("--scratch", is_flag=True, help="Train everything anew; without it, VAE, ancestor and base are taken from the package.")
 @click.option("--list", "listed", is_flag=True, help="List the steps, what is made and what it took, and stop.")
 @click.option("--ship", is_flag=True, help="Afterwards copy what is shipped into the package and submissions/, and write docs/gates.md.")
-def build(work: Path, only: tuple[str, ...], listed: bool, ship: bool) -> None:
+def build(work: Path, only: tuple[str, ...], scratch: bool, listed: bool, ship: bool) -> None:
     """Train everything that is missing, one step after the other, on one thread. The same command resumes.
 
     \b
@@ -42,7 +43,7 @@ def build(work: Path, only: tuple[str, ...], listed: bool, ship: bool) -> None:
             ]
             echo_rows(rows, as_json=False)
             return
-        steps.build(shop, only)
+        steps.build(shop, only, scratch)
         if ship:
             from unconceal.miniature.building.shipping import ship_all
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,14 +46,15 @@ class Instruments:
     def base(self) -> StableDiffusionPipeline:
         return load_base(pinned_path(self.suite.base, self.root), self.device, self.dtype)
 
-    @cached_property
-    def weights(self) -> Mapping[str, Path]:
-        """Extractor to its weights."""
-        return {name: pinned_path(pinned, self.root) for name, pinned in self.suite.judges.extractors.items()}
+    def weights(self, name: str) -> Path:
+        """An extractor's weights."""
+        return pinned_path(self.suite.judges.extractors[name], self.root)
 
     @cached_property
     def judge(self) -> ConceptJudge:
-        return ConceptJudge.load(pinned_path(self.suite.judges.concept, self.root), self.weights, self.device)
+        # The judge itself checks the digests of the extractors that it stands on; a tier may need fewer than the suite has.
+        found = {name: resolve_path(pinned.path, self.root) for name, pinned in self.suite.judges.extractors.items()}
+        return ConceptJudge.load(pinned_path(self.suite.judges.concept, self.root), found, self.device)
 
     @cached_property
     def clip(self) -> clip.Clip:
@@ -62,7 +62,7 @@ class Instruments:
 
     @cached_property
     def kid_extractor(self) -> extractors.Extractor:
-        return extractors.load(KID_EXTRACTOR, self.weights[KID_EXTRACTOR]).to(self.device)
+        return extractors.load(KID_EXTRACTOR, self.weights(KID_EXTRACTOR)).to(self.device)
 
     @property
     def digests(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from transformers import CLIPModel, CLIPTokenizer
 from unconceal.errors import CheckFailed
 from unconceal.judges.extractors import View, prepare
 from unconceal.metrics import clip_score as scoring
+from unconceal.progress import quiet
 
 BATCH = 64
 
@@ -70,8 +71,9 @@ def load(folder: Path, device: str = "cpu") -> Clip:
     """
     try:
         described = json.loads((folder / "config.json").read_text())
-        model = CLIPModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        with quiet():
+            model = CLIPModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+            tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise CheckFailed(str(folder), "no CLIP can be read from it", "restore the folder that the suite pins") from error
     longest = described["text_config"].get("max_position_embeddings", 77)

@@ -11,7 +11,11 @@ def test_a_renewed_folder_holds_nothing_old(tmp_path: Path) -> None:
     folder = tmp_path / "weights" / "base"
 
     def make(name: str) -> None:
-        renewed(folder, lambda path: (path.mkdir(), (path / name).write_text("")))
+        def save(path: Path) -> None:
+            path.mkdir()
+            (path / name).write_text("")
+
+        renewed(folder, save)
 
     make("old")
     make("new")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from unconceal.miniature import denoiser
 from unconceal.miniature.building import steps as building
 from unconceal.miniature.building.recipe import GOLDS, TASKS, Recipe, Training
 from unconceal.miniature.building.releasing import release_name, submission_name
@@ -88,8 +89,8 @@ def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         seen[name] = {concept for row in rows for concept in shop.world.scenes[row].concepts}, seed  # type: ignore[attr-defined, assignment]
         return 0.0
 
-    monkeypatch.setattr(building.denoiser, "train", train)
-    monkeypatch.setattr(building.denoiser, "Denoiser", Nothing)
+    monkeypatch.setattr(denoiser, "train", train)
+    monkeypatch.setattr(denoiser, "Denoiser", Nothing)
     shop.__dict__.update(tokenizer=type("Words", (), {"__len__": lambda self: 9, "eos_token_id": 8})(), latents=None)
     for step in steps(shop):
         if step.makes.removesuffix(".pt") in ("ancestor", "base", "gold-scratch", *GOLD_NAMES):

@@ -19,7 +19,8 @@ def test_the_closed_form_is_the_least_squares_solution() -> None:
     rows = np.concatenate([a**0.5 * source, b**0.5 * kept, ridge**0.5 * np.eye(7)])
     wanted = np.concatenate([a**0.5 * target @ weight.T, b**0.5 * kept @ weight.T, ridge**0.5 * weight.T])
     expected = np.linalg.lstsq(rows, wanted, rcond=None)[0].T
-    result = edited(*(torch.from_numpy(x) for x in (weight, source, target, kept)), a, b, ridge)
+    w, c, wished, r = (torch.from_numpy(x) for x in (weight, source, target, kept))
+    result = edited(w, c, wished, r, a, b, ridge)
     assert np.allclose(result.numpy(), expected, atol=1e-9)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
@@ -44,6 +43,6 @@ def ship_base(shop: Workshop, folder: Path) -> None:
     """The base as a plain diffusers folder: UNet and VAE float16, text encoder float32."""
     pipe = denoiser.pipeline(shop.denoiser("base"), shop.vae, shop.tokenizer)
     # transformers keeps a stored precision, diffusers loads UNet and VAE as float32: a float16 text encoder would not fit them.
-    pipe.unet.to(torch.float16)
-    pipe.vae.to(torch.float16)
+    pipe.unet.half()
+    pipe.vae.half()
     pipe.save_pretrained(folder)

@@ -9,11 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from tabulate import tabulate
 from transformers import CLIPModel
 
 from unconceal.evaluation.provenance import machine, packages
 from unconceal.judges import extractors
+from unconceal.miniature import denoiser
 from unconceal.miniature.building.judging import headless
 from unconceal.miniature.building.recipe import GOLDS, TASKS
 from unconceal.miniature.building.releasing import release_name, submission_name
@@ -22,6 +24,7 @@ from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.paths import PACKAGE, SOURCE_TREE
 from unconceal.specs.digests import path_digest
 
+ANCESTOR = "ancestor"
 WEIGHTS = PACKAGE / "miniature" / "weights"
 RELEASES = SOURCE_TREE / "submissions" / "miniature" / "weights"
 SHIPPED = (*(submission_name(unlearner) for unlearner in UNLEARNERS), *(f"control-gold-{number}" for number in GOLDS))
@@ -37,8 +40,41 @@ def ship_base_and_judges(shop: Workshop) -> None:
             extractors.save(headless(shop, name), WEIGHTS / "extractors" / f"{name}.safetensors")
     if shop.made("clip"):
         renewed(WEIGHTS / "clip", lambda folder: ship_clip(shop, folder))
+    if shop.made(f"{ANCESTOR}.pt"):
+        ship_ancestor(shop)
     if shop.made("judge"):
         renewed(WEIGHTS / "judge", lambda folder: shutil.copytree(shop.folder / "judge", folder))
+
+
+def ship_ancestor(shop: Workshop) -> None:
+    """The ancestor, float16: whatever continues from it (golds, graded models) can be made without training it again."""
+    state = shop.denoiser(ANCESTOR).state_dict()
+    weights = {name: tensor.half().contiguous() for name, tensor in state.items() if tensor.is_floating_point()}
+    save_file(weights, WEIGHTS / f"{ANCESTOR}.safetensors")
+
+
+def adopt(shop: Workshop) -> None:
+    """Take tokenizer, VAE, ancestor and base from the package where the workshop lacks them."""
+    shop.folder.mkdir(parents=True, exist_ok=True)
+    shipped = {"tokenizer": WEIGHTS / "base" / "tokenizer", "vae": WEIGHTS / "base" / "vae", "shipped": WEIGHTS / "base"}
+    for name, folder in shipped.items():
+        if folder.exists() and not shop.made(name):
+            shop.keep(name, 0, lambda path, folder=folder: shutil.copytree(folder, path))  # type: ignore[misc]
+    if (WEIGHTS / f"{ANCESTOR}.safetensors").exists() and not shop.made(f"{ANCESTOR}.pt"):
+        keep_denoiser(shop, ANCESTOR, load_file(WEIGHTS / f"{ANCESTOR}.safetensors"))
+    if (WEIGHTS / "base").exists() and not shop.made("base.pt"):
+        parts = {"unet": "diffusion_pytorch_model", "text_encoder": "model"}
+        files = {part: load_file(WEIGHTS / "base" / part / f"{stem}.safetensors") for part, stem in parts.items()}
+        keep_denoiser(shop, "base", {f"{part}.{key}": value for part, state in files.items() for key, value in state.items()})
+
+
+def keep_denoiser(shop: Workshop, name: str, state: dict[str, torch.Tensor]) -> None:
+    """A denoiser's weights, whatever their precision and spelling, as the workshop keeps them."""
+    model = denoiser.Denoiser(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
+    own = model.state_dict()
+    known = {key.replace(".text_model.", "."): value.float() for key, value in state.items()}
+    model.load_state_dict({key: known.get(key.replace(".text_model.", "."), value) for key, value in own.items()})
+    shop.keep(f"{name}.pt", 0, lambda path: torch.save(model.state_dict(), path))
 
 
 def ship_clip(shop: Workshop, folder: Path) -> None:

@@ -13,6 +13,7 @@ from unconceal.miniature.building.gates import measure_gates
 from unconceal.miniature.building.judging import make_judge
 from unconceal.miniature.building.recipe import GOLDS, TASKS, Training
 from unconceal.miniature.building.releasing import release, release_gold, release_name, ship_base, submission_name
+from unconceal.miniature.building.shipping import adopt
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.miniature.world import HELD_OUT, TARGETS
@@ -177,9 +178,11 @@ def steps(shop: Workshop) -> list[Step]:
     ]
 
 
-def build(shop: Workshop, only: tuple[str, ...] = ()) -> None:
-    """Make what is missing; ``only`` names things (without suffix) to make."""
+def build(shop: Workshop, only: tuple[str, ...] = (), scratch: bool = False) -> None:
+    """Make what is missing; ``only`` names things (without suffix) to make; ``scratch``: take nothing from what is shipped."""
     shop.folder.mkdir(parents=True, exist_ok=True)
+    if not scratch:
+        adopt(shop)
     wanted = [step for step in steps(shop) if not only or step.makes.partition(".")[0] in only]
     missing = [step for step in wanted if not shop.made(step.makes)]
     shop.progress.say(
