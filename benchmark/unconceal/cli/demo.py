@@ -51,7 +51,7 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
     from unconceal.leaderboard.reading import all_boards
     from unconceal.leaderboard.report import write_report
     from unconceal.leaderboard.sources import Sources
-    from unconceal.leaderboard.tables import leaderboard
+    from unconceal.leaderboard.tables import summary
     from unconceal.progress import progress
 
     demo = replace(data, results=records)
@@ -60,8 +60,9 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
         found = run(evaluation, [(task, load_submission(demo, f"{SUITE}/{name}")) for name in SUBMISSIONS])
         boards, sources = all_boards((records,)), Sources(demo)
         pages = [write_report(board, row, sources, out) for board in boards for name in SUBMISSIONS if (row := board.find(name))]
-    click.echo(leaderboard(boards, sources, Path.cwd()))
+    for board in boards:
+        click.echo(summary(board))
     for record in found:
-        click.echo(f"{record.submission}: {record.verdict.label}. {record.verdict.why}")
+        click.echo(f"\n{record.submission}: {record.verdict.label}. {record.verdict.why}.")
     click.echo(f"\nPictures and curves: {', '.join(map(str, pages))}")
     click.echo(f"Done in {(time.monotonic() - started) / 60:.1f} minutes.")

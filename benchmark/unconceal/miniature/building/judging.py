@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
@@ -68,11 +70,12 @@ def gate_of(shop: Workshop, judge: ConceptJudge, seed: int = 61) -> dict[str, Ba
 
 def make_judge(shop: Workshop) -> None:
     """Fit and keep the judge; needs ``base``, ``truth`` and the extractor."""
+    started = time.process_time()
     path = shop.folder / f"{STANDS_ON}.safetensors"
     extractors.save(headless(shop), path)
     weights = extractors.load(STANDS_ON, path)
     judge = judge_of(shop, weights, file_digest(path))
-    shop.keep("judge", 0, judge.save)
+    shop.keep("judge", (time.process_time() - started) / 60, judge.save)
 
 
 def headless(shop: Workshop, name: str = STANDS_ON) -> nn.Module:
