@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+from safetensors.torch import load_file
+
 from unconceal.miniature.building.releasing import release_name, submission_name
-from unconceal.miniature.building.shipping import RELEASES, SHIPPED, renewed
+from unconceal.miniature.building.shipping import RELEASES, SHIPPED, WEIGHTS, adopt, renewed
+from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
 
 
@@ -31,3 +35,16 @@ def test_releases_are_named_by_submission_and_concept() -> None:
     names = {release_name(name, concept) for name in SHIPPED for concept in ("star", "striped")}
     assert release_name("esd-x", "star") == "release-esd-x-star.safetensors" and len(names) == 2 * len(SHIPPED)
     assert RELEASES.parts[-3:] == ("submissions", "miniature", "weights")
+
+
+def test_a_new_workshop_adopts_what_is_shipped(tmp_path: Path) -> None:
+    """Golds can be made without training the ancestor again, and the base is the one that everyone has."""
+    shop = Workshop(tmp_path / "new")
+    adopt(shop)
+    assert all(shop.made(name) for name in ("tokenizer", "vae", "ancestor.pt", "base.pt", "shipped"))
+    shipped = load_file(WEIGHTS / "base" / "unet" / "diffusion_pytorch_model.safetensors")
+    state = shop.denoiser("base").state_dict()
+    assert all(torch.equal(state[f"unet.{key}"], value.float()) for key, value in shipped.items())
+    (tmp_path / "new" / "base.pt").write_bytes(b"mine")
+    adopt(shop)
+    assert (tmp_path / "new" / "base.pt").read_bytes() == b"mine"

@@ -58,19 +58,19 @@ def test_a_build_makes_what_is_missing(tmp_path: Path, monkeypatch: pytest.Monke
     shop = Workshop(tmp_path / "new")
     done = noted(shop, monkeypatch, fail="clip")
     with pytest.raises(KeyboardInterrupt):
-        build(shop)
+        build(shop, scratch=True)
     assert done == ORDER[:8]
     done = noted(shop, monkeypatch)
-    build(shop)
+    build(shop, scratch=True)
     assert done == ORDER[8:]
-    build(shop)
+    build(shop, scratch=True)
     assert done == ORDER[8:]
 
 
 def test_a_build_of_named_things_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = Workshop(tmp_path)
     done = noted(shop, monkeypatch)
-    build(shop, ("base", "vae"))
+    build(shop, ("base", "vae"), scratch=True)
     assert done == ["vae", "base.pt"]
 
 
@@ -112,7 +112,7 @@ def test_the_whole_build_in_small(tmp_path: Path) -> None:
     shop = Workshop(tmp_path, replace(TINY))
     shop.progress = type("Told", (), {"stage": None, "say": lambda self, line: said.append(line)})()
     only = ("tokenizer", "vae", "latents", "softened", "truth", "resnet18", "clip", "ancestor", "base", "shipped", "gold-star-1")
-    build(shop, only)
+    build(shop, only, scratch=True)
     rounds = {"base-round-1.pt", "gold-star-1-round-1.pt"}
     assert set(shop.minutes) == rounds | {step.makes for step in steps(shop) if step.makes.removesuffix(".pt") in only}
     assert shop.latents.shape == (60, 4, 16, 16) and shop.softened.shape == (20, 64, 64, 3) and shop.softened.dtype == torch.uint8
