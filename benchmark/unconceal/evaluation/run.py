@@ -26,7 +26,7 @@ from unconceal.paths import DataRoot, resolve_path
 from unconceal.progress import Progress, Silent
 from unconceal.specs.digests import path_digest
 from unconceal.specs.reading import load_submission, load_suite, load_task
-from unconceal.specs.record import CheckpointRecord, Environment, Record, Timing, Verdict, read_record, write_record
+from unconceal.specs.record import CheckpointRecord, Environment, Record, Timing, Verdict, read_record, record_path, write_record
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import Suite, Tier, TierName
 from unconceal.specs.task import Task
@@ -72,7 +72,7 @@ class Evaluation:
 
     def place(self, task: Task, name: str) -> Path:
         """Where the record of a submission lies."""
-        return self.root.results / self.suite.id / task.id / f"{name}.{self.suite.protocol}-{self.tier_name}.json"
+        return record_path(self.root.results, self.suite.id, task.id, name, self.suite.protocol, self.tier_name)
 
     def plan(self, task: Task, submission: Submission) -> Plan:
         """What is to be generated; needs no model, only the checkpoint's digest."""

@@ -154,8 +154,12 @@ class Record(Spec):
 
     def place(self, results: Path) -> Path:
         """The file that holds it below a results folder."""
-        folder = results / f"{self.suite}-{self.suite_version}" / self.task
-        return folder / f"{self.submission}.{self.protocol}-{self.tier}.json"
+        return record_path(results, f"{self.suite}-{self.suite_version}", self.task, self.submission, self.protocol, self.tier)
+
+
+def record_path(results: Path, suite_id: str, task: str, submission: str, protocol: str, tier: str) -> Path:
+    """Where the record of one evaluation lies below a results folder; ``suite_id`` is name and version, ``miniature-1``."""
+    return results / suite_id / task / f"{submission}.{protocol}-{tier}.json"
 
 
 def read_record(path: Path) -> Record:
