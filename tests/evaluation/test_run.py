@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from evaluation.tiny import tiny_root
+from unconceal.diffusion.model import Model
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
-from unconceal.evaluation.run import Evaluation, run
+from unconceal.evaluation.run import Evaluation, check_schedule, run
 from unconceal.evaluation.strip import strip_path
 from unconceal.paths import DataRoot
 from unconceal.specs.reading import load_submission, load_suite, load_task
@@ -127,3 +128,16 @@ def test_a_full_disk_is_one_line(root: DataRoot, evaluation: Evaluation, monkeyp
     shard = evaluation.plan(load_task(root, "tiny:object/star"), named(root, "esd-x")).train.trajectories[0]
     with pytest.raises(EnvironmentFault, match="no space left"):
         evaluation.store.put(shard, {"x": np.zeros(1)})
+
+
+def test_a_base_on_another_schedule_is_refused(evaluation: Evaluation) -> None:
+    """Trailing spacing moves every timestep, and with it the noise level of every ψ."""
+    base = evaluation.instruments.base
+    sampler = evaluation.suite.sampler
+    check_schedule(Model(base, sampler.steps, sampler.guidance), sampler)
+    base.scheduler.register_to_config(timestep_spacing="trailing")
+    try:
+        with pytest.raises(CheckFailed, match="another noise level"):
+            check_schedule(Model(base, sampler.steps, sampler.guidance), sampler)
+    finally:
+        base.scheduler.register_to_config(timestep_spacing="leading")

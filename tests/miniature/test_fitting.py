@@ -65,6 +65,15 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     assert list(tmp_path.iterdir()) == [] and [line.split(" loss")[0] for line in said] == ["net: step 13/14"]
 
 
+def test_a_checkpoint_of_another_recipe_is_left_aside(tmp_path: Path) -> None:
+    """A checkpoint that another number of steps left behind would end on another schedule."""
+    whole, _ = train(tmp_path, 0.0)
+    torch.save({"of": [STEPS + 1, 5]}, tmp_path / "net.resume.pt")
+    said: list[str] = []
+    again, _ = train(tmp_path, 0.0, said=said)
+    assert equal(again, whole) and "another recipe" in said[0]
+
+
 def test_the_average_is_an_average_of_the_weights_on_the_way(tmp_path: Path) -> None:
     """By hand, for one weight that gradients move by hand: shadow ← keep · shadow + (1 − keep) · weight."""
     model = nn.Linear(1, 1, bias=False)

@@ -11,7 +11,8 @@ import torch
 
 from unconceal.checkpoints.apply import Applied, apply
 from unconceal.diffusion.model import Model, check_latent_space
-from unconceal.errors import UsageError
+from unconceal.diffusion.schedule import ddim_timesteps
+from unconceal.errors import CheckFailed, UsageError
 from unconceal.evaluation import measure, provenance
 from unconceal.evaluation.instruments import Instruments
 from unconceal.evaluation.machine import usable_cores
@@ -28,7 +29,7 @@ from unconceal.specs.digests import path_digest
 from unconceal.specs.reading import load_submission, load_suite, load_task
 from unconceal.specs.record import CheckpointRecord, Environment, Record, Timing, Verdict, read_record, record_path, write_record
 from unconceal.specs.submission import Checkpoint, Submission
-from unconceal.specs.suite import Suite, Tier, TierName
+from unconceal.specs.suite import Sampler, Suite, Tier, TierName
 from unconceal.specs.task import Task
 
 PICTURE_BYTES = 64 * 64 * 3
@@ -155,6 +156,7 @@ class Evaluation:
         pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256)
         sampler = self.suite.sampler
         original, unlearned = Model(base, sampler.steps, sampler.guidance), Model(pipe, sampler.steps, sampler.guidance)
+        check_schedule(original, sampler)
         if pipe.vae is not base.vae:
             check_latent_space(original, unlearned, original.noise([0, 1]))
         return original, unlearned, applied
@@ -172,6 +174,16 @@ class Evaluation:
             tier=self.tier_name, verdict=UNSETTLED, scores=found.by_name, curves=tuple(found.curves),
             judges=self.instruments.digests, checkpoint=checkpoint, code=provenance.code(), environment=environment, timing=timing,
         ).sealed()  # fmt: skip
+
+
+def check_schedule(original: Model, sampler: Sampler) -> None:
+    """Refuse a base whose scheduler steps through other noise levels than the plan cuts ψ at."""
+    steps = tuple(int(t) for t in original.scheduler().timesteps)
+    planned = ddim_timesteps(sampler.steps, sampler.train_steps)
+    if steps != planned:
+        value = f"the base's scheduler runs t = {steps[0]}, {steps[1]}, … {steps[-1]}, the suite's plan t = {planned[0]}, … {planned[-1]}"
+        remedy = "give the base a DDIM schedule with leading spacing and offset 1, or the suite its steps"
+        raise CheckFailed(value, "a ratio ψ would name another noise level than its record says", remedy)
 
 
 def checkpoint_of(submission: Submission, task: Task) -> Checkpoint:

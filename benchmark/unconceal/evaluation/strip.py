@@ -12,7 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from unconceal.evaluation.measure import Pictures
 from unconceal.generate.plan import Block
-from unconceal.generate.store import storage_fault, write_atomically
+from unconceal.files import write_atomically
+from unconceal.generate.store import storage_fault
 
 SHOWN = 3
 """Prompts in a strip."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from unconceal.errors import EnvironmentFault
+from unconceal.files import write_atomically
 from unconceal.generate.identity import Shard
 
 Arrays = dict[str, NDArray[Any]]
@@ -73,22 +72,6 @@ def content_digest(arrays: Arrays) -> str:
         digest.update(json.dumps([name, list(array.shape), str(array.dtype)]).encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` so that a reader sees the old file or the whole new one, never a part."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            # mkstemp makes files that only their owner may read; a store may be shared.
-            os.fchmod(file.fileno(), 0o644)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def storage_fault(path: Path, error: OSError) -> EnvironmentFault:

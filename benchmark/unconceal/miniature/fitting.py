@@ -36,8 +36,10 @@ def fit(
     state = work / f"{name}.resume.pt"
     shadow = {key: value.clone() for key, value in model.state_dict().items()} if average else {}
     first, spent = 0, 0.0
-    if state.exists():
-        saved = torch.load(state, weights_only=True)
+    saved = torch.load(state, weights_only=True) if state.exists() else {}
+    if saved and saved.get("of") != [steps, seed]:
+        say(f"{name}: a checkpoint of another recipe lies there; starting anew")
+    elif saved:
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
         shadow, first, spent = saved["shadow"], saved["step"], saved["minutes"]
@@ -57,6 +59,7 @@ def fit(
         if now - saved_at > CHECKPOINT_SECONDS:
             minutes = spent + (now - started) / 60
             kept = {
+                "of": [steps, seed],
                 "model": model.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "shadow": shadow,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unconceal.generate.store import write_atomically
+from unconceal.files import write_atomically
 from unconceal.miniature.drawing import SIZE, draw
 from unconceal.miniature.world import Scene, sample_scene
 

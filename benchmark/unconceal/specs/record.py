@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from unconceal.errors import CheckFailed, EnvironmentFault
+from unconceal.files import write_atomically
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.spec import Spec
 from unconceal.specs.suite import Arm
@@ -189,17 +188,9 @@ def write_record(record: Record, path: Path) -> None:
     Raises:
         EnvironmentFault: the disk is full or the folder cannot be written; no partial file stays behind.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.write(record.sealed().model_dump_json(indent=1) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
+        write_atomically(path, (record.sealed().model_dump_json(indent=1) + "\n").encode())
     except OSError as error:
         remedy = "free some space and run again: finished work is kept" if error.errno == errno.ENOSPC else "make the folder writable"
         raise EnvironmentFault(str(path), f"was not written ({error.strerror})", remedy) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from unconceal.miniature.building.gates import PER_SHAPE, PER_STYLE, Gate, scenes_of
-from unconceal.miniature.world import BACKGROUND_NAMES, CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES
+from unconceal.miniature.world import ASKED_SHAPES, ASKED_STYLES, BACKGROUND_NAMES, CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,17 @@ def test_a_row_shows_share_interval_count_and_bound() -> None:
     assert Gate("gold draws star", 0.0, 40, most=0.1).row()[1:4] == ["0.000 [0.00, 0.09]", "40", "≤ 0.10"]
 
 
+def test_a_share_without_a_bound_is_shown_and_never_fails() -> None:
+    gate = Gate("base draws pentagon", 0.5, 40)
+    assert gate.passed and gate.row()[3:] == ["none", "not asked for"]
+
+
 @pytest.mark.parametrize("concept", [*SHAPE_NAMES, *STYLE_NAMES, *CHARACTER_NAMES, SIGN])
 def test_scenes_show_the_concept_and_go_through_the_world(concept: str) -> None:
     scenes = scenes_of(concept, PER_STYLE)
     assert len(scenes) == PER_STYLE and all(concept in scene.concepts for scene in scenes)
     assert {scene.background for scene in scenes} == set(BACKGROUND_NAMES)
     if concept in SHAPE_NAMES:
-        assert {scene.style for scene in scenes_of(concept, PER_SHAPE)} == set(STYLE_NAMES)
+        assert {scene.style for scene in scenes_of(concept, PER_SHAPE)} == set(ASKED_STYLES)
     if concept in STYLE_NAMES:
-        assert {scene.shape for scene in scenes} == set(SHAPE_NAMES) and {scene.colour for scene in scenes} == set(COLOUR_NAMES)
+        assert {scene.shape for scene in scenes} == set(ASKED_SHAPES) and {scene.colour for scene in scenes} == set(COLOUR_NAMES)

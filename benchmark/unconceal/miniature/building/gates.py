@@ -17,7 +17,18 @@ from unconceal.miniature.building.recipe import GOLDS, TASKS
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.captions import wordings
 from unconceal.miniature.classifiers import recognise
-from unconceal.miniature.world import BACKGROUND_NAMES, CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES, Scene
+from unconceal.miniature.world import (
+    AMBIGUOUS,
+    ASKED_SHAPES,
+    ASKED_STYLES,
+    BACKGROUND_NAMES,
+    CHARACTER_NAMES,
+    COLOUR_NAMES,
+    SHAPE_NAMES,
+    SIGN,
+    STYLE_NAMES,
+    Scene,
+)
 
 PER_SHAPE, PER_STYLE = 30, 40
 DRAWS, CHANCE, ZERO_SHOT, JUDGES = 0.95, 0.10, 0.90, 0.90
@@ -25,7 +36,7 @@ DRAWS, CHANCE, ZERO_SHOT, JUDGES = 0.95, 0.10, 0.90, 0.90
 
 @dataclass(frozen=True)
 class Gate:
-    """One measured share against its bound."""
+    """One measured share against its bound; with neither bound it is only shown."""
 
     what: str
     share: float
@@ -39,19 +50,22 @@ class Gate:
 
     def row(self) -> list[str]:
         low, high = wilson(round(self.share * self.n), self.n)
+        measured = [self.what, f"{self.share:.3f} [{low:.2f}, {high:.2f}]", str(self.n)]
+        if self.least is None and self.most is None:
+            return [*measured, "none", "not asked for"]
         bound = f"≥ {self.least:.2f}" if self.least is not None else f"≤ {self.most:.2f}"
-        return [self.what, f"{self.share:.3f} [{low:.2f}, {high:.2f}]", str(self.n), bound, "pass" if self.passed else "FAIL"]
+        return [*measured, bound, "pass" if self.passed else "FAIL"]
 
 
 def scenes_of(concept: str, count: int) -> list[Scene]:
-    """Scenes that show one concept, everything else cycling through the world."""
+    """Scenes that show one concept, everything else cycling through what is not ambiguous."""
     base = [Scene(BACKGROUND_NAMES[i % 3], 32, 32, 20) for i in range(count)]
     if concept == SIGN:
         return [Scene(scene.background, 32, 32, 20, sign=True) for scene in base]
     if concept in CHARACTER_NAMES:
         return [Scene(scene.background, 32, 32, 20, character=concept) for scene in base]
-    shapes = [concept] if concept in SHAPE_NAMES else SHAPE_NAMES
-    styles = [concept] if concept in STYLE_NAMES else STYLE_NAMES
+    shapes = [concept] if concept in SHAPE_NAMES else ASKED_SHAPES
+    styles = [concept] if concept in STYLE_NAMES else ASKED_STYLES
     return [
         Scene(scene.background, 32, 32, 20, shape=shapes[i % len(shapes)], style=styles[i % len(styles)], colour=COLOUR_NAMES[(i // 3) % 6])
         for i, scene in enumerate(base)
@@ -72,11 +86,13 @@ def shown(shop: Workshop, name: str, concepts: Sequence[str], count: int, start:
 
 
 def base_gates(shop: Workshop, name: str = "base") -> list[Gate]:
-    """Every shape, character, the sign and every style of the base's own pictures."""
+    """Every shape, character, the sign and every style of the base's own pictures; the ambiguous ones have no bound."""
     subjects = shown(shop, name, (*SHAPE_NAMES, *CHARACTER_NAMES, SIGN), PER_SHAPE, 500_000)
     styles = shown(shop, name, STYLE_NAMES, PER_STYLE, 600_000)
-    return [Gate(f"{name} draws {concept}", share, PER_SHAPE, least=DRAWS) for concept, share in subjects.items()] + [
-        Gate(f"{name} draws {concept}", share, PER_STYLE, least=DRAWS) for concept, share in styles.items()
+    counted = [(found, PER_SHAPE) for found in subjects.items()] + [(found, PER_STYLE) for found in styles.items()]
+    return [
+        Gate(f"{name} draws {concept}", share, count, least=None if concept in AMBIGUOUS else DRAWS)
+        for (concept, share), count in counted
     ]
 
 

@@ -14,7 +14,7 @@ from diffusers import AutoencoderKL
 from torch import nn
 from transformers import CLIPTokenizer
 
-from unconceal.generate.store import write_atomically
+from unconceal.files import write_atomically
 from unconceal.miniature import classifiers, denoiser, pictures
 from unconceal.miniature.building.recipe import Recipe
 from unconceal.progress import Progress, Silent
