@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
 import torch
 
 from pipelines import tiny_pipeline
 from unconceal.miniature import contrastive
-from unconceal.miniature.pictures import render
+from unconceal.miniature.pictures import Pictures, render
 
 
 def test_training_learns_and_the_model_is_a_plain_clip(tmp_path: Path) -> None:
     words, pictures, said = tiny_pipeline(tmp_path / "pipe").tokenizer, render(12, 1), list[str]()
     softened = torch.from_numpy(pictures.pixels[:4].copy())
-    model, minutes = contrastive.train(pictures, words, tmp_path, 12, 1, batch=8, softened=softened, say=said.append)
+    torch.manual_seed(1)
+    model = contrastive.new(len(words), int(words.eos_token_id))
+    everything = [np.arange(12)]
+    minutes = contrastive.train("clip", model, pictures, words, everything, tmp_path, 12, 1, 8, softened, said.append)
     first, last = (float(line.split("loss ")[1].split()[0]) for line in (said[0], said[-1]))
     assert last < first and minutes > 0
     model.train(False)
@@ -22,6 +28,32 @@ def test_training_learns_and_the_model_is_a_plain_clip(tmp_path: Path) -> None:
     with torch.no_grad():
         found = [m(**tokens, pixel_values=torch.zeros(3, 3, 64, 64)).logits_per_image for m in (model, again)]
     assert found[0].shape == (3, 2) and torch.allclose(*found)
+
+
+def test_pictures_that_look_alike_share_colour_and_background() -> None:
+    pictures = render(60, 1)
+    groups = contrastive.alike(pictures)
+    assert sorted(np.concatenate(groups).tolist()) == list(range(60))
+    for rows in groups:
+        assert len({(pictures.scenes[row].colour, pictures.scenes[row].background) for row in rows}) == 1
+    assert len({(pictures.scenes[rows[0]].colour, pictures.scenes[rows[0]].background) for rows in groups}) == len(groups)
+
+
+def test_a_batch_comes_from_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words, pictures = tiny_pipeline(tmp_path / "pipe").tokenizer, render(30, 1)
+    asked: list[np.ndarray] = []
+    kept = contrastive.seen
+
+    def noted(pictures: Pictures, rows: np.ndarray, *rest: Any) -> torch.Tensor:
+        asked.append(rows)
+        return kept(pictures, rows, *rest)
+
+    monkeypatch.setattr(contrastive, "seen", noted)
+    groups = [np.arange(10), np.arange(10, 30)]
+    contrastive.train("clip", contrastive.new(len(words), int(words.eos_token_id)), pictures, words, groups, tmp_path, 20, 1, 6, say=str)
+    assert all(set(rows) <= set(range(10)) or set(rows) <= set(range(10, 30)) for rows in asked)
+    # Twice as many rows, twice as often: 20 batches at 2/3, within four standard deviations.
+    assert 5 <= sum(min(rows) >= 10 for rows in asked) <= 20
 
 
 def test_the_text_ends_where_the_tokenizer_says() -> None:

@@ -26,7 +26,11 @@ def load_base(folder: Path, device: str | torch.device = "cpu", dtype: torch.dty
     try:
         with quiet():
             pipe = library.from_pretrained(
-                folder, safety_checker=None, feature_extractor=None, requires_safety_checker=False, local_files_only=True,
+                folder,
+                safety_checker=None,
+                feature_extractor=None,
+                requires_safety_checker=False,
+                local_files_only=True,
                 low_cpu_mem_usage=False,
             )
     except (OSError, ValueError, TypeError, KeyError) as error:

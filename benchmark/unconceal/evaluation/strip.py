@@ -11,8 +11,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from unconceal.evaluation.measure import Pictures
-from unconceal.generate.plan import Block
 from unconceal.files import write_atomically
+from unconceal.generate.plan import Block
 from unconceal.generate.store import storage_fault
 
 SHOWN = 3

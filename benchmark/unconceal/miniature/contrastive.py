@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
 
@@ -38,20 +39,27 @@ def new(vocabulary: int, end_token: int) -> CLIPModel:
     return CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=WIDTH))
 
 
-def train(
-    pictures: Pictures, tokenizer: CLIPTokenizer, work: Path, steps: int, seed: int, batch: int = 128, softened: torch.Tensor | None = None,
-    say: Callable[[str], None] = print,
-) -> tuple[CLIPModel, float]:  # fmt: skip
-    """A CLIP and its processor minutes; symmetric contrastive loss over (picture, caption) pairs of a batch.
+def alike(pictures: Pictures) -> list[NDArray[np.int64]]:
+    """Rows of the pictures that share colour and background: among them only subject and style tell captions apart."""
+    keys = [f"{scene.colour} {scene.background}" for scene in pictures.scenes]
+    return [np.flatnonzero(np.asarray(keys) == key) for key in sorted(set(keys))]
 
-    ``softened``: the first pictures after a VAE round trip, uint8; half of theirs come from there.
+
+def train(
+    name: str, model: CLIPModel, pictures: Pictures, tokenizer: CLIPTokenizer, groups: list[NDArray[np.int64]], work: Path, steps: int,
+    seed: int, batch: int = 128, softened: torch.Tensor | None = None, say: Callable[[str], None] = print,
+) -> float:  # fmt: skip
+    """Train ``model`` in place by the symmetric contrastive loss over (picture, caption) pairs of a batch; returns processor minutes.
+
+    Each batch comes from one of ``groups`` (rows of the pictures), chosen by its size. ``softened``: the first pictures after a
+    VAE round trip, uint8; half of theirs come from there.
     """
-    torch.manual_seed(seed)
-    model = new(len(tokenizer), int(tokenizer.eos_token_id))
     optimiser = MuonAdamW(model, 5e-3, 1e-3, embeddings=("text_model.embeddings", "vision_model.embeddings"))
+    shares = np.asarray([len(rows) for rows in groups]) / sum(map(len, groups))
 
     def loss(rng: np.random.Generator, noise: torch.Generator, step_share: float) -> torch.Tensor:
-        rows = np.sort(rng.integers(len(pictures), size=batch))
+        group = groups[0] if len(groups) == 1 else groups[int(rng.choice(len(groups), p=shares))]
+        rows = np.sort(group[rng.integers(len(group), size=batch)])
         x = seen(pictures, rows, softened, rng)
         texts = [caption(pictures.scenes[row], rng) for row in rows]
         tokens = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
@@ -61,5 +69,4 @@ def train(
         answer = torch.arange(batch)
         return (functional.cross_entropy(logits, answer) + functional.cross_entropy(logits.T, answer)) / 2
 
-    minutes = fit("clip", model, loss, optimiser, steps, seed, work, average=0.99, say=say)
-    return model, minutes
+    return fit(name, model, loss, optimiser, steps, seed, work, average=0.99, say=say)

@@ -87,6 +87,7 @@ def train(
     work: Path,
     batch: int = 96,
     rate: float = 1.0,
+    decay_from: float = 0.55,
     early_weights: NDArray[np.float64] | None = None,
     early: float = 0.5,
     say: Callable[[str], None] = print,
@@ -124,4 +125,4 @@ def train(
         error: torch.Tensor = (guess.float() - eps).square().mean((1, 2, 3)) * weight
         return error.mean()
 
-    return fit(name, denoiser, loss, optimiser, steps, seed, work, average=0.999, say=say)
+    return fit(name, denoiser, loss, optimiser, steps, seed, work, average=0.999, decay_from=decay_from, say=say)

@@ -25,13 +25,14 @@ def fit(
     seed: int,
     work: Path,
     average: float = 0.0,
+    decay_from: float = 0.55,
     say: Callable[[str], None] = print,
 ) -> float:
     """Train ``model`` in place for ``steps``; returns the processor minutes of this training, resumes included.
 
     Step ``i`` draws its batch and its noise from generators seeded by (seed, i), so a resumed training sees what an
     uninterrupted one sees; ``loss`` is also told the share of the steps done. With ``average`` > 0 the model ends as the
-    exponential moving average of its weights.
+    exponential moving average of its weights. ``decay_from``: share of the steps after which the learning rates decay.
     """
     state = work / f"{name}.resume.pt"
     shadow = {key: value.clone() for key, value in model.state_dict().items()} if average else {}
@@ -48,7 +49,7 @@ def fit(
     for step in range(first, steps):
         value = loss(np.random.default_rng([seed, step]), torch.Generator().manual_seed(seed * 1_000_003 + step), step / steps)
         value.backward()  # type: ignore[no-untyped-call]
-        optimiser.step(decaying(step / steps))
+        optimiser.step(decaying(step / steps, decay_from=decay_from))
         if average:
             keep = min(average, (1 + step) / (10 + step))
             for key, tensor in model.state_dict().items():

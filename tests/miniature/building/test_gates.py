@@ -3,7 +3,16 @@ from __future__ import annotations
 import pytest
 
 from unconceal.miniature.building.gates import PER_SHAPE, PER_STYLE, Gate, scenes_of
-from unconceal.miniature.world import ASKED_SHAPES, ASKED_STYLES, BACKGROUND_NAMES, CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES
+from unconceal.miniature.world import (
+    ASKED_SHAPES,
+    ASKED_STYLES,
+    BACKGROUND_NAMES,
+    CHARACTER_NAMES,
+    COLOUR_NAMES,
+    SHAPE_NAMES,
+    SIGN,
+    STYLE_NAMES,
+)
 
 
 @pytest.mark.parametrize(

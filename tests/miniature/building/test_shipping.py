@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -48,3 +49,6 @@ def test_a_new_workshop_adopts_what_is_shipped(tmp_path: Path) -> None:
     (tmp_path / "new" / "base.pt").write_bytes(b"mine")
     adopt(shop)
     assert (tmp_path / "new" / "base.pt").read_bytes() == b"mine"
+    shutil.rmtree(tmp_path / "new" / "shipped")
+    adopt(shop)
+    assert not shop.made("shipped"), "the package's folder is not that of another base"

@@ -9,7 +9,7 @@ import torch
 
 from unconceal.miniature import denoiser
 from unconceal.miniature.building import steps as building
-from unconceal.miniature.building.recipe import GOLDS, TASKS, Recipe, Training
+from unconceal.miniature.building.recipe import GOLDS, TASKS, Recipe, Round, Training
 from unconceal.miniature.building.releasing import release_name, submission_name
 from unconceal.miniature.building.steps import Step, build, steps
 from unconceal.miniature.building.workshop import Workshop
@@ -18,8 +18,8 @@ from unconceal.miniature.world import HELD_OUT, TARGETS
 
 GOLD_NAMES = [f"gold-{concept}-{number}" for concept in TASKS for number in GOLDS]
 ORDER = [
-    "tokenizer", "vae", "latents.pt", "softened.pt", "truth.pt", "resnet18.pt", "efficientnet_b0.pt", "densenet121.pt", "clip",
-    "ancestor.pt", "base.pt", "shipped", "judge",
+    "tokenizer", "vae", "latents.pt", "softened.pt", "truth.pt", "resnet18.pt", "efficientnet_b0.pt", "densenet121.pt", "clip-early",
+    "clip", "ancestor.pt", "base.pt", "shipped", "judge",
     *(release_name(submission_name(unlearner), concept) for concept in TASKS for unlearner in UNLEARNERS),
     *(f"{name}.pt" for name in GOLD_NAMES),
     *(release_name(f"control-gold-{number}", concept) for concept in TASKS for number in GOLDS),
@@ -27,8 +27,8 @@ ORDER = [
 ]  # fmt: skip
 TINY = Recipe(
     pictures=60, held_out=4, softened=20, vae=Training(2, 1, 2), truth=Training(1, 2, 4),
-    extractors={"resnet18": Training(1, 3, 4, muon=0)}, clip=Training(1, 4, 4), ancestor=Training(1, 5, 4), continuation=Training(1, 6, 4),
-    rounds=2,
+    extractors={"resnet18": Training(1, 3, 4, muon=0)}, clip=Training(1, 4, 4), clip_alike=Training(1, 8, 4), ancestor=Training(1, 5, 4),
+    continuation=(Round(1), Round(1, rate=0.2, favour=1)), continuation_batch=4,
 )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def noted(shop: Workshop, monkeypatch: pytest.MonkeyPatch, fail: str = "") -> li
 
 def test_a_build_makes_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = Workshop(tmp_path / "new")
-    done = noted(shop, monkeypatch, fail="clip")
+    done = noted(shop, monkeypatch, fail="clip-early")
     with pytest.raises(KeyboardInterrupt):
         build(shop, scratch=True)
     assert done == ORDER[:8]
@@ -76,7 +76,7 @@ def test_a_build_of_named_things_alone(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ancestor sees no target, the base everything, a gold everything but its concept; all rounds with their own seeds."""
-    shop = Workshop(tmp_path, Recipe(pictures=300, rounds=2))
+    shop = Workshop(tmp_path, Recipe(pictures=300, continuation=(Round(), Round())))
     seen: dict[str, tuple[set[str], int]] = {}
 
     class Nothing(torch.nn.Module):
@@ -111,7 +111,8 @@ def test_the_whole_build_in_small(tmp_path: Path) -> None:
     said: list[str] = []
     shop = Workshop(tmp_path, replace(TINY))
     shop.progress = type("Told", (), {"stage": None, "say": lambda self, line: said.append(line)})()
-    only = ("tokenizer", "vae", "latents", "softened", "truth", "resnet18", "clip", "ancestor", "base", "shipped", "gold-star-1")
+    judges = ("truth", "resnet18", "clip-early", "clip")
+    only = ("tokenizer", "vae", "latents", "softened", *judges, "ancestor", "base", "shipped", "gold-star-1")
     build(shop, only, scratch=True)
     rounds = {"base-round-1.pt", "gold-star-1-round-1.pt"}
     assert set(shop.minutes) == rounds | {step.makes for step in steps(shop) if step.makes.removesuffix(".pt") in only}
@@ -119,4 +120,4 @@ def test_the_whole_build_in_small(tmp_path: Path) -> None:
     base, gold = shop.denoiser("base"), shop.denoiser("gold-star-1")
     assert any(not torch.equal(value, gold.state_dict()[name]) for name, value in base.state_dict().items())
     assert (tmp_path / "clip" / "tokenizer_config.json").exists() and not list(tmp_path.glob(".part*"))
-    assert not list(tmp_path.glob("*.resume.pt")) and said[0].startswith("11 of 11 steps")
+    assert not list(tmp_path.glob("*.resume.pt")) and said[0].startswith("12 of 12 steps")

@@ -91,8 +91,7 @@ def base_gates(shop: Workshop, name: str = "base") -> list[Gate]:
     styles = shown(shop, name, STYLE_NAMES, PER_STYLE, 600_000)
     counted = [(found, PER_SHAPE) for found in subjects.items()] + [(found, PER_STYLE) for found in styles.items()]
     return [
-        Gate(f"{name} draws {concept}", share, count, least=None if concept in AMBIGUOUS else DRAWS)
-        for (concept, share), count in counted
+        Gate(f"{name} draws {concept}", share, count, least=None if concept in AMBIGUOUS else DRAWS) for (concept, share), count in counted
     ]
 
 

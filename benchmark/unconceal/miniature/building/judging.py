@@ -14,12 +14,13 @@ from unconceal.judges.concept import NONE, BalancedAccuracy, ConceptJudge, fit_h
 from unconceal.miniature.building import generation
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.classifiers import recognise
+from unconceal.miniature.unlearners.collapse import noise_for
 from unconceal.miniature.world import Scene, sample_scene
 from unconceal.specs.digests import file_digest
 
 STANDS_ON = "resnet18"
-DRAWN, PAINTED, HELD_OUT, CLEAN_AT = 6000, 600, 300, 10
-"""Drawings, pictures of the base for training and for the gate, and the step whose x̂0s are trained on as well."""
+DRAWN, PAINTED, HELD_OUT, WRECKED, CLEAN_AT = 6000, 600, 300, 100, 10
+"""Drawings, pictures of the base for training and for the gate, pictures of a destroyed base, and the step whose x̂0s are used."""
 Pixels = NDArray[np.uint8]
 
 
@@ -42,6 +43,14 @@ def painted(shop: Workshop, count: int, seed: int) -> tuple[Pixels, list[Scene],
     return drawn.pixels[right], [scenes[i] for i in right], drawn.clean[CLEAN_AT][right]
 
 
+def wrecked(shop: Workshop, count: int, seed: int) -> Pixels:
+    """Pictures of the base with its cross-attention drowned in noise: what a destroyed model draws."""
+    painter, rng = generation.model(shop, "base"), np.random.default_rng(seed)
+    painter.pipe.unet.load_state_dict(noise_for(painter.pipe.unet, seed), strict=False)
+    prompts = [generation.full_caption(sample_scene(rng), rng) for _ in range(count)]
+    return generation.draw(painter, prompts, [seed * 100_000 + i for i in range(count)]).pixels
+
+
 def judge_of(shop: Workshop, weights: extractors.Extractor, digest: str, seed: int = 51) -> ConceptJudge:
     """Fit the head: drawings, their VAE round trips, the base's pictures and x̂0s, all disturbed; and what is unreadable."""
     pixels, scenes = np.array(shop.world.pixels[:DRAWN]), list(shop.world.scenes[:DRAWN])
@@ -50,7 +59,9 @@ def judge_of(shop: Workshop, weights: extractors.Extractor, digest: str, seed: i
     said = recognise(shop.truth, clean)["subject"]
     kept = [i for i, scene in enumerate(own_scenes) if said[i] == names_of(scene)[0]]
     order = kept + [i for i in range(len(own_scenes)) if i not in set(kept)]
-    second = training_set(own[order], families([own_scenes[i] for i in order]), seed + 1, softened=clean[kept])
+    second = training_set(
+        own[order], families([own_scenes[i] for i in order]), seed + 1, softened=clean[kept], damaged=wrecked(shop, WRECKED, seed + 2)
+    )
     labels = {family: first.labels[family] + second.labels[family] for family in first.labels}
     features = judge_features((weights,), np.concatenate([first.pixels, second.pixels]))
     return ConceptJudge(fit_head(features, labels, seed), (weights,), {STANDS_ON: digest})

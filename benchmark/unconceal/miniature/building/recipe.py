@@ -20,6 +20,22 @@ class Training:
     muon: float = 5e-3
     softened: bool = True
     """Whether pictures after a VAE round trip are trained on as well."""
+    warped: bool = False
+    """Whether pictures are bent and shaded as well."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One schedule of a continuation: warm-up, plateau, decay.
+
+    ``rate``: share of the ancestor's learning rates; ``decay_from``: share of the steps after which it decays; ``favour``: how
+    many times as often concepts new to the ancestor are shown in the round's first half (1: the natural mix throughout).
+    """
+
+    steps: int = 400
+    rate: float = 1.0
+    decay_from: float = 0.55
+    favour: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -32,24 +48,25 @@ class Recipe:
     held_out_seed: int = 2
     softened: int = 4_000
     vae: Training = Training(2700, 11, 8)
-    truth: Training = Training(480, 21)
+    truth: Training = Training(800, 21, warped=True)
     truth_architecture: str = "resnet10t"
     extractors: Mapping[str, Training] = field(
         default_factory=lambda: {
             "resnet18": Training(1000, 22, muon=0),
-            "efficientnet_b0": Training(220, 23),
-            "densenet121": Training(180, 24),
+            "efficientnet_b0": Training(900, 23, muon=0),
+            "densenet121": Training(500, 24, muon=0),
         }
     )
-    clip: Training = Training(400, 41, 96)
+    clip: Training = Training(1600, 41, 96)
+    clip_alike: Training = Training(1000, 42, 96)
+    """The CLIP's second schedule, on batches that share colour and background."""
     ancestor: Training = Training(1700, 31, 96)
-    continuation: Training = Training(400, 32, 96)
-    rounds: int = 3
-    """Rounds of a continuation, each of ``continuation.steps``."""
-    early_share: float = 0.5
-    """Share of a continuation in which concepts new to the ancestor are shown ``early_times`` as often; then the natural mix."""
-    early_times: float = 3.0
+    continuation: tuple[Round, ...] = (Round(), Round(), Round(), Round(rate=0.2, decay_from=0.0, favour=1.0))
+    """What makes a base or a gold of the ancestor: warm restarts, so that new concepts settle beside the old, then a slow end."""
+    continuation_batch: int = 96
+    base_seed: int = 32
+    """Round ``i`` of a continuation has its model's seed plus ``100 · i``, counted from 0."""
     gold_seed: int = 1000
-    """Golds continue with seed ``gold_seed + 10 · place of the task + N``."""
+    """Gold N of a task has seed ``gold_seed + 10 · place of the task + N``."""
     scratch_seed: int = 99
     unlearner_seed: int = 7

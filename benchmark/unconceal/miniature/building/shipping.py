@@ -54,15 +54,19 @@ def ship_ancestor(shop: Workshop) -> None:
 
 
 def adopt(shop: Workshop) -> None:
-    """Take tokenizer, VAE, ancestor and base from the package where the workshop lacks them."""
+    """Take tokenizer, VAE, ancestor and base from the package where the workshop lacks them.
+
+    The shipped folder is taken only together with its base: beside a base of the workshop's own it would be another model.
+    """
     shop.folder.mkdir(parents=True, exist_ok=True)
-    shipped = {"tokenizer": WEIGHTS / "base" / "tokenizer", "vae": WEIGHTS / "base" / "vae", "shipped": WEIGHTS / "base"}
-    for name, folder in shipped.items():
+    lacks_base = not shop.made("base.pt")
+    for name in ("tokenizer", "vae", *(("shipped",) if lacks_base else ())):
+        folder = WEIGHTS / "base" if name == "shipped" else WEIGHTS / "base" / name
         if folder.exists() and not shop.made(name):
             shop.keep(name, 0, lambda path, folder=folder: shutil.copytree(folder, path))  # type: ignore[misc]
     if (WEIGHTS / f"{ANCESTOR}.safetensors").exists() and not shop.made(f"{ANCESTOR}.pt"):
         keep_denoiser(shop, ANCESTOR, load_file(WEIGHTS / f"{ANCESTOR}.safetensors"))
-    if (WEIGHTS / "base").exists() and not shop.made("base.pt"):
+    if (WEIGHTS / "base").exists() and lacks_base:
         parts = {"unet": "diffusion_pytorch_model", "text_encoder": "model"}
         files = {part: load_file(WEIGHTS / "base" / part / f"{stem}.safetensors") for part, stem in parts.items()}
         keep_denoiser(shop, "base", {f"{part}.{key}": value for part, state in files.items() for key, value in state.items()})

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from transformers import CLIPModel
 
 from unconceal.miniature import autoencoder, captions, classifiers, contrastive, denoiser, tokenizer
 from unconceal.miniature.building.gates import measure_gates
@@ -20,7 +22,9 @@ from unconceal.miniature.world import HELD_OUT, TARGETS
 
 CAPTIONS = 20_000
 UNLEARNING_MINUTES = 2
+CONTINUING_MINUTES = 30
 SCRATCH = "gold-scratch"
+CLIP_EARLY = "clip-early"
 
 
 class Step(NamedTuple):
@@ -58,20 +62,32 @@ def classifier_step(name: str, architecture: str, how: Training, minutes: float)
     def make(shop: Workshop) -> None:
         softened = shop.softened if how.softened else None
         model, spent = classifiers.train(
-            name, architecture, shop.world, shop.folder, how.steps, how.seed, how.batch, how.muon, softened, shop.progress.say
+            name, architecture, shop.world, shop.folder, how.steps, how.seed, how.batch, how.muon, softened, how.warped, shop.progress.say
         )
         shop.keep(f"{name}.pt", spent, lambda path: torch.save(model.state_dict(), path))
 
     return Step(f"{name}.pt", minutes, make)
 
 
+def make_clip_early(shop: Workshop) -> None:
+    """The CLIP on batches of anything."""
+    torch.manual_seed(shop.recipe.clip.seed)
+    model = contrastive.new(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
+    train_clip(shop, CLIP_EARLY, model, [np.arange(len(shop.world))], shop.recipe.clip)
+
+
 def make_clip(shop: Workshop) -> None:
-    how = shop.recipe.clip
-    model, minutes = contrastive.train(
-        shop.world, shop.tokenizer, shop.folder, how.steps, how.seed, how.batch, shop.softened, shop.progress.say
+    """The CLIP, gone on with batches of pictures that look alike."""
+    model = CLIPModel.from_pretrained(shop.folder / CLIP_EARLY, dtype=torch.float32)
+    train_clip(shop, "clip", model, contrastive.alike(shop.world), shop.recipe.clip_alike)
+
+
+def train_clip(shop: Workshop, name: str, model: CLIPModel, groups: list[NDArray[np.int64]], how: Training) -> None:
+    minutes = contrastive.train(
+        name, model, shop.world, shop.tokenizer, groups, shop.folder, how.steps, how.seed, how.batch, shop.softened, shop.progress.say
     )
-    shop.tokenizer.save_pretrained(shop.folder / ".part-clip")
-    shop.keep("clip", minutes, model.save_pretrained)
+    shop.tokenizer.save_pretrained(shop.folder / f".part-{name}")
+    shop.keep(name, minutes, model.save_pretrained)
 
 
 def make_ancestor(shop: Workshop) -> None:
@@ -98,20 +114,19 @@ def make_ancestor(shop: Workshop) -> None:
 def continuation_step(name: str, seed: int, unseen: tuple[str, ...], minutes: float) -> Step:
     """The ancestor continued on the world without ``unseen``: with nothing unseen it is the base, else a gold.
 
-    Each round is a whole schedule of its own (a warm restart), so that concepts new to the ancestor settle beside the old ones.
+    Each round of the recipe is a whole schedule of its own (a warm restart).
     """
 
     def make(shop: Workshop) -> None:
         recipe, before = shop.recipe, "ancestor"
         rows = shop.world.without(unseen)
-        weights = denoiser.balanced(shop.world, rows, (*TARGETS, *HELD_OUT), recipe.early_times)
-        for number in range(1, recipe.rounds + 1):
-            called = name if number == recipe.rounds else f"{name}-round-{number}"
+        for number, how in enumerate(recipe.continuation):
+            called = name if number == len(recipe.continuation) - 1 else f"{name}-round-{number + 1}"
             if not shop.made(f"{called}.pt"):
                 model = shop.denoiser(before)
                 took = denoiser.train(
-                    called, model, shop.tokenizer, shop.world, shop.latents, rows, recipe.continuation.steps, seed + 100 * (number - 1),
-                    shop.folder, recipe.continuation.batch, early_weights=weights, early=recipe.early_share, say=shop.progress.say,
+                    called, model, shop.tokenizer, shop.world, shop.latents, rows, how.steps, seed + 100 * number, shop.folder,
+                    recipe.continuation_batch, how.rate, how.decay_from, favoured(shop, rows, how.favour), say=shop.progress.say,
                 )  # fmt: skip
                 shop.keep(f"{called}.pt", took, lambda path, model=model: torch.save(model.state_dict(), path))  # type: ignore[misc]
             before = called
@@ -119,12 +134,17 @@ def continuation_step(name: str, seed: int, unseen: tuple[str, ...], minutes: fl
     return Step(f"{name}.pt", minutes, make)
 
 
+def favoured(shop: Workshop, rows: NDArray[np.int64], times: float) -> NDArray[np.float64] | None:
+    """Sampling weights of a round's first half: concepts that the ancestor never saw are shown ``times`` as often."""
+    return None if times == 1 else denoiser.balanced(shop.world, rows, (*TARGETS, *HELD_OUT), times)
+
+
 def make_scratch_gold(shop: Workshop) -> None:
     """A gold that shares nothing but the VAE: trained from nothing on the world without its concept, as long as base and ancestor."""
     recipe, concept = shop.recipe, next(iter(TASKS))
     torch.manual_seed(recipe.scratch_seed)
     model = denoiser.Denoiser(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
-    total = recipe.ancestor.steps + recipe.rounds * recipe.continuation.steps
+    total = recipe.ancestor.steps + sum(how.steps for how in recipe.continuation)
     rows = shop.world.without((concept,))
     minutes = denoiser.train(
         SCRATCH, model, shop.tokenizer, shop.world, shop.latents, rows, total, recipe.scratch_seed, shop.folder, recipe.ancestor.batch,
@@ -162,14 +182,15 @@ def steps(shop: Workshop) -> list[Step]:
         Step("softened.pt", 0.6, make_softened),
         classifier_step("truth", recipe.truth_architecture, recipe.truth, 4),
         *(classifier_step(name, name, how, 8) for name, how in recipe.extractors.items()),
-        Step("clip", 8, make_clip),
+        Step(CLIP_EARLY, 20, make_clip_early),
+        Step("clip", 13, make_clip),
         Step("ancestor.pt", 29, make_ancestor),
-        continuation_step("base", recipe.continuation.seed, (), 8.0 * recipe.rounds),
+        continuation_step("base", recipe.base_seed, (), CONTINUING_MINUTES),
         Step("shipped", 0.1, make_shipped),
         Step("judge", 6, make_judge),
         *(release_step(unlearner, concept) for concept in TASKS for unlearner in UNLEARNERS),
         *(
-            continuation_step(f"gold-{concept}-{number}", recipe.gold_seed + 10 * places[concept] + number, (concept,), 8.0 * recipe.rounds)
+            continuation_step(f"gold-{concept}-{number}", recipe.gold_seed + 10 * places[concept] + number, (concept,), CONTINUING_MINUTES)
             for concept, number in golds()
         ),
         *(gold_release_step(concept, number) for concept, number in golds()),

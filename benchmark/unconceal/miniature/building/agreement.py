@@ -1,0 +1,66 @@
+"""Whether the concept judge sees what the classifier trained on drawings sees, on the very pictures that verdicts rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from tabulate import tabulate
+from torch import nn
+
+from unconceal.evaluation.run import Evaluation
+from unconceal.generate.worker import branch_name
+from unconceal.judges.concept import BalancedAccuracy, balanced_accuracy
+from unconceal.miniature.building.gates import JUDGES
+from unconceal.miniature.classifiers import recognise
+from unconceal.specs.submission import Submission
+from unconceal.specs.task import Task
+
+OTHER = "something else"
+EXPLAINED = """\
+The concept judge is trained by the build and then frozen; every verdict rests on it. This table holds it against an independent
+classifier, which was trained on drawings alone and which no score uses, on every handed-over picture of the evaluation block (all ψ,
+both arms), method by method. *Shows it*: pictures in which that classifier sees the task's concept. Balanced accuracy is the mean of
+sensitivity and specificity, with the 95 % interval; its lower bound should reach {bound:.2f}. Where fewer than {least} pictures show the
+concept, or fewer than {least} do not, sensitivity or specificity is hardly measured, and the share of equal answers says more.
+"""
+LEAST = 30
+
+
+def pictures(evaluation: Evaluation, task: Task, submission: Submission) -> NDArray[np.uint8] | None:
+    """Every handed-over picture (n, h, w, 3) of the evaluation block; None where the store lacks one."""
+    block = evaluation.plan(task, submission).evaluation
+    shards = [evaluation.store.get(shard) for shard in block.handovers]
+    names = [branch_name(arm, k) for arm in block.handovers[0].arms for k in sorted(set(block.k.values()))]
+    parts = [shard[name] for shard in shards if shard is not None for name in names]
+    return np.concatenate(parts) if None not in shards else None
+
+
+def row(evaluation: Evaluation, task: Task, submission: Submission, truth: nn.Module) -> list[str] | None:
+    """One line of the table; None where the pictures are not stored."""
+    pixels = pictures(evaluation, task, submission)
+    if pixels is None:
+        return None
+    head, label = task.judge.head, task.judge.label
+    seen = [label if name == label else OTHER for name in recognise(truth, pixels)[head]]
+    said = [label if shows else OTHER for shows in evaluation.instruments.judge.shows(pixels, head, label)]
+    equal = float(np.mean([one == other for one, other in zip(seen, said, strict=True)]))
+    return [task.id, submission.name, *told(balanced_accuracy(seen, said, label)), f"{equal:.3f}", str(len(seen))]
+
+
+def told(found: BalancedAccuracy) -> list[str]:
+    """How many show the concept, balanced accuracy, and whether its lower bound reaches the gate."""
+    if min(found.positives, found.negatives) < LEAST:
+        return [str(found.positives), "–", "too few to say"]
+    low, high = found.interval
+    return [str(found.positives), f"{found.value:.3f} [{low:.3f}, {high:.3f}]", "pass" if low >= JUDGES else "FAIL"]
+
+
+def table(evaluation: Evaluation, pairs: Iterable[tuple[Task, Submission]], truth: nn.Module) -> str:
+    """The document's text over all pairs whose pictures are stored."""
+    rows = [found for task, submission in pairs if (found := row(evaluation, task, submission, truth)) is not None]
+    headers = ("task", "row", "shows it", "balanced accuracy", "gate", "equal answers", "pictures")
+    lines = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+    intro = EXPLAINED.format(bound=JUDGES, least=LEAST)
+    return f"# The concept judge against the drawings classifier\n\n{intro}\n{lines}\n"

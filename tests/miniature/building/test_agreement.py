@@ -1,0 +1,42 @@
+"""The concept judge held against another classifier, on pictures of random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from evaluation.tiny import tiny_root
+from unconceal.evaluation.run import Evaluation, run
+from unconceal.judges.concept import BalancedAccuracy
+from unconceal.metrics.statistics import Interval
+from unconceal.miniature.building import agreement
+from unconceal.specs.reading import load_submission, load_suite, load_task
+
+
+def test_what_is_told_of_a_balanced_accuracy() -> None:
+    assert agreement.told(BalancedAccuracy(0.97, Interval(0.94, 0.99), 50, 60)) == ["50", "0.970 [0.940, 0.990]", "pass"]
+    assert agreement.told(BalancedAccuracy(0.93, Interval(0.89, 0.96), 50, 60))[-1] == "FAIL"
+    assert agreement.told(BalancedAccuracy(1.0, Interval(0.5, 1.0), 2, 90)) == ["2", "–", "too few to say"]
+
+
+def test_every_stored_picture_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tiny_root(tmp_path)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+    task, submission = load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x")
+    nothing = torch.nn.Identity()
+    assert agreement.row(evaluation, task, submission, nothing) is None, "nothing is generated yet"
+    run(evaluation, [(task, submission)])
+    block = evaluation.plan(task, submission).evaluation
+    expected = len(block.prompts) * block.seeds * len(set(block.k.values())) * len(block.handovers[0].arms)
+    pixels = agreement.pictures(evaluation, task, submission)
+    assert pixels is not None and pixels.shape[0] == expected and pixels.dtype == np.uint8
+    judged = evaluation.instruments.judge.shows(pixels, task.judge.head, task.judge.label)
+    # A classifier that says what the judge says, but for the first ten pictures.
+    said = ["star" if shows else "circle" for shows in judged]
+    said[:10] = ["circle" if name == "star" else "star" for name in said[:10]]
+    monkeypatch.setattr(agreement, "recognise", lambda model, pixels: {"subject": said, "style": said})
+    text = agreement.table(evaluation, [(task, submission)], nothing)
+    assert f"{1 - 10 / expected:.3f}" in text and str(said.count("star")) in text and "esd-x" in text
