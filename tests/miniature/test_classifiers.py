@@ -65,3 +65,17 @@ def test_training_learns(tmp_path: Path) -> None:
     model, minutes = classifiers.train("net", "resnet10t", pictures, tmp_path, 12, 1, batch=16, softened=softened, say=said.append)
     first, last = (float(line.split("loss ")[1].split()[0]) for line in (said[0], said[-1]))
     assert last < 0.9 * first and minutes > 0 and not model.training and len(recognise(model, pictures.pixels)["style"]) == 16
+
+
+def test_a_warp_bends_and_shades_a_little_and_differently_each_time() -> None:
+    """No pixel of a ramp moves further than the displacement allows, and colours change by the shade at most."""
+    ramp = torch.linspace(-0.8, 0.8, 64).expand(2, 3, 64, 64).contiguous()
+    bent = classifiers.warp(ramp, torch.Generator().manual_seed(1), pixels=2, shade=0)
+    slope = 1.6 / 63
+    # The cubic interpolation of displacements in [-2, 2] overshoots by less than a half.
+    assert 0.3 * slope < (bent - ramp).abs().max() < 3 * slope
+    assert not torch.equal(bent[0], bent[1]), "each picture is bent its own way"
+    shaded = classifiers.warp(ramp, torch.Generator().manual_seed(1), pixels=0, shade=0.1)
+    assert torch.allclose(shaded.sign(), ramp.sign()) and (shaded - ramp).abs().max() < 0.15 * 0.8 + 1e-5
+    again = classifiers.warp(ramp, torch.Generator().manual_seed(1), pixels=2, shade=0)
+    assert torch.equal(again, bent)

@@ -9,6 +9,7 @@ import torch
 
 from pipelines import tiny_pipeline
 from unconceal.miniature import contrastive
+from unconceal.miniature.classifiers import seen
 from unconceal.miniature.pictures import Pictures, render
 
 
@@ -42,15 +43,16 @@ def test_pictures_that_look_alike_share_colour_and_background() -> None:
 def test_a_batch_comes_from_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words, pictures = tiny_pipeline(tmp_path / "pipe").tokenizer, render(30, 1)
     asked: list[np.ndarray] = []
-    kept = contrastive.seen
+    said: list[str] = []
 
     def noted(pictures: Pictures, rows: np.ndarray, *rest: Any) -> torch.Tensor:
         asked.append(rows)
-        return kept(pictures, rows, *rest)
+        return seen(pictures, rows, *rest)
 
     monkeypatch.setattr(contrastive, "seen", noted)
     groups = [np.arange(10), np.arange(10, 30)]
-    contrastive.train("clip", contrastive.new(len(words), int(words.eos_token_id)), pictures, words, groups, tmp_path, 20, 1, 6, say=str)
+    model = contrastive.new(len(words), int(words.eos_token_id))
+    contrastive.train("clip", model, pictures, words, groups, tmp_path, 20, 1, 6, None, said.append)
     assert all(set(rows) <= set(range(10)) or set(rows) <= set(range(10, 30)) for rows in asked)
     # Twice as many rows, twice as often: 20 batches at 2/3, within four standard deviations.
     assert 5 <= sum(min(rows) >= 10 for rows in asked) <= 20

@@ -53,9 +53,11 @@ def warp(x: torch.Tensor, noise: torch.Generator, pixels: float = 1.8, shade: fl
     """Each picture bent smoothly by up to about ``pixels`` and shaded unevenly by up to ``shade``: hand-drawn, as samples look."""
     n, _, h, w = x.shape
     coarse = torch.rand((n, 3, 6, 6), generator=noise) * 2 - 1
-    bent, shaded = functional.interpolate(coarse, (h, w), mode="bicubic", align_corners=True).split((2, 1), dim=1)
+    smooth = functional.interpolate(coarse, (h, w), mode="bicubic", align_corners=True)
+    bent, shaded = smooth[:, :2], smooth[:, 2:]
     grid = functional.affine_grid(torch.eye(2, 3).expand(n, 2, 3), [n, 1, h, w], align_corners=False)
-    moved = functional.grid_sample(x, grid + bent.permute(0, 2, 3, 1) * (2 * pixels / w), padding_mode="border", align_corners=False)
+    grid = grid + bent.permute(0, 2, 3, 1) * (2 * pixels / w)
+    moved: torch.Tensor = functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
     return moved * (1 + shade * shaded)
 
 

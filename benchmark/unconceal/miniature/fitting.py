@@ -25,8 +25,8 @@ def fit(
     seed: int,
     work: Path,
     average: float = 0.0,
-    decay_from: float = 0.55,
     say: Callable[[str], None] = print,
+    decay_from: float = 0.55,
 ) -> float:
     """Train ``model`` in place for ``steps``; returns the processor minutes of this training, resumes included.
 
