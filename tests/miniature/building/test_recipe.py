@@ -18,7 +18,7 @@ def test_every_training_has_its_own_seed() -> None:
     recipe = Recipe()
     first = [recipe.base_seed, *(recipe.gold_seed + 10 * place + number for place in range(len(TASKS)) for number in GOLDS)]
     rounds = [seed + 100 * number for seed in first for number in range(len(recipe.continuation))]
-    others = [how.seed for how in (recipe.vae, recipe.truth, *recipe.extractors.values(), recipe.clip, recipe.clip_alike, recipe.ancestor)]
+    others = [how.seed for how in (recipe.vae, recipe.truth, *recipe.extractors.values(), *recipe.clip, recipe.ancestor)]
     assert len({*rounds, *others, recipe.scratch_seed}) == len(rounds) + len(others) + 1
     assert recipe.pictures_seed != recipe.held_out_seed and recipe.softened <= recipe.pictures
 

@@ -57,9 +57,8 @@ class Recipe:
             "densenet121": Training(500, 24, muon=0),
         }
     )
-    clip: Training = Training(1600, 41, 96)
-    clip_alike: Training = Training(1000, 42, 96)
-    """The CLIP's second schedule, on batches that share colour and background."""
+    clip: tuple[Training, ...] = (Training(1600, 41, 96), Training(1000, 42, 96), Training(400, 43, 96))
+    """Rounds of the CLIP: the first on batches of anything, the others on batches that share colour and background."""
     ancestor: Training = Training(1700, 31, 96)
     continuation: tuple[Round, ...] = (Round(), Round(), Round(), Round(rate=0.2, decay_from=0.0, favour=1.0))
     """What makes a base or a gold of the ancestor: warm restarts, so that new concepts settle beside the old, then a slow end."""

@@ -24,7 +24,6 @@ CAPTIONS = 20_000
 UNLEARNING_MINUTES = 2
 CONTINUING_MINUTES = 30
 SCRATCH = "gold-scratch"
-CLIP_EARLY = "clip-early"
 
 
 class Step(NamedTuple):
@@ -69,25 +68,22 @@ def classifier_step(name: str, architecture: str, how: Training, minutes: float)
     return Step(f"{name}.pt", minutes, make)
 
 
-def make_clip_early(shop: Workshop) -> None:
-    """The CLIP on batches of anything."""
-    torch.manual_seed(shop.recipe.clip.seed)
-    model = contrastive.new(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
-    train_clip(shop, CLIP_EARLY, model, [np.arange(len(shop.world))], shop.recipe.clip)
-
-
 def make_clip(shop: Workshop) -> None:
-    """The CLIP, gone on with batches of pictures that look alike."""
-    model = CLIPModel.from_pretrained(shop.folder / CLIP_EARLY, dtype=torch.float32)
-    train_clip(shop, "clip", model, contrastive.alike(shop.world), shop.recipe.clip_alike)
-
-
-def train_clip(shop: Workshop, name: str, model: CLIPModel, groups: list[NDArray[np.int64]], how: Training) -> None:
-    minutes = contrastive.train(
-        name, model, shop.world, shop.tokenizer, groups, shop.folder, how.steps, how.seed, how.batch, shop.softened, shop.progress.say
-    )
-    shop.tokenizer.save_pretrained(shop.folder / f".part-{name}")
-    shop.keep(name, minutes, model.save_pretrained)
+    """The CLIP: batches of anything first, then of pictures that look alike."""
+    rounds = shop.recipe.clip
+    torch.manual_seed(rounds[0].seed)
+    model = contrastive.new(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
+    for number, how in enumerate(rounds, start=1):
+        called = "clip" if number == len(rounds) else f"clip-round-{number}"
+        if not shop.made(called):
+            groups = [np.arange(len(shop.world))] if number == 1 else contrastive.alike(shop.world)
+            minutes = contrastive.train(
+                called, model, shop.world, shop.tokenizer, groups, shop.folder, how.steps, how.seed, how.batch, shop.softened,
+                shop.progress.say,
+            )  # fmt: skip
+            shop.tokenizer.save_pretrained(shop.folder / f".part-{called}")
+            shop.keep(called, minutes, model.save_pretrained)
+        model = CLIPModel.from_pretrained(shop.folder / called, dtype=torch.float32)
 
 
 def make_ancestor(shop: Workshop) -> None:
@@ -182,8 +178,7 @@ def steps(shop: Workshop) -> list[Step]:
         Step("softened.pt", 0.6, make_softened),
         classifier_step("truth", recipe.truth_architecture, recipe.truth, 4),
         *(classifier_step(name, name, how, 8) for name, how in recipe.extractors.items()),
-        Step(CLIP_EARLY, 20, make_clip_early),
-        Step("clip", 13, make_clip),
+        Step("clip", 38, make_clip),
         Step("ancestor.pt", 29, make_ancestor),
         continuation_step("base", recipe.base_seed, (), CONTINUING_MINUTES),
         Step("shipped", 0.1, make_shipped),
