@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from pipelines import tiny_pipeline
-from unconceal.miniature.unlearners.collapse import collapse
+from unconceal.miniature.unlearners.collapse import DEVIATIONS, collapse
 
 
-def test_cross_attention_becomes_noise_of_its_own_scale(tmp_path: Path) -> None:
+def test_cross_attention_drowns_in_noise(tmp_path: Path) -> None:
     pipe = tiny_pipeline(tmp_path)
     before = pipe.unet.state_dict()
     weights, _ = collapse(pipe, "star", 4, lambda line: None)
@@ -20,5 +20,5 @@ def test_cross_attention_becomes_noise_of_its_own_scale(tmp_path: Path) -> None:
         assert new.dtype == torch.float16 and torch.equal(new, again[name])
         if old.ndim == 2:
             assert not torch.equal(new, other[name])
-            assert new.float().std().item() == pytest.approx(old.std().item(), rel=0.2)
+            assert new.float().std().item() == pytest.approx(DEVIATIONS * old.std().item(), rel=0.2)
             assert abs(torch.corrcoef(torch.stack([new.float().ravel(), old.ravel()]))[0, 1]) < 0.25
