@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from unconceal.cli.options import root_option
+from unconceal.cli.options import echo_rows, root_option
 from unconceal.paths import DataRoot
 
 WORK = Path.home() / ".cache" / "unconceal" / "miniature"
@@ -32,7 +32,6 @@ def build(work: Path, only: tuple[str, ...], scratch: bool, listed: bool, ship: 
     \b
     Example:  unconceal miniature build --only base
     """
-    from unconceal.cli.options import echo_rows
     from unconceal.miniature.building.workshop import Workshop
     from unconceal.progress import progress
 

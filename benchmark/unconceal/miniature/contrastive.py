@@ -41,8 +41,8 @@ def new(vocabulary: int, end_token: int) -> CLIPModel:
 
 def alike(pictures: Pictures) -> list[NDArray[np.int64]]:
     """Rows of the pictures that share colour and background: among them only subject and style tell captions apart."""
-    keys = [f"{scene.colour} {scene.background}" for scene in pictures.scenes]
-    return [np.flatnonzero(np.asarray(keys) == key) for key in sorted(set(keys))]
+    keys = np.asarray([f"{scene.colour} {scene.background}" for scene in pictures.scenes])
+    return [np.flatnonzero(keys == key) for key in np.unique(keys)]
 
 
 def train(

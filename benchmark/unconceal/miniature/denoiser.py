@@ -15,7 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unconceal.miniature.captions import caption
 from unconceal.miniature.fitting import fit
-from unconceal.miniature.optimiser import MuonAdamW
+from unconceal.miniature.optimiser import DECAY_FROM, MuonAdamW
 from unconceal.miniature.pictures import Pictures
 from unconceal.miniature.tokenizer import MAX_TOKENS
 
@@ -87,7 +87,7 @@ def train(
     work: Path,
     batch: int = 96,
     rate: float = 1.0,
-    decay_from: float = 0.55,
+    decay_from: float = DECAY_FROM,
     early_weights: NDArray[np.float64] | None = None,
     early: float = 0.5,
     say: Callable[[str], None] = print,

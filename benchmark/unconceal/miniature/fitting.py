@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from unconceal.miniature.optimiser import MuonAdamW, decaying
+from unconceal.miniature.optimiser import DECAY_FROM, MuonAdamW, decaying
 
 CHECKPOINT_SECONDS = 240
 
@@ -26,7 +26,7 @@ def fit(
     work: Path,
     average: float = 0.0,
     say: Callable[[str], None] = print,
-    decay_from: float = 0.55,
+    decay_from: float = DECAY_FROM,
 ) -> float:
     """Train ``model`` in place for ``steps``; returns the processor minutes of this training, resumes included.
 

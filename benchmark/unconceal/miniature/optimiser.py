@@ -46,7 +46,11 @@ class MuonAdamW:
             optimiser.load_state_dict(state)
 
 
-def decaying(done: float, warm_up: float = 0.02, decay_from: float = 0.55) -> float:
+DECAY_FROM = 0.55
+"""Share of the steps after which learning rates decay, unless a recipe says otherwise."""
+
+
+def decaying(done: float, warm_up: float = 0.02, decay_from: float = DECAY_FROM) -> float:
     """Share of the learning rate after a share ``done`` of the training: warm-up, plateau, linear decay to 2 %."""
     if done < warm_up:
         return max(done / warm_up, 0.05)

@@ -59,9 +59,11 @@ def adopt(shop: Workshop) -> None:
     The shipped folder is taken only together with its base: beside a base of the workshop's own it would be another model.
     """
     shop.folder.mkdir(parents=True, exist_ok=True)
+    folders = {"tokenizer": WEIGHTS / "base" / "tokenizer", "vae": WEIGHTS / "base" / "vae"}
     lacks_base = not shop.made("base.pt")
-    for name in ("tokenizer", "vae", *(("shipped",) if lacks_base else ())):
-        folder = WEIGHTS / "base" if name == "shipped" else WEIGHTS / "base" / name
+    if lacks_base:
+        folders["shipped"] = WEIGHTS / "base"
+    for name, folder in folders.items():
         if folder.exists() and not shop.made(name):
             shop.keep(name, 0, lambda path, folder=folder: shutil.copytree(folder, path))  # type: ignore[misc]
     if (WEIGHTS / f"{ANCESTOR}.safetensors").exists() and not shop.made(f"{ANCESTOR}.pt"):

@@ -73,17 +73,21 @@ def make_clip(shop: Workshop) -> None:
     rounds = shop.recipe.clip
     torch.manual_seed(rounds[0].seed)
     model = contrastive.new(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
-    for number, how in enumerate(rounds, start=1):
-        called = "clip" if number == len(rounds) else f"clip-round-{number}"
-        if not shop.made(called):
-            groups = [np.arange(len(shop.world))] if number == 1 else contrastive.alike(shop.world)
-            minutes = contrastive.train(
-                called, model, shop.world, shop.tokenizer, groups, shop.folder, how.steps, how.seed, how.batch, shop.softened,
-                shop.progress.say,
-            )  # fmt: skip
-            shop.tokenizer.save_pretrained(shop.folder / f".part-{called}")
-            shop.keep(called, minutes, model.save_pretrained)
-        model = CLIPModel.from_pretrained(shop.folder / called, dtype=torch.float32)
+    for number, (called, how) in enumerate(zip(round_names("clip", len(rounds)), rounds, strict=True)):
+        if shop.made(called):
+            model = CLIPModel.from_pretrained(shop.folder / called, dtype=torch.float32)
+            continue
+        groups = contrastive.alike(shop.world) if number else [np.arange(len(shop.world))]
+        minutes = contrastive.train(
+            called, model, shop.world, shop.tokenizer, groups, shop.folder, how.steps, how.seed, how.batch, shop.softened, shop.progress.say
+        )
+        shop.tokenizer.save_pretrained(shop.folder / f".part-{called}")
+        shop.keep(called, minutes, model.save_pretrained)
+
+
+def round_names(name: str, rounds: int) -> list[str]:
+    """What each round of a training leaves behind; the last is the thing itself."""
+    return [*(f"{name}-round-{number}" for number in range(1, rounds)), name]
 
 
 def make_ancestor(shop: Workshop) -> None:
@@ -116,8 +120,8 @@ def continuation_step(name: str, seed: int, unseen: tuple[str, ...], minutes: fl
     def make(shop: Workshop) -> None:
         recipe, before = shop.recipe, "ancestor"
         rows = shop.world.without(unseen)
-        for number, how in enumerate(recipe.continuation):
-            called = name if number == len(recipe.continuation) - 1 else f"{name}-round-{number + 1}"
+        rounds = zip(round_names(name, len(recipe.continuation)), recipe.continuation, strict=True)
+        for number, (called, how) in enumerate(rounds):
             if not shop.made(f"{called}.pt"):
                 model = shop.denoiser(before)
                 took = denoiser.train(
