@@ -56,22 +56,23 @@ def build(work: Path, only: tuple[str, ...], scratch: bool, listed: bool, ship: 
 @command.command()
 @click.option("--work", type=click.Path(exists=True, file_okay=False, path_type=Path), default=WORK, show_default=True, help="The build's.")
 @click.option("--tier", type=click.Choice(["lite", "full"]), default="full", show_default=True, help="Whose pictures are looked at.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="As they were generated with.")
+@click.option("--threads", type=click.IntRange(1), help="Processor threads that generated them; default: all cores.")
 @click.option("--write", type=click.Path(dir_okay=False, path_type=Path), help="Write the table there, too.")
 @root_option
-def agreement(work: Path, tier: Any, threads: int, write: Path | None, root: Path | None) -> None:
+def agreement(work: Path, tier: Any, threads: int | None, write: Path | None, root: Path | None) -> None:
     """Hold the concept judge against the drawings classifier, on the stored pictures of every row.
 
     \b
     Example:  unconceal miniature agreement --tier lite
     """
+    from unconceal.evaluation.machine import usable_cores
     from unconceal.evaluation.run import Evaluation
     from unconceal.miniature.building import agreement
     from unconceal.miniature.building.workshop import Workshop
     from unconceal.specs.reading import all_submissions, all_tasks, load_suite
 
     data = DataRoot.find(root)
-    evaluation = Evaluation(load_suite(data, "miniature"), data, tier, threads=threads)
+    evaluation = Evaluation(load_suite(data, "miniature"), data, tier, threads=threads or usable_cores())
     tasks = [task for task in all_tasks(data) if task.suite == evaluation.suite.name]
     rows = [submission for submission in all_submissions(data) if submission.suite == evaluation.suite.name]
     pairs = [(task, submission) for task in tasks for submission in rows if task.id in submission.checkpoints]

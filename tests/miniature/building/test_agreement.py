@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from evaluation.tiny import tiny_root
+from unconceal.errors import CheckFailed
 from unconceal.evaluation.run import Evaluation, run
 from unconceal.judges.concept import BalancedAccuracy
 from unconceal.metrics.statistics import Interval
@@ -28,6 +29,8 @@ def test_every_stored_picture_is_looked_at(tmp_path: Path, monkeypatch: pytest.M
     task, submission = load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x")
     nothing = torch.nn.Identity()
     assert agreement.row(evaluation, task, submission, nothing) is None, "nothing is generated yet"
+    with pytest.raises(CheckFailed, match="no pictures of it are stored"):
+        agreement.table(evaluation, [(task, submission)], nothing)
     run(evaluation, [(task, submission)])
     block = evaluation.plan(task, submission).evaluation
     expected = len(block.prompts) * block.seeds * len(set(block.k.values())) * len(block.handovers[0].arms)

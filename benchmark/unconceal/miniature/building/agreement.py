@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 from torch import nn
 
+from unconceal.errors import CheckFailed
 from unconceal.evaluation.run import Evaluation
 from unconceal.generate.worker import branch_name
 from unconceal.judges.concept import BalancedAccuracy, balanced_accuracy
@@ -58,8 +59,15 @@ def told(found: BalancedAccuracy) -> list[str]:
 
 
 def table(evaluation: Evaluation, pairs: Iterable[tuple[Task, Submission]], truth: nn.Module) -> str:
-    """The document's text over all pairs whose pictures are stored."""
+    """The document's text over all pairs whose pictures are stored.
+
+    Raises:
+        CheckFailed: none are.
+    """
     rows = [found for task, submission in pairs if (found := row(evaluation, task, submission, truth)) is not None]
+    if not rows:
+        what = f"{evaluation.tier_name} tier on {evaluation.threads} threads"
+        raise CheckFailed(what, "no pictures of it are stored, so there is nothing to compare", "run `unconceal run` with the same settings first")
     headers = ("task", "row", "shows it", "balanced accuracy", "gate", "equal answers", "pictures")
     lines = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
     intro = EXPLAINED.format(bound=JUDGES, least=LEAST)
