@@ -279,6 +279,26 @@ def spm(pipe: StableDiffusionPipeline, folder: Path) -> Made:
     ), {}
 
 
+def uce_flux(pipe: Any, folder: Path) -> Made:
+    """UCE on FLUX: what the text meets first in the transformer."""
+    state = {key: value for key, value in moved(pipe.transformer).items() if re.search(r"context_embedder|text_embedder\.linear_1", key)}
+    return write(folder / "uce-flux.safetensors", state), {"transformer": state}
+
+
+def flux_folder(pipe: Any, folder: Path) -> Made:
+    """``transformer.save_pretrained``."""
+    state = moved(pipe.transformer)
+    other = type(pipe.transformer).from_config(pipe.transformer.config)
+    other.load_state_dict(state)
+    other.save_pretrained(folder / "flux" / "transformer")
+    return folder / "flux", {"transformer": state}
+
+
+FLUX: dict[str, tuple[str, Maker]] = {
+    "keys of a transformer (UCE on FLUX)": ("state-dict", uce_flux),
+    "transformer folder": ("components", flux_folder),
+}
+"""As :data:`MAKERS`, for a base with a transformer instead of a UNet."""
 MAKERS: dict[str, tuple[str, Maker]] = {
     "full pipeline (Forget-Me-Not, MACE)": ("pipeline", full_pipeline),
     "UNet folder (SDD)": ("components", unet_folder),

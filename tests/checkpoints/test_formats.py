@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from tabulate import tabulate
+from torch import Tensor
 
-from checkpoints.releases import MAKERS, ldm_unet, ldm_whole, lora_kohya, moved, spm, write
-from pipelines import tiny_pipeline
+from checkpoints.releases import FLUX, MAKERS, ldm_unet, ldm_whole, lora_kohya, moved, spm, write
+from pipelines import tiny_flux, tiny_pipeline
 from unconceal.checkpoints.apply import apply, detect
 from unconceal.checkpoints.names import parts_of
 from unconceal.errors import CheckFailed
+from unconceal.paths import SOURCE_TREE
 
 
 @pytest.fixture(scope="module")
@@ -20,22 +26,65 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> StableDiffusionPipeline:
     return tiny_pipeline(tmp_path_factory.mktemp("base"))
 
 
-@pytest.mark.parametrize("what", MAKERS)
-def test_a_release_becomes_the_model_that_was_meant(base: StableDiffusionPipeline, tmp_path: Path, what: str) -> None:
-    format, make = MAKERS[what]
-    path, expected = make(base, tmp_path)
+@pytest.fixture(scope="module")
+def table(base: StableDiffusionPipeline, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    """What became of each release."""
+    flux = tiny_flux()
+    pairs = [(what, base, *made) for what, made in MAKERS.items()] + [(what, flux, *made) for what, made in FLUX.items()]
+    return {what: told(on, format, make, tmp_path_factory.mktemp("release")) for what, on, format, make in pairs}
+
+
+class Told(NamedTuple):
+    """A line of the table in docs/checkpoints.md."""
+
+    format: str
+    detected: bool
+    applied: bool
+    verified: bool
+    equal: bool
+
+
+def told(base: Any, format: str, make: Any, folder: Path) -> Told:
+    """Write a release, put it on the base, and look at every tensor of every component."""
+    path, expected = make(base, folder)
     before = {name: {key: value.clone() for key, value in part.state_dict().items()} for name, part in parts_of(base).items()}
-    assert detect(path) == format
+    detected = detect(path) == format
     pipe, applied = apply(base, path)
-    assert applied.format == format and sum(record.changed for record in applied.components.values()) > 0
-    for name, part in parts_of(pipe).items():
-        for key, value in part.state_dict().items():
-            wanted = expected.get(name, {}).get(key, before[name][key])
-            assert torch.allclose(value, wanted, atol=1e-5), (name, key)
-            assert torch.equal(parts_of(base)[name].state_dict()[key], before[name][key]), "the base has moved"
+    wanted = {name: {key: expected.get(name, {}).get(key, value) for key, value in state.items()} for name, state in before.items()}
     changed = {name: record.changed for name, record in applied.components.items() if record.changed}
-    if applied.membrane is None:
-        assert changed == {name: len(state) for name, state in expected.items()}
+    meant = {name: len(state) for name, state in expected.items()}
+    if applied.membrane is not None:
+        meant = {applied.membrane.component: len(applied.membrane.updates)}
+    return Told(
+        format, detected,
+        applied=applied.format == format and applied.sha256 is not None,
+        verified=changed == meant and all(record.relative_change > 0 for name, record in applied.components.items() if name in changed),
+        equal=all(close(parts_of(pipe)[name].state_dict(), state) for name, state in wanted.items())
+        and all(close(parts_of(base)[name].state_dict(), state, exactly=True) for name, state in before.items()),
+    )  # fmt: skip
+
+
+def close(found: dict[str, Tensor], wanted: dict[str, Tensor], exactly: bool = False) -> bool:
+    same = torch.equal if exactly else partial(torch.allclose, atol=1e-5)
+    return all(same(value, wanted[key]) for key, value in found.items())
+
+
+@pytest.mark.parametrize("what", [*MAKERS, *FLUX])
+def test_a_release_becomes_the_model_that_was_meant(table: dict[str, Told], what: str) -> None:
+    assert all(table[what]), table[what]
+
+
+def test_the_documented_table_is_what_was_found(table: dict[str, Told]) -> None:
+    """``WRITE_DOCS=1 pytest tests/checkpoints/test_formats.py`` writes it."""
+    page = SOURCE_TREE / "docs" / "checkpoints.md"
+    rows = [[what, f"`{line.format}`", *("yes" if good else "NO" for good in line[1:])] for what, line in table.items()]
+    lines = tabulate(rows, headers=("released as", "format", "detected", "applied", "verified", "equal"), tablefmt="github")
+    before, start, rest = page.read_text(encoding="utf-8").partition("<!-- formats: written by tests/checkpoints/test_formats.py -->\n")
+    _, end, after = rest.partition("<!-- /formats -->")
+    text = f"{before}{start}{lines}\n{end}{after}"
+    if os.environ.get("WRITE_DOCS"):
+        page.write_text(text, encoding="utf-8")
+    assert start and end and page.read_text(encoding="utf-8") == text
 
 
 def test_the_averaged_copy_is_left_out_and_named(base: StableDiffusionPipeline, tmp_path: Path) -> None:
@@ -89,6 +138,17 @@ def test_a_low_rank_update_of_another_architecture_is_refused(base: StableDiffus
     ):
         with pytest.raises(CheckFailed, match=why):
             apply(base, write(tmp_path / f"{name}.safetensors", state))
+
+
+def test_a_second_text_encoder_is_named_by_the_submission(base: StableDiffusionPipeline, tmp_path: Path) -> None:
+    state = moved(base.text_encoder)
+    path = write(tmp_path / "x.safetensors", state)
+    with pytest.raises(CheckFailed, match="text_encoder_2, which the base does not have"):
+        apply(base, path, component="text_encoder_2")
+    assert apply(base, path, component="text_encoder")[1].components["text_encoder"].changed == len(state)
+    both = write(tmp_path / "both.bin", {"unet": moved(base.unet, "attn2"), "text_encoder": state})
+    with pytest.raises(CheckFailed, match="weights of several components"):
+        apply(base, both, component="vae")
 
 
 def test_an_spm_is_no_plain_lora(base: StableDiffusionPipeline, tmp_path: Path) -> None:

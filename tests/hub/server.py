@@ -101,12 +101,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Commit and files, or None once a refusal has been sent."""
         hub = self.served
         if repo in hub.gated:
-            return self.reply(403, b"", {"X-Error-Code": "GatedRepo"})
+            self.reply(403, b"", {"X-Error-Code": "GatedRepo"})
+            return None
         if repo in hub.private or repo not in hub.commits:
-            return self.reply(401, b"", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+            self.reply(401, b"", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+            return None
         commit = hub.branches.get((repo, revision), revision)
         if commit not in hub.commits[repo]:
-            return self.reply(404, b"", {"X-Error-Code": "RevisionNotFound", "X-Error-Message": f"Invalid rev id: {revision}"})
+            self.reply(404, b"", {"X-Error-Code": "RevisionNotFound", "X-Error-Message": f"Invalid rev id: {revision}"})
+            return None
         return commit, hub.commits[repo][commit]
 
     def about(self, repo: str, revision: str) -> None:
@@ -124,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         shown = inside[page * PAGE : (page + 1) * PAGE]
         entries = [{"type": "file", "path": name, "size": len(found[1][name]), "oid": "0" * 40} for name in shown]
         more = (page + 1) * PAGE < len(inside)
-        link = f"<{self.served.address}{urlsplit(self.path).path}?recursive=true&page={page + 1}>; rel=\"next\""
+        link = f'<{self.served.address}{urlsplit(self.path).path}?recursive=true&page={page + 1}>; rel="next"'
         self.reply(200, json.dumps(entries).encode(), {"Link": link} if more else {})
 
     def file(self, repo: str, revision: str, name: str) -> None:

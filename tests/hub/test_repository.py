@@ -37,7 +37,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 def pinned(hub: Hub, **fields: str) -> Checkpoint:
-    return Checkpoint(repo="someone/erased", revision=hub.branches["someone/erased", "main"], **fields)  # type: ignore[arg-type]
+    return Checkpoint(repo="someone/erased", revision=hub.branches["someone/erased", "main"], **fields)
 
 
 def test_a_branch_is_what_it_means_today(hub: Hub) -> None:
@@ -49,7 +49,7 @@ def test_a_branch_is_what_it_means_today(hub: Hub) -> None:
 
 
 def test_a_draft_is_not_evaluated(hub: Hub) -> None:
-    with pytest.raises(CheckFailed, match="is a draft: .* submissions pin"):
+    with pytest.raises(CheckFailed, match=r"is a draft: .* submissions pin"):
         fetch(Checkpoint(repo="someone/erased", revision="main", file="esd.pt"), hub.address)
 
 
@@ -113,7 +113,9 @@ def test_what_is_not_there(hub: Hub, fields: dict[str, str], error: type[Excepti
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("status", "why"), [(401, "HTTP 401|private"), (403, "HTTP 403"), (429, "too many requests"), (500, "HTTP 500"), (503, "HTTP 503")])
+@pytest.mark.parametrize(
+    ("status", "why"), [(401, "HTTP 401|private"), (403, "HTTP 403"), (429, "too many requests"), (500, "HTTP 500"), (503, "HTTP 503")]
+)
 def test_a_hub_that_refuses(hub: Hub, status: int, why: str) -> None:
     hub.statuses = [status] * 40
     with pytest.raises((EnvironmentFault, CheckFailed), match=why) as caught:
@@ -123,11 +125,11 @@ def test_a_hub_that_refuses(hub: Hub, status: int, why: str) -> None:
 
 def test_gated_and_private(hub: Hub) -> None:
     hub.gated.add("someone/erased")
-    with pytest.raises(EnvironmentFault, match="is gated.*accept its terms"):
+    with pytest.raises(EnvironmentFault, match=r"is gated.*accept its terms"):
         resolve("someone/erased", "main", hub.address)
     hub.gated.clear()
     hub.private.add("someone/erased")
-    with pytest.raises(CheckFailed, match="private.*log in"):
+    with pytest.raises(CheckFailed, match=r"private.*log in"):
         resolve("someone/erased", "main", hub.address)
 
 

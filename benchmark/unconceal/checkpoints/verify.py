@@ -86,6 +86,9 @@ def _difference(component: str, key: str, base: Tensor, new: Tensor, source: str
     if new.shape != base.shape:
         consequence = f"{component} {key!r} has shape {tuple(new.shape)}, the base {tuple(base.shape)}, so it is {OTHER}"
         raise CheckFailed(source, consequence, ELSEWHERE)
+    if base.is_floating_point() and not new.is_floating_point():
+        consequence = f"{component} {key!r} holds whole numbers ({str(new.dtype).removeprefix('torch.')}) where the base has weights"
+        raise CheckFailed(source, consequence, "export the weights again in float32")
     here = new.to(base.device)
     # A finite sum has finite terms; the reverse need not hold, so only then every element is looked at.
     doubtful = here.dtype != base.dtype or not here.sum(dtype=torch.float32).isfinite()
@@ -100,7 +103,8 @@ def _difference(component: str, key: str, base: Tensor, new: Tensor, source: str
 def squared(tensor: Tensor) -> float:
     """‖tensor‖²."""
     flat = tensor.float().flatten()
-    return float(flat.dot(flat))
+    found = float(flat.dot(flat))
+    return found if found < float("inf") else float(flat.double().dot(flat.double()))
 
 
 def _same(base: Tensor, new: Tensor) -> bool:
