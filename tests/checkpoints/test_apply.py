@@ -14,11 +14,11 @@ from torch import Tensor
 
 from pipelines import tiny_pipeline
 from unconceal.checkpoints.apply import apply
-from unconceal.checkpoints.names import COMPONENTS
 from unconceal.checkpoints.pipeline import load_base
 from unconceal.errors import CheckFailed
 
 OTHER_SEED = 7
+COMPONENTS = ("unet", "text_encoder", "vae")
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_the_base_under_another_name_is_refused(base: StableDiffusionPipeline, f
     refused(base, saved(tmp_path / "x.safetensors", unet_of(base)), "equals the base")
     halved = {key: value.half() for key, value in unet_of(base).items()}
     refused(base, saved(tmp_path / "half.safetensors", halved), "equals the base")
-    refused(base, saved(tmp_path / "empty.safetensors", {}), "holds no tensor")
+    refused(base, saved(tmp_path / "empty.safetensors", {}), "no known format .*: it holds no tensor")
 
 
 def test_a_tiny_change_in_any_component_is_accepted(base: StableDiffusionPipeline, folders: tuple[Path, Path], tmp_path: Path) -> None:

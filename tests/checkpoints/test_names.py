@@ -6,14 +6,15 @@ import pytest
 import torch
 
 from pipelines import tiny_pipeline
-from unconceal.checkpoints.names import COMPONENTS, by_component, component_of, respelled
+from unconceal.checkpoints.names import by_component, component_of, parts_of, respelled
 from unconceal.errors import CheckFailed
 
 
 def test_every_key_of_a_real_pipeline_finds_its_component(tmp_path: Path) -> None:
     pipe = tiny_pipeline(tmp_path)
-    for name in COMPONENTS:
-        for key in getattr(pipe, name).state_dict():
+    assert set(parts_of(pipe)) == {"unet", "text_encoder", "vae"}
+    for name, part in parts_of(pipe).items():
+        for key in part.state_dict():
             assert component_of(key) == name and component_of(f"{name}.{key}") == name
 
 

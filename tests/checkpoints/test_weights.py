@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from unconceal.checkpoints import weights
+from unconceal.checkpoints import folders, weights
 from unconceal.errors import CheckFailed
 
 
@@ -26,7 +26,7 @@ def test_every_suffix_reads_back(tmp_path: Path, suffix: str) -> None:
     else:
         torch.save(state, path)
     read = weights.read_file(path)
-    assert read["a"].dtype == torch.float16 and torch.equal(read["a"], state["a"])
+    assert read.flat["a"].dtype == torch.float16 and torch.equal(read.flat["a"], state["a"])
 
 
 def test_a_pickle_with_code_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,11 +47,24 @@ def test_damaged_files_are_refused(tmp_path: Path, suffix: str, content: bytes) 
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [[torch.ones(1)], {"unet": {"conv_in.weight": torch.ones(1)}}, {"step": 3}])
-def test_anything_but_a_table_of_tensors_is_refused(tmp_path: Path, value: object) -> None:
+@pytest.mark.parametrize("value", [[torch.ones(1)], {"step": 3}, torch.ones(2), {"deep": {"deeper": {"a": torch.ones(1)}}}])
+def test_anything_but_tables_of_tensors_is_refused(tmp_path: Path, value: object) -> None:
     torch.save(value, tmp_path / "x.pt")
-    with pytest.raises(CheckFailed, match="flat table"):
+    with pytest.raises(CheckFailed, match="named tensors"):
         weights.read_file(tmp_path / "x.pt")
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_what_a_trainer_wraps_is_unwrapped_and_the_rest_is_named(tmp_path: Path, archive: bool) -> None:
+    saved = {"state_dict": {"a": torch.ones(2)}, "epoch": 3, "optimizer_states": [{"lr": 0.1}]}
+    torch.save(saved, tmp_path / "x.ckpt", _use_new_zipfile_serialization=archive)
+    found = weights.read_file(tmp_path / "x.ckpt")
+    assert set(found.tables) == {""} and torch.equal(found.flat["a"], torch.ones(2)) and found.ignored == ("epoch", "optimizer_states")
+
+
+def test_tables_keep_their_names(tmp_path: Path) -> None:
+    torch.save({"unet": {"a": torch.ones(1)}, "text_encoder": {"b": torch.ones(1)}}, tmp_path / "delta.bin")
+    assert set(weights.read_file(tmp_path / "delta.bin").tables) == {"unet", "text_encoder"}
 
 
 def test_a_huge_file_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +82,7 @@ def test_shards_are_joined(tmp_path: Path) -> None:
     save_file({"a": torch.ones(1)}, tmp_path / "model-1.safetensors")
     save_file({"b": torch.zeros(1)}, tmp_path / "model-2.safetensors")
     sharded(tmp_path, {"a": "model-1.safetensors", "b": "model-2.safetensors"})
-    assert weights.holds_weights(tmp_path) and set(weights.read_folder(tmp_path)) == {"a", "b"}
+    assert folders.holds_weights(tmp_path) and set(folders.read_folder(tmp_path, tmp_path)) == {"a", "b"}
 
 
 @pytest.mark.parametrize("shard", ["../secret.safetensors", "/etc/passwd", "absent.safetensors", "model.py"])
@@ -80,11 +93,11 @@ def test_a_listing_cannot_leave_its_folder(tmp_path: Path, shard: str) -> None:
     (folder / "model.py").touch()
     sharded(folder, {"a": shard})
     with pytest.raises(CheckFailed, match="no weights file of its folder"):
-        weights.read_folder(folder)
+        folders.read_folder(folder, folder)
 
 
 def test_the_training_copy_is_not_mistaken_for_the_model(tmp_path: Path) -> None:
     save_file({"a": torch.ones(1)}, tmp_path / "diffusion_pytorch_model.non_ema.safetensors")
-    assert not weights.holds_weights(tmp_path)
+    assert not folders.holds_weights(tmp_path)
     with pytest.raises(CheckFailed, match="holds no weights"):
-        weights.read_folder(tmp_path)
+        folders.read_folder(tmp_path, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -82,3 +83,53 @@ def test_check_loads_the_weights(data_root: Path, monkeypatch: pytest.MonkeyPatc
         assert result.exit_code == (0 if said == "ok" else 1)
     weights.unlink()
     assert "does not exist" in json.loads(submissions(data_root, "check", "--json").stdout)[0]["result"]
+
+
+def test_new_asks_and_writes(data_root: Path) -> None:
+    said = "tiny\nmy-method\nMine\nIt unlearns.\n\n\nMIT\n\nsomeone/erased@main/esd.pt\n"
+    result = CliRunner().invoke(main, ["submissions", "new", "--root", str(data_root)], input=said)
+    assert result.exit_code == 0, result.output
+    assert "submissions pin my-method" in result.output
+    rows = {row["submission"]: row for row in json.loads(submissions(data_root, "list", "--json").stdout)}
+    assert rows["my-method"]["drafts"] == ["object/star"] and rows["esd-x"]["drafts"] == []
+    refused = submissions(data_root, "check", "my-method")
+    assert refused.exit_code in (1, 3)
+
+
+def test_pin_writes_commit_and_digest(data_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    from hub.server import Hub, serving
+
+    path = data_root / "submissions/tiny/esd-x.yaml"
+    there = "repo: someone/erased  # theirs\n    revision: main\n    file: x.pt"
+    path.write_text(path.read_text().replace("path: submissions/tiny/weights/star.safetensors", there))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    served = Hub()
+    commit = served.add("someone/erased", {"x.pt": b"weights"})
+    with serving(served):
+        monkeypatch.setattr(constants, "ENDPOINT", served.address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", served.address + "/{repo_id}/resolve/{revision}/{filename}")
+        result = submissions(data_root, "pin", "esd-x")
+        assert result.exit_code == 0, result.output
+        assert "pinned already" in submissions(data_root, "pin", "esd-x").stdout
+    pinned = path.read_text()
+    assert f"revision: {commit}" in pinned and f"sha256: {hashlib.sha256(b'weights').hexdigest()}" in pinned and "# theirs" in pinned
+
+
+def test_render_draws_base_and_checkpoint(data_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from PIL import Image
+    from safetensors.torch import save_file
+
+    from pipelines import tiny_pipeline
+
+    monkeypatch.setattr("unconceal.paths.PACKAGE", tmp_path)
+    pipe = tiny_pipeline(tmp_path / "miniature/weights/base")
+    weights = data_root / "submissions/tiny/weights/star.safetensors"
+    weights.parent.mkdir()
+    save_file({key: value + 1 for key, value in pipe.unet.state_dict().items() if "attn2.to_k" in key}, weights)
+    result = submissions(data_root, "check", "--render", str(tmp_path / "pictures"), "--json")
+    (row,) = json.loads(result.stdout)
+    assert row["result"] == "ok" and Image.open(row["picture"]).size == (128, 64)
+    assert submissions(data_root, "check", "--render", "x", "--no-weights").exit_code == 2

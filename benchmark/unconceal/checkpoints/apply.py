@@ -1,41 +1,53 @@
-"""Put a released checkpoint on the base: only what it changes is copied."""
+"""Put a released checkpoint on the base: only what it changes is exchanged, everything else is shared."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 from torch import nn
 
+from unconceal.checkpoints.folders import inside
 from unconceal.checkpoints.formats import FORMATS
-from unconceal.checkpoints.names import StateDict, respelled
-from unconceal.checkpoints.verify import check_change, check_configs, verify
+from unconceal.checkpoints.names import StateDict, parts_of, respelled
+from unconceal.checkpoints.release import Membrane, Opened, opened
+from unconceal.checkpoints.verify import check_change, check_configs, verify, verify_membrane
+from unconceal.checkpoints.weights import Weights, shortened
 from unconceal.errors import CheckFailed
-from unconceal.specs.digests import path_digest
+from unconceal.hub.layout import checkpoint_digest
 from unconceal.specs.record import ComponentRecord
 
 ORIGINAL = "original"
+Pipeline = TypeVar("Pipeline", bound=DiffusionPipeline)
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What was applied: the format found, the SHA-256 of the file or folder, and what it did to each component it names."""
+    """What was applied: the format found, the SHA-256 of the file or folder, and what it did to each component it names.
+
+    ``left_out``: what the checkpoint holds beside, in words. ``membrane``: a network that acts beside the pipeline, prompt by prompt;
+    give it to :class:`unconceal.diffusion.model.Model`.
+    """
 
     format: str
     sha256: str | None = None
     components: dict[str, ComponentRecord] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    membrane: Membrane | None = None
 
 
 def apply(
-    pipe: StableDiffusionPipeline, checkpoint: Path | None, format: str = "auto", sha256: str | None = None
-) -> tuple[StableDiffusionPipeline, Applied]:
+    pipe: Pipeline, checkpoint: Path | None, format: str = "auto", sha256: str | None = None, component: str | None = None
+) -> tuple[Pipeline, Applied]:
     """θ* and the proof that it is the checkpoint. ``pipe``, the base θ, stays as it is and shares what θ* leaves unchanged.
 
-    ``format`` "original" gives θ back. ``sha256``: what the checkpoint must digest to.
+    ``format`` "original" gives θ back. ``sha256``: what the checkpoint must digest to. ``component``: whose weights they are, where
+    the keys do not tell (a second text encoder's look like the first's).
 
     Raises:
         CheckFailed: the checkpoint is missing, altered, in no known format, of another architecture, not finite, or equal to θ.
@@ -44,58 +56,96 @@ def apply(
         return pipe, Applied(ORIGINAL)
     if checkpoint is None or not checkpoint.exists():
         raise CheckFailed(str(checkpoint), "does not exist, so there is nothing to evaluate", "correct the path, or download the weights")
-    name, digest = detect(checkpoint) if format == "auto" else format, path_digest(checkpoint)
+    if checkpoint.is_dir():
+        for path in checkpoint.rglob("*"):
+            inside(path, checkpoint)
+    digest = checkpoint_digest(checkpoint)
     if sha256 is not None and digest != sha256:
         consequence = f"has SHA-256 {digest[:12]}…, the submission promises {sha256[:12]}…, so it is not the file that was submitted"
         raise CheckFailed(str(checkpoint), consequence, "restore the file, or pin the submission again")
-    return _put(pipe, checkpoint, name, digest)
+    found = opened(checkpoint)
+    return _put(pipe, found, _format_of(found, checkpoint, format), str(checkpoint), digest, component)
 
 
 def detect(checkpoint: Path) -> str:
-    """The first format of ``FORMATS`` that the path is in.
+    """The format that a path is in, from what it holds.
 
     Raises:
         CheckFailed: it is in none.
     """
-    for name, known in FORMATS.items():
-        if known.detect(checkpoint):
-            return name
-    raise CheckFailed(str(checkpoint), f"is in no known format ({', '.join(FORMATS)})", "release it in one of them")
+    return _format_of(opened(checkpoint), checkpoint, "auto")
 
 
-def _put(pipe: StableDiffusionPipeline, checkpoint: Path, name: str, digest: str) -> tuple[StableDiffusionPipeline, Applied]:
-    if not FORMATS[name].detect(checkpoint):
-        raise CheckFailed(str(checkpoint), f"is not in the format {name!r} that the submission names", "correct it, or say format: auto")
-    if checkpoint.is_dir():
-        check_configs(pipe, checkpoint)
-    parts = FORMATS[name].read(checkpoint)
+def _format_of(found: Opened, checkpoint: Path, named: str) -> str:
+    fitting = [name for name, known in FORMATS.items() if known.detect(found)]
+    if named != "auto" and named not in fitting:
+        raise CheckFailed(str(checkpoint), f"is not in the format {named!r} that the submission names", "correct it, or say format: auto")
+    if not fitting:
+        holds = (
+            ("no tensor" if not found.tables else f"{shortened(next(iter(found.flat or found.tables)))!r}")
+            if isinstance(found, Weights)
+            else ""
+        )
+        consequence = f"is in no known format ({', '.join(FORMATS)})" + (f": it holds {holds}" if holds else "")
+        raise CheckFailed(str(checkpoint), consequence, "release it in one of them")
+    return fitting[0] if named == "auto" else named
+
+
+def _put(pipe: Pipeline, found: Opened, name: str, source: str, digest: str, component: str | None) -> tuple[Pipeline, Applied]:
+    if isinstance(found, Path):
+        check_configs(pipe, found)
+    base = parts_of(pipe)
+    release = FORMATS[name].read(found, base)
     records: dict[str, ComponentRecord] = {}
-    for component, state in parts.items():
-        base = getattr(pipe, component).state_dict()
-        parts[component] = respelled(component, state, base)
-        records[component] = verify(component, base, parts[component], FORMATS[name].whole, str(checkpoint))
-    check_change(records, str(checkpoint))
-    changed = {component: _changed(getattr(pipe, component), parts[component]) for component, record in records.items() if record.changed}
-    return _sharing(pipe, changed), Applied(name, digest, records)
+    changed: dict[str, nn.Module] = {}
+    for part, state in _meant(release.tensors, component, source).items():
+        if part not in base:
+            raise CheckFailed(source, f"holds a {part}, which the base does not have", "submit it to a suite of its own base")
+        ours = base[part].state_dict()
+        theirs = respelled(part, state, ours)
+        records[part] = verify(part, ours, theirs, release.whole, source)
+        if records[part].changed:
+            changed[part] = exchanged(base[part], {key: tensor for key, tensor in theirs.items() if key in ours})
+    if release.membrane is not None:
+        records[release.membrane.component] = verify_membrane(release.membrane, base)
+    check_change(records, source, release.left_out)
+    return _sharing(pipe, changed), Applied(name, digest, records, release.left_out, release.membrane)
+
+
+def _meant(tensors: dict[str, StateDict], component: str | None, source: str) -> dict[str, StateDict]:
+    """The tensors under the component that the submission names for them."""
+    if component is None or component in tensors:
+        return tensors
+    if len(tensors) != 1:
+        held = ", ".join(tensors) or "none"
+        raise CheckFailed(source, f"holds weights of several components ({held}), none of them {component}", "leave `component` out")
+    (state,) = tensors.values()
+    return {component: state}
 
 
 @torch.no_grad()
-def _changed(module: nn.Module, state: StateDict) -> nn.Module:
-    """A copy of a module with the tensors of ``state`` in the module's own precision and place."""
-    new = copy.deepcopy(module)
-    own = new.state_dict()
+def exchanged(module: nn.Module, state: StateDict) -> nn.Module:
+    """A module of the same structure with the tensors of ``state`` in the module's own precision and place, and the rest shared.
+
+    Nothing is copied that need not be: tensors that lie on the disk in the right precision stay there.
+    """
+    new = copy.deepcopy(module, {id(tensor): tensor for tensor in chain(module.parameters(), module.buffers())})
     for key, tensor in state.items():
-        if key in own:
-            own[key].copy_(tensor)
+        owner, _, name = key.rpartition(".")
+        place = new.get_submodule(owner)
+        ours = getattr(place, name)
+        theirs = tensor.to(ours.device, ours.dtype)
+        setattr(place, name, nn.Parameter(theirs, requires_grad=False) if isinstance(ours, nn.Parameter) else theirs)
     return new
 
 
-def _sharing(pipe: StableDiffusionPipeline, changed: dict[str, nn.Module]) -> StableDiffusionPipeline:
+def _sharing(pipe: Pipeline, changed: dict[str, nn.Module]) -> Pipeline:
     """A pipeline of the changed components, a scheduler of its own (schedulers keep state), and everything else of ``pipe``."""
     base: Any = pipe
-    library: Any = StableDiffusionPipeline
-    parts = {**base.components, **changed, "scheduler": type(base.scheduler).from_config(base.scheduler.config)}
-    new = library(**parts, requires_safety_checker=False)
+    scheduler = type(base.scheduler).from_config(base.scheduler.config)
+    parts = {**base.components, **changed, "scheduler": scheduler}
+    if "safety_checker" in parts:
+        parts |= {"safety_checker": None, "requires_safety_checker": False}
+    new: Pipeline = type(base)(**parts)
     new.set_progress_bar_config(disable=True)
-    sharing: StableDiffusionPipeline = new
-    return sharing
+    return new

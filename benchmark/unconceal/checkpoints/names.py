@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from torch import Tensor
+from diffusers import DiffusionPipeline
+from torch import Tensor, nn
 
 from unconceal.errors import CheckFailed
 
 StateDict = dict[str, Tensor]
+Base = Mapping[str, nn.Module]
+"""The components of the base that a checkpoint may change, by diffusers' names."""
 
-COMPONENTS = ("unet", "text_encoder", "vae")
-"""What a checkpoint may change, by diffusers' names."""
+COMPONENTS = ("unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae")
 
 BARE: dict[str, tuple[str, ...]] = {
-    "unet": ("conv_in.", "time_embedding.", "down_blocks.", "mid_block.", "up_blocks.", "conv_norm_out.", "conv_out."),
+    "unet": (
+        "conv_in.", "time_embedding.", "add_embedding.", "down_blocks.", "mid_block.", "up_blocks.", "conv_norm_out.", "conv_out.",
+    ),
+    "transformer": (
+        "transformer_blocks.", "single_transformer_blocks.", "context_embedder.", "x_embedder.", "time_text_embed.", "norm_out.",
+        "proj_out.", "pos_embed.",
+    ),
     "text_encoder": ("text_model.", "embeddings.", "encoder.layers.", "final_layer_norm."),
     "vae": ("encoder.conv_", "encoder.down_blocks.", "encoder.mid_block.", "decoder.", "quant_conv.", "post_quant_conv."),
-}
+}  # fmt: skip
 """How the keys of a component begin when they carry no component prefix."""
 
 LEFTOVERS = ("embeddings.position_ids",)
@@ -27,8 +35,13 @@ RENAMED = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_a
 """Old spelling of the VAE's attention: new spelling."""
 
 
+def parts_of(pipe: DiffusionPipeline) -> Base:
+    """What of a pipeline a checkpoint may change. A safety checker is not among it: it filters pictures and forgets nothing."""
+    return {name: part for name in COMPONENTS if isinstance(part := getattr(pipe, name, None), nn.Module)}
+
+
 def component_of(key: str) -> str | None:
-    """The component a key belongs to; None when it is no key of a Stable Diffusion pipeline in diffusers' layout."""
+    """The component a key belongs to; None when it is no key of a pipeline in diffusers' layout."""
     for component in COMPONENTS:
         if key.startswith(f"{component}."):
             return component
@@ -45,7 +58,7 @@ def by_component(state: StateDict, source: str) -> dict[str, StateDict]:
     unknown = [key for key in state if component_of(key) is None]
     if unknown:
         consequence = f"{len(unknown)} of {len(state)} keys belong to no part of a diffusers pipeline, e.g. {unknown[0]!r}"
-        raise CheckFailed(source, consequence, "release UNet, text encoder or VAE weights under diffusers' keys")
+        raise CheckFailed(source, consequence, "release weights of UNet, transformer, text encoder or VAE under diffusers' keys")
     for key, tensor in state.items():
         component = component_of(key)
         assert component
@@ -61,7 +74,7 @@ def respelled(component: str, state: StateDict, base: Collection[str]) -> StateD
 def _respelled(component: str, key: str, base: Collection[str]) -> str:
     if key in base:
         return key
-    if component == "text_encoder":
+    if component.startswith("text_encoder"):
         bare = key.removeprefix("text_model.")
         return bare if bare in base else f"text_model.{bare}"
     if component == "vae":

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
-from unconceal.checkpoints.names import COMPONENTS
+from unconceal.checkpoints.names import parts_of
 from unconceal.errors import EnvironmentFault
 from unconceal.progress import quiet
 
@@ -38,8 +38,8 @@ def load_base(folder: Path, device: str | torch.device = "cpu", dtype: torch.dty
     # Clipping belongs to pixel models; configs written for other schedulers leave it at DDIM's default, which clips.
     schedulers: Any = DDIMScheduler
     pipe.scheduler = schedulers.from_config(pipe.scheduler.config, clip_sample=False)
-    for name in COMPONENTS:
-        module = getattr(pipe, name).to(device)
+    for part in parts_of(pipe).values():
+        module = part.to(device)
         # transformers keeps the stored precision while diffusers does not: without this a text encoder stays fp16.
         if module.dtype != dtype:
             module.to(dtype=dtype)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 from torch import Tensor
 
-from unconceal.checkpoints.names import COMPONENTS, LEFTOVERS, StateDict
+from unconceal.checkpoints.folders import read_json
+from unconceal.checkpoints.names import LEFTOVERS, Base, StateDict
+from unconceal.checkpoints.release import Membrane
+from unconceal.checkpoints.weights import shortened
 from unconceal.errors import CheckFailed
 from unconceal.specs.record import ComponentRecord
 
@@ -18,6 +23,7 @@ COARSENESS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 UNSEEN_BY_SHAPE: dict[str, tuple[str, ...]] = {
     "unet": ("attention_head_dim", "num_attention_heads", "norm_num_groups", "act_fn", "resnet_time_scale_shift"),
+    "transformer": ("attention_head_dim", "num_attention_heads", "guidance_embeds"),
     "text_encoder": ("num_attention_heads", "hidden_act"),
     "vae": ("norm_num_groups", "act_fn", "scaling_factor", "shift_factor"),
     "scheduler": ("prediction_type", "num_train_timesteps", "beta_schedule", "beta_start", "beta_end"),
@@ -26,7 +32,7 @@ UNSEEN_BY_SHAPE: dict[str, tuple[str, ...]] = {
 OTHER, ELSEWHERE = "another architecture", "submit it to a suite of its own base"
 
 
-def check_configs(pipe: StableDiffusionPipeline, folder: Path) -> None:
+def check_configs(pipe: DiffusionPipeline, folder: Path) -> None:
     """Compare what a released folder says of itself with the base, where shapes can't tell.
 
     Raises:
@@ -34,22 +40,21 @@ def check_configs(pipe: StableDiffusionPipeline, folder: Path) -> None:
     """
     for part, settings in UNSEEN_BY_SHAPE.items():
         path = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
-        if not path.is_file():
+        if not path.is_file() or getattr(pipe, part, None) is None:
             continue
-        stated, config = _read_config(path), getattr(pipe, part).config
-        ours = config.to_dict() if part == "text_encoder" else config
+        stated, config = read_json(path, folder), getattr(pipe, part).config
+        ours = config.to_dict() if part.startswith("text_encoder") else config
         for key in settings:
             if key in stated and key in ours and stated[key] != json.loads(json.dumps(ours[key])):
-                consequence = f"says {key} {stated[key]!r} where the base has {ours[key]!r}, so it is {OTHER}"
+                consequence = f"says {key} {shortened(repr(stated[key]))} where the base has {ours[key]!r}, so it is {OTHER}"
                 raise CheckFailed(str(path), consequence, ELSEWHERE)
 
 
-def _read_config(path: Path) -> dict[str, object]:
-    try:
-        stated = json.loads(path.read_text())
-    except ValueError as error:
-        raise CheckFailed(str(path), f"is no JSON ({error})", "export the model again") from error
-    return stated if isinstance(stated, dict) else {}
+class Difference(NamedTuple):
+    """Of one tensor: whether it is another, and ‖new − base‖²."""
+
+    changed: bool
+    squared: float
 
 
 def verify(component: str, base: StateDict, state: StateDict, whole: bool, source: str) -> ComponentRecord:
@@ -68,42 +73,65 @@ def verify(component: str, base: StateDict, state: StateDict, whole: bool, sourc
     if whole and missing:
         consequence = f"{len(missing)} of {len(base)} {component} tensors are missing, e.g. {missing[0]!r}"
         raise CheckFailed(source, consequence, "export the whole component, or release the changed tensors as one state dict")
-    changed = 0
-    moved = torch.zeros((), dtype=torch.float64)
-    for key in matched:
-        _check_tensor(component, key, base[key], state[key], source)
-        changed += not _same(base[key], state[key])
-        moved += (state[key].to(base[key].device).float() - base[key].float()).square().sum(dtype=torch.float64).cpu()
-    size = sum(float(tensor.float().square().sum(dtype=torch.float64)) for tensor in base.values())
-    relative = float(moved.sqrt()) / max(size**0.5, torch.finfo(torch.float32).tiny)
+    differences = [_difference(component, key, base[key], state[key], source) for key in matched]
+    size = sum(squared(tensor) for tensor in base.values())
+    relative = (sum(difference.squared for difference in differences) / max(size, torch.finfo(torch.float32).tiny)) ** 0.5
     return ComponentRecord(
-        matched=len(matched), missing=len(missing), unexpected=len(unexpected), changed=changed, relative_change=relative
-    )
+        matched=len(matched), missing=len(missing), unexpected=len(unexpected), changed=sum(found.changed for found in differences),
+        relative_change=relative,
+    )  # fmt: skip
 
 
-def _check_tensor(component: str, key: str, base: Tensor, new: Tensor, source: str) -> None:
+def _difference(component: str, key: str, base: Tensor, new: Tensor, source: str) -> Difference:
     if new.shape != base.shape:
         consequence = f"{component} {key!r} has shape {tuple(new.shape)}, the base {tuple(base.shape)}, so it is {OTHER}"
         raise CheckFailed(source, consequence, ELSEWHERE)
-    if not new.to(base.dtype).isfinite().all():
+    if base.is_floating_point() and not new.is_floating_point():
+        consequence = f"{component} {key!r} holds whole numbers ({str(new.dtype).removeprefix('torch.')}) where the base has weights"
+        raise CheckFailed(source, consequence, "export the weights again in float32")
+    here = new.to(base.device)
+    # A finite sum has finite terms; the reverse need not hold, so only then every element is looked at.
+    doubtful = here.dtype != base.dtype or not here.sum(dtype=torch.float32).isfinite()
+    if doubtful and not here.to(base.dtype).isfinite().all():
         consequence = f"{component} {key!r} holds NaN or infinite weights in {base.dtype}, so every picture would be noise"
         raise CheckFailed(source, consequence, "export the weights again in float32 and check the training")
+    if _same(base, here):
+        return Difference(False, squared(here.float() - base.float()) if here.dtype != base.dtype else 0.0)
+    return Difference(True, squared(here.float() - base.float()))
+
+
+def squared(tensor: Tensor) -> float:
+    """‖tensor‖²."""
+    flat = tensor.float().flatten()
+    found = float(flat.dot(flat))
+    return found if found < float("inf") else float(flat.double().dot(flat.double()))
 
 
 def _same(base: Tensor, new: Tensor) -> bool:
     """Equal up to the coarser of the two precisions: a base that was merely stored as fp16 is no unlearned model."""
     coarse = max(base.dtype, new.dtype, key=lambda dtype: COARSENESS.index(dtype) if dtype in COARSENESS else -1)
-    return bool(torch.equal(base.to(coarse).cpu(), new.to(coarse).cpu()))
+    return torch.equal(base.to(coarse), new.to(coarse))
 
 
-def check_change(components: dict[str, ComponentRecord], source: str) -> None:
+def verify_membrane(membrane: Membrane, base: Base) -> ComponentRecord:
+    """What a network beside the base would add to it at full strength: its modules for tensors."""
+    weights = base[membrane.component].state_dict()
+    added = [squared(update.product(tuple(weights[f"{name}.weight"].shape))) for name, update in membrane.updates.items()]
+    size = sum(squared(tensor) for tensor in weights.values())
+    changed = sum(square > 0 for square in added)
+    relative = (sum(added) / max(size, torch.finfo(torch.float32).tiny)) ** 0.5
+    return ComponentRecord(matched=len(added), missing=len(weights) - len(added), unexpected=0, changed=changed, relative_change=relative)
+
+
+def check_change(components: dict[str, ComponentRecord], source: str, left_out: Sequence[str] = ()) -> None:
     """Refuse a checkpoint that changes nothing.
 
     Raises:
         CheckFailed: it names no tensor of the base, or only tensors equal to the base's.
     """
     if not any(record.matched for record in components.values()):
-        raise CheckFailed(source, f"holds no tensor of {', '.join(COMPONENTS)}", "release weights under diffusers' keys")
+        raise CheckFailed(source, "holds no tensor of any part of the base", "release weights under diffusers' keys")
     if not any(record.changed for record in components.values()):
         consequence = f"equals the base in all {sum(record.matched for record in components.values())} tensors, so nothing was unlearned"
-        raise CheckFailed(source, consequence, "check which weights were exported (a common slip is the untouched EMA copy)")
+        besides = f" (left out: {'; '.join(left_out)})" if left_out else ""
+        raise CheckFailed(source, consequence + besides, "check which weights were exported (a common slip is the untouched EMA copy)")

@@ -11,13 +11,16 @@ import click
 
 from unconceal.cli.options import echo_rows, json_option, root_option
 from unconceal.errors import CheckFailed, UsageError
+from unconceal.hub.locate import locate
 from unconceal.paths import DataRoot, resolve_path
 from unconceal.specs.problems import SpecProblems
-from unconceal.specs.reading import all_submissions, load_submission, load_suite, strays, submission_files
+from unconceal.specs.reading import all_submissions, load_submission, load_suite, load_task, strays, submission_files, task_files
 from unconceal.specs.submission import Checkpoint, Submission
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
+
+    from unconceal.checkpoints.apply import Applied
 
 Row = dict[str, Any]
 
@@ -43,25 +46,36 @@ def list_(root: Path | None, as_json: bool) -> None:
 def _row(submission: Submission) -> Row:
     kind = "gold" if submission.is_gold else "control" if submission.is_control else "method"
     named = {"suite": submission.suite, "submission": submission.name, "kind": kind}
-    return {**named, "title": submission.title, "tasks": list(submission.checkpoints), "paper": submission.paper}
+    drafts = [task for task, checkpoint in submission.checkpoints.items() if checkpoint.is_draft]
+    return {**named, "title": submission.title, "tasks": list(submission.checkpoints), "drafts": drafts, "paper": submission.paper}
 
 
 @command.command()
 @click.argument("submissions", nargs=-1)
 @click.option("--task", "only", help="Check the checkpoint of one task only.")
 @click.option("--no-weights", is_flag=True, help="Check the files' fields only; load no weights.")
+@click.option(
+    "--render",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Draw one prompt with the base and with each checkpoint into this folder.",
+)
 @root_option
 @json_option
-def check(submissions: tuple[str, ...], only: str | None, no_weights: bool, root: Path | None, as_json: bool) -> None:
+def check(
+    submissions: tuple[str, ...], only: str | None, no_weights: bool, render: Path | None, root: Path | None, as_json: bool
+) -> None:  # fmt: skip
     """Check submissions: the file's fields, and that every checkpoint loads and changes the base.
 
     \b
     Example:  unconceal submissions check esd-x
+              unconceal submissions check esd-x --render pictures
               unconceal submissions check --no-weights
     """
+    if render and no_weights:
+        raise UsageError("--render with --no-weights", "asks for pictures of weights that are not loaded", "leave one of them out")
     data = DataRoot.find(root)
     found = [load_submission(data, name) for name in submissions] if submissions else _all(data)
-    judged = _declared if no_weights else partial(_applied, data)
+    judged = _declared if no_weights else partial(_applied, data, render)
     rows = [row for submission in found for row in judged(submission, only)]
     if only and not rows:
         raise UsageError(f"task {only!r}", "has no checkpoint in these submissions", "see `unconceal submissions list`")
@@ -87,25 +101,80 @@ def _declared(submission: Submission, only: str | None) -> Iterator[Row]:
             yield {"submission": submission.name, "task": task, "format": checkpoint.format, "result": "ok"}
 
 
-def _applied(root: DataRoot, submission: Submission, only: str | None) -> Iterator[Row]:
+def _applied(root: DataRoot, render: Path | None, submission: Submission, only: str | None) -> Iterator[Row]:
     """What each checkpoint did to the base, a row per task."""
     from unconceal.checkpoints.pipeline import load_base
 
-    pipe = load_base(resolve_path(load_suite(root, submission.suite).base.path, root))
-    for task, checkpoint in submission.checkpoints.items():
-        if only in (None, task):
-            yield {"submission": submission.name, "task": task, **_outcome(pipe, root, checkpoint)}
+    suite = load_suite(root, submission.suite)
+    pipe = load_base(resolve_path(suite.base.path, root))
+    for name, checkpoint in submission.checkpoints.items():
+        if only in (None, name):
+            row, applied, unlearned = _outcome(pipe, root, checkpoint)
+            if render and applied and unlearned:
+                from unconceal.evaluation.sanity import sanity_picture
+
+                task = load_task(root, f"{submission.suite}:{name}")
+                picture = render / f"{submission.name}.{task.concept}.png"
+                row |= sanity_picture(suite, task, pipe, unlearned, applied, picture)
+            yield {"submission": submission.name, "task": name, **row}
 
 
-def _outcome(pipe: StableDiffusionPipeline, root: DataRoot, checkpoint: Checkpoint) -> Row:
+def _outcome(
+    pipe: StableDiffusionPipeline, root: DataRoot, checkpoint: Checkpoint
+) -> tuple[Row, Applied | None, StableDiffusionPipeline | None]:
     from unconceal.checkpoints.apply import apply
 
-    path = resolve_path(checkpoint.path, root) if checkpoint.path else None
     try:
-        _, applied = apply(pipe, path, checkpoint.format, checkpoint.sha256)
+        unlearned, applied = apply(pipe, locate(checkpoint, root), checkpoint.format, checkpoint.sha256, checkpoint.component)
     except CheckFailed as error:
-        return {"format": checkpoint.format, "changed": None, "relative_change": None, "result": str(error)}
+        return {"format": checkpoint.format, "changed": None, "relative_change": None, "left_out": None, "result": str(error)}, None, None
     parts = applied.components.items()
     changed = [f"{name} {part.changed}/{part.matched}" for name, part in parts]
     change = [f"{name} {part.relative_change:.3g}" for name, part in parts]
-    return {"format": applied.format, "changed": changed, "relative_change": change, "result": "ok"}
+    row: Row = {"format": applied.format, "changed": changed, "relative_change": change, "left_out": list(applied.left_out), "result": "ok"}
+    return row, applied, unlearned
+
+
+@command.command()
+@click.argument("submissions", nargs=-1, required=True, metavar="SUBMISSION…")
+@root_option
+def pin(submissions: tuple[str, ...], root: Path | None) -> None:
+    """Resolve branches on the Hub to commits, download the weights, and write commits and digests into the files.
+
+    \b
+    Example:  unconceal submissions pin my-method
+    """
+    from unconceal.hub.pin import pin as pin_one
+
+    data = DataRoot.find(root)
+    if data.read_only:
+        raise UsageError("the packaged submissions", "cannot be written", "work in a clone, or name a folder with --root")
+    for name in submissions:
+        changed = pin_one(data, load_submission(data, name))
+        for place, value in changed.items():
+            click.echo(f"{name}: {place} = {value}")
+        if not changed:
+            click.echo(f"{name}: pinned already")
+
+
+@command.command()
+@root_option
+def new(root: Path | None) -> None:
+    """Ask for a method and its checkpoints, and write a submission.
+
+    \b
+    Example:  unconceal submissions new
+    """
+    from unconceal.specs.drafting import answered, checkpoint_of, suite_choice, write_submission
+
+    data = DataRoot.find(root)
+    if data.read_only:
+        raise UsageError("the packaged submissions", "cannot be written", "work in a clone, or name a folder with --root")
+    suite = click.prompt("Suite", type=click.Choice(list(suite_choice(data))), default=suite_choice(data)[0])
+    fields = {name: click.prompt(asked, default="" if optional else None, show_default=False) for name, asked, optional in answered()}
+    click.echo("Weights for each task: owner/name@revision, owner/name@revision/file, or a path in the data root; empty: none.")
+    tasks = [name for of, name, _ in task_files(data) if of == suite]
+    said = {task: click.prompt(f"  {task}", default="", show_default=False) for task in tasks}
+    checkpoints = {task: checkpoint_of(text) for task, text in said.items() if text.strip()}
+    path = write_submission(data, suite, fields, checkpoints)
+    click.echo(f"{path}: written. Next: `unconceal submissions pin {fields['name']}`, then `unconceal submissions check {fields['name']}`.")

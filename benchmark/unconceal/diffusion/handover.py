@@ -12,6 +12,7 @@ from typing import Literal
 
 import torch
 
+from unconceal.diffusion.condition import Told, joined
 from unconceal.diffusion.model import Model
 
 Arm = Literal["prompt", "empty"]
@@ -34,9 +35,9 @@ class Trajectory:
     """Rows that went through the UNet."""
 
 
-def guided(model: Model, latents: torch.Tensor, t: torch.Tensor, words: torch.Tensor, empty: torch.Tensor, batch: int) -> torch.Tensor:
+def guided(model: Model, latents: torch.Tensor, t: torch.Tensor, told: Told, batch: int) -> torch.Tensor:
     """ε with classifier-free guidance: ε(∅) + w · (ε(c) − ε(∅))."""
-    both = model.epsilon(torch.cat([latents, latents]), t, torch.cat([empty, words]), batch)
+    both = model.epsilon(torch.cat([latents, latents]), t, joined([told.negative, told.prompt]), batch)
     unconditional, conditional = both.chunk(2)
     return unconditional + model.guidance * (conditional - unconditional)
 
@@ -45,12 +46,12 @@ def guided(model: Model, latents: torch.Tensor, t: torch.Tensor, words: torch.Te
 def run_original(model: Model, prompts: Sequence[str], seeds: Sequence[int], keep: Sequence[int], batch: int = 128) -> Trajectory:
     """θ from noise to picture, keeping the latents after each k of ``keep``."""
     scheduler = model.scheduler()
-    words, empty = model.embed(prompts)
+    told = model.embed(prompts)
     x = model.noise(seeds)
     latents, clean = {0: x}, {}
     last = max(keep)
     for i, t in enumerate(scheduler.timesteps[:last]):
-        step = scheduler.step(guided(model, x, t, words, empty, batch), t, x)
+        step = scheduler.step(guided(model, x, t, told, batch), t, x)
         x = step.prev_sample
         if i + 1 in keep:
             latents[i + 1], clean[i + 1] = x, step.pred_original_sample
@@ -66,7 +67,7 @@ def hand_over(
     Returns the finished latents per branch and the rows that went through the UNet. k = steps is left as it is.
     """
     scheduler = model.scheduler()
-    words, empty = model.embed(prompts)
+    told = model.embed(prompts)
     n = len(prompts)
     running: dict[Branch, torch.Tensor] = {}
     evaluations = 0
@@ -77,7 +78,7 @@ def hand_over(
         branches = sorted(running, key=lambda branch: branch[0] == "empty")
         guided_rows = sum(n for arm, _ in branches if arm == "prompt")
         x = torch.cat([running[branch] for branch in branches])
-        eps = both_arms(model, x, t, words, empty, guided_rows, batch)
+        eps = both_arms(model, x, t, told, guided_rows, batch)
         evaluations += len(x) + guided_rows
         x = scheduler.step(eps, t, x).prev_sample
         running = dict(zip(branches, x.split(n), strict=True))
@@ -85,14 +86,13 @@ def hand_over(
     return running, evaluations
 
 
-def both_arms(
-    model: Model, x: torch.Tensor, t: torch.Tensor, words: torch.Tensor, empty: torch.Tensor, guided_rows: int, batch: int
-) -> torch.Tensor:
+def both_arms(model: Model, x: torch.Tensor, t: torch.Tensor, told: Told, guided_rows: int, batch: int) -> torch.Tensor:
     """ε of all rows in one sweep: the first ``guided_rows`` with prompt and guidance, the rest with the empty prompt alone."""
-    n = len(words)
-    with_prompt = words.repeat(guided_rows // n, 1, 1)
-    without = empty.repeat(len(x) // n, 1, 1)
-    eps = model.epsilon(torch.cat([x, x[:guided_rows]]), t, torch.cat([without, with_prompt]), batch)
+    n = len(told.prompt.words)
+    guided_times, empty_times = guided_rows // n, (len(x) - guided_rows) // n
+    parts = [(told.negative, guided_times), (told.empty, empty_times), (told.prompt, guided_times)]
+    condition = joined([part.repeat(times) for part, times in parts if times])
+    eps = model.epsilon(torch.cat([x, x[:guided_rows]]), t, condition, batch)
     unconditional, conditional = eps[: len(x)], eps[len(x) :]
     steered = unconditional[:guided_rows] + model.guidance * (conditional - unconditional[:guided_rows])
     return torch.cat([steered, unconditional[guided_rows:]])

@@ -10,6 +10,9 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from numpy.typing import NDArray
 
+from unconceal.checkpoints.release import Membrane
+from unconceal.diffusion.condition import Condition, Told
+from unconceal.diffusion.membrane import acting, strengths
 from unconceal.errors import CheckFailed
 
 LATENT_TOLERANCE = 0.05
@@ -23,6 +26,8 @@ class Model:
     pipe: StableDiffusionPipeline
     steps: int
     guidance: float
+    membrane: Membrane | None = None
+    """A network that acts beside the UNet, as strongly as the prompt asks for."""
 
     @property
     def device(self) -> torch.device:
@@ -40,10 +45,19 @@ class Model:
         return made
 
     @torch.inference_mode()
-    def embed(self, prompts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Embeddings of the prompts and of as many empty prompts, each (n, tokens, width), by this model's text encoder."""
+    def embed(self, prompts: Sequence[str]) -> Told:
+        """What n prompts tell this model, by its own text encoder."""
         words, empty = self.pipe.encode_prompt(list(prompts), self.device, 1, True, negative_prompt=[""] * len(prompts))
-        return words, empty
+        if self.membrane is None:
+            return Told(Condition(words), Condition(empty), Condition(empty))
+        strength, without = (strengths(self.membrane, self.pipe, texts, self.words) for texts in (prompts, [""] * len(prompts)))
+        return Told(Condition(words, strength), Condition(empty, strength), Condition(empty, without))
+
+    @torch.inference_mode()
+    def words(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Embeddings of the prompts, (n, tokens, width)."""
+        embedded: torch.Tensor = self.pipe.encode_prompt(list(prompts), self.device, 1, False)[0]
+        return embedded
 
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
         """Initial latents (n, c, h, w), one processor generator per seed, so that they do not depend on the batch."""
@@ -54,10 +68,15 @@ class Model:
         return scaled.to(self.device, self.dtype)
 
     @torch.inference_mode()
-    def epsilon(self, latents: torch.Tensor, timestep: torch.Tensor, words: torch.Tensor, batch: int) -> torch.Tensor:
-        """The UNet's prediction for rows of (latents, words) at one timestep, at most ``batch`` rows a call."""
-        rows = zip(torch.split(latents, batch), torch.split(words, batch), strict=True)
-        return torch.cat([self.pipe.unet(x, timestep, encoder_hidden_states=w, return_dict=False)[0] for x, w in rows])
+    def epsilon(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition, batch: int) -> torch.Tensor:
+        """The UNet's prediction for rows of (latents, condition) at one timestep, at most ``batch`` rows a call."""
+        rows = zip(torch.split(latents, batch), condition.split(batch), strict=True)
+        return torch.cat([self._epsilon(x, timestep, told) for x, told in rows])
+
+    def _epsilon(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition) -> torch.Tensor:
+        with acting(self.membrane, self.pipe.unet, condition.strength):
+            predicted: torch.Tensor = self.pipe.unet(latents, timestep, encoder_hidden_states=condition.words, return_dict=False)[0]
+        return predicted
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor, batch: int = 32) -> NDArray[np.uint8]:

@@ -23,9 +23,9 @@ from unconceal.generate.identity import Layout
 from unconceal.generate.plan import Plan, build_plan
 from unconceal.generate.store import Store
 from unconceal.generate.worker import Worker, rows_of
-from unconceal.paths import DataRoot, resolve_path
+from unconceal.hub.locate import locate, weights_digest
+from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
-from unconceal.specs.digests import path_digest
 from unconceal.specs.reading import load_submission, load_suite, load_task
 from unconceal.specs.record import CheckpointRecord, Environment, Record, Timing, Verdict, read_record, record_path, write_record
 from unconceal.specs.submission import Checkpoint, Submission
@@ -82,9 +82,7 @@ class Evaluation:
 
     def weights_digest(self, task: Task, submission: Submission) -> str | None:
         """SHA-256 of the checkpoint as it is now, or as promised where it is not there; None for the original itself."""
-        checkpoint = checkpoint_of(submission, task)
-        path = None if checkpoint.path is None else resolve_path(checkpoint.path, self.root)
-        return path_digest(path) if path is not None and path.exists() else checkpoint.sha256
+        return weights_digest(checkpoint_of(submission, task), self.root)
 
     def forecast(self, task: Task, submission: Submission) -> dict[str, object]:
         """What evaluating would take: shards stored and left, UNet rows left, disk of the pictures left in megabytes."""
@@ -151,11 +149,12 @@ class Evaluation:
     def models(self, task: Task, submission: Submission) -> tuple[Model, Model, Applied]:
         """θ and θ*, the latter verified to differ from θ and to share its latent space."""
         checkpoint = checkpoint_of(submission, task)
-        path = None if checkpoint.path is None else resolve_path(checkpoint.path, self.root)
+        path = locate(checkpoint, self.root)
         base = self.instruments.base
-        pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256)
+        pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
         sampler = self.suite.sampler
-        original, unlearned = Model(base, sampler.steps, sampler.guidance), Model(pipe, sampler.steps, sampler.guidance)
+        original = Model(base, sampler.steps, sampler.guidance)
+        unlearned = Model(pipe, sampler.steps, sampler.guidance, applied.membrane)
         check_schedule(original, sampler)
         if pipe.vae is not base.vae:
             check_latent_space(original, unlearned, original.noise([0, 1]))
@@ -164,7 +163,9 @@ class Evaluation:
     def record(self, task: Task, submission: Submission, applied: Applied, found: Scores, timing: Timing) -> Record:
         """The record of one measurement, not yet settled."""
         specs = provenance.spec_digests(self.suite, task, submission)
-        checkpoint = CheckpointRecord(**specs, sha256=applied.sha256, format=applied.format, components=applied.components)
+        checkpoint = CheckpointRecord(
+            **specs, sha256=applied.sha256, format=applied.format, components=applied.components, left_out=applied.left_out
+        )
         environment = Environment(
             **provenance.machine(), device=self.device_class, dtype=self.dtype, threads=self.threads, batch=self.batch,
             packages=provenance.packages(),

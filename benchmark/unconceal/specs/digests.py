@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def folder_digest(path: Path) -> str:
-    """SHA-256 over one line ``relative/path\\0sha256\\n`` per file, sorted by path; names and bytes count, dates do not."""
-    files = sorted((found.relative_to(path).as_posix(), found) for found in path.rglob("*") if found.is_file())
-    lines = (f"{name}\0{file_digest(found)}\n" for name, found in files)
+def folder_digest(path: Path, names: Iterable[str] | None = None) -> str:
+    """SHA-256 over one line ``relative/path\\0sha256\\n`` per file, sorted by path; names and bytes count, dates do not.
+
+    ``names``: the files that count, below the folder; None: all.
+    """
+    found = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()] if names is None else names
+    lines = (f"{name}\0{file_digest(path / name)}\n" for name in sorted(found))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

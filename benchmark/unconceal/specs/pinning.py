@@ -59,13 +59,14 @@ def _digest(path: Path) -> str:
 def fill(path: Path, digests: dict[Place, str]) -> dict[str, str]:
     """Write digests into a YAML file line by line, so that its comments and layout stay; returns what changed.
 
-    A digest that is there already is replaced; one that is not gets a line of its own below its neighbour ``path``.
+    A digest that is there already is replaced; one that is not gets a line of its own below its neighbour, ``path`` or ``revision``.
     """
     document = Document.read(path)
     lines = path.read_text(encoding="utf-8").split("\n")
     changed: dict[str, str] = {}
     for place, digest in sorted(digests.items(), key=lambda item: -(document.line(item[0]) or 1)):
-        at = place if place in document.lines else (*place[:-1], "path")
+        beside = [(*place[:-1], name) for name in (place[-1], "path", "revision")]
+        at = next(candidate for candidate in beside if candidate in document.lines)
         if _fill_line(lines, document.lines[at] - 1, str(place[-1]), digest):
             changed[dotted(place[:-1])] = digest
     if changed:
@@ -77,9 +78,9 @@ def _fill_line(lines: list[str], number: int, name: str, digest: str) -> bool:
     """Put a digest on a line, or below it; whether that changed anything."""
     line = lines[number]
     if f"{name}:" in line:
-        lines[number] = re.sub(rf"({name}:\s*)[\"']?(\w*)[\"']?", rf"\g<1>{digest}", line, count=1)
+        lines[number] = re.sub(rf"({name}:\s*)[\"']?([^\s\"'#,}}]*)[\"']?", rf"\g<1>{digest}", line, count=1)
     elif "{" in line:
-        lines[number] = re.sub(r"(path:\s*[^,}]+?)(\s*[,}])", rf"\g<1>, {name}: {digest}\g<2>", line, count=1)
+        lines[number] = re.sub(r"((?:path|revision):\s*[^,}]+?)(\s*[,}])", rf"\g<1>, {name}: {digest}\g<2>", line, count=1)
     else:
         lines.insert(number + 1, f"{line[: len(line) - len(line.lstrip())]}{name}: {digest}")
         return True

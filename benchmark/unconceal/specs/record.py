@@ -84,6 +84,8 @@ class CheckpointRecord(Spec):
     sha256: str | None = None
     format: str
     components: dict[str, ComponentRecord] = Field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    """What the checkpoint holds beside, which was not applied."""
 
 
 class Code(Spec):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -10,26 +11,67 @@ from pydantic import Field
 from unconceal.paths import IN_PACKAGE, escapes
 from unconceal.specs.spec import Digest, Mistake, Name, Spec
 
-Format = Literal["auto", "original", "pipeline", "components", "state-dict"]
+Format = Literal["auto", "original", "pipeline", "components", "state-dict", "delta", "compvis", "lora", "spm"]
+Component = Literal["unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"]
 TaskId = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$", description="category/concept, e.g. object/star")]
+Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}$", description="a model on the Hub, owner/name")]
+Revision = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][\w./-]{0,199}$", description="a commit of 40 hex digits; a branch or tag is a draft")
+]
+WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Checkpoint(Spec):
-    """The released weights for one task. ``format`` original: the base itself, which needs no file."""
+    """The released weights for one task: a ``path`` in the data root, or a ``repo`` on the Hub at a ``revision``.
+
+    ``file``: one weights file of the repo; ``subfolder``: the folder that holds the model; neither: the whole repo is one.
+    ``component``: whose weights they are, where their keys do not say it. ``format`` original: the base itself, which needs no weights.
+    """
 
     path: str | None = None
+    repo: Repo | None = None
+    revision: Revision | None = None
+    file: str | None = None
+    subfolder: str | None = None
     format: Format = "auto"
+    component: Component | None = None
     sha256: Digest | None = None
 
+    @property
+    def is_draft(self) -> bool:
+        """Whether it is on the Hub under a name that may move: evaluated only once it is pinned."""
+        return self.repo is not None and not COMMIT.fullmatch(self.revision or "")
+
     def mistakes(self) -> Iterator[Mistake]:
-        """A path that is missing, needless, or leaves the data root."""
-        if (self.path is None) != (self.format == "original"):
-            value = "format 'original'" if self.path else f"format {self.format!r}"
-            consequence = "means the base itself, so a path contradicts it" if self.path else "needs weights, but no path is given"
-            yield Mistake(("path",) if self.path else ("format",), value, consequence, "give a path, or format: original, not both")
-        if self.path is not None and escapes(self.path.removeprefix(IN_PACKAGE)):
-            remedy = "give a path relative to the data root, without '..'"
-            yield Mistake(("path",), repr(self.path), "leaves the data root, so it is not opened", remedy)
+        """Weights named twice or not at all, half a Hub reference, a name that leaves its folder."""
+        sources = [name for name in ("path", "repo") if getattr(self, name) is not None]
+        if (len(sources) != 1) != (self.format == "original") or len(sources) > 1:
+            where = (sources[0],) if sources else ("format",)
+            if self.format == "original":
+                yield Mistake(where, "format 'original'", f"means the base itself, so a {sources[0]} contradicts it", "remove one of them")
+            elif sources:
+                yield Mistake(where, "path and repo", "name two checkpoints, of which one would be passed over", "keep one")
+            else:
+                yield Mistake(
+                    where, f"format {self.format!r}", "needs weights, but no path or repo is given", "give one, or format: original"
+                )
+        if (self.repo is None) != (self.revision is None):
+            at, missing = ("repo", "revision") if self.repo else ("revision", "repo")
+            yield Mistake((at,), at, f"has no {missing}, so nobody could load the same weights again", f"add the {missing}")
+        if self.repo is None and (self.file or self.subfolder):
+            yield Mistake(("file" if self.file else "subfolder",), "a file of the Hub", "has no repo", "give repo and revision, or a path")
+        if self.file and self.subfolder:
+            yield Mistake(("file",), "file and subfolder", "name two things to load", "give the file alone, with its folder in its name")
+        if self.file and not self.file.endswith(WEIGHTS):
+            yield Mistake(
+                ("file",), repr(self.file), "is no weights file, so it is not downloaded", f"name one that ends in {', '.join(WEIGHTS)}"
+            )
+        for name in ("path", "file", "subfolder"):
+            value = getattr(self, name)
+            if value is not None and escapes(value.removeprefix(IN_PACKAGE) if name == "path" else value):
+                remedy = "give a relative path without '..'"
+                yield Mistake((name,), repr(value), "leaves the folder it belongs to, so it is not opened", remedy)
 
 
 class Submission(Spec):

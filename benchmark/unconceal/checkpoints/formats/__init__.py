@@ -1,28 +1,31 @@
 """The formats that unlearning methods release, one file each.
 
-``detect(path)``: whether a path is in the format, from what it holds. ``read(path)``: its tensors by component, without
-component prefixes. ``whole``: every component it names is complete.
+``detect(opened)``: whether a folder or an opened file is in the format, from what it holds. ``read(opened, base)``: what it would put
+on the base. What a file is called decides nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
-from unconceal.checkpoints.formats import components, pipeline, state_dict
-from unconceal.checkpoints.names import StateDict
+from unconceal.checkpoints.formats import components, compvis, delta, lora, pipeline, spm, state_dict
+from unconceal.checkpoints.names import Base
+from unconceal.checkpoints.release import Opened, Release
 
 
 class Format(NamedTuple):
-    detect: Callable[[Path], bool]
-    read: Callable[[Path], dict[str, StateDict]]
-    whole: bool
+    detect: Callable[[Opened], bool]
+    read: Callable[[Opened, Base], Release]
 
 
 FORMATS: dict[str, Format] = {
-    "pipeline": Format(pipeline.detect, pipeline.read, whole=True),
-    "components": Format(components.detect, components.read, whole=True),
-    "state-dict": Format(state_dict.detect, state_dict.read, whole=False),
+    "pipeline": Format(pipeline.detect, pipeline.read),
+    "lora": Format(lora.detect, lora.read),
+    "spm": Format(spm.detect, spm.read),
+    "components": Format(components.detect, components.read),
+    "compvis": Format(compvis.detect, compvis.read),
+    "delta": Format(delta.detect, delta.read),
+    "state-dict": Format(state_dict.detect, state_dict.read),
 }
-"""Asked in this order; ``original`` (the base itself) has nothing to detect or to read."""
+"""Asked in this order; at most one answers. ``original`` (the base itself) has nothing to detect or to read."""

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unconceal.checkpoints.names import COMPONENTS, StateDict, by_component
-from unconceal.checkpoints.weights import holds_weights, read_folder
+from unconceal.checkpoints.folders import holds_weights, read_folder
+from unconceal.checkpoints.formats import lora, pipeline
+from unconceal.checkpoints.names import COMPONENTS, Base, by_component
+from unconceal.checkpoints.release import Opened, Release
 
 
-def detect(path: Path) -> bool:
-    return path.is_dir() and (holds_weights(path) or any((path / component).is_dir() for component in COMPONENTS))
+def detect(opened: Opened) -> bool:
+    if not isinstance(opened, Path) or pipeline.detect(opened) or lora.detect(opened):
+        return False
+    return holds_weights(opened) or any(holds_weights(opened / component) for component in COMPONENTS)
 
 
-def read(path: Path) -> dict[str, StateDict]:
-    if holds_weights(path):
-        return by_component(read_folder(path), str(path))
-    return {component: read_folder(path / component) for component in COMPONENTS if (path / component).is_dir()}
+def read(opened: Opened, base: Base) -> Release:
+    assert isinstance(opened, Path)
+    if holds_weights(opened):
+        return Release(by_component(read_folder(opened, opened), str(opened)), whole=True)
+    found = [component for component in COMPONENTS if holds_weights(opened / component)]
+    return Release({component: read_folder(opened / component, opened) for component in found}, whole=True)

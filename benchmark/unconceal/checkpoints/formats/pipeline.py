@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unconceal.checkpoints.names import COMPONENTS, StateDict
-from unconceal.checkpoints.weights import read_folder
+from unconceal.checkpoints.folders import read_folder, read_json
+from unconceal.checkpoints.names import Base
+from unconceal.checkpoints.release import Opened, Release
+
+INDEX = "model_index.json"
+FILTERED = "a safety checker, which blanks pictures: filtering is not forgetting"
 
 
-def detect(path: Path) -> bool:
-    return (path / "model_index.json").is_file()
+def detect(opened: Opened) -> bool:
+    return isinstance(opened, Path) and (opened / INDEX).is_file()
 
 
-def read(path: Path) -> dict[str, StateDict]:
-    return {component: read_folder(path / component) for component in COMPONENTS}
+def read(opened: Opened, base: Base) -> Release:
+    assert isinstance(opened, Path)
+    index = read_json(opened / INDEX, opened)
+    checker = index.get("safety_checker")
+    filtered = isinstance(checker, list) and any(part is not None for part in checker)
+    tensors = {component: read_folder(opened / component, opened) for component in base}
+    return Release(tensors, whole=True, left_out=(FILTERED,) if filtered else ())

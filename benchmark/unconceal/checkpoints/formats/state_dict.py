@@ -1,16 +1,16 @@
-"""One file of diffusers keys, whole or partial, as ESD, UCE or RECE release it: bare, or prefixed by component."""
+"""One file of diffusers keys, whole or partial, as ESD, UCE, RECE or AdvUnlearn release it: bare, or prefixed by component."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from unconceal.checkpoints.names import StateDict, by_component
-from unconceal.checkpoints.weights import SUFFIXES, read_file
-
-
-def detect(path: Path) -> bool:
-    return path.is_file() and path.suffix in SUFFIXES
+from unconceal.checkpoints.names import Base, by_component, component_of
+from unconceal.checkpoints.release import Opened, Release
+from unconceal.checkpoints.weights import Weights
 
 
-def read(path: Path) -> dict[str, StateDict]:
-    return by_component(read_file(path), str(path))
+def detect(opened: Opened) -> bool:
+    return isinstance(opened, Weights) and any(component_of(key) for key in opened.flat)
+
+
+def read(opened: Opened, base: Base) -> Release:
+    assert isinstance(opened, Weights)
+    return Release(by_component(opened.flat, str(opened.path)), left_out=opened.ignored)

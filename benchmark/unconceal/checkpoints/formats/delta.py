@@ -1,0 +1,21 @@
+"""One file with a table for each changed component, ``{'unet': …, 'text_encoder': …}``, as Ablating Concepts releases it."""
+
+from __future__ import annotations
+
+from unconceal.checkpoints.names import COMPONENTS, Base
+from unconceal.checkpoints.release import Opened, Release
+from unconceal.checkpoints.weights import Weights
+from unconceal.errors import CheckFailed
+
+
+def detect(opened: Opened) -> bool:
+    return isinstance(opened, Weights) and any(component in opened.tables for component in COMPONENTS)
+
+
+def read(opened: Opened, base: Base) -> Release:
+    assert isinstance(opened, Weights)
+    foreign = [name or next(iter(table)) for name, table in opened.tables.items() if name not in COMPONENTS]
+    if foreign:
+        consequence = f"holds {foreign[0]!r} beside its components, which nothing here applies, so the rest would be another model"
+        raise CheckFailed(str(opened.path), consequence, f"release tables of {', '.join(COMPONENTS)} alone")
+    return Release(opened.tables, left_out=opened.ignored)

@@ -1,0 +1,165 @@
+"""A low-rank update of the base (LoRA), under the keys of PEFT, of diffusers or of kohya's trainer, merged into the base's weights."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from math import isfinite, sqrt
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from unconceal.checkpoints.folders import inside, read_json
+from unconceal.checkpoints.low_rank import Updates, merged, modules_named, paired
+from unconceal.checkpoints.names import COMPONENTS, Base, StateDict, component_of
+from unconceal.checkpoints.release import Opened, Release
+from unconceal.checkpoints.weights import Weights, read_file, shortened
+from unconceal.errors import CheckFailed
+
+PEFT_CONFIG, PEFT_WEIGHTS, PEFT_PREFIX = "adapter_config.json", ("adapter_model.safetensors", "adapter_model.bin"), "base_model.model."
+DIFFUSERS_WEIGHTS = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
+DIFFUSERS_SETTINGS = "lora_adapter_metadata"
+HALVES = {
+    ".lora_A.weight": "down", ".lora_B.weight": "up",
+    ".lora_down.weight": "down", ".lora_up.weight": "up",
+    ".lora.down.weight": "down", ".lora.up.weight": "up",
+    ".lora_linear_layer.down.weight": "down", ".lora_linear_layer.up.weight": "up",
+    "_lora.down.weight": "down", "_lora.up.weight": "up",
+}  # fmt: skip
+"""How the key of a half ends."""
+ALPHA = ".alpha"
+KOHYA = {
+    "lora_unet_": "unet",
+    "lora_te_": "text_encoder",
+    "lora_te1_": "text_encoder",
+    "lora_te2_": "text_encoder_2",
+    "lora_transformer_": "transformer",
+}
+PROMPTED = "prompts"
+"""Metadata that only an SPM has, which is no plain LoRA."""
+
+
+def detect(opened: Opened) -> bool:
+    if isinstance(opened, Path):
+        return (opened / PEFT_CONFIG).is_file() or any((opened / name).is_file() for name in DIFFUSERS_WEIGHTS)
+    return low_rank(opened.flat) and PROMPTED not in opened.metadata
+
+
+def low_rank(state: StateDict) -> bool:
+    """Whether a file holds halves of low-rank updates."""
+    return any(key.endswith(tuple(HALVES)) for key in state)
+
+
+def read(opened: Opened, base: Base) -> Release:
+    if isinstance(opened, Weights):
+        return _flat(opened, base, _said(opened.metadata))
+    names = PEFT_WEIGHTS if (opened / PEFT_CONFIG).is_file() else DIFFUSERS_WEIGHTS
+    found = [opened / name for name in names if (opened / name).is_file()]
+    if not found:
+        raise CheckFailed(str(opened), f"has a {PEFT_CONFIG} but no {PEFT_WEIGHTS[0]}", "add the weights")
+    weights = read_file(inside(found[0], opened))
+    if names is DIFFUSERS_WEIGHTS:
+        return _flat(weights, base, _said(weights.metadata))
+    return _flat(weights, base, {"": read_json(opened / PEFT_CONFIG, opened)})
+
+
+def _flat(weights: Weights, base: Base, said: Mapping[str, Mapping[str, Any]]) -> Release:
+    source = str(weights.path)
+    halves, alphas = halves_of(weights.flat, base, source)
+    updates: dict[str, Updates] = {}
+    for component, of in halves.items():
+        settings = said.get(component) or said.get("") or {}
+        ranks = {module: tensor.shape[0] for module, half, tensor in of if half == "down"}
+        stated = {module: _alpha(settings, module, rank, source) for module, rank in ranks.items()} if settings else {}
+        updates[component] = paired(of, stated | alphas[component], source)
+    return Release(merged(base, updates, source), left_out=weights.ignored)
+
+
+Halves = dict[str, list[tuple[str, str, Tensor]]]
+
+
+def halves_of(state: StateDict, base: Base, source: str) -> tuple[Halves, dict[str, dict[str, float]]]:
+    """(module, half, tensor) and α by module, for each component.
+
+    Raises:
+        CheckFailed: a key is neither half nor α: what it does to the model is not known here (DoRA, LoHa, LoKr and the like).
+    """
+    halves: Halves = {}
+    alphas: dict[str, dict[str, float]] = {}
+    for key, tensor in state.items():
+        ending = next((ending for ending in HALVES if key.endswith(ending)), ALPHA if key.endswith(ALPHA) else None)
+        if ending is None:
+            consequence = f"holds {shortened(key)!r}, which is no half of a plain low-rank update"
+            raise CheckFailed(source, f"{consequence}, so merging the rest would be another model", "release the merged weights")
+        component, module = _place(key.removesuffix(ending), base, source)
+        if ending == ALPHA:
+            alphas.setdefault(component, {})[module] = _number(tensor, key, source)
+        else:
+            halves.setdefault(component, []).append((module, HALVES[ending], tensor))
+    return halves, {component: alphas.get(component, {}) for component in halves}
+
+
+def _place(name: str, base: Base, source: str) -> tuple[str, str]:
+    """Component and module that a key without its ending means."""
+    for prefix, component in KOHYA.items():
+        if name.startswith(prefix):
+            known = modules_named(base[component]) if component in base else {}
+            flat = name.removeprefix(prefix)
+            module = next((known[way] for way in (flat, flat.removeprefix("text_model_"), f"text_model_{flat}") if way in known), None)
+            if module is None:
+                consequence = f"updates {shortened(name)!r}, which is no layer of the base, so it is for another architecture"
+                raise CheckFailed(source, consequence, "submit it to a suite of its own base")
+            return component, module
+    name = name.removeprefix(PEFT_PREFIX)
+    part = component_of(f"{name}.")
+    if part is None or part not in base:
+        consequence = f"updates {shortened(name)!r}, which belongs to no part of the base, so it is for another architecture"
+        raise CheckFailed(source, consequence, "submit it to a suite of its own base")
+    return part, _layer(name.removeprefix(f"{part}."), base[part])
+
+
+def _layer(name: str, component: Any) -> str:
+    """The layer's name today: attention processors once held the updates of the projections beside them."""
+    name = name.replace(".processor.", ".")
+    name = f"{name}.0" if name.endswith(".to_out") else name
+    layers = dict(component.named_modules())
+    return next((way for way in (name, name.removeprefix("text_model."), f"text_model.{name}") if way in layers), name)
+
+
+def _said(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """diffusers' own metadata: settings by component."""
+    try:
+        stated = json.loads(metadata.get(DIFFUSERS_SETTINGS, "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in stated.items() if isinstance(stated, dict) else ():
+        component, _, setting = key.partition(".")
+        if component in COMPONENTS:
+            found.setdefault(component, {})[setting] = value
+    return found
+
+
+def _alpha(settings: Mapping[str, Any], module: str, rank: int, source: str) -> float:
+    """α of a module as PEFT's settings say, so that s = α / r holds (rank-stabilised: s = α / √r)."""
+    if settings.get("use_dora"):
+        raise CheckFailed(source, "is a DoRA, which no plain merge reproduces", "release the merged weights")
+    patterns = settings.get("alpha_pattern") or {}
+    if not isinstance(patterns, dict) or any(not re.fullmatch(r"[\w.]+", str(pattern)) for pattern in patterns):
+        raise CheckFailed(
+            source, "gives α by patterns, which are not followed here", "name the modules plainly, or release the merged weights"
+        )
+    named = next(
+        (value for name, value in patterns.items() if module == name or module.endswith(f".{name}")), settings.get("lora_alpha", rank)
+    )
+    if isinstance(named, bool) or not isinstance(named, int | float) or not isfinite(named):
+        raise CheckFailed(source, f"says α is {shortened(repr(named))}, which is no number", "export the LoRA again")
+    return float(named) * (sqrt(rank) if settings.get("use_rslora") else 1.0)
+
+
+def _number(tensor: Tensor, key: str, source: str) -> float:
+    if tensor.numel() != 1 or not isfinite(value := float(tensor)):
+        raise CheckFailed(source, f"gives {shortened(key)!r} no single finite number", "export the LoRA again")
+    return value

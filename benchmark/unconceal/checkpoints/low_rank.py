@@ -1,0 +1,100 @@
+"""Low-rank updates W + s · up · down, from whichever keys a LoRA was saved under, merged into the base's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unconceal.checkpoints.names import Base, StateDict
+from unconceal.errors import CheckFailed
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """``down`` (r, in, …), ``up`` (out, r, …) and the factor of their product; kernels of convolutions keep their two last sizes."""
+
+    down: Tensor
+    up: Tensor
+    scale: float
+
+    def product(self, shape: tuple[int, ...]) -> Tensor:
+        """s · up · down in the shape of the weight it is added to, float32."""
+        down, up = self.down.float(), self.up.float()
+        if down.ndim == 4 and down.shape[2:] != (1, 1):
+            # A convolution followed by a 1 × 1 convolution is one convolution.
+            made = functional.conv2d(down.permute(1, 0, 2, 3), up.reshape(up.shape[0], -1, 1, 1)).permute(1, 0, 2, 3)
+        else:
+            made = up.reshape(up.shape[0], -1) @ down.reshape(down.shape[0], -1)
+        return self.scale * made.reshape(shape)
+
+
+Updates = dict[str, LowRank]
+"""Module of a component: its update."""
+
+
+def modules_named(base: nn.Module) -> dict[str, str]:
+    """Every linear layer and convolution of a component, by its name with underscores for dots, as kohya writes it."""
+    return {name.replace(".", "_"): name for name, module in base.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)}
+
+
+def check_updates(component: str, base: nn.Module, updates: Mapping[str, LowRank], source: str) -> None:
+    """Refuse updates of modules that the base lacks or whose sizes are others.
+
+    Raises:
+        CheckFailed: so it was made for another architecture.
+    """
+    layers = dict(base.named_modules())
+    for name, update in updates.items():
+        layer = layers.get(name)
+        if not isinstance(layer, nn.Linear | nn.Conv2d):
+            consequence = f"updates {component} {name!r}, which is no layer of the base, so it is for another architecture"
+            raise CheckFailed(source, consequence, "submit it to a suite of its own base")
+        shape = tuple(layer.weight.shape)
+        rank, made = update.down.shape[0], (update.up.shape[0], update.down.shape[1], *update.down.shape[2:])
+        fits = made == shape or (*made, 1, 1) == shape or (*shape, 1, 1) == made
+        if not fits or update.up.shape[1] != rank or update.up.shape[2:] not in ((), (1, 1)):
+            consequence = f"updates {component} {name!r} of shape {shape} by {tuple(update.up.shape)} times {tuple(update.down.shape)}"
+            raise CheckFailed(source, f"{consequence}, so it is for another architecture", "submit it to a suite of its own base")
+        if not (update.down.isfinite().all() and update.up.isfinite().all()):
+            raise CheckFailed(source, f"holds NaN or infinite weights in {component} {name!r}", "export the weights again")
+
+
+@torch.no_grad()
+def merged(base: Base, updates: Mapping[str, Updates], source: str) -> dict[str, StateDict]:
+    """The base's weights after the updates, by component: only those that are updated."""
+    absent = [component for component in updates if component not in base]
+    if absent:
+        raise CheckFailed(source, f"updates {absent[0]}, which the base does not have", "submit it to a suite of its own base")
+    parts: dict[str, StateDict] = {}
+    for component, of in updates.items():
+        check_updates(component, base[component], of, source)
+        weights = base[component].state_dict()
+        for name, update in of.items():
+            weight = weights[f"{name}.weight"]
+            added = weight.float() + update.product(tuple(weight.shape)).to(weight.device)
+            parts.setdefault(component, {})[f"{name}.weight"] = added.to(weight.dtype)
+    return parts
+
+
+def paired(halves: Iterable[tuple[str, str, Tensor]], alphas: Mapping[str, float], source: str, default: float | None = None) -> Updates:
+    """Updates from (module, "down" or "up", tensor) and each module's α; s = α / r. ``default``: α where none is said; None: r.
+
+    Raises:
+        CheckFailed: a half is missing.
+    """
+    found: dict[str, dict[str, Tensor]] = {}
+    for module, half, tensor in halves:
+        if tensor.ndim not in (2, 4):
+            raise CheckFailed(source, f"has an update of {module!r} with {tensor.ndim} dimensions", "export the LoRA again")
+        found.setdefault(module, {})[half] = tensor
+    lonely = [module for module, pair in found.items() if len(pair) < 2]
+    if lonely:
+        raise CheckFailed(source, f"has only one half of the update of {lonely[0]!r}, so it updates nothing", "export the LoRA again")
+    return {
+        module: LowRank(pair["down"], pair["up"], alphas.get(module, default or pair["down"].shape[0]) / pair["down"].shape[0])
+        for module, pair in found.items()
+    }

@@ -1,0 +1,42 @@
+"""Pinning a submission: branches become commits, and every checkpoint gets the digest of its weights."""
+
+from __future__ import annotations
+
+from unconceal.hub.layout import checkpoint_digest
+from unconceal.hub.locate import locate
+from unconceal.hub.repository import resolve
+from unconceal.paths import DataRoot
+from unconceal.specs.pinning import fill
+from unconceal.specs.problems import Place
+from unconceal.specs.reading import load_submission, submission_files
+from unconceal.specs.submission import Checkpoint, Submission
+
+
+def pin(root: DataRoot, submission: Submission) -> dict[str, str]:
+    """Write commits and digests into a submission's file, downloading what is on the Hub; returns what changed, place to value.
+
+    Raises:
+        CheckFailed: a repository, revision or file does not exist.
+        EnvironmentFault: the Hub is not reached.
+    """
+    path = next(path for of, name, path in submission_files(root) if (of, name) == (submission.suite, submission.name))
+    changed = fill(path, _commits(submission))
+    # Read again: what is digested is what the file now says.
+    changed |= fill(path, _digests(root, load_submission(root, f"{submission.suite}/{submission.name}")))
+    return changed
+
+
+def _commits(submission: Submission) -> dict[Place, str]:
+    drafts = {task: checkpoint for task, checkpoint in submission.checkpoints.items() if checkpoint.is_draft}
+    return {("checkpoints", task, "revision"): _commit(checkpoint) for task, checkpoint in drafts.items()}
+
+
+def _commit(checkpoint: Checkpoint) -> str:
+    assert checkpoint.repo and checkpoint.revision
+    return resolve(checkpoint.repo, checkpoint.revision).commit
+
+
+def _digests(root: DataRoot, submission: Submission) -> dict[Place, str]:
+    # A digest that no longer holds must not stop the weights from being found.
+    places = {task: locate(checkpoint.model_copy(update={"sha256": None}), root) for task, checkpoint in submission.checkpoints.items()}
+    return {("checkpoints", task, "sha256"): checkpoint_digest(path) for task, path in places.items() if path is not None and path.exists()}

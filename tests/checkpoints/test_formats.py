@@ -1,0 +1,161 @@
+"""Every format that methods release: found for what it is, put on the base, verified, and equal to what was meant."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from tabulate import tabulate
+from torch import Tensor
+
+from checkpoints.releases import FLUX, MAKERS, ldm_unet, ldm_whole, lora_kohya, moved, spm, write
+from pipelines import tiny_flux, tiny_pipeline
+from unconceal.checkpoints.apply import apply, detect
+from unconceal.checkpoints.names import parts_of
+from unconceal.errors import CheckFailed
+from unconceal.paths import SOURCE_TREE
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> StableDiffusionPipeline:
+    return tiny_pipeline(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def table(base: StableDiffusionPipeline, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    """What became of each release."""
+    flux = tiny_flux()
+    pairs = [(what, base, *made) for what, made in MAKERS.items()] + [(what, flux, *made) for what, made in FLUX.items()]
+    return {what: told(on, format, make, tmp_path_factory.mktemp("release")) for what, on, format, make in pairs}
+
+
+class Told(NamedTuple):
+    """A line of the table in docs/checkpoints.md."""
+
+    format: str
+    detected: bool
+    applied: bool
+    verified: bool
+    equal: bool
+
+
+def told(base: Any, format: str, make: Any, folder: Path) -> Told:
+    """Write a release, put it on the base, and look at every tensor of every component."""
+    path, expected = make(base, folder)
+    before = {name: {key: value.clone() for key, value in part.state_dict().items()} for name, part in parts_of(base).items()}
+    detected = detect(path) == format
+    pipe, applied = apply(base, path)
+    wanted = {name: {key: expected.get(name, {}).get(key, value) for key, value in state.items()} for name, state in before.items()}
+    changed = {name: record.changed for name, record in applied.components.items() if record.changed}
+    meant = {name: len(state) for name, state in expected.items()}
+    if applied.membrane is not None:
+        meant = {applied.membrane.component: len(applied.membrane.updates)}
+    return Told(
+        format, detected,
+        applied=applied.format == format and applied.sha256 is not None,
+        verified=changed == meant and all(record.relative_change > 0 for name, record in applied.components.items() if name in changed),
+        equal=all(close(parts_of(pipe)[name].state_dict(), state) for name, state in wanted.items())
+        and all(close(parts_of(base)[name].state_dict(), state, exactly=True) for name, state in before.items()),
+    )  # fmt: skip
+
+
+def close(found: dict[str, Tensor], wanted: dict[str, Tensor], exactly: bool = False) -> bool:
+    same = torch.equal if exactly else partial(torch.allclose, atol=1e-5)
+    return all(same(value, wanted[key]) for key, value in found.items())
+
+
+@pytest.mark.parametrize("what", [*MAKERS, *FLUX])
+def test_a_release_becomes_the_model_that_was_meant(table: dict[str, Told], what: str) -> None:
+    assert all(table[what]), table[what]
+
+
+def test_the_documented_table_is_what_was_found(table: dict[str, Told]) -> None:
+    """``WRITE_DOCS=1 pytest tests/checkpoints/test_formats.py`` writes it."""
+    page = SOURCE_TREE / "docs" / "checkpoints.md"
+    rows = [[what, f"`{line.format}`", *("yes" if good else "NO" for good in line[1:])] for what, line in table.items()]
+    lines = tabulate(rows, headers=("released as", "format", "detected", "applied", "verified", "equal"), tablefmt="github")
+    before, start, rest = page.read_text(encoding="utf-8").partition("<!-- formats: written by tests/checkpoints/test_formats.py -->\n")
+    _, end, after = rest.partition("<!-- /formats -->")
+    text = f"{before}{start}{lines}\n{end}{after}"
+    if os.environ.get("WRITE_DOCS"):
+        page.write_text(text, encoding="utf-8")
+    assert start and end and page.read_text(encoding="utf-8") == text
+
+
+def test_the_averaged_copy_is_left_out_and_named(base: StableDiffusionPipeline, tmp_path: Path) -> None:
+    whole = ldm_whole(base, moved(base.unet))
+    _, applied = apply(base, write(tmp_path / "compvis.pt", whole))
+    assert any("model_ema" in said for said in applied.left_out)
+    alone = {key: value for key, value in whole.items() if key.startswith("model_ema.")}
+    with pytest.raises(CheckFailed, match="the model before unlearning"):
+        apply(base, write(tmp_path / "ema.pt", alone))
+    with pytest.raises(CheckFailed, match="equals the base"):
+        apply(base, write(tmp_path / "untouched.pt", ldm_whole(base, base.unet.state_dict())))
+
+
+@pytest.mark.parametrize("key", ["model.diffusion_model.input_blocks.9.0.in_layers.0.weight", "control_model.input_blocks.0.0.weight"])
+def test_latent_diffusion_keys_of_another_model_are_refused(base: StableDiffusionPipeline, tmp_path: Path, key: str) -> None:
+    state = ldm_unet(base.unet, moved(base.unet)) | {key: torch.ones(8)}
+    with pytest.raises(CheckFailed, match=r"another architecture|no part of a latent diffusion model|unknown to the base"):
+        apply(base, write(tmp_path / "x.pt", state))
+
+
+@pytest.mark.slow
+def test_a_unet_of_the_size_of_sd_14_converts_identically() -> None:
+    """Under the original code's keys and under diffusers': the same model. Tensors of one element each: only names are at stake."""
+    from unconceal.checkpoints.formats import compvis
+
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(
+            sample_size=64, cross_attention_dim=768, attention_head_dim=8, block_out_channels=(320, 640, 1280, 1280), layers_per_block=2,
+            down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",), up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+        )  # fmt: skip
+    state = {key: torch.full((1,), float(number)) for number, key in enumerate(unet.state_dict())}
+    assert len(state) == 686, "as many tensors as SD 1.4's UNet has"
+    converted = compvis._unet(ldm_unet(unet, state), unet)
+    assert converted == state or {key: float(value) for key, value in converted.items()} == {
+        key: float(value) for key, value in state.items()
+    }
+
+
+def test_a_low_rank_update_of_another_architecture_is_refused(base: StableDiffusionPipeline, tmp_path: Path) -> None:
+    module = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
+    good = {f"{module}.lora_down.weight": torch.ones(2, 32), f"{module}.lora_up.weight": torch.ones(16, 2)}
+    apply(base, write(tmp_path / "good.safetensors", good))
+    for name, state, why in (
+        ("wide", good | {f"{module}.lora_down.weight": torch.ones(2, 768)}, "another architecture"),
+        ("deep", {key.replace("blocks_1", "blocks_7"): value for key, value in good.items()}, "no layer of the base"),
+        ("half", dict([next(iter(good.items()))]), "only one half"),
+        ("dora", good | {f"{module}.dora_scale": torch.ones(16)}, "no half of a plain"),
+        ("nan", good | {f"{module}.lora_up.weight": torch.full((16, 2), float("nan"))}, "NaN"),
+        ("alpha", good | {f"{module}.alpha": torch.ones(3)}, "no single finite number"),
+        ("zero", good | {f"{module}.lora_up.weight": torch.zeros(16, 2)}, "equals the base"),
+    ):
+        with pytest.raises(CheckFailed, match=why):
+            apply(base, write(tmp_path / f"{name}.safetensors", state))
+
+
+def test_a_second_text_encoder_is_named_by_the_submission(base: StableDiffusionPipeline, tmp_path: Path) -> None:
+    state = moved(base.text_encoder)
+    path = write(tmp_path / "x.safetensors", state)
+    with pytest.raises(CheckFailed, match="text_encoder_2, which the base does not have"):
+        apply(base, path, component="text_encoder_2")
+    assert apply(base, path, component="text_encoder")[1].components["text_encoder"].changed == len(state)
+    both = write(tmp_path / "both.bin", {"unet": moved(base.unet, "attn2"), "text_encoder": state})
+    with pytest.raises(CheckFailed, match="weights of several components"):
+        apply(base, both, component="vae")
+
+
+def test_an_spm_is_no_plain_lora(base: StableDiffusionPipeline, tmp_path: Path) -> None:
+    plain, _ = lora_kohya(base, tmp_path)
+    prompted, _ = spm(base, tmp_path)
+    assert (detect(plain), detect(prompted)) == ("lora", "spm")
+    _, applied = apply(base, prompted)
+    assert applied.membrane is not None and applied.membrane.prompts == ("star", "five-pointed figure")
+    with pytest.raises(CheckFailed, match="not in the format 'lora'"):
+        apply(base, prompted, format="lora")

@@ -1,0 +1,172 @@
+"""A server on loopback that speaks as much of the Hub's protocol as the real client asks of it.
+
+Endpoints covered:
+
+- ``GET /api/models/{repo}/revision/{revision}``: what a branch, tag or commit means
+- ``GET /api/models/{repo}/tree/{revision}[/{folder}]?recursive=…``: names and sizes, in pages linked by ``Link``
+- ``HEAD`` and ``GET /{repo}/resolve/{revision}/{file}``: commit, ETag, size; large files are redirected
+- ``GET /blobs/{sha256}``: the bytes of large files, whole or by ``Range``
+
+and the failures 401, 403 (gated), 404 (repository, revision, file), 429, 500, and a connection that is cut half-way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+LARGE, PAGE = 2_000, 3
+"""Bytes from which a file is redirected, as files under LFS are; entries in a page of a listing."""
+
+
+@dataclass
+class Hub:
+    """``commits``: repo to commit to file to bytes; ``branches``: (repo, name) to commit. The rest says what goes wrong."""
+
+    commits: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
+    branches: dict[tuple[str, str], str] = field(default_factory=dict)
+    gated: set[str] = field(default_factory=set)
+    private: set[str] = field(default_factory=set)
+    statuses: list[int] = field(default_factory=list)
+    """Answers that the next requests get whatever they ask."""
+    cuts: list[int] = field(default_factory=list)
+    """After so many bytes the next large downloads break off."""
+    seen: list[str] = field(default_factory=list)
+    """Method and path of every request, with its range."""
+    address: str = ""
+
+    def add(self, repo: str, files: dict[str, bytes], branch: str = "main") -> str:
+        """A new commit on a branch."""
+        commit = hashlib.sha1(json.dumps([repo, sorted(files), len(self.commits.get(repo, {}))]).encode()).hexdigest()
+        self.commits.setdefault(repo, {})[commit] = files
+        self.branches[repo, branch] = commit
+        return commit
+
+
+@contextmanager
+def serving(hub: Hub) -> Iterator[Hub]:
+    """The hub at ``hub.address`` while it lasts."""
+
+    class Handler(_Handler):
+        served = hub
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    hub.address = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    served: Hub
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+    def do_HEAD(self) -> None:
+        self.answer()
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        hub, url = self.served, urlsplit(self.path)
+        hub.seen.append(f"{self.command} {url.path} {self.headers.get('Range', '')}".strip())
+        if hub.statuses:
+            return self.reply(hub.statuses.pop(0), b"")
+        if found := re.fullmatch(r"/blobs/([0-9a-f]{64})", url.path):
+            return self.blob(found[1])
+        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/revision/(.+)", url.path):
+            return self.about(found[1], found[2])
+        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)(?:/(.*))?", url.path):
+            return self.tree(found[1], found[2], found[3] or "", int(parse_qs(url.query).get("page", ["0"])[0]))
+        if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", url.path):
+            return self.file(found[1], found[2], found[3])
+        return self.reply(404, b"")
+
+    def files(self, repo: str, revision: str) -> tuple[str, dict[str, bytes]] | None:
+        """Commit and files, or None once a refusal has been sent."""
+        hub = self.served
+        if repo in hub.gated:
+            self.reply(403, b"", {"X-Error-Code": "GatedRepo"})
+            return None
+        if repo in hub.private or repo not in hub.commits:
+            self.reply(401, b"", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+            return None
+        commit = hub.branches.get((repo, revision), revision)
+        if commit not in hub.commits[repo]:
+            self.reply(404, b"", {"X-Error-Code": "RevisionNotFound", "X-Error-Message": f"Invalid rev id: {revision}"})
+            return None
+        return commit, hub.commits[repo][commit]
+
+    def about(self, repo: str, revision: str) -> None:
+        found = self.files(repo, revision)
+        if found:
+            self.reply(200, json.dumps({"id": repo, "modelId": repo, "sha": found[0], "tags": [], "siblings": []}).encode())
+
+    def tree(self, repo: str, revision: str, folder: str, page: int) -> None:
+        found = self.files(repo, revision)
+        if not found:
+            return
+        inside = [name for name in sorted(found[1]) if not folder or name.startswith(f"{folder}/")]
+        if folder and not inside:
+            return self.reply(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "no such folder"})
+        shown = inside[page * PAGE : (page + 1) * PAGE]
+        entries = [{"type": "file", "path": name, "size": len(found[1][name]), "oid": "0" * 40} for name in shown]
+        more = (page + 1) * PAGE < len(inside)
+        link = f'<{self.served.address}{urlsplit(self.path).path}?recursive=true&page={page + 1}>; rel="next"'
+        self.reply(200, json.dumps(entries).encode(), {"Link": link} if more else {})
+
+    def file(self, repo: str, revision: str, name: str) -> None:
+        found = self.files(repo, revision)
+        if not found:
+            return
+        if name not in found[1]:
+            return self.reply(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found", "X-Repo-Commit": found[0]})
+        data = found[1][name]
+        digest = hashlib.sha256(data).hexdigest()
+        about = {"X-Repo-Commit": found[0], "ETag": f'"{hashlib.sha1(data).hexdigest()}"'}
+        if len(data) < LARGE:
+            return self.reply(200, data, about)
+        linked = {"X-Linked-Size": str(len(data)), "X-Linked-ETag": f'"{digest}"', "Location": f"{self.elsewhere}/blobs/{digest}"}
+        self.reply(302, b"", about | linked)
+
+    @property
+    def elsewhere(self) -> str:
+        """This server under another host's name: the Hub keeps large files elsewhere, and the client follows no such redirect blindly."""
+        return self.served.address.replace("127.0.0.1", "localhost")
+
+    def blob(self, digest: str) -> None:
+        every = (data for commits in self.served.commits.values() for files in commits.values() for data in files.values())
+        data = next(data for data in every if hashlib.sha256(data).hexdigest() == digest)
+        start = int(found[1]) if (found := re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))) else 0
+        part = data[start:]
+        cut = self.served.cuts.pop(0) if self.served.cuts and self.command == "GET" else None
+        ranged = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
+        self.reply(206 if start else 200, part, {"ETag": f'"{digest}"', "Accept-Ranges": "bytes", **ranged}, cut)
+
+    def reply(self, status: int, body: bytes, headers: dict[str, str] | None = None, cut: int | None = None) -> None:
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body[:cut])
+        if cut is not None:
+            self.wfile.flush()
+            self.close_connection = True
+            self.connection.shutdown(2)

@@ -1,0 +1,149 @@
+"""Pinning and downloading with the real client, against a server on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from hub.server import Hub, serving
+from unconceal.errors import CheckFailed, EnvironmentFault
+from unconceal.hub.layout import checkpoint_digest, needed
+from unconceal.hub.repository import Repository, fetch, resolve
+from unconceal.specs.submission import Checkpoint
+
+BIG = bytes(range(256)) * 40
+FILES = {
+    "README.md": b"words", "model_index.json": b"{}", "unet/config.json": b"{}", "unet/diffusion_pytorch_model.safetensors": BIG,
+    "unet/diffusion_pytorch_model.bin": b"older", "unet/diffusion_pytorch_model.fp16.safetensors": b"half", "unet/run.py": b"print()",
+    "safety_checker/model.safetensors": b"filter", "esd.pt": BIG[::-1], "text_encoder/model.safetensors": b"text",
+}  # fmt: skip
+READ = ["model_index.json", "text_encoder/model.safetensors", "unet/config.json", "unet/diffusion_pytorch_model.safetensors"]
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub with one repository, an empty cache, and a client that does not wait long."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    made = Hub()
+    made.add("someone/erased", FILES)
+    with serving(made):
+        yield made
+
+
+def pinned(hub: Hub, **fields: str) -> Checkpoint:
+    return Checkpoint(repo="someone/erased", revision=hub.branches["someone/erased", "main"], **fields)
+
+
+def test_a_branch_is_what_it_means_today(hub: Hub) -> None:
+    first = resolve("someone/erased", "main", hub.address)
+    assert first.commit == hub.branches["someone/erased", "main"] and len(first.commit) == 40
+    second = hub.add("someone/erased", FILES | {"new.pt": b"x"})
+    assert resolve("someone/erased", "main", hub.address).commit == second != first.commit
+    assert resolve("someone/erased", first.commit, hub.address).commit == first.commit
+
+
+def test_a_draft_is_not_evaluated(hub: Hub) -> None:
+    with pytest.raises(CheckFailed, match=r"is a draft: .* submissions pin"):
+        fetch(Checkpoint(repo="someone/erased", revision="main", file="esd.pt"), hub.address)
+
+
+def test_one_file_is_downloaded_once(hub: Hub) -> None:
+    path = fetch(pinned(hub, file="esd.pt"), hub.address)
+    assert path.read_bytes() == FILES["esd.pt"]
+    before = len(hub.seen)
+    assert fetch(pinned(hub, file="esd.pt"), hub.address) == path and len(hub.seen) == before, "the cache is used"
+
+
+def test_only_the_files_that_are_read_are_downloaded(hub: Hub) -> None:
+    folder = fetch(pinned(hub), hub.address)
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == READ
+    (folder / "unet" / "stray.txt").write_text("another program's")
+    digest = checkpoint_digest(folder)
+    (folder / "unet" / "stray.txt").unlink()
+    assert checkpoint_digest(folder) == digest, "what is not read does not count"
+
+
+def test_a_subfolder_alone(hub: Hub) -> None:
+    folder = fetch(pinned(hub, subfolder="unet"), hub.address)
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "diffusion_pytorch_model.safetensors"]
+
+
+def test_a_download_that_is_cut_goes_on_where_it_broke_off(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)
+    hub.cuts = [3000]
+    assert fetch(pinned(hub, file="esd.pt"), hub.address).read_bytes() == FILES["esd.pt"]
+    assert any("bytes=3000-" in line for line in hub.seen), hub.seen
+
+
+def test_offline_what_is_here_is_used_and_what_is_not_is_named(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fetch(pinned(hub), hub.address)
+    digest = checkpoint_digest(folder)
+    fetch(pinned(hub, file="esd.pt"), hub.address)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    before = len(hub.seen)
+    assert fetch(pinned(hub, sha256=digest), hub.address) == folder
+    assert fetch(pinned(hub, file="esd.pt"), hub.address).read_bytes() == FILES["esd.pt"]
+    with pytest.raises(EnvironmentFault, match="not in the cache"):
+        fetch(pinned(hub, file="other.pt"), hub.address)
+    assert len(hub.seen) == before
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "why"),
+    [
+        ({"file": "absent.pt"}, CheckFailed, "does not exist in that revision"),
+        ({"subfolder": "absent"}, CheckFailed, "does not exist in that revision"),
+        ({"subfolder": "safety_checker"}, CheckFailed, "x"),
+        ({"revision": "f" * 40, "file": "esd.pt"}, CheckFailed, "no such revision"),
+        ({"repo": "someone/absent", "file": "esd.pt"}, CheckFailed, "does not exist on the Hub, or is private"),
+    ],
+)
+def test_what_is_not_there(hub: Hub, fields: dict[str, str], error: type[Exception], why: str) -> None:
+    if fields.get("subfolder") == "safety_checker":
+        hub.add("someone/erased", {"notes/readme.txt": b"x"})
+        fields, why = {"subfolder": "notes"}, "holds no weights"
+    with pytest.raises(error, match=why) as caught:
+        fetch(pinned(hub).model_copy(update=fields), hub.address)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "why"), [(401, "HTTP 401|private"), (403, "HTTP 403"), (429, "too many requests"), (500, "HTTP 500"), (503, "HTTP 503")]
+)
+def test_a_hub_that_refuses(hub: Hub, status: int, why: str) -> None:
+    hub.statuses = [status] * 40
+    with pytest.raises((EnvironmentFault, CheckFailed), match=why) as caught:
+        resolve("someone/erased", "main", hub.address)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+def test_gated_and_private(hub: Hub) -> None:
+    hub.gated.add("someone/erased")
+    with pytest.raises(EnvironmentFault, match=r"is gated.*accept its terms"):
+        resolve("someone/erased", "main", hub.address)
+    hub.gated.clear()
+    hub.private.add("someone/erased")
+    with pytest.raises(CheckFailed, match=r"private.*log in"):
+        resolve("someone/erased", "main", hub.address)
+
+
+def test_nobody_answers() -> None:
+    with pytest.raises(EnvironmentFault, match="not reached"):
+        resolve("someone/erased", "main", "http://127.0.0.1:9")
+
+
+def test_names_that_no_hub_has(hub: Hub) -> None:
+    with pytest.raises(CheckFailed, match="no name that the Hub accepts"):
+        Repository("../..", "main", hub.address).files()
+
+
+def test_which_files_are_needed() -> None:
+    assert needed(FILES) == READ
+    shards = ["unet/diffusion_pytorch_model.safetensors.index.json", "unet/diffusion_pytorch_model-00001-of-00002.safetensors"]
+    assert needed([*shards, "unet/diffusion_pytorch_model.bin", "a/b/model.safetensors", "model.onnx"]) == sorted(shards)
