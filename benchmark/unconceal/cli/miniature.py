@@ -80,3 +80,32 @@ def agreement(work: Path, tier: Any, threads: int | None, write: Path | None, ro
     click.echo(text)
     if write:
         write.write_text(text, encoding="utf-8")
+
+
+@command.command()
+@click.option("--work", type=click.Path(exists=True, file_okay=False, path_type=Path), default=WORK, show_default=True, help="The build's.")
+@click.option("--tier", type=click.Choice(["lite", "full"]), default="full", show_default=True, help="How many pictures are drawn.")
+@click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
+@click.option("--docs", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Where page and picture go.")
+@root_option
+def shortcut(work: Path, tier: Any, threads: int | None, docs: Path, root: Path | None) -> None:
+    """Hold the gold that was trained from nothing against those that continue from the ancestor, and write the page.
+
+    \b
+    Example:  unconceal miniature shortcut --docs docs
+    """
+    from unconceal.evaluation.machine import usable_cores
+    from unconceal.evaluation.run import Evaluation
+    from unconceal.miniature.building import shortcut as comparing
+    from unconceal.miniature.building.recipe import TASKS
+    from unconceal.miniature.building.workshop import Workshop
+    from unconceal.specs.reading import load_suite, load_task
+
+    data, shop = DataRoot.find(root), Workshop(work)
+    evaluation = Evaluation(load_suite(data, "miniature"), data, tier, threads=threads or usable_cores())
+    concept, category = next(iter(TASKS.items()))
+    task = load_task(data, f"miniature:{category}/{concept}")
+    curves = comparing.drawn(shop, evaluation, task)
+    comparing.figure(evaluation, task, curves, docs / comparing.PICTURE)
+    (docs / comparing.PAGE).write_text(comparing.page(evaluation, task, curves, shop.recipe.scratch_steps), encoding="utf-8")
+    click.echo(f"{docs / comparing.PAGE}: written")

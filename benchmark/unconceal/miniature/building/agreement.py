@@ -67,7 +67,8 @@ def table(evaluation: Evaluation, pairs: Iterable[tuple[Task, Submission]], trut
     rows = [found for task, submission in pairs if (found := row(evaluation, task, submission, truth)) is not None]
     if not rows:
         what = f"{evaluation.tier_name} tier on {evaluation.threads} threads"
-        raise CheckFailed(what, "no pictures of it are stored, so there is nothing to compare", "run `unconceal run` with the same settings first")
+        consequence = "no pictures of it are stored, so there is nothing to compare"
+        raise CheckFailed(what, consequence, "run `unconceal run` with the same settings first")
     headers = ("task", "row", "shows it", "balanced accuracy", "gate", "equal answers", "pictures")
     lines = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
     intro = EXPLAINED.format(bound=JUDGES, least=LEAST)

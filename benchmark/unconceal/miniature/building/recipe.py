@@ -69,3 +69,8 @@ class Recipe:
     """Gold N of a task has seed ``gold_seed + 10 · place of the task + N``."""
     scratch_seed: int = 99
     unlearner_seed: int = 7
+
+    @property
+    def scratch_steps(self) -> int:
+        """Of a gold trained from nothing: as many as ancestor and continuation have together."""
+        return self.ancestor.steps + sum(how.steps for how in self.continuation)

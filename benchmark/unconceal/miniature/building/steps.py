@@ -144,11 +144,10 @@ def make_scratch_gold(shop: Workshop) -> None:
     recipe, concept = shop.recipe, next(iter(TASKS))
     torch.manual_seed(recipe.scratch_seed)
     model = denoiser.Denoiser(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
-    total = recipe.ancestor.steps + sum(how.steps for how in recipe.continuation)
     rows = shop.world.without((concept,))
     minutes = denoiser.train(
-        SCRATCH, model, shop.tokenizer, shop.world, shop.latents, rows, total, recipe.scratch_seed, shop.folder, recipe.ancestor.batch,
-        say=shop.progress.say,
+        SCRATCH, model, shop.tokenizer, shop.world, shop.latents, rows, recipe.scratch_steps, recipe.scratch_seed, shop.folder,
+        recipe.ancestor.batch, say=shop.progress.say,
     )  # fmt: skip
     shop.keep(f"{SCRATCH}.pt", minutes, lambda path: torch.save(model.state_dict(), path))
 
