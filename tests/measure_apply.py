@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def stages(pipe: Any, path: Path, format: str) -> list[str]:
     state, base = release.tensors["unet"], pipe.unet.state_dict()
     mark(verify("unet", base, state, release.whole, str(path)))
     mark(exchanged(pipe.unet, state))
-    seconds = [f"{after - before:.1f}" for before, after in zip(marks, marks[1:], strict=False)]
+    seconds = [f"{after - before:.1f}" for before, after in pairwise(marks)]
     before, started = anonymous(), time.perf_counter()
     made, applied = apply(pipe, path)
     whole = time.perf_counter() - started

@@ -86,7 +86,7 @@ def test_check_loads_the_weights(data_root: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_new_asks_and_writes(data_root: Path) -> None:
-    said = "tiny\nmy-method\nMine\nIt unlearns.\n\n\nMIT\n\nsomeone/erased@main/esd.pt\n"
+    said = "tiny\nmy-method\nMine\nIt unlearns.\n\n\n\nMIT\n\nsomeone/erased@main/esd.pt\n"
     result = CliRunner().invoke(main, ["submissions", "new", "--root", str(data_root)], input=said)
     assert result.exit_code == 0, result.output
     assert "submissions pin my-method" in result.output

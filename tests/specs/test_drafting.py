@@ -9,7 +9,7 @@ from unconceal.paths import DataRoot
 from unconceal.specs.document import Document
 from unconceal.specs.drafting import checkpoint_of, quoted, write_submission
 from unconceal.specs.problems import SpecProblems
-from unconceal.specs.reading import load_submission
+from unconceal.specs.reading import load_submission, load_suite
 
 
 @pytest.fixture
@@ -57,6 +57,14 @@ def test_what_is_written_reads_back(root: DataRoot) -> None:
 def test_names_that_are_no_file(root: DataRoot, name: str) -> None:
     with pytest.raises(UsageError, match="no file that is found again"):
         write_submission(root, "tiny", FIELDS | {"name": name}, {})
+
+
+def test_another_base_is_refused(root: DataRoot) -> None:
+    ours = load_suite(root, "tiny").base.path
+    given = {"object/star": {"path": "x.pt"}}
+    write_submission(root, "tiny", FIELDS | {"base": ours}, given).unlink()
+    with pytest.raises(SpecProblems, match="not the base of suite"):
+        write_submission(root, "tiny", FIELDS | {"base": "someone/another"}, given)
 
 
 def test_what_does_not_read_back_is_not_kept(root: DataRoot) -> None:

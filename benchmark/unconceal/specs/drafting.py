@@ -22,6 +22,7 @@ def answered() -> tuple[tuple[str, str, bool], ...]:
         ("name", "Name (lower case, hyphens)", False),
         ("title", "Title, as a table shows it", False),
         ("description", "What the method does, in a sentence", False),
+        ("method", "Method, where it has a name of its own (may be empty)", True),
         ("paper", "Paper (arXiv number or address; may be empty)", True),
         ("code", "Code (address; may be empty)", True),
         ("licence", "Licence of the weights (may be empty)", True),

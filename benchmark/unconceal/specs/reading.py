@@ -63,7 +63,7 @@ def load_task(root: DataRoot, task: str) -> Task:
 def load_submission(root: DataRoot, submission: str) -> Submission:
     """A submission by its name, ``esd-x``, or with its suite, ``miniature/esd-x``."""
     of, name, path = _only("submission", submission, submission_files(root))
-    return read_yaml(path, Submission, agrees({"suite": of, "name": name}), tasks_exist(root, of))
+    return read_yaml(path, Submission, agrees({"suite": of, "name": name}), tasks_exist(root, of), made_from(root, of))
 
 
 def all_tasks(root: DataRoot) -> tuple[Task, ...]:
@@ -158,6 +158,20 @@ def tasks_exist(root: DataRoot, suite: str) -> Check:
             if name not in known:
                 remedy = suggestion(name, known)
                 yield Mistake(("checkpoints", name), f"task {name!r}", f"is no task of suite {suite!r}, so it would never run", remedy)
+
+    return check
+
+
+def made_from(root: DataRoot, suite: str) -> Check:
+    """A check that a submission that names its base names the suite's."""
+
+    def check(document: Document) -> Iterator[Mistake]:
+        said = document.values.get("base")
+        with suppress(SpecProblems, UsageError):
+            ours = load_suite(root, suite).base.path if said is not None else said
+            if said != ours:
+                consequence = f"is not the base of suite {suite!r}, which is {ours!r}, so a handover between them would mean nothing"
+                yield Mistake(("base",), f"base {said!r}", consequence, "submit it to a suite of its own base")
 
     return check
 

@@ -81,6 +81,8 @@ class Submission(Spec):
     suite: Name
     title: str = Field(min_length=1)
     description: str = Field(min_length=1)
+    method: str | None = Field(None, description="the method's name, where several submissions come of one")
+    base: str | None = Field(None, description="the model that was unlearned, as suite.yaml names its base; refused where it is another")
     paper: str | None = None
     code: str | None = None
     licence: str | None = None
