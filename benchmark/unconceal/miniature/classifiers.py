@@ -111,8 +111,17 @@ def train(
 
 
 @torch.inference_mode()
+def probabilities(model: nn.Module, pixels: NDArray[np.uint8], batch: int = 64) -> dict[str, NDArray[np.float32]]:
+    """How likely each head holds each of its names, (n, names), for uint8 pictures (n, 64, 64, 3)."""
+    blocks = [model(to_tensor(pixels[i : i + batch])) for i in range(0, len(pixels), batch)]
+    return {head: part.softmax(1).numpy() for head, part in split(torch.cat(blocks)).items()}
+
+
 def recognise(model: nn.Module, pixels: NDArray[np.uint8], batch: int = 64) -> dict[str, list[str]]:
     """Names that each head gives to uint8 pictures (n, 64, 64, 3)."""
-    blocks = [model(to_tensor(pixels[i : i + batch])) for i in range(0, len(pixels), batch)]
-    parts = split(torch.cat(blocks))
-    return {head: [HEADS[head][i] for i in part.argmax(1).tolist()] for head, part in parts.items()}
+    return named(probabilities(model, pixels, batch))
+
+
+def named(found: dict[str, NDArray[np.float32]]) -> dict[str, list[str]]:
+    """The likeliest name of each head."""
+    return {head: [HEADS[head][i] for i in rows.argmax(1).tolist()] for head, rows in found.items()}

@@ -14,7 +14,7 @@ from unconceal.evaluation.run import Evaluation
 from unconceal.generate.worker import branch_name
 from unconceal.judges.concept import BalancedAccuracy, balanced_accuracy
 from unconceal.miniature.building.gates import JUDGES
-from unconceal.miniature.classifiers import recognise
+from unconceal.miniature.classifiers import named, probabilities
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
@@ -25,8 +25,11 @@ classifier, which was trained on drawings alone and which no score uses, on ever
 both arms), method by method. *Shows it*: pictures in which that classifier sees the task's concept. Balanced accuracy is the mean of
 sensitivity and specificity, with the 95 % interval; its lower bound should reach {bound:.2f}. Where fewer than {least} pictures show the
 concept, or fewer than {least} do not, sensitivity or specificity is hardly measured, and the share of equal answers says more.
+
+Half-way pictures (half a star, half a house) have no true answer. *Where sure* counts only those of which the classifier is at least
+{sure:.2f} sure. It knows no "unreadable", so of a destroyed model's pictures it says something all the same: that row tells little.
 """
-LEAST = 30
+LEAST, SURE = 30, 0.8
 
 
 def pictures(evaluation: Evaluation, task: Task, submission: Submission) -> NDArray[np.uint8] | None:
@@ -44,10 +47,14 @@ def row(evaluation: Evaluation, task: Task, submission: Submission, truth: nn.Mo
     if pixels is None:
         return None
     head, label = task.judge.head, task.judge.label
-    seen = [label if name == label else OTHER for name in recognise(truth, pixels)[head]]
+    likely = probabilities(truth, pixels)
+    seen = [label if name == label else OTHER for name in named(likely)[head]]
     said = [label if shows else OTHER for shows in evaluation.instruments.judge.shows(pixels, head, label)]
     equal = float(np.mean([one == other for one, other in zip(seen, said, strict=True)]))
-    return [task.id, submission.name, *told(balanced_accuracy(seen, said, label)), f"{equal:.3f}", str(len(seen))]
+    sure = np.flatnonzero(likely[head].max(1) >= SURE)
+    surely = told(balanced_accuracy([seen[i] for i in sure], [said[i] for i in sure], label))
+    everywhere = told(balanced_accuracy(seen, said, label))
+    return [task.id, submission.name, *everywhere, f"{equal:.3f}", str(len(seen)), *surely[1:], str(len(sure))]
 
 
 def told(found: BalancedAccuracy) -> list[str]:
@@ -69,7 +76,7 @@ def table(evaluation: Evaluation, pairs: Iterable[tuple[Task, Submission]], trut
         what = f"{evaluation.tier_name} tier on {evaluation.threads} threads"
         consequence = "no pictures of it are stored, so there is nothing to compare"
         raise CheckFailed(what, consequence, "run `unconceal run` with the same settings first")
-    headers = ("task", "row", "shows it", "balanced accuracy", "gate", "equal answers", "pictures")
+    headers = ("task", "row", "shows it", "balanced accuracy", "gate", "equal answers", "pictures", "where sure", "gate ", "sure of")
     lines = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
-    intro = EXPLAINED.format(bound=JUDGES, least=LEAST)
+    intro = EXPLAINED.format(bound=JUDGES, least=LEAST, sure=SURE)
     return f"# The concept judge against the drawings classifier\n\n{intro}\n{lines}\n"
