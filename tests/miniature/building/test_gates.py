@@ -35,7 +35,7 @@ def test_a_row_shows_share_interval_count_and_bound() -> None:
 
 
 def test_a_share_without_a_bound_is_shown_and_never_fails() -> None:
-    gate = Gate("base draws pentagon", 0.5, 40)
+    gate = Gate("base draws checkered", 0.5, 40)
     assert gate.passed and gate.row()[3:] == ["none", "not asked for"]
 
 
