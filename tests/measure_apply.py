@@ -69,14 +69,17 @@ def main(folder: Path) -> None:
     tiny: Any = tiny_pipeline(folder / "tiny")
     pipe: Any = StableDiffusionPipeline(**{**tiny.components, "unet": sd14_unet()}, requires_safety_checker=False)
     state = {key: value + 1e-3 for key, value in pipe.unet.state_dict().items()}
-    rows = []
+    rows, made = [], []
     for name, format, keys in (("diffusers", "state-dict", state), ("CompVis", "compvis", ldm_unet(pipe.unet, state))):
         path = folder / f"{name}.safetensors"
         save_file(keys, path)
         checkpoint_digest(path)
         rows.append([name, f"{path.stat().st_size / 1e9:.2f}", *stages(pipe, path, format)])
+        made.append(apply(pipe, path)[0].unet.state_dict())
     headers = ("keys", "GB", "hash", "open", "convert", "verify", "exchange", "whole (s)", "RssAnon (GB)")
     print(f"{torch.get_num_threads()} threads, base {anonymous():.1f} GB of anonymous memory with the state that was written")
+    same = all(torch.equal(value, made[1][key]) and torch.equal(value, state[key]) for key, value in made[0].items())
+    print(f"the two are {'the same model, the one that was meant' if same else 'DIFFERENT MODELS'}")
     print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))
 
 
