@@ -22,6 +22,7 @@ from unconceal.specs.reading import read_yaml
 from unconceal.specs.submission import Submission
 
 STATE = {"conv_in.bias": torch.ones(8), "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight": torch.ones(16, 32)}
+Mutate = Callable[[st.DataObject, Path], Path]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -110,29 +111,32 @@ def read_weights(path: Path) -> None:
     opened(path)
 
 
+def count(mutate: Mutate, read: Callable[[Path], None], cases: int, folder: Path) -> dict[str, int]:
+    """How many of the cases are read and how many refused; any other error ends the run."""
+    counts = {"read": 0, "refused": 0}
+
+    @settings(max_examples=cases, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def one(data: st.DataObject) -> None:
+        path = mutate(data, folder)
+        try:
+            read(path)
+        except UnconcealError as error:
+            counts["refused"] += 1
+            assert str(error)
+        else:
+            counts["read"] += 1
+
+    one()
+    return counts
+
+
 def long_run(cases: int) -> None:
     """Both readers, ``cases`` times each."""
-    pairs: tuple[tuple[Callable[[st.DataObject, Path], Path], Callable[[Path], None]], ...] = (
-        (mutated_spec, read_spec), (mutated_weights, read_weights),
-    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        for mutate, read in pairs:
-            counts = {"read": 0, "refused": 0}
-
-            @settings(max_examples=cases, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-            @given(st.data())
-            def one(data: st.DataObject, mutate=mutate, read=read, counts=counts) -> None:  # type: ignore[no-untyped-def]
-                path = mutate(data, Path(folder))
-                try:
-                    read(path)
-                except UnconcealError as error:
-                    counts["refused"] += 1
-                    assert str(error)
-                else:
-                    counts["read"] += 1
-
-            one()
-            print(f"{read.__name__}: {counts['read']} read, {counts['refused']} refused, no other error")
+        for name, mutate, read in (("specs", mutated_spec, read_spec), ("weights", mutated_weights, read_weights)):
+            found = count(mutate, read, cases, Path(folder))
+            print(f"{name}: {found['read']} read, {found['refused']} refused, no other error", flush=True)
 
 
 if __name__ == "__main__":

@@ -70,3 +70,11 @@ def test_files_that_cannot_be_text(tmp_path: Path) -> None:
     assert "more than a spec may hold" in str(Document.read(tmp_path / "large.yaml").problems[0])
     (tmp_path / "nul.yaml").write_bytes(b"a: \x00\n")
     assert "is no YAML" in str(Document.read(tmp_path / "nul.yaml").problems[0])
+
+
+def test_random_mistakes_raise_nothing_but_our_own(tmp_path: Path) -> None:
+    """A hundred cases; the long run is ``python tests/fuzz.py 10000``."""
+    from fuzz import count, mutated_spec, read_spec
+
+    found = count(mutated_spec, read_spec, 100, tmp_path)
+    assert found["refused"] > 20

@@ -30,7 +30,7 @@ from unconceal.miniature.world import (
     Scene,
 )
 
-PER_SHAPE, PER_STYLE = 40, 40
+PER_SHAPE, PER_STYLE = 80, 80
 DRAWS, CHANCE, ZERO_SHOT, JUDGES = 0.95, 0.10, 0.90, 0.90
 
 
