@@ -213,6 +213,11 @@ def _(folder: Path) -> Path:
     return put(folder, "x.bin", made.getvalue())
 
 
+@tries("a pickle of a protocol that there is none of", "pickle of protocol 37")
+def _(folder: Path) -> Path:
+    return archive(folder, b"\x80\x25}.")
+
+
 @tries("half an archive", "cannot be read")
 def _(folder: Path) -> Path:
     torch.save({KEY: torch.ones(8)}, folder / "whole.pt")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import pickletools
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -175,6 +176,8 @@ def _opcodes(path: Path, pickled: bytes) -> Iterator[tuple[str, Any]]:
 
 def _check_opcode(path: Path, opcode: str, argument: Any) -> None:
     """Refuse whatever could name more than tensors: other globals, and the opcodes that find globals by other ways."""
+    if opcode == "PROTO" and argument > pickle.HIGHEST_PROTOCOL:
+        raise CheckFailed(str(path), f"says it is a pickle of protocol {argument}, which there is none of", DAMAGED)
     named = tuple(str(argument).split(" ", 1)) if opcode == "GLOBAL" else None
     if (named and named not in NEEDED) or opcode in ("STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4", "NEWOBJ", "NEWOBJ_EX"):
         wanted = ".".join(named) if named else opcode
