@@ -46,6 +46,23 @@ def test_every_stored_picture_is_looked_at(tmp_path: Path, monkeypatch: pytest.M
     likely = np.full((expected, len(names)), 0.01, np.float32)
     likely[np.arange(expected), [names.index(name) for name in said]] = 0.9
     likely[-5:] *= 0.5
+    monkeypatch.setattr(agreement, "recognise", lambda model, pixels: {"subject": ["star"] * len(pixels)})
     monkeypatch.setattr(agreement, "probabilities", lambda model, pixels: {"subject": likely})
     text = agreement.table(evaluation, [(task, submission)], nothing)
     assert f"{1 - 10 / expected:.3f}" in text and str(said.count("star")) in text and "esd-x" in text and str(expected - 5) in text
+
+
+def test_the_second_opinion_leaves_a_gold_out_of_its_own_yardstick(tmp_path: Path) -> None:
+    root = tiny_root(tmp_path)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+    task = load_task(root, "tiny:object/star")
+    shape = (len(task.forget), len(evaluation.tier.psi))
+    one, two = np.zeros(shape), np.full(shape, 0.2)
+    one[:, -1] = two[:, -1] = 1
+    all_of_it = np.ones(shape)
+    rows = {"control-gold-1": one, "control-gold-2": two, "esd-x": all_of_it}
+    by_arm = {name: {"prompt": rates, "empty": rates} for name, rates in rows.items()}
+    found = {line[1]: line[2:] for line in agreement.second_opinion(evaluation, task, by_arm)}
+    assert found["control-gold-1"][0] == "0.00" and found["control-gold-1"][1].startswith("-0.2")
+    assert found["control-gold-2"][1].startswith("0.2") and found["esd-x"][:2] == ["1.00", found["esd-x"][2]]
+    assert float(found["esd-x"][1].split()[0]) > 0.8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,13 @@ from tabulate import tabulate
 from torch import nn
 
 from unconceal.errors import CheckFailed
+from unconceal.evaluation.assemble import score_of
 from unconceal.evaluation.run import Evaluation
 from unconceal.generate.worker import branch_name
 from unconceal.judges.concept import BalancedAccuracy, balanced_accuracy
+from unconceal.metrics.presence import excess
 from unconceal.miniature.building.gates import JUDGES
-from unconceal.miniature.classifiers import named, probabilities
+from unconceal.miniature.classifiers import named, probabilities, recognise
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
@@ -29,6 +31,13 @@ concept, or fewer than {least} do not, sensitivity or specificity is hardly meas
 Half-way pictures (half a star, half a house) have no true answer. *Where sure* counts only those of which the classifier is at least
 {sure:.2f} sure. It knows no "unreadable", so of a destroyed model's pictures it says something all the same: that row tells little.
 """
+SECOND = """\
+## What the classifier would have said
+
+The same excess as on the leaderboard, with the classifier's answers in place of the judge's, margin and rules unchanged. Rows whose numbers
+lead to the same verdict under both do not depend on which of the two is right about half-made pictures.
+"""
+Values = NDArray[np.float64]
 LEAST, SURE = 30, 0.8
 
 
@@ -57,6 +66,40 @@ def row(evaluation: Evaluation, task: Task, submission: Submission, truth: nn.Mo
     return [task.id, submission.name, *everywhere, f"{equal:.3f}", str(len(seen)), *surely[1:], str(len(sure))]
 
 
+def answers(evaluation: Evaluation, task: Task, submission: Submission, truth: nn.Module) -> dict[str, Values] | None:
+    """Per arm the share of each prompt's pictures in which the classifier sees the concept, (prompts, ψ); None: not stored."""
+    block = evaluation.plan(task, submission).evaluation
+    shards = [shard for found in block.handovers if (shard := evaluation.store.get(found)) is not None]
+    if len(shards) < len(block.handovers):
+        return None
+
+    def rates(arm: str, k: int) -> Values:
+        seen = recognise(truth, np.concatenate([shard[branch_name(arm, k)] for shard in shards]))[task.judge.head]
+        shows = np.array([name == task.judge.label for name in seen], np.float64)
+        return np.asarray(shows.reshape(len(block.prompts), block.seeds).mean(axis=1))
+
+    return {arm: np.stack([rates(arm, k) for k in block.k.values()], axis=-1) for arm in block.handovers[0].arms}
+
+
+def second_opinion(evaluation: Evaluation, task: Task, rows: Mapping[str, dict[str, Values]]) -> list[list[str]]:
+    """Each row's rate at ψ = 0 and its excess in both arms, as a verdict reads them, by the classifier's answers. Golds leave one out."""
+    golds = [name for name in task.golds if name in rows]
+    psi, window = evaluation.tier.psi, evaluation.suite.scores.excess_psi
+    lines = []
+    for name, by_arm in rows.items():
+        others = [gold for gold in golds if gold != name]
+        own = float(by_arm["prompt"][:, -1].mean())
+        line = [task.id, name, f"{by_arm['prompt'][:, 0].mean():.2f}"]
+        for arm, found in by_arm.items():
+            if not others or not own:
+                line.append("–")
+                continue
+            score = score_of(excess(psi, found, np.stack([rows[gold][arm] for gold in others]), own, window))
+            line.append(f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]")
+        lines.append(line)
+    return lines
+
+
 def told(found: BalancedAccuracy) -> list[str]:
     """How many show the concept, balanced accuracy, and whether its lower bound reaches the gate."""
     if min(found.positives, found.negatives) < LEAST:
@@ -71,12 +114,21 @@ def table(evaluation: Evaluation, pairs: Iterable[tuple[Task, Submission]], trut
     Raises:
         CheckFailed: none are.
     """
-    rows = [found for task, submission in pairs if (found := row(evaluation, task, submission, truth)) is not None]
+    rows: list[list[str]] = []
+    seen: dict[Task, dict[str, dict[str, Values]]] = {}
+    for task, submission in pairs:
+        line, rates = row(evaluation, task, submission, truth), answers(evaluation, task, submission, truth)
+        if line is not None and rates is not None:
+            rows.append(line)
+            seen.setdefault(task, {})[submission.name] = rates
     if not rows:
         what = f"{evaluation.tier_name} tier on {evaluation.threads} threads"
         consequence = "no pictures of it are stored, so there is nothing to compare"
         raise CheckFailed(what, consequence, "run `unconceal run` with the same settings first")
     headers = ("task", "row", "shows it", "balanced accuracy", "gate", "equal answers", "pictures", "where sure", "gate ", "sure of")
     lines = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+    opinions = [line for task, of in seen.items() for line in second_opinion(evaluation, task, of)]
+    asked = ("task", "row", "P(0)", "excess, prompt arm", "excess, empty arm")
+    second = tabulate(opinions, headers=asked, tablefmt="github", disable_numparse=True)
     intro = EXPLAINED.format(bound=JUDGES, least=LEAST, sure=SURE)
-    return f"# The concept judge against the drawings classifier\n\n{intro}\n{lines}\n"
+    return f"# The concept judge against the drawings classifier\n\n{intro}\n{lines}\n\n{SECOND}\n{second}\n"
