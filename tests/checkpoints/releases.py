@@ -265,9 +265,7 @@ def kohya_state(adapted: Any) -> State:
 
 def lora_kohya(pipe: StableDiffusionPipeline, folder: Path) -> Made:
     adapted, merged = peft_unet(pipe)
-    return write(folder / "kohya.safetensors", kohya_state(adapted), {"ss_network_alpha": str(float(ALPHA))}), {
-        "unet": merged
-    }
+    return write(folder / "kohya.safetensors", kohya_state(adapted), {"ss_network_alpha": str(float(ALPHA))}), {"unet": merged}
 
 
 def spm(pipe: StableDiffusionPipeline, folder: Path) -> Made:

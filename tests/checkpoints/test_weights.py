@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from unconceal.checkpoints import folders, weights
 from unconceal.errors import CheckFailed
+from unconceal.specs.submission import WEIGHTS
 
 
 class Payload:
@@ -18,7 +19,7 @@ class Payload:
         return (Path.touch, (Path("ran"),))  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("suffix", weights.SUFFIXES)
+@pytest.mark.parametrize("suffix", WEIGHTS)
 def test_every_suffix_reads_back(tmp_path: Path, suffix: str) -> None:
     path, state = tmp_path / f"x{suffix}", {"a": torch.arange(3).half()}
     if suffix == ".safetensors":
@@ -37,7 +38,7 @@ def test_a_pickle_with_code_is_not_run(tmp_path: Path, monkeypatch: pytest.Monke
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("suffix", weights.SUFFIXES)
+@pytest.mark.parametrize("suffix", WEIGHTS)
 @pytest.mark.parametrize("content", [b"", b"not weights at all", b"PK\x03\x04 half an archive"])
 def test_damaged_files_are_refused(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"x{suffix}"
@@ -79,9 +80,9 @@ def sharded(folder: Path, names: dict[str, str]) -> None:
 
 
 def test_shards_are_joined(tmp_path: Path) -> None:
-    save_file({"a": torch.ones(1)}, tmp_path / "model-1.safetensors")
-    save_file({"b": torch.zeros(1)}, tmp_path / "model-2.safetensors")
-    sharded(tmp_path, {"a": "model-1.safetensors", "b": "model-2.safetensors"})
+    save_file({"a": torch.ones(1)}, tmp_path / "model-00001-of-00002.safetensors")
+    save_file({"b": torch.zeros(1)}, tmp_path / "model-00002-of-00002.safetensors")
+    sharded(tmp_path, {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"})
     assert folders.holds_weights(tmp_path) and set(folders.read_folder(tmp_path, tmp_path)) == {"a", "b"}
 
 

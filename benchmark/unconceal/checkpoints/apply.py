@@ -14,7 +14,7 @@ from torch import nn
 
 from unconceal.checkpoints.folders import inside
 from unconceal.checkpoints.formats import FORMATS
-from unconceal.checkpoints.names import StateDict, parts_of, respelled
+from unconceal.checkpoints.names import ELSEWHERE, StateDict, parts_of, respelled
 from unconceal.checkpoints.release import Membrane, Opened, opened
 from unconceal.checkpoints.verify import check_change, check_configs, verify, verify_membrane
 from unconceal.checkpoints.weights import Weights, shortened
@@ -81,14 +81,15 @@ def _format_of(found: Opened, checkpoint: Path, named: str) -> str:
     if named != "auto" and named not in fitting:
         raise CheckFailed(str(checkpoint), f"is not in the format {named!r} that the submission names", "correct it, or say format: auto")
     if not fitting:
-        holds = (
-            ("no tensor" if not found.tables else f"{shortened(next(iter(found.flat or found.tables)))!r}")
-            if isinstance(found, Weights)
-            else ""
-        )
-        consequence = f"is in no known format ({', '.join(FORMATS)})" + (f": it holds {holds}" if holds else "")
-        raise CheckFailed(str(checkpoint), consequence, "release it in one of them")
+        raise CheckFailed(str(checkpoint), f"is in no known format ({', '.join(FORMATS)}){_example(found)}", "release it in one of them")
     return fitting[0] if named == "auto" else named
+
+
+def _example(found: Opened) -> str:
+    """What an opened file holds, for the line that refuses it."""
+    if not isinstance(found, Weights):
+        return ""
+    return f": it holds {shortened(next(iter(found.flat or found.tables)))!r}" if found.tables else ": it holds no tensor"
 
 
 def _put(pipe: Pipeline, found: Opened, name: str, source: str, digest: str, component: str | None) -> tuple[Pipeline, Applied]:
@@ -100,7 +101,7 @@ def _put(pipe: Pipeline, found: Opened, name: str, source: str, digest: str, com
     changed: dict[str, nn.Module] = {}
     for part, state in _meant(release.tensors, component, source).items():
         if part not in base:
-            raise CheckFailed(source, f"holds a {part}, which the base does not have", "submit it to a suite of its own base")
+            raise CheckFailed(source, f"holds a {part}, which the base does not have", ELSEWHERE)
         ours = base[part].state_dict()
         theirs = respelled(part, state, ours)
         records[part] = verify(part, ours, theirs, release.whole, source)

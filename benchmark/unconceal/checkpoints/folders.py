@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from unconceal.checkpoints.names import StateDict
-from unconceal.checkpoints.weights import LONGEST_CONFIG, SUFFIXES, read_file, shortened
+from unconceal.checkpoints.weights import LONGEST_CONFIG, read_file, shortened
 from unconceal.errors import CheckFailed
+from unconceal.hub.layout import WEIGHTS
 
 IN_FOLDER = (
     "diffusion_pytorch_model.safetensors",
@@ -95,7 +96,8 @@ def _shards(folder: Path, name: str, submitted: Path) -> list[Path]:
         raise CheckFailed(str(listing), f"lists {len(shards)} shards, more than any model has ({MOST_SHARDS})", "export the weights again")
     for shard in shards:
         # A listing is a stranger's text: it may name its neighbours only.
-        if Path(shard).name != shard or not shard.endswith(SUFFIXES) or not (folder / shard).is_file():
+        # And the digest counts no file of any other name.
+        if Path(shard).name != shard or not WEIGHTS.fullmatch(shard) or not (folder / shard).is_file():
             raise CheckFailed(
                 str(listing), f"names {shortened(shard)!r}, which is no weights file of its folder", "export the weights again"
             )

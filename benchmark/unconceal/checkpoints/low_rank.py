@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unconceal.checkpoints.names import Base, StateDict
+from unconceal.checkpoints.names import ELSEWHERE, Base, StateDict
 from unconceal.errors import CheckFailed
 
 
@@ -52,13 +52,13 @@ def check_updates(component: str, base: nn.Module, updates: Mapping[str, LowRank
         layer = layers.get(name)
         if not isinstance(layer, nn.Linear | nn.Conv2d):
             consequence = f"updates {component} {name!r}, which is no layer of the base, so it is for another architecture"
-            raise CheckFailed(source, consequence, "submit it to a suite of its own base")
+            raise CheckFailed(source, consequence, ELSEWHERE)
         shape = tuple(layer.weight.shape)
         rank, made = update.down.shape[0], (update.up.shape[0], update.down.shape[1], *update.down.shape[2:])
         fits = made == shape or (*made, 1, 1) == shape or (*shape, 1, 1) == made
         if not fits or update.up.shape[1] != rank or update.up.shape[2:] not in ((), (1, 1)):
             consequence = f"updates {component} {name!r} of shape {shape} by {tuple(update.up.shape)} times {tuple(update.down.shape)}"
-            raise CheckFailed(source, f"{consequence}, so it is for another architecture", "submit it to a suite of its own base")
+            raise CheckFailed(source, f"{consequence}, so it is for another architecture", ELSEWHERE)
         if not (update.down.isfinite().all() and update.up.isfinite().all()):
             raise CheckFailed(source, f"holds NaN or infinite weights in {component} {name!r}", "export the weights again")
 
@@ -68,7 +68,7 @@ def merged(base: Base, updates: Mapping[str, Updates], source: str) -> dict[str,
     """The base's weights after the updates, by component: only those that are updated."""
     absent = [component for component in updates if component not in base]
     if absent:
-        raise CheckFailed(source, f"updates {absent[0]}, which the base does not have", "submit it to a suite of its own base")
+        raise CheckFailed(source, f"updates {absent[0]}, which the base does not have", ELSEWHERE)
     parts: dict[str, StateDict] = {}
     for component, of in updates.items():
         check_updates(component, base[component], of, source)

@@ -8,12 +8,14 @@ from diffusers import DiffusionPipeline
 from torch import Tensor, nn
 
 from unconceal.errors import CheckFailed
+from unconceal.specs.submission import COMPONENTS
 
 StateDict = dict[str, Tensor]
 Base = Mapping[str, nn.Module]
 """The components of the base that a checkpoint may change, by diffusers' names."""
 
-COMPONENTS = ("unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae")
+ELSEWHERE = "submit it to a suite of its own base"
+"""What to do with a checkpoint of another architecture."""
 
 BARE: dict[str, tuple[str, ...]] = {
     "unet": (

@@ -12,7 +12,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from unconceal.checkpoints.folders import read_json
-from unconceal.checkpoints.names import LEFTOVERS, Base, StateDict
+from unconceal.checkpoints.names import ELSEWHERE, LEFTOVERS, Base, StateDict
 from unconceal.checkpoints.release import Membrane
 from unconceal.checkpoints.weights import shortened
 from unconceal.errors import CheckFailed
@@ -29,7 +29,7 @@ UNSEEN_BY_SHAPE: dict[str, tuple[str, ...]] = {
     "scheduler": ("prediction_type", "num_train_timesteps", "beta_schedule", "beta_start", "beta_end"),
 }
 """Settings that make another model of equally shaped weights."""
-OTHER, ELSEWHERE = "another architecture", "submit it to a suite of its own base"
+OTHER = "another architecture"
 
 
 def check_configs(pipe: DiffusionPipeline, folder: Path) -> None:
@@ -74,11 +74,9 @@ def verify(component: str, base: StateDict, state: StateDict, whole: bool, sourc
         consequence = f"{len(missing)} of {len(base)} {component} tensors are missing, e.g. {missing[0]!r}"
         raise CheckFailed(source, consequence, "export the whole component, or release the changed tensors as one state dict")
     differences = [_difference(component, key, base[key], state[key], source) for key in matched]
-    size = sum(squared(tensor) for tensor in base.values())
-    relative = (sum(difference.squared for difference in differences) / max(size, torch.finfo(torch.float32).tiny)) ** 0.5
     return ComponentRecord(
         matched=len(matched), missing=len(missing), unexpected=len(unexpected), changed=sum(found.changed for found in differences),
-        relative_change=relative,
+        relative_change=relative([found.squared for found in differences], base),
     )  # fmt: skip
 
 
@@ -107,6 +105,12 @@ def squared(tensor: Tensor) -> float:
     return found if found < float("inf") else float(flat.double().dot(flat.double()))
 
 
+def relative(moved: Sequence[float], base: StateDict) -> float:
+    """‖change‖ / ‖base‖ from the squared length of each tensor's change."""
+    size = sum(squared(tensor) for tensor in base.values())
+    return float((sum(moved) / max(size, torch.finfo(torch.float32).tiny)) ** 0.5)
+
+
 def _same(base: Tensor, new: Tensor) -> bool:
     """Equal up to the coarser of the two precisions: a base that was merely stored as fp16 is no unlearned model."""
     coarse = max(base.dtype, new.dtype, key=lambda dtype: COARSENESS.index(dtype) if dtype in COARSENESS else -1)
@@ -117,10 +121,10 @@ def verify_membrane(membrane: Membrane, base: Base) -> ComponentRecord:
     """What a network beside the base would add to it at full strength: its modules for tensors."""
     weights = base[membrane.component].state_dict()
     added = [squared(update.product(tuple(weights[f"{name}.weight"].shape))) for name, update in membrane.updates.items()]
-    size = sum(squared(tensor) for tensor in weights.values())
-    changed = sum(square > 0 for square in added)
-    relative = (sum(added) / max(size, torch.finfo(torch.float32).tiny)) ** 0.5
-    return ComponentRecord(matched=len(added), missing=len(weights) - len(added), unexpected=0, changed=changed, relative_change=relative)
+    return ComponentRecord(
+        matched=len(added), missing=len(weights) - len(added), unexpected=0, changed=sum(square > 0 for square in added),
+        relative_change=relative(added, weights),
+    )  # fmt: skip
 
 
 def check_change(components: dict[str, ComponentRecord], source: str, left_out: Sequence[str] = ()) -> None:

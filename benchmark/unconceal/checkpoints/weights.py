@@ -14,15 +14,15 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from safetensors.torch import load_file
 
 from unconceal.checkpoints.names import StateDict
 from unconceal.errors import CheckFailed
+from unconceal.specs.submission import WEIGHTS
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 LARGEST, LONGEST_HEADER, LONGEST_PICKLE, LONGEST_CONFIG = 32 * 2**30, 16 * 2**20, 64 * 2**20, 2**20
 """Bytes of a file, of a safetensors header, of a torch file's pickle, of a JSON beside it. No released checkpoint comes near."""
 MOST_TENSORS, MOST_DIMENSIONS, LONGEST_KEY = 20_000, 8, 500
@@ -59,8 +59,8 @@ def read_file(path: Path) -> Weights:
     Raises:
         CheckFailed: the file is too large, damaged, lies about what it holds, or would need code to be run.
     """
-    if path.suffix not in SUFFIXES:
-        raise CheckFailed(str(path), f"is in no known format: weights end in {', '.join(SUFFIXES)}", "release the weights in such a file")
+    if path.suffix not in WEIGHTS:
+        raise CheckFailed(str(path), f"is in no known format: weights end in {', '.join(WEIGHTS)}", "release the weights in such a file")
     size = path.stat().st_size
     if size > LARGEST:
         raise CheckFailed(str(path), f"is larger than {LARGEST // 2**30} GiB, so it is not opened", "release the changed weights only")
@@ -154,24 +154,24 @@ def _bare(path: Path) -> Iterator[tuple[str, Any]]:
     """
     with path.open("rb") as stream:
         for _ in range(5):
-            try:
-                for opcode, argument, _place in pickletools.genops(stream):
-                    yield opcode.name, argument
-                    if stream.tell() > LONGEST_PICKLE:
-                        consequence = "holds a pickle longer than any model's, so it is not opened"
-                        raise CheckFailed(str(path), consequence, "release it as safetensors")
-            except CheckFailed:
-                raise
-            except Exception as error:
-                raise _unreadable(path, error) from error
+            for opcode in _opcodes(path, stream):
+                yield opcode
+                if stream.tell() > LONGEST_PICKLE:
+                    consequence = "holds a pickle longer than any model's, so it is not opened"
+                    raise CheckFailed(str(path), consequence, "release it as safetensors")
 
 
-def _opcodes(path: Path, pickled: bytes) -> Iterator[tuple[str, Any]]:
-    try:
-        for opcode, argument, _place in pickletools.genops(pickled):
-            yield opcode.name, argument
-    except Exception as error:
-        raise _unreadable(path, error) from error
+def _opcodes(path: Path, pickled: bytes | IO[bytes]) -> Iterator[tuple[str, Any]]:
+    """Name and argument of every opcode of one pickle."""
+    found = pickletools.genops(pickled)
+    while True:
+        try:
+            opcode, argument, _place = next(found)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise _unreadable(path, error) from error
+        yield opcode.name, argument
 
 
 def _check_opcode(path: Path, opcode: str, argument: Any) -> None:

@@ -85,6 +85,13 @@ def check(
         raise CheckFailed(f"{wrong} of {len(rows)} checkpoints", "cannot be evaluated", "correct what the table says of them")
 
 
+def _writable(root: Path | None) -> DataRoot:
+    data = DataRoot.find(root)
+    if data.read_only:
+        raise UsageError("the packaged submissions", "cannot be written", "work in a clone, or name a folder with --root")
+    return data
+
+
 def _all(root: DataRoot) -> list[Submission]:
     misplaced = [problem for problem in strays(root) if problem.file.is_relative_to(root.submissions)]
     if misplaced:
@@ -146,9 +153,7 @@ def pin(submissions: tuple[str, ...], root: Path | None) -> None:
     """
     from unconceal.hub.pin import pin as pin_one
 
-    data = DataRoot.find(root)
-    if data.read_only:
-        raise UsageError("the packaged submissions", "cannot be written", "work in a clone, or name a folder with --root")
+    data = _writable(root)
     for name in submissions:
         changed = pin_one(data, load_submission(data, name))
         for place, value in changed.items():
@@ -167,9 +172,7 @@ def new(root: Path | None) -> None:
     """
     from unconceal.specs.drafting import answered, checkpoint_of, suite_choice, write_submission
 
-    data = DataRoot.find(root)
-    if data.read_only:
-        raise UsageError("the packaged submissions", "cannot be written", "work in a clone, or name a folder with --root")
+    data = _writable(root)
     suite = click.prompt("Suite", type=click.Choice(list(suite_choice(data))), default=suite_choice(data)[0])
     fields = {name: click.prompt(asked, default="" if optional else None, show_default=False) for name, asked, optional in answered()}
     click.echo("Weights for each task: owner/name@revision, owner/name@revision/file, or a path in the data root; empty: none.")

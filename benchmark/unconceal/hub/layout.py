@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from unconceal.specs.digests import file_digest, folder_digest
+from unconceal.specs.submission import COMPONENTS
 
-COMPONENTS = ("unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae", "scheduler")
+FOLDERS = (*COMPONENTS, "scheduler")
 """Folders of a pipeline that are looked at. A safety checker is not among them: filtering is not forgetting."""
 SETTINGS = ("model_index.json", "config.json", "scheduler_config.json", "adapter_config.json")
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model", "adapter_model", "pytorch_lora_weights")
-WEIGHTS = re.compile(rf"(?:{'|'.join(STEMS)})(?P<fp16>\.fp16)?(?P<shard>-\d{{5}}-of-\d{{5}})?\.(?P<kind>safetensors|bin)(?:\.index\.json)?")
+WEIGHTS = re.compile(rf"(?:{'|'.join(STEMS)})(?P<fp16>\.fp16)?(?:-\d{{5}}-of-\d{{5}})?\.(?P<kind>safetensors|bin)(?:\.index\.json)?")
 
 
 def needed(names: Iterable[str]) -> list[str]:
@@ -24,7 +25,7 @@ def needed(names: Iterable[str]) -> list[str]:
     by_place: dict[str, dict[tuple[bool, bool], list[str]]] = {}
     for name in names:
         path = PurePosixPath(name)
-        if len(path.parts) > 2 or (len(path.parts) == 2 and path.parts[0] not in COMPONENTS):
+        if len(path.parts) > 2 or (len(path.parts) == 2 and path.parts[0] not in FOLDERS):
             continue
         weights = WEIGHTS.fullmatch(path.name)
         if path.name in SETTINGS:

@@ -167,8 +167,10 @@ def made_from(root: DataRoot, suite: str) -> Check:
 
     def check(document: Document) -> Iterator[Mistake]:
         said = document.values.get("base")
+        if said is None:
+            return
         with suppress(SpecProblems, UsageError):
-            ours = load_suite(root, suite).base.path if said is not None else said
+            ours = load_suite(root, suite).base.path
             if said != ours:
                 consequence = f"is not the base of suite {suite!r}, which is {ours!r}, so a handover between them would mean nothing"
                 yield Mistake(("base",), f"base {said!r}", consequence, "submit it to a suite of its own base")

@@ -29,7 +29,7 @@ def test_every_stored_picture_is_looked_at(tmp_path: Path, monkeypatch: pytest.M
     evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
     task, submission = load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x")
     nothing = torch.nn.Identity()
-    assert agreement.row(evaluation, task, submission, nothing) is None, "nothing is generated yet"
+    assert agreement.compared(evaluation, task, submission, nothing) is None, "nothing is generated yet"
     with pytest.raises(CheckFailed, match="no pictures of it are stored"):
         agreement.table(evaluation, [(task, submission)], nothing)
     run(evaluation, [(task, submission)])
@@ -46,7 +46,6 @@ def test_every_stored_picture_is_looked_at(tmp_path: Path, monkeypatch: pytest.M
     likely = np.full((expected, len(names)), 0.01, np.float32)
     likely[np.arange(expected), [names.index(name) for name in said]] = 0.9
     likely[-5:] *= 0.5
-    monkeypatch.setattr(agreement, "recognise", lambda model, pixels: {"subject": ["star"] * len(pixels)})
     monkeypatch.setattr(agreement, "probabilities", lambda model, pixels: {"subject": likely})
     text = agreement.table(evaluation, [(task, submission)], nothing)
     assert f"{1 - 10 / expected:.3f}" in text and str(said.count("star")) in text and "esd-x" in text and str(expected - 5) in text
@@ -66,3 +65,18 @@ def test_the_second_opinion_leaves_a_gold_out_of_its_own_yardstick(tmp_path: Pat
     assert found["control-gold-1"][0] == "0.00" and found["control-gold-1"][1].startswith("-0.2")
     assert found["control-gold-2"][1].startswith("0.2") and found["esd-x"][:2] == ["1.00", found["esd-x"][2]]
     assert float(found["esd-x"][1].split()[0]) > 0.8
+
+
+def test_rates_keep_prompts_and_handovers_apart(tmp_path: Path) -> None:
+    """Answers that name their own place, put where they belong."""
+    root = tiny_root(tmp_path)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+    block = evaluation.plan(load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x")).evaluation
+    prompts = len(block.prompts)
+    numbers = range(len(agreement.branches(block)))
+    places = [100 * number + prompt for number in numbers for prompt in range(prompts) for _ in range(block.seeds)]
+    found = agreement.rates(block, np.array(places, float))
+    for arm, by_prompt in found.items():
+        for column, k in enumerate(block.k.values()):
+            expected = 100 * agreement.branches(block).index((arm, k)) + np.arange(prompts)
+            assert np.array_equal(by_prompt[:, column], expected)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from unconceal.checkpoints.folders import holds_weights, read_folder
 from unconceal.checkpoints.formats import lora, pipeline
-from unconceal.checkpoints.names import COMPONENTS, Base, by_component
+from unconceal.checkpoints.names import Base, by_component
 from unconceal.checkpoints.release import Opened, Release
+from unconceal.specs.submission import COMPONENTS
 
 
 def detect(opened: Opened) -> bool:

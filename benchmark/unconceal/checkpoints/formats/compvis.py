@@ -14,7 +14,7 @@ import torch
 from diffusers.loaders import single_file_utils as ldm
 from torch import nn
 
-from unconceal.checkpoints.names import Base, StateDict
+from unconceal.checkpoints.names import ELSEWHERE, Base, StateDict
 from unconceal.checkpoints.release import Opened, Release
 from unconceal.checkpoints.weights import Weights
 from unconceal.errors import CheckFailed
@@ -59,7 +59,7 @@ def read(opened: Opened, base: Base) -> Release:
             tensors[component] = convert(part, base[component])
             if len(tensors[component]) < len(part):
                 consequence = f"has {len(part)} keys of a {component}, of which diffusers converts {len(tensors[component])}"
-                raise CheckFailed(source, f"{consequence}, so it is another architecture", "submit it to a suite of its own base")
+                raise CheckFailed(source, f"{consequence}, so it is another architecture", ELSEWHERE)
     left_out = (f"{averaged} averaged tensors ({AVERAGED}…), the model before unlearning",) if averaged else ()
     return Release(tensors, left_out=(*left_out, *opened.ignored))
 

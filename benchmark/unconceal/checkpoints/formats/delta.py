@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from unconceal.checkpoints.names import COMPONENTS, Base
+from unconceal.checkpoints.names import Base
 from unconceal.checkpoints.release import Opened, Release
 from unconceal.checkpoints.weights import Weights
 from unconceal.errors import CheckFailed
+from unconceal.specs.submission import COMPONENTS
 
 
 def detect(opened: Opened) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from torch import Tensor
 
 from unconceal.checkpoints.folders import inside, read_json
 from unconceal.checkpoints.low_rank import Updates, merged, modules_named, paired
-from unconceal.checkpoints.names import COMPONENTS, Base, StateDict, component_of
+from unconceal.checkpoints.names import ELSEWHERE, Base, StateDict, component_of
 from unconceal.checkpoints.release import Opened, Release
 from unconceal.checkpoints.weights import Weights, read_file, shortened
 from unconceal.errors import CheckFailed
+from unconceal.hub.layout import needed
+from unconceal.specs.submission import COMPONENTS
 
 PEFT_CONFIG, PEFT_WEIGHTS, PEFT_PREFIX = "adapter_config.json", ("adapter_model.safetensors", "adapter_model.bin"), "base_model.model."
 DIFFUSERS_WEIGHTS = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
@@ -56,7 +58,9 @@ def read(opened: Opened, base: Base) -> Release:
     if isinstance(opened, Weights):
         return _flat(opened, base, _said(opened.metadata))
     names = PEFT_WEIGHTS if (opened / PEFT_CONFIG).is_file() else DIFFUSERS_WEIGHTS
-    found = [opened / name for name in names if (opened / name).is_file()]
+    # Only what the digest counts is read.
+    counted = needed(path.name for path in opened.iterdir() if path.is_file())
+    found = [opened / name for name in names if name in counted]
     if not found:
         raise CheckFailed(str(opened), f"has a {PEFT_CONFIG} but no {PEFT_WEIGHTS[0]}", "add the weights")
     weights = read_file(inside(found[0], opened))
@@ -88,12 +92,13 @@ def halves_of(state: StateDict, base: Base, source: str) -> tuple[Halves, dict[s
     """
     halves: Halves = {}
     alphas: dict[str, dict[str, float]] = {}
+    layers = {component: modules_named(part) for component, part in base.items()}
     for key, tensor in state.items():
         ending = next((ending for ending in HALVES if key.endswith(ending)), ALPHA if key.endswith(ALPHA) else None)
         if ending is None:
             consequence = f"holds {shortened(key)!r}, which is no half of a plain low-rank update"
             raise CheckFailed(source, f"{consequence}, so merging the rest would be another model", "release the merged weights")
-        component, module = _place(key.removesuffix(ending), base, source)
+        component, module = _place(key.removesuffix(ending), layers, source)
         if ending == ALPHA:
             alphas.setdefault(component, {})[module] = _number(tensor, key, source)
         else:
@@ -101,30 +106,29 @@ def halves_of(state: StateDict, base: Base, source: str) -> tuple[Halves, dict[s
     return halves, {component: alphas.get(component, {}) for component in halves}
 
 
-def _place(name: str, base: Base, source: str) -> tuple[str, str]:
-    """Component and module that a key without its ending means."""
+def _place(name: str, layers: Mapping[str, Mapping[str, str]], source: str) -> tuple[str, str]:
+    """Component and module that a key without its ending means. ``layers``: each component's, by their names with underscores."""
     for prefix, component in KOHYA.items():
         if name.startswith(prefix):
-            known = modules_named(base[component]) if component in base else {}
+            known = layers.get(component, {})
             flat = name.removeprefix(prefix)
             module = next((known[way] for way in (flat, flat.removeprefix("text_model_"), f"text_model_{flat}") if way in known), None)
             if module is None:
                 consequence = f"updates {shortened(name)!r}, which is no layer of the base, so it is for another architecture"
-                raise CheckFailed(source, consequence, "submit it to a suite of its own base")
+                raise CheckFailed(source, consequence, ELSEWHERE)
             return component, module
     name = name.removeprefix(PEFT_PREFIX)
     part = component_of(f"{name}.")
-    if part is None or part not in base:
+    if part is None or part not in layers:
         consequence = f"updates {shortened(name)!r}, which belongs to no part of the base, so it is for another architecture"
-        raise CheckFailed(source, consequence, "submit it to a suite of its own base")
-    return part, _layer(name.removeprefix(f"{part}."), base[part])
+        raise CheckFailed(source, consequence, ELSEWHERE)
+    return part, _layer(name.removeprefix(f"{part}."), layers[part].values())
 
 
-def _layer(name: str, component: Any) -> str:
+def _layer(name: str, layers: Collection[str]) -> str:
     """The layer's name today: attention processors once held the updates of the projections beside them."""
     name = name.replace(".processor.", ".")
     name = f"{name}.0" if name.endswith(".to_out") else name
-    layers = dict(component.named_modules())
     return next((way for way in (name, name.removeprefix("text_model."), f"text_model.{name}") if way in layers), name)
 
 

@@ -12,11 +12,12 @@ from torch import nn
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.assemble import score_of
 from unconceal.evaluation.run import Evaluation
+from unconceal.generate.plan import Block
 from unconceal.generate.worker import branch_name
 from unconceal.judges.concept import BalancedAccuracy, balanced_accuracy
 from unconceal.metrics.presence import excess
 from unconceal.miniature.building.gates import JUDGES
-from unconceal.miniature.classifiers import named, probabilities, recognise
+from unconceal.miniature.classifiers import named, probabilities
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
@@ -42,16 +43,21 @@ LEAST, SURE = 30, 0.8
 
 
 def pictures(evaluation: Evaluation, task: Task, submission: Submission) -> NDArray[np.uint8] | None:
-    """Every handed-over picture (n, h, w, 3) of the evaluation block; None where the store lacks one."""
+    """Every handed-over picture (n, h, w, 3) of the evaluation block, by branch and prompt; None where the store lacks one."""
     block = evaluation.plan(task, submission).evaluation
     shards = [evaluation.store.get(shard) for shard in block.handovers]
-    names = [branch_name(arm, k) for arm in block.handovers[0].arms for k in sorted(set(block.k.values()))]
-    parts = [shard[name] for shard in shards if shard is not None for name in names]
+    names = [branch_name(arm, k) for arm, k in branches(block)]
+    parts = [shard[name] for name in names for shard in shards if shard is not None]
     return np.concatenate(parts) if None not in shards else None
 
 
-def row(evaluation: Evaluation, task: Task, submission: Submission, truth: nn.Module) -> list[str] | None:
-    """One line of the table; None where the pictures are not stored."""
+def branches(block: Block) -> list[tuple[str, int]]:
+    """Arm and handover step of every branch, in order."""
+    return [(arm, k) for arm in block.handovers[0].arms for k in sorted(set(block.k.values()))]
+
+
+def compared(evaluation: Evaluation, task: Task, submission: Submission, truth: nn.Module) -> tuple[list[str], dict[str, Values]] | None:
+    """One line of the table, and the classifier's rates (see :func:`rates`); None where the pictures are not stored."""
     pixels = pictures(evaluation, task, submission)
     if pixels is None:
         return None
@@ -63,22 +69,15 @@ def row(evaluation: Evaluation, task: Task, submission: Submission, truth: nn.Mo
     sure = np.flatnonzero(likely[head].max(1) >= SURE)
     surely = told(balanced_accuracy([seen[i] for i in sure], [said[i] for i in sure], label))
     everywhere = told(balanced_accuracy(seen, said, label))
-    return [task.id, submission.name, *everywhere, f"{equal:.3f}", str(len(seen)), *surely[1:], str(len(sure))]
+    line = [task.id, submission.name, *everywhere, f"{equal:.3f}", str(len(seen)), *surely[1:], str(len(sure))]
+    return line, rates(evaluation.plan(task, submission).evaluation, np.array([name == label for name in seen], np.float64))
 
 
-def answers(evaluation: Evaluation, task: Task, submission: Submission, truth: nn.Module) -> dict[str, Values] | None:
-    """Per arm the share of each prompt's pictures in which the classifier sees the concept, (prompts, ψ); None: not stored."""
-    block = evaluation.plan(task, submission).evaluation
-    shards = [shard for found in block.handovers if (shard := evaluation.store.get(found)) is not None]
-    if len(shards) < len(block.handovers):
-        return None
-
-    def rates(arm: str, k: int) -> Values:
-        seen = recognise(truth, np.concatenate([shard[branch_name(arm, k)] for shard in shards]))[task.judge.head]
-        shows = np.array([name == task.judge.label for name in seen], np.float64)
-        return np.asarray(shows.reshape(len(block.prompts), block.seeds).mean(axis=1))
-
-    return {arm: np.stack([rates(arm, k) for k in block.k.values()], axis=-1) for arm in block.handovers[0].arms}
+def rates(block: Block, shows: Values) -> dict[str, Values]:
+    """Answers (n,) in the order of :func:`pictures` as each prompt's rate, (prompts, ψ) per arm."""
+    means = shows.reshape(-1, len(block.prompts), block.seeds).mean(axis=-1)
+    by_branch = dict(zip(branches(block), means, strict=True))
+    return {arm: np.stack([by_branch[arm, k] for k in block.k.values()], axis=-1) for arm in block.handovers[0].arms}
 
 
 def second_opinion(evaluation: Evaluation, task: Task, rows: Mapping[str, dict[str, Values]]) -> list[list[str]]:
@@ -117,10 +116,10 @@ def table(evaluation: Evaluation, pairs: Iterable[tuple[Task, Submission]], trut
     rows: list[list[str]] = []
     seen: dict[Task, dict[str, dict[str, Values]]] = {}
     for task, submission in pairs:
-        line, rates = row(evaluation, task, submission, truth), answers(evaluation, task, submission, truth)
-        if line is not None and rates is not None:
-            rows.append(line)
-            seen.setdefault(task, {})[submission.name] = rates
+        found = compared(evaluation, task, submission, truth)
+        if found is not None:
+            rows.append(found[0])
+            seen.setdefault(task, {})[submission.name] = found[1]
     if not rows:
         what = f"{evaluation.tier_name} tier on {evaluation.threads} threads"
         consequence = "no pictures of it are stored, so there is nothing to compare"
