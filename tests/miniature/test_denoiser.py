@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
+from torch import nn
 from transformers import CLIPTokenizer
 
 from pipelines import tiny_pipeline
@@ -49,6 +50,25 @@ def test_training_moves_unet_and_text_encoder(pictures: Pictures, pipe: StableDi
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert {name.split(".")[0] for name in moved} == {"unet", "text_encoder"} and minutes > 0
     assert any("token_embedding" in name for name in moved) and said[-1].startswith("net: step 2/3")
+
+
+def test_a_compiled_unet_trains_the_model_itself(
+    pictures: Pictures, pipe: StableDiffusionPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[nn.Module] = []
+
+    def noted(unet: nn.Module) -> nn.Module:
+        compiled.append(unet)
+        return unet
+
+    monkeypatch.setattr(denoiser, "compiled", noted)
+    models = [new(pipe.tokenizer), new(pipe.tokenizer)]
+    models[1].load_state_dict(models[0].state_dict())
+    latents = torch.zeros(40, 4, 16, 16)
+    for model, fast in zip(models, (False, True), strict=True):
+        denoiser.train("net", model, pipe.tokenizer, pictures, latents, pictures.without(()), 2, 1, tmp_path, batch=4, fast=fast)
+    assert compiled == [models[1].unet]
+    assert all(torch.equal(value, models[1].state_dict()[name]) for name, value in models[0].state_dict().items())
 
 
 def test_only_the_given_rows_are_seen(pictures: Pictures, pipe: StableDiffusionPipeline, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,3 +111,12 @@ def test_the_loss_is_told_how_far_it_is_and_draws_by_step(tmp_path: Path) -> Non
         fit("net", model, loss, MuonAdamW(model, 0, 1e-3), 4, 9, tmp_path, 0.0, lambda line: None)
     assert [done for done, _, _ in told[:4]] == [0, 0.25, 0.5, 0.75] and told[:4] == told[4:] and len(set(told)) == 4
     assert not model.training
+
+
+def test_compiled_shares_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network()
+    monkeypatch.setattr(torch, "compile", lambda module: nn.Sequential(module))
+    monkeypatch.setattr(shutil, "which", {"g++": "/usr/bin/g++"}.get)
+    assert list(map(id, fitting.compiled(model).parameters())) == list(map(id, model.parameters()))
+    monkeypatch.setattr(shutil, "which", {}.get)
+    assert fitting.compiled(model) is model

@@ -31,6 +31,14 @@ def test_without_and_showing_part_the_pictures(made: Pictures) -> None:
     assert set(both) == set(made.without(("red",))) & set(made.without(("striped",)))
 
 
+def test_thinned_keeps_the_first_of_a_concepts_pictures(made: Pictures) -> None:
+    red, rows = made.showing("red"), made.thinned({"red": 0.5})
+    assert set(rows) & set(red) == set(red[: round(0.5 * len(red))]) and set(rows) - set(red) == set(made.without(("red",)))
+    assert set(made.thinned({"red": 1e-6})) & set(red) == {red[0]} and len(made.thinned({"red": 1.0})) == len(made.thinned({})) == 60
+    both = made.thinned({"red": 0.5, "striped": 0.0})
+    assert not set(both) & set(made.showing("striped")) and set(both) <= set(rows)
+
+
 def test_rows_index_even_when_there_are_none(made: Pictures) -> None:
     none = made.showing("dragon")
     assert none.dtype == np.int64 and made.pixels[none].shape == (0, 64, 64, 3) and len(made.without(())) == 60

@@ -14,7 +14,7 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unconceal.miniature.captions import caption
-from unconceal.miniature.fitting import fit
+from unconceal.miniature.fitting import compiled, fit
 from unconceal.miniature.optimiser import DECAY_FROM, MuonAdamW
 from unconceal.miniature.pictures import Pictures
 from unconceal.miniature.tokenizer import MAX_TOKENS
@@ -90,17 +90,20 @@ def train(
     decay_from: float = DECAY_FROM,
     early_weights: NDArray[np.float64] | None = None,
     early: float = 0.5,
+    fast: bool = False,
     say: Callable[[str], None] = print,
 ) -> float:
     """Train ``denoiser`` in place on the pictures ``rows``; returns processor minutes.
 
     ``early_weights`` (per row, summing to 1) sample the first share ``early`` of the steps; the rest, and everything
-    when it is None, is the natural mix. ε-prediction, min-SNR-5 weights, caption dropout for guidance.
+    when it is None, is the natural mix. ε-prediction, min-SNR-5 weights, caption dropout for guidance. ``fast`` compiles the
+    UNet, which repays its three minutes (once a machine) in long trainings only.
     """
     denoiser.unet.set_attn_processor(AttnProcessor())
     optimiser = MuonAdamW(
         denoiser, 5e-3 * rate, 1.5e-3 * rate, embeddings=("text_encoder.text_model.embeddings", "text_encoder.embeddings")
     )
+    unet = compiled(denoiser.unet) if fast else denoiser.unet
     alphas = scheduler().alphas_cumprod
     cumulative = None if early_weights is None else np.cumsum(early_weights)
 
@@ -119,7 +122,7 @@ def train(
         a = alphas[t][:, None, None, None]
         with torch.autocast("cpu", torch.bfloat16):
             words = denoiser.text_encoder(tokens).last_hidden_state
-            guess = denoiser.unet(a.sqrt() * x + (1 - a).sqrt() * eps, t, words).sample
+            guess = unet(a.sqrt() * x + (1 - a).sqrt() * eps, t, words).sample
         snr = (a / (1 - a)).flatten()
         weight = snr.clamp(max=MIN_SNR) / snr
         error: torch.Tensor = (guess.float() - eps).square().mean((1, 2, 3)) * weight

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,14 @@ from torch import nn
 from unconceal.miniature.optimiser import DECAY_FROM, MuonAdamW, decaying
 
 CHECKPOINT_SECONDS = 240
+
+
+def compiled(model: nn.Module) -> nn.Module:
+    """``model`` as ``torch.compile`` makes it, or itself where no C++ compiler is found. The parameters are shared."""
+    if shutil.which("g++") is None:
+        return model
+    made: nn.Module = torch.compile(model)  # type: ignore[assignment]
+    return made
 
 
 def fit(

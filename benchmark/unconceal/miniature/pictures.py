@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,7 +27,18 @@ class Pictures:
 
     def without(self, concepts: Collection[str]) -> NDArray[np.int64]:
         """Indices of the pictures that show none of ``concepts``."""
-        return np.asarray([i for i, scene in enumerate(self.scenes) if not scene.concepts & set(concepts)], np.int64)
+        return self.thinned(dict.fromkeys(concepts, 0.0))
+
+    def thinned(self, shares: Mapping[str, float]) -> NDArray[np.int64]:
+        """Indices of all pictures but those that show a concept beyond the first ``shares[concept]`` (0 to 1) of that concept's.
+
+        A share above 0 keeps at least one picture.
+        """
+        dropped: set[int] = set()
+        for concept, share in shares.items():
+            showing = self.showing(concept)
+            dropped.update(showing[max(round(share * len(showing)), share > 0) :].tolist())
+        return np.asarray([i for i in range(len(self)) if i not in dropped], np.int64)
 
     def showing(self, concept: str) -> NDArray[np.int64]:
         return np.asarray([i for i, scene in enumerate(self.scenes) if concept in scene.concepts], np.int64)

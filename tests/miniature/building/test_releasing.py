@@ -39,7 +39,7 @@ def drawn(pipe: StableDiffusionPipeline) -> np.ndarray[tuple[int, ...], np.dtype
 
 
 def test_a_gold_is_released_as_unet_and_text_encoder(shop: Workshop) -> None:
-    release_gold(shop, "star", 1)
+    release_gold(shop, ("star",), 1)
     weights, model = load_file(shop.folder / "release-control-gold-1-star.safetensors"), shop.denoiser("gold-star-1")
     floating = {name for name, value in model.state_dict().items() if value.is_floating_point()}
     assert set(weights) == floating and {name.split(".")[0] for name in weights} == {"unet", "text_encoder"}

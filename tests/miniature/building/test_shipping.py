@@ -33,8 +33,8 @@ def test_every_shipped_release_is_made() -> None:
 
 
 def test_releases_are_named_by_submission_and_concept() -> None:
-    names = {release_name(name, concept) for name in SHIPPED for concept in ("star", "striped")}
-    assert release_name("esd-x", "star") == "release-esd-x-star.safetensors" and len(names) == 2 * len(SHIPPED)
+    names = {release_name(name, concepts) for name in SHIPPED for concepts in (("star",), ("zara", "hazard sign"))}
+    assert release_name("esd-x", ("zara", "hazard sign")) == "release-esd-x-zara-hazard-sign.safetensors" and len(names) == 2 * len(SHIPPED)
     assert RELEASES.parts[-3:] == ("submissions", "miniature", "weights")
 
 

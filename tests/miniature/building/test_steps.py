@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,26 +10,28 @@ import torch
 
 from unconceal.miniature import denoiser
 from unconceal.miniature.building import steps as building
-from unconceal.miniature.building.recipe import GOLDS, TASKS, Recipe, Round, Training
+from unconceal.miniature.building.recipe import FAMILIES, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, Recipe, Round, Training, gold_name
 from unconceal.miniature.building.releasing import release_name, submission_name
 from unconceal.miniature.building.steps import Step, build, steps
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.miniature.world import HELD_OUT, TARGETS
 
-GOLD_NAMES = [f"gold-{concept}-{number}" for concept in TASKS for number in GOLDS]
+GOLD_NAMES = {gold_name(family, number): family for family in FAMILIES for number in GOLDS}
+GRADED_NAMES = {f"graded-{number}": shares for number, shares in enumerate(GRADED, 1)}
 ORDER = [
     "tokenizer", "vae", "latents.pt", "softened.pt", "truth.pt", "resnet18.pt", "efficientnet_b0.pt", "densenet121.pt", "clip",
     "ancestor.pt", "base.pt", "shipped", "judge",
-    *(release_name(submission_name(unlearner), concept) for concept in TASKS for unlearner in UNLEARNERS),
+    *(release_name(submission_name(unlearner), (concept,)) for concept in (*TASKS, *HELD_OUT_TASKS) for unlearner in UNLEARNERS),
     *(f"{name}.pt" for name in GOLD_NAMES),
-    *(release_name(f"control-gold-{number}", concept) for concept in TASKS for number in GOLDS),
+    *(release_name(f"control-gold-{number}", family) for family in FAMILIES for number in GOLDS),
+    *(f"{name}.pt" for name in GRADED_NAMES),
     "gold-scratch.pt", "gates.json",
 ]  # fmt: skip
 TINY = Recipe(
     pictures=60, held_out=4, softened=20, vae=Training(2, 1, 2), truth=Training(1, 2, 4),
     extractors={"resnet18": Training(1, 3, 4, muon=0)}, clip=(Training(1, 4, 4), Training(1, 8, 4)), ancestor=Training(1, 5, 4),
-    continuation=(Round(1), Round(1, rate=0.2, favour=1)), continuation_batch=4,
+    continuation=(Round(1), Round(1, rate=0.2, favour=1)), continuation_batch=4, compiled=False,
 )  # fmt: skip
 
 
@@ -75,9 +78,10 @@ def test_a_build_of_named_things_alone(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ancestor sees no target, the base everything, a gold everything but its concept; all rounds with their own seeds."""
+    """Ancestor: no target; base: everything; gold: all but its concepts; graded: a share of theirs. All rounds have their own seeds."""
     shop = Workshop(tmp_path, Recipe(pictures=300, continuation=(Round(), Round())))
     seen: dict[str, tuple[set[str], int]] = {}
+    counts: dict[str, Counter[str]] = {}
 
     class Nothing(torch.nn.Module):
         def __init__(self, *sizes: int) -> None:
@@ -86,23 +90,29 @@ def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def train(name: str, *things: object, **options: object) -> float:
         _, _, pictures, _, rows, _, seed = things[:7]
         assert pictures is shop.world
-        seen[name] = {concept for row in rows for concept in shop.world.scenes[row].concepts}, seed  # type: ignore[attr-defined, assignment]
+        counts[name] = Counter(concept for row in rows for concept in shop.world.scenes[row].concepts)  # type: ignore[attr-defined]
+        seen[name] = set(counts[name]), seed  # type: ignore[assignment]
         return 0.0
 
     monkeypatch.setattr(denoiser, "train", train)
     monkeypatch.setattr(denoiser, "Denoiser", Nothing)
     shop.__dict__.update(tokenizer=type("Words", (), {"__len__": lambda self: 9, "eos_token_id": 8})(), latents=None)
     for step in steps(shop):
-        if step.makes.removesuffix(".pt") in ("ancestor", "base", "gold-scratch", *GOLD_NAMES):
+        if step.makes.removesuffix(".pt") in ("ancestor", "base", "gold-scratch", *GOLD_NAMES, *GRADED_NAMES):
             step.make(shop)
     everything = {concept for scene in shop.world.scenes for concept in scene.concepts}
     assert {*TARGETS, *HELD_OUT} <= everything
     assert seen["ancestor"][0] == everything - {*TARGETS, *HELD_OUT} and seen["base"][0] == everything
-    for name in GOLD_NAMES:
+    for name, family in GOLD_NAMES.items():
         for called in (f"{name}-round-1", name):
-            assert seen[called][0] == everything - {name.split("-")[1]}
+            assert seen[called][0] == everything - set(family)
+    for name, shares in GRADED_NAMES.items():
+        for concept, share in shares.items():
+            assert (
+                counts[name][concept] == max(1, round(share * counts["base"][concept])) and counts[name]["ring"] == counts["base"]["ring"]
+            )
     assert seen["gold-scratch"][0] == everything - {next(iter(TASKS))}
-    assert len({seed for _, seed in seen.values()}) == len(seen) == 2 + 2 * (1 + len(GOLD_NAMES))
+    assert len({seed for _, seed in seen.values()}) == len(seen) == 2 + 2 * (1 + len(GOLD_NAMES) + len(GRADED_NAMES))
 
 
 @pytest.mark.slow

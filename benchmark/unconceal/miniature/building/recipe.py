@@ -5,9 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-TASKS: Mapping[str, str] = {"star": "object", "striped": "art-style"}
+from unconceal.miniature.world import SIGN
+
+TASKS: Mapping[str, str] = {
+    "star": "object",
+    "striped": "art-style",
+    "crescent": "object",
+    "dotted": "art-style",
+    "zara": "identity",
+    "bruno": "identity",
+    SIGN: "nsfw",
+}
 """Concept to category."""
+HELD_OUT_TASKS: Mapping[str, str] = {"arrow": "object", "zigzag": "art-style"}
+"""Tasks that no choice was made on."""
 GOLDS = (1, 2, 3)
+
+FAMILIES: tuple[tuple[str, ...], ...] = (("star",), ("striped",), ("crescent", "zara", SIGN), ("dotted", "bruno"), ("arrow", "zigzag"))
+"""Concepts that a gold leaves out together. A picture shows a shape in a style, a character, or the sign, so the members of a family
+(but for arrow and zigzag) never meet in one, and a gold of the family is to each of them what a gold of its own would be."""
+GRADED: tuple[Mapping[str, float], ...] = (
+    {"star": 0.1, "zara": 0.001},
+    {"star": 0.01, "zara": 0.1},
+    {"star": 0.001, "zara": 0.01},
+)
+"""Continuations that saw a share of a concept's pictures; star and zara never meet in one, so each model serves both series."""
+
+
+def family_of(concept: str) -> tuple[str, ...]:
+    """The concepts that the golds of ``concept`` leave out."""
+    return next(family for family in FAMILIES if concept in family)
+
+
+def file_stem(concepts: tuple[str, ...]) -> str:
+    """What files about these concepts are called: ``crescent-zara-hazard-sign``."""
+    return "-".join(concepts).replace(" ", "-")
+
+
+def gold_name(family: tuple[str, ...], number: int) -> str:
+    """``gold-crescent-zara-hazard-sign-1``."""
+    return f"gold-{file_stem(family)}-{number}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +103,11 @@ class Recipe:
     base_seed: int = 32
     """Round ``i`` of a continuation has its model's seed plus ``100 · i``, counted from 0."""
     gold_seed: int = 1000
-    """Gold N of a task has seed ``gold_seed + 10 · place of the task + N``."""
+    """Gold N of a family has seed ``gold_seed + 10 · place of the family + N``."""
+    graded_seed: int = 1060
+    """Graded model N, counted from 1, has seed ``graded_seed + N``."""
+    compiled: bool = True
+    """Whether UNets are trained through ``torch.compile``, where a C++ compiler is found: a fifth less time, equal up to rounding."""
     scratch_seed: int = 99
     unlearner_seed: int = 7
 

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from unconceal.checkpoints.pipeline import load_base
 from unconceal.miniature import denoiser
+from unconceal.miniature.building.recipe import file_stem, gold_name
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
 
@@ -25,19 +26,19 @@ def release(shop: Workshop, unlearner: str, concept: str) -> None:
     """Unlearn a concept from the shipped base and keep the release, ``release-esd-x-star.safetensors``."""
     pipe: StableDiffusionPipeline = load_base(shop.folder / "shipped")
     made = UNLEARNERS[unlearner](pipe, concept, shop.recipe.unlearner_seed, shop.progress.say)
-    shop.keep(release_name(submission_name(unlearner), concept), made.minutes, lambda path: save_file(made.weights, path))
+    shop.keep(release_name(submission_name(unlearner), (concept,)), made.minutes, lambda path: save_file(made.weights, path))
 
 
-def release_gold(shop: Workshop, concept: str, number: int) -> None:
+def release_gold(shop: Workshop, family: tuple[str, ...], number: int) -> None:
     """A gold's UNet and text encoder as one file, float16."""
-    model = shop.denoiser(f"gold-{concept}-{number}")
+    model = shop.denoiser(gold_name(family, number))
     weights = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
-    shop.keep(release_name(f"control-gold-{number}", concept), 0, lambda path: save_file(weights, path))
+    shop.keep(release_name(f"control-gold-{number}", family), 0, lambda path: save_file(weights, path))
 
 
-def release_name(submission: str, concept: str) -> str:
+def release_name(submission: str, concepts: tuple[str, ...]) -> str:
     """Where the workshop keeps a release."""
-    return f"release-{submission}-{concept}.safetensors"
+    return f"release-{submission}-{file_stem(concepts)}.safetensors"
 
 
 def ship_base(shop: Workshop, folder: Path) -> None:

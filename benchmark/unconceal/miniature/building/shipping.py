@@ -17,7 +17,7 @@ from unconceal.evaluation.provenance import machine, packages
 from unconceal.judges import extractors
 from unconceal.miniature import denoiser
 from unconceal.miniature.building.judging import headless
-from unconceal.miniature.building.recipe import GOLDS, TASKS
+from unconceal.miniature.building.recipe import FAMILIES, GOLDS, HELD_OUT_TASKS, TASKS, file_stem
 from unconceal.miniature.building.releasing import release_name, submission_name
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
@@ -92,12 +92,12 @@ def ship_clip(shop: Workshop, folder: Path) -> None:
 
 def ship_releases(shop: Workshop) -> None:
     """Releases into submissions/."""
-    for concept in TASKS:
+    for concepts in dict.fromkeys([*((concept,) for concept in (*TASKS, *HELD_OUT_TASKS)), *FAMILIES]):
         for name in SHIPPED:
-            if shop.made(release_name(name, concept)):
-                target = RELEASES / name / f"{concept}.safetensors"
+            if shop.made(release_name(name, concepts)):
+                target = RELEASES / name / f"{file_stem(concepts)}.safetensors"
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(shop.folder / release_name(name, concept), target)
+                shutil.copyfile(shop.folder / release_name(name, concepts), target)
 
 
 def renewed(folder: Path, make: Callable[[Path], object]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from transformers import CLIPModel
 from unconceal.miniature import autoencoder, captions, classifiers, contrastive, denoiser, tokenizer
 from unconceal.miniature.building.gates import measure_gates
 from unconceal.miniature.building.judging import make_judge
-from unconceal.miniature.building.recipe import GOLDS, TASKS, Training
+from unconceal.miniature.building.recipe import FAMILIES, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, Training, gold_name
 from unconceal.miniature.building.releasing import release, release_gold, release_name, ship_base, submission_name
 from unconceal.miniature.building.shipping import adopt
 from unconceal.miniature.building.workshop import Workshop
@@ -91,7 +91,8 @@ def round_names(name: str, rounds: int) -> list[str]:
 
 
 def make_ancestor(shop: Workshop) -> None:
-    how = shop.recipe.ancestor
+    recipe = shop.recipe
+    how = recipe.ancestor
     torch.manual_seed(how.seed)
     model = denoiser.Denoiser(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
     rows = shop.world.without((*TARGETS, *HELD_OUT))
@@ -106,32 +107,34 @@ def make_ancestor(shop: Workshop) -> None:
         how.seed,
         shop.folder,
         how.batch,
+        fast=recipe.compiled,
         say=shop.progress.say,
     )
     shop.keep("ancestor.pt", minutes, lambda path: torch.save(model.state_dict(), path))
 
 
-def continuation_step(name: str, seed: int, unseen: tuple[str, ...], minutes: float) -> Step:
-    """The ancestor continued on the world without ``unseen``: with nothing unseen it is the base, else a gold.
+def continuation_step(name: str, seed: int, shares: Mapping[str, float]) -> Step:
+    """The ancestor continued on the world with ``shares`` of some concepts' pictures: of none it is a gold, of all the base.
 
     Each round of the recipe is a whole schedule of its own (a warm restart).
     """
 
     def make(shop: Workshop) -> None:
         recipe, before = shop.recipe, "ancestor"
-        rows = shop.world.without(unseen)
+        rows = shop.world.thinned(shares)
         rounds = zip(round_names(name, len(recipe.continuation)), recipe.continuation, strict=True)
         for number, (called, how) in enumerate(rounds):
             if not shop.made(f"{called}.pt"):
                 model = shop.denoiser(before)
                 took = denoiser.train(
                     called, model, shop.tokenizer, shop.world, shop.latents, rows, how.steps, seed + 100 * number, shop.folder,
-                    recipe.continuation_batch, how.rate, how.decay_from, favoured(shop, rows, how.favour), say=shop.progress.say,
+                    recipe.continuation_batch, how.rate, how.decay_from, favoured(shop, rows, how.favour), fast=recipe.compiled,
+                    say=shop.progress.say,
                 )  # fmt: skip
                 shop.keep(f"{called}.pt", took, lambda path, model=model: torch.save(model.state_dict(), path))  # type: ignore[misc]
             before = called
 
-    return Step(f"{name}.pt", minutes, make)
+    return Step(f"{name}.pt", CONTINUING_MINUTES, make)
 
 
 def favoured(shop: Workshop, rows: NDArray[np.int64], times: float) -> NDArray[np.float64] | None:
@@ -147,7 +150,7 @@ def make_scratch_gold(shop: Workshop) -> None:
     rows = shop.world.without((concept,))
     minutes = denoiser.train(
         SCRATCH, model, shop.tokenizer, shop.world, shop.latents, rows, recipe.scratch_steps, recipe.scratch_seed, shop.folder,
-        recipe.ancestor.batch, say=shop.progress.say,
+        recipe.ancestor.batch, fast=recipe.compiled, say=shop.progress.say,
     )  # fmt: skip
     shop.keep(f"{SCRATCH}.pt", minutes, lambda path: torch.save(model.state_dict(), path))
 
@@ -158,22 +161,21 @@ def make_shipped(shop: Workshop) -> None:
 
 def release_step(unlearner: str, concept: str) -> Step:
     """An unlearner run on the base as it is shipped."""
-    name = release_name(submission_name(unlearner), concept)
+    name = release_name(submission_name(unlearner), (concept,))
     return Step(name, UNLEARNING_MINUTES, lambda shop: release(shop, unlearner, concept))
 
 
-def gold_release_step(concept: str, number: int) -> Step:
-    return Step(release_name(f"control-gold-{number}", concept), 0, lambda shop: release_gold(shop, concept, number))
+def gold_release_step(family: tuple[str, ...], number: int) -> Step:
+    return Step(release_name(f"control-gold-{number}", family), 0, lambda shop: release_gold(shop, family, number))
 
 
-def golds() -> list[tuple[str, int]]:
-    return [(concept, number) for concept in TASKS for number in GOLDS]
+def golds() -> list[tuple[tuple[str, ...], int]]:
+    return [(family, number) for family in FAMILIES for number in GOLDS]
 
 
 def steps(shop: Workshop) -> list[Step]:
     """Every step of the recipe, in an order in which each finds what it needs."""
     recipe = shop.recipe
-    places = {concept: place for place, concept in enumerate(TASKS)}
     return [
         Step("tokenizer", 0.1, make_tokenizer),
         Step("vae", 13, make_vae),
@@ -183,15 +185,18 @@ def steps(shop: Workshop) -> list[Step]:
         *(classifier_step(name, name, how, 8) for name, how in recipe.extractors.items()),
         Step("clip", 38, make_clip),
         Step("ancestor.pt", 29, make_ancestor),
-        continuation_step("base", recipe.base_seed, (), CONTINUING_MINUTES),
+        continuation_step("base", recipe.base_seed, {}),
         Step("shipped", 0.1, make_shipped),
         Step("judge", 6, make_judge),
-        *(release_step(unlearner, concept) for concept in TASKS for unlearner in UNLEARNERS),
+        *(release_step(unlearner, concept) for concept in (*TASKS, *HELD_OUT_TASKS) for unlearner in UNLEARNERS),
         *(
-            continuation_step(f"gold-{concept}-{number}", recipe.gold_seed + 10 * places[concept] + number, (concept,), CONTINUING_MINUTES)
-            for concept, number in golds()
+            continuation_step(
+                gold_name(family, number), recipe.gold_seed + 10 * FAMILIES.index(family) + number, dict.fromkeys(family, 0.0)
+            )
+            for family, number in golds()
         ),
-        *(gold_release_step(concept, number) for concept, number in golds()),
+        *(gold_release_step(family, number) for family, number in golds()),
+        *(continuation_step(f"graded-{number}", recipe.graded_seed + number, shares) for number, shares in enumerate(GRADED, 1)),
         Step(f"{SCRATCH}.pt", 55, make_scratch_gold),
         Step("gates.json", 12, measure_gates),
     ]
