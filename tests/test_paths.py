@@ -89,6 +89,22 @@ def test_references(data_root: Path) -> None:
             resolve_path(reference, root)
 
 
+def test_links_out_of_the_data_root_are_not_followed(data_root: Path, tmp_path: Path) -> None:
+    root, secret = DataRoot.find(data_root), tmp_path / "secret.safetensors"
+    secret.write_bytes(b"x")
+    (data_root / "submissions" / "own.safetensors").write_bytes(b"x")
+    (data_root / "submissions" / "inner").symlink_to(data_root / "submissions" / "own.safetensors")
+    (data_root / "submissions" / "file").symlink_to(secret)
+    (data_root / "submissions" / "folder").symlink_to(tmp_path)
+    assert resolve_path("submissions/inner", root).read_bytes() == b"x"
+    for reference in ("submissions/file", "submissions/folder/secret.safetensors"):
+        with pytest.raises(UsageError, match="link out of the folder"):
+            resolve_path(reference, root)
+    linked = tmp_path / "elsewhere"
+    linked.symlink_to(data_root)
+    assert resolve_path("submissions/own.safetensors", DataRoot.find(linked)).exists()
+
+
 @needs_hatchling
 def test_from_a_wheel(tmp_path: Path, empty: Path) -> None:
     build = "import hatchling.build, sys; print(hatchling.build.build_wheel(sys.argv[1]))"

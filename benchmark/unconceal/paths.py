@@ -70,12 +70,15 @@ def resolve_path(reference: str, root: DataRoot) -> Path:
     """The file or folder that a spec names: ``package:…`` inside the installed package, else relative to the data root.
 
     Raises:
-        UsageError: the reference is absolute or climbs out of its folder.
+        UsageError: the reference is absolute, climbs out of its folder, or is a link that leads out of it.
     """
     inside = reference.removeprefix(IN_PACKAGE)
     if escapes(inside):
         raise UsageError(reference, "leaves the folder it belongs to, so it is not opened", "give a relative path without '..'")
-    return (PACKAGE if reference.startswith(IN_PACKAGE) else root.submissions.parent) / inside
+    folder = PACKAGE if reference.startswith(IN_PACKAGE) else root.submissions.parent
+    if not (folder / inside).resolve().is_relative_to(folder.resolve()):
+        raise UsageError(reference, "is a link out of the folder it belongs to, so it is not opened", "put the file itself there")
+    return folder / inside
 
 
 def escapes(reference: str) -> bool:

@@ -111,14 +111,20 @@ def ldm_whole(pipe: StableDiffusionPipeline, unet: State) -> State:
     return {**now, **ldm_vae(pipe.vae, pipe.vae.state_dict()), **texts, **averaged, **buffers}
 
 
+def another(unet: UNet2DConditionModel) -> tuple[UNet2DConditionModel, State]:
+    """A UNet of the same settings whose tensors have all moved, and those tensors."""
+    state = moved(unet)
+    made = UNet2DConditionModel.from_config(unet.config)
+    made.load_state_dict(state)
+    return made, state
+
+
 # --- makers -----------------------------------------------------------------------------------------------------------------------
 
 
 def full_pipeline(pipe: StableDiffusionPipeline, folder: Path) -> Made:
     """Forget-Me-Not, MACE: ``save_pretrained`` of everything."""
-    state = moved(pipe.unet)
-    other = UNet2DConditionModel.from_config(pipe.unet.config)
-    other.load_state_dict(state)
+    other, state = another(pipe.unet)
     parts = {**pipe.components, "unet": other}
     StableDiffusionPipeline(**parts, requires_safety_checker=False).save_pretrained(folder / "pipeline")
     return folder / "pipeline", {"unet": state}
@@ -126,9 +132,7 @@ def full_pipeline(pipe: StableDiffusionPipeline, folder: Path) -> Made:
 
 def unet_folder(pipe: StableDiffusionPipeline, folder: Path) -> Made:
     """SDD: ``unet.save_pretrained``."""
-    state = moved(pipe.unet)
-    other = UNet2DConditionModel.from_config(pipe.unet.config)
-    other.load_state_dict(state)
+    other, state = another(pipe.unet)
     other.save_pretrained(folder / "sdd" / "unet")
     return folder / "sdd", {"unet": state}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from tabulate import tabulate
 from torch import Tensor
 
-from checkpoints.releases import FLUX, MAKERS, ldm_unet, ldm_whole, lora_kohya, moved, spm, write
+from checkpoints.releases import FLUX, MAKERS, another, ldm_unet, ldm_whole, lora_kohya, moved, spm, write
 from pipelines import tiny_flux, tiny_pipeline
 from unconceal.checkpoints.apply import apply, detect
 from unconceal.checkpoints.names import parts_of
@@ -96,6 +97,22 @@ def test_the_averaged_copy_is_left_out_and_named(base: StableDiffusionPipeline, 
         apply(base, write(tmp_path / "ema.pt", alone))
     with pytest.raises(CheckFailed, match="equals the base"):
         apply(base, write(tmp_path / "untouched.pt", ldm_whole(base, base.unet.state_dict())))
+
+
+def test_a_safety_checker_is_no_unlearning(base: StableDiffusionPipeline, tmp_path: Path) -> None:
+    """Never loaded and named beside real changes; a release of nothing else is refused."""
+    changed = StableDiffusionPipeline(**{**base.components, "unet": another(base.unet)[0]}, requires_safety_checker=False)
+    for name, pipe in {"filtered": base, "unlearned": changed}.items():
+        pipe.save_pretrained(tmp_path / name)
+        index = json.loads((tmp_path / name / "model_index.json").read_text())
+        index["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
+        (tmp_path / name / "model_index.json").write_text(json.dumps(index))
+        (tmp_path / name / "safety_checker").mkdir()
+        (tmp_path / name / "safety_checker" / "pytorch_model.bin").write_bytes(b"never read")
+    with pytest.raises(CheckFailed, match=r"equals the base.*a safety checker, which blanks pictures"):
+        apply(base, tmp_path / "filtered")
+    unlearned, applied = apply(base, tmp_path / "unlearned")
+    assert any("filtering is not forgetting" in said for said in applied.left_out) and unlearned.safety_checker is None
 
 
 @pytest.mark.parametrize("key", ["model.diffusion_model.input_blocks.9.0.in_layers.0.weight", "control_model.input_blocks.0.0.weight"])

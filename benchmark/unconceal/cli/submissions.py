@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from unconceal.cli.options import echo_rows, json_option, root_option
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.hub.locate import locate
 from unconceal.paths import DataRoot, resolve_path
+from unconceal.progress import progress
 from unconceal.specs.problems import SpecProblems
 from unconceal.specs.reading import all_submissions, load_submission, load_suite, load_task, strays, submission_files, task_files
 from unconceal.specs.submission import Checkpoint, Submission
@@ -76,7 +78,12 @@ def check(
     data = DataRoot.find(root)
     found = [load_submission(data, name) for name in submissions] if submissions else _all(data)
     judged = _declared if no_weights else partial(_applied, data, render)
-    rows = [row for submission in found for row in judged(submission, only)]
+    with progress() as shown:
+        stage = shown.stage("checking", sum(only in (None, task) for submission in found for task in submission.checkpoints))
+        rows = []
+        for row in chain.from_iterable(judged(submission, only) for submission in found):
+            stage.advance()
+            rows.append(row)
     if only and not rows:
         raise UsageError(f"task {only!r}", "has no checkpoint in these submissions", "see `unconceal submissions list`")
     echo_rows(rows, as_json)
