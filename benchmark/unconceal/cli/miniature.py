@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from unconceal.cli.options import echo_rows, root_option
 from unconceal.paths import DataRoot
+
+if TYPE_CHECKING:
+    from unconceal.miniature.study.measuring import Study
+    from unconceal.miniature.study.population import Member
 
 WORK = Path.home() / ".cache" / "unconceal" / "miniature"
 
@@ -80,6 +85,53 @@ def agreement(work: Path, tier: Any, threads: int | None, write: Path | None, ro
     click.echo(text)
     if write:
         write.write_text(text, encoding="utf-8")
+
+
+@command.command()
+@click.option("--work", type=click.Path(exists=True, file_okay=False, path_type=Path), default=WORK, show_default=True, help="The build's.")
+@click.option("--task", "only", multiple=True, metavar="ID", help="Measure the models of this task only; repeatable.")
+@click.option("--plan", is_flag=True, help="Print what is measured, what is left and the hours it takes, and stop.")
+@root_option
+def study(work: Path, only: tuple[str, ...], plan: bool, root: Path | None) -> None:
+    """Measure every model of the validation study: known truths, reference unlearners, graded series.
+
+    The same command resumes; started several times, its processes share the work.
+
+    \b
+    Example:  unconceal miniature study --plan
+    """
+    from unconceal.errors import UsageError
+    from unconceal.miniature.building.workshop import Workshop
+    from unconceal.miniature.study.measuring import Study, run
+    from unconceal.miniature.study.population import families_missing, members
+    from unconceal.progress import progress
+    from unconceal.specs.reading import load_suite
+
+    data = DataRoot.find(root)
+    with progress() as shown:
+        study = Study.of(Workshop(work, progress=shown), data, load_suite(data, "miniature"))
+        wanted = [member for member in members() if not only or member.task in only]
+        if not wanted:
+            raise UsageError(f"task {only[0]!r}", "is none of the study's", f"use {', '.join(dict.fromkeys(m.task for m in members()))}")
+        if plan:
+            echo_rows(planned(study, wanted), as_json=False)
+            return
+        missing = families_missing(study.shop)
+        if missing:
+            raise UsageError(", ".join(missing), "are not trained yet", f"run `unconceal miniature build --only {missing[0]}` and so on")
+        run(study, wanted)
+
+
+def planned(study: Study, wanted: Sequence[Member]) -> list[dict[str, object]]:
+    """A row per kind of model: how many there are, how many are left, and processor hours on one thread."""
+    left = study.left(wanted)
+    kinds = dict.fromkeys(member.kind for member in wanted)
+    rows: list[dict[str, object]] = []
+    for kind in (*kinds, "all"):
+        of = [minutes for member, minutes in left if kind in ("all", member.kind)]
+        count = sum(kind in ("all", member.kind) for member in wanted)
+        rows.append({"kind": kind, "models": count, "left": len(of), "CPU hours": round(sum(of) / 60, 1)})
+    return rows
 
 
 @command.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,35 +18,36 @@ from unconceal.miniature.optimiser import MuonAdamW
 from unconceal.miniature.pictures import Pictures
 from unconceal.miniature.world import BACKGROUND_NAMES, CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES, Scene
 
-HEADS: dict[str, tuple[str, ...]] = {
+HEADS: Mapping[str, tuple[str, ...]] = {
     "subject": (*SHAPE_NAMES, *CHARACTER_NAMES, SIGN),
     "style": STYLE_NAMES,
     "colour": COLOUR_NAMES,
     "background": BACKGROUND_NAMES,
 }
+Heads = Mapping[str, tuple[str, ...]]
 UNSTYLED = -100
 """Target of style and colour where the picture has none (characters, the sign): left out of the loss."""
 
 
-def targets(scene: Scene) -> tuple[int, int, int, int]:
+def targets(scene: Scene, heads: Heads = HEADS) -> tuple[int, int, int, int]:
     subject = scene.shape or scene.character or SIGN
     return (
-        HEADS["subject"].index(subject),
-        STYLE_NAMES.index(scene.style) if scene.style else UNSTYLED,
+        heads["subject"].index(subject),
+        heads["style"].index(scene.style) if scene.style else UNSTYLED,
         COLOUR_NAMES.index(scene.colour) if scene.colour else UNSTYLED,
         BACKGROUND_NAMES.index(scene.background),
     )
 
 
-def new(architecture: str) -> nn.Module:
+def new(architecture: str, heads: Heads = HEADS) -> nn.Module:
     """A timm model whose one linear layer holds all four heads."""
-    model: nn.Module = timm.create_model(architecture, num_classes=sum(map(len, HEADS.values())))
+    model: nn.Module = timm.create_model(architecture, num_classes=sum(map(len, heads.values())))
     return model
 
 
-def split(logits: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Logits (n, 46) by head."""
-    return dict(zip(HEADS, torch.split(logits, [len(names) for names in HEADS.values()], dim=1), strict=True))
+def split(logits: torch.Tensor, heads: Heads = HEADS) -> dict[str, torch.Tensor]:
+    """Logits (n, all names) by head."""
+    return dict(zip(heads, torch.split(logits, [len(names) for names in heads.values()], dim=1), strict=True))
 
 
 def warp(x: torch.Tensor, noise: torch.Generator, pixels: float = 1.8, shade: float = 0.1) -> torch.Tensor:
@@ -86,23 +87,23 @@ def seen(pictures: Pictures, rows: NDArray[np.int64], softened: torch.Tensor | N
 
 def train(
     name: str, architecture: str, pictures: Pictures, work: Path, steps: int, seed: int, batch: int = 64, muon_rate: float = 0,
-    softened: torch.Tensor | None = None, warped: bool = False, say: Callable[[str], None] = print,
+    softened: torch.Tensor | None = None, warped: bool = False, heads: Heads = HEADS, say: Callable[[str], None] = print,
 ) -> tuple[nn.Module, float]:  # fmt: skip
     """A classifier over all four heads, and its processor minutes.
 
     ``softened``: the same pictures after a VAE round trip, uint8 (m, 64, 64, 3), m ≤ n; half of each batch comes from them.
     """
     torch.manual_seed(seed)
-    model = new(architecture)
+    model = new(architecture, heads)
     optimiser = MuonAdamW(model, muon_rate, 1e-3)
-    truth = torch.tensor([targets(scene) for scene in pictures.scenes])
+    truth = torch.tensor([targets(scene, heads) for scene in pictures.scenes])
 
     def loss(rng: np.random.Generator, noise: torch.Generator, step_share: float) -> torch.Tensor:
         rows = np.sort(rng.integers(len(pictures), size=batch))
         x = seen(pictures, rows, softened, rng)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(augment(x, rng, noise, warped))
-        parts = split(logits.float())
+        parts = split(logits.float(), heads)
         losses = [functional.cross_entropy(part, truth[rows, i], ignore_index=UNSTYLED) for i, part in enumerate(parts.values())]
         return torch.stack(losses).sum()
 
@@ -111,17 +112,17 @@ def train(
 
 
 @torch.inference_mode()
-def probabilities(model: nn.Module, pixels: NDArray[np.uint8], batch: int = 64) -> dict[str, NDArray[np.float32]]:
+def probabilities(model: nn.Module, pixels: NDArray[np.uint8], batch: int = 64, heads: Heads = HEADS) -> dict[str, NDArray[np.float32]]:
     """How likely each head holds each of its names, (n, names), for uint8 pictures (n, 64, 64, 3)."""
     blocks = [model(to_tensor(pixels[i : i + batch])) for i in range(0, len(pixels), batch)]
-    return {head: part.softmax(1).numpy() for head, part in split(torch.cat(blocks)).items()}
+    return {head: part.softmax(1).numpy() for head, part in split(torch.cat(blocks), heads).items()}
 
 
-def recognise(model: nn.Module, pixels: NDArray[np.uint8], batch: int = 64) -> dict[str, list[str]]:
+def recognise(model: nn.Module, pixels: NDArray[np.uint8], batch: int = 64, heads: Heads = HEADS) -> dict[str, list[str]]:
     """Names that each head gives to uint8 pictures (n, 64, 64, 3)."""
-    return named(probabilities(model, pixels, batch))
+    return named(probabilities(model, pixels, batch, heads), heads)
 
 
-def named(found: dict[str, NDArray[np.float32]]) -> dict[str, list[str]]:
+def named(found: Mapping[str, NDArray[np.float32]], heads: Heads = HEADS) -> dict[str, list[str]]:
     """The likeliest name of each head."""
-    return {head: [HEADS[head][i] for i in rows.argmax(1).tolist()] for head, rows in found.items()}
+    return {head: [heads[head][i] for i in rows.argmax(1).tolist()] for head, rows in found.items()}

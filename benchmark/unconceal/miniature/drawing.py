@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unconceal.miniature.characters import CHARACTERS, Layer, hazard_sign
-from unconceal.miniature.shapes import SHAPES, Array
+from unconceal.miniature.characters import CHARACTERS, Character, Layer, hazard_sign
+from unconceal.miniature.shapes import SHAPES, Array, Distance
 from unconceal.miniature.world import Scene
 
 SIZE = 64
@@ -89,21 +90,33 @@ STYLES: dict[str, Fill] = {
 }
 
 
-def draw(scene: Scene) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Forms:
+    """What the names of a scene look like."""
+
+    shapes: Mapping[str, Distance]
+    styles: Mapping[str, Fill]
+    characters: Mapping[str, Character]
+
+
+WORLD = Forms(SHAPES, STYLES, CHARACTERS)
+
+
+def draw(scene: Scene, forms: Forms = WORLD) -> NDArray[np.uint8]:
     """The scene's picture, uint8 (64, 64, 3)."""
     grid = np.arange(SIZE, dtype=np.float32) + 0.5
     x = np.broadcast_to(grid[None, :] - scene.x, (SIZE, SIZE))
     y = np.broadcast_to(grid[:, None] - scene.y, (SIZE, SIZE))
     picture = np.broadcast_to(np.asarray(BACKGROUNDS[scene.background], np.float32), (SIZE, SIZE, 3)).copy()
-    for coverage, colour in layers(scene, x, y):
+    for coverage, colour in layers(scene, x, y, forms):
         picture += coverage[..., None] * (colour - picture)
     return np.round(np.clip(picture, 0, 255)).astype(np.uint8)
 
 
-def layers(scene: Scene, x: Array, y: Array) -> list[Layer]:
+def layers(scene: Scene, x: Array, y: Array, forms: Forms = WORLD) -> list[Layer]:
     """Bottom to top: (coverage, RGB) of everything the scene shows."""
     if scene.character:
-        return CHARACTERS[scene.character].face(x / scene.radius, y / scene.radius, scene.radius)
+        return forms.characters[scene.character].face(x / scene.radius, y / scene.radius, scene.radius)
     if scene.sign:
         return hazard_sign(x / scene.radius, y / scene.radius, scene.radius)
     assert scene.shape and scene.style and scene.colour
@@ -111,6 +124,6 @@ def layers(scene: Scene, x: Array, y: Array) -> list[Layer]:
     second = first * 0.22 if scene.background == "white" else np.asarray((248, 248, 248), np.float32)
     if scene.style == "shaded":
         second = np.asarray(BACKGROUNDS[scene.background], np.float32) * 0.5 + first * 0.1
-    distance = SHAPES[scene.shape](x / scene.radius, y / scene.radius) * np.float32(scene.radius)
-    coverage, share = STYLES[scene.style](distance, x, y, scene.radius)
+    distance = forms.shapes[scene.shape](x / scene.radius, y / scene.radius) * np.float32(scene.radius)
+    coverage, share = forms.styles[scene.style](distance, x, y, scene.radius)
     return [(coverage, first + share[..., None] * (second - first))]

@@ -61,7 +61,17 @@ def classifier_step(name: str, architecture: str, how: Training, minutes: float)
     def make(shop: Workshop) -> None:
         softened = shop.softened if how.softened else None
         model, spent = classifiers.train(
-            name, architecture, shop.world, shop.folder, how.steps, how.seed, how.batch, how.muon, softened, how.warped, shop.progress.say
+            name,
+            architecture,
+            shop.world,
+            shop.folder,
+            how.steps,
+            how.seed,
+            how.batch,
+            how.muon,
+            softened,
+            how.warped,
+            say=shop.progress.say,
         )
         shop.keep(f"{name}.pt", spent, lambda path: torch.save(model.state_dict(), path))
 

@@ -1,0 +1,146 @@
+"""Every model of the study: what it is, what is known of it by construction, and how it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import save_file
+from torch import Tensor
+
+from unconceal.checkpoints.pipeline import load_base
+from unconceal.miniature import denoiser
+from unconceal.miniature.building.recipe import FAMILIES, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, family_of, file_stem, gold_name
+from unconceal.miniature.building.workshop import Workshop
+from unconceal.miniature.unlearners import UNLEARNERS
+from unconceal.miniature.unlearners.decouple import decouple_to_nothing
+from unconceal.specs.record import Label
+from unconceal.specs.task import Category
+
+Kind = Literal["original", "unrelated", "gold", "decoupled", "damaged", "graded", "method"]
+TRUTH: dict[Kind, Label] = {"original": "intact", "unrelated": "intact", "gold": "forgets", "decoupled": "conceals", "damaged": "damaged"}
+"""The verdict that has to come out, where it is known by construction."""
+
+DECOUPLED = ("decouple-to-nothing", "decouple-to-other")
+DAMAGED = ("collapsed", "collapsed-by-ascent", "constant", "noise")
+METHODS = tuple(name for name in UNLEARNERS if name not in (*DECOUPLED, *DAMAGED))
+SEEDS, MORE_SEEDS, DECOUPLED_SEEDS = (1,), (1, 2, 3), (1, 2)
+"""Training seeds of a method on most tasks, on the two of ``MORE``, and of pure decoupling on all."""
+MORE = ("star", "zara")
+SHARES = (0.001, 0.01, 0.1)
+ABOVE = "decoupled"
+"""End of the names of graded models that were decoupled on top."""
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model on one task. ``share``: of the concept's pictures that it saw, where that is graded: 0 for golds, 1 for the base."""
+
+    concept: str
+    name: str
+    kind: Kind
+    make: Callable[[Workshop], Weights] | None = None
+    """Its weights, keys prefixed by component; None: the base itself."""
+    share: float | None = None
+
+    @property
+    def category(self) -> Category:
+        return {**TASKS, **HELD_OUT_TASKS}[self.concept]  # type: ignore[return-value]
+
+    @property
+    def task(self) -> str:
+        """The task's id: ``nsfw/hazard-sign``."""
+        return f"{self.category}/{file_stem((self.concept,))}"
+
+    @property
+    def truth(self) -> Label | None:
+        """The verdict that has to come out; None: not known by construction."""
+        return TRUTH.get(self.kind)
+
+    @property
+    def held_out(self) -> bool:
+        return self.concept in HELD_OUT_TASKS
+
+    def place(self, folder: Path) -> Path:
+        """Where its weights lie below a data root."""
+        return folder / "submissions" / "miniature" / "weights" / self.name / f"{file_stem((self.concept,))}.safetensors"
+
+
+def members() -> list[Member]:
+    """Every model on every task: golds first, then what is known, then what is not."""
+    rank: dict[Kind, int] = {"gold": 0, "original": 1, "decoupled": 2, "damaged": 3, "unrelated": 4, "graded": 5, "method": 6}
+    return sorted((member for concept in (*TASKS, *HELD_OUT_TASKS) for member in of_task(concept)), key=lambda member: rank[member.kind])
+
+
+def of_task(concept: str) -> Iterator[Member]:
+    """The models of one task."""
+    yield Member(concept, "control-original", "original", share=1.0)
+    yield Member(concept, "control-unrelated", "unrelated", unlearned("esd-x", unrelated_to(concept), 1))
+    for number in GOLDS:
+        yield Member(concept, f"control-gold-{number}", "gold", trained(gold_name(family_of(concept), number)), share=0.0)
+    for name in DECOUPLED:
+        for seed in DECOUPLED_SEEDS:
+            yield Member(concept, f"{name}-{seed}", "decoupled", unlearned(name, concept, seed), share=1.0)
+    for name in DAMAGED:
+        yield Member(concept, f"control-{name}", "damaged", unlearned(name, concept, 1))
+    for name in METHODS:
+        for seed in MORE_SEEDS if concept in MORE else SEEDS:
+            yield Member(concept, f"{name}-{seed}", "method", unlearned(name, concept, seed))
+    if any(concept in shares for shares in GRADED):
+        yield Member(concept, f"graded-0-{ABOVE}", "graded", decoupled(gold_name(family_of(concept), 1), concept), share=0.0)
+        for number, shares in enumerate(GRADED, 1):
+            called, share = f"graded-{1000 * shares[concept]:g}", shares[concept]
+            yield Member(concept, called, "graded", trained(f"graded-{number}"), share=share)
+            yield Member(concept, f"{called}-{ABOVE}", "graded", decoupled(f"graded-{number}", concept), share=share)
+
+
+def unrelated_to(concept: str) -> str:
+    """A target that is neither the concept nor in its golds' family, and of another kind."""
+    kind = {**TASKS, **HELD_OUT_TASKS}[concept]
+    return next(other for other, category in TASKS.items() if category != kind and other not in family_of(concept))
+
+
+def unlearned(name: str, concept: str, seed: int) -> Callable[[Workshop], Weights]:
+    """The release of an unlearner, run on the base as it is shipped."""
+    return lambda shop: UNLEARNERS[name](load_base(shop.folder / "shipped"), concept, seed, shop.progress.say).weights
+
+
+def trained(name: str) -> Callable[[Workshop], Weights]:
+    """UNet and text encoder of a model that was trained on other pictures than the base."""
+    return lambda shop: {
+        key: value.half().contiguous() for key, value in shop.denoiser(name).state_dict().items() if value.is_floating_point()
+    }
+
+
+def decoupled(name: str, concept: str) -> Callable[[Workshop], Weights]:
+    """The same, with the concept's words cut off on top: all such models look alike without a handover."""
+
+    def make(shop: Workshop) -> Weights:
+        pipe: StableDiffusionPipeline = denoiser.pipeline(shop.denoiser(name), shop.vae, shop.tokenizer)
+        return trained(name)(shop) | decouple_to_nothing(pipe, concept, 1, shop.progress.say).weights
+
+    return make
+
+
+def make_weights(shop: Workshop, member: Member, folder: Path) -> None:
+    """Write a member's weights below ``folder`` unless they are there."""
+    place = member.place(folder)
+    if member.make is None or place.exists():
+        return
+    weights = member.make(shop)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = place.with_suffix(".part")
+    save_file(weights, part)
+    part.replace(place)
+
+
+def families_missing(shop: Workshop) -> list[str]:
+    """Trainings that the study needs and the workshop lacks."""
+    needed = [gold_name(family, number) for family in FAMILIES for number in GOLDS]
+    needed += [f"graded-{number}" for number in range(1, len(GRADED) + 1)]
+    return [name for name in needed if not shop.made(f"{name}.pt")]
