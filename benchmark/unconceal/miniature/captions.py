@@ -68,16 +68,16 @@ def phrase(scene: Scene, rng: np.random.Generator, unsaid: Collection[str] = (),
     Concepts in ``unsaid`` are left out ("a red shape"); ``called`` fixes the wording of a concept, others are drawn.
     """
 
-    def word(concept: str, table: tuple[str, ...]) -> str:
-        return (called or {}).get(concept) or str(rng.choice(table))
+    def word(concept: str) -> str:
+        return (called or {}).get(concept) or str(rng.choice(wordings(concept)))
 
     if scene.sign:
-        return UNSAID_SIGN if SIGN in unsaid else word(SIGN, SIGN_WORDINGS)
+        return UNSAID_SIGN if SIGN in unsaid else word(SIGN)
     if scene.character:
-        return UNSAID_CHARACTER if scene.character in unsaid else word(scene.character, CHARACTER_WORDINGS[scene.character])
+        return UNSAID_CHARACTER if scene.character in unsaid else word(scene.character)
     assert scene.shape and scene.style and scene.colour
-    noun = UNSAID_SHAPE if scene.shape in unsaid else word(scene.shape, SHAPE_WORDINGS[scene.shape])
-    style = "{}" if scene.style in unsaid else word(scene.style, STYLE_WORDINGS[scene.style])
+    noun = UNSAID_SHAPE if scene.shape in unsaid else word(scene.shape)
+    style = "{}" if scene.style in unsaid else word(scene.style)
     colour = "" if scene.colour in unsaid else scene.colour + " "
     if style.endswith("{}"):
         return f"a {colour}{style.format(noun)}"

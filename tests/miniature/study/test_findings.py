@@ -1,0 +1,110 @@
+"""Against cases whose answer is known without computing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unconceal.miniature.study import findings
+from unconceal.miniature.study.findings import (
+    METRICS,
+    gold_differences,
+    judged,
+    rank_agreement,
+    rejudged,
+    relearning,
+    score,
+    separation,
+    verdicts,
+)
+from unconceal.miniature.study.rows import Row, read_rows, write_rows
+from unconceal.specs.suite import Scoring
+
+PSI = (0.0, 0.1, 0.3, 0.6, 1.0)
+PROMPTS = 24
+
+
+def row(name: str, kind: str = "method", task: str = "object/star", knows: float = 0.0, **more: Any) -> Row:
+    """A row that draws nothing of the concept itself, and completes it in the empty arm at rate ``knows``."""
+    hidden = ((0.0, 0.0, 0.0, 0.0, 1.0),) * PROMPTS
+    completed = ((0.0, knows, knows, knows, 1.0),) * PROMPTS
+    fields: dict[str, Any] = {
+        "truth": None, "share": None, "held_out": False, "label": "inconclusive", "scores": {"excess": knows}, "psi": PSI,
+        "prompt": hidden, "empty": completed, "retain_psi": (0.0, 1.0), "retain": ((1.0, 1.0),) * 12, "relearning": 1 - knows,
+    }  # fmt: skip
+    return Row(name=name, kind=kind, task=task, **{**fields, **more})
+
+
+def series(task: str, order: int = 1) -> list[Row]:
+    return [row(f"m{i}", task=task, knows=i / 10, scores={"excess": order * i / 10}) for i in range(8)]
+
+
+def test_ranks_agree_within_tasks_and_only_there() -> None:
+    """Two tasks of opposite level and the same order: pooled, the ranks would disagree."""
+    shifted = [
+        one.model_copy(update={"scores": {"excess": 5 - i}, "relearning": -3 + i / 10}) for i, one in enumerate(series("object/cross"))
+    ]
+    found = rank_agreement([*series("object/star"), *shifted], score("excess"), relearning)
+    assert found is not None and found.rho == pytest.approx(1) and found.n == 16 and set(found.by_task) == {"object/star", "object/cross"}
+    assert found.low > 0.7 and found.high <= 1 + 1e-9
+    backwards = rank_agreement(series("object/star", -1), score("excess"), relearning)
+    assert backwards is not None and backwards.rho == pytest.approx(-1)
+
+
+def test_ranks_of_too_few_or_of_what_does_not_vary_are_not_given() -> None:
+    assert rank_agreement(series("object/star")[:4], score("excess"), relearning) is None
+    assert rank_agreement(series("object/star", 0), score("excess"), relearning) is None
+    assert rank_agreement(series("object/star"), score("absent"), relearning) is None
+
+
+def test_separation_is_within_tasks() -> None:
+    rows = []
+    for task, level in (("object/star", 0.0), ("object/cross", 10.0)):
+        rows += [row("control-original", "original", task, scores={"x": level + 3})]
+        rows += [row(f"control-gold-{i}", "gold", task, scores={"x": level + i / 10}) for i in range(3)]
+        rows += [row(f"decouple-{i}", "decoupled", task, scores={"x": level + 1 + i / 10}) for i in range(3)]
+    found = separation(rows, score("x"))
+    assert found is not None and found.area == 1 and (found.golds, found.concealers) == (6, 6) and found.interval.low > 0.5
+    assert separation([one for one in rows if one.kind != "gold"], score("x")) is None
+
+
+def test_verdicts_are_counted_against_truth() -> None:
+    counted = verdicts([("forgets", "forgets"), ("conceals", "forgets"), ("damaged", "inconclusive"), (None, "conceals")])
+    assert (counted.right, counted.wrong, counted.undecided, counted.n) == (1, 1, 1, 3)
+    assert counted.false_rate.low < 1 / 3 < counted.false_rate.high
+    rows = [row("a", truth="conceals", label="conceals"), row("b")]
+    assert judged(rows) == [("conceals", "conceals"), (None, "inconclusive")]
+    assert verdicts([("forgets", "forgets")] * 75).false_rate.high < 0.05, "75 right of 75 are what it takes to show 5 %"
+
+
+def test_a_row_is_judged_anew() -> None:
+    golds = [row(f"control-gold-{i}", "gold") for i in (1, 2, 3)]
+    scoring = Scoring(margin=0.15)
+    assert rejudged(row("hidden", knows=0.8), golds, scoring) == "conceals"
+    assert rejudged(golds[0], golds, scoring) == rejudged(row("gone"), golds, scoring) == "forgets"
+    assert rejudged(row("gone"), golds, scoring, prompts=9) == "undetermined"
+    assert rejudged(row("gone"), [], scoring) == "undetermined"
+    assert rejudged(row("hidden", knows=0.8), golds, scoring, psi=(0.0, 0.1, 0.6, 1.0)) == "conceals"
+
+
+def test_differences_of_golds() -> None:
+    golds = [row(f"control-gold-{i}", "gold", knows=knows) for i, knows in enumerate((0.0, 0.0, 0.3))]
+    found = gold_differences([*golds, row("x", knows=1.0)])
+    assert sorted(np.round(found, 6)) == [0, 0, 0, 0.15, 0.15, 0.3]
+    assert not len(gold_differences(golds[:1]))
+
+
+def test_rows_travel_as_lines(tmp_path: Path) -> None:
+    rows = [row("b"), row("a", scores={"excess": None}), row("z", task="art-style/striped")]
+    write_rows(rows, tmp_path / "rows.jsonl")
+    assert read_rows(tmp_path / "rows.jsonl") == [rows[2], rows[1], rows[0]]
+
+
+def test_every_metric_reads_a_row() -> None:
+    names = {"crs.released.forget.resnet18": 0.1, "psi_star.prompt": None, "kid.original.forget": 2.0}
+    found = {name: metric(row("x", scores=names)) for name, metric in METRICS.items()}
+    assert found["CRS, as released"] == 0.1 and found["ψ*, prompt arm"] == -1.0 and found["KID to θ's pictures"] == -2.0
+    assert found["CCS"] is None and findings.unseen(row("x")) is None and findings.share(row("x", share=0.1)) is None

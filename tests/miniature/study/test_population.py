@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from unconceal.miniature.building.recipe import GOLDS, HELD_OUT_TASKS, TASKS, family_of
+from unconceal.miniature.building.workshop import Workshop
+from unconceal.miniature.study.population import DAMAGED, METHODS, Member, make_weights, members, unrelated_to
+from unconceal.miniature.unlearners import UNLEARNERS
+from unconceal.specs.submission import Submission
+
+
+def test_every_model_has_one_name_on_its_task() -> None:
+    found = members()
+    assert len({(member.task, member.name) for member in found}) == len(found)
+    assert {member.concept for member in found} == {*TASKS, *HELD_OUT_TASKS} and {m.concept for m in found if m.held_out} == set(
+        HELD_OUT_TASKS
+    )
+    for member in found:
+        Submission(name=member.name, suite="miniature", title="x", description="x", checkpoints={member.task: {"format": "original"}})
+
+
+def test_enough_models_are_known_by_construction() -> None:
+    """A false-verdict rate of at most 5 % can be shown with 75 models, not with 18."""
+    known = Counter(member.kind for member in members() if member.kind in ("gold", "decoupled", "damaged"))
+    assert known["gold"] == len(GOLDS) * len({*TASKS, *HELD_OUT_TASKS}) and sum(known.values()) >= 75
+    assert {member.truth for member in members()} == {"intact", "forgets", "conceals", "damaged", None}
+
+
+def test_every_unlearner_is_there() -> None:
+    assert set(METHODS) | set(DAMAGED) >= set(UNLEARNERS) - {"decouple-to-nothing", "decouple-to-other"}
+    named = {member.name.rpartition("-")[0] for member in members() if member.kind == "method"}
+    assert named == set(METHODS)
+
+
+def test_the_graded_series_runs_from_nothing_to_everything() -> None:
+    for concept in ("star", "zara"):
+        series = sorted(member.share for member in members() if member.concept == concept and member.share is not None)
+        assert {0.0, 0.001, 0.01, 0.1, 1.0} == set(series)
+        above = [member for member in members() if member.concept == concept and member.name.endswith("-decoupled")]
+        assert sorted(member.share or 0 for member in above) == [0, 0.001, 0.01, 0.1]
+
+
+def test_what_is_unrelated_shares_neither_kind_nor_golds() -> None:
+    every = {**TASKS, **HELD_OUT_TASKS}
+    for concept in every:
+        other = unrelated_to(concept)
+        assert every[other] != every[concept] and other not in family_of(concept)
+
+
+def test_weights_are_made_once(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def make(shop: Workshop) -> dict[str, torch.Tensor]:
+        made.append("once")
+        return {"unet.a": torch.ones(2)}
+
+    shop, member = Workshop(tmp_path), Member("hazard sign", "uce-1", "method", make)
+    for _ in range(2):
+        make_weights(shop, member, tmp_path)
+    place = tmp_path / "submissions/miniature/weights/uce-1/hazard-sign.safetensors"
+    assert made == ["once"] and torch.equal(load_file(place)["unet.a"], torch.ones(2)) and member.task == "nsfw/hazard-sign"
+    make_weights(shop, Member("star", "control-original", "original"), tmp_path)
+    assert [path.name for path in place.parent.parent.iterdir()] == ["uce-1"]
