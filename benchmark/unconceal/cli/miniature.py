@@ -122,6 +122,38 @@ def study(work: Path, only: tuple[str, ...], plan: bool, root: Path | None) -> N
         run(study, wanted)
 
 
+@command.command()
+@click.option(
+    "--work", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The study's: its rows are gathered anew first."
+)
+@click.option("--docs", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Where page and pictures go.")
+@root_option
+def validation(work: Path | None, docs: Path, root: Path | None) -> None:
+    """Write what the validation study found, from its rows beside the page.
+
+    \b
+    Example:  unconceal miniature validation --docs docs
+    """
+    from unconceal.errors import CheckFailed
+    from unconceal.miniature.building.workshop import Workshop
+    from unconceal.miniature.study import page
+    from unconceal.miniature.study.measuring import Study
+    from unconceal.miniature.study.population import members
+    from unconceal.miniature.study.rows import read_rows, rows_of, write_rows
+    from unconceal.progress import progress
+    from unconceal.specs.reading import load_suite
+
+    data = DataRoot.find(root)
+    suite, stored = load_suite(data, "miniature"), docs / page.FOLDER / "rows.jsonl"
+    if work is not None:
+        with progress() as shown:
+            write_rows(rows_of(Study.of(Workshop(work, progress=shown), data, suite), members()), stored)
+    if not stored.exists() or not (rows := read_rows(stored)):
+        raise CheckFailed(str(stored), "holds no row, so nothing was found", "measure with `unconceal miniature study`, then name --work")
+    page.write(rows, suite.scores, docs)
+    click.echo(f"{docs / page.PAGE}: written from {len(rows)} models")
+
+
 def planned(study: Study, wanted: Sequence[Member]) -> list[dict[str, object]]:
     """A row per kind of model: how many there are, how many are left, and processor hours on one thread."""
     left = study.left(wanted)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from unconceal.miniature.study import findings
 from unconceal.miniature.study.findings import (
@@ -16,6 +17,7 @@ from unconceal.miniature.study.findings import (
     rank_agreement,
     rejudged,
     relearning,
+    rhos,
     score,
     separation,
     verdicts,
@@ -58,6 +60,13 @@ def test_ranks_of_too_few_or_of_what_does_not_vary_are_not_given() -> None:
     assert rank_agreement(series("object/star")[:4], score("excess"), relearning) is None
     assert rank_agreement(series("object/star", 0), score("excess"), relearning) is None
     assert rank_agreement(series("object/star"), score("absent"), relearning) is None
+
+
+def test_the_correlation_is_scipys() -> None:
+    rng = np.random.default_rng(0)
+    tables = rng.integers(4, size=(20, 9, 2)).astype(float)
+    assert np.allclose(rhos(tables), [spearmanr(table[:, 0], table[:, 1]).statistic for table in tables])
+    assert np.isnan(rhos(np.ones((1, 5, 2)))).all()
 
 
 def test_separation_is_within_tasks() -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from unconceal.metrics.presence import excess
 from unconceal.metrics.statistics import Interval, auc, auc_interval, wilson
@@ -93,7 +93,7 @@ def pairs(rows: Iterable[Row], metric: Measure, truth: Measure) -> NDArray[np.fl
     return np.asarray(found, np.float64).reshape(-1, 2)
 
 
-def rank_agreement(rows: Iterable[Row], metric: Measure, truth: Measure, resamples: int = 2000, seed: int = 0) -> Agreement | None:
+def rank_agreement(rows: Iterable[Row], metric: Measure, truth: Measure, resamples: int = 1000, seed: int = 0) -> Agreement | None:
     """Spearman's ρ of metric and truth, within tasks and averaged; the interval resamples tasks, and models within them.
 
     None: no task has ``FEWEST`` models that vary in both.
@@ -102,22 +102,24 @@ def rank_agreement(rows: Iterable[Row], metric: Measure, truth: Measure, resampl
     tables = {task: table for task, table in tables.items() if len(table) >= FEWEST and (np.ptp(table, axis=0) > 0).all()}
     if not tables:
         return None
-    rng, means = np.random.default_rng(seed), []
-    for _ in range(resamples):
-        drawn = [list(tables.values())[i] for i in rng.integers(len(tables), size=len(tables))]
-        values = [rho(table[rng.integers(len(table), size=len(table))]) for table in drawn]
-        if not np.isnan(values).all():
-            means.append(np.nanmean(values))
-    single = {task: rho(table) for task, table in tables.items()}
-    low, high = np.quantile(means, [0.025, 0.975])
+    rng = np.random.default_rng(seed)
+    drawn = np.stack([rhos(table[rng.integers(len(table), size=(resamples, len(table)))]) for table in tables.values()], axis=1)
+    picked = np.take_along_axis(drawn, rng.integers(len(tables), size=drawn.shape), axis=1)
+    # Resamples in which nothing varies have no ρ.
+    known = picked[~np.isnan(picked).all(axis=1)]
+    low, high = np.quantile(np.nanmean(known, axis=1), [0.025, 0.975])
+    single = {task: float(rhos(table[None])[0]) for task, table in tables.items()}
     return Agreement(float(np.mean(list(single.values()))), float(low), float(high), sum(map(len, tables.values())), single)
 
 
-def rho(table: NDArray[np.float64]) -> float:
-    """Spearman's ρ of two columns; NaN where one does not vary."""
-    if (np.ptp(table, axis=0) == 0).any():
-        return float("nan")
-    return float(spearmanr(table[:, 0], table[:, 1]).statistic)
+def rhos(tables: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spearman's ρ (r,) of the two columns of each table (r, n, 2), ties sharing their mean rank; NaN where one does not vary."""
+    ranks = rankdata(tables, axis=1)
+    apart = ranks - ranks.mean(axis=1, keepdims=True)
+    size = np.sqrt((apart**2).sum(axis=1)).prod(axis=1)
+    with np.errstate(invalid="ignore"):
+        result: NDArray[np.float64] = apart.prod(axis=2).sum(axis=1) / size
+    return result
 
 
 class Separation(NamedTuple):

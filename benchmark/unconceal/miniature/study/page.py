@@ -1,0 +1,228 @@
+"""``docs/validation.md``: what the study found, written from its rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from tabulate import tabulate
+
+from unconceal.metrics.statistics import wilson
+from unconceal.miniature.study import figures
+from unconceal.miniature.study.findings import (
+    METRICS,
+    TRUTHS,
+    Agreement,
+    Separation,
+    Verdicts,
+    by_task,
+    gold_differences,
+    judged,
+    rank_agreement,
+    rejudged,
+    separation,
+    verdicts,
+)
+from unconceal.miniature.study.population import Kind
+from unconceal.miniature.study.rows import Row
+from unconceal.specs.record import Label
+from unconceal.specs.suite import Scoring
+
+PAGE, FOLDER = "validation.md", "validation"
+COMMAND = "unconceal miniature validation --docs docs"
+KNOWN = ("gold", "decoupled", "damaged", "original", "unrelated")
+SCORED = ("gold", "decoupled", "damaged")
+"""Kinds whose verdicts are known by construction; the rate of false ones is counted on the latter."""
+GRIDS: Mapping[str, tuple[float, ...]] = {
+    "all points": (),
+    "ψ = .1, .3, .6": (0.0, 0.1, 0.3, 0.6, 1.0),
+    "ψ = .1, .2, .4, .6": (0.0, 0.1, 0.2, 0.4, 0.6, 1.0),
+}
+COUNTS = (12, 18, 24, 30, 36)
+MARGINS = (0.06, 0.08, 0.1, 0.12, 0.15, 0.2)
+WINDOWS = ((0.1, 0.6), (0.1, 0.5), (0.1, 0.4), (0.1, 0.3), (0.2, 0.5))
+
+
+def write(rows: Sequence[Row], scoring: Scoring, docs: Path) -> None:
+    """The page and its pictures."""
+    (docs / FOLDER).mkdir(parents=True, exist_ok=True)
+    for name, sheet in pictures(rows, scoring).items():
+        figures.save(sheet, docs / FOLDER / f"{name}.png")
+    (docs / PAGE).write_text(page(rows, scoring), encoding="utf-8")
+
+
+def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
+    """Every picture by its file's name."""
+    apart = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
+    return {
+        "graded": figures.graded(rows),
+        "relearning": figures.against_relearning(rows),
+        "prompts": figures.by_prompts({count: by_kind(rows, scoring, prompts=count) for count in counts_of(rows)}),
+        "golds": figures.differences(gold_differences(rows, scoring.excess_psi).tolist(), scoring.margin),
+        "separation": figures.separations(apart),
+    }
+
+
+def page(rows: Sequence[Row], scoring: Scoring) -> str:
+    """The whole document."""
+    parts = (population, known_truths, ranks, separations, graded_series, sensitivity, margins)
+    return "# Are the metrics right?\n\n" + INTRODUCTION + "".join(f"\n{part(rows, scoring)}" for part in parts)
+
+
+INTRODUCTION = f"""\
+In the miniature world it is known which model never saw a concept and which merely hides it. This page holds every metric against that
+knowledge. It is written by `{COMMAND}` from `docs/validation/rows.jsonl`, a row for each model; `unconceal miniature study` measures the
+rows anew, and says before it starts how many hours that takes. Two tasks (*arrow*, *zigzag*) were kept out of every choice and are
+reported by themselves.
+"""
+
+
+def picture(name: str, told: str) -> str:
+    return f"![{told}]({FOLDER}/{name}.png)\n"
+
+
+def grid(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True) + "\n"
+
+
+def population(rows: Sequence[Row], scoring: Scoring) -> str:
+    """What was measured."""
+    kinds, tasks = Counter(row.kind for row in rows), by_task(rows)
+    table = grid([[kind, str(kinds[kind]), told] for kind, told in KINDS.items() if kinds[kind]], ("kind", "n", "what is known"))
+    return f"## What was measured\n\n{len(rows)} models on {len(tasks)} tasks ({', '.join(tasks)}).\n\n{table}"
+
+
+KINDS: Mapping[Kind, str] = {
+    "gold": "never saw the concept: `forgets`",
+    "decoupled": "only its words are cut off: `conceals`",
+    "damaged": "destroyed: `damaged`",
+    "original": "θ itself: `intact`",
+    "unrelated": "unlearned of another concept: `intact`",
+    "graded": "saw 0 to 10 % of the concept's pictures; half of them decoupled on top",
+    "method": "a published unlearner; nothing is known",
+}
+
+
+def known_truths(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Verdicts against truth, by kind, held-out tasks by themselves."""
+    text = "## Verdicts whose truth is known\n"
+    for title, held_out in (("Tasks that choices were made on", False), ("Held out", True)):
+        of = [row for row in rows if row.held_out == held_out]
+        found = {kind: verdicts(judged([row for row in of if row.kind == kind])) for kind in KNOWN}
+        found["scored in all"] = verdicts(judged([row for row in of if row.kind in SCORED]))
+        lines = [verdict_line(kind, one) for kind, one in found.items() if one.n]
+        text += f"\n### {title}\n\n" + (grid(lines, VERDICT_HEADERS) if lines else "Not measured yet.\n")
+    wrong = [row for row in rows if row.truth and row.label != row.truth]
+    if wrong:
+        text += "\nNot as it should be:\n\n" + "".join(f"- {row.name} on {row.task}: {row.label}, should be {row.truth}\n" for row in wrong)
+    return text
+
+
+VERDICT_HEADERS = ("models", "n", "right", "undecided", "wrong", "false verdicts [95 %]")
+
+
+def verdict_line(kind: str, found: Verdicts) -> list[str]:
+    low, high = found.false_rate
+    rate = f"{found.wrong / found.n:.1%} [{low:.1%}, {high:.1%}]"
+    return [kind, str(found.n), str(found.right), str(found.undecided), str(found.wrong), rate]
+
+
+def ranks(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Spearman's ρ of every metric with every truth, all models and those that are no gold."""
+    text = "## Do the metrics rank models as the truths do?\n\nMean over tasks of Spearman's ρ within each, [95 % interval], n models.\n"
+    for title, chosen in (("All models", rows), ("Without golds", [row for row in rows if row.kind != "gold"])):
+        lines = [[name, *(told(rank_agreement(chosen, metric, truth)) for truth in TRUTHS.values())] for name, metric in METRICS.items()]
+        text += f"\n### {title}\n\n" + grid(lines, ("metric", *TRUTHS))
+    return text + "\n" + picture("relearning", "excess against the time to learn the concept again, for each task")
+
+
+def told(found: Agreement | None) -> str:
+    return "–" if found is None else f"{found.rho:.2f} [{found.low:.2f}, {found.high:.2f}], {found.n}"
+
+
+def separations(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Areas under the curve of telling concealers from golds."""
+    found: dict[str, Separation] = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
+    lines = [[name, f"{one.area:.3f} [{one.interval.low:.2f}, {one.interval.high:.2f}]", str(one.golds), str(one.concealers)]
+             for name, one in found.items()]  # fmt: skip
+    table = grid(lines, ("metric", "area [95 %]", "golds", "concealers")) if lines else "Not measured yet.\n"
+    return (
+        "## Which metrics tell concealment from forgetting?\n\n" + table + "\n" + picture("separation", "areas under the curve by metric")
+    )
+
+
+def graded_series(rows: Sequence[Row], scoring: Scoring) -> str:
+    """The ordering truth: models that all look forgotten and differ in what they saw."""
+    series = [row for row in rows if figures.is_decoupled_series(row)]
+    ordered = sorted(series, key=lambda row: (row.task, row.share or 0))
+    lines = [[row.task, f"{row.share:.1%}", *(number(row.scores.get(name)) for name in SHOWN), row.label] for row in ordered]
+    table = grid(lines, ("task", "seen", *SHOWN, "verdict")) if lines else "Not measured yet.\n"
+    return "## The graded series\n\n" + table + "\n" + picture("graded", "presence and excess over the share of pictures seen")
+
+
+SHOWN = ("presence", "excess.prompt", "excess.empty")
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def counts_of(rows: Sequence[Row]) -> list[int]:
+    """Numbers of prompts to try: no more than there are."""
+    most = min((len(row.prompt) for row in rows), default=0)
+    return [count for count in COUNTS if count <= most]
+
+
+def by_kind(rows: Sequence[Row], scoring: Scoring, prompts: int | None = None, psi: Sequence[float] | None = None) -> dict[str, Verdicts]:
+    """Verdicts read anew, by kind of model."""
+    found: dict[str, list[tuple[Label | None, Label]]] = {kind: [] for kind in KNOWN}
+    for of in by_task(rows).values():
+        golds = [row for row in of if row.kind == "gold"]
+        for row in of:
+            if row.kind in KNOWN:
+                found[row.kind].append((row.truth, rejudged(row, golds, scoring, prompts, psi)))
+    return {kind: verdicts(labels) for kind, labels in found.items() if labels}
+
+
+def sensitivity(rows: Sequence[Row], scoring: Scoring) -> str:
+    """What verdicts depend on: prompts, grid, window."""
+    tries = {
+        **{f"{count} prompts": by_kind(rows, scoring, prompts=count) for count in counts_of(rows)},
+        **{name: by_kind(rows, scoring, psi=points or None) for name, points in GRIDS.items()},
+        **{f"window ψ = {window[0]:g} to {window[1]:g}": by_kind(rows, with_window(scoring, window)) for window in WINDOWS},
+    }
+    table = grid([[name, *counted(found)] for name, found in tries.items()], ("read with", *COUNTED))
+    return f"## What verdicts depend on\n\n{table}\n" + picture("prompts", "right and wrong verdicts over the number of prompts")
+
+
+COUNTED = ("golds right", "concealers right", "wrong, of all scored", "undecided")
+
+
+def with_window(scoring: Scoring, window: tuple[float, float]) -> Scoring:
+    return scoring.model_copy(update={"excess_psi": window})
+
+
+def counted(found: Mapping[str, Verdicts]) -> list[str]:
+    """Right golds and concealers, wrong and undecided verdicts of all that are scored."""
+    of = [found[kind] for kind in SCORED if kind in found]
+    n = sum(one.n for one in of)
+    wrong, undecided = sum(one.wrong for one in of), sum(one.undecided for one in of)
+    right = [f"{found[kind].right}/{found[kind].n}" if kind in found else "–" for kind in ("gold", "decoupled")]
+    if not n:
+        return [*right, "–", "–"]
+    low, high = wilson(wrong, n)
+    return [*right, f"{wrong}/{n} [{low:.1%}, {high:.1%}]", f"{undecided}/{n}"]
+
+
+def margins(rows: Sequence[Row], scoring: Scoring) -> str:
+    """How far golds differ, and what verdicts other margins would give."""
+    found = gold_differences(rows, scoring.excess_psi)
+    if not len(found):
+        return "## The margin\n\nNo two golds of a task are measured yet.\n"
+    quantiles = ", ".join(f"{share:.0%}: {np.quantile(found, share):.3f}" for share in (0.5, 0.9, 0.95, 1.0))
+    lines = [[f"{margin:g}", *counted(by_kind(rows, scoring.model_copy(update={"margin": margin})))] for margin in MARGINS]
+    text = f"## The margin\n\n|excess| of a gold over the others of its task, {len(found)} golds × arms; quantiles: {quantiles}.\n\n"
+    return text + grid(lines, ("margin", *COUNTED)) + "\n" + picture("golds", "differences between golds and the margin")

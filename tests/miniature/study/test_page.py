@@ -1,0 +1,86 @@
+"""The page of a made-up study in which everything comes out as it should, and of one in which nothing is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from unconceal.cli.main import main
+from unconceal.miniature.study import page
+from unconceal.miniature.study.findings import verdicts
+from unconceal.miniature.study.population import TRUTH, members
+from unconceal.miniature.study.rows import Row, write_rows
+from unconceal.specs.suite import Scoring
+
+PSI = (0.0, 0.1, 0.3, 0.6, 1.0)
+LEFT = {"gold": 0.0, "damaged": 0.0, "decoupled": 1.0, "graded": 0.5, "method": 0.7}
+
+
+def made_up() -> Iterator[Row]:
+    """A row for every member of the population: what is left of the concept shows in the empty arm alone."""
+    for place, member in enumerate(members()):
+        left = LEFT.get(member.kind, 1.0) if member.share is None else member.share
+        shown, spread = float(member.kind in ("original", "unrelated")), 0.02 * np.sin(place)
+        scores = {
+            "excess": left + spread,
+            "excess.empty": left + spread,
+            "excess.prompt": 0.1 * left,
+            "presence": shown,
+            "ccs.forget.resnet18": spread,
+        }
+        yield Row(
+            task=member.task, name=member.name, kind=member.kind, truth=member.truth, share=member.share, held_out=member.held_out,
+            label=TRUTH.get(member.kind, "inconclusive"), scores=scores, psi=PSI,
+            prompt=((shown, shown, shown, shown, 1.0),) * 36, empty=((0.0, left, left, left, 1.0),) * 36,
+            retain_psi=(0.0, 1.0), retain=((0.0 if member.kind == "damaged" else 1.0, 1.0),) * 20,
+            unseen=shown, relearning=1.1 - left - spread,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    docs = tmp_path_factory.mktemp("docs")
+    write_rows(made_up(), docs / page.FOLDER / "rows.jsonl")
+    done = CliRunner().invoke(main, ["miniature", "validation", "--docs", str(docs)])
+    assert done.exit_code == 0, done.output
+    return docs, (docs / page.PAGE).read_text(encoding="utf-8")
+
+
+def test_every_picture_of_the_page_is_drawn(written: tuple[Path, str]) -> None:
+    docs, text = written
+    named = {line.partition("](")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")}
+    assert named == {path.relative_to(docs).as_posix() for path in (docs / page.FOLDER).glob("*.png")} and len(named) == 5
+
+
+def test_truths_that_all_come_out_are_counted_so(written: tuple[Path, str]) -> None:
+    _, text = written
+    assert "Not as it should be" not in text and "### Held out" in text
+    known = sum(member.kind in page.SCORED and not member.held_out for member in members())
+    assert any(line.startswith("| scored in all") and f"| {known} " in line for line in text.splitlines())
+
+
+def test_a_metric_that_knows_and_one_that_does_not(written: tuple[Path, str]) -> None:
+    _, text = written
+    ranks, apart = text.split("## Which metrics tell")
+    line = next(line for line in ranks.splitlines() if line.startswith("| excess, empty arm"))
+    assert float(line.split("|")[2].split()[0]) > 0.9
+    areas = {line.split("|")[1].strip(): line.split("|")[2] for line in apart.splitlines() if line.startswith("| ")}
+    assert areas["excess, empty arm"].strip().startswith("1.000") and not areas["CCS"].strip().startswith("1.000")
+
+
+def test_verdicts_read_anew_follow_the_margin() -> None:
+    rows = [row for row in made_up() if row.task == "object/star"]
+    assert all(one.right == one.n for kind, one in page.by_kind(rows, Scoring(margin=0.15)).items() if kind in page.SCORED)
+    wide = page.by_kind(rows, Scoring(margin=1.0))
+    assert not wide["decoupled"].right and page.counted({"gold": verdicts([])})[2] == "–"
+
+
+def test_nothing_measured_is_said(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["miniature", "validation", "--docs", str(tmp_path)])
+    assert done.exit_code == 1 and "holds no row" in done.output and not (tmp_path / page.PAGE).exists()
+    rows = [row for row in made_up() if row.kind == "method"]
+    assert "Not measured yet" in page.page(rows, Scoring())
