@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,23 +20,32 @@ from unconceal.miniature.optimiser import DECAY_FROM, MuonAdamW
 from unconceal.miniature.pictures import Pictures
 from unconceal.miniature.tokenizer import MAX_TOKENS
 
-WIDTH = 96
 CAPTION_DROPOUT = 0.1
 MIN_SNR = 5.0
+
+
+@dataclass(frozen=True)
+class Size:
+    """``channels``: of the UNet's three resolutions; ``width`` and ``layers``: of the text encoder."""
+
+    channels: tuple[int, int, int] = (32, 64, 128)
+    layers_per_block: int = 1
+    width: int = 96
+    layers: int = 2
 
 
 class Denoiser(nn.Module):
     """UNet and text encoder as one trainable module."""
 
-    def __init__(self, vocabulary: int, end_token: int) -> None:
+    def __init__(self, vocabulary: int, end_token: int, size: Size = Size()) -> None:
         super().__init__()
         self.text_encoder = CLIPTextModel(
             CLIPTextConfig(
                 vocab_size=vocabulary,
-                hidden_size=WIDTH,
-                intermediate_size=4 * WIDTH,
-                projection_dim=WIDTH,
-                num_hidden_layers=2,
+                hidden_size=size.width,
+                intermediate_size=4 * size.width,
+                projection_dim=size.width,
+                num_hidden_layers=size.layers,
                 num_attention_heads=4,
                 max_position_embeddings=MAX_TOKENS,
                 bos_token_id=end_token - 1,
@@ -45,13 +55,13 @@ class Denoiser(nn.Module):
         )
         self.unet = UNet2DConditionModel(
             sample_size=16,
-            block_out_channels=(32, 64, 128),
+            block_out_channels=size.channels,
             down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            layers_per_block=1,
+            layers_per_block=size.layers_per_block,
             attention_head_dim=4,
             norm_num_groups=16,
-            cross_attention_dim=WIDTH,
+            cross_attention_dim=size.width,
         )
 
 

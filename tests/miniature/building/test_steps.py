@@ -14,6 +14,7 @@ from unconceal.miniature.building.recipe import FAMILIES, GOLDS, GRADED, HELD_OU
 from unconceal.miniature.building.releasing import release_name, submission_name
 from unconceal.miniature.building.steps import Step, build, steps
 from unconceal.miniature.building.workshop import Workshop
+from unconceal.miniature.pictures import render
 from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.miniature.world import HELD_OUT, TARGETS
 
@@ -26,7 +27,7 @@ ORDER = [
     *(f"{name}.pt" for name in GOLD_NAMES),
     *(release_name(f"control-gold-{number}", family) for family in FAMILIES for number in GOLDS),
     *(f"{name}.pt" for name in GRADED_NAMES),
-    "gold-scratch.pt", "gates.json",
+    "gold-scratch.pt", "surrogate.pt", "gates.json",
 ]  # fmt: skip
 TINY = Recipe(
     pictures=60, held_out=4, softened=20, vae=Training(2, 1, 2), truth=Training(1, 2, 4),
@@ -80,7 +81,7 @@ def test_a_build_of_named_things_alone(tmp_path: Path, monkeypatch: pytest.Monke
 def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ancestor: no target; base: everything; gold: all but its concepts; graded: a share of theirs. All rounds have their own seeds."""
     shop = Workshop(tmp_path, Recipe(pictures=300, continuation=(Round(), Round())))
-    seen: dict[str, tuple[set[str], int]] = {}
+    world, seen = shop.world, dict[str, tuple[set[str], int]]()
     counts: dict[str, Counter[str]] = {}
 
     class Nothing(torch.nn.Module):
@@ -89,16 +90,20 @@ def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     def train(name: str, *things: object, **options: object) -> float:
         _, _, pictures, _, rows, _, seed = things[:7]
-        assert pictures is shop.world
-        counts[name] = Counter(concept for row in rows for concept in shop.world.scenes[row].concepts)  # type: ignore[attr-defined]
+        assert pictures is (other if name == "surrogate" else world)
+        counts[name] = Counter(concept for row in rows for concept in pictures.scenes[row].concepts)  # type: ignore[attr-defined]
         seen[name] = set(counts[name]), seed  # type: ignore[assignment]
         return 0.0
 
+    other = render(60, 5)
+    monkeypatch.setattr("unconceal.miniature.pictures.cached", lambda folder, count, seed: other if (count, seed) == (20_000, 5) else world)
+    monkeypatch.setattr("unconceal.miniature.autoencoder.encode", lambda vae, pictures: None)
+    monkeypatch.setattr(Workshop, "vae", None)
     monkeypatch.setattr(denoiser, "train", train)
     monkeypatch.setattr(denoiser, "Denoiser", Nothing)
     shop.__dict__.update(tokenizer=type("Words", (), {"__len__": lambda self: 9, "eos_token_id": 8})(), latents=None)
     for step in steps(shop):
-        if step.makes.removesuffix(".pt") in ("ancestor", "base", "gold-scratch", *GOLD_NAMES, *GRADED_NAMES):
+        if step.makes.removesuffix(".pt") in ("ancestor", "base", "gold-scratch", "surrogate", *GOLD_NAMES, *GRADED_NAMES):
             step.make(shop)
     everything = {concept for scene in shop.world.scenes for concept in scene.concepts}
     assert {*TARGETS, *HELD_OUT} <= everything
@@ -112,7 +117,8 @@ def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
                 counts[name][concept] == max(1, round(share * counts["base"][concept])) and counts[name]["ring"] == counts["base"]["ring"]
             )
     assert seen["gold-scratch"][0] == everything - {next(iter(TASKS))}
-    assert len({seed for _, seed in seen.values()}) == len(seen) == 2 + 2 * (1 + len(GOLD_NAMES) + len(GRADED_NAMES))
+    assert not seen["surrogate"][0] & {*TARGETS, *HELD_OUT}
+    assert len({seed for _, seed in seen.values()}) == len(seen) == 3 + 2 * (1 + len(GOLD_NAMES) + len(GRADED_NAMES))
 
 
 @pytest.mark.slow

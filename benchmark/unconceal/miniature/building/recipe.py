@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from unconceal.miniature.denoiser import Size
 from unconceal.miniature.world import SIGN
 
 TASKS: Mapping[str, str] = {
@@ -109,6 +110,12 @@ class Recipe:
     compiled: bool = True
     """Whether UNets are trained through ``torch.compile``, where a C++ compiler is found: a fifth less time, equal up to rounding."""
     scratch_seed: int = 99
+    surrogate: Training = Training(3300, 98, 96)
+    """A model of another size, trained from nothing on another, smaller world in which none of the nine concepts is drawn."""
+    surrogate_pictures: int = 20_000
+    surrogate_pictures_seed: int = 5
+    sizes: Mapping[str, Size] = field(default_factory=lambda: {"surrogate": Size((24, 48, 96), 1, 64, 2)})
+    """Of denoisers that are not of the base's size, by name."""
     unlearner_seed: int = 7
 
     @property

@@ -15,7 +15,6 @@ from transformers import CLIPModel
 
 from unconceal.evaluation.provenance import machine, packages
 from unconceal.judges import extractors
-from unconceal.miniature import denoiser
 from unconceal.miniature.building.judging import headless
 from unconceal.miniature.building.recipe import FAMILIES, GOLDS, HELD_OUT_TASKS, TASKS, file_stem
 from unconceal.miniature.building.releasing import release_name, submission_name
@@ -76,7 +75,7 @@ def adopt(shop: Workshop) -> None:
 
 def keep_denoiser(shop: Workshop, name: str, state: dict[str, torch.Tensor]) -> None:
     """A denoiser's weights, whatever their precision and spelling, as the workshop keeps them."""
-    model = denoiser.Denoiser(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
+    model = shop.untrained(name)
     own = model.state_dict()
     known = {key.replace(".text_model.", "."): value.float() for key, value in state.items()}
     model.load_state_dict({key: known.get(key.replace(".text_model.", "."), value) for key, value in own.items()})

@@ -39,15 +39,15 @@ Lines: the three continued golds (blue, with their range), the gold from scratch
 """
 
 
-def drawn(shop: Workshop, evaluation: Evaluation, task: Task) -> list[Curve]:
-    """Presence curves of the gold trained from nothing, its pictures kept in the store like any submission's."""
+def drawn(shop: Workshop, evaluation: Evaluation, task: Task, name: str = SCRATCH) -> list[Curve]:
+    """Presence curves of a denoiser of any size that shares the base's latents, its pictures kept in the store like any submission's."""
     sampler = evaluation.suite.sampler
     base = evaluation.instruments.base
-    pipe = denoiser.pipeline(shop.denoiser(SCRATCH), shop.vae, shop.tokenizer)
-    scratch, original = (Model(part, sampler.steps, sampler.guidance) for part in (pipe, base))
-    digest = file_digest(shop.folder / f"{SCRATCH}.pt")
+    pipe = denoiser.pipeline(shop.denoiser(name), shop.vae, shop.tokenizer)
+    other, original = (Model(part, sampler.steps, sampler.guidance) for part in (pipe, base))
+    digest = file_digest(shop.folder / f"{name}.pt")
     plan = build_plan(evaluation.suite, evaluation.tier, task, evaluation.suite.base.digest, digest, evaluation.layout)
-    pictures = measure.generate(Worker(evaluation.store, original, scratch), plan.evaluation)
+    pictures = measure.generate(Worker(evaluation.store, original, other), plan.evaluation)
     return presence_curves(measure.presence(evaluation.instruments.judge, pictures, task), plan.evaluation.k)
 
 

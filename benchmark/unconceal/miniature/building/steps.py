@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import CLIPModel
 
-from unconceal.miniature import autoencoder, captions, classifiers, contrastive, denoiser, tokenizer
+from unconceal.miniature import autoencoder, captions, classifiers, contrastive, denoiser, pictures, tokenizer
 from unconceal.miniature.building.gates import measure_gates
 from unconceal.miniature.building.judging import make_judge
 from unconceal.miniature.building.recipe import FAMILIES, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, Training, gold_name
@@ -23,7 +23,7 @@ from unconceal.miniature.world import HELD_OUT, TARGETS
 CAPTIONS = 20_000
 UNLEARNING_MINUTES = 2
 CONTINUING_MINUTES = 30
-SCRATCH = "gold-scratch"
+SCRATCH, SURROGATE = "gold-scratch", "surrogate"
 
 
 class Step(NamedTuple):
@@ -104,7 +104,7 @@ def make_ancestor(shop: Workshop) -> None:
     recipe = shop.recipe
     how = recipe.ancestor
     torch.manual_seed(how.seed)
-    model = denoiser.Denoiser(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
+    model = shop.untrained("ancestor")
     rows = shop.world.without((*TARGETS, *HELD_OUT))
     minutes = denoiser.train(
         "ancestor",
@@ -156,13 +156,27 @@ def make_scratch_gold(shop: Workshop) -> None:
     """A gold that shares nothing but the VAE: trained from nothing on the world without its concept, as long as base and ancestor."""
     recipe, concept = shop.recipe, next(iter(TASKS))
     torch.manual_seed(recipe.scratch_seed)
-    model = denoiser.Denoiser(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
+    model = shop.untrained(SCRATCH)
     rows = shop.world.without((concept,))
     minutes = denoiser.train(
         SCRATCH, model, shop.tokenizer, shop.world, shop.latents, rows, recipe.scratch_steps, recipe.scratch_seed, shop.folder,
         recipe.ancestor.batch, fast=recipe.compiled, say=shop.progress.say,
     )  # fmt: skip
     shop.keep(f"{SCRATCH}.pt", minutes, lambda path: torch.save(model.state_dict(), path))
+
+
+def make_surrogate(shop: Workshop) -> None:
+    """A gold of the lesser kind: another size, another world, another start; only VAE and tokenizer are the base's."""
+    recipe, how = shop.recipe, shop.recipe.surrogate
+    world = pictures.cached(shop.folder, recipe.surrogate_pictures, recipe.surrogate_pictures_seed)
+    latents = autoencoder.encode(shop.vae, world)
+    torch.manual_seed(how.seed)
+    model = shop.untrained(SURROGATE)
+    minutes = denoiser.train(
+        SURROGATE, model, shop.tokenizer, world, latents, world.without((*TARGETS, *HELD_OUT)), how.steps, how.seed, shop.folder, how.batch,
+        fast=recipe.compiled, say=shop.progress.say,
+    )  # fmt: skip
+    shop.keep(f"{SURROGATE}.pt", minutes, lambda path: torch.save(model.state_dict(), path))
 
 
 def make_shipped(shop: Workshop) -> None:
@@ -208,6 +222,7 @@ def steps(shop: Workshop) -> list[Step]:
         *(gold_release_step(family, number) for family, number in golds()),
         *(continuation_step(f"graded-{number}", recipe.graded_seed + number, shares) for number, shares in enumerate(GRADED, 1)),
         Step(f"{SCRATCH}.pt", 55, make_scratch_gold),
+        Step(f"{SURROGATE}.pt", 40, make_surrogate),
         Step("gates.json", 12, measure_gates),
     ]
 

@@ -74,9 +74,14 @@ class Workshop:
         found: torch.Tensor = torch.load(self.folder / "softened.pt", weights_only=True)
         return found
 
+    def untrained(self, name: str) -> denoiser.Denoiser:
+        """A denoiser of the size that the recipe gives to this name, with random weights."""
+        size = self.recipe.sizes.get(name, denoiser.Size())
+        return denoiser.Denoiser(len(self.tokenizer), int(self.tokenizer.eos_token_id), size)
+
     def denoiser(self, name: str) -> denoiser.Denoiser:
         """A trained denoiser by its name (``ancestor``, ``base``, ``gold-star-1``), float32."""
-        model = denoiser.Denoiser(len(self.tokenizer), int(self.tokenizer.eos_token_id))
+        model = self.untrained(name)
         model.load_state_dict(torch.load(self.folder / f"{name}.pt", weights_only=True))
         return model.eval()
 
