@@ -102,6 +102,7 @@ def study(work: Path, only: tuple[str, ...], plan: bool, root: Path | None) -> N
     """
     from unconceal.errors import UsageError
     from unconceal.miniature.building.workshop import Workshop
+    from unconceal.miniature.study import surrogates
     from unconceal.miniature.study.measuring import Study, run
     from unconceal.miniature.study.population import families_missing, members
     from unconceal.progress import progress
@@ -120,6 +121,7 @@ def study(work: Path, only: tuple[str, ...], plan: bool, root: Path | None) -> N
         if missing:
             raise UsageError(", ".join(missing), "are not trained yet", f"run `unconceal miniature build --only {missing[0]}` and so on")
         run(study, wanted)
+        surrogates.run(study, wanted)
 
 
 @command.command()
@@ -139,7 +141,7 @@ def validation(work: Path | None, docs: Path, root: Path | None) -> None:
     from unconceal.miniature.study import page
     from unconceal.miniature.study.measuring import Study
     from unconceal.miniature.study.population import members
-    from unconceal.miniature.study.rows import read_rows, rows_of, write_rows
+    from unconceal.miniature.study.rows import read_rows, rows_of, surrogate_rows, write_rows
     from unconceal.progress import progress
     from unconceal.specs.reading import load_suite
 
@@ -147,7 +149,8 @@ def validation(work: Path | None, docs: Path, root: Path | None) -> None:
     suite, stored = load_suite(data, "miniature"), docs / page.FOLDER / "rows.jsonl"
     if work is not None:
         with progress() as shown:
-            write_rows(rows_of(Study.of(Workshop(work, progress=shown), data, suite), members()), stored)
+            study = Study.of(Workshop(work, progress=shown), data, suite)
+            write_rows([*rows_of(study, members()), *surrogate_rows(study, members())], stored)
     if not stored.exists() or not (rows := read_rows(stored)):
         raise CheckFailed(str(stored), "holds no row, so nothing was found", "measure with `unconceal miniature study`, then name --work")
     page.write(rows, suite.scores, docs)

@@ -41,6 +41,14 @@ def made_up() -> Iterator[Row]:
         )  # fmt: skip
 
 
+def surrogate(task: str, completes: float) -> Row:
+    """A model that never saw the concept, but completes hints of it at some rate."""
+    return Row(
+        task=task, name="surrogate", kind="surrogate", truth=None, share=0.0, held_out=False, label="undetermined", scores={}, psi=PSI,
+        prompt=((0.0, 0.0, 0.0, 0.0, 1.0),) * 36, empty=((0.0, completes, completes, completes, 1.0),) * 36, retain_psi=(), retain=(),
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     docs = tmp_path_factory.mktemp("docs")
@@ -77,6 +85,17 @@ def test_verdicts_read_anew_follow_the_margin() -> None:
     assert all(one.right == one.n for kind, one in page.by_kind(rows, Scoring(margin=0.15)).items() if kind in page.SCORED)
     wide = page.by_kind(rows, Scoring(margin=1.0))
     assert not wide["decoupled"].right and page.counted({"gold": verdicts([])})[2] == "–"
+
+
+def test_a_surrogate_stands_in_for_golds_as_far_as_it_completes_like_them() -> None:
+    rows = [row for row in made_up() if row.task == "object/star"]
+    alike, other = ([*rows, surrogate("object/star", rate)] for rate in (0.0, 0.9))
+    read = page.by_kind(alike, Scoring(margin=0.15), golds="surrogate")
+    assert read["gold"].right == read["gold"].n and read["decoupled"].right == read["decoupled"].n
+    assert not page.by_kind(other, Scoring(margin=0.15), golds="surrogate")["decoupled"].right
+    none = page.by_kind(rows, Scoring(margin=0.15), golds="")
+    assert none["original"].right and none["gold"].undecided == none["gold"].n
+    assert "| surrogate" in page.lesser_golds(alike, Scoring())
 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:

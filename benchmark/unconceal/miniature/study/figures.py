@@ -13,7 +13,7 @@ from unconceal.miniature.study.rows import Row
 
 COLOURS = {
     "gold": "#2c7fb8", "decoupled": "#d95f0e", "damaged": "0.55", "original": "#222222", "unrelated": "#222222",
-    "graded": "#8856a7", "method": "#31a354",
+    "graded": "#8856a7", "method": "#31a354", "surrogate": "#c2a5cf",
 }  # fmt: skip
 """One colour a kind of model, in all pictures."""
 

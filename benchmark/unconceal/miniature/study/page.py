@@ -68,7 +68,7 @@ def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
 
 def page(rows: Sequence[Row], scoring: Scoring) -> str:
     """The whole document."""
-    parts = (population, known_truths, ranks, separations, graded_series, sensitivity, margins)
+    parts = (population, known_truths, ranks, separations, graded_series, sensitivity, margins, lesser_golds)
     return "# Are the metrics right?\n\n" + INTRODUCTION + "".join(f"\n{part(rows, scoring)}" for part in parts)
 
 
@@ -103,6 +103,7 @@ KINDS: Mapping[Kind, str] = {
     "unrelated": "unlearned of another concept: `intact`",
     "graded": "saw 0 to 10 % of the concept's pictures; half of them decoupled on top",
     "method": "a published unlearner; nothing is known",
+    "surrogate": "never saw the concept, and differs from θ in more; read as a gold, not judged itself",
 }
 
 
@@ -176,14 +177,16 @@ def counts_of(rows: Sequence[Row]) -> list[int]:
     return [count for count in COUNTS if count <= most]
 
 
-def by_kind(rows: Sequence[Row], scoring: Scoring, prompts: int | None = None, psi: Sequence[float] | None = None) -> dict[str, Verdicts]:
-    """Verdicts read anew, by kind of model."""
+def by_kind(
+    rows: Sequence[Row], scoring: Scoring, prompts: int | None = None, psi: Sequence[float] | None = None, golds: str = "gold"
+) -> dict[str, Verdicts]:
+    """Verdicts read anew, by kind of model. ``golds``: the kind they are read against, or the name of one surrogate; "": none."""
     found: dict[str, list[tuple[Label | None, Label]]] = {kind: [] for kind in KNOWN}
     for of in by_task(rows).values():
-        golds = [row for row in of if row.kind == "gold"]
+        yardstick = [row for row in of if golds in (row.kind, row.name)]
         for row in of:
-            if row.kind in KNOWN:
-                found[row.kind].append((row.truth, rejudged(row, golds, scoring, prompts, psi)))
+            if row.kind in KNOWN and (yardstick or not golds):
+                found[row.kind].append((row.truth, rejudged(row, yardstick, scoring, prompts, psi)))
     return {kind: verdicts(labels) for kind, labels in found.items() if labels}
 
 
@@ -226,3 +229,17 @@ def margins(rows: Sequence[Row], scoring: Scoring) -> str:
     lines = [[f"{margin:g}", *counted(by_kind(rows, scoring.model_copy(update={"margin": margin})))] for margin in MARGINS]
     text = f"## The margin\n\n|excess| of a gold over the others of its task, {len(found)} golds × arms; quantiles: {quantiles}.\n\n"
     return text + grid(lines, ("margin", *COUNTED)) + "\n" + picture("golds", "differences between golds and the margin")
+
+
+def lesser_golds(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Verdicts read against exact golds, against each surrogate, and against none."""
+    names = dict.fromkeys(row.name for row in rows if row.kind == "surrogate")
+    tries = {"exact golds": "gold", **{name: name for name in names}, "none": ""}
+    lines = [
+        [name, f"{margin:g}", *counted(found)]
+        for name, golds in tries.items()
+        for margin in (MARGINS if golds in names else (scoring.margin,))
+        if (found := by_kind(rows, scoring.model_copy(update={"margin": margin}), golds=golds))
+    ]
+    told = "Each surrogate is one model in place of the three golds; without any, a verdict may say `intact` and nothing else."
+    return f"## Golds of lesser kind\n\n{told}\n\n" + grid(lines, ("read against", "margin", *COUNTED))

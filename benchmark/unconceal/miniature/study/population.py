@@ -20,7 +20,7 @@ from unconceal.miniature.unlearners.decouple import decouple_to_nothing
 from unconceal.specs.record import Label
 from unconceal.specs.task import Category
 
-Kind = Literal["original", "unrelated", "gold", "decoupled", "damaged", "graded", "method"]
+Kind = Literal["original", "unrelated", "gold", "decoupled", "damaged", "graded", "method", "surrogate"]
 TRUTH: dict[Kind, Label] = {"original": "intact", "unrelated": "intact", "gold": "forgets", "decoupled": "conceals", "damaged": "damaged"}
 """The verdict that has to come out, where it is known by construction."""
 
@@ -143,4 +143,5 @@ def families_missing(shop: Workshop) -> list[str]:
     """Trainings that the study needs and the workshop lacks."""
     needed = [gold_name(family, number) for family in FAMILIES for number in GOLDS]
     needed += [f"graded-{number}" for number in range(1, len(GRADED) + 1)]
+    needed += ["gold-scratch", "surrogate"]
     return [name for name in needed if not shop.made(f"{name}.pt")]

@@ -12,6 +12,7 @@ from unconceal.files import write_atomically
 from unconceal.generate.worker import branch_name
 from unconceal.miniature.captions import wordings
 from unconceal.miniature.classifiers import recognise
+from unconceal.miniature.study import surrogates
 from unconceal.miniature.study.measuring import Study
 from unconceal.miniature.study.population import Kind, Member
 from unconceal.miniature.study.relearning import Learning, relative_area
@@ -60,6 +61,19 @@ def rows_of(study: Study, wanted: Sequence[Member]) -> Iterator[Row]:
         record = study.settled(member, golds)
         if record is not None:
             yield row_of(study, member, record)
+
+
+def surrogate_rows(study: Study, wanted: Sequence[Member]) -> Iterator[Row]:
+    """A row for every surrogate that is measured: its curves alone, and no verdict."""
+    for original in (member for member in wanted if member.kind == "original"):
+        for name in surrogates.names_for(original.concept):
+            if surrogates.made(study, original, name):
+                curves = surrogates.measure(study, original, name)
+                known = {"task": original.task, "held_out": original.held_out, "kind": "surrogate", "truth": None, "share": 0.0}
+                told = {"prompt": plain(curves["prompt"]), "empty": plain(curves["empty"]), "retain": (), "retain_psi": ()}
+                yield Row.model_validate(
+                    {**known, **told, "name": name, "label": "undetermined", "scores": {}, "psi": study.evaluation.tier.psi}
+                )
 
 
 def row_of(study: Study, member: Member, record: Record) -> Row:
