@@ -62,6 +62,7 @@ def elicit(task: str, print_prompt: bool, root: Path | None, **options: Any) -> 
     from unconceal.probes.eliciting import asked_of, samples_of
     from unconceal.probes.eliciting import elicit as ask
     from unconceal.probes.freezing import replies_file, told
+    from unconceal.probes.providers import Given
     from unconceal.progress import progress
 
     data = DataRoot.find(root)
@@ -75,17 +76,18 @@ def elicit(task: str, print_prompt: bool, root: Path | None, **options: Any) -> 
     provider = _provider(options)
     path = replies_file(folder, file_stem(provider.model))
     date = options["date"].strftime("%Y-%m-%d") if options["date"] else None
-    samples = min(samples, len(getattr(provider, "replies", range(samples))))
+    if isinstance(provider, Given):
+        samples = min(samples or len(provider.replies), len(provider.replies))
     with progress() as shown:
         transcript = ask(provider, question, asked_of(provider, spec, question, decoding), samples, options["attempts"], path, shown, date)
     click.echo(f"{path}: {told(samples_of(transcript, question))}. Next: `unconceal probes freeze {task} {path}`.")
 
 
 def _decoding(options: Row) -> tuple[Decoding, int]:
-    """Decoding settings and number of samples; of foreign replies only what is said is known."""
+    """Decoding settings and number of samples; of foreign replies only what is said is known, and 0 means all of them."""
     temperature, tokens, seed, samples = (options[name] for name in ("temperature", "max_tokens", "seed", "samples"))
     if options["from_replies"]:
-        return Decoding(temperature=temperature, max_tokens=tokens, seed=seed), samples or 100
+        return Decoding(temperature=temperature, max_tokens=tokens, seed=seed), samples or 0
     temperature = TEMPERATURE if temperature is None else temperature
     if temperature == 0 and (samples or SAMPLES) > 1:
         if samples:

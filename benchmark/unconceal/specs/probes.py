@@ -103,10 +103,13 @@ class ProbeSet(Asked):
     replies: ReplyFile
 
     def mistakes(self) -> Iterator[Mistake]:
-        """A neighbour that stands twice, is the target or was named by more samples than answered; an order that is not the ranks'."""
+        """Neighbours that stand twice, are the target, or have impossible numbers; an order that is not the ranks'."""
         yield from repeated([spelled(neighbour.concept) for neighbour in self.neighbours])
         yield from self.targets([self.task.partition("/")[2]])
         for place, neighbour in enumerate(self.neighbours):
+            for name, mean, most in (("similarity", neighbour.similarity.mean, 10), ("rank", neighbour.rank.mean, len(self.neighbours))):
+                if not 1 <= mean <= most:
+                    yield Mistake(("neighbours", place, name), f"{name} {mean:g}", f"is none from 1 to {most}", "freeze the replies again")
             if neighbour.named > self.samples.answered:
                 value = f"named {neighbour.named}"
                 consequence = f"is more than the {self.samples.answered} samples that answered"
