@@ -35,7 +35,7 @@ class Scripted:
 
 def ask(provider: Scripted, root: Path, samples: int = 2, attempts: int = 3, temperature: float = 0.7) -> Transcript:
     about = question(root)
-    header = asked(about).model_copy(update={"decoding": Decoding(temperature=temperature, max_tokens=10, seed=5)})
+    header = asked(about).model_copy(update={"provider": "endpoint", "decoding": Decoding(temperature=temperature, max_tokens=10, seed=5)})
     return elicit(provider, about, header, samples, attempts, root / "x.replies.jsonl", Silent())
 
 
@@ -58,6 +58,13 @@ def test_refusals_and_cuts_are_not(data_root: Path) -> None:
 
 def test_greedy_is_not_asked_twice_for_the_same(data_root: Path) -> None:
     assert len(ask(Scripted("what?", "what?"), data_root, samples=1, temperature=0).replies) == 1
+
+
+def test_a_collected_reply_is_read_once(data_root: Path) -> None:
+    about = question(data_root)
+    given = Given("someone/Some-Model", None, ["what?", said()])
+    found = elicit(given, about, asked(about), 2, 3, data_root / "x.replies.jsonl", Silent(), "2026-11-20")
+    assert [reply.text for reply in found.replies] == ["what?", said()] and found.replies[0].date == "2026-11-20"
 
 
 def test_a_run_that_broke_goes_on_where_it_stopped(data_root: Path) -> None:

@@ -60,7 +60,8 @@ def elicit(
         date: when foreign replies were collected; None: now.
     """
     transcript = begin(path, asked)
-    repeats = 1 if asked.decoding.temperature == 0 else attempts
+    # Greedy decoding and a collected file would say the same again.
+    repeats = 1 if asked.decoding.temperature == 0 or asked.provider == "replies" else attempts
     stage = shown.stage(f"asking {asked.model} about {asked.task}", samples)
     for sample in range(samples):
         while not settled(transcript, question, sample, repeats):
