@@ -33,6 +33,11 @@ def test_unknown_names_are_attribute_errors() -> None:
         ("import unconceal.cli.main", ("torch", "numpy", "pydantic", "ruamel", "tabulate", "rich")),
         ("import unconceal; unconceal.load_task", ("torch",)),
         ("import unconceal.specs, unconceal.paths, unconceal.cli.tasks, unconceal.cli.submissions", ("torch", "numpy")),
+        ("import unconceal.cli.probes", ("torch", "transformers", "openai", "llguidance", "numpy")),
+        (
+            "import unconceal.probes.freezing, unconceal.probes.likeness, unconceal.probes.local, unconceal.probes.endpoint",
+            ("torch", "transformers", "openai", "llguidance"),
+        ),
     ],
 )
 def test_imports_stay_light(code: str, absent: tuple[str, ...]) -> None:

@@ -164,6 +164,14 @@ def test_files_in_the_wrong_place_are_not_passed_over(data_root: Path) -> None:
     assert len(list(strays(root))) == 4
 
 
+def test_only_probe_sets_of_a_task_lie_below_its_category(data_root: Path) -> None:
+    for name in ("star.probes/some-model.yaml", "moon.probes/some-model.yaml", "notes/some-model.yaml"):
+        path = data_root / "tasks/tiny/object" / name
+        path.parent.mkdir()
+        path.write_text("x: 1\n")
+    assert {problem.file.parent.name for problem in strays(DataRoot.find(data_root))} == {"moon.probes", "notes"}
+
+
 def test_suite_and_task_values_are_typed(data_root: Path) -> None:
     root = DataRoot.find(data_root)
     suite, task = load_suite(root, "tiny"), load_task(root, "object/star")

@@ -35,7 +35,8 @@ def test_every_yaml_names_its_schema() -> None:
     files = [*SOURCE_TREE.glob("tasks/**/*.yaml"), *SOURCE_TREE.glob("submissions/*/*.yaml")]
     assert files
     for path in files:
-        kind = "submission" if "submissions" in path.parts else "suite" if path.name == "suite.yaml" else "task"
+        of_task = "probes" if path.parent.suffix == ".probes" else "task"
+        kind = "submission" if "submissions" in path.parts else "suite" if path.name == "suite.yaml" else of_task
         first = path.read_text(encoding="utf-8").split("\n", 1)[0]
         assert first.startswith(HINT)
         assert (path.parent / first.removeprefix(HINT)).resolve() == schema_file(SOURCE_TREE / "schemas", kind)

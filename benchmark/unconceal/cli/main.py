@@ -23,6 +23,7 @@ VERBS: dict[str, Verb] = {
     "demo": Verb("unconceal.cli.demo:command", "Evaluate three unlearned checkpoints of the miniature suite and show the leaderboard."),
     "tasks": Verb("unconceal.cli.tasks:command", "List, show and check the tasks: what there is to forget."),
     "submissions": Verb("unconceal.cli.submissions:command", "List and check the submissions: unlearned checkpoints."),
+    "probes": Verb("unconceal.cli.probes:command", "Ask language models which concepts are near a target, and freeze what they say."),
     "run": Verb("unconceal.cli.run:command", "Evaluate submissions on tasks and write one record each."),
     "leaderboard": Verb("unconceal.cli.leaderboard:command", "Write LEADERBOARD.md from the records, or check that it is up to date."),
     "report": Verb("unconceal.cli.report:command", "Write a page with pictures and curves for a submission."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,18 @@ from unconceal.specs import pinning, schema
 from unconceal.specs.digests import PLACEHOLDER
 from unconceal.specs.document import Document
 from unconceal.specs.problems import Problem, SpecProblems, dotted
-from unconceal.specs.reading import all_tasks, gather, load_suite, load_task, strays, suite_file, suites, task_files
+from unconceal.specs.reading import (
+    all_tasks,
+    gather,
+    load_probes,
+    load_suite,
+    load_task,
+    probe_files,
+    strays,
+    suite_file,
+    suites,
+    task_files,
+)
 from unconceal.specs.spec import Mistake
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Prompt, Task
@@ -87,7 +99,7 @@ def lint(tasks: tuple[str, ...], root: Path | None) -> None:
     problems = list(strays(data)) if not tasks else []
     checked = 0
     for name in tasks or [f"{of}:{name}" for of, name, _ in task_files(data)]:
-        problems += _problems_of(data, name)
+        problems += [*_problems_of(data, name), *_problems_of_probes(data, name)]
         checked += 1
     problems += [problem for name in suites(data) if not tasks for problem in _problems_of_suite(data, name)]
     if problems:
@@ -104,6 +116,21 @@ def _problems_of(root: DataRoot, name: str) -> list[Problem]:
         return list(error.problems)
     document = Document.read(next(path for of, here, path in task_files(root) if (of, here) == (task.suite, task.id)))
     return [document.problem(mistake) for mistake in lints.lint(task, suite)]
+
+
+def _problems_of_probes(root: DataRoot, name: str) -> Iterator[Problem]:
+    """The mistakes of a task's frozen probe sets; none are looked for while the task itself has some."""
+    try:
+        task = load_task(root, name)
+    except SpecProblems:
+        return
+    for path in [path for of, here, _, path in probe_files(root) if (of, here) == (task.suite, task.id)]:
+        try:
+            probes = load_probes(root, task, path.stem)
+        except SpecProblems as error:
+            yield from error.problems
+        else:
+            yield from map(Document.read(path).problem, lints.lint_probes(probes, task, path))
 
 
 def _problems_of_suite(root: DataRoot, name: str) -> list[Problem]:

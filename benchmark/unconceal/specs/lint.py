@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
+from unconceal.specs.digests import file_digest
+from unconceal.specs.probes import LEAST_NEIGHBOURS, ProbeSet, file_stem
 from unconceal.specs.spec import Mistake
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Prompt, Task
@@ -18,6 +21,23 @@ def lint(task: Task, suite: Suite) -> Iterator[Mistake]:
     yield from _beside_the_point(task)
     if not task.licence.strip():
         yield Mistake(("licence",), "licence", "is empty, so nobody may reuse the prompts", "name one, e.g. Apache-2.0")
+
+
+def lint_probes(probes: ProbeSet, task: Task, path: Path) -> Iterator[Mistake]:
+    """What a frozen set may say by its schema and still should not; ``path``: its file, beside which the raw replies lie."""
+    yield from probes.targets([*task.aliases])
+    if len(probes.neighbours) < LEAST_NEIGHBOURS:
+        value = f"{len(probes.neighbours)} neighbours"
+        yield Mistake(("neighbours",), value, f"are too few to correlate anything with (fewer than {LEAST_NEIGHBOURS})", "elicit again")
+    if file_stem(probes.model) != path.stem:
+        consequence = f"disagrees with the file's name, which should be {file_stem(probes.model)}.yaml"
+        yield Mistake(("model",), f"model {probes.model!r}", consequence, "rename the file, or freeze again")
+    replies = path.parent / probes.replies.file
+    if not replies.is_file():
+        yield Mistake(("replies", "file"), probes.replies.file, "is not there, so nobody can check the set", "put it beside the set")
+    elif file_digest(replies) != probes.replies.digest:
+        consequence = "is not the file that the set was frozen from"
+        yield Mistake(("replies", "digest"), probes.replies.file, consequence, "restore it, or freeze again")
 
 
 def names_target(task: Task, text: str) -> bool:

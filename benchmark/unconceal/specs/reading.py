@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 from unconceal.specs.document import Document
+from unconceal.specs.probes import ProbeSet
 from unconceal.specs.problems import Problem, SpecProblems, mistakes_of, suggestion
 from unconceal.specs.spec import Mistake, Spec
 from unconceal.specs.submission import Submission
@@ -66,6 +67,14 @@ def load_submission(root: DataRoot, submission: str) -> Submission:
     return read_yaml(path, Submission, agrees({"suite": of, "name": name}), tasks_exist(root, of), made_from(root, of))
 
 
+def load_probes(root: DataRoot, task: Task, model: str) -> ProbeSet:
+    """The frozen probe set of a task by its language model, as its file is called: ``llama-3.1-8b-instruct``."""
+    found = {name: path for of, here, name, path in probe_files(root) if (of, here) == (task.suite, task.id)}
+    if model not in found:
+        raise UsageError(f"language model {model!r}", f"has no probe set for {task.id}", suggestion(model, found))
+    return read_yaml(found[model], ProbeSet, agrees({"suite": task.suite, "task": task.id}))
+
+
 def all_tasks(root: DataRoot) -> tuple[Task, ...]:
     """Every task of every suite; the mistakes of all files at once."""
     return gather(partial(load_task, root, f"{of}:{name}") for of, name, _ in task_files(root))
@@ -110,6 +119,17 @@ def submission_files(root: DataRoot) -> list[tuple[str, str, Path]]:
     return [(path.parent.name, path.stem, path) for path in sorted(root.submissions.glob("*/*.yaml"))]
 
 
+def probe_folder(root: DataRoot, task: Task) -> Path:
+    """Where a task's probe sets lie, whether or not there is one."""
+    return root.tasks / task.suite / task.category / f"{task.concept}.probes"
+
+
+def probe_files(root: DataRoot) -> list[tuple[str, str, str, Path]]:
+    """(suite, task id, language model, file) of every frozen probe set."""
+    found = sorted(root.tasks.glob("*/*/*.probes/*.yaml"))
+    return [(path.parts[-4], f"{path.parts[-3]}/{path.parent.name.removesuffix('.probes')}", path.stem, path) for path in found]
+
+
 def strays(root: DataRoot) -> Iterator[Problem]:
     """YAML files that lie where no suite, task, probe set or submission is read from, so that they would be passed over."""
     for folder, depths, remedy in (
@@ -119,6 +139,7 @@ def strays(root: DataRoot) -> Iterator[Problem]:
         for path in sorted(folder.rglob("*.y*ml")):
             depth = len(path.relative_to(folder).parts)
             misplaced = depth not in depths or (depth == 2 and folder == root.tasks and path.name != "suite.yaml")
+            misplaced |= depth == 4 and not (path.parent.suffix == ".probes" and path.parent.with_suffix(".yaml").is_file())
             if misplaced or path.suffix != ".yaml":
                 yield Problem(path, None, "the file", "lies where nothing reads it", remedy)
 

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from unconceal.specs.probes import ProbeSet
 from unconceal.specs.record import Record
 from unconceal.specs.spec import Spec
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
-SPECS: dict[str, type[Spec]] = {"suite": Suite, "task": Task, "submission": Submission, "record": Record}
+SPECS: dict[str, type[Spec]] = {"suite": Suite, "task": Task, "submission": Submission, "probes": ProbeSet, "record": Record}
 
 
 def schema_text(model: type[Spec]) -> str:

@@ -1,0 +1,218 @@
+"""``unconceal probes``: what language models know of a target and its neighbours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from unconceal.cli.options import echo_rows, json_option, root_option
+from unconceal.errors import CheckFailed, UsageError
+from unconceal.paths import DataRoot
+from unconceal.specs.answer import Decoding
+from unconceal.specs.probes import ProbeSet, ReplyFile, file_stem
+from unconceal.specs.reading import load_probes, load_task, probe_files, probe_folder
+from unconceal.specs.task import Task
+
+if TYPE_CHECKING:
+    from unconceal.probes.providers import Provider
+
+SAMPLES, TEMPERATURE, MAX_TOKENS, ATTEMPTS, TIMEOUT = 8, 0.7, 4096, 3, 120.0
+Row = dict[str, Any]
+
+
+@click.group()
+def command() -> None:
+    """Ask language models which concepts are near a target, and freeze what they say beside the task."""
+
+
+@command.command()
+@click.argument("task")
+@click.option("--model", help="Its name: a folder or owner/name for local, the server's name for endpoint, the true source for replies.")
+@click.option("--provider", type=click.Choice(["local", "endpoint"]), help="transformers on this machine, or an OpenAI-compatible server.")
+@click.option("--base-url", help="Where the server's API begins, e.g. http://127.0.0.1:8000/v1; its key: $UNCONCEAL_API_KEY.")
+@click.option("--revision", help="Commit or version of the model; a local model's is found.")
+@click.option("--samples", type=click.IntRange(1, 100), help=f"Answers to ask for; default {SAMPLES}.")
+@click.option("--temperature", type=click.FloatRange(0, 5), help=f"0: greedy, which is one sample; default {TEMPERATURE}.")
+@click.option("--max-tokens", type=click.IntRange(1), help=f"Tokens of one reply; default {MAX_TOKENS}.")
+@click.option("--seed", type=click.IntRange(0), help="First seed; default 0.")
+@click.option("--attempts", type=click.IntRange(1, 20), default=ATTEMPTS, show_default=True, help="Tries of a sample while it is invalid.")
+@click.option(
+    "--timeout", type=click.FloatRange(0, min_open=True), default=TIMEOUT, show_default=True, help="Seconds a server may be silent."
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="For a local model.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the raw replies; default: beside the task.")
+@click.option("--print-prompt", is_flag=True, help="Print exactly what would be asked, and ask nothing.")
+@click.option("--from-replies", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Replies to that prompt, one a line.")
+@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="The day on which --from-replies were collected; default: today.")
+@root_option
+def elicit(task: str, print_prompt: bool, root: Path | None, **options: Any) -> None:
+    """Ask a language model about a task's target; run it again and it goes on where it stopped.
+
+    Models worth asking: meta-llama/Llama-3.1-8B-Instruct, Llama-3.3-70B-Instruct, Llama-3.2-90B-Vision-Instruct.
+
+    \b
+    Example:  unconceal probes elicit object/star --provider local --model meta-llama/Llama-3.1-8B-Instruct
+              unconceal probes elicit object/star --provider endpoint --base-url http://127.0.0.1:8000/v1 --model llama-3.3-70b
+              unconceal probes elicit object/star --print-prompt
+              unconceal probes elicit object/star --from-replies replies.txt --model the-model-they-are-from
+    """
+    from unconceal.probes.asking import question_of
+    from unconceal.probes.eliciting import asked_of, samples_of
+    from unconceal.probes.eliciting import elicit as ask
+    from unconceal.probes.freezing import replies_file, told
+    from unconceal.probes.providers import Given
+    from unconceal.progress import progress
+
+    data = DataRoot.find(root)
+    spec = load_task(data, task)
+    question = question_of(spec)
+    if print_prompt:
+        click.echo(question.text, nl=False)
+        return
+    decoding, samples = _decoding(options)
+    folder = options["out"] or _writable(data, probe_folder(data, spec))
+    provider = _provider(options)
+    path = replies_file(folder, file_stem(provider.model))
+    date = options["date"].strftime("%Y-%m-%d") if options["date"] else None
+    if isinstance(provider, Given):
+        samples = min(samples or len(provider.replies), len(provider.replies))
+    with progress() as shown:
+        transcript = ask(provider, question, asked_of(provider, spec, question, decoding), samples, options["attempts"], path, shown, date)
+    click.echo(f"{path}: {told(samples_of(transcript, question))}. Next: `unconceal probes freeze {task} {path}`.")
+
+
+def _decoding(options: Row) -> tuple[Decoding, int]:
+    """Decoding settings and number of samples; of foreign replies only what is said is known, and 0 means all of them."""
+    temperature, tokens, seed, samples = (options[name] for name in ("temperature", "max_tokens", "seed", "samples"))
+    if options["from_replies"]:
+        return Decoding(temperature=temperature, max_tokens=tokens, seed=seed), samples or 0
+    temperature = TEMPERATURE if temperature is None else temperature
+    if temperature == 0 and (samples or SAMPLES) > 1:
+        if samples:
+            consequence = "would be the same answer again and again, with a spread that means nothing"
+            raise UsageError(f"{samples} samples at temperature 0", consequence, "use --samples 1, or a temperature above 0")
+        samples = 1
+    return Decoding(temperature=temperature, max_tokens=tokens or MAX_TOKENS, seed=seed or 0), samples or SAMPLES
+
+
+def _provider(options: Row) -> Provider:
+    """Who is asked, by the options."""
+    from unconceal.probes.endpoint import Endpoint
+    from unconceal.probes.local import Local
+    from unconceal.probes.providers import Given
+
+    kind, model, revision = options["provider"], options["model"], options["revision"]
+    if not model:
+        raise UsageError("--model", "is not given, so nobody could say whose answers these are", "name the language model")
+    if options["from_replies"]:
+        if kind or options["base_url"]:
+            raise UsageError("--from-replies", "asks nobody, so --provider and --base-url contradict it", "leave them out")
+        return Given.read(options["from_replies"], model, revision)
+    if kind == "endpoint":
+        if not options["base_url"]:
+            raise UsageError("--provider endpoint", "needs to know where the server is", "give --base-url, e.g. http://127.0.0.1:8000/v1")
+        return Endpoint(model, options["base_url"], options["timeout"], revision=revision)
+    if options["base_url"] or not kind:
+        raise UsageError("--provider", "is not given or is no endpoint, so it is open who is asked", "give --provider local or endpoint")
+    return Local(model, revision, options["device"])
+
+
+@command.command()
+@click.argument("task")
+@click.argument("replies", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--least", type=click.IntRange(1), default=2, show_default=True, help="Samples that must have answered; one has no spread.")
+@click.option("--replace", is_flag=True, help="Overwrite a frozen set that says something else.")
+@root_option
+def freeze(task: str, replies: Path, least: int, replace: bool, root: Path | None) -> None:
+    """Turn raw replies into the probe set of a task, and put both beside it.
+
+    A frozen set belongs to its suite's version: adding or changing one is a new version.
+
+    \b
+    Example:  unconceal probes freeze object/star tasks/miniature/object/star.probes/llama-3.1-8b-instruct.replies.jsonl
+    """
+    from unconceal.probes import freezing
+    from unconceal.probes.asking import question_of
+    from unconceal.probes.transcript import read_transcript, write_bytes
+    from unconceal.specs.digests import file_digest
+
+    data = DataRoot.find(root)
+    spec, transcript = load_task(data, task), read_transcript(replies)
+    asked = transcript.asked
+    if (asked.suite, asked.task) != (spec.suite, spec.id):
+        raise UsageError(str(replies), f"answers for {asked.suite}:{asked.task}, not for {spec.suite}:{spec.id}", "name the task it is of")
+    folder = _writable(data, probe_folder(data, spec))
+    stem = file_stem(asked.model)
+    beside, path = freezing.replies_file(folder, stem), folder / f"{stem}.yaml"
+    probes = freezing.freeze(transcript, question_of(spec), ReplyFile(file=beside.name, digest=file_digest(replies)), least)
+    text = freezing.probe_text(probes)
+    if path.exists() and path.read_text(encoding="utf-8") != text and not replace:
+        raise CheckFailed(str(path), "is frozen and says something else", "say --replace, and raise the suite's version")
+    if beside.exists() and beside.read_bytes() != replies.read_bytes() and not replace:
+        raise CheckFailed(str(beside), "holds other replies, which would be lost", "move it away, or say --replace")
+    write_bytes(beside, replies.read_bytes())
+    write_bytes(path, text.encode())
+    done = f"{len(probes.neighbours)} neighbours, {len(probes.attacks)} attacks"
+    click.echo(f"{path}: {done} from {probes.samples.answered} of {probes.samples.asked} samples")
+
+
+@command.command()
+@click.argument("task")
+@click.argument("model", required=False)
+@root_option
+@json_option
+def show(task: str, model: str | None, root: Path | None, as_json: bool) -> None:
+    """List a task's probe sets, or show one with its neighbours from the nearest to the farthest.
+
+    \b
+    Example:  unconceal probes show object/star
+              unconceal probes show object/star llama-3.1-8b-instruct
+    """
+    data = DataRoot.find(root)
+    spec = load_task(data, task)
+    names = [name for of, here, name, _ in probe_files(data) if (of, here) == (spec.suite, spec.id)]
+    if model is None:
+        rows = [_row(name, load_probes(data, spec, name)) for name in names]
+        echo_rows(rows, as_json, f"{spec.id} has no probe set; see `unconceal probes elicit --help`")
+        return
+    probes = load_probes(data, spec, file_stem(model))
+    if as_json:
+        click.echo(probes.model_dump_json(indent=2))
+        return
+    for name in ("model", "revision", "provider", "date"):
+        click.echo(f"{name:<10} {getattr(probes, name) or '-'}")
+    click.echo(
+        f"{'prompt':<10} version {probes.prompt_version}{'' if _is_current(probes, spec) else ', another than the task makes today'}"
+    )
+    echo_rows([_neighbour(place, probes) for place in range(len(probes.neighbours))], as_json=False)
+    click.echo(f"\nattacks ({len(probes.attacks)})")
+    for attack in probes.attacks:
+        click.echo(f"  {attack.prompt}  [{attack.attribute}]")
+
+
+def _row(name: str, probes: ProbeSet) -> Row:
+    counts = {"answered": f"{probes.samples.answered}/{probes.samples.asked}", "neighbours": len(probes.neighbours)}
+    agree = {"kendall_tau": probes.agreement.kendall_tau, "overlap": probes.agreement.overlap}
+    return {"language_model": name, "provider": probes.provider, **counts, "attacks": len(probes.attacks), **agree, "date": probes.date}
+
+
+def _neighbour(place: int, probes: ProbeSet) -> Row:
+    neighbour = probes.neighbours[place]
+    similarity, rank = neighbour.similarity, neighbour.rank
+    numbers = {"similarity": similarity.mean, "± ": similarity.spread, "rank": rank.mean, "±": rank.spread}
+    named = f"{neighbour.named}/{probes.samples.answered}"
+    return {"": place + 1, "concept": neighbour.concept, "relation": neighbour.relation, **numbers, "named": named}
+
+
+def _is_current(probes: ProbeSet, task: Task) -> bool:
+    from unconceal.probes.asking import question_of
+
+    return probes.prompt_digest == question_of(task).digest
+
+
+def _writable(root: DataRoot, folder: Path) -> Path:
+    if root.read_only:
+        raise UsageError("the packaged tasks", "cannot be written", "work in a clone, or name a folder with --root (or --out for elicit)")
+    return folder

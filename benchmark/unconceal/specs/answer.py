@@ -1,0 +1,126 @@
+"""What a language model is asked about a target, and what it says: replies as they came, and answers as they are read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from unconceal.specs.spec import Count, Digest, Mistake, Name, Spec
+from unconceal.specs.submission import TaskId
+
+Relation = Literal["sibling", "parent", "child", "part", "look-alike", "co-occurring"]
+Finish = Literal["stop", "length", "refusal"]
+Form = Literal["grammar", "requested", "free"]
+Outcome = Literal["answered", "refused", "truncated", "invalid"]
+Asker = Literal["local", "endpoint", "replies"]
+
+CONCEPT, ATTRIBUTE, PROMPT = 60, 120, 400
+"""Characters that a concept, an attribute and an attack may have."""
+MOST_NEIGHBOURS, MOST_ATTACKS = 80, 20
+"""How many of each one answer may hold."""
+
+Concept = Annotated[str, Field(min_length=1, max_length=CONCEPT, description="a short name in lower case")]
+Similarity = Annotated[int, Field(ge=1, le=10, description="1: nothing in common, 10: nearly the same")]
+Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?$", description="a day, or a second in UTC, by ISO 8601")]
+
+
+def spelled(concept: str) -> str:
+    """A concept's name as names are compared: lower case, spaces for hyphens and underscores."""
+    return " ".join(concept.lower().replace("-", " ").replace("_", " ").split())
+
+
+class Neighbour(Spec):
+    """A concept near the target, what it is to the target, and how near."""
+
+    concept: Concept
+    relation: Relation
+    similarity: Similarity
+
+
+class Attack(Spec):
+    """A prompt that should evoke the target without naming it. ``attribute``: the property of the target that it relies on."""
+
+    prompt: str = Field(min_length=1, max_length=PROMPT)
+    attribute: str = Field(min_length=1, max_length=ATTRIBUTE)
+
+
+class Answer(Spec):
+    """One whole answer. ``ranking``: the neighbours' concepts, from the nearest to the farthest."""
+
+    neighbours: tuple[Neighbour, ...] = Field(min_length=1, max_length=MOST_NEIGHBOURS)
+    ranking: tuple[str, ...] = Field(min_length=1, max_length=MOST_NEIGHBOURS)
+    attacks: tuple[Attack, ...] = Field(max_length=MOST_ATTACKS)
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """A neighbour named twice, and a ranking that is not a permutation of the neighbours."""
+        concepts = [spelled(neighbour.concept) for neighbour in self.neighbours]
+        yield from repeated(concepts)
+        named, ranked = Counter(neighbour.concept for neighbour in self.neighbours), Counter(self.ranking)
+        wrong = (ranked - named) + (named - ranked)
+        if wrong:
+            value = f"the ranking of {len(self.ranking)}"
+            consequence = f"is no permutation of the {len(concepts)} neighbours (first {sorted(wrong)[0]!r})"
+            yield Mistake(("ranking",), value, f"{consequence}, so it orders something else", "rank each neighbour exactly once")
+
+
+def repeated(concepts: list[str]) -> Iterator[Mistake]:
+    """Concepts that stand twice among the neighbours, at the place of the second."""
+    for place, concept in enumerate(concepts):
+        if concept in concepts[:place]:
+            consequence = "stands twice, so which of the two counts would be chance"
+            yield Mistake(("neighbours", place, "concept"), f"neighbour {concept!r}", consequence, "name each once")
+
+
+class Decoding(Spec):
+    """How replies were drawn; None: not known. ``seed``: the first one, from which those of all samples and attempts follow."""
+
+    temperature: float | None = Field(None, ge=0, le=5)
+    max_tokens: Count | None = None
+    seed: int | None = Field(None, ge=0)
+
+
+class Asked(Spec):
+    """Which model was asked what, and how. ``revision``: None where nobody knows; ``prompt_digest``: of the prompt as it is printed."""
+
+    suite: Name
+    task: TaskId
+    model: str = Field(min_length=1, max_length=200)
+    revision: str | None = Field(None, min_length=1, max_length=200)
+    provider: Asker
+    prompt_version: Count
+    prompt_digest: Digest
+    decoding: Decoding
+
+
+class Reply(Spec):
+    """One raw reply.
+
+    ``sample``, ``attempt``: from 0; an attempt after the first was made because the one before was invalid. ``form``: whether a grammar
+    held the model to the schema, a server was merely asked to, or nothing did. ``served``: the model as the server called it.
+    """
+
+    sample: int = Field(ge=0)
+    attempt: int = Field(0, ge=0)
+    seed: int | None = None
+    date: Moment
+    finish: Finish
+    form: Form
+    served: str = ""
+    text: str
+
+
+class Sample(Spec):
+    """A reply as it was read: an answer, or the reason why it is none."""
+
+    reply: Reply
+    outcome: Outcome
+    reason: str = ""
+    answer: Answer | None = None
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """An answer without the outcome that says so, or the reverse."""
+        if (self.answer is None) == (self.outcome == "answered"):
+            yield Mistake(("answer",), f"outcome {self.outcome!r}", "contradicts the answer", "keep answers of answered samples only")

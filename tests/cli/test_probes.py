@@ -1,0 +1,150 @@
+"""``unconceal probes``, from the prompt to the frozen set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from probes.answers import question, said
+from probes.chat_model import chat_model
+from probes.server import Replied, serving
+from unconceal.cli.main import main
+from unconceal.specs.reading import read_yaml
+
+STAR = "object/star"
+SECRET = "sk-very-secret-0123456789"
+
+
+def probes(root: Path, *arguments: str, debug: bool = False) -> Result:
+    result = CliRunner().invoke(main, [*(["--debug"] if debug else []), "probes", *arguments, "--root", str(root)])
+    assert debug or result.exit_code == 0 or (result.stderr.count("error: ") == 1 and "Traceback" not in result.stderr), result.output
+    return result
+
+
+def given(root: Path, *replies: str) -> list[str]:
+    path = root / "given.txt"
+    path.write_text("".join(f"{json.dumps(reply)}\n" for reply in replies))
+    return ["elicit", STAR, "--from-replies", str(path), "--model", "someone/Some-Model"]
+
+
+def test_the_prompt_is_printed_exactly(data_root: Path) -> None:
+    assert probes(data_root, "elicit", STAR, "--print-prompt").stdout == question(data_root).text
+    assert not (data_root / "tasks/tiny/object/star.probes").exists()
+
+
+def test_from_given_replies_to_the_frozen_set(data_root: Path) -> None:
+    elicited = probes(data_root, *given(data_root, said(), f"Here:\n{said('ring', 'circle')}", "I'm sorry, no."), "--date", "2026-11-20")
+    assert (
+        elicited.exit_code == 0 and "3 samples: 2 answered, 1 refused (I'm sorry, no.). Next: `unconceal probes freeze" in elicited.stdout
+    )
+    folder = data_root / "tasks/tiny/object/star.probes"
+    replies = folder / "some-model.replies.jsonl"
+    frozen = probes(data_root, "freeze", STAR, str(replies))
+    assert frozen.stdout.endswith("some-model.yaml: 10 neighbours, 1 attacks from 2 of 3 samples\n")
+    assert sorted(path.name for path in folder.iterdir()) == ["some-model.replies.jsonl", "some-model.yaml"]
+    assert (folder / "some-model.yaml").read_text().startswith("# yaml-language-server: $schema=../../../../schemas/probes.schema.json\n")
+    lint = CliRunner().invoke(main, ["tasks", "lint", STAR, "--root", str(data_root)])
+    assert lint.stdout == "1 tasks: no mistakes\n", lint.output
+
+    (row,) = json.loads(probes(data_root, "show", STAR, "--json").stdout)
+    assert (row["language_model"], row["provider"], row["answered"], row["date"]) == ("some-model", "replies", "2/3", "2026-11-20")
+    shown = probes(data_root, "show", STAR, "someone/Some-Model").stdout
+    assert "diamond" in shown and "a five-armed badge" in shown and "another than" not in shown
+    whole = json.loads(probes(data_root, "show", STAR, "some-model", "--json").stdout)
+    assert whole["model"] == "someone/Some-Model" and whole["decoding"] == {"temperature": None, "max_tokens": None, "seed": None}
+    assert probes(data_root, "show", STAR, "other").exit_code == 2
+
+
+def test_a_frozen_set_is_not_overwritten_unseen(data_root: Path, tmp_path: Path) -> None:
+    probes(data_root, *given(data_root, said(), said()))
+    replies = str(data_root / "tasks/tiny/object/star.probes/some-model.replies.jsonl")
+    assert [probes(data_root, "freeze", STAR, replies).exit_code for _ in range(2)] == [0, 0]
+    probes(data_root, *given(data_root, said(), said("ring", "circle")), "--out", str(tmp_path))
+    other = str(tmp_path / "some-model.replies.jsonl")
+    refused = probes(data_root, "freeze", STAR, other)
+    assert refused.exit_code == 1 and "is frozen and says something else; say --replace" in refused.stderr
+    assert probes(data_root, "freeze", STAR, other, "--replace").exit_code == 0
+    assert Path(other).read_bytes() == Path(replies).read_bytes()
+
+
+def test_lint_tells_what_is_wrong_with_a_frozen_set(data_root: Path) -> None:
+    probes(data_root, *given(data_root, said(), said()))
+    folder = data_root / "tasks/tiny/object/star.probes"
+    probes(data_root, "freeze", STAR, str(folder / "some-model.replies.jsonl"))
+    path = folder / "some-model.yaml"
+    path.write_text(path.read_text().replace("concept: cross", "concept: star"))
+    (folder / "some-model.replies.jsonl").write_text("{}\n")
+    lint = CliRunner().invoke(main, ["tasks", "lint", STAR, "--root", str(data_root)])
+    assert lint.exit_code == 1 and "some-model.yaml:" in lint.stderr and "is the target itself" in lint.stderr
+    path.write_text(path.read_text().replace("concept: star", "concept: cross"))
+    lint = CliRunner().invoke(main, ["tasks", "lint", STAR, "--root", str(data_root)])
+    assert lint.exit_code == 1 and "is not the file that the set was frozen from" in lint.stderr
+
+
+def test_an_endpoint_is_asked_and_its_key_goes_nowhere(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNCONCEAL_API_KEY", SECRET)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    out = tmp_path / "out"
+    with serving(f"what? {SECRET}", said(), Replied(status=401)) as server:
+        options = ["elicit", STAR, "--provider", "endpoint", "--base-url", server.address, "--model", "org/Served", "--out", str(out)]
+        broken = probes(data_root, *options, "--samples", "2")
+        traced = probes(data_root, *options, "--samples", "2", debug=True)
+        assert broken.exit_code == 3 and "refuses the key (HTTP 401)" in broken.stderr
+        server.replies = [Replied(said("ring", "circle"))]
+        done = probes(data_root, *options, "--samples", "2")
+    assert done.exit_code == 0 and "2 samples: 2 answered" in done.stdout
+    assert len(server.seen) == 5, "what was answered is not asked again"
+    froze = probes(data_root, "freeze", STAR, str(out / "served.replies.jsonl"))
+    files = [path.read_text() for path in (*out.iterdir(), *(data_root / "tasks").rglob("*.*")) if path.is_file()]
+    shown = [result.output + str(result.exception) for result in (broken, traced, done, froze)]
+    assert all(SECRET not in text for text in [*files, *shown]) and any("[key]" in text for text in files)
+    assert read_served(data_root) == ("endpoint", "served-model", ("requested",))
+
+
+def read_served(root: Path) -> tuple[str, str | None, tuple[str, ...]]:
+    from unconceal.specs.probes import ProbeSet
+
+    found = read_yaml(root / "tasks/tiny/object/star.probes/served.yaml", ProbeSet)
+    return found.provider, found.revision, found.forms
+
+
+def test_a_local_model_is_asked(data_root: Path, tmp_path: Path) -> None:
+    folder = chat_model(tmp_path / "Random-Llama", [said()])
+    options = ["--provider", "local", "--model", str(folder), "--samples", "2", "--max-tokens", "5", "--device", "cpu"]
+    done = probes(data_root, "elicit", STAR, *options)
+    assert done.exit_code == 0 and "2 samples: 2 truncated" in done.stdout
+    replies = data_root / "tasks/tiny/object/star.probes/random-llama.replies.jsonl"
+    assert str(tmp_path) not in replies.read_text() and '"form":"grammar"' in replies.read_text()
+    refused = probes(data_root, "freeze", STAR, str(replies))
+    assert refused.exit_code == 1 and "hold 2 samples: 2 truncated" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ([], "--model: is not given"),
+        (["--model", "x"], "--provider: is not given"),
+        (["--model", "x", "--provider", "endpoint"], "needs to know where the server is"),
+        (["--model", "x", "--provider", "local", "--base-url", "http://x/v1"], "or is no endpoint"),
+        (["--model", "x", "--provider", "local", "--temperature", "0", "--samples", "3"], "the same answer again and again"),
+        (["--model", "x", "--provider", "local", "--from-replies", __file__], "asks nobody"),
+    ],
+)
+def test_options_that_make_no_sense_together(data_root: Path, options: list[str], why: str) -> None:
+    result = probes(data_root, "elicit", STAR, *options)
+    assert result.exit_code == 2 and why in result.stderr
+
+
+def test_replies_of_another_task_are_refused(data_root: Path) -> None:
+    probes(data_root, *given(data_root, said(), said()))
+    task = data_root / "tasks/tiny/object/star.yaml"
+    (task.parent / "moon.yaml").write_text(task.read_text().replace("concept: star", "concept: moon", 1))
+    replies = task.parent / "star.probes/some-model.replies.jsonl"
+    wrong = probes(data_root, "freeze", "object/moon", str(replies))
+    assert wrong.exit_code == 2 and "answers for tiny:object/star, not for tiny:object/moon" in wrong.stderr
+    task.write_text(task.read_text().replace("a star number 1\n", "a star number one\n"))
+    stale = probes(data_root, "freeze", STAR, str(replies))
+    assert stale.exit_code == 1 and "answer another prompt than the task makes today" in stale.stderr

@@ -1,0 +1,114 @@
+"""Raw replies: answers wrapped in anything, and every way of giving none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from probes.answers import ATTACK, CONCEPTS, question, reply, said, values
+from unconceal.probes.asking import Question
+from unconceal.probes.replies import sample_of
+
+NEAR = {"concept": "circle", "relation": "sibling", "similarity": 5}
+
+
+@pytest.fixture
+def asked(data_root: Path) -> Question:
+    return question(data_root)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        said(),
+        f"Here it is:\n```json\n{said()}\n```\nI hope {{this}} helps.",
+        f"<think>first {{a}} then {{'b'}}</think>{said()}",
+        f'{{"draft": 1}} {said()}',
+        said().replace("circle", " CIRCLE\\n").replace("ring", "RING"),
+        json.dumps(values(), indent=4, ensure_ascii=False),
+    ],
+)
+def test_an_answer_is_found_in_what_surrounds_it(asked: Question, text: str) -> None:
+    sample = sample_of(reply(text), asked)
+    assert sample.outcome == "answered" and sample.answer is not None and sample.reason == ""
+    assert sample.answer.ranking == CONCEPTS and sample.reply.text == text
+
+
+def test_listed_concepts_keep_their_own_spelling(asked: Question) -> None:
+    listed = Question(asked.text, asked.schema, asked.names, ("polka-dot",))
+    answer = sample_of(reply(said("Polka Dot", "big_moon")), listed).answer
+    assert answer is not None and answer.ranking == ("polka-dot", "big moon")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "holds no JSON object with neighbours"),
+        ("circle, ring", "holds no JSON object with neighbours"),
+        ("[1, 2]", "holds no JSON object with neighbours"),
+        (said()[:-20], "holds no JSON object with neighbours"),
+        ("{" * 5000, "holds no JSON object with neighbours"),
+        ('{"neighbours":' + "[" * 100_000, "holds no JSON object with neighbours"),
+        ('{"neighbours": [], "neighbours": []}', "says a field twice"),
+        ('{"neighbours": 5}', "neighbours = 5: has the wrong type"),
+        (said(neighbours=["circle"]), "neighbours[0] = 'circle'"),
+        (said(neighbours=[]), "neighbours = a list"),
+        (said(neighbours=[NEAR | {"similarity": 11}], ranking=["circle"]), "must be at most 10"),
+        (said(neighbours=[NEAR | {"similarity": 0}], ranking=["circle"]), "must be at least 1"),
+        (said(neighbours=[NEAR | {"similarity": 7.5}], ranking=["circle"]), "has the wrong type"),
+        (said(neighbours=[NEAR | {"similarity": "7"}], ranking=["circle"]), "has the wrong type"),
+        (said(neighbours=[NEAR | {"similarity": True}], ranking=["circle"]), "has the wrong type"),
+        (said(neighbours=[NEAR | {"relation": "cousin"}], ranking=["circle"]), "is not one of the allowed values"),
+        (said(neighbours=[NEAR | {"concept": " \u200b "}], ranking=[""]), "neighbours[0].concept = ''"),
+        (said(neighbours=[NEAR | {"concept": "x" * 61}], ranking=["x" * 61]), "neighbours[0].concept"),
+        (said(neighbours=[NEAR | {"why": "round"}], ranking=["circle"]), "is no known field"),
+        (said("circle", "ring", "Circle"), "neighbour 'circle': stands twice"),
+        (said(ranking=list(CONCEPTS[:-1])), "is no permutation of the 10 neighbours (first 'dome')"),
+        (said(ranking=[*CONCEPTS, "circle"]), "is no permutation"),
+        (said("circle", "Star"), "is the target itself"),
+        (said("circle", "five pointed  Figure"), "is the target itself"),
+        (said(attacks=[ATTACK | {"prompt": ""}]), "attacks[0].prompt"),
+        (said(attacks=[ATTACK | {"prompt": "\ud800"}]), "attacks[0].prompt = ''"),
+    ],
+)
+def test_what_is_no_answer_is_invalid_and_says_why(asked: Question, text: str, why: str) -> None:
+    sample = sample_of(reply(text.encode("utf-8", "replace").decode()), asked)
+    assert sample.outcome == "invalid" and sample.answer is None
+    assert why in sample.reason and "\n" not in sample.reason and len(sample.reason) <= 200
+
+
+def test_refusals_and_cuts_are_told_apart(asked: Question) -> None:
+    for text in ("I'm sorry, but I can’t help with that.", "I cannot assist with this request.", "Sorry, I won't create such prompts."):
+        assert sample_of(reply(text), asked).outcome == "refused" and sample_of(reply(text), asked).reason == text
+    assert sample_of(reply("I can't\nanswer {", finish="stop"), asked).outcome == "invalid"
+    assert sample_of(reply(said(), finish="refusal"), asked).outcome == "refused"
+    assert sample_of(reply("", finish="refusal"), asked).reason
+    assert sample_of(reply(said(), finish="length"), asked).outcome == "truncated"
+
+
+def test_unprintable_signs_never_reach_a_terminal(asked: Question) -> None:
+    answer = sample_of(reply(said("cir\u001b[2Jcle", attacks=[{"prompt": "a\r\nb\u202ec", "attribute": "\tx"}])), asked).answer
+    assert answer is not None and answer.neighbours[0].concept == "cir [2jcle"
+    assert answer.attacks[0].prompt == "a b c" and answer.attacks[0].attribute == "x"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["neighbours", "ranking", "concept", "x"]), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(value=JSON, around=st.text(max_size=10))
+def test_no_reply_breaks_the_reader(value: Any, around: str) -> None:
+    text = around + json.dumps({"neighbours": value, "ranking": value, "attacks": value})
+    sample = sample_of(reply(text.encode("utf-8", "replace").decode()), Question("", {}, ("star",), ("circle",)))
+    assert sample.outcome in ("invalid", "answered") and "\n" not in sample.reason
