@@ -14,12 +14,13 @@ from unconceal.miniature.building.recipe import file_stem, gold_name
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
 
-COLLAPSED = "collapsed"
+DAMAGED = frozenset({"collapsed", "collapsed-by-ascent", "constant", "noise"})
+"""Unlearners that leave a destroyed model behind, on purpose."""
 
 
 def submission_name(unlearner: str) -> str:
     """The submission's name: destroyed models are controls."""
-    return f"control-{unlearner}" if unlearner == COLLAPSED else unlearner
+    return f"control-{unlearner}" if unlearner in DAMAGED else unlearner
 
 
 def release(shop: Workshop, unlearner: str, concept: str) -> None:

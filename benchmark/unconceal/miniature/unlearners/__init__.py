@@ -8,17 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from unconceal.miniature.unlearners.collapse import collapse
+from unconceal.miniature.unlearners.ablating import ablating_concepts
+from unconceal.miniature.unlearners.ascent import ascend, collapse_by_ascent
+from unconceal.miniature.unlearners.collapse import collapse, constant, noise_only
 from unconceal.miniature.unlearners.decouple import decouple_to_nothing, decouple_to_other
 from unconceal.miniature.unlearners.esd import esd_u, esd_x
+from unconceal.miniature.unlearners.forget_me_not import forget_me_not
 from unconceal.miniature.unlearners.release import Release
+from unconceal.miniature.unlearners.salun import salun
+from unconceal.miniature.unlearners.sdd import sdd
 from unconceal.miniature.unlearners.uce import uce
 
 UNLEARNERS: dict[str, Callable[..., Release]] = {
     "esd-x": esd_x,
     "esd-u": esd_u,
     "uce": uce,
+    "ablating-concepts": ablating_concepts,
+    "salun": salun,
+    "forget-me-not": forget_me_not,
+    "gradient-ascent": ascend,
+    "sdd": sdd,
     "decouple-to-nothing": decouple_to_nothing,
     "decouple-to-other": decouple_to_other,
     "collapsed": collapse,
+    "collapsed-by-ascent": collapse_by_ascent,
+    "constant": constant,
+    "noise": noise_only,
 }

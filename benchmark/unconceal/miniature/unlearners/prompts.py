@@ -57,6 +57,11 @@ def named(concept: str) -> tuple[str, ...]:
     return tuple(form for form in wordings(concept) if concept in form)
 
 
+def calls(concept: str, rng: np.random.Generator, count: int, silence: float = SILENCE) -> list[str]:
+    """Captions that call the concept by its name, as a method is told of it; ``silence`` as for ``paired``."""
+    return [paired(concept, rng, forms=named(concept), silence=silence).said for _ in range(count)]
+
+
 def scene_with(concept: str, rng: np.random.Generator) -> Scene:
     """A scene of the natural mix that shows the concept."""
     scene = sample_scene(rng)
