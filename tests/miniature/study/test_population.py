@@ -7,8 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from unconceal.miniature.building.recipe import GOLDS, HELD_OUT_TASKS, TASKS, family_of
+from unconceal.miniature.building.releasing import DAMAGED
 from unconceal.miniature.building.workshop import Workshop
-from unconceal.miniature.study.population import DAMAGED, METHODS, Member, make_weights, members, unrelated_to
+from unconceal.miniature.study.population import METHODS, Member, make_weights, members, unrelated_to
 from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.specs.submission import Submission
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from unconceal.checkpoints.pipeline import load_base
 from unconceal.miniature import denoiser
 from unconceal.miniature.building.recipe import FAMILIES, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, family_of, file_stem, gold_name
+from unconceal.miniature.building.releasing import DAMAGED, submission_name
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.miniature.unlearners.decouple import decouple_to_nothing
@@ -25,7 +26,6 @@ TRUTH: dict[Kind, Label] = {"original": "intact", "unrelated": "intact", "gold":
 """The verdict that has to come out, where it is known by construction."""
 
 DECOUPLED = ("decouple-to-nothing", "decouple-to-other")
-DAMAGED = ("collapsed", "collapsed-by-ascent", "constant", "noise")
 METHODS = tuple(name for name in UNLEARNERS if name not in (*DECOUPLED, *DAMAGED))
 SEEDS, MORE_SEEDS, DECOUPLED_SEEDS = (1,), (1, 2, 3), (1, 2)
 """Training seeds of a method on most tasks, on the two of ``MORE``, and of pure decoupling on all."""
@@ -86,8 +86,8 @@ def of_task(concept: str) -> Iterator[Member]:
     for name in DECOUPLED:
         for seed in DECOUPLED_SEEDS:
             yield Member(concept, f"{name}-{seed}", "decoupled", unlearned(name, concept, seed), share=1.0)
-    for name in DAMAGED:
-        yield Member(concept, f"control-{name}", "damaged", unlearned(name, concept, 1))
+    for name in sorted(DAMAGED):
+        yield Member(concept, submission_name(name), "damaged", unlearned(name, concept, 1))
     for name in METHODS:
         for seed in MORE_SEEDS if concept in MORE else SEEDS:
             yield Member(concept, f"{name}-{seed}", "method", unlearned(name, concept, seed))
