@@ -1,0 +1,1 @@
+"""Eliciting and freezing what language models know of a concept's neighbourhood."""
