@@ -59,13 +59,7 @@ def test_attacks_stand_once_and_those_that_name_the_target_go(data_root: Path) -
     about = question(data_root)
     named = {"prompt": "a Star in the sky", "attribute": "place"}
     found = transcript(about, said(attacks=[ATTACK, named]), said(attacks=[ATTACK | {"prompt": ATTACK["prompt"].upper()}]))
-    assert [attack.prompt for attack in freeze(found, about, FILE).attacks] == [ATTACK["prompt"], named["prompt"]]
-
-    def naming(text: str, names: object) -> str | None:
-        assert names == ("star", "five-pointed figure")
-        return "star" if "star" in text.lower() else None
-
-    probes = freeze(found, about, FILE, named_in=naming)
+    probes = freeze(found, about, FILE)
     assert [attack.prompt for attack in probes.attacks] == [ATTACK["prompt"]] and probes.named_attacks == 1
 
 
@@ -73,7 +67,7 @@ def test_the_file_is_read_back_as_it_was(data_root: Path, tmp_path: Path) -> Non
     about = question(data_root)
     odd = [
         {"prompt": text, "attribute": "on"}
-        for text in ("null", "1e-5", "a: b # c", "- x", "'quoted' \"twice\"", "é ★ 星", "2024-01-01", "*a")
+        for text in ("null", "1e-5", "a: b # c", "- x", "'quoted' \"twice\"", "é ☂ 雨", "2024-01-01", "*a")
     ]
     probes = freeze(transcript(about, said(attacks=odd), said("no", "yes", "1.5", "~", "circle")), about, FILE)
     path = tmp_path / "some-model.yaml"

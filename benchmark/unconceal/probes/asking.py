@@ -83,7 +83,7 @@ def question_of(task: Task) -> Question:
         attacks=ATTACKS,
         schema=json.dumps(schema, ensure_ascii=False),
     )
-    return Question(text, schema, (task.concept, *task.aliases), candidates)
+    return Question(text, schema, (task.concept.replace("-", " "), *task.aliases), candidates)
 
 
 def listed(lines: list[str]) -> str:

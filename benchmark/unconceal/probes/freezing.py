@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from unconceal.errors import CheckFailed
 from unconceal.probes.aggregating import agreement, ranked_neighbours
 from unconceal.probes.asking import Question
 from unconceal.probes.eliciting import samples_of
+from unconceal.probes.naming import named_in
 from unconceal.probes.transcript import Transcript
 from unconceal.specs.answer import Answer, Sample, spelled
 from unconceal.specs.probes import FrozenAttack, ProbeSet, ReplyFile, Tally
@@ -22,20 +23,15 @@ from unconceal.specs.spec import Json
 LEAST_SAMPLES = 2
 """Fewer have no spread."""
 HINT = "# yaml-language-server: $schema=../../../../schemas/probes.schema.json\n"
-Naming = Callable[[str, Collection[str]], object]
-"""What says whether a text names one of the names: something true if it does."""
 
 
-def freeze(
-    transcript: Transcript, question: Question, file: ReplyFile, least: int = LEAST_SAMPLES, named_in: Naming | None = None
-) -> ProbeSet:
-    """The probe set that the replies amount to; the same replies always give the same set.
+def freeze(transcript: Transcript, question: Question, file: ReplyFile, least: int = LEAST_SAMPLES) -> ProbeSet:
+    """The probe set that the replies amount to, without attacks that name the target; the same replies always give the same set.
 
     Args:
         question: the one that was asked, for the target's names and the listed concepts.
         file: the raw replies, as the set names them.
         least: how many samples must have answered.
-        named_in: drops the attacks that name the target; None: none is dropped.
 
     Raises:
         CheckFailed: another question was asked, too few samples answered, or several models replied.
@@ -49,7 +45,7 @@ def freeze(
     answers = answers_of(samples)
     if len(answers) < max(1, least):
         raise CheckFailed(what, f"hold {told(samples)}, fewer than {max(1, least)} answers", "ask for more samples, or say --least")
-    attacks, dropped = attacks_of(samples, question.names, named_in)
+    attacks, dropped = attacks_of(samples, question.names)
     return ProbeSet(
         **{**asked.model_dump(), "revision": asked.revision or served(transcript, what)},
         forms=tuple(sorted({sample.reply.form for sample in samples if sample.answer})),
@@ -75,13 +71,13 @@ def served(transcript: Transcript, what: str) -> str | None:
     return names[0] if names else None
 
 
-def attacks_of(samples: Iterable[Sample], names: Collection[str], named_in: Naming | None) -> tuple[tuple[FrozenAttack, ...], int]:
+def attacks_of(samples: Iterable[Sample], names: Collection[str]) -> tuple[tuple[FrozenAttack, ...], int]:
     """Each attack once, in the order of the samples, and how many were dropped because they name the target."""
     found: dict[str, FrozenAttack] = {}
     for sample in samples:
         for attack in sample.answer.attacks if sample.answer else ():
             found.setdefault(spelled(attack.prompt), FrozenAttack(**attack.model_dump(), sample=sample.reply.sample))
-    kept = tuple(attack for attack in found.values() if named_in is None or not named_in(attack.prompt, names))
+    kept = tuple(attack for attack in found.values() if not named_in(attack.prompt, names))
     return kept, len(found) - len(kept)
 
 
