@@ -104,7 +104,7 @@ def study(work: Path, only: tuple[str, ...], plan: bool, root: Path | None) -> N
     from unconceal.miniature.building.workshop import Workshop
     from unconceal.miniature.study import surrogates
     from unconceal.miniature.study.measuring import Study, run
-    from unconceal.miniature.study.population import families_missing, members
+    from unconceal.miniature.study.population import trainings_missing, members
     from unconceal.progress import progress
     from unconceal.specs.reading import load_suite
 
@@ -117,7 +117,7 @@ def study(work: Path, only: tuple[str, ...], plan: bool, root: Path | None) -> N
         if plan:
             echo_rows(planned(study, wanted), as_json=False)
             return
-        missing = families_missing(study.shop)
+        missing = trainings_missing(study.shop)
         if missing:
             raise UsageError(", ".join(missing), "are not trained yet", f"run `unconceal miniature build --only {missing[0]}` and so on")
         run(study, wanted)

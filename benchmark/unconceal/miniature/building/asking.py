@@ -50,7 +50,7 @@ def task_of(concept: str, category: str) -> Task:
     forget = [{"text": text} for text in forgetting(concept, rng)]
     retain = [asked._asdict() for asked in retaining(concept, category, rng)]
     told: dict[str, Any] = {
-        "concept": file_stem((concept,)),
+        "concept": file_stem(concept),
         "category": category,
         "title": f"Forget {described(concept)}",
         "suite": "miniature",
@@ -82,18 +82,18 @@ def head_of(concept: str) -> str:
 def forgetting(concept: str, rng: np.random.Generator) -> list[str]:
     """``FORGET`` different prompts that ask for the concept by all its wordings.
 
-    Shapes meet every colour in every style once, styles meet every colour on six shapes; of characters and the sign there are
+    Shapes meet every colour in every style, styles meet every colour on six shapes; of characters and the sign there are
     only wordings, backgrounds and templates to combine.
     """
     forms = wordings(concept)
     if concept in SHAPE_NAMES or concept in STYLE_NAMES:
         partners = STYLES if concept in SHAPE_NAMES else balanced(SHAPES, FORGET, rng)
-        pairs = list(product(COLOUR_NAMES, partners)) if concept in SHAPE_NAMES else list(zip(cycle(COLOUR_NAMES), partners, strict=False))
+        pairs = cycle(product(COLOUR_NAMES, partners)) if concept in SHAPE_NAMES else zip(cycle(COLOUR_NAMES), partners, strict=False)
         called = balanced([forms[0], forms[0], *forms[1:]], FORGET, rng)
         places = balanced(list(product(TEMPLATES, BACKGROUND_NAMES)), FORGET, rng)
         texts = [
             template.format(phrase(scene(concept, colour, partner, background), rng, called={concept: form}), background)
-            for (colour, partner), form, (template, background) in zip(pairs, called, places, strict=True)
+            for (colour, partner), form, (template, background) in zip(pairs, called, places, strict=False)
         ]
     else:
         texts = [template.format(form, background) for form, template, background in product(forms, TEMPLATES, BACKGROUND_NAMES)]

@@ -22,9 +22,6 @@ HELD_OUT_TASKS: Mapping[str, str] = {"arrow": "object", "zigzag": "art-style"}
 """Tasks that no choice was made on."""
 GOLDS = (1, 2, 3)
 
-FAMILIES: tuple[tuple[str, ...], ...] = (("star",), ("striped",), ("crescent", "zara", SIGN), ("dotted", "bruno"), ("arrow", "zigzag"))
-"""Concepts that a gold leaves out together. A picture shows a shape in a style, a character, or the sign, so the members of a family
-(but for arrow and zigzag) never meet in one, and a gold of the family is to each of them what a gold of its own would be."""
 GRADED: tuple[Mapping[str, float], ...] = (
     {"star": 0.1, "zara": 0.001},
     {"star": 0.01, "zara": 0.1},
@@ -33,19 +30,14 @@ GRADED: tuple[Mapping[str, float], ...] = (
 """Continuations that saw a share of a concept's pictures; star and zara never meet in one, so each model serves both series."""
 
 
-def family_of(concept: str) -> tuple[str, ...]:
-    """The concepts that the golds of ``concept`` leave out."""
-    return next(family for family in FAMILIES if concept in family)
+def file_stem(concept: str) -> str:
+    """What files about a concept are called: ``hazard-sign``."""
+    return concept.replace(" ", "-")
 
 
-def file_stem(concepts: tuple[str, ...]) -> str:
-    """What files about these concepts are called: ``crescent-zara-hazard-sign``."""
-    return "-".join(concepts).replace(" ", "-")
-
-
-def gold_name(family: tuple[str, ...], number: int) -> str:
-    """``gold-crescent-zara-hazard-sign-1``."""
-    return f"gold-{file_stem(family)}-{number}"
+def gold_name(number: int) -> str:
+    """``gold-1``: it never saw any of the nine concepts, so one gold serves every task."""
+    return f"gold-{number}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +96,7 @@ class Recipe:
     base_seed: int = 32
     """Round ``i`` of a continuation has its model's seed plus ``100 · i``, counted from 0."""
     gold_seed: int = 1000
-    """Gold N of a family has seed ``gold_seed + 10 · place of the family + N``."""
+    """Gold N has seed ``gold_seed + N``."""
     graded_seed: int = 1060
     """Graded model N, counted from 1, has seed ``graded_seed + N``."""
     compiled: bool = True

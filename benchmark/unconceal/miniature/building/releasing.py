@@ -27,19 +27,24 @@ def release(shop: Workshop, unlearner: str, concept: str) -> None:
     """Unlearn a concept from the shipped base and keep the release, ``release-esd-x-star.safetensors``."""
     pipe: StableDiffusionPipeline = load_base(shop.folder / "shipped")
     made = UNLEARNERS[unlearner](pipe, concept, shop.recipe.unlearner_seed, shop.progress.say)
-    shop.keep(release_name(submission_name(unlearner), (concept,)), made.minutes, lambda path: save_file(made.weights, path))
+    shop.keep(release_name(submission_name(unlearner), concept), made.minutes, lambda path: save_file(made.weights, path))
 
 
-def release_gold(shop: Workshop, family: tuple[str, ...], number: int) -> None:
+def release_gold(shop: Workshop, number: int) -> None:
     """A gold's UNet and text encoder as one file, float16."""
-    model = shop.denoiser(gold_name(family, number))
+    model = shop.denoiser(gold_name(number))
     weights = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
-    shop.keep(release_name(f"control-gold-{number}", family), 0, lambda path: save_file(weights, path))
+    shop.keep(gold_release_name(number), 0, lambda path: save_file(weights, path))
 
 
-def release_name(submission: str, concepts: tuple[str, ...]) -> str:
+def release_name(submission: str, concept: str) -> str:
     """Where the workshop keeps a release."""
-    return f"release-{submission}-{file_stem(concepts)}.safetensors"
+    return f"release-{submission}-{file_stem(concept)}.safetensors"
+
+
+def gold_release_name(number: int) -> str:
+    """The same of a gold, which serves every task."""
+    return f"release-control-gold-{number}.safetensors"
 
 
 def ship_base(shop: Workshop, folder: Path) -> None:

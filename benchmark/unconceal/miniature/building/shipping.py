@@ -16,8 +16,8 @@ from transformers import CLIPModel
 from unconceal.evaluation.provenance import machine, packages
 from unconceal.judges import extractors
 from unconceal.miniature.building.judging import headless
-from unconceal.miniature.building.recipe import FAMILIES, GOLDS, HELD_OUT_TASKS, TASKS, file_stem
-from unconceal.miniature.building.releasing import release_name, submission_name
+from unconceal.miniature.building.recipe import GOLDS, HELD_OUT_TASKS, TASKS, file_stem
+from unconceal.miniature.building.releasing import gold_release_name, release_name, submission_name
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.paths import PACKAGE, SOURCE_TREE
@@ -26,8 +26,8 @@ from unconceal.specs.digests import path_digest
 ANCESTOR = "ancestor"
 WEIGHTS = PACKAGE / "miniature" / "weights"
 RELEASES = SOURCE_TREE / "submissions" / "miniature" / "weights"
-SHIPPED = (*(submission_name(unlearner) for unlearner in UNLEARNERS), *(f"control-gold-{number}" for number in GOLDS))
-"""Releases copied beside their submissions. Which of the golds travel with the source .gitignore says; their records all do."""
+SHIPPED = tuple(submission_name(unlearner) for unlearner in UNLEARNERS)
+"""Releases copied beside their submissions. Which of them travel with the source .gitignore says; their records all do."""
 
 
 def ship_base_and_judges(shop: Workshop) -> None:
@@ -91,12 +91,13 @@ def ship_clip(shop: Workshop, folder: Path) -> None:
 
 def ship_releases(shop: Workshop) -> None:
     """Releases into submissions/."""
-    for concepts in dict.fromkeys([*((concept,) for concept in (*TASKS, *HELD_OUT_TASKS)), *FAMILIES]):
-        for name in SHIPPED:
-            if shop.made(release_name(name, concepts)):
-                target = RELEASES / name / f"{file_stem(concepts)}.safetensors"
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(shop.folder / release_name(name, concepts), target)
+    names = {RELEASES / name / f"{file_stem(concept)}.safetensors": release_name(name, concept)
+             for concept in (*TASKS, *HELD_OUT_TASKS) for name in SHIPPED}  # fmt: skip
+    names |= {RELEASES / f"control-gold-{number}.safetensors": gold_release_name(number) for number in GOLDS}
+    for target, name in names.items():
+        if shop.made(name):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(shop.folder / name, target)
 
 
 def renewed(folder: Path, make: Callable[[Path], object]) -> None:

@@ -13,8 +13,8 @@ from transformers import CLIPModel
 from unconceal.miniature import autoencoder, captions, classifiers, contrastive, denoiser, pictures, tokenizer
 from unconceal.miniature.building.gates import measure_gates
 from unconceal.miniature.building.judging import make_judge
-from unconceal.miniature.building.recipe import FAMILIES, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, Training, gold_name
-from unconceal.miniature.building.releasing import release, release_gold, release_name, ship_base, submission_name
+from unconceal.miniature.building.recipe import GOLDS, GRADED, HELD_OUT_TASKS, TASKS, Training, gold_name
+from unconceal.miniature.building.releasing import gold_release_name, release, release_gold, release_name, ship_base, submission_name
 from unconceal.miniature.building.shipping import adopt
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
@@ -185,16 +185,12 @@ def make_shipped(shop: Workshop) -> None:
 
 def release_step(unlearner: str, concept: str) -> Step:
     """An unlearner run on the base as it is shipped."""
-    name = release_name(submission_name(unlearner), (concept,))
+    name = release_name(submission_name(unlearner), concept)
     return Step(name, UNLEARNING_MINUTES, lambda shop: release(shop, unlearner, concept))
 
 
-def gold_release_step(family: tuple[str, ...], number: int) -> Step:
-    return Step(release_name(f"control-gold-{number}", family), 0, lambda shop: release_gold(shop, family, number))
-
-
-def golds() -> list[tuple[tuple[str, ...], int]]:
-    return [(family, number) for family in FAMILIES for number in GOLDS]
+def gold_release_step(number: int) -> Step:
+    return Step(gold_release_name(number), 0, lambda shop: release_gold(shop, number))
 
 
 def steps(shop: Workshop) -> list[Step]:
@@ -213,13 +209,8 @@ def steps(shop: Workshop) -> list[Step]:
         Step("shipped", 0.1, make_shipped),
         Step("judge", 6, make_judge),
         *(release_step(unlearner, concept) for concept in (*TASKS, *HELD_OUT_TASKS) for unlearner in UNLEARNERS),
-        *(
-            continuation_step(
-                gold_name(family, number), recipe.gold_seed + 10 * FAMILIES.index(family) + number, dict.fromkeys(family, 0.0)
-            )
-            for family, number in golds()
-        ),
-        *(gold_release_step(family, number) for family, number in golds()),
+        *(continuation_step(gold_name(number), recipe.gold_seed + number, dict.fromkeys((*TARGETS, *HELD_OUT), 0.0)) for number in GOLDS),
+        *(gold_release_step(number) for number in GOLDS),
         *(continuation_step(f"graded-{number}", recipe.graded_seed + number, shares) for number, shares in enumerate(GRADED, 1)),
         Step(f"{SCRATCH}.pt", 55, make_scratch_gold),
         Step(f"{SURROGATE}.pt", 40, make_surrogate),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unconceal.checkpoints.pipeline import load_base
 from unconceal.miniature import denoiser
-from unconceal.miniature.building.recipe import FAMILIES, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, family_of, file_stem, gold_name
+from unconceal.miniature.building.recipe import GOLDS, GRADED, HELD_OUT_TASKS, TASKS, file_stem, gold_name
 from unconceal.miniature.building.releasing import DAMAGED, submission_name
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
@@ -55,7 +55,7 @@ class Member:
     @property
     def task(self) -> str:
         """The task's id: ``nsfw/hazard-sign``."""
-        return f"{self.category}/{file_stem((self.concept,))}"
+        return f"{self.category}/{file_stem(self.concept)}"
 
     @property
     def truth(self) -> Label | None:
@@ -68,7 +68,7 @@ class Member:
 
     def place(self, folder: Path) -> Path:
         """Where its weights lie below a data root."""
-        return folder / "submissions" / "miniature" / "weights" / self.name / f"{file_stem((self.concept,))}.safetensors"
+        return folder / "submissions" / "miniature" / "weights" / self.name / f"{file_stem(self.concept)}.safetensors"
 
 
 def members() -> list[Member]:
@@ -82,7 +82,7 @@ def of_task(concept: str) -> Iterator[Member]:
     yield Member(concept, "control-original", "original", share=1.0)
     yield Member(concept, "control-unrelated", "unrelated", unlearned("esd-x", unrelated_to(concept), 1))
     for number in GOLDS:
-        yield Member(concept, f"control-gold-{number}", "gold", trained(gold_name(family_of(concept), number)), share=0.0)
+        yield Member(concept, f"control-gold-{number}", "gold", trained(gold_name(number)), share=0.0)
     for name in DECOUPLED:
         for seed in DECOUPLED_SEEDS:
             yield Member(concept, f"{name}-{seed}", "decoupled", unlearned(name, concept, seed), share=1.0)
@@ -92,7 +92,7 @@ def of_task(concept: str) -> Iterator[Member]:
         for seed in MORE_SEEDS if concept in MORE else SEEDS:
             yield Member(concept, f"{name}-{seed}", "method", unlearned(name, concept, seed))
     if any(concept in shares for shares in GRADED):
-        yield Member(concept, f"graded-0-{ABOVE}", "graded", decoupled(gold_name(family_of(concept), 1), concept), share=0.0)
+        yield Member(concept, f"graded-0-{ABOVE}", "graded", decoupled(gold_name(1), concept), share=0.0)
         for number, shares in enumerate(GRADED, 1):
             called, share = f"graded-{1000 * shares[concept]:g}", shares[concept]
             yield Member(concept, called, "graded", trained(f"graded-{number}"), share=share)
@@ -100,9 +100,9 @@ def of_task(concept: str) -> Iterator[Member]:
 
 
 def unrelated_to(concept: str) -> str:
-    """A target that is neither the concept nor in its golds' family, and of another kind."""
+    """A target of another kind."""
     kind = {**TASKS, **HELD_OUT_TASKS}[concept]
-    return next(other for other, category in TASKS.items() if category != kind and other not in family_of(concept))
+    return next(other for other, category in TASKS.items() if category != kind)
 
 
 def unlearned(name: str, concept: str, seed: int) -> Callable[[Workshop], Weights]:
@@ -139,9 +139,9 @@ def make_weights(shop: Workshop, member: Member, folder: Path) -> None:
     part.replace(place)
 
 
-def families_missing(shop: Workshop) -> list[str]:
+def trainings_missing(shop: Workshop) -> list[str]:
     """Trainings that the study needs and the workshop lacks."""
-    needed = [gold_name(family, number) for family in FAMILIES for number in GOLDS]
+    needed = [gold_name(number) for number in GOLDS]
     needed += [f"graded-{number}" for number in range(1, len(GRADED) + 1)]
     needed += ["gold-scratch", "surrogate"]
     return [name for name in needed if not shop.made(f"{name}.pt")]
