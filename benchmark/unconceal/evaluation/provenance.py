@@ -22,8 +22,8 @@ def spec_digests(suite: Suite, task: Task, submission: Submission) -> dict[str, 
     """Digests of the three specs; of the submission only what decides the result: its name and this task's checkpoint."""
     decisive = {"name": submission.name, "checkpoint": submission.checkpoints[task.id].model_dump(mode="json", exclude_none=True)}
     return {
-        "task_digest": canonical_digest(task.model_dump(mode="json")),
-        "suite_digest": canonical_digest(suite.model_dump(mode="json")),
+        "task_digest": canonical_digest(task.content()),
+        "suite_digest": canonical_digest(suite.content()),
         "submission_digest": canonical_digest(decisive),
     }
 

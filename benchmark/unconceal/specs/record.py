@@ -118,7 +118,7 @@ class Timing(Spec):
 class Record(Spec):
     """One evaluation of one submission on one task."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     suite: str
     suite_version: int
     task: str
@@ -141,13 +141,13 @@ class Record(Spec):
 
     def computed_digest(self) -> str:
         """The digest over everything but itself and the timing."""
-        return canonical_digest(self.model_dump(mode="json", exclude={"digest", "timing"}))
+        return canonical_digest(self.content(exclude={"digest", "timing"}))
 
     @property
     def measured_digest(self) -> str:
         """The digest over what was measured alone: what others cite as a control, since settling one row must not move another's."""
         measured = {"suite", "suite_version", "task", "submission", "protocol", "tier", "curves", "judges", "checkpoint"}
-        return canonical_digest(self.model_dump(mode="json", include=measured))
+        return canonical_digest(self.content(include=measured))
 
     def sealed(self) -> Record:
         """A copy that carries its own digest."""

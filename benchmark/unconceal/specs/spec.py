@@ -27,6 +27,14 @@ class Spec(BaseModel):
         """What is wrong although every field by itself is right."""
         return ()
 
+    def content(self, **narrowed: Any) -> Json:
+        """What it says beyond its defaults, as plain JSON values; ``narrowed`` goes to ``model_dump``.
+
+        Digests are taken over this, so that a field that is added later, with a default, leaves every older digest as it is.
+        The default of a field therefore never changes.
+        """
+        return self.model_dump(mode="json", exclude_defaults=True, **narrowed)
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         found = list(self.mistakes())
