@@ -12,8 +12,7 @@ from unconceal.cli.options import echo_rows, root_option
 from unconceal.paths import DataRoot
 
 if TYPE_CHECKING:
-    from unconceal.miniature.study.measuring import Study
-    from unconceal.miniature.study.population import Member
+    from unconceal.miniature.study.measuring import Job
 
 WORK = Path.home() / ".cache" / "unconceal" / "miniature"
 
@@ -87,48 +86,68 @@ def agreement(work: Path, tier: Any, threads: int | None, write: Path | None, ro
         write.write_text(text, encoding="utf-8")
 
 
+docs_option = click.option(
+    "--docs", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Where page, pictures and rows lie."
+)
+
+
 @command.command()
 @click.option("--work", type=click.Path(exists=True, file_okay=False, path_type=Path), default=WORK, show_default=True, help="The build's.")
-@click.option("--task", "only", multiple=True, metavar="ID", help="Measure the models of this task only; repeatable.")
-@click.option("--plan", is_flag=True, help="Print what is measured, what is left and the hours it takes, and stop.")
+@docs_option
+@click.option("--task", "tasks", multiple=True, metavar="ID", help="Measure the models of this task only; repeatable.")
+@click.option("--kind", "kinds", multiple=True, help="Measure models of this kind only, e.g. gold; repeatable.")
+@click.option("--stage", "stages", multiple=True, help="Measure this only: presence, scores or relearning; repeatable.")
+@click.option("--plan", is_flag=True, help="Print what is left and the hours it takes, and stop.")
 @root_option
-def study(work: Path, only: tuple[str, ...], plan: bool, root: Path | None) -> None:
+def study(
+    work: Path, docs: Path, tasks: tuple[str, ...], kinds: tuple[str, ...], stages: tuple[str, ...], plan: bool, root: Path | None
+) -> None:
     """Measure every model of the validation study: known truths, reference unlearners, graded series.
 
-    The same command resumes; started several times, its processes share the work.
+    The same command resumes; started several times, its processes share the work. Rows beside the page count as measured.
 
     \b
-    Example:  unconceal miniature study --plan
+    Example:  unconceal miniature study --docs docs --plan
     """
-    from unconceal.errors import UsageError
     from unconceal.miniature.building.workshop import Workshop
-    from unconceal.miniature.study import surrogates
-    from unconceal.miniature.study.measuring import Study, run
-    from unconceal.miniature.study.population import trainings_missing, members
+    from unconceal.miniature.study.measuring import left, run
+    from unconceal.miniature.study.page import rows_file
+    from unconceal.miniature.study.population import members
+    from unconceal.miniature.study.rows import read_rows
+    from unconceal.miniature.study.stages import STAGES
+    from unconceal.miniature.study.subject import Study
     from unconceal.progress import progress
     from unconceal.specs.reading import load_suite
 
+    every = members()
+    refuse_unknown("task", tasks, [member.task for member in every])
+    refuse_unknown("kind", kinds, [member.kind for member in every])
+    refuse_unknown("stage", stages, [stage.name for stage in STAGES])
     data = DataRoot.find(root)
     with progress() as shown:
-        study = Study.of(Workshop(work, progress=shown), data, load_suite(data, "miniature"))
-        wanted = [member for member in members() if not only or member.task in only]
-        if not wanted:
-            raise UsageError(f"task {only[0]!r}", "is none of the study's", f"use {', '.join(dict.fromkeys(m.task for m in members()))}")
+        study = Study.of(Workshop(work, progress=shown), data, load_suite(data, "miniature"), read_rows(rows_file(docs)))
+        wanted = [member for member in every if (not tasks or member.task in tasks) and (not kinds or member.kind in kinds)]
+        jobs = [job for job in left(study, wanted) if not stages or job.stage.name in stages]
         if plan:
-            echo_rows(planned(study, wanted), as_json=False)
-            return
-        missing = trainings_missing(study.shop)
-        if missing:
-            raise UsageError(", ".join(missing), "are not trained yet", f"run `unconceal miniature build --only {missing[0]}` and so on")
-        run(study, wanted)
-        surrogates.run(study, wanted)
+            echo_rows(planned(jobs), as_json=False, empty="nothing is left to measure")
+        else:
+            run(study, jobs)
+
+
+def refuse_unknown(what: str, asked: Sequence[str], known: Sequence[str]) -> None:
+    """Raise UsageError for a name that the study does not know."""
+    from unconceal.errors import UsageError
+
+    for name in asked:
+        if name not in known:
+            raise UsageError(f"{what} {name!r}", "is none of the study's", f"use {', '.join(dict.fromkeys(known))}")
 
 
 @command.command()
 @click.option(
-    "--work", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The study's: its rows are gathered anew first."
+    "--work", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The study's: what is measured there is gathered first."
 )
-@click.option("--docs", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Where page and pictures go.")
+@docs_option
 @root_option
 def validation(work: Path | None, docs: Path, root: Path | None) -> None:
     """Write what the validation study found, from its rows beside the page.
@@ -139,33 +158,30 @@ def validation(work: Path | None, docs: Path, root: Path | None) -> None:
     from unconceal.errors import CheckFailed
     from unconceal.miniature.building.workshop import Workshop
     from unconceal.miniature.study import page
-    from unconceal.miniature.study.measuring import Study
     from unconceal.miniature.study.population import members
-    from unconceal.miniature.study.rows import read_rows, rows_of, surrogate_rows, write_rows
-    from unconceal.progress import progress
+    from unconceal.miniature.study.rows import read_rows, write_rows
+    from unconceal.miniature.study.subject import Study
     from unconceal.specs.reading import load_suite
 
     data = DataRoot.find(root)
-    suite, stored = load_suite(data, "miniature"), docs / page.FOLDER / "rows.jsonl"
+    suite, stored = load_suite(data, "miniature"), page.rows_file(docs)
+    rows = read_rows(stored)
     if work is not None:
-        with progress() as shown:
-            study = Study.of(Workshop(work, progress=shown), data, suite)
-            write_rows([*rows_of(study, members()), *surrogate_rows(study, members())], stored)
-    if not stored.exists() or not (rows := read_rows(stored)):
+        rows = Study.of(Workshop(work), data, suite, rows).rows(members())
+        write_rows(rows, stored)
+    if not rows:
         raise CheckFailed(str(stored), "holds no row, so nothing was found", "measure with `unconceal miniature study`, then name --work")
     page.write(rows, suite.scores, docs)
     click.echo(f"{docs / page.PAGE}: written from {len(rows)} models")
 
 
-def planned(study: Study, wanted: Sequence[Member]) -> list[dict[str, object]]:
-    """A row per kind of model: how many there are, how many are left, and processor hours on one thread."""
-    left = study.left(wanted)
-    kinds = dict.fromkeys(member.kind for member in wanted)
+def planned(jobs: Sequence[Job]) -> list[dict[str, object]]:
+    """A row per stage and kind of model: how many measurements are left, and processor hours on one thread."""
     rows: list[dict[str, object]] = []
-    for kind in (*kinds, "all"):
-        of = [minutes for member, minutes in left if kind in ("all", member.kind)]
-        count = sum(kind in ("all", member.kind) for member in wanted)
-        rows.append({"kind": kind, "models": count, "left": len(of), "CPU hours": round(sum(of) / 60, 1)})
+    for stage, kind in [*dict.fromkeys((job.stage.name, job.member.kind) for job in jobs), ("all", "all")]:
+        of = [job.minutes for job in jobs if stage == "all" or (job.stage.name, job.member.kind) == (stage, kind)]
+        if of:
+            rows.append({"stage": stage, "kind": kind, "left": len(of), "CPU hours": round(sum(of) / 60, 1)})
     return rows
 
 

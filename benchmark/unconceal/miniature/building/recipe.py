@@ -22,6 +22,9 @@ HELD_OUT_TASKS: Mapping[str, str] = {"arrow": "object", "zigzag": "art-style"}
 """Tasks that no choice was made on."""
 GOLDS = (1, 2, 3)
 
+ALONE: Mapping[str, int] = {"star": 1001, "striped": 1011}
+"""Concept to seed of a gold that leaves out this concept and nothing else: they say what it changes that the golds leave out nine."""
+
 GRADED: tuple[Mapping[str, float], ...] = (
     {"star": 0.1, "zara": 0.001},
     {"star": 0.01, "zara": 0.1},
@@ -38,6 +41,11 @@ def file_stem(concept: str) -> str:
 def gold_name(number: int) -> str:
     """``gold-1``: it never saw any of the nine concepts, so one gold serves every task."""
     return f"gold-{number}"
+
+
+def alone_name(concept: str) -> str:
+    """``gold-alone-star``."""
+    return f"gold-alone-{file_stem(concept)}"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
+from torch import Tensor
 
 from unconceal.checkpoints.pipeline import load_base
 from unconceal.miniature import denoiser
@@ -32,9 +33,13 @@ def release(shop: Workshop, unlearner: str, concept: str) -> None:
 
 def release_gold(shop: Workshop, number: int) -> None:
     """A gold's UNet and text encoder as one file, float16."""
-    model = shop.denoiser(gold_name(number))
-    weights = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
+    weights = halved(shop.denoiser(gold_name(number)))
     shop.keep(gold_release_name(number), 0, lambda path: save_file(weights, path))
+
+
+def halved(model: denoiser.Denoiser) -> dict[str, Tensor]:
+    """UNet and text encoder in float16, as they are shipped."""
+    return {name: tensor.half().contiguous() for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
 
 
 def release_name(submission: str, concept: str) -> str:

@@ -17,7 +17,7 @@ from unconceal.evaluation.provenance import machine, packages
 from unconceal.judges import extractors
 from unconceal.miniature.building.judging import headless
 from unconceal.miniature.building.recipe import GOLDS, HELD_OUT_TASKS, TASKS, file_stem
-from unconceal.miniature.building.releasing import gold_release_name, release_name, submission_name
+from unconceal.miniature.building.releasing import gold_release_name, halved, release_name, submission_name
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.paths import PACKAGE, SOURCE_TREE
@@ -47,9 +47,7 @@ def ship_base_and_judges(shop: Workshop) -> None:
 
 def ship_ancestor(shop: Workshop) -> None:
     """The ancestor, float16: whatever continues from it (golds, graded models) can be made without training it again."""
-    state = shop.denoiser(ANCESTOR).state_dict()
-    weights = {name: tensor.half().contiguous() for name, tensor in state.items() if tensor.is_floating_point()}
-    save_file(weights, WEIGHTS / f"{ANCESTOR}.safetensors")
+    save_file(halved(shop.denoiser(ANCESTOR)), WEIGHTS / f"{ANCESTOR}.safetensors")
 
 
 def adopt(shop: Workshop) -> None:

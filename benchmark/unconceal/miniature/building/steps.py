@@ -13,7 +13,7 @@ from transformers import CLIPModel
 from unconceal.miniature import autoencoder, captions, classifiers, contrastive, denoiser, pictures, tokenizer
 from unconceal.miniature.building.gates import measure_gates
 from unconceal.miniature.building.judging import make_judge
-from unconceal.miniature.building.recipe import GOLDS, GRADED, HELD_OUT_TASKS, TASKS, Training, gold_name
+from unconceal.miniature.building.recipe import ALONE, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, Training, alone_name, gold_name
 from unconceal.miniature.building.releasing import gold_release_name, release, release_gold, release_name, ship_base, submission_name
 from unconceal.miniature.building.shipping import adopt
 from unconceal.miniature.building.workshop import Workshop
@@ -211,6 +211,7 @@ def steps(shop: Workshop) -> list[Step]:
         *(release_step(unlearner, concept) for concept in (*TASKS, *HELD_OUT_TASKS) for unlearner in UNLEARNERS),
         *(continuation_step(gold_name(number), recipe.gold_seed + number, dict.fromkeys((*TARGETS, *HELD_OUT), 0.0)) for number in GOLDS),
         *(gold_release_step(number) for number in GOLDS),
+        *(continuation_step(alone_name(concept), seed, {concept: 0.0}) for concept, seed in ALONE.items()),
         *(continuation_step(f"graded-{number}", recipe.graded_seed + number, shares) for number, shares in enumerate(GRADED, 1)),
         Step(f"{SCRATCH}.pt", 55, make_scratch_gold),
         Step(f"{SURROGATE}.pt", 40, make_surrogate),

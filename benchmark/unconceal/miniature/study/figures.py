@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from unconceal.miniature.study.findings import Separation, Verdicts, by_task, relearning
-from unconceal.miniature.study.rows import Row
+from unconceal.miniature.study.findings import Separation, Verdicts, relearning
+from unconceal.miniature.study.rows import Row, by_task
 
 COLOURS = {
-    "gold": "#2c7fb8", "decoupled": "#d95f0e", "damaged": "0.55", "original": "#222222", "unrelated": "#222222",
+    "gold": "#2c7fb8", "alone": "#41b6c4", "decoupled": "#d95f0e", "damaged": "0.55", "original": "#222222", "unrelated": "#222222",
     "graded": "#8856a7", "method": "#31a354", "surrogate": "#c2a5cf",
 }  # fmt: skip
 """One colour a kind of model, in all pictures."""

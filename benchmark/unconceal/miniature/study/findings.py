@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from unconceal.metrics.presence import excess
 from unconceal.metrics.statistics import Interval, auc, auc_interval, wilson
-from unconceal.metrics.verdict import Evidence, decide
-from unconceal.miniature.study.rows import Row
+from unconceal.miniature.study.rows import Row, by_task
 from unconceal.specs.record import Label
-from unconceal.specs.suite import Scoring
 
 Measure = Callable[[Row], float | None]
 """A row's value; the larger, the more of the concept is said to be left. None: undefined."""
@@ -77,14 +74,6 @@ class Agreement(NamedTuple):
     high: float
     n: int
     by_task: dict[str, float]
-
-
-def by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Rows of each task."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row.task, []).append(row)
-    return found
 
 
 def pairs(rows: Iterable[Row], metric: Measure, truth: Measure) -> NDArray[np.float64]:
@@ -176,51 +165,3 @@ def verdicts(labelled: Iterable[tuple[Label | None, Label]]) -> Verdicts:
 def judged(rows: Iterable[Row]) -> list[tuple[Label | None, Label]]:
     """Truth and verdict of each row as it was read."""
     return [(row.truth, row.label) for row in rows]
-
-
-def rejudged(
-    row: Row, golds: Sequence[Row], scoring: Scoring, prompts: int | None = None, psi: Sequence[float] | None = None, images: int = 2
-) -> Label:
-    """The verdict of a row read anew: with fewer prompts, on a coarser grid, against other golds or by another margin."""
-    keep = [i for i, value in enumerate(row.psi) if psi is None or value in psi]
-    grid = [row.psi[i] for i in keep]
-    rows = slice(0, prompts)
-    original = table(row.prompt)[rows, -1]
-    others = [gold for gold in golds if gold.name != row.name]
-    by_arm = {
-        arm: excess(
-            grid, values[rows][:, keep], np.stack([one[rows][:, keep] for one in of]), float(original.mean()), scoring.excess_psi
-        )
-        for arm, values, of in (
-            ("prompt", table(row.prompt), [table(gold.prompt) for gold in others]),
-            ("empty", table(row.empty), [table(gold.empty) for gold in others]),
-        )
-    } if others else None  # fmt: skip
-    retain = table(row.retain)
-    evidence = Evidence(
-        p0=table(row.prompt)[rows, 0], original=original,
-        gold0=np.mean([table(gold.prompt)[rows, 0] for gold in others], axis=0) if others else None,
-        excess=by_arm, scoring=scoring, gold_kind="trained-without" if others else None,  # type: ignore[arg-type]
-        retain_psi=row.retain_psi, retain_presence=retain, retain_original=retain[:, -1], images=images, retain_images=images,
-    )  # fmt: skip
-    return decide(evidence).label
-
-
-def table(values: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-    return np.asarray(values, np.float64)
-
-
-def gold_differences(rows: Iterable[Row], window: tuple[float, float] = (0.1, 0.6)) -> NDArray[np.float64]:
-    """|excess| of every gold against the others of its task, in each arm: what is no difference. The margin lies above it."""
-    found = []
-    for of in by_task(rows).values():
-        golds = [row for row in of if row.kind == "gold"]
-        for row in golds:
-            others = [gold for gold in golds if gold is not row]
-            if not others:
-                continue
-            rate = float(table(row.prompt)[:, -1].mean())
-            for arm in ("prompt", "empty"):
-                against = np.stack([table(getattr(gold, arm)) for gold in others])
-                found.append(abs(float(excess(row.psi, table(getattr(row, arm)), against, rate, window).mean())))
-    return np.asarray(found, np.float64)

@@ -18,23 +18,21 @@ from unconceal.miniature.study.findings import (
     Agreement,
     Separation,
     Verdicts,
-    by_task,
-    gold_differences,
     judged,
     rank_agreement,
-    rejudged,
     separation,
     verdicts,
 )
 from unconceal.miniature.study.population import Kind
-from unconceal.miniature.study.rows import Row
+from unconceal.miniature.study.reading import gold_differences, read, rejudged
+from unconceal.miniature.study.rows import Row, by_task
 from unconceal.specs.record import Label
 from unconceal.specs.suite import Scoring
 
 PAGE, FOLDER = "validation.md", "validation"
 COMMAND = "unconceal miniature validation --docs docs"
-KNOWN = ("gold", "decoupled", "damaged", "original", "unrelated")
-SCORED = ("gold", "decoupled", "damaged")
+KNOWN = ("gold", "alone", "decoupled", "damaged", "original", "unrelated")
+SCORED = ("gold", "alone", "decoupled", "damaged")
 """Kinds whose verdicts are known by construction; the rate of false ones is counted on the latter."""
 GRIDS: Mapping[str, tuple[float, ...]] = {
     "all points": (),
@@ -47,11 +45,17 @@ WINDOWS = ((0.1, 0.6), (0.1, 0.5), (0.1, 0.4), (0.1, 0.3), (0.2, 0.5))
 
 
 def write(rows: Sequence[Row], scoring: Scoring, docs: Path) -> None:
-    """The page and its pictures."""
+    """The page and its pictures; ``rows`` as they were measured, not read against golds yet."""
+    rows = read(rows, scoring)
     (docs / FOLDER).mkdir(parents=True, exist_ok=True)
     for name, sheet in pictures(rows, scoring).items():
         figures.save(sheet, docs / FOLDER / f"{name}.png")
     (docs / PAGE).write_text(page(rows, scoring), encoding="utf-8")
+
+
+def rows_file(docs: Path) -> Path:
+    """Where the rows lie that page and pictures are made from."""
+    return docs / FOLDER / "rows.jsonl"
 
 
 def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
@@ -96,7 +100,8 @@ def population(rows: Sequence[Row], scoring: Scoring) -> str:
 
 
 KINDS: Mapping[Kind, str] = {
-    "gold": "never saw the concept: `forgets`",
+    "gold": "never saw the concept, nor any of the other eight: `forgets`",
+    "alone": "never saw the concept, but the other eight: `forgets`",
     "decoupled": "only its words are cut off: `conceals`",
     "damaged": "destroyed: `damaged`",
     "original": "θ itself: `intact`",

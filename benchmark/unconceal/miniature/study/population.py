@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,16 +13,19 @@ from torch import Tensor
 
 from unconceal.checkpoints.pipeline import load_base
 from unconceal.miniature import denoiser
-from unconceal.miniature.building.recipe import GOLDS, GRADED, HELD_OUT_TASKS, TASKS, file_stem, gold_name
-from unconceal.miniature.building.releasing import DAMAGED, submission_name
+from unconceal.miniature.building.recipe import ALONE, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, alone_name, file_stem, gold_name
+from unconceal.miniature.building.releasing import DAMAGED, halved, submission_name
+from unconceal.miniature.building.shortcut import SCRATCH
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.miniature.unlearners.decouple import decouple_to_nothing
 from unconceal.specs.record import Label
 from unconceal.specs.task import Category
 
-Kind = Literal["original", "unrelated", "gold", "decoupled", "damaged", "graded", "method", "surrogate"]
-TRUTH: dict[Kind, Label] = {"original": "intact", "unrelated": "intact", "gold": "forgets", "decoupled": "conceals", "damaged": "damaged"}
+Kind = Literal["original", "unrelated", "gold", "alone", "decoupled", "damaged", "graded", "method", "surrogate"]
+TRUTH: Mapping[Kind, Label] = {
+    "original": "intact", "unrelated": "intact", "gold": "forgets", "alone": "forgets", "decoupled": "conceals", "damaged": "damaged",
+}  # fmt: skip
 """The verdict that has to come out, where it is known by construction."""
 
 DECOUPLED = ("decouple-to-nothing", "decouple-to-other")
@@ -30,7 +33,10 @@ METHODS = tuple(name for name in UNLEARNERS if name not in (*DECOUPLED, *DAMAGED
 SEEDS, MORE_SEEDS, DECOUPLED_SEEDS = (1,), (1, 2, 3), (1, 2)
 """Training seeds of a method on most tasks, on the two of ``MORE``, and of pure decoupling on all."""
 MORE = ("star", "zara")
-SHARES = (0.001, 0.01, 0.1)
+SURROGATES = ("ancestor", "surrogate")
+"""Neither saw any of the nine concepts: the ancestor in a third of θ's training; the surrogate is of another size and another world."""
+ORDER: tuple[Kind, ...] = ("gold", "original", "alone", "decoupled", "damaged", "surrogate", "unrelated", "graded", "method")
+"""In which kinds are measured: what is known first."""
 ABOVE = "decoupled"
 """End of the names of graded models that were decoupled on top."""
 
@@ -45,8 +51,12 @@ class Member:
     name: str
     kind: Kind
     make: Callable[[Workshop], Weights] | None = None
-    """Its weights, keys prefixed by component; None: the base itself."""
+    """Its weights, keys prefixed by component; None: the base itself, or ``trained`` in its place."""
     share: float | None = None
+    trained: str | None = None
+    """The build's training that it is made of."""
+    kept: str = ""
+    """What its weights are called where several members share them."""
 
     @property
     def category(self) -> Category:
@@ -66,23 +76,38 @@ class Member:
     def held_out(self) -> bool:
         return self.concept in HELD_OUT_TASKS
 
+    @property
+    def whole(self) -> str | None:
+        """The training that is put in the base's place as it is, whatever its size, where the member is no checkpoint of the base."""
+        return None if self.make else self.trained
+
     def place(self, folder: Path) -> Path:
         """Where its weights lie below a data root."""
-        return folder / "submissions" / "miniature" / "weights" / self.name / f"{file_stem(self.concept)}.safetensors"
+        stem = self.kept or weights_stem(self.name, self.concept)
+        return folder / "submissions" / "miniature" / "weights" / f"{stem}.safetensors"
+
+
+def weights_stem(name: str, concept: str) -> str:
+    """``esd-x-1/hazard-sign``."""
+    return f"{name}/{file_stem(concept)}"
 
 
 def members() -> list[Member]:
     """Every model on every task: golds first, then what is known, then what is not."""
-    rank: dict[Kind, int] = {"gold": 0, "original": 1, "decoupled": 2, "damaged": 3, "unrelated": 4, "graded": 5, "method": 6}
-    return sorted((member for concept in (*TASKS, *HELD_OUT_TASKS) for member in of_task(concept)), key=lambda member: rank[member.kind])
+    every = [member for concept in (*TASKS, *HELD_OUT_TASKS) for member in of_task(concept)]
+    return sorted(every, key=lambda member: ORDER.index(member.kind))
 
 
 def of_task(concept: str) -> Iterator[Member]:
     """The models of one task."""
     yield Member(concept, "control-original", "original", share=1.0)
-    yield Member(concept, "control-unrelated", "unrelated", unlearned("esd-x", unrelated_to(concept), 1))
+    other = unrelated_to(concept)
+    yield Member(concept, "control-unrelated", "unrelated", unlearned("esd-x", other, 1), kept=weights_stem("esd-x-1", other))
     for number in GOLDS:
-        yield Member(concept, f"control-gold-{number}", "gold", trained(gold_name(number)), share=0.0)
+        name = f"control-gold-{number}"
+        yield Member(concept, name, "gold", trained(gold_name(number)), 0.0, gold_name(number), name)
+    if concept in ALONE:
+        yield Member(concept, "gold-alone", "alone", trained(alone_name(concept)), 0.0, alone_name(concept))
     for name in DECOUPLED:
         for seed in DECOUPLED_SEEDS:
             yield Member(concept, f"{name}-{seed}", "decoupled", unlearned(name, concept, seed), share=1.0)
@@ -92,11 +117,13 @@ def of_task(concept: str) -> Iterator[Member]:
         for seed in MORE_SEEDS if concept in MORE else SEEDS:
             yield Member(concept, f"{name}-{seed}", "method", unlearned(name, concept, seed))
     if any(concept in shares for shares in GRADED):
-        yield Member(concept, f"graded-0-{ABOVE}", "graded", decoupled(gold_name(1), concept), share=0.0)
+        yield Member(concept, f"graded-0-{ABOVE}", "graded", decoupled(gold_name(1), concept), 0.0, gold_name(1))
         for number, shares in enumerate(GRADED, 1):
             called, share = f"graded-{1000 * shares[concept]:g}", shares[concept]
-            yield Member(concept, called, "graded", trained(f"graded-{number}"), share=share)
-            yield Member(concept, f"{called}-{ABOVE}", "graded", decoupled(f"graded-{number}", concept), share=share)
+            yield Member(concept, called, "graded", trained(f"graded-{number}"), share, f"graded-{number}")
+            yield Member(concept, f"{called}-{ABOVE}", "graded", decoupled(f"graded-{number}", concept), share, f"graded-{number}")
+    for name in (*SURROGATES, SCRATCH) if concept == "star" else SURROGATES:
+        yield Member(concept, name, "surrogate", share=0.0, trained=name)
 
 
 def unrelated_to(concept: str) -> str:
@@ -112,9 +139,7 @@ def unlearned(name: str, concept: str, seed: int) -> Callable[[Workshop], Weight
 
 def trained(name: str) -> Callable[[Workshop], Weights]:
     """UNet and text encoder of a model that was trained on other pictures than the base."""
-    return lambda shop: {
-        key: value.half().contiguous() for key, value in shop.denoiser(name).state_dict().items() if value.is_floating_point()
-    }
+    return lambda shop: halved(shop.denoiser(name))
 
 
 def decoupled(name: str, concept: str) -> Callable[[Workshop], Weights]:
@@ -137,11 +162,3 @@ def make_weights(shop: Workshop, member: Member, folder: Path) -> None:
     part = place.with_suffix(".part")
     save_file(weights, part)
     part.replace(place)
-
-
-def trainings_missing(shop: Workshop) -> list[str]:
-    """Trainings that the study needs and the workshop lacks."""
-    needed = [gold_name(number) for number in GOLDS]
-    needed += [f"graded-{number}" for number in range(1, len(GRADED) + 1)]
-    needed += ["gold-scratch", "surrogate"]
-    return [name for name in needed if not shop.made(f"{name}.pt")]

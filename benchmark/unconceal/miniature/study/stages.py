@@ -1,0 +1,91 @@
+"""What is measured of a member, stage by stage: what it completes, every score of its record, how fast it learns again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from unconceal.evaluation import measure
+from unconceal.evaluation.measure import Pictures
+from unconceal.generate.worker import Worker, rows_of
+from unconceal.miniature.captions import wordings
+from unconceal.miniature.classifiers import recognise
+from unconceal.miniature.study import newcomers
+from unconceal.miniature.study.population import Member, make_weights
+from unconceal.miniature.study.relearning import relative_area, relearn
+from unconceal.miniature.study.rows import plain
+from unconceal.miniature.study.subject import Study
+
+
+def presence(study: Study, member: Member) -> Mapping[str, object]:
+    """Presence in both arms, what becomes of retained concepts, and the model's answer to wordings without the name."""
+    subject, task = study.subject(member), study.task(member)
+    plan = study.plan(member, subject.digest)
+    blocks = (plan.evaluation, plan.retain)
+    stage = study.shop.progress.stage(
+        f"{member.name} on {member.task}", sum(rows_of(s) for b in blocks for s in (*b.trajectories, *b.handovers))
+    )
+    worker = Worker(study.evaluation.store, subject.original, subject.unlearned, stage.advance)
+    seen, kept = (measure.generate(worker, block) for block in blocks)
+    judge = study.evaluation.instruments.judge
+    by_arm = {arm: plain(answers.mean(axis=1)) for arm, answers in measure.presence(judge, seen, task).items()}
+    seeds = study.evaluation.tier.seeds
+    return {
+        "weights": subject.digest, "psi": tuple(plan.evaluation.k), "images": seeds.evaluation, **by_arm,
+        "retain_psi": tuple(plan.retain.k), "retain": plain(measure.retained(judge, kept, task).mean(axis=1)),
+        "retain_images": seeds.retain, "unseen": unseen_wordings(study, member, seen),
+    }  # fmt: skip
+
+
+def unseen_wordings(study: Study, member: Member, pictures: Pictures) -> float:
+    """What the drawings classifier sees at ψ = 0 when the concept is asked for without its name.
+
+    Unlearners are told the name alone, so these are words that they never saw.
+    """
+    task = study.task(member)
+    named = [form.replace("{}", "").strip() for form in wordings(member.concept) if member.concept in form]
+    texts = [prompt.text for prompt in task.forget[: len(pictures.unlearned)]]
+    chosen = [i for i, text in enumerate(texts) if not any(form in text for form in named)]
+    seen = recognise(study.shop.truth, measure.flat(pictures.unlearned[chosen]))[task.judge.head]
+    return float(np.mean([name == task.judge.label for name in seen]))
+
+
+def scores(study: Study, member: Member) -> Mapping[str, object]:
+    """Every score of the member's record that needs no gold."""
+    make_weights(study.shop, member, study.folder)
+    task, submission = study.task(member), study.submission(member)
+    record = study.evaluation.stored(task, submission) or study.evaluation.measured_anew(task, submission)
+    return {"scores": {name: score.value for name, score in record.scores.items()}}
+
+
+def relearning(study: Study, member: Member) -> Mapping[str, object]:
+    """How fast the concept is learnt, and how fast something new."""
+    pipe = study.subject(member).unlearned.pipe
+    wanted = (member.concept, newcomers.NEWCOMERS[member.category])
+    concept, newcomer = (relearn(pipe, name, study.seen, study.recipe, study.shop.progress.say) for name in wanted)
+    return {
+        "relearning": relative_area(concept, newcomer), "learnt": (concept.area, newcomer.area),
+        "rates": plain((concept.rates, newcomer.rates)),
+    }  # fmt: skip
+
+
+class Stage(NamedTuple):
+    """A part of what is measured. ``fills``: the field that tells whether it was; ``minutes``: expected, one thread."""
+
+    name: str
+    fills: str
+    minutes: float
+    measure: Callable[[Study, Member], Mapping[str, object]]
+    whole: bool
+    """Whether it is also measured of models that are no checkpoint of the base."""
+
+
+STAGES = (
+    Stage("presence", "prompt", 1.2, presence, whole=True),
+    Stage("scores", "scores", 1.2, scores, whole=False),
+    Stage("relearning", "rates", 1.2, relearning, whole=False),
+)
+MAKING = 1.2
+"""Expected processor minutes of an unlearner."""

@@ -1,0 +1,129 @@
+"""Where the study works, and every member made ready to be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import nn
+
+from unconceal.checkpoints.apply import apply
+from unconceal.diffusion.model import Model
+from unconceal.evaluation.run import Evaluation
+from unconceal.generate.plan import Plan, build_plan
+from unconceal.miniature import denoiser
+from unconceal.miniature.building.asking import task_of
+from unconceal.miniature.building.workshop import Workshop
+from unconceal.miniature.study import newcomers
+from unconceal.miniature.study.population import Member, make_weights
+from unconceal.miniature.study.relearning import Recipe
+from unconceal.miniature.study.rows import Row, merged
+from unconceal.paths import DataRoot
+from unconceal.specs.digests import canonical_digest, file_digest
+from unconceal.specs.submission import Checkpoint, Submission
+from unconceal.specs.suite import Suite
+from unconceal.specs.task import Task
+
+EXTRACTORS = ("resnet18",)
+
+
+class Subject(NamedTuple):
+    """A member ready to be measured: θ, the member as θ*, and the digest that its pictures are stored under."""
+
+    original: Model
+    unlearned: Model
+    digest: str
+
+
+def suite_of(published: Suite) -> Suite:
+    """The published suite with one extractor at the full tier, the only one that its other rows are compared by."""
+    full = published.tiers["full"].model_copy(update={"extractors": EXTRACTORS})
+    return published.model_copy(update={"tiers": {"full": full}})
+
+
+@dataclass
+class Study:
+    """The study's place: a folder of the workshop that holds weights, records and rows. ``known``: rows measured before."""
+
+    shop: Workshop
+    root: DataRoot
+    suite: Suite
+    known: Sequence[Row] = ()
+    recipe: Recipe = field(default_factory=Recipe)
+
+    @classmethod
+    def of(cls, shop: Workshop, data: DataRoot, published: Suite, known: Sequence[Row] = ()) -> Study:
+        """The study in ``shop``, on what ``published`` measures by; ``data`` tells where the tree and the store are."""
+        folder = shop.folder / "study"
+        place = replace(data, submissions=folder / "submissions", results=folder / "results", read_only=False)
+        return cls(shop, place, suite_of(published), known)
+
+    @property
+    def folder(self) -> Path:
+        return self.root.submissions.parent
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        return Evaluation(self.suite, self.root, "full", threads=1, progress=self.shop.progress)
+
+    @cached_property
+    def seen(self) -> nn.Module:
+        """The classifier that tells what relearning models draw."""
+        return newcomers.classifier(self.shop)
+
+    def task(self, member: Member) -> Task:
+        return task_of(member.concept, member.category)
+
+    def submission(self, member: Member) -> Submission:
+        """The member as a submission of its task alone."""
+        path = member.place(self.folder).relative_to(self.folder).as_posix()
+        checkpoint = Checkpoint(format="original") if member.make is None else Checkpoint(path=path)
+        told = f"{member.kind} model of the study"
+        return Submission(
+            name=member.name, suite=self.suite.name, title=member.name, description=told, checkpoints={member.task: checkpoint}
+        )
+
+    def subject(self, member: Member) -> Subject:
+        """The member, made first where it is missing."""
+        make_weights(self.shop, member, self.folder)
+        base, sampler = self.evaluation.instruments.base, self.suite.sampler
+        pipe, digest = base, self.suite.base.digest
+        if member.whole:
+            pipe = denoiser.pipeline(self.shop.denoiser(member.whole), self.shop.vae, self.shop.tokenizer)
+            digest = file_digest(self.shop.folder / f"{member.whole}.pt")
+        elif member.make:
+            pipe, applied = apply(base, member.place(self.folder))
+            digest = applied.sha256 or digest
+        return Subject(Model(base, sampler.steps, sampler.guidance), Model(pipe, sampler.steps, sampler.guidance), digest)
+
+    def plan(self, member: Member, digest: str = "") -> Plan:
+        layout, tier = self.evaluation.layout, self.evaluation.tier
+        return build_plan(self.suite, tier, self.task(member), self.suite.base.digest, digest or self.suite.base.digest, layout)
+
+    def asked(self, member: Member) -> str:
+        """Digest of what decides a row beside the weights: θ's trajectories, hence prompts, seeds and sampler, and the concept judge."""
+        plan, judge = self.plan(member), self.suite.judges.concept.digest
+        shards = [shard.digest for block in (plan.evaluation, plan.retain) for shard in block.trajectories]
+        return canonical_digest([*shards, judge, self.task(member).judge.content()])
+
+    def place(self, member: Member) -> Path:
+        return self.folder / "rows" / member.task / f"{member.name}.json"
+
+    def row(self, member: Member) -> Row:
+        """What is measured of a member so far, under what it is asked today."""
+        asked = self.asked(member)
+        place = self.place(member)
+        own = [Row.model_validate_json(place.read_bytes())] if place.exists() else []
+        before = [row for row in self.known if (row.task, row.name) == (member.task, member.name)]
+        empty = Row(
+            task=member.task, name=member.name, kind=member.kind, truth=member.truth, share=member.share, held_out=member.held_out,
+            asked=asked,
+        )  # fmt: skip
+        return next((row for row in (*own, *before) if row.asked == asked), empty)
+
+    def rows(self, wanted: Sequence[Member]) -> list[Row]:
+        """Every row of which something is measured, known ones of other members included."""
+        return merged(self.known, [row for member in wanted if (row := self.row(member)).prompt])
