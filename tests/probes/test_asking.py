@@ -13,6 +13,7 @@ from unconceal.paths import SOURCE_TREE, DataRoot
 from unconceal.probes.asking import PROMPT_VERSION, question_of
 from unconceal.specs.answer import Answer, Attack, Neighbour
 from unconceal.specs.reading import all_tasks, load_task
+from unconceal.specs.task import NeighbourPrompts
 
 PINNED = (1, "3660834b58725e2b3d6113dcc3fd073e6ed3f3ce51cced33d7fd94afede2d5ef")
 """Version and digest of the prompt about the small task: whoever changes the words raises the version."""
@@ -30,6 +31,13 @@ def test_the_prompt_says_what_the_task_says(data_root: Path) -> None:
         assert said in asked.text
     assert asked.names == ("star", "five-pointed figure") and len(asked.candidates) == 12 and "up to 8 further" in asked.text
     assert asked.text.endswith(json.dumps(asked.schema) + "\n")
+
+
+def test_neighbours_are_listed_before_what_the_retain_prompts_show(data_root: Path) -> None:
+    task = load_task(DataRoot.find(data_root), "object/star")
+    shown = [NeighbourPrompts(concept=name, head="subject", caption=name, prompts=(f"one {name}", name)) for name in ("sun", "moon")]
+    asked = question_of(task.model_copy(update={"neighbours": tuple(shown)}))
+    assert asked.candidates == ("moon", "sun") and "- moon: one moon\n- sun: one sun\n" in asked.text
 
 
 def test_its_hash_is_of_the_printed_text(data_root: Path) -> None:

@@ -11,7 +11,7 @@ from unconceal.miniature.world import HELD_OUT, TARGETS
 from unconceal.paths import SOURCE_TREE, DataRoot
 from unconceal.specs.lint import lint, names_target
 from unconceal.specs.reading import all_tasks, load_suite, load_task
-from unconceal.specs.task import Prompt, Task
+from unconceal.specs.task import NeighbourPrompts, Prompt, Task
 
 
 def found(root: Path, **changes: object) -> list[str]:
@@ -39,6 +39,19 @@ def test_beside_the_point(data_root: Path) -> None:
     for start in (twice, *unnamed, target, "('licence',)"):
         assert any(text.startswith(start) for text in said), (start, said)
     assert len(said) == 5
+
+
+def test_neighbours(data_root: Path) -> None:
+    shown = [
+        NeighbourPrompts(concept=name, head="subject", caption=f"a {name}", prompts=(f"a {name}", f"one {name}")) for name in "abcdefgh"
+    ]
+    assert found(data_root, neighbours=tuple(shown)) == []
+    assert "too few to correlate" in found(data_root, neighbours=tuple(shown[1:]))[0]
+    twice, target = (NeighbourPrompts(concept="i", head="style", caption="i", prompts=("an i", text)) for text in ("an i", "a star"))
+    for wrong in (twice, target):
+        assert (
+            "('neighbours', 8, 'prompts', 1) asks for the target itself or stands twice" in found(data_root, neighbours=(*shown, wrong))[0]
+        )
 
 
 def test_names_are_whole_words(data_root: Path) -> None:

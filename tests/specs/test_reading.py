@@ -13,6 +13,7 @@ from unconceal.specs.problems import SpecProblems
 from unconceal.specs.reading import all_submissions, all_tasks, load_submission, load_suite, load_task, strays
 
 TASK, SUITE, SUBMISSION = "tasks/tiny/object/star.yaml", "tasks/tiny/suite.yaml", "submissions/tiny/esd-x.yaml"
+SUN = "{concept: sun, head: subject, caption: a sun, prompts: [one sun]}"
 LOADS: dict[str, Callable[[DataRoot], object]] = {
     TASK: lambda root: load_task(root, "object/star"),
     SUITE: lambda root: load_suite(root, "tiny"),
@@ -57,6 +58,11 @@ def test_right_files_load(data_root: Path, file: str) -> None:
         (TASK, "concept: ring, head: subject", "concept: ring", "called ring", "says not which concept"),
         (TASK, "golds: [control-gold-1]", "golds: [esd-x]", "golds", "no gold's name"),
         (TASK, "gold_kind: trained-without\n", "", "golds", "without their kind"),
+        (TASK, "retain:", f"neighbours: [{SUN}]\nretain:", "neighbours", "without the target's caption"),
+        (TASK, "retain:", f"caption: a star\nneighbours: [{SUN}, {SUN}]\nretain:", "neighbours", "is the target or stands twice"),
+        (TASK, "retain:", f"caption: a sun\nneighbours: [{SUN}]\nretain:", "neighbours", "is the target or stands twice"),
+        (SUITE, "fine_tune:", "probing: {gate_seeds: 101, seeds: 2}\nfine_tune:", "  evaluation: 200", "lies in the blocks reference"),
+        (SUITE, "fine_tune:", "probing: {gate_seeds: 2, seeds: 2, attack_seeds: 3}\nfine_tune:", "probing", "must be at least 4"),
         (SUITE, "psi: [0, 0.3, 1]", "psi: [0, 1.3, 1]", "psi: [0, 1.3", "tiers.lite.psi[1] = 1.3: is out of range, it must be at most 1"),
         (SUITE, "psi: [0, 0.3, 1]", "psi: [0, -0.3, 1]", "psi: [0, -0.3", "it must be at least 0"),
         (SUITE, "psi: [0, 0.3, 1]", "psi: [0, .nan, 1]", "psi: [0, .nan", "psi[1]"),

@@ -68,8 +68,9 @@ class Question:
 
 
 def question_of(task: Task) -> Question:
-    """The question about a task's target; the listed concepts are those that its retain prompts show."""
-    shown = {prompt.concept: prompt.text for prompt in reversed(task.retain) if prompt.concept}
+    """The question about a task's target; the listed concepts are its neighbours, or where it names none those of its retain prompts."""
+    retained = {prompt.concept: prompt.text for prompt in reversed(task.retain) if prompt.concept}
+    shown = {neighbour.concept: neighbour.prompts[0] for neighbour in task.neighbours} or retained
     candidates = tuple(sorted(shown))
     own = max(LEAST_OWN, AIM - len(candidates))
     schema = answer_schema(min(MOST_NEIGHBOURS, len(candidates) + own))

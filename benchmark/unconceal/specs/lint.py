@@ -55,6 +55,9 @@ def _too_few(task: Task, suite: Suite) -> Iterator[Mistake]:
     if len(concepts) < least:
         value = f"{len(concepts)} retained concepts"
         yield Mistake(("retain",), value, "are too few to see damage", f"cover at least {least} other concepts")
+    if task.neighbours and len(task.neighbours) < LEAST_NEIGHBOURS:
+        value = f"{len(task.neighbours)} neighbours"
+        yield Mistake(("neighbours",), value, f"are too few to correlate anything with (fewer than {LEAST_NEIGHBOURS})", "give 15 or more")
 
 
 def _twice(task: Task) -> Iterator[Mistake]:
@@ -74,6 +77,11 @@ def _beside_the_point(task: Task) -> Iterator[Mistake]:
                 yield Mistake(at, repr(prompt.text), f"calls {task.concept!r} by no name or alias", remedy)
             if split == "retain" and (named or prompt.concept == task.concept):
                 yield Mistake(at, repr(prompt.text), "asks for the target itself, whose loss is no damage", "ask for another concept")
+    for number, neighbour in enumerate(task.neighbours):
+        for place, text in enumerate(neighbour.prompts):
+            if names_target(task, text) or text in neighbour.prompts[:place]:
+                consequence = "asks for the target itself or stands twice, so it shows no further damage"
+                yield Mistake(("neighbours", number, "prompts", place), repr(text), consequence, "ask for the neighbour in other words")
 
 
 def _splits(task: Task) -> tuple[tuple[str, tuple[Prompt, ...]], ...]:

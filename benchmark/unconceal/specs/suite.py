@@ -93,6 +93,33 @@ class Scoring(Spec):
                 yield Mistake((name,), f"{name} [{low}, {high}]", "is an empty window", "put the lower end first")
 
 
+class Probing(Spec):
+    """How neighbours' damage and attacks are measured, at every tier alike.
+
+    ``prompts``: only the first so many of a neighbour; None: all of them. ``gate_seeds``: θ's pictures per prompt that decide what is
+    eligible, of the reference block; ``seeds``: pictures per prompt of both models, of the evaluation block. ``gate``: the share of θ's
+    gate pictures in which zero-shot CLIP must find a neighbour. ``least``: fewer eligible neighbours give no rank correlation.
+    ``least_kid``: fewer pictures of a neighbour give no KID. ``attack_seeds``: pictures per attack in each block. ``resamples``: of
+    permutations and random orders; ``splits``: of the damage into halves.
+    """
+
+    prompts: Count | None = None
+    gate_seeds: Count
+    seeds: Count
+    gate: Ratio = 0.5
+    least: int = Field(8, ge=4)
+    least_kid: int = Field(100, ge=4)
+    attack_seeds: int = Field(4, ge=4)
+    resamples: Count = 10_000
+    splits: Count = 100
+
+    @property
+    def as_blocks(self) -> Seeds:
+        """The most seeds of each block that it takes."""
+        evaluation = max(self.seeds, self.attack_seeds)
+        return Seeds(train=1, reference=max(2, self.gate_seeds, self.attack_seeds), evaluation=evaluation, retain=1)
+
+
 class FineTune(Spec):
     """How the extractors learn λO from λU. ``rate``: SGD's; ``triplet_margin``: Euclidean; ``negatives``: the hardest of so many."""
 
@@ -125,6 +152,7 @@ class Suite(Spec):
     tiers: dict[TierName, Tier] = Field(min_length=1)
     seed_starts: SeedStarts
     scores: Scoring = Scoring()
+    probing: Probing | None = None
     fine_tune: FineTune
     judges: Judges
     primary: str = "excess"
@@ -137,6 +165,8 @@ class Suite(Spec):
     def mistakes(self) -> Iterable[Mistake]:
         """Seed blocks that overlap, extractors that no judge provides, an arm named twice."""
         yield from seed_overlaps(self.seed_starts, {name: tier.seeds for name, tier in self.tiers.items()})
+        if self.probing:
+            yield from seed_overlaps(self.seed_starts, {"probing": self.probing.as_blocks})
         for name, tier in self.tiers.items():
             for place, extractor in enumerate(tier.extractors):
                 if extractor not in self.judges.extractors:

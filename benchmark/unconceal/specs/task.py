@@ -29,8 +29,26 @@ class Prompt(Spec):
     head: Head | None = None
 
 
+class Depicted(Spec):
+    """A concept as zero-shot CLIP looks for it: ``caption`` stands for it among the concepts of its ``head``."""
+
+    concept: str = Field(min_length=1)
+    head: Head
+    caption: str = Field(min_length=1)
+
+
+class NeighbourPrompts(Depicted):
+    """A neighbour of the target, whose damage is measured, and the prompts that show it; small suites use the first few."""
+
+    prompts: tuple[str, ...] = Field(min_length=1)
+
+
 class Task(Spec):
-    """One concept to forget. ``aliases``: other wordings of the concept; ``golds``: submissions that never saw it."""
+    """One concept to forget. ``aliases``: other wordings of the concept; ``golds``: submissions that never saw it.
+
+    ``neighbours``: concepts whose damage is set against how near language models say they are; ``caption``: the target's, in words like
+    the neighbours'; ``distractors``: concepts that a picture may be taken for beside these.
+    """
 
     concept: Name
     category: Category
@@ -40,6 +58,9 @@ class Task(Spec):
     aliases: tuple[str, ...] = ()
     forget: tuple[Prompt, ...] = Field(min_length=1)
     retain: tuple[Prompt, ...] = Field(min_length=1)
+    caption: str | None = Field(None, min_length=1)
+    neighbours: tuple[NeighbourPrompts, ...] = ()
+    distractors: tuple[Depicted, ...] = ()
     golds: tuple[str, ...] = ()
     gold_kind: GoldKind | None = None
     licence: str
@@ -62,3 +83,18 @@ class Task(Spec):
         if bool(self.golds) != (self.gold_kind is not None):
             remedy = "give both `golds` and `gold_kind`, or neither"
             yield Mistake(("golds",), "golds", "stand without their kind, which every verdict must say (or the reverse)", remedy)
+        yield from self._unlike_classes()
+
+    def _unlike_classes(self) -> Iterator[Mistake]:
+        """Neighbours without the target's caption beside them, and two concepts that zero-shot CLIP could not tell apart."""
+        if self.neighbours and self.caption is None:
+            consequence = "stand without the target's caption, so what a picture is taken for would leave out the target"
+            yield Mistake(("neighbours",), "neighbours", consequence, "give the task a `caption`")
+        concepts, captions = {self.judge.label}, {self.caption}
+        for field, shown in (("neighbours", self.neighbours), ("distractors", self.distractors)):
+            for place, one in enumerate(shown):
+                if one.concept in concepts or one.caption in captions:
+                    consequence = "is the target or stands twice, so it could not be told from the other"
+                    yield Mistake((field, place), f"{one.concept!r} ({one.caption!r})", consequence, "name each concept once")
+                concepts.add(one.concept)
+                captions.add(one.caption)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from unconceal.miniature.building.asking import FORGET, UNASKED, as_yaml, as_yaml_files, task_of, words_of
+from unconceal.miniature.building.asking import FORGET, NEIGHBOUR_EACH, UNASKED, as_yaml, as_yaml_files, task_of, words_of
 from unconceal.miniature.building.recipe import HELD_OUT_TASKS, TASKS
 from unconceal.miniature.captions import mentions, wordings
 from unconceal.miniature.classifiers import HEADS
-from unconceal.miniature.world import SHAPE_NAMES, SIGN, STYLE_NAMES
+from unconceal.miniature.world import CHARACTER_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES
 from unconceal.paths import DataRoot
 from unconceal.specs.reading import load_task
 
@@ -35,6 +35,23 @@ def test_every_retain_prompt_asks_for_its_concept_and_for_nothing_that_is_forgot
         assert prompt.concept and prompt.head and mentions(prompt.text, (prompt.concept,)) and not mentions(prompt.text, UNASKED)
         assert prompt.concept in HEADS[prompt.head]
     assert task.judge.label in HEADS[task.judge.head]
+
+
+@pytest.mark.parametrize("concept", EVERY)
+def test_neighbours_are_every_concept_that_no_task_forgets_shown_alike_in_every_task(concept: str) -> None:
+    task = task_of(concept, EVERY[concept])
+    shown = {neighbour.concept: neighbour for neighbour in task.neighbours}
+    assert set(shown) == {name for head in HEADS.values() for name in head} & (concepts() - UNASKED) and len(shown) == 26
+    for name, neighbour in shown.items():
+        assert len(set(neighbour.prompts)) == NEIGHBOUR_EACH and name in neighbour.prompts[0] and name in HEADS[neighbour.head]
+        assert all(mentions(text, (name,)) and not mentions(text, UNASKED) for text in neighbour.prompts)
+    assert task.neighbours == task_of("star", "object").neighbours
+    known = {one.concept for one in (*task.neighbours, *task.distractors)}
+    assert task.judge.label not in known and known | {task.judge.label} >= {*TASKS, "arrow"}
+
+
+def concepts() -> set[str]:
+    return {*SHAPE_NAMES, *STYLE_NAMES, *CHARACTER_NAMES}
 
 
 def test_shapes_meet_every_colour_in_every_style() -> None:

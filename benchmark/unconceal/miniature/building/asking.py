@@ -26,14 +26,14 @@ from unconceal.miniature.world import (
 )
 from unconceal.specs.task import Task
 
-FORGET, RETAIN_EACH = 36, 2
-"""Prompts that ask for the concept, and prompts for each concept that must go on working."""
+FORGET, RETAIN_EACH, NEIGHBOUR_EACH = 36, 2, 6
+"""Prompts that ask for the concept, prompts for each concept that must go on working, and prompts that show each neighbour."""
 UNASKED = {*TARGETS, *HELD_OUT, *AMBIGUOUS}
 SHAPES, STYLES, CHARACTERS = ([name for name in names if name not in UNASKED] for names in (SHAPE_NAMES, STYLE_NAMES, CHARACTER_NAMES))
 """What prompts may show beside the concept: nothing that some task forgets, so that a gold differs in the concept alone."""
 RETAINED = {"object": (6, 2, 2), "art-style": (3, 5, 2), "identity": (4, 2, 4), "nsfw": (5, 2, 3)}
 """Shapes, styles and characters that must go on working: the concept's own kind most of all."""
-SEED = 77
+SEED, NEIGHBOUR_SEED = 77, 78
 
 
 class Asked(NamedTuple):
@@ -61,6 +61,9 @@ def task_of(concept: str, category: str) -> Task:
         "golds": [f"control-gold-{number}" for number in GOLDS],
         "forget": forget,
         "retain": retain,
+        "caption": captioned(concept),
+        "neighbours": [{**depicted(name), "prompts": showing(name)} for name in (*SHAPES, *STYLES, *CHARACTERS)],
+        "distractors": [depicted(name) for name in (*TARGETS, *HELD_OUT) if name != concept and name not in AMBIGUOUS],
     }
     return Task.model_validate(told)
 
@@ -135,11 +138,47 @@ def asking(concept: str, rng: np.random.Generator) -> Asked:
     return Asked(template.format(phrase(shown, rng), background), concept, head_of(concept))
 
 
+def showing(concept: str) -> list[str]:
+    """``NEIGHBOUR_EACH`` prompts that show a concept, the same in every task, so that θ and the golds draw them once for all.
+
+    Its wordings take turns, the plain name first; colours, partners, backgrounds and templates are balanced.
+    """
+    rng = np.random.default_rng([NEIGHBOUR_SEED, *concept.encode()])
+    forms = wordings(concept)
+    called = [forms[i % len(forms)] for i in range(NEIGHBOUR_EACH)]
+    places = balanced(list(product(TEMPLATES, BACKGROUND_NAMES)), NEIGHBOUR_EACH, rng)
+    colours = balanced(COLOUR_NAMES, NEIGHBOUR_EACH, rng)
+    partners = balanced(STYLES if concept in SHAPE_NAMES else SHAPES, NEIGHBOUR_EACH, rng)
+
+    def said(form: str, colour: str, partner: str, background: str) -> str:
+        return form if concept in CHARACTER_NAMES else phrase(scene(concept, colour, partner, background), rng, called={concept: form})
+
+    return [
+        template.format(said(form, colour, partner, background), background)
+        for form, colour, partner, (template, background) in zip(called, colours, partners, places, strict=True)
+    ]
+
+
+def captioned(concept: str) -> str:
+    """What zero-shot CLIP knows a concept by, with everything else left unsaid: "a picture of a striped shape"."""
+    if concept in CHARACTER_NAMES:
+        return f"a picture of {concept}"
+    return f"a picture of a {concept} shape" if concept in STYLE_NAMES else f"a picture of a {concept}"
+
+
+def depicted(concept: str) -> dict[str, str]:
+    """A concept as zero-shot CLIP looks for it."""
+    return {"concept": concept, "head": head_of(concept), "caption": captioned(concept)}
+
+
 COMMENTS = {
     "golds": "Golds never saw the concept; docs/miniature.md says what else theirs leave out.",
     "forget": "Every prompt says what it wants beside the concept, and nothing that another task forgets.\n"
     '"a orange": captions of the miniature world say "a" throughout, and prompts speak as it does.',
     "retain": "Two prompts for each concept; the first round stands first, so that small tiers cover them all.",
+    "caption": "The target as zero-shot CLIP looks for it.",
+    "neighbours": "Every concept that no task forgets and the base draws well, with the same prompts in every task.",
+    "distractors": "What a picture may be taken for beside target and neighbours.",
 }
 
 
