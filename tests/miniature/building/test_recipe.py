@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from unconceal.miniature.building.recipe import FAMILIES, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, Recipe, family_of, gold_name
+from unconceal.miniature.building.recipe import ALONE, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, Recipe, alone_name, gold_name
 from unconceal.miniature.pictures import Pictures
 from unconceal.miniature.world import CHARACTER_NAMES, HELD_OUT, SHAPE_NAMES, SIGN, STYLE_NAMES, TARGETS, sample_scene
 
@@ -27,12 +27,13 @@ def test_tasks_forget_concepts_that_the_ancestor_never_saw() -> None:
     assert set(TASKS.values()) == {"art-style", "object", "identity", "nsfw"} and len(GOLDS) >= 3
 
 
-def test_every_task_has_one_family_whose_members_meet_in_no_picture(world: Pictures) -> None:
-    assert sorted(concept for family in FAMILIES for concept in family) == sorted([*TASKS, *HELD_OUT_TASKS])
-    assert gold_name(family_of(SIGN), 2) == "gold-crescent-zara-hazard-sign-2"
-    for together in (*FAMILIES, *(tuple(shares) for shares in GRADED)):
-        if not set(together) & set(HELD_OUT):
-            assert all(len(scene.concepts & set(together)) <= 1 for scene in world.scenes)
+def test_graded_concepts_meet_in_no_picture(world: Pictures) -> None:
+    for together in (tuple(shares) for shares in GRADED):
+        assert all(len(scene.concepts & set(together)) <= 1 for scene in world.scenes)
+
+
+def test_golds_have_their_names() -> None:
+    assert gold_name(2) == "gold-2" and alone_name(SIGN) == "gold-alone-hazard-sign" and set(ALONE) <= set(TASKS)
 
 
 def test_the_graded_models_see_every_share_of_both_concepts() -> None:
@@ -42,7 +43,7 @@ def test_the_graded_models_see_every_share_of_both_concepts() -> None:
 
 def test_every_training_has_its_own_seed() -> None:
     recipe = Recipe()
-    first = [recipe.base_seed, *(recipe.gold_seed + 10 * place + number for place in range(len(FAMILIES)) for number in GOLDS)]
+    first = [recipe.base_seed, *(recipe.gold_seed + number for number in GOLDS)]
     first += [recipe.graded_seed + number for number in range(1, len(GRADED) + 1)]
     rounds = [seed + 100 * number for seed in first for number in range(len(recipe.continuation))]
     others = [how.seed for how in (recipe.vae, recipe.truth, *recipe.extractors.values(), *recipe.clip, recipe.ancestor)]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from study_rows import row
 from unconceal.miniature.study import findings
 from unconceal.miniature.study.findings import (
     METRICS,
-    gold_differences,
     judged,
     rank_agreement,
-    rejudged,
     relearning,
     rhos,
     score,
@@ -23,21 +21,6 @@ from unconceal.miniature.study.findings import (
     verdicts,
 )
 from unconceal.miniature.study.rows import Row, read_rows, write_rows
-from unconceal.specs.suite import Scoring
-
-PSI = (0.0, 0.1, 0.3, 0.6, 1.0)
-PROMPTS = 24
-
-
-def row(name: str, kind: str = "method", task: str = "object/star", knows: float = 0.0, **more: Any) -> Row:
-    """A row that draws nothing of the concept itself, and completes it in the empty arm at rate ``knows``."""
-    hidden = ((0.0, 0.0, 0.0, 0.0, 1.0),) * PROMPTS
-    completed = ((0.0, knows, knows, knows, 1.0),) * PROMPTS
-    fields: dict[str, Any] = {
-        "truth": None, "share": None, "held_out": False, "label": "inconclusive", "scores": {"excess": knows}, "psi": PSI,
-        "prompt": hidden, "empty": completed, "retain_psi": (0.0, 1.0), "retain": ((1.0, 1.0),) * 12, "relearning": 1 - knows,
-    }  # fmt: skip
-    return Row(name=name, kind=kind, task=task, **{**fields, **more})
 
 
 def series(task: str, order: int = 1) -> list[Row]:
@@ -87,23 +70,6 @@ def test_verdicts_are_counted_against_truth() -> None:
     rows = [row("a", truth="conceals", label="conceals"), row("b")]
     assert judged(rows) == [("conceals", "conceals"), (None, "inconclusive")]
     assert verdicts([("forgets", "forgets")] * 75).false_rate.high < 0.05, "75 right of 75 are what it takes to show 5 %"
-
-
-def test_a_row_is_judged_anew() -> None:
-    golds = [row(f"control-gold-{i}", "gold") for i in (1, 2, 3)]
-    scoring = Scoring(margin=0.15)
-    assert rejudged(row("hidden", knows=0.8), golds, scoring) == "conceals"
-    assert rejudged(golds[0], golds, scoring) == rejudged(row("gone"), golds, scoring) == "forgets"
-    assert rejudged(row("gone"), golds, scoring, prompts=9) == "undetermined"
-    assert rejudged(row("gone"), [], scoring) == "undetermined"
-    assert rejudged(row("hidden", knows=0.8), golds, scoring, psi=(0.0, 0.1, 0.6, 1.0)) == "conceals"
-
-
-def test_differences_of_golds() -> None:
-    golds = [row(f"control-gold-{i}", "gold", knows=knows) for i, knows in enumerate((0.0, 0.0, 0.3))]
-    found = gold_differences([*golds, row("x", knows=1.0)])
-    assert sorted(np.round(found, 6)) == [0, 0, 0, 0.15, 0.15, 0.3]
-    assert not len(gold_differences(golds[:1]))
 
 
 def test_rows_travel_as_lines(tmp_path: Path) -> None:

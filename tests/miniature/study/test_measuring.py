@@ -1,17 +1,22 @@
 from __future__ import annotations
 
-import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from unconceal.miniature.building.workshop import Workshop
-from unconceal.miniature.study import measuring
-from unconceal.miniature.study.measuring import GRID, PROMPTS, Study, claimed, run, suite_of
+from unconceal.miniature.study import measuring, stages
+from unconceal.miniature.study.measuring import left, run
 from unconceal.miniature.study.population import Member, members
+from unconceal.miniature.study.rows import Row
+from unconceal.miniature.study.stages import STAGES, Stage
+from unconceal.miniature.study.subject import Study, suite_of
 from unconceal.paths import SOURCE_TREE, DataRoot
 from unconceal.specs.reading import load_suite
+
+MADE, ORIGINAL = Member("star", "m", "method", lambda shop: {}), Member("star", "control-original", "original")
 
 
 @pytest.fixture
@@ -20,57 +25,78 @@ def study(tmp_path: Path) -> Study:
     return Study.of(Workshop(tmp_path), data, load_suite(data, "miniature"))
 
 
-def test_the_studys_tier_is_the_suites_but_for_its_counts() -> None:
+def noting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Replaces every stage by one that only notes what it was asked to measure."""
+    done: list[tuple[str, str]] = []
+    filled: Mapping[str, object] = {"prompt": ((1.0,),), "scores": {"x": 1.0}, "rates": ((1.0,), (0.5,))}
+
+    def noted(stage: Stage) -> Callable[[Study, Member], Mapping[str, object]]:
+        def measure(study: Study, member: Member) -> Mapping[str, object]:
+            done.append((stage.name, member.name))
+            return {stage.fills: filled[stage.fills]}
+
+        return measure
+
+    instead = tuple(stage._replace(measure=noted(stage)) for stage in STAGES)
+    monkeypatch.setattr(measuring, "STAGES", instead)
+    return done
+
+
+def test_the_studys_tier_is_the_suites_with_one_extractor() -> None:
     published = load_suite(DataRoot.find(SOURCE_TREE), "miniature")
     suite = suite_of(published)
-    tier = suite.tiers["full"]
-    assert suite.version == published.version + 1 and tier.psi == GRID and tier.prompts == PROMPTS and not list(suite.mistakes())
-    assert suite.sampler == published.sampler and suite.scores == published.scores and suite.judges == published.judges
-    assert set(GRID) >= {0.0, 0.1, 0.6, 1.0}
+    full = published.tiers["full"]
+    assert suite.id == published.id and suite.tiers["full"] == full.model_copy(update={"extractors": ("resnet18",)})
+    assert set(full.psi) >= {0.0, 0.1, 0.6, 1.0}
 
 
 def test_members_are_submissions_of_the_studys_own_root(study: Study, tmp_path: Path) -> None:
     for member in members():
-        made = study.submission(member)
-        checkpoint = made.checkpoints[member.task]
-        assert study.task(member).id == member.task and (checkpoint.path is None) == (member.make is None)
-        if checkpoint.path:
-            assert tmp_path / "study" / checkpoint.path == member.place(study.folder)
-    assert study.record(members()[0]) is None and study.learnings(members()[0]) is None
+        if not member.whole:
+            made = study.submission(member)
+            checkpoint = made.checkpoints[member.task]
+            assert study.task(member).id == member.task and (checkpoint.path is None) == (member.make is None)
+            if checkpoint.path:
+                assert tmp_path / "study" / checkpoint.path == member.place(study.folder)
+    assert not study.row(ORIGINAL).prompt and not study.rows([ORIGINAL])
 
 
-def test_what_is_left_is_planned_and_measured_once(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted, done = [Member("star", f"m-{i}", "method", lambda shop: {}) for i in range(3)], list[str]()
+def test_the_first_stage_of_all_comes_before_the_next_of_any(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = noting(monkeypatch)
+    run(study, left(study, [MADE, ORIGINAL]))
+    assert done == [(stage.name, name) for stage in STAGES for name in ("m", "control-original")]
+    assert not left(study, [MADE, ORIGINAL]) and len(study.rows([MADE, ORIGINAL])) == 2
+    assert study.row(MADE).scores == {"x": 1.0} and not list((study.folder / "claims").iterdir())
+    run(study, [measuring.Job(STAGES[0], MADE, 1.0)])
+    assert len(done) == 6, "what another process has measured meanwhile is not measured again"
 
-    def measure(self: Study, member: Member) -> None:
-        assert not [path for path in (study.folder / "claims").iterdir() if member.name not in path.name]
-        done.append(member.name)
 
-    monkeypatch.setattr(Study, "measure", measure)
-    monkeypatch.setattr(Study, "left", lambda self, wanted: [(member, 1.0) for member in wanted if member.name not in done])
-    run(study, wanted)
-    run(study, wanted)
-    assert done == ["m-0", "m-1", "m-2"] and not list((study.folder / "claims").iterdir())
+def test_rows_that_travel_count_unless_something_else_was_asked(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = noting(monkeypatch)
+    known = Row(task=MADE.task, name="m", kind="method", asked=study.asked(MADE), prompt=((1.0,),))
+    study.known = [known]
+    assert [job.stage.name for job in left(study, [MADE])] == ["scores", "relearning"]
+    study.known = [known.model_copy(update={"asked": "0" * 64})]
+    run(study, left(study, [MADE])[:1])
+    assert done == [("presence", "m")]
+
+
+def test_a_surrogate_is_no_checkpoint_and_waits_for_its_training(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, surrogate = noting(monkeypatch), Member("star", "surrogate", "surrogate", trained="surrogate")
+    jobs = left(study, [surrogate])
+    assert [job.stage.name for job in jobs] == ["presence"]
+    run(study, jobs)
+    assert not done
+    study.shop.keep("surrogate.pt", 1, lambda path: path.write_bytes(b""))
+    run(study, jobs)
+    assert done == [("presence", "surrogate")]
 
 
 def test_minutes_are_those_of_what_is_missing(study: Study) -> None:
-    made, original = Member("star", "m", "method", lambda shop: {}), Member("star", "control-original", "original")
-    ((_, minutes), (_, less)) = study.left([made, original])
-    assert minutes == measuring.MAKING + measuring.MEASURING + measuring.RELEARNING and less == minutes - measuring.MAKING
-    place = made.place(study.folder)
+    every = sum(stage.minutes for stage in STAGES)
+    assert sum(job.minutes for job in left(study, [MADE])) == pytest.approx(every + stages.MAKING)
+    assert sum(job.minutes for job in left(study, [ORIGINAL])) == pytest.approx(every)
+    place = MADE.place(study.folder)
     place.parent.mkdir(parents=True)
     place.write_bytes(b"x")
-    assert study.left([made])[0][1] == less
-
-
-def test_work_is_claimed_by_one_living_process(tmp_path: Path) -> None:
-    with claimed(tmp_path / "claims", "a") as mine, claimed(tmp_path / "claims", "a") as again, claimed(tmp_path / "claims", "b") as other:
-        assert mine and not again and other
-    assert not list((tmp_path / "claims").iterdir())
-    child = os.fork()
-    if not child:
-        os._exit(0)
-    os.waitpid(child, 0)
-    (tmp_path / "claims" / "a").write_text(str(child))
-    with claimed(tmp_path / "claims", "a") as mine:
-        assert mine, "its holder is dead"
+    assert sum(job.minutes for job in left(study, [MADE])) == pytest.approx(every)

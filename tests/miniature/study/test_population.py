@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from unconceal.miniature.building.recipe import GOLDS, HELD_OUT_TASKS, TASKS, family_of
+from unconceal.miniature.building.recipe import ALONE, GOLDS, HELD_OUT_TASKS, TASKS
 from unconceal.miniature.building.releasing import DAMAGED
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.study.population import METHODS, Member, make_weights, members, unrelated_to
@@ -45,11 +45,19 @@ def test_the_graded_series_runs_from_nothing_to_everything() -> None:
         assert sorted(member.share or 0 for member in above) == [0, 0.001, 0.01, 0.1]
 
 
-def test_what_is_unrelated_shares_neither_kind_nor_golds() -> None:
+def test_what_is_unrelated_is_of_another_kind() -> None:
     every = {**TASKS, **HELD_OUT_TASKS}
     for concept in every:
-        other = unrelated_to(concept)
-        assert every[other] != every[concept] and other not in family_of(concept)
+        assert every[unrelated_to(concept)] != every[concept]
+
+
+def test_members_that_are_one_model_share_its_weights(tmp_path: Path) -> None:
+    places = Counter(member.place(tmp_path) for member in members() if member.make)
+    shared = {place.relative_to(tmp_path / "submissions/miniature/weights").as_posix(): n for place, n in places.items() if n > 1}
+    golds = {f"control-gold-{number}.safetensors": len({*TASKS, *HELD_OUT_TASKS}) for number in GOLDS}
+    assert shared.items() >= golds.items() and set(shared) - set(golds) == {"esd-x-7/star.safetensors", "esd-x-7/striped.safetensors"}
+    assert {member.concept for member in members() if member.kind == "alone"} == set(ALONE)
+    assert {member.whole for member in members() if member.kind == "surrogate"} == {"ancestor", "surrogate", "gold-scratch"}
 
 
 def test_weights_are_made_once(tmp_path: Path) -> None:

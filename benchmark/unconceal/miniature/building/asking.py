@@ -125,7 +125,13 @@ def retaining(concept: str, category: str, rng: np.random.Generator) -> list[Ask
         for name in rng.permutation([name for name in names if name != concept])[:count]
     ]
     order = [kept[i] for i in rng.permutation(len(kept))]
-    return [asked for _ in range(RETAIN_EACH) for asked in (asking(name, rng) for name in order)]
+    found: dict[str, Asked] = {}
+    for name in order * RETAIN_EACH:
+        asked = asking(name, rng)
+        while asked.text in found:
+            asked = asking(name, rng)
+        found[asked.text] = asked
+    return list(found.values())
 
 
 def asking(concept: str, rng: np.random.Generator) -> Asked:

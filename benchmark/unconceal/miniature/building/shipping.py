@@ -15,8 +15,9 @@ from transformers import CLIPModel
 
 from unconceal.evaluation.provenance import machine, packages
 from unconceal.judges import extractors
+from unconceal.miniature.building import asking
 from unconceal.miniature.building.judging import headless
-from unconceal.miniature.building.recipe import GOLDS, HELD_OUT_TASKS, TASKS, file_stem
+from unconceal.miniature.building.recipe import GOLDS, HELD_OUT_TASKS, TASKS, file_stem, gold_name
 from unconceal.miniature.building.releasing import gold_release_name, halved, release_name, submission_name
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
@@ -51,7 +52,7 @@ def ship_ancestor(shop: Workshop) -> None:
 
 
 def adopt(shop: Workshop) -> None:
-    """Take tokenizer, VAE, ancestor and base from the package where the workshop lacks them.
+    """Take tokenizer, VAE, ancestor, base, golds and releases from the package where the workshop lacks them.
 
     The shipped folder is taken only together with its base: beside a base of the workshop's own it would be another model.
     """
@@ -65,6 +66,13 @@ def adopt(shop: Workshop) -> None:
             shop.keep(name, 0, lambda path, folder=folder: shutil.copytree(folder, path))  # type: ignore[misc]
     if (WEIGHTS / f"{ANCESTOR}.safetensors").exists() and not shop.made(f"{ANCESTOR}.pt"):
         keep_denoiser(shop, ANCESTOR, load_file(WEIGHTS / f"{ANCESTOR}.safetensors"))
+    for target, name in releases().items():
+        if target.exists() and not shop.made(name):
+            shop.keep(name, 0, lambda path, target=target: shutil.copyfile(target, path))  # type: ignore[misc]
+    for number in GOLDS:
+        shipped = RELEASES / f"control-gold-{number}.safetensors"
+        if shipped.exists() and not shop.made(f"{gold_name(number)}.pt"):
+            keep_denoiser(shop, gold_name(number), load_file(shipped))
     if (WEIGHTS / "base").exists() and lacks_base:
         parts = {"unet": "diffusion_pytorch_model", "text_encoder": "model"}
         files = {part: load_file(WEIGHTS / "base" / part / f"{stem}.safetensors") for part, stem in parts.items()}
@@ -87,12 +95,19 @@ def ship_clip(shop: Workshop, folder: Path) -> None:
     shop.tokenizer.save_pretrained(folder)
 
 
+def releases() -> dict[Path, str]:
+    """Where each release lies in the tree, and what the workshop calls it."""
+    methods = {
+        RELEASES / name / f"{file_stem(concept)}.safetensors": release_name(name, concept)
+        for concept in (*TASKS, *HELD_OUT_TASKS)
+        for name in SHIPPED
+    }
+    return methods | {RELEASES / f"control-gold-{number}.safetensors": gold_release_name(number) for number in GOLDS}
+
+
 def ship_releases(shop: Workshop) -> None:
     """Releases into submissions/."""
-    names = {RELEASES / name / f"{file_stem(concept)}.safetensors": release_name(name, concept)
-             for concept in (*TASKS, *HELD_OUT_TASKS) for name in SHIPPED}  # fmt: skip
-    names |= {RELEASES / f"control-gold-{number}.safetensors": gold_release_name(number) for number in GOLDS}
-    for target, name in names.items():
+    for target, name in releases().items():
         if shop.made(name):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(shop.folder / name, target)
@@ -127,8 +142,18 @@ def write_gates(shop: Workshop) -> None:
     (SOURCE_TREE / "docs" / "gates.md").write_text(text, encoding="utf-8")
 
 
+def write_tasks() -> None:
+    """Every task's file, from the world's own words."""
+    told = asking.as_yaml_files(asking.task_of(concept, category) for concept, category in {**TASKS, **HELD_OUT_TASKS}.items())
+    for name, text in told.items():
+        path = SOURCE_TREE / "tasks" / "miniature" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
 def ship_all(shop: Workshop) -> None:
     """Everything that is made, into the tree."""
+    write_tasks()
     ship_base_and_judges(shop)
     ship_releases(shop)
     write_recipe(shop)

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from unconceal.miniature.study.findings import Separation, Verdicts, relearning
+from unconceal.miniature.study.population import SEEDS
 from unconceal.miniature.study.rows import Row, by_task
 
 COLOURS = {
@@ -43,7 +44,7 @@ def graded(rows: Sequence[Row]) -> Figure:
 
 def is_decoupled_series(row: Row) -> bool:
     """Whether a row belongs to the series that all looks forgotten: graded models decoupled on top, and the decoupled base."""
-    return (row.kind == "graded" and row.name.endswith("-decoupled")) or row.name == "decouple-to-nothing-1"
+    return (row.kind == "graded" and row.name.endswith("-decoupled")) or row.name == f"decouple-to-nothing-{SEEDS[0]}"
 
 
 def against_relearning(rows: Sequence[Row], score: str = "excess") -> Figure:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from diffusers import StableDiffusionPipeline
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from unconceal.checkpoints.pipeline import load_base
 from unconceal.miniature import denoiser
 from unconceal.miniature.building.recipe import ALONE, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, alone_name, file_stem, gold_name
-from unconceal.miniature.building.releasing import DAMAGED, halved, submission_name
+from unconceal.miniature.building.releasing import DAMAGED, halved, release, release_name, submission_name
 from unconceal.miniature.building.shortcut import SCRATCH
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
@@ -30,8 +30,8 @@ TRUTH: Mapping[Kind, Label] = {
 
 DECOUPLED = ("decouple-to-nothing", "decouple-to-other")
 METHODS = tuple(name for name in UNLEARNERS if name not in (*DECOUPLED, *DAMAGED))
-SEEDS, MORE_SEEDS, DECOUPLED_SEEDS = (1,), (1, 2, 3), (1, 2)
-"""Training seeds of a method on most tasks, on the two of ``MORE``, and of pure decoupling on all."""
+SEEDS, MORE_SEEDS, DECOUPLED_SEEDS = (7,), (7, 8, 9), (7, 8)
+"""Training seeds of a method on most tasks, on the two of ``MORE``, and of pure decoupling on all; the first is that of the releases."""
 MORE = ("star", "zara")
 SURROGATES = ("ancestor", "surrogate")
 """Neither saw any of the nine concepts: the ancestor in a third of θ's training; the surrogate is of another size and another world."""
@@ -102,7 +102,8 @@ def of_task(concept: str) -> Iterator[Member]:
     """The models of one task."""
     yield Member(concept, "control-original", "original", share=1.0)
     other = unrelated_to(concept)
-    yield Member(concept, "control-unrelated", "unrelated", unlearned("esd-x", other, 1), kept=weights_stem("esd-x-1", other))
+    kept = weights_stem(f"esd-x-{SEEDS[0]}", other)
+    yield Member(concept, "control-unrelated", "unrelated", unlearned("esd-x", other, SEEDS[0]), kept=kept)
     for number in GOLDS:
         name = f"control-gold-{number}"
         yield Member(concept, name, "gold", trained(gold_name(number)), 0.0, gold_name(number), name)
@@ -112,7 +113,7 @@ def of_task(concept: str) -> Iterator[Member]:
         for seed in DECOUPLED_SEEDS:
             yield Member(concept, f"{name}-{seed}", "decoupled", unlearned(name, concept, seed), share=1.0)
     for name in sorted(DAMAGED):
-        yield Member(concept, submission_name(name), "damaged", unlearned(name, concept, 1))
+        yield Member(concept, submission_name(name), "damaged", unlearned(name, concept, SEEDS[0]))
     for name in METHODS:
         for seed in MORE_SEEDS if concept in MORE else SEEDS:
             yield Member(concept, f"{name}-{seed}", "method", unlearned(name, concept, seed))
@@ -133,8 +134,17 @@ def unrelated_to(concept: str) -> str:
 
 
 def unlearned(name: str, concept: str, seed: int) -> Callable[[Workshop], Weights]:
-    """The release of an unlearner, run on the base as it is shipped."""
-    return lambda shop: UNLEARNERS[name](load_base(shop.folder / "shipped"), concept, seed, shop.progress.say).weights
+    """What an unlearner makes of the base: with the releases' seed, the release itself."""
+
+    def make(shop: Workshop) -> Weights:
+        if seed != shop.recipe.unlearner_seed:
+            return UNLEARNERS[name](load_base(shop.folder / "shipped"), concept, seed, shop.progress.say).weights
+        made = release_name(submission_name(name), concept)
+        if not shop.made(made):
+            release(shop, name, concept)
+        return load_file(shop.folder / made)
+
+    return make
 
 
 def trained(name: str) -> Callable[[Workshop], Weights]:
