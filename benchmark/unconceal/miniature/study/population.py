@@ -57,6 +57,8 @@ class Member:
     """The build's training that it is made of."""
     kept: str = ""
     """What its weights are called where several members share them."""
+    seed: int = 0
+    """Training seed where there are several."""
 
     @property
     def category(self) -> Category:
@@ -93,9 +95,9 @@ def weights_stem(name: str, concept: str) -> str:
 
 
 def members() -> list[Member]:
-    """Every model on every task: golds first, then what is known, then what is not."""
+    """Every model on every task: golds first, then what is known, then what is not; further training seeds last of their kind."""
     every = [member for concept in (*TASKS, *HELD_OUT_TASKS) for member in of_task(concept)]
-    return sorted(every, key=lambda member: ORDER.index(member.kind))
+    return sorted(every, key=lambda member: (ORDER.index(member.kind), member.seed))
 
 
 def of_task(concept: str) -> Iterator[Member]:
@@ -111,12 +113,12 @@ def of_task(concept: str) -> Iterator[Member]:
         yield Member(concept, "gold-alone", "alone", trained(alone_name(concept)), 0.0, alone_name(concept))
     for name in DECOUPLED:
         for seed in DECOUPLED_SEEDS:
-            yield Member(concept, f"{name}-{seed}", "decoupled", unlearned(name, concept, seed), share=1.0)
+            yield Member(concept, f"{name}-{seed}", "decoupled", unlearned(name, concept, seed), share=1.0, seed=seed)
     for name in sorted(DAMAGED):
         yield Member(concept, submission_name(name), "damaged", unlearned(name, concept, SEEDS[0]))
     for name in METHODS:
         for seed in MORE_SEEDS if concept in MORE else SEEDS:
-            yield Member(concept, f"{name}-{seed}", "method", unlearned(name, concept, seed))
+            yield Member(concept, f"{name}-{seed}", "method", unlearned(name, concept, seed), seed=seed)
     if any(concept in shares for shares in GRADED):
         yield Member(concept, f"graded-0-{ABOVE}", "graded", decoupled(gold_name(1), concept), 0.0, gold_name(1))
         for number, shares in enumerate(GRADED, 1):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
 
 from unconceal.evaluation import measure
 from unconceal.evaluation.measure import Pictures
+from unconceal.files import write_atomically
 from unconceal.generate.worker import Worker, rows_of
 from unconceal.miniature.captions import wordings
 from unconceal.miniature.classifiers import recognise
 from unconceal.miniature.study import newcomers
 from unconceal.miniature.study.population import Member, make_weights
-from unconceal.miniature.study.relearning import relative_area, relearn
+from unconceal.miniature.study.relearning import Learning, relative_area, relearn
 from unconceal.miniature.study.rows import plain
-from unconceal.miniature.study.subject import Study
+from unconceal.miniature.study.subject import Study, Subject
+from unconceal.specs.digests import canonical_digest
 
 
 def presence(study: Study, member: Member) -> Mapping[str, object]:
@@ -62,13 +66,24 @@ def scores(study: Study, member: Member) -> Mapping[str, object]:
 
 def relearning(study: Study, member: Member) -> Mapping[str, object]:
     """How fast the concept is learnt, and how fast something new."""
-    pipe = study.subject(member).unlearned.pipe
-    wanted = (member.concept, newcomers.NEWCOMERS[member.category])
-    concept, newcomer = (relearn(pipe, name, study.seen, study.recipe, study.shop.progress.say) for name in wanted)
+    subject = study.subject(member)
+    concept, newcomer = (learning(study, subject, name) for name in (member.concept, newcomers.NEWCOMERS[member.category]))
     return {
         "relearning": relative_area(concept, newcomer), "learnt": (concept.area, newcomer.area),
         "rates": plain((concept.rates, newcomer.rates)),
     }  # fmt: skip
+
+
+def learning(study: Study, subject: Subject, concept: str) -> Learning:
+    """A model's learning curve, kept: models that serve several tasks learn a newcomer once."""
+    under = canonical_digest([subject.digest, concept, asdict(study.recipe)])
+    place = study.folder / "learning" / f"{under}.json"
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        learnt = relearn(subject.unlearned.pipe, concept, study.seen, study.recipe, study.shop.progress.say)
+        write_atomically(place, json.dumps(learnt).encode())
+    steps, rates, minutes = json.loads(place.read_text())
+    return Learning(tuple(steps), tuple(rates), minutes)
 
 
 class Stage(NamedTuple):
