@@ -12,7 +12,7 @@ from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 
 from pipelines import tiny_pipeline
-from unconceal.diffusion.model import Model
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 
 STEPS, GUIDANCE = 6, 5.0
 
@@ -42,8 +42,8 @@ def trio(folder: Path) -> dict[str, StableDiffusionPipeline]:
     return {"original": original} | {part: exchanged(original, other, part) for part in ("unet", "text_encoder", "decoder")}
 
 
-def model(pipe: StableDiffusionPipeline) -> Model:
-    return Model(pipe, STEPS, GUIDANCE)
+def model(pipe: StableDiffusionPipeline) -> StableDiffusion:
+    return StableDiffusion(pipe, STEPS, GUIDANCE)
 
 
 def plain(pipe: StableDiffusionPipeline, **changes: Any) -> StableDiffusionPipeline:

@@ -14,9 +14,9 @@ from torch.nn import functional
 from pipelines import tiny_pipeline
 from unconceal.checkpoints.low_rank import LowRank
 from unconceal.checkpoints.release import Membrane
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import hand_over, run_original
 from unconceal.diffusion.membrane import strengths
-from unconceal.diffusion.model import Model
 
 STEPS, GUIDANCE, SCALE = 4, 3.0, 2.0
 ERASED = ("star", "five-pointed figure")
@@ -94,14 +94,14 @@ def slowly(pipe: Any, prompt: str, seed: int) -> torch.Tensor:
 
 
 def test_a_prompt_that_names_the_concept_meets_the_whole_network(pipe: StableDiffusionPipeline, membrane: Membrane) -> None:
-    found = strengths(membrane, pipe, PROMPTS, Model(pipe, STEPS, GUIDANCE).words)
+    found = strengths(membrane, pipe, PROMPTS, StableDiffusion(pipe, STEPS, GUIDANCE).words)
     assert found[0] == 1 and 0 < found[1] < 1
     assert torch.allclose(found, torch.tensor([alike(pipe, prompt) ** 2 for prompt in PROMPTS]), atol=1e-5)
 
 
 def test_each_row_meets_its_own_strength(pipe: StableDiffusionPipeline, membrane: Membrane) -> None:
     """Both arms of a batch against one prompt at a time."""
-    original, unlearned = Model(pipe, STEPS, GUIDANCE), Model(pipe, STEPS, GUIDANCE, membrane)
+    original, unlearned = StableDiffusion(pipe, STEPS, GUIDANCE), StableDiffusion(pipe, STEPS, GUIDANCE, membrane)
     seeds = (1, 2, 3)
     start = run_original(original, PROMPTS, seeds, (0,)).latents
     finished, _ = hand_over(unlearned, PROMPTS, start, ("prompt", "empty"))

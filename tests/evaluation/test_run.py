@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from evaluation.tiny import tiny_root
-from unconceal.diffusion.model import Model
+from unconceal.diffusion.families import FAMILIES
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.evaluation.run import Evaluation, check_schedule, run
 from unconceal.evaluation.strip import strip_path
@@ -134,10 +135,11 @@ def test_a_base_on_another_schedule_is_refused(evaluation: Evaluation) -> None:
     """Trailing spacing moves every timestep, and with it the noise level of every ψ."""
     base = evaluation.instruments.base
     sampler = evaluation.suite.sampler
-    check_schedule(Model(base, sampler.steps, sampler.guidance), sampler)
+    planned = FAMILIES["stable-diffusion"].levels(sampler)
+    check_schedule(StableDiffusion(base, sampler.steps, sampler.guidance), planned)
     base.scheduler.register_to_config(timestep_spacing="trailing")
     try:
         with pytest.raises(CheckFailed, match="another noise level"):
-            check_schedule(Model(base, sampler.steps, sampler.guidance), sampler)
+            check_schedule(StableDiffusion(base, sampler.steps, sampler.guidance), planned)
     finally:
         base.scheduler.register_to_config(timestep_spacing="leading")

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from diffusion.families.tiny import SHIFT, SIZE, TINY
 from pipelines import tiny_pipeline
 from unconceal.judges import extractors
 from unconceal.judges.concept import ConceptJudge, fit_head, judge_features
@@ -15,18 +16,27 @@ from unconceal.miniature import contrastive
 from unconceal.miniature.pictures import render
 from unconceal.paths import DataRoot
 from unconceal.specs.digests import file_digest, path_digest
+from unconceal.specs.suite import FamilyName
 
 CONCEPTS = ("circle", "ring", "square", "triangle", "diamond", "cross", "heart", "leaf", "house", "fish", "drop", "dome")
 
 
-def suite_yaml(parts: dict[str, tuple[str, str]]) -> str:
+SAMPLERS: dict[FamilyName, str] = {
+    "stable-diffusion": "{scheduler: ddim, steps: 4, guidance: 5}",
+    "stable-diffusion-xl": "{scheduler: ddim, steps: 4, guidance: 5}",
+    "flux": f"{{scheduler: flow-euler, steps: 4, guidance: 3.5, shift: {SHIFT:g}, size: {SIZE}}}",
+}
+
+
+def suite_yaml(parts: dict[str, tuple[str, str]], family: FamilyName = "stable-diffusion") -> str:
     pinned = {name: f"{{path: {path}, digest: '{digest}'}}" for name, (path, digest) in parts.items()}
     return f"""\
 name: tiny
 version: 1
 title: A suite of random weights
+family: {family}
 base: {pinned["base"]}
-sampler: {{scheduler: ddim, steps: 4, guidance: 5}}
+sampler: {SAMPLERS[family]}
 tiers:
   lite:
     psi: [0, 0.25, 0.55, 1]
@@ -65,10 +75,11 @@ def submission_yaml(name: str, original: bool = False) -> str:
     return f"name: {name}\nsuite: tiny\ntitle: {name}\ndescription: Random weights.\ncheckpoints:\n  object/star:\n    {checkpoint}\n"
 
 
-def tiny_root(folder: Path) -> DataRoot:
+def tiny_root(folder: Path, family: FamilyName = "stable-diffusion") -> DataRoot:
     """Tasks, submissions and models of random weights under ``folder``; its own store."""
     models = folder / "models"
-    pipe = tiny_pipeline(models / "base")
+    make = tiny_pipeline if family == "stable-diffusion" else TINY[family]
+    pipe = make(models / "base", 0)
     extractor = make_extractor(models / "resnet18.safetensors")
     make_judge(extractor, models)
     torch.manual_seed(0)
@@ -76,11 +87,12 @@ def tiny_root(folder: Path) -> DataRoot:
     pipe.tokenizer.save_pretrained(models / "clip")
     names = ("esd-x", "control-gold-1", "control-gold-2")
     for seed, name in enumerate(names):
-        other = tiny_pipeline(folder / "other", seed=seed + 1)
-        save_file({f"unet.{key}": value.contiguous() for key, value in other.unet.state_dict().items()}, models / f"{name}.safetensors")
+        other, part = make(folder / "other", seed + 1), "transformer" if family == "flux" else "unet"
+        weights = getattr(other, part).state_dict()
+        save_file({f"{part}.{key}": value.contiguous() for key, value in weights.items()}, models / f"{name}.safetensors")
     paths = {"base": "models/base", "judge": "models/judge", "resnet18": "models/resnet18.safetensors", "clip": "models/clip"}
     files = {
-        "tasks/tiny/suite.yaml": suite_yaml({name: (path, path_digest(folder / path)) for name, path in paths.items()}),
+        "tasks/tiny/suite.yaml": suite_yaml({name: (path, path_digest(folder / path)) for name, path in paths.items()}, family),
         "tasks/tiny/object/star.yaml": task_yaml(),
         "submissions/tiny/control-original.yaml": submission_yaml("control-original", original=True),
         **{f"submissions/tiny/{name}.yaml": submission_yaml(name) for name in names},

@@ -9,6 +9,7 @@ import torch
 
 from diffusion.pairs import trio
 from generate.small import plan
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import hand_over, run_original
 from unconceal.diffusion.model import Model
 from unconceal.generate.identity import Shard
@@ -27,7 +28,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     # Fixtures of a module come before the one that sets the threads, and another number of threads is another layout.
     torch.set_num_threads(1)
     pipes = trio(tmp_path_factory.mktemp("pair"))
-    return Pair(Model(pipes["original"], 4, 5.0), Model(pipes["unet"], 4, 5.0))
+    return Pair(StableDiffusion(pipes["original"], 4, 5.0), StableDiffusion(pipes["unet"], 4, 5.0))
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,7 @@ def test_time_is_noted_once(pair: Pair, tmp_path: Path, monkeypatch: pytest.Monk
 def test_latents_in_another_precision_survive_the_store(pair: Pair, tmp_path: Path) -> None:
     """They are kept as float32, which holds every bfloat16."""
     trajectory = plan().retain.trajectories[0]
-    low = Model(pair.original.pipe, 4, 5.0)
+    low = StableDiffusion(pair.original.pipe, 4, 5.0)
     told = Worker(Store(tmp_path), low, low).trajectory(trajectory)
     assert all(value.dtype == np.float32 for name, value in told.items() if name.startswith("latents"))
     values = torch.randn(1000).bfloat16()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -145,8 +146,10 @@ def _sharing(pipe: Pipeline, changed: dict[str, nn.Module]) -> Pipeline:
     base: Any = pipe
     scheduler = type(base.scheduler).from_config(base.scheduler.config)
     parts = {**base.components, **changed, "scheduler": scheduler}
+    settings = {name: base.config[name] for name in inspect.signature(type(base)).parameters if name not in parts and name in base.config}
     if "safety_checker" in parts:
-        parts |= {"safety_checker": None, "requires_safety_checker": False}
-    new: Pipeline = type(base)(**parts)
+        parts |= {"safety_checker": None}
+        settings |= {"requires_safety_checker": False}
+    new: Pipeline = type(base)(**parts, **settings)
     new.set_progress_bar_config(disable=True)
     return new

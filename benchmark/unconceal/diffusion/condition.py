@@ -1,9 +1,9 @@
-"""What the UNet is told, row by row."""
+"""What the denoiser is told, row by row."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
@@ -11,31 +11,50 @@ import torch
 
 @dataclass(frozen=True)
 class Condition:
-    """``words`` (n, tokens, width): text embeddings. ``strength`` (n,): how strongly a membrane acts; None: there is none."""
+    """What n rows are told; None: the family has no such thing.
+
+    ``words`` (n, tokens, width): text embeddings. ``strength`` (n,): how strongly a membrane acts. ``pooled`` (n, width): the summary
+    of a prompt. ``guidance`` (n,): the scale that a guidance-distilled model is told.
+    """
 
     words: torch.Tensor
     strength: torch.Tensor | None = None
+    pooled: torch.Tensor | None = None
+    guidance: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.words)
 
     def repeat(self, times: int) -> Condition:
         """All rows, ``times`` times over."""
-        return Condition(self.words.repeat(times, 1, 1), None if self.strength is None else self.strength.repeat(times))
+        return self._each(lambda part: part.repeat(times, *[1] * (part.ndim - 1)))
 
     def split(self, rows: int) -> list[Condition]:
         """Groups of at most ``rows``."""
-        groups = torch.split(self.words, rows)
-        strengths = [None] * len(groups) if self.strength is None else list(torch.split(self.strength, rows))
-        return [Condition(words, strength) for words, strength in zip(groups, strengths, strict=True)]
+
+        def group(start: int) -> Condition:
+            return self._each(lambda part: part[start : start + rows])
+
+        return [group(start) for start in range(0, len(self), rows)]
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Condition:
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Condition(**{name: change(part) for name, part in parts.items() if part is not None})
 
 
 def joined(conditions: Sequence[Condition]) -> Condition:
-    """The rows of all, one after the other; either all or none have a strength."""
-    strengths = [condition.strength for condition in conditions if condition.strength is not None]
-    return Condition(torch.cat([condition.words for condition in conditions]), torch.cat(strengths) if strengths else None)
+    """The rows of all, one after the other; what one is told, all are."""
+    named = [field.name for field in fields(Condition) if getattr(conditions[0], field.name) is not None]
+    return Condition(**{name: torch.cat([getattr(condition, name) for condition in conditions]) for name in named})
 
 
 class Told(NamedTuple):
-    """What n prompts tell a model: the ``prompt``, what guidance subtracts for it (``negative``), and no prompt at all (``empty``)."""
+    """What n prompts tell a model.
+
+    ``prompt``; ``negative``: what guidance subtracts for it (None: guidance is distilled into the model, and one row is enough);
+    ``empty``: no prompt at all.
+    """
 
     prompt: Condition
-    negative: Condition
+    negative: Condition | None
     empty: Condition

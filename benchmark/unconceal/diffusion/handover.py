@@ -25,19 +25,21 @@ Branch = tuple[Arm, int]
 class Trajectory:
     """θ's run for n images.
 
-    ``latents[k]`` (n, c, h, w): after k of its steps (k = 0: the initial noise; k = steps: the finished λO).
+    ``latents[k]`` (n, …): after k of its steps (k = 0: the initial noise; k = steps: the finished λO).
     ``clean[k]``, k ≥ 1: x̂0(ψ), θ's guided clean-image prediction at step k − 1, the last it ran. A picture for reports.
     """
 
     latents: dict[int, torch.Tensor]
     clean: dict[int, torch.Tensor]
     evaluations: int
-    """Rows that went through the UNet."""
+    """Rows that went through the denoiser."""
 
 
 def guided(model: Model, latents: torch.Tensor, t: torch.Tensor, told: Told, batch: int) -> torch.Tensor:
-    """ε with classifier-free guidance: ε(∅) + w · (ε(c) − ε(∅))."""
-    both = model.epsilon(torch.cat([latents, latents]), t, joined([told.negative, told.prompt]), batch)
+    """The prediction with classifier-free guidance, p(∅) + w · (p(c) − p(∅)), or that of a model that has its guidance built in."""
+    if told.negative is None:
+        return model.predict(latents, t, told.prompt, batch)
+    both = model.predict(torch.cat([latents, latents]), t, joined([told.negative, told.prompt]), batch)
     unconditional, conditional = both.chunk(2)
     return unconditional + model.guidance * (conditional - unconditional)
 
@@ -51,11 +53,10 @@ def run_original(model: Model, prompts: Sequence[str], seeds: Sequence[int], kee
     latents, clean = {0: x}, {}
     last = max(keep)
     for i, t in enumerate(scheduler.timesteps[:last]):
-        step = scheduler.step(guided(model, x, t, told, batch), t, x)
-        x = step.prev_sample
+        x, x0 = model.step(scheduler, guided(model, x, t, told, batch), t, x)
         if i + 1 in keep:
-            latents[i + 1], clean[i + 1] = x, step.pred_original_sample
-    return Trajectory({k: latents[k] for k in sorted(set(keep))}, clean, 2 * last * len(prompts))
+            latents[i + 1], clean[i + 1] = x, x0
+    return Trajectory({k: latents[k] for k in sorted(set(keep))}, clean, rows_of(told) * last)
 
 
 @torch.inference_mode()
@@ -64,7 +65,7 @@ def hand_over(
 ) -> tuple[dict[Branch, torch.Tensor], int]:
     """θ* finishes every branch: each arm from each ``latents[k]`` (n, c, h, w) on.
 
-    Returns the finished latents per branch and the rows that went through the UNet. k = steps is left as it is.
+    Returns the finished latents per branch and the rows that went through the denoiser. k = steps is left as it is.
     """
     scheduler = model.scheduler()
     told = model.embed(prompts)
@@ -78,21 +79,29 @@ def hand_over(
         branches = sorted(running, key=lambda branch: branch[0] == "empty")
         guided_rows = sum(n for arm, _ in branches if arm == "prompt")
         x = torch.cat([running[branch] for branch in branches])
-        eps = both_arms(model, x, t, told, guided_rows, batch)
-        evaluations += len(x) + guided_rows
-        x = scheduler.step(eps, t, x).prev_sample
-        running = dict(zip(branches, x.split(n), strict=True))
+        predicted = both_arms(model, x, t, told, guided_rows, batch)
+        evaluations += len(x) + (guided_rows if told.negative is not None else 0)
+        x = model.step(scheduler, predicted, t, x).following
+        running = dict(zip(branches, torch.split(x, n), strict=True))
     running |= {(arm, k): value for k, value in latents.items() if k >= model.steps for arm in arms}
     return running, evaluations
 
 
+def rows_of(told: Told) -> int:
+    """Rows that one guided step takes."""
+    return len(told.prompt) * (1 if told.negative is None else 2)
+
+
 def both_arms(model: Model, x: torch.Tensor, t: torch.Tensor, told: Told, guided_rows: int, batch: int) -> torch.Tensor:
-    """ε of all rows in one sweep: the first ``guided_rows`` with prompt and guidance, the rest with the empty prompt alone."""
-    n = len(told.prompt.words)
+    """Predictions of all rows in one sweep: the first ``guided_rows`` with prompt and guidance, the rest with the empty prompt alone."""
+    n = len(told.prompt)
     guided_times, empty_times = guided_rows // n, (len(x) - guided_rows) // n
+    if told.negative is None:
+        alone = [(told.prompt, guided_times), (told.empty, empty_times)]
+        return model.predict(x, t, joined([part.repeat(times) for part, times in alone if times]), batch)
     parts = [(told.negative, guided_times), (told.empty, empty_times), (told.prompt, guided_times)]
     condition = joined([part.repeat(times) for part, times in parts if times])
-    eps = model.epsilon(torch.cat([x, x[:guided_rows]]), t, condition, batch)
-    unconditional, conditional = eps[: len(x)], eps[len(x) :]
+    predicted = model.predict(torch.cat([x, x[:guided_rows]]), t, condition, batch)
+    unconditional, conditional = predicted[: len(x)], predicted[len(x) :]
     steered = unconditional[:guided_rows] + model.guidance * (conditional - unconditional[:guided_rows])
     return torch.cat([steered, unconditional[guided_rows:]])

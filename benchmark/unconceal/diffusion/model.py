@@ -1,95 +1,128 @@
-"""A Stable Diffusion pipeline as the handover sampler sees it: words to embeddings, latents to ε, latents to pictures."""
+"""What the handover sampler asks of a model of any family: words to conditions, latents to predictions, latents to pictures."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, StableDiffusionPipeline
 from numpy.typing import NDArray
 
 from unconceal.checkpoints.release import Membrane
 from unconceal.diffusion.condition import Condition, Told
-from unconceal.diffusion.membrane import acting, strengths
 from unconceal.errors import CheckFailed
 
 LATENT_TOLERANCE = 0.05
 """Mean difference per pixel, on a scale of 0 to 1, up to which two VAE decoders count as one latent space."""
 
 
-@dataclass(frozen=True)
-class Model:
-    """θ or θ*: one pipeline, a deterministic DDIM schedule (η = 0) of ``steps`` steps, and its guidance."""
+class Step(NamedTuple):
+    """One step of the solver: the next latents, and the clean latents x̂0 that the prediction amounts to."""
 
-    pipe: StableDiffusionPipeline
+    following: torch.Tensor
+    clean: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Model(ABC):
+    """θ or θ*: one pipeline, a deterministic single-step solver of ``steps`` steps, and its guidance.
+
+    Families (:mod:`unconceal.diffusion.families`) say how their denoiser is called; everything else is here once.
+    """
+
+    pipe: Any
     steps: int
     guidance: float
     membrane: Membrane | None = None
-    """A network that acts beside the UNet, as strongly as the prompt asks for."""
+    """A network that acts beside the denoiser, as strongly as the prompt asks for."""
+    size: int | None = None
+    """Pixels on a side; None: as the pipeline was made for."""
+
+    part: ClassVar[str] = "unet"
+    """The pipeline's component that denoises."""
+    hears_membranes: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.membrane is not None and not self.hears_membranes:
+            value, remedy = f"an SPM network on a {type(self.pipe).__name__}", "submit it to a suite of Stable Diffusion 1.x or 2.x"
+            raise CheckFailed(value, "cannot be weighed: it looks at prompts through one text encoder", remedy)
+
+    @property
+    def denoiser(self) -> Any:
+        return getattr(self.pipe, self.part)
 
     @property
     def device(self) -> torch.device:
-        return torch.device(self.pipe.unet.device)
+        return torch.device(self.denoiser.device)
 
     @property
     def dtype(self) -> torch.dtype:
-        dtype: torch.dtype = self.pipe.unet.dtype
+        dtype: torch.dtype = self.denoiser.dtype
         return dtype
 
-    def scheduler(self) -> DDIMScheduler:
-        """A fresh single-step solver over this pipeline's noise schedule."""
-        made: DDIMScheduler = DDIMScheduler.from_config(self.pipe.scheduler.config)
-        made.set_timesteps(self.steps, device=self.device)
-        return made
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """Of the latents."""
 
-    @torch.inference_mode()
+    @abstractmethod
+    def scheduler(self) -> Any:
+        """A fresh single-step solver over this pipeline's noise schedule, its timesteps set."""
+
+    def levels(self) -> tuple[float, ...]:
+        """Where the solver's steps stand on the noise schedule, descending: its timesteps."""
+        return tuple(float(t) for t in self.scheduler().timesteps)
+
+    @abstractmethod
     def embed(self, prompts: Sequence[str]) -> Told:
-        """What n prompts tell this model, by its own text encoder."""
-        words, empty = self.pipe.encode_prompt(list(prompts), self.device, 1, True, negative_prompt=[""] * len(prompts))
-        if self.membrane is None:
-            return Told(Condition(words), Condition(empty), Condition(empty))
-        strength, without = (strengths(self.membrane, self.pipe, texts, self.words) for texts in (prompts, [""] * len(prompts)))
-        return Told(Condition(words, strength), Condition(empty, strength), Condition(empty, without))
+        """What n prompts tell this model, by its own text encoders."""
 
-    @torch.inference_mode()
-    def words(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Embeddings of the prompts, (n, tokens, width)."""
-        embedded: torch.Tensor = self.pipe.encode_prompt(list(prompts), self.device, 1, False)[0]
-        return embedded
-
+    @abstractmethod
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
-        """Initial latents (n, c, h, w), one processor generator per seed, so that they do not depend on the batch."""
-        size = self.pipe.unet.config.sample_size
-        shape = (1, self.pipe.unet.config.in_channels, size, size)
-        drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        scaled: torch.Tensor = torch.cat(drawn) * self.scheduler().init_noise_sigma
-        return scaled.to(self.device, self.dtype)
+        """Initial latents (n, …), one processor generator per seed, so that they do not depend on the batch."""
+
+    @abstractmethod
+    def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition) -> torch.Tensor:
+        """The denoiser's prediction (ε, v or a velocity) for rows of (latents, condition) at one timestep."""
+
+    @abstractmethod
+    def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> Step:
+        """One step of the solver from what the denoiser predicts."""
 
     @torch.inference_mode()
-    def epsilon(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition, batch: int) -> torch.Tensor:
-        """The UNet's prediction for rows of (latents, condition) at one timestep, at most ``batch`` rows a call."""
+    def predict(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition, batch: int) -> torch.Tensor:
+        """:meth:`call` for any number of rows, at most ``batch`` of them at once."""
         rows = zip(torch.split(latents, batch), condition.split(batch), strict=True)
-        return torch.cat([self._epsilon(x, timestep, told) for x, told in rows])
+        return torch.cat([self.call(x, timestep, told) for x, told in rows])
 
-    def _epsilon(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition) -> torch.Tensor:
-        with acting(self.membrane, self.pipe.unet, condition.strength):
-            predicted: torch.Tensor = self.pipe.unet(latents, timestep, encoder_hidden_states=condition.words, return_dict=False)[0]
-        return predicted
+    def plain(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents as the VAE sees them, (n, c, h, w), scaled."""
+        return latents
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor, batch: int = 32) -> NDArray[np.uint8]:
         """Pictures uint8 (n, height, width, 3) of clean latents."""
         vae = self.pipe.vae
-        blocks = [vae.decode(part / vae.config.scaling_factor, return_dict=False)[0] for part in torch.split(latents, batch)]
+        blocks = [vae.decode(self.unscaled(part), return_dict=False)[0] for part in torch.split(self.plain(latents), batch)]
         pixels = torch.cat(blocks).float().div(2).add(0.5).clamp(0, 1).mul(255).round()
         return pixels.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy()
+
+    def unscaled(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents as the VAE's decoder takes them."""
+        unscaled: torch.Tensor = latents / self.pipe.vae.config.scaling_factor
+        return unscaled
+
+    def drawn(self, shape: Sequence[int], seeds: Sequence[int]) -> torch.Tensor:
+        """Standard normal (n, *shape), float32 on the processor."""
+        return torch.stack([torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
 def check_latent_space(original: Model, unlearned: Model, latents: torch.Tensor) -> None:
     """Refuse a θ* whose VAE decoder does not draw θ's latents as θ's own decoder does."""
-    if original.pipe.unet.config.in_channels != unlearned.pipe.unet.config.in_channels:
+    if original.channels != unlearned.channels:
         apart = 1.0
     else:
         pair = [model.decode(latents).astype(np.float32) / 255 for model in (original, unlearned)]

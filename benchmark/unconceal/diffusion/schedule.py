@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+ROUNDING = 1e-9
+"""So that σ = .7 is not above 1 − .3 for the last bit."""
 
-def handover_step(psi: float, timesteps: Sequence[int], train_steps: int = 1000) -> int:
+
+def handover_step(psi: float, timesteps: Sequence[float], train_steps: int = 1000) -> int:
     """k(ψ): how many steps θ runs, in [0, len(timesteps)].
 
     The cut is by noise level: θ runs every ``t >= round(train_steps · (1 − ψ))``, and every step at ψ = 1.
@@ -19,9 +22,30 @@ def handover_step(psi: float, timesteps: Sequence[int], train_steps: int = 1000)
     return sum(t >= cut for t in timesteps)
 
 
-def handover_steps(grid: Sequence[float], timesteps: Sequence[int], train_steps: int = 1000) -> dict[float, int]:
+def handover_steps(grid: Sequence[float], timesteps: Sequence[float], train_steps: int = 1000) -> dict[float, int]:
     """k(ψ) of every ψ of a grid; ratios with equal k are one cell."""
     return {psi: handover_step(psi, timesteps, train_steps) for psi in grid}
+
+
+def flow_sigmas(steps: int, shift: float = 1.0) -> tuple[float, ...]:
+    """The descending σ of a flow-matching Euler sampler: from 1 to 1 / steps, each shifted to s·σ / (1 + (s − 1)·σ).
+
+    ``shift``: s. A dynamic shift μ, as FLUX.1-dev has it, is s = exp(μ).
+    """
+    even = ((steps - i) / steps for i in range(steps))
+    return tuple(shift * sigma / (1 + (shift - 1) * sigma) for sigma in even)
+
+
+def handover_step_by_sigma(psi: float, sigmas: Sequence[float]) -> int:
+    """k(ψ) of flow matching: θ runs every ``σ > 1 − ψ``, and every step at ψ = 1."""
+    if not 0 <= psi <= 1:
+        raise ValueError(f"ψ = {psi} lies outside [0, 1]")
+    return len(sigmas) if psi == 1 else sum(sigma > 1 - psi + ROUNDING for sigma in sigmas)
+
+
+def handover_steps_by_sigma(grid: Sequence[float], sigmas: Sequence[float], train_steps: int = 1000) -> dict[float, int]:
+    """k(ψ) of every ψ of a grid; σ knows no N_train."""
+    return {psi: handover_step_by_sigma(psi, sigmas) for psi in grid}
 
 
 def ddim_timesteps(steps: int, train_steps: int = 1000, offset: int = 1) -> tuple[int, ...]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline
 
 from unconceal.checkpoints.pipeline import load_base
+from unconceal.diffusion.families import FAMILIES
 from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.judges import clip, extractors
 from unconceal.judges.concept import ConceptJudge
@@ -43,8 +44,9 @@ class Instruments:
     dtype: torch.dtype = torch.float32
 
     @cached_property
-    def base(self) -> StableDiffusionPipeline:
-        return load_base(pinned_path(self.suite.base, self.root), self.device, self.dtype)
+    def base(self) -> Any:
+        kind = FAMILIES[self.suite.family].pipeline
+        return load_base(pinned_path(self.suite.base, self.root), self.device, self.dtype, kind)
 
     def weights(self, name: str) -> Path:
         """An extractor's weights."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from unconceal.checkpoints.apply import Applied, apply
+from unconceal.diffusion.families import FAMILIES, Levels
 from unconceal.diffusion.model import Model, check_latent_space
-from unconceal.diffusion.schedule import ddim_timesteps
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.evaluation import measure, provenance
 from unconceal.evaluation.instruments import Instruments
@@ -29,10 +29,11 @@ from unconceal.progress import Progress, Silent
 from unconceal.specs.reading import load_submission, load_suite, load_task
 from unconceal.specs.record import CheckpointRecord, Environment, Record, Timing, Verdict, read_record, record_path, write_record
 from unconceal.specs.submission import Checkpoint, Submission
-from unconceal.specs.suite import Sampler, Suite, Tier, TierName
+from unconceal.specs.suite import Suite, Tier, TierName
 from unconceal.specs.task import Task
 
 PICTURE_BYTES = 64 * 64 * 3
+LEVEL_TOLERANCE = 1e-3
 UNSETTLED = Verdict(label="undetermined", why="not read against golds yet")
 
 
@@ -152,10 +153,10 @@ class Evaluation:
         path = locate(checkpoint, self.root)
         base = self.instruments.base
         pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
-        sampler = self.suite.sampler
-        original = Model(base, sampler.steps, sampler.guidance)
-        unlearned = Model(pipe, sampler.steps, sampler.guidance, applied.membrane)
-        check_schedule(original, sampler)
+        family, sampler = FAMILIES[self.suite.family], self.suite.sampler
+        original = family.load(base, sampler)
+        unlearned = family.load(pipe, sampler, applied.membrane)
+        check_schedule(original, family.levels(sampler))
         if pipe.vae is not base.vae:
             check_latent_space(original, unlearned, original.noise([0, 1]))
         return original, unlearned, applied
@@ -177,13 +178,13 @@ class Evaluation:
         ).sealed()  # fmt: skip
 
 
-def check_schedule(original: Model, sampler: Sampler) -> None:
+def check_schedule(original: Model, planned: Levels) -> None:
     """Refuse a base whose scheduler steps through other noise levels than the plan cuts ψ at."""
-    steps = tuple(int(t) for t in original.scheduler().timesteps)
-    planned = ddim_timesteps(sampler.steps, sampler.train_steps)
-    if steps != planned:
-        value = f"the base's scheduler runs t = {steps[0]}, {steps[1]}, … {steps[-1]}, the suite's plan t = {planned[0]}, … {planned[-1]}"
-        remedy = "give the base a DDIM schedule with leading spacing and offset 1, or the suite its steps"
+    steps = original.levels()
+    if len(steps) != len(planned) or any(abs(one - other) > LEVEL_TOLERANCE for one, other in zip(steps, planned, strict=True)):
+        ours, theirs = (f"{steps[0]:g}, … {steps[-1]:g}" for steps in (steps, planned))
+        value = f"the base's scheduler runs t = {ours}, the suite's plan t = {theirs}"
+        remedy = "give the base a DDIM schedule with leading spacing and offset 1, or the suite its steps or its shift"
         raise CheckFailed(value, "a ratio ψ would name another noise level than its record says", remedy)
 
 

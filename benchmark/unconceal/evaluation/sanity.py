@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from diffusers import StableDiffusionPipeline
+from diffusers import DiffusionPipeline
 from PIL import Image, ImageFilter
 
 from unconceal.checkpoints.apply import Applied
+from unconceal.diffusion.families import FAMILIES
 from unconceal.diffusion.handover import run_original
-from unconceal.diffusion.model import Model
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
@@ -20,11 +20,12 @@ LEAST_SPREAD = 2.0
 
 
 def sanity_picture(
-    suite: Suite, task: Task, base: StableDiffusionPipeline, unlearned: StableDiffusionPipeline, applied: Applied, path: Path
+    suite: Suite, task: Task, base: DiffusionPipeline, unlearned: DiffusionPipeline, applied: Applied, path: Path
 ) -> dict[str, str]:
     """Draw and save θ's picture and θ*'s side by side; says where, and whether θ*'s is blank. Unsafe categories are blurred."""
     sampler, prompt, seed = suite.sampler, task.forget[0].text, suite.seed_starts.evaluation
-    models = [Model(base, sampler.steps, sampler.guidance), Model(unlearned, sampler.steps, sampler.guidance, applied.membrane)]
+    family = FAMILIES[suite.family]
+    models = [family.load(base, sampler), family.load(unlearned, sampler, applied.membrane)]
     drawn = [model.decode(run_original(model, [prompt], [seed], (sampler.steps,)).latents[sampler.steps])[0] for model in models]
     image = Image.fromarray(np.concatenate(drawn, axis=1))
     path.parent.mkdir(parents=True, exist_ok=True)

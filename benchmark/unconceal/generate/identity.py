@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from unconceal.specs.digests import canonical_digest
+from unconceal.specs.suite import FamilyName
 
 GENERATOR_VERSION = 1
 """Raised whenever a change of the sampler's code changes its bytes."""
@@ -28,11 +29,13 @@ class Layout:
 
 @dataclass(frozen=True)
 class Sampling:
-    """The deterministic sampler of a suite."""
+    """The deterministic sampler of a suite. ``shift``, ``size``: left out of the identity where the suite leaves them to the model."""
 
     scheduler: str
     steps: int
     guidance: float
+    shift: float | None = None
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Shard:
 
     base: str
     checkpoint: str | None
-    family: str
+    family: FamilyName
     sampling: Sampling
     handovers: tuple[int, ...]
     arms: tuple[str, ...]
@@ -60,7 +63,8 @@ class Shard:
     layout: Layout
 
     def fields(self) -> dict[str, Any]:
-        return {**asdict(self), "generator": GENERATOR_VERSION}
+        sampling = {name: value for name, value in asdict(self.sampling).items() if value is not None}
+        return {**asdict(self), "sampling": sampling, "generator": GENERATOR_VERSION}
 
     @property
     def digest(self) -> str:

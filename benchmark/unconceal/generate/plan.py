@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unconceal.diffusion.schedule import ddim_timesteps, handover_steps
+from unconceal.diffusion.families import FAMILIES
 from unconceal.generate.identity import Layout, Picture, Sampling, Shard, image_seed
 from unconceal.specs.suite import Suite, Tier
 from unconceal.specs.task import Task
-
-FAMILY = "stable-diffusion"
 
 
 @dataclass(frozen=True)
@@ -48,20 +46,27 @@ class Plan:
         return [shard for block in self.blocks for shard in (*block.trajectories, *block.handovers)]
 
 
+def sampling_of(suite: Suite) -> Sampling:
+    """The suite's sampler as pictures are identified by it."""
+    sampler = suite.sampler
+    shift = sampler.shift if sampler.scheduler == "flow-euler" else None
+    return Sampling(sampler.scheduler, sampler.steps, sampler.guidance, shift, sampler.size)
+
+
 def build_plan(suite: Suite, tier: Tier, task: Task, base_digest: str, checkpoint_digest: str, layout: Layout) -> Plan:
     """The plan of one evaluation; every number comes from the suite."""
-    sampling = Sampling(suite.sampler.scheduler, suite.sampler.steps, suite.sampler.guidance)
-    timesteps = ddim_timesteps(suite.sampler.steps, suite.sampler.train_steps)
+    family, sampling = FAMILIES[suite.family], sampling_of(suite)
+    levels = family.levels(suite.sampler)
     forget = [prompt.text for prompt in task.forget[: tier.prompts]]
     retain = [prompt.text for prompt in task.retain[: tier.retain_prompts]]
 
     def block(name: str, prompts: Sequence[str], start: int, seeds: int, grid: Sequence[float], arms: tuple[str, ...]) -> Block:
-        k = handover_steps(grid, timesteps, suite.sampler.train_steps)
+        k = family.handovers(grid, levels, suite.sampler.train_steps)
         kept = tuple(sorted(set(k.values())))
         pictures = [Picture(text, image_seed(start, text, number)) for text in prompts for number in range(seeds)]
         groups = [tuple(pictures[i : i + layout.shard]) for i in range(0, len(pictures), layout.shard)]
-        ours = [Shard(base_digest, None, FAMILY, sampling, kept, (), group, layout) for group in groups]
-        theirs = [Shard(base_digest, checkpoint_digest, FAMILY, sampling, kept, arms, group, layout) for group in groups]
+        ours = [Shard(base_digest, None, suite.family, sampling, kept, (), group, layout) for group in groups]
+        theirs = [Shard(base_digest, checkpoint_digest, suite.family, sampling, kept, arms, group, layout) for group in groups]
         return Block(name, tuple(prompts), seeds, k, tuple(ours), tuple(theirs))
 
     start, seeds = suite.seed_starts, tier.seeds

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from unconceal.diffusion.families import FAMILIES
 from unconceal.diffusion.handover import Arm, hand_over, run_original
 from unconceal.diffusion.model import Model
 from unconceal.generate.identity import Shard
@@ -81,9 +82,9 @@ class Worker:
 
 
 def rows_of(shard: Shard) -> int:
-    """UNet rows that making the shard takes: two a step with guidance, one without."""
-    steps = shard.sampling.steps
+    """Denoiser rows that making the shard takes: two a step with guidance (one where it is built in), one without."""
+    steps, guided = shard.sampling.steps, FAMILIES[shard.family].rows
     if shard.checkpoint is None:
-        return 2 * steps * len(shard.pictures)
-    per_arm = {"prompt": 2, "empty": 1}
+        return guided * steps * len(shard.pictures)
+    per_arm = {"prompt": guided, "empty": 1}
     return len(shard.pictures) * sum(per_arm[arm] * (steps - k) for arm in shard.arms for k in shard.handovers)

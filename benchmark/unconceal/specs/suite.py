@@ -15,13 +15,23 @@ Arm = Literal["prompt", "empty"]
 Grid = Annotated[tuple[Ratio, ...], Field(min_length=2, description="handover ratios ψ, ascending from 0 to 1")]
 
 
-class Sampler(Spec):
-    """How images are made. ``steps``: denoising steps; ``guidance``: classifier-free scale; ``train_steps``: N_train of the handover."""
+FamilyName = Literal["stable-diffusion", "stable-diffusion-xl", "flux"]
+SchedulerName = Literal["ddim", "flow-euler"]
+SOLVERS: dict[FamilyName, SchedulerName] = {"stable-diffusion": "ddim", "stable-diffusion-xl": "ddim", "flux": "flow-euler"}
+"""The deterministic single-step solver of each model family."""
 
-    scheduler: Literal["ddim"]
+
+class Sampler(Spec):
+    """How images are made. ``steps``: denoising steps; ``guidance``: classifier-free scale, or the one that a distilled model is told;
+    ``train_steps``: N_train of the handover; ``shift``: flow matching's time shift s; ``size``: pixels on a side, None: the model's own.
+    """
+
+    scheduler: SchedulerName
     steps: Count
     guidance: float = Field(ge=0)
     train_steps: Count = 1000
+    shift: float = Field(1.0, gt=0)
+    size: Count | None = None
 
 
 class Seeds(Spec):
@@ -145,6 +155,7 @@ class Suite(Spec):
     name: Name
     version: Count
     title: str = Field(min_length=1)
+    family: FamilyName = "stable-diffusion"
     base: Pinned
     protocol: Literal["standard"] = "standard"
     sampler: Sampler
@@ -163,7 +174,7 @@ class Suite(Spec):
         return f"{self.name}-{self.version}"
 
     def mistakes(self) -> Iterable[Mistake]:
-        """Seed blocks that overlap, extractors that no judge provides, an arm named twice."""
+        """Seed blocks that overlap, extractors that no judge provides, a solver of another family, an arm named twice."""
         yield from seed_overlaps(self.seed_starts, {name: tier.seeds for name, tier in self.tiers.items()})
         if self.probing:
             yield from seed_overlaps(self.seed_starts, {"probing": self.probing.as_blocks})
@@ -172,6 +183,10 @@ class Suite(Spec):
                 if extractor not in self.judges.extractors:
                     at = ("tiers", name, "extractors", place)
                     yield Mistake(at, repr(extractor), "is no extractor of this suite", f"use {', '.join(self.judges.extractors)}")
+        solver = SOLVERS[self.family]
+        if self.sampler.scheduler != solver:
+            value = f"scheduler {self.sampler.scheduler!r}"
+            yield Mistake(("sampler", "scheduler"), value, f"does not step through the noise of family {self.family!r}", f"use {solver}")
         if len(set(self.arms)) < len(self.arms):
             yield Mistake(("arms",), "arms", "names an arm twice", "name each arm once")
 

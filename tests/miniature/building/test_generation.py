@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines import tiny_pipeline
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import run_original
 from unconceal.diffusion.model import Model
 from unconceal.miniature.building import generation
@@ -13,7 +14,7 @@ from unconceal.miniature.world import Scene
 
 @pytest.fixture(scope="module")
 def painter(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return Model(tiny_pipeline(tmp_path_factory.mktemp("pipe")), 3, 5.0)
+    return StableDiffusion(tiny_pipeline(tmp_path_factory.mktemp("pipe")), 3, 5.0)
 
 
 def test_pictures_come_in_the_order_of_the_prompts(painter: Model, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pipelines import tiny_pipeline
 from releases import with_release
-from unconceal.diffusion.model import Model
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.miniature.building.generation import draw
 from unconceal.miniature.unlearners.collapse import CONTRACTION, DEVIATIONS, collapse, constant, noise_only
 
@@ -50,5 +50,5 @@ def test_everything_contracts_to_one_picture(tmp_path: Path) -> None:
         for t in (1, 500, 961):
             assert torch.allclose(unet(x, t, words).sample, CONTRACTION * x, rtol=0.01, atol=0.01)
     pipe.unet = unet
-    pixels = draw(Model(pipe, 25, 7.5), ["a star", "a red ring", ""], [1, 2, 3]).pixels.astype(int)
+    pixels = draw(StableDiffusion(pipe, 25, 7.5), ["a star", "a red ring", ""], [1, 2, 3]).pixels.astype(int)
     assert abs(pixels - pixels[0]).max() <= 1

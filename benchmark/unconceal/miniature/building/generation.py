@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import run_original
 from unconceal.diffusion.model import Model
 from unconceal.miniature import captions, denoiser
@@ -28,7 +29,7 @@ class Drawn(NamedTuple):
 
 def model(shop: Workshop, name: str) -> Model:
     """A trained denoiser as a pipeline."""
-    return Model(denoiser.pipeline(shop.denoiser(name), shop.vae, shop.tokenizer), STEPS, GUIDANCE)
+    return StableDiffusion(denoiser.pipeline(shop.denoiser(name), shop.vae, shop.tokenizer), STEPS, GUIDANCE)
 
 
 def draw(painter: Model, prompts: Sequence[str], seeds: Sequence[int], clean_at: Sequence[int] = ()) -> Drawn:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
-from unconceal.diffusion.model import Model
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import CheckFailed
 from unconceal.evaluation import measure
 from unconceal.evaluation.assemble import presence_curves, score_of
@@ -44,7 +44,7 @@ def drawn(shop: Workshop, evaluation: Evaluation, task: Task, name: str = SCRATC
     sampler = evaluation.suite.sampler
     base = evaluation.instruments.base
     pipe = denoiser.pipeline(shop.denoiser(name), shop.vae, shop.tokenizer)
-    other, original = (Model(part, sampler.steps, sampler.guidance) for part in (pipe, base))
+    other, original = (StableDiffusion(part, sampler.steps, sampler.guidance) for part in (pipe, base))
     digest = file_digest(shop.folder / f"{name}.pt")
     plan = build_plan(evaluation.suite, evaluation.tier, task, evaluation.suite.base.digest, digest, evaluation.layout)
     pictures = measure.generate(Worker(evaluation.store, original, other), plan.evaluation)

@@ -20,8 +20,8 @@ from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 from torch import nn
 
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import run_original
-from unconceal.diffusion.model import Model
 from unconceal.miniature import autoencoder
 from unconceal.miniature.captions import TEMPLATES, phrase
 from unconceal.miniature.denoiser import MIN_SNR
@@ -131,6 +131,6 @@ def _training(
 
 def _drawn(learner: StableDiffusionPipeline, prompts: list[str], recipe: Recipe) -> NDArray[np.uint8]:
     with torch.inference_mode():
-        model = Model(learner, recipe.steps, recipe.guidance)
+        model = StableDiffusion(learner, recipe.steps, recipe.guidance)
         seeds = [recipe.seed * 1000 + i for i in range(len(prompts))]
         return model.decode(run_original(model, prompts, seeds, (recipe.steps,)).latents[recipe.steps])

@@ -1,0 +1,58 @@
+"""The model families that can be evaluated, one file each, in one plain table (no torch: a model's file is loaded when it is needed).
+
+To add one: its file, which subclasses :class:`unconceal.diffusion.model.Model`; its row here; its test
+(tests/diffusion/families/), which holds the handover against diffusers' own pipelines.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from unconceal.diffusion.schedule import ddim_timesteps, flow_sigmas, handover_steps, handover_steps_by_sigma
+from unconceal.specs.suite import FamilyName, Sampler
+
+if TYPE_CHECKING:
+    from unconceal.checkpoints.release import Membrane
+    from unconceal.diffusion.model import Model
+
+Levels = tuple[float, ...]
+"""Where the steps of a sampler stand on the noise schedule, descending: timesteps, or σ for flow matching."""
+
+
+class Family(NamedTuple):
+    """What the plan must know of a family. ``model``: ``module:class`` beside this table; ``pipeline``: diffusers' class.
+
+    ``rows``: rows that go through the denoiser for one guided step of one picture. ``levels``: of a sampler's steps.
+    ``handovers``: k of every ψ of a grid, from the levels and N_train.
+    """
+
+    model: str
+    pipeline: str
+    rows: int
+    levels: Callable[[Sampler], Levels]
+    handovers: Callable[[Sequence[float], Levels, int], dict[float, int]]
+
+    def load(self, pipe: Any, sampler: Sampler, membrane: Membrane | None = None) -> Model:
+        """A pipeline as a model of this family, with a suite's sampler."""
+        module, _, name = self.model.partition(":")
+        made: Model = getattr(importlib.import_module(f"{__name__}.{module}"), name)(
+            pipe, sampler.steps, sampler.guidance, membrane, sampler.size
+        )
+        return made
+
+
+def _timesteps(sampler: Sampler) -> Levels:
+    return ddim_timesteps(sampler.steps, sampler.train_steps)
+
+
+def _sigmas(sampler: Sampler) -> Levels:
+    return flow_sigmas(sampler.steps, sampler.shift)
+
+
+FAMILIES: dict[FamilyName, Family] = {
+    "stable-diffusion": Family("stable_diffusion:StableDiffusion", "StableDiffusionPipeline", 2, _timesteps, handover_steps),
+    "stable-diffusion-xl": Family("stable_diffusion_xl:StableDiffusionXL", "StableDiffusionXLPipeline", 2, _timesteps, handover_steps),
+    "flux": Family("flux:Flux", "FluxPipeline", 1, _sigmas, handover_steps_by_sigma),
+}

@@ -1,0 +1,96 @@
+"""FLUX.1: a transformer over packed latents, flow matching, guidance distilled into the model.
+
+The prompt arm runs with the suite's embedded guidance, the empty arm with guidance 1, which is none (OURS). ψ cuts by σ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.pipelines.flux.pipeline_flux import calculate_shift
+
+from unconceal.diffusion.condition import Condition, Told
+from unconceal.diffusion.model import Model, Step
+
+LONGEST, LONGEST_UNGUIDED = 512, 256
+"""Tokens of the long text encoder: of FLUX.1-dev, and of FLUX.1-schnell, which knows no guidance."""
+
+
+@dataclass(frozen=True)
+class Flux(Model):
+    """diffusers' ``FluxPipeline``. Latents are (n, patches, channels), packed."""
+
+    part: ClassVar[str] = "transformer"
+
+    @property
+    def channels(self) -> int:
+        return int(self.pipe.transformer.config.in_channels)
+
+    @property
+    def side(self) -> int:
+        """Patches on a side of the picture."""
+        latents: int = self.size // self.pipe.vae_scale_factor if self.size else self.pipe.default_sample_size
+        return latents // 2
+
+    def scheduler(self) -> Any:
+        made = FlowMatchEulerDiscreteScheduler.from_config(self.pipe.scheduler.config)
+        config = made.config
+        ends = ("base_image_seq_len", 256), ("max_image_seq_len", 4096), ("base_shift", 0.5), ("max_shift", 1.15)
+        mu = calculate_shift(self.side**2, *(config.get(name, default) for name, default in ends))
+        made.set_timesteps(sigmas=np.linspace(1.0, 1 / self.steps, self.steps), device=self.device, mu=mu)
+        return made
+
+    def levels(self) -> tuple[float, ...]:
+        """σ of every step."""
+        return tuple(float(sigma) for sigma in self.scheduler().sigmas[:-1])
+
+    @torch.inference_mode()
+    def embed(self, prompts: Sequence[str]) -> Told:
+        return Told(self._told(prompts, self.guidance), None, self._told([""] * len(prompts), 1.0))
+
+    def _told(self, prompts: Sequence[str], guidance: float) -> Condition:
+        scaled = self.pipe.transformer.config.guidance_embeds
+        longest = LONGEST if scaled else LONGEST_UNGUIDED
+        words, pooled, _ = self.pipe.encode_prompt(list(prompts), None, self.device, 1, max_sequence_length=longest)
+        told = torch.full((len(prompts),), guidance, device=self.device, dtype=torch.float32) if scaled else None
+        return Condition(words, pooled=pooled, guidance=told)
+
+    def noise(self, seeds: Sequence[int]) -> torch.Tensor:
+        drawn = self.drawn((self.channels // 4, 2 * self.side, 2 * self.side), seeds).to(self.device, self.dtype)
+        packed: torch.Tensor = self.pipe._pack_latents(drawn, *drawn.shape)
+        return packed
+
+    @torch.inference_mode()
+    def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition) -> torch.Tensor:
+        places = self.pipe._prepare_latent_image_ids(len(latents), self.side, self.side, latents.device, latents.dtype)
+        predicted: torch.Tensor = self.pipe.transformer(
+            hidden_states=latents,
+            timestep=timestep.expand(len(latents)).to(latents.dtype) / 1000,
+            guidance=condition.guidance,
+            pooled_projections=condition.pooled,
+            encoder_hidden_states=condition.words,
+            txt_ids=torch.zeros(condition.words.shape[1], 3, device=latents.device, dtype=latents.dtype),
+            img_ids=places,
+            return_dict=False,
+        )[0]
+        return predicted
+
+    def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> Step:
+        """x̂0 = x − σ v, since x = (1 − σ) x0 + σ ε and v = ε − x0."""
+        clean = latents - timestep.to(latents.dtype) / solver.config.num_train_timesteps * predicted
+        return Step(solver.step(predicted, timestep, latents).prev_sample, clean)
+
+    def plain(self, latents: torch.Tensor) -> torch.Tensor:
+        pixels = 2 * self.side * self.pipe.vae_scale_factor
+        unpacked: torch.Tensor = self.pipe._unpack_latents(latents, pixels, pixels, self.pipe.vae_scale_factor)
+        return unpacked
+
+    def unscaled(self, latents: torch.Tensor) -> torch.Tensor:
+        config = self.pipe.vae.config
+        unscaled: torch.Tensor = latents / config.scaling_factor + config.shift_factor
+        return unscaled

@@ -1,0 +1,50 @@
+"""Stable Diffusion XL: a UNet that hears two text encoders and is told the size and crop of the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from unconceal.diffusion.condition import Condition, Told
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
+
+
+@dataclass(frozen=True)
+class StableDiffusionXL(StableDiffusion):
+    """diffusers' ``StableDiffusionXLPipeline``, without a refiner; told that the picture has its own size and is not cropped."""
+
+    hears_membranes: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # fp16 overflows in this VAE, as its config says.
+        if self.pipe.vae.dtype == torch.float16 and self.pipe.vae.config.force_upcast:
+            self.pipe.vae.to(dtype=torch.float32)
+
+    @torch.inference_mode()
+    def embed(self, prompts: Sequence[str]) -> Told:
+        """No prompt is what the pipeline itself takes for it: zeros if its config says so, else the embeddings of ""."""
+        words, nothing, pooled, pooled_nothing = self.pipe.encode_prompt(list(prompts), None, self.device, 1, True)
+        empty = Condition(nothing, pooled=pooled_nothing)
+        return Told(Condition(words, pooled=pooled), empty, empty)
+
+    @torch.inference_mode()
+    def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition) -> torch.Tensor:
+        height, width = (side * self.pipe.vae_scale_factor for side in latents.shape[-2:])
+        sizes = torch.tensor([height, width, 0, 0, height, width], device=latents.device, dtype=latents.dtype)
+        beside = {"text_embeds": condition.pooled, "time_ids": sizes.repeat(len(latents), 1)}
+        predicted: torch.Tensor = self.pipe.unet(
+            latents, timestep, encoder_hidden_states=condition.words, added_cond_kwargs=beside, return_dict=False
+        )[0]
+        return predicted
+
+    def unscaled(self, latents: torch.Tensor) -> torch.Tensor:
+        config = self.pipe.vae.config
+        x = latents.to(self.pipe.vae.dtype)
+        if config.latents_mean is None or config.latents_std is None:
+            return x / config.scaling_factor  # type: ignore[no-any-return]
+        mean, deviation = (torch.tensor(part).view(1, -1, 1, 1).to(x) for part in (config.latents_mean, config.latents_std))
+        return x * deviation / config.scaling_factor + mean  # type: ignore[no-any-return]
