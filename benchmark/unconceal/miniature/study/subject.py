@@ -11,7 +11,7 @@ from typing import NamedTuple
 from torch import nn
 
 from unconceal.checkpoints.apply import apply
-from unconceal.diffusion.model import Model
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.evaluation.run import Evaluation
 from unconceal.generate.plan import Plan, build_plan
 from unconceal.miniature import denoiser
@@ -33,8 +33,8 @@ EXTRACTORS = ("resnet18",)
 class Subject(NamedTuple):
     """A member ready to be measured: θ, the member as θ*, and the digest that its pictures are stored under."""
 
-    original: Model
-    unlearned: Model
+    original: StableDiffusion
+    unlearned: StableDiffusion
     digest: str
 
 
@@ -97,7 +97,8 @@ class Study:
         elif member.make:
             pipe, applied = apply(base, member.place(self.folder))
             digest = applied.sha256 or digest
-        return Subject(Model(base, sampler.steps, sampler.guidance), Model(pipe, sampler.steps, sampler.guidance), digest)
+        original, unlearned = (StableDiffusion(part, sampler.steps, sampler.guidance) for part in (base, pipe))
+        return Subject(original, unlearned, digest)
 
     def plan(self, member: Member, digest: str = "") -> Plan:
         layout, tier = self.evaluation.layout, self.evaluation.tier
