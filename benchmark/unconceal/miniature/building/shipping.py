@@ -16,7 +16,7 @@ from transformers import CLIPModel
 from unconceal.evaluation.provenance import machine, packages
 from unconceal.judges import extractors
 from unconceal.miniature.building import asking
-from unconceal.miniature.building.judging import headless
+from unconceal.miniature.building.judging import STANDS_ON, headless
 from unconceal.miniature.building.recipe import GOLDS, HELD_OUT_TASKS, TASKS, file_stem, gold_name
 from unconceal.miniature.building.releasing import gold_release_name, halved, release_name, submission_name
 from unconceal.miniature.building.workshop import Workshop
@@ -52,12 +52,13 @@ def ship_ancestor(shop: Workshop) -> None:
 
 
 def adopt(shop: Workshop) -> None:
-    """Take tokenizer, VAE, ancestor, base, golds and releases from the package where the workshop lacks them.
+    """Take tokenizer, VAE, ancestor, base, CLIP, judge, golds and releases from the package where the workshop lacks them.
 
     The shipped folder is taken only together with its base: beside a base of the workshop's own it would be another model.
     """
     shop.folder.mkdir(parents=True, exist_ok=True)
-    folders = {"tokenizer": WEIGHTS / "base" / "tokenizer", "vae": WEIGHTS / "base" / "vae"}
+    folders = {name: WEIGHTS / name for name in ("clip", "judge")}
+    folders |= {name: WEIGHTS / "base" / name for name in ("tokenizer", "vae")}
     lacks_base = not shop.made("base.pt")
     if lacks_base:
         folders["shipped"] = WEIGHTS / "base"
@@ -66,7 +67,8 @@ def adopt(shop: Workshop) -> None:
             shop.keep(name, 0, lambda path, folder=folder: shutil.copytree(folder, path))  # type: ignore[misc]
     if (WEIGHTS / f"{ANCESTOR}.safetensors").exists() and not shop.made(f"{ANCESTOR}.pt"):
         keep_denoiser(shop, ANCESTOR, load_file(WEIGHTS / f"{ANCESTOR}.safetensors"))
-    for target, name in releases().items():
+    judged_by = {WEIGHTS / "extractors" / f"{STANDS_ON}.safetensors": f"{STANDS_ON}.safetensors"}
+    for target, name in {**releases(), **judged_by}.items():
         if target.exists() and not shop.made(name):
             shop.keep(name, 0, lambda path, target=target: shutil.copyfile(target, path))  # type: ignore[misc]
     for number in GOLDS:
