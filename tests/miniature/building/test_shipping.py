@@ -42,7 +42,8 @@ def test_a_new_workshop_adopts_what_is_shipped(tmp_path: Path) -> None:
     """Golds can be made without training the ancestor again, and the base is the one that everyone has."""
     shop = Workshop(tmp_path / "new")
     adopt(shop)
-    assert all(shop.made(name) for name in ("tokenizer", "vae", "ancestor.pt", "base.pt", "shipped", "clip", "judge", "resnet18.safetensors"))
+    names = ("tokenizer", "vae", "ancestor.pt", "base.pt", "shipped", "clip", "judge", "resnet18.safetensors")
+    assert all(shop.made(name) for name in names)
     shipped = load_file(WEIGHTS / "base" / "unet" / "diffusion_pytorch_model.safetensors")
     state = shop.denoiser("base").state_dict()
     assert all(torch.equal(state[f"unet.{key}"], value.float()) for key, value in shipped.items())
