@@ -23,6 +23,7 @@ from unconceal.miniature.study.findings import (
     separation,
     verdicts,
 )
+from unconceal.miniature.study.floors import floors
 from unconceal.miniature.study.population import Kind
 from unconceal.miniature.study.reading import gold_differences, read, rejudged
 from unconceal.miniature.study.rows import Row, by_task
@@ -72,7 +73,7 @@ def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
 
 def page(rows: Sequence[Row], scoring: Scoring) -> str:
     """The whole document."""
-    parts = (population, known_truths, ranks, separations, graded_series, sensitivity, margins, lesser_golds)
+    parts = (population, known_truths, ranks, separations, graded_series, sensitivity, margins, one_gold_for_all, lesser_golds, no_golds)
     return "# Are the metrics right?\n\n" + INTRODUCTION + "".join(f"\n{part(rows, scoring)}" for part in parts)
 
 
@@ -236,6 +237,20 @@ def margins(rows: Sequence[Row], scoring: Scoring) -> str:
     return text + grid(lines, ("margin", *COUNTED)) + "\n" + picture("golds", "differences between golds and the margin")
 
 
+def one_gold_for_all(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Golds of one concept, read against those that leave out nine."""
+    title = "## One gold for nine tasks\n\n"
+    alone = [row for row in rows if row.kind == "alone"]
+    if not alone:
+        return title + "Not measured yet.\n"
+    lines = [[row.task, *(number(row.scores.get(name)) for name in SHOWN), row.label] for row in sorted(alone, key=lambda row: row.task)]
+    told = (
+        "Every gold leaves out all nine targets. These leave out their own concept alone, as θ's exact counterpart would.\n"
+        "What lies between them and the others is what the economy costs:\n\n"
+    )
+    return title + told + grid(lines, ("task", *SHOWN, "verdict"))
+
+
 def lesser_golds(rows: Sequence[Row], scoring: Scoring) -> str:
     """Verdicts read against exact golds, against each surrogate, and against none."""
     names = dict.fromkeys(row.name for row in rows if row.kind == "surrogate")
@@ -248,3 +263,25 @@ def lesser_golds(rows: Sequence[Row], scoring: Scoring) -> str:
     ]
     told = "Each surrogate is one model in place of the three golds; without any, a verdict may say `intact` and nothing else."
     return f"## Golds of lesser kind\n\n{told}\n\n" + grid(lines, ("read against", "margin", *COUNTED))
+
+
+FLOORS = 8
+"""Floors that the page shows, the best first."""
+
+
+def no_golds(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Thresholds on what a model completes, read against nothing, each task judged by the others' threshold."""
+    title = "## Without any gold\n\n"
+    found = list(floors(rows).items())[:FLOORS]
+    if not found:
+        return title + "Fewer than two tasks hold both golds and concealers.\n"
+    lines = [
+        [name, f"{one.right}/{one.n} [{one.interval.low:.0%}, {one.interval.high:.0%}]", f"{one.threshold:.2f}", f"{one.gap:.2f}"]
+        for name, one in found
+    ]
+    told = (
+        "A threshold on what a model completes, in units of θ's own rate, set midway between golds and pure concealers of the\n"
+        "other tasks: how many golds and concealers it tells apart. *Gap*: smallest concealer minus largest gold over all tasks;\n"
+        "below 0 they overlap, and no threshold can be right for all.\n\n"
+    )
+    return title + told + grid(lines, ("floor", "right", "threshold", "gap"))
