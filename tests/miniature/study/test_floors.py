@@ -26,7 +26,7 @@ def test_completion_is_read_in_units_of_the_originals_rate() -> None:
 
 
 def test_the_threshold_lies_midway() -> None:
-    assert midway([(0.1, False), (0.3, False), (0.7, True), (0.9, True)]) == (pytest.approx(0.5), pytest.approx(0.4))
+    assert midway([(0.1, False), (0.3, False), (0.7, True), (0.9, True)]) == pytest.approx((0.5, 0.4))
 
 
 def test_a_floor_that_holds_from_task_to_task() -> None:

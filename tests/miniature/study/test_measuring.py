@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from leaderboard.records import record
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.study import measuring, stages
 from unconceal.miniature.study.measuring import left, run
@@ -15,6 +16,7 @@ from unconceal.miniature.study.stages import STAGES, Stage
 from unconceal.miniature.study.subject import Study, suite_of
 from unconceal.paths import SOURCE_TREE, DataRoot
 from unconceal.specs.reading import load_suite
+from unconceal.specs.record import write_record
 
 MADE, ORIGINAL = Member("star", "m", "method", lambda shop: {}), Member("star", "control-original", "original")
 
@@ -79,6 +81,16 @@ def test_rows_that_travel_count_unless_something_else_was_asked(study: Study, mo
     study.known = [known.model_copy(update={"asked": "0" * 64})]
     run(study, left(study, [MADE])[:1])
     assert done == [("presence", "m")]
+
+
+def test_a_published_record_of_the_same_weights_is_read(study: Study, tmp_path: Path) -> None:
+    member = Member("star", "esd-x-7", "method", lambda shop: {})
+    study.results = (tmp_path / "results",)
+    assert study.published(member, "cd" * 32) is None
+    stored = record(suite="miniature", suite_version=study.suite.version, submission="esd-x")
+    write_record(stored, stored.place(tmp_path / "results"))
+    assert stored.checkpoint.sha256 and study.published(member, stored.checkpoint.sha256) is not None
+    assert study.published(member, "ef" * 32) is None and study.published(replace(member, name="esd-x-8"), stored.checkpoint.sha256) is None
 
 
 def test_a_surrogate_is_no_checkpoint_and_waits_for_its_training(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,11 @@ class Member:
         return self.concept in HELD_OUT_TASKS
 
     @property
+    def published(self) -> str:
+        """The submission that it would be; it is that one where it was trained with the releases' seed."""
+        return self.name.removesuffix(f"-{SEEDS[0]}")
+
+    @property
     def whole(self) -> str | None:
         """The training that is put in the base's place as it is, whatever its size, where the member is no checkpoint of the base."""
         return None if self.make else self.trained

@@ -16,7 +16,7 @@ from unconceal.generate.worker import Worker, rows_of
 from unconceal.miniature.captions import wordings
 from unconceal.miniature.classifiers import recognise
 from unconceal.miniature.study import newcomers
-from unconceal.miniature.study.population import Member, make_weights
+from unconceal.miniature.study.population import Member
 from unconceal.miniature.study.relearning import Learning, relative_area, relearn
 from unconceal.miniature.study.rows import plain
 from unconceal.miniature.study.subject import Study, Subject
@@ -57,10 +57,11 @@ def unseen_wordings(study: Study, member: Member, pictures: Pictures) -> float:
 
 
 def scores(study: Study, member: Member) -> Mapping[str, object]:
-    """Every score of the member's record that needs no gold."""
-    make_weights(study.shop, member, study.folder)
+    """Every score of the member's record that needs no gold: the published record's where the weights are the same."""
+    digest = study.subject(member).digest
     task, submission = study.task(member), study.submission(member)
-    record = study.evaluation.stored(task, submission) or study.evaluation.measured_anew(task, submission)
+    record = study.published(member, digest) or study.evaluation.stored(task, submission)
+    record = record or study.evaluation.measured_anew(task, submission)
     return {"scores": {name: score.value for name, score in record.scores.items()}}
 
 

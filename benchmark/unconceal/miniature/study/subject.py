@@ -23,6 +23,7 @@ from unconceal.miniature.study.relearning import Recipe
 from unconceal.miniature.study.rows import Row, merged
 from unconceal.paths import DataRoot
 from unconceal.specs.digests import canonical_digest, file_digest
+from unconceal.specs.record import Record, read_record, record_path
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
@@ -46,12 +47,14 @@ def suite_of(published: Suite) -> Suite:
 
 @dataclass
 class Study:
-    """The study's place: a folder of the workshop that holds weights, records and rows. ``known``: rows measured before."""
+    """The study's place: a folder of the workshop that holds weights, records and rows. ``known``: rows measured before,
+    ``results``: folders of published records."""
 
     shop: Workshop
     root: DataRoot
     suite: Suite
     known: Sequence[Row] = ()
+    results: Sequence[Path] = ()
     recipe: Recipe = field(default_factory=Recipe)
 
     @classmethod
@@ -59,7 +62,7 @@ class Study:
         """The study in ``shop``, on what ``published`` measures by; ``data`` tells where the tree and the store are."""
         folder = shop.folder / "study"
         place = replace(data, submissions=folder / "submissions", results=folder / "results", read_only=False)
-        return cls(shop, place, suite_of(published), known)
+        return cls(shop, place, suite_of(published), known, data.result_folders)
 
     @property
     def folder(self) -> Path:
@@ -109,6 +112,14 @@ class Study:
         plan, judge = self.plan(member), self.suite.judges.concept.digest
         shards = [shard.digest for block in (plan.evaluation, plan.retain) for shard in block.trajectories]
         return canonical_digest([*shards, judge, self.task(member).judge.content()])
+
+    def published(self, member: Member, digest: str) -> Record | None:
+        """The record of the same weights in results/, where there is one."""
+        for folder in self.results:
+            path = record_path(folder, self.suite.id, member.task, member.published, self.suite.protocol, "full")
+            if path.exists() and (record := read_record(path)).checkpoint.sha256 == digest:
+                return record
+        return None
 
     def place(self, member: Member) -> Path:
         return self.folder / "rows" / member.task / f"{member.name}.json"
