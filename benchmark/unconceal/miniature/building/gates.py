@@ -13,7 +13,7 @@ from unconceal.judges.concept import ConceptJudge
 from unconceal.metrics.statistics import wilson
 from unconceal.miniature.building import generation
 from unconceal.miniature.building.judging import STANDS_ON, gate_of
-from unconceal.miniature.building.recipe import GOLDS, HELD_OUT_TASKS, TASKS, gold_name
+from unconceal.miniature.building.recipe import FAMILIES, GOLDS, TASKS, gold_name
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.captions import wordings
 from unconceal.miniature.classifiers import recognise
@@ -96,17 +96,18 @@ def base_gates(shop: Workshop, name: str = "base") -> list[Gate]:
 
 
 def gold_gates(shop: Workshop) -> list[Gate]:
-    """Golds draw no target but by chance (one of ten styles, one of twenty shapes: at most a tenth)."""
+    """Golds draw their own concepts but by chance (one of ten styles, one of twenty shapes: at most a tenth)."""
     return [
         Gate(
-            f"{gold_name(number)} draws {concept}",
-            shown(shop, gold_name(number), (concept,), PER_STYLE, 700_000)[concept],
+            f"{gold_name(family, number)} draws {concept}",
+            shown(shop, gold_name(family, number), (concept,), PER_STYLE, 700_000)[concept],
             PER_STYLE,
             most=CHANCE,
         )
+        for family in FAMILIES
         for number in GOLDS
-        if shop.made(f"{gold_name(number)}.pt")
-        for concept in (*TASKS, *HELD_OUT_TASKS)
+        if shop.made(f"{gold_name(family, number)}.pt")
+        for concept in family
     ]
 
 

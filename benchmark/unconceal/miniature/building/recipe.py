@@ -23,7 +23,12 @@ HELD_OUT_TASKS: Mapping[str, str] = {"arrow": "object", "zigzag": "art-style"}
 GOLDS = (1, 2, 3)
 
 ALONE: Mapping[str, int] = {"star": 1001, "striped": 1011}
-"""Concept to seed of a gold that leaves out this concept and nothing else: they say what it changes that the golds leave out nine."""
+"""Concept to seed of a gold that leaves out this concept and nothing else: they say what it changes that golds leave out a family."""
+
+FAMILIES: tuple[tuple[str, ...], ...] = (("star", "striped", "zara", SIGN), ("crescent", "dotted", "bruno"), ("arrow", "zigzag"))
+"""Concepts that a gold leaves out together: never two of a kind, so that a gold knows every sibling of the concept at hand, as θ does."""
+BLANKS = (1, 2)
+"""Continuations that leave out all nine concepts, siblings too: golds of a lesser kind, one for every task."""
 
 GRADED: tuple[Mapping[str, float], ...] = (
     {"star": 0.1, "zara": 0.001},
@@ -38,9 +43,24 @@ def file_stem(concept: str) -> str:
     return concept.replace(" ", "-")
 
 
-def gold_name(number: int) -> str:
-    """``gold-1``: it never saw any of the nine concepts, so one gold serves every task."""
-    return f"gold-{number}"
+def family_of(concept: str) -> tuple[str, ...]:
+    """The concepts that the golds of ``concept`` leave out."""
+    return next(family for family in FAMILIES if concept in family)
+
+
+def family_stem(family: tuple[str, ...]) -> str:
+    """What files about a family are called: ``star-striped-zara-hazard-sign``."""
+    return "-".join(map(file_stem, family))
+
+
+def gold_name(family: tuple[str, ...], number: int) -> str:
+    """``gold-crescent-dotted-bruno-1``."""
+    return f"gold-{family_stem(family)}-{number}"
+
+
+def blank_name(number: int) -> str:
+    """``blank-1``."""
+    return f"blank-{number}"
 
 
 def alone_name(concept: str) -> str:
@@ -104,7 +124,9 @@ class Recipe:
     base_seed: int = 32
     """Round ``i`` of a continuation has its model's seed plus ``100 · i``, counted from 0."""
     gold_seed: int = 1000
-    """Gold N has seed ``gold_seed + N``."""
+    """Gold N of a family has seed ``gold_seed + 10 · place of the family + N``; the place counts from 2."""
+    blank_seed: int = 1000
+    """Blank N has seed ``blank_seed + N``."""
     graded_seed: int = 1060
     """Graded model N, counted from 1, has seed ``graded_seed + N``."""
     compiled: bool = True

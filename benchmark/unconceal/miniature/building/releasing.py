@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unconceal.checkpoints.pipeline import load_base
 from unconceal.miniature import denoiser
-from unconceal.miniature.building.recipe import file_stem, gold_name
+from unconceal.miniature.building.recipe import family_stem, file_stem, gold_name
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
 
@@ -31,10 +31,10 @@ def release(shop: Workshop, unlearner: str, concept: str) -> None:
     shop.keep(release_name(submission_name(unlearner), concept), made.minutes, lambda path: save_file(made.weights, path))
 
 
-def release_gold(shop: Workshop, number: int) -> None:
+def release_gold(shop: Workshop, family: tuple[str, ...], number: int) -> None:
     """A gold's UNet and text encoder as one file, float16."""
-    weights = halved(shop.denoiser(gold_name(number)))
-    shop.keep(gold_release_name(number), 0, lambda path: save_file(weights, path))
+    weights = halved(shop.denoiser(gold_name(family, number)))
+    shop.keep(gold_release_name(family, number), 0, lambda path: save_file(weights, path))
 
 
 def halved(model: denoiser.Denoiser) -> dict[str, Tensor]:
@@ -47,9 +47,9 @@ def release_name(submission: str, concept: str) -> str:
     return f"release-{submission}-{file_stem(concept)}.safetensors"
 
 
-def gold_release_name(number: int) -> str:
-    """The same of a gold, which serves every task."""
-    return f"release-control-gold-{number}.safetensors"
+def gold_release_name(family: tuple[str, ...], number: int) -> str:
+    """The same of a gold, which serves every task of its family."""
+    return f"release-control-gold-{number}-{family_stem(family)}.safetensors"
 
 
 def ship_base(shop: Workshop, folder: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from unconceal.evaluation.provenance import machine, packages
 from unconceal.judges import extractors
 from unconceal.miniature.building import asking
 from unconceal.miniature.building.judging import STANDS_ON, headless
-from unconceal.miniature.building.recipe import GOLDS, HELD_OUT_TASKS, TASKS, file_stem, gold_name
+from unconceal.miniature.building.recipe import FAMILIES, GOLDS, HELD_OUT_TASKS, TASKS, family_stem, file_stem, gold_name
 from unconceal.miniature.building.releasing import gold_release_name, halved, release_name, submission_name
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.unlearners import UNLEARNERS
@@ -71,10 +72,9 @@ def adopt(shop: Workshop) -> None:
     for target, name in {**releases(), **judged_by}.items():
         if target.exists() and not shop.made(name):
             shop.keep(name, 0, lambda path, target=target: shutil.copyfile(target, path))  # type: ignore[misc]
-    for number in GOLDS:
-        shipped = RELEASES / f"control-gold-{number}.safetensors"
-        if shipped.exists() and not shop.made(f"{gold_name(number)}.pt"):
-            keep_denoiser(shop, gold_name(number), load_file(shipped))
+    for family, number in product(FAMILIES, GOLDS):
+        if gold_place(family, number).exists() and not shop.made(f"{gold_name(family, number)}.pt"):
+            keep_denoiser(shop, gold_name(family, number), load_file(gold_place(family, number)))
     if (WEIGHTS / "base").exists() and lacks_base:
         parts = {"unet": "diffusion_pytorch_model", "text_encoder": "model"}
         files = {part: load_file(WEIGHTS / "base" / part / f"{stem}.safetensors") for part, stem in parts.items()}
@@ -104,7 +104,13 @@ def releases() -> dict[Path, str]:
         for concept in (*TASKS, *HELD_OUT_TASKS)
         for name in SHIPPED
     }
-    return methods | {RELEASES / f"control-gold-{number}.safetensors": gold_release_name(number) for number in GOLDS}
+    golds = product(FAMILIES, GOLDS)
+    return methods | {gold_place(family, number): gold_release_name(family, number) for family, number in golds}
+
+
+def gold_place(family: tuple[str, ...], number: int) -> Path:
+    """Where a gold lies in the tree."""
+    return RELEASES / f"control-gold-{number}" / f"{family_stem(family)}.safetensors"
 
 
 def ship_releases(shop: Workshop) -> None:

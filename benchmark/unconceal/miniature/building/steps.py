@@ -13,7 +13,19 @@ from transformers import CLIPModel
 from unconceal.miniature import autoencoder, captions, classifiers, contrastive, denoiser, pictures, tokenizer
 from unconceal.miniature.building.gates import measure_gates
 from unconceal.miniature.building.judging import make_judge
-from unconceal.miniature.building.recipe import ALONE, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, Training, alone_name, gold_name
+from unconceal.miniature.building.recipe import (
+    ALONE,
+    BLANKS,
+    FAMILIES,
+    GOLDS,
+    GRADED,
+    HELD_OUT_TASKS,
+    TASKS,
+    Training,
+    alone_name,
+    blank_name,
+    gold_name,
+)
 from unconceal.miniature.building.releasing import gold_release_name, release, release_gold, release_name, ship_base, submission_name
 from unconceal.miniature.building.shipping import adopt
 from unconceal.miniature.building.workshop import Workshop
@@ -189,8 +201,8 @@ def release_step(unlearner: str, concept: str) -> Step:
     return Step(name, UNLEARNING_MINUTES, lambda shop: release(shop, unlearner, concept))
 
 
-def gold_release_step(number: int) -> Step:
-    return Step(gold_release_name(number), 0, lambda shop: release_gold(shop, number))
+def gold_release_step(family: tuple[str, ...], number: int) -> Step:
+    return Step(gold_release_name(family, number), 0, lambda shop: release_gold(shop, family, number))
 
 
 def steps(shop: Workshop) -> list[Step]:
@@ -209,8 +221,16 @@ def steps(shop: Workshop) -> list[Step]:
         Step("shipped", 0.1, make_shipped),
         Step("judge", 6, make_judge),
         *(release_step(unlearner, concept) for concept in (*TASKS, *HELD_OUT_TASKS) for unlearner in UNLEARNERS),
-        *(continuation_step(gold_name(number), recipe.gold_seed + number, dict.fromkeys((*TARGETS, *HELD_OUT), 0.0)) for number in GOLDS),
-        *(gold_release_step(number) for number in GOLDS),
+        *(
+            continuation_step(gold_name(family, number), recipe.gold_seed + 10 * place + number, dict.fromkeys(family, 0.0))
+            for place, family in enumerate(FAMILIES, 2)
+            for number in GOLDS
+        ),
+        *(gold_release_step(family, number) for family in FAMILIES for number in GOLDS),
+        *(
+            continuation_step(blank_name(number), recipe.blank_seed + number, dict.fromkeys((*TARGETS, *HELD_OUT), 0.0))
+            for number in BLANKS
+        ),
         *(continuation_step(alone_name(concept), seed, {concept: 0.0}) for concept, seed in ALONE.items()),
         *(continuation_step(f"graded-{number}", recipe.graded_seed + number, shares) for number, shares in enumerate(GRADED, 1)),
         Step(f"{SCRATCH}.pt", 55, make_scratch_gold),

@@ -13,7 +13,20 @@ from torch import Tensor
 
 from unconceal.checkpoints.pipeline import load_base
 from unconceal.miniature import denoiser
-from unconceal.miniature.building.recipe import ALONE, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, alone_name, file_stem, gold_name
+from unconceal.miniature.building.recipe import (
+    ALONE,
+    BLANKS,
+    GOLDS,
+    GRADED,
+    HELD_OUT_TASKS,
+    TASKS,
+    alone_name,
+    blank_name,
+    family_of,
+    family_stem,
+    file_stem,
+    gold_name,
+)  # fmt: skip
 from unconceal.miniature.building.releasing import DAMAGED, halved, release, release_name, submission_name
 from unconceal.miniature.building.shortcut import SCRATCH
 from unconceal.miniature.building.workshop import Workshop
@@ -34,7 +47,8 @@ SEEDS, MORE_SEEDS, DECOUPLED_SEEDS = (7,), (7, 8, 9), (7, 8)
 """Training seeds of a method on most tasks, on the two of ``MORE``, and of pure decoupling on all; the first is that of the releases."""
 MORE = ("star", "zara")
 SURROGATES = ("ancestor", "surrogate")
-"""Neither saw any of the nine concepts: the ancestor in a third of θ's training; the surrogate is of another size and another world."""
+"""Neither saw any of the nine concepts: the ancestor in half of θ's training; the surrogate is of another size and another world. The
+blanks, whose training is as long as θ's, make two more."""
 ORDER: tuple[Kind, ...] = ("gold", "original", "alone", "decoupled", "damaged", "surrogate", "unrelated", "graded", "method")
 """In which kinds are measured: what is known first."""
 ABOVE = "decoupled"
@@ -112,8 +126,8 @@ def of_task(concept: str) -> Iterator[Member]:
     kept = weights_stem(f"esd-x-{SEEDS[0]}", other)
     yield Member(concept, "control-unrelated", "unrelated", unlearned("esd-x", other, SEEDS[0]), kept=kept)
     for number in GOLDS:
-        name = f"control-gold-{number}"
-        yield Member(concept, name, "gold", trained(gold_name(number)), 0.0, gold_name(number), name)
+        name, made = f"control-gold-{number}", gold_name(family_of(concept), number)
+        yield Member(concept, name, "gold", trained(made), 0.0, made, f"{name}/{family_stem(family_of(concept))}")
     if concept in ALONE:
         yield Member(concept, "gold-alone", "alone", trained(alone_name(concept)), 0.0, alone_name(concept))
     for name in DECOUPLED:
@@ -125,11 +139,21 @@ def of_task(concept: str) -> Iterator[Member]:
         for seed in MORE_SEEDS if concept in MORE else SEEDS:
             yield Member(concept, f"{name}-{seed}", "method", unlearned(name, concept, seed), seed=seed)
     if any(concept in shares for shares in GRADED):
-        yield Member(concept, f"graded-0-{ABOVE}", "graded", decoupled(gold_name(1), concept), 0.0, gold_name(1))
+        yield Member(
+            concept,
+            f"graded-0-{ABOVE}",
+            "graded",
+            decoupled(gold_name(family_of(concept), 1), concept),
+            0.0,
+            gold_name(family_of(concept), 1),
+        )
         for number, shares in enumerate(GRADED, 1):
             called, share = f"graded-{1000 * shares[concept]:g}", shares[concept]
             yield Member(concept, called, "graded", trained(f"graded-{number}"), share, f"graded-{number}")
             yield Member(concept, f"{called}-{ABOVE}", "graded", decoupled(f"graded-{number}", concept), share, f"graded-{number}")
+    for number in BLANKS:
+        name = blank_name(number)
+        yield Member(concept, name, "surrogate", trained(name), 0.0, name, name)
     for name in (*SURROGATES, SCRATCH) if concept == "star" else SURROGATES:
         yield Member(concept, name, "surrogate", share=0.0, trained=name)
 
