@@ -6,7 +6,20 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from unconceal.miniature.building.recipe import ALONE, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, Recipe, alone_name, gold_name
+from unconceal.miniature.building.recipe import (
+    ALONE,
+    BLANKS,
+    FAMILIES,
+    GOLDS,
+    GRADED,
+    HELD_OUT_TASKS,
+    TASKS,
+    Recipe,
+    alone_name,
+    blank_name,
+    family_of,
+    gold_name,
+)
 from unconceal.miniature.pictures import Pictures
 from unconceal.miniature.world import CHARACTER_NAMES, HELD_OUT, SHAPE_NAMES, SIGN, STYLE_NAMES, TARGETS, sample_scene
 
@@ -33,7 +46,15 @@ def test_graded_concepts_meet_in_no_picture(world: Pictures) -> None:
 
 
 def test_golds_have_their_names() -> None:
-    assert gold_name(2) == "gold-2" and alone_name(SIGN) == "gold-alone-hazard-sign" and set(ALONE) <= set(TASKS)
+    assert gold_name(family_of(SIGN), 2) == "gold-star-striped-zara-hazard-sign-2" and blank_name(1) == "blank-1"
+    assert alone_name(SIGN) == "gold-alone-hazard-sign" and set(ALONE) <= set(TASKS)
+
+
+def test_every_concept_has_one_family_and_no_sibling_in_it() -> None:
+    assert sorted(concept for family in FAMILIES for concept in family) == sorted([*TASKS, *HELD_OUT_TASKS])
+    for family in FAMILIES:
+        kinds = [{**TASKS, **HELD_OUT_TASKS}[concept] for concept in family]
+        assert len(set(kinds)) == len(kinds)
 
 
 def test_the_graded_models_see_every_share_of_both_concepts() -> None:
@@ -43,7 +64,8 @@ def test_the_graded_models_see_every_share_of_both_concepts() -> None:
 
 def test_every_training_has_its_own_seed() -> None:
     recipe = Recipe()
-    first = [recipe.base_seed, *(recipe.gold_seed + number for number in GOLDS)]
+    first = [recipe.base_seed, *(recipe.gold_seed + 10 * place + number for place in range(2, 2 + len(FAMILIES)) for number in GOLDS)]
+    first += [recipe.blank_seed + number for number in BLANKS]
     first += [recipe.graded_seed + number for number in range(1, len(GRADED) + 1)]
     rounds = [seed + 100 * number for seed in first for number in range(len(recipe.continuation))]
     others = [how.seed for how in (recipe.vae, recipe.truth, *recipe.extractors.values(), *recipe.clip, recipe.ancestor)]

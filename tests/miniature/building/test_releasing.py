@@ -26,7 +26,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     words.save_pretrained(made.folder / "tokenizer")
     torch.manual_seed(0)
     autoencoder.new().save_pretrained(made.folder / "vae")
-    for name in ("base", "gold-1"):
+    for name in ("base", "gold-arrow-zigzag-1"):
         made.keep(f"{name}.pt", 1, lambda path: torch.save(Denoiser(len(words), int(words.eos_token_id)).state_dict(), path))
     return made
 
@@ -39,8 +39,8 @@ def drawn(pipe: StableDiffusionPipeline) -> np.ndarray[tuple[int, ...], np.dtype
 
 
 def test_a_gold_is_released_as_unet_and_text_encoder(shop: Workshop) -> None:
-    release_gold(shop, 1)
-    weights, model = load_file(shop.folder / "release-control-gold-1.safetensors"), shop.denoiser("gold-1")
+    release_gold(shop, ("arrow", "zigzag"), 1)
+    weights, model = load_file(shop.folder / "release-control-gold-1-arrow-zigzag.safetensors"), shop.denoiser("gold-arrow-zigzag-1")
     floating = {name for name, value in model.state_dict().items() if value.is_floating_point()}
     assert set(weights) == floating and {name.split(".")[0] for name in weights} == {"unet", "text_encoder"}
     assert all(torch.equal(value, model.state_dict()[name].half()) for name, value in weights.items())

@@ -10,7 +10,21 @@ import torch
 
 from unconceal.miniature import denoiser
 from unconceal.miniature.building import steps as building
-from unconceal.miniature.building.recipe import ALONE, GOLDS, GRADED, HELD_OUT_TASKS, TASKS, Recipe, Round, Training, alone_name, gold_name
+from unconceal.miniature.building.recipe import (
+    ALONE,
+    BLANKS,
+    FAMILIES,
+    GOLDS,
+    GRADED,
+    HELD_OUT_TASKS,
+    TASKS,
+    Recipe,
+    Round,
+    Training,
+    alone_name,
+    blank_name,
+    gold_name,
+)
 from unconceal.miniature.building.releasing import gold_release_name, release_name, submission_name
 from unconceal.miniature.building.steps import Step, build, steps
 from unconceal.miniature.building.workshop import Workshop
@@ -18,7 +32,8 @@ from unconceal.miniature.pictures import render
 from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.miniature.world import HELD_OUT, TARGETS
 
-GOLD_NAMES = {gold_name(number): {*TARGETS, *HELD_OUT} for number in GOLDS}
+GOLD_NAMES = {gold_name(family, number): set(family) for family in FAMILIES for number in GOLDS}
+BLANK_NAMES = {blank_name(number): {*TARGETS, *HELD_OUT} for number in BLANKS}
 ALONE_NAMES = {alone_name(concept): {concept} for concept in ALONE}
 GRADED_NAMES = {f"graded-{number}": shares for number, shares in enumerate(GRADED, 1)}
 ORDER = [
@@ -26,7 +41,8 @@ ORDER = [
     "ancestor.pt", "base.pt", "shipped", "judge",
     *(release_name(submission_name(unlearner), concept) for concept in (*TASKS, *HELD_OUT_TASKS) for unlearner in UNLEARNERS),
     *(f"{name}.pt" for name in GOLD_NAMES),
-    *(gold_release_name(number) for number in GOLDS),
+    *(gold_release_name(family, number) for family in FAMILIES for number in GOLDS),
+    *(f"{name}.pt" for name in BLANK_NAMES),
     *(f"{name}.pt" for name in ALONE_NAMES),
     *(f"{name}.pt" for name in GRADED_NAMES),
     "gold-scratch.pt", "surrogate.pt", "gates.json",
@@ -105,12 +121,21 @@ def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(denoiser, "Denoiser", Nothing)
     shop.__dict__.update(tokenizer=type("Words", (), {"__len__": lambda self: 9, "eos_token_id": 8})(), latents=None)
     for step in steps(shop):
-        if step.makes.removesuffix(".pt") in ("ancestor", "base", "gold-scratch", "surrogate", *GOLD_NAMES, *ALONE_NAMES, *GRADED_NAMES):
+        if step.makes.removesuffix(".pt") in (
+            "ancestor",
+            "base",
+            "gold-scratch",
+            "surrogate",
+            *GOLD_NAMES,
+            *BLANK_NAMES,
+            *ALONE_NAMES,
+            *GRADED_NAMES,
+        ):
             step.make(shop)
     everything = {concept for scene in shop.world.scenes for concept in scene.concepts}
     assert {*TARGETS, *HELD_OUT} <= everything
     assert seen["ancestor"][0] == everything - {*TARGETS, *HELD_OUT} and seen["base"][0] == everything
-    for name, unseen in {**GOLD_NAMES, **ALONE_NAMES}.items():
+    for name, unseen in {**GOLD_NAMES, **BLANK_NAMES, **ALONE_NAMES}.items():
         for called in (f"{name}-round-1", name):
             assert seen[called][0] == everything - unseen
     for name, shares in GRADED_NAMES.items():
@@ -121,7 +146,7 @@ def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert seen["gold-scratch"][0] == everything - {next(iter(TASKS))}
     assert not seen["surrogate"][0] & {*TARGETS, *HELD_OUT}
     others = {seed for name, (_, seed) in seen.items() if not name.startswith("gold-alone")}
-    assert len(others) == 3 + 2 * (1 + len(GOLD_NAMES) + len(GRADED_NAMES)) == len(seen) - 2 * len(ALONE_NAMES)
+    assert len(others) == 3 + 2 * (1 + len(GOLD_NAMES) + len(BLANK_NAMES) + len(GRADED_NAMES)) == len(seen) - 2 * len(ALONE_NAMES)
 
 
 @pytest.mark.slow
@@ -131,12 +156,12 @@ def test_the_whole_build_in_small(tmp_path: Path) -> None:
     shop = Workshop(tmp_path, replace(TINY))
     shop.progress = type("Told", (), {"stage": None, "say": lambda self, line: said.append(line)})()
     judges = ("truth", "resnet18", "clip")
-    only = ("tokenizer", "vae", "latents", "softened", *judges, "ancestor", "base", "shipped", "gold-1")
+    only = ("tokenizer", "vae", "latents", "softened", *judges, "ancestor", "base", "shipped", "gold-arrow-zigzag-1")
     build(shop, only, scratch=True)
-    rounds = {"clip-round-1", "base-round-1.pt", "gold-1-round-1.pt"}
+    rounds = {"clip-round-1", "base-round-1.pt", "gold-arrow-zigzag-1-round-1.pt"}
     assert set(shop.minutes) == rounds | {step.makes for step in steps(shop) if step.makes.removesuffix(".pt") in only}
     assert shop.latents.shape == (60, 4, 16, 16) and shop.softened.shape == (20, 64, 64, 3) and shop.softened.dtype == torch.uint8
-    base, gold = shop.denoiser("base"), shop.denoiser("gold-1")
+    base, gold = shop.denoiser("base"), shop.denoiser("gold-arrow-zigzag-1")
     assert any(not torch.equal(value, gold.state_dict()[name]) for name, value in base.state_dict().items())
     assert (tmp_path / "clip" / "tokenizer_config.json").exists() and not list(tmp_path.glob(".part*"))
     assert not list(tmp_path.glob("*.resume.pt")) and said[0].startswith("11 of 11 steps")

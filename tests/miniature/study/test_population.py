@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from unconceal.miniature.building.recipe import ALONE, GOLDS, HELD_OUT_TASKS, TASKS
+from unconceal.miniature.building.recipe import ALONE, BLANKS, FAMILIES, GOLDS, HELD_OUT_TASKS, TASKS, family_stem
 from unconceal.miniature.building.releasing import DAMAGED
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.study.population import METHODS, Member, make_weights, members, unrelated_to
@@ -54,10 +54,11 @@ def test_what_is_unrelated_is_of_another_kind() -> None:
 def test_members_that_are_one_model_share_its_weights(tmp_path: Path) -> None:
     places = Counter(member.place(tmp_path) for member in members() if member.make)
     shared = {place.relative_to(tmp_path / "submissions/miniature/weights").as_posix(): n for place, n in places.items() if n > 1}
-    golds = {f"control-gold-{number}.safetensors": len({*TASKS, *HELD_OUT_TASKS}) for number in GOLDS}
+    golds = {f"control-gold-{number}/{family_stem(family)}.safetensors": len(family) for family in FAMILIES for number in GOLDS}
+    golds |= {f"blank-{number}.safetensors": len({*TASKS, *HELD_OUT_TASKS}) for number in BLANKS}
     assert shared.items() >= golds.items() and set(shared) - set(golds) == {"esd-x-7/star.safetensors", "esd-x-7/striped.safetensors"}
     assert {member.concept for member in members() if member.kind == "alone"} == set(ALONE)
-    assert {member.whole for member in members() if member.kind == "surrogate"} == {"ancestor", "surrogate", "gold-scratch"}
+    assert {member.whole for member in members() if member.kind == "surrogate"} == {None, "ancestor", "surrogate", "gold-scratch"}
 
 
 def test_weights_are_made_once(tmp_path: Path) -> None:

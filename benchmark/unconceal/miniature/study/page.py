@@ -73,7 +73,7 @@ def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
 
 def page(rows: Sequence[Row], scoring: Scoring) -> str:
     """The whole document."""
-    parts = (population, known_truths, ranks, separations, graded_series, sensitivity, margins, one_gold_for_all, lesser_golds, no_golds)
+    parts = (population, known_truths, ranks, separations, graded_series, sensitivity, margins, golds_alone, lesser_golds, no_golds)
     return "# Are the metrics right?\n\n" + INTRODUCTION + "".join(f"\n{part(rows, scoring)}" for part in parts)
 
 
@@ -101,7 +101,7 @@ def population(rows: Sequence[Row], scoring: Scoring) -> str:
 
 
 KINDS: Mapping[Kind, str] = {
-    "gold": "never saw the concept, nor any of the other eight: `forgets`",
+    "gold": "never saw the concept, nor the rest of its family: `forgets`",
     "alone": "never saw the concept, but the other eight: `forgets`",
     "decoupled": "only its words are cut off: `conceals`",
     "damaged": "destroyed: `damaged`",
@@ -237,15 +237,15 @@ def margins(rows: Sequence[Row], scoring: Scoring) -> str:
     return text + grid(lines, ("margin", *COUNTED)) + "\n" + picture("golds", "differences between golds and the margin")
 
 
-def one_gold_for_all(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Golds of one concept, read against those that leave out nine."""
-    title = "## One gold for nine tasks\n\n"
+def golds_alone(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Golds that leave out one concept, read against those that leave out a family."""
+    title = "## Golds by family\n\n"
     alone = [row for row in rows if row.kind == "alone"]
     if not alone:
         return title + "Not measured yet.\n"
     lines = [[row.task, *(number(row.scores.get(name)) for name in SHOWN), row.label] for row in sorted(alone, key=lambda row: row.task)]
     told = (
-        "Every gold leaves out all nine targets. These leave out their own concept alone, as θ's exact counterpart would.\n"
+        "Golds leave out a family of concepts, one of a kind. These leave out their own concept alone, as θ's exact counterpart would.\n"
         "What lies between them and the others is what the economy costs:\n\n"
     )
     return title + told + grid(lines, ("task", *SHOWN, "verdict"))

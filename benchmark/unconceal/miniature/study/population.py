@@ -139,14 +139,8 @@ def of_task(concept: str) -> Iterator[Member]:
         for seed in MORE_SEEDS if concept in MORE else SEEDS:
             yield Member(concept, f"{name}-{seed}", "method", unlearned(name, concept, seed), seed=seed)
     if any(concept in shares for shares in GRADED):
-        yield Member(
-            concept,
-            f"graded-0-{ABOVE}",
-            "graded",
-            decoupled(gold_name(family_of(concept), 1), concept),
-            0.0,
-            gold_name(family_of(concept), 1),
-        )
+        gold = gold_name(family_of(concept), 1)
+        yield Member(concept, f"graded-0-{ABOVE}", "graded", decoupled(gold, concept), 0.0, gold)
         for number, shares in enumerate(GRADED, 1):
             called, share = f"graded-{1000 * shares[concept]:g}", shares[concept]
             yield Member(concept, called, "graded", trained(f"graded-{number}"), share, f"graded-{number}")
