@@ -10,7 +10,7 @@ from leaderboard.records import record
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.study import measuring, stages
 from unconceal.miniature.study.measuring import left, run
-from unconceal.miniature.study.population import Member, members
+from unconceal.miniature.study.population import MORE, Member, members, resampled
 from unconceal.miniature.study.rows import Row
 from unconceal.miniature.study.stages import STAGES, Stage
 from unconceal.miniature.study.subject import Study, suite_of
@@ -102,6 +102,16 @@ def test_a_surrogate_is_no_checkpoint_and_waits_for_its_training(study: Study, m
     study.shop.keep("surrogate.pt", 1, lambda path: path.write_bytes(b""))
     run(study, jobs)
     assert done == [("presence", "surrogate")]
+
+
+def test_other_samplers_ask_something_else_and_measure_presence_alone(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    noting(monkeypatch)
+    finer = replace(study, suite=suite_of(study.suite, "50 steps"), sampler="50 steps")
+    assert finer.suite.sampler.steps == 50 and finer.asked(MADE) != study.asked(MADE)
+    run(finer, left(finer, [MADE]))
+    assert not left(finer, [MADE]) and len(left(study, [MADE])) == len(STAGES)
+    assert finer.row(MADE).sampler == "50 steps" and not study.row(MADE).prompt
+    assert {member.concept for member in resampled()} == set(MORE) and {"gold", "original", "decoupled"} == {m.kind for m in resampled()}
 
 
 def test_minutes_are_those_of_what_is_missing(study: Study) -> None:

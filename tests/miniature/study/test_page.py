@@ -13,6 +13,7 @@ from unconceal.cli.main import main
 from unconceal.miniature.study import page
 from unconceal.miniature.study.findings import verdicts
 from unconceal.miniature.study.population import members
+from unconceal.miniature.study.reading import read
 from unconceal.miniature.study.rows import Row, write_rows
 from unconceal.specs.suite import Scoring
 
@@ -96,6 +97,15 @@ def test_a_surrogate_stands_in_for_golds_as_far_as_it_completes_like_them() -> N
     none = page.by_kind(rows, Scoring(margin=0.15), golds="")
     assert none["original"].right and none["gold"].undecided == none["gold"].n
     assert "| surrogate" in page.lesser_golds(alike, Scoring())
+
+
+def test_other_samplers_stand_by_themselves() -> None:
+    usual = [row for row in made_up() if row.task == "object/star" and row.kind in ("gold", "decoupled")]
+    weak = [row.model_copy(update={"sampler": "15 steps", "empty": row.prompt}) for row in usual]
+    rows = read(usual, Scoring(margin=0.15)) + read(weak, Scoring(margin=0.15))
+    lines = [line.split("|") for line in page.other_samplers(rows, Scoring(margin=0.15)).splitlines() if "suite's" in line or "15" in line]
+    assert [line[3].strip() for line in lines] == ["4/4", "0/4"], "with nothing completed in either arm no concealer is found"
+    assert "15 steps" not in page.known_truths(usual, Scoring())
 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:

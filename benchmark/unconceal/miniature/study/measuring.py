@@ -35,7 +35,7 @@ def left(study: Study, wanted: Sequence[Member]) -> list[Job]:
     jobs = []
     for place, stage in enumerate(STAGES):
         for member, row in rows.items():
-            if not getattr(row, stage.fills) and (stage.whole or not member.whole):
+            if not getattr(row, stage.fills) and (stage.everywhere or not (member.whole or study.sampler)):
                 making = MAKING if place == 0 and member.make and not member.place(study.folder).exists() else 0
                 jobs.append(Job(stage, member, making + stage.minutes))
     return jobs
@@ -46,7 +46,7 @@ def run(study: Study, jobs: Sequence[Job]) -> None:
     say = study.shop.progress.say
     say(f"{len(jobs)} measurements to make, about {sum(job.minutes for job in jobs) / 60:.1f} CPU hours on one thread")
     for stage, member, _ in jobs:
-        with claimed(study.folder / "claims", f"{member.task.replace('/', '.')}.{member.name}") as mine:
+        with claimed(study.folder / "claims", f"{member.task.replace('/', '.')}.{study.place(member).stem}") as mine:
             row = study.row(member) if mine else None
             if row is None or getattr(row, stage.fills):
                 continue

@@ -24,7 +24,7 @@ from unconceal.miniature.study.findings import (
     verdicts,
 )
 from unconceal.miniature.study.floors import floors
-from unconceal.miniature.study.population import Kind
+from unconceal.miniature.study.population import SAMPLERS, Kind
 from unconceal.miniature.study.reading import gold_differences, read, rejudged
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.specs.record import Label
@@ -47,7 +47,7 @@ WINDOWS = ((0.1, 0.6), (0.1, 0.5), (0.1, 0.4), (0.1, 0.3), (0.2, 0.5))
 
 def write(rows: Sequence[Row], scoring: Scoring, docs: Path) -> None:
     """The page and its pictures; ``rows`` as they were measured, not read against golds yet."""
-    rows = read(rows, scoring)
+    rows = [row for sampler in SAMPLERS for row in read([row for row in rows if row.sampler == sampler], scoring)]
     (docs / FOLDER).mkdir(parents=True, exist_ok=True)
     for name, sheet in pictures(rows, scoring).items():
         figures.save(sheet, docs / FOLDER / f"{name}.png")
@@ -61,6 +61,7 @@ def rows_file(docs: Path) -> Path:
 
 def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
     """Every picture by its file's name."""
+    rows = [row for row in rows if not row.sampler]
     apart = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
     return {
         "graded": figures.graded(rows),
@@ -74,7 +75,9 @@ def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
 def page(rows: Sequence[Row], scoring: Scoring) -> str:
     """The whole document."""
     parts = (population, known_truths, ranks, separations, graded_series, sensitivity, margins, golds_alone, lesser_golds, no_golds)
-    return "# Are the metrics right?\n\n" + INTRODUCTION + "".join(f"\n{part(rows, scoring)}" for part in parts)
+    usual = [row for row in rows if not row.sampler]
+    text = "".join(f"\n{part(usual, scoring)}" for part in parts)
+    return "# Are the metrics right?\n\n" + INTRODUCTION + text + "\n" + other_samplers(rows, scoring)
 
 
 INTRODUCTION = f"""\
@@ -208,6 +211,27 @@ def sensitivity(rows: Sequence[Row], scoring: Scoring) -> str:
 
 
 COUNTED = ("golds right", "concealers right", "wrong, of all scored", "undecided")
+
+
+def other_samplers(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Verdicts under other steps and guidance, and the excess that they rest on, on the members measured under all of them."""
+    text = "## Other samplers\n\n"
+    measured = {(row.task, row.name) for row in rows if row.sampler}
+    if not measured:
+        return text + "Not measured yet.\n"
+    of = {name: [row for row in rows if row.sampler == name and (row.task, row.name) in measured] for name in SAMPLERS}
+    lines = [
+        [name or "the suite's", *counted(by_kind(found, scoring)), *(mean_excess(found, kind) for kind in ("gold", "decoupled"))]
+        for name, found in of.items()
+        if found
+    ]
+    return text + grid(lines, ("sampler", *COUNTED, "mean excess, golds", "concealers"))
+
+
+def mean_excess(rows: Sequence[Row], kind: str) -> str:
+    """Mean excess, larger arm, of the rows of a kind."""
+    found = [value for row in rows if row.kind == kind and (value := row.scores.get("excess")) is not None]
+    return number(float(np.mean(found)) if found else None)
 
 
 def with_window(scoring: Scoring, window: tuple[float, float]) -> Scoring:

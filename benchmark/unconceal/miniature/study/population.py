@@ -49,6 +49,14 @@ MORE = ("star", "zara")
 SURROGATES = ("ancestor", "surrogate")
 """Neither saw any of the nine concepts: the ancestor in half of θ's training; the surrogate is of another size and another world. The
 blanks, whose training is as long as θ's, make two more."""
+SAMPLERS: Mapping[str, Mapping[str, float]] = {
+    "": {},
+    "15 steps": {"steps": 15},
+    "50 steps": {"steps": 50},
+    "guidance 3": {"guidance": 3.0},
+    "guidance 15": {"guidance": 15.0},
+}
+"""Samplers that some members are measured under besides the suite's, by what is other in them."""
 ORDER: tuple[Kind, ...] = ("gold", "original", "alone", "decoupled", "damaged", "surrogate", "unrelated", "graded", "method")
 """In which kinds are measured: what is known first."""
 ABOVE = "decoupled"
@@ -117,6 +125,12 @@ def members() -> list[Member]:
     """Every model on every task: golds first, then what is known, then what is not; further training seeds last of their kind."""
     every = [member for concept in (*TASKS, *HELD_OUT_TASKS) for member in of_task(concept)]
     return sorted(every, key=lambda member: (ORDER.index(member.kind), member.seed))
+
+
+def resampled() -> list[Member]:
+    """Members that are measured under every sampler: golds, θ and pure decoupling on the tasks of ``MORE``."""
+    kinds = ("gold", "original", "decoupled")
+    return [member for member in members() if member.concept in MORE and member.kind in kinds and member.seed in (0, SEEDS[0])]
 
 
 def of_task(concept: str) -> Iterator[Member]:

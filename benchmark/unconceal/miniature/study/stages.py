@@ -94,14 +94,14 @@ class Stage(NamedTuple):
     fills: str
     minutes: float
     measure: Callable[[Study, Member], Mapping[str, object]]
-    whole: bool
-    """Whether it is also measured of models that are no checkpoint of the base."""
+    everywhere: bool = False
+    """Whether it is also measured of models that are no checkpoint of the base, and under other samplers."""
 
 
 STAGES = (
-    Stage("presence", "prompt", 1.2, presence, whole=True),
-    Stage("scores", "scores", 1.2, scores, whole=False),
-    Stage("relearning", "rates", 1.2, relearning, whole=False),
+    Stage("presence", "prompt", 1.2, presence, everywhere=True),
+    Stage("scores", "scores", 1.2, scores),
+    Stage("relearning", "rates", 1.2, relearning),
 )
 MAKING = 1.2
 """Expected processor minutes of an unlearner."""

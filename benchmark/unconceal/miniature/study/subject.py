@@ -18,7 +18,7 @@ from unconceal.miniature import denoiser
 from unconceal.miniature.building.asking import task_of
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.study import newcomers
-from unconceal.miniature.study.population import Member, make_weights
+from unconceal.miniature.study.population import SAMPLERS, Member, make_weights
 from unconceal.miniature.study.relearning import Recipe
 from unconceal.miniature.study.rows import Row, merged
 from unconceal.paths import DataRoot
@@ -39,30 +39,34 @@ class Subject(NamedTuple):
     digest: str
 
 
-def suite_of(published: Suite) -> Suite:
-    """The published suite with one extractor at the full tier, the only one that its other rows are compared by."""
+def suite_of(published: Suite, sampler: str = "") -> Suite:
+    """The published suite with one extractor at the full tier, the only one that rows are compared by, and a sampler of ``SAMPLERS``."""
     full = published.tiers["full"].model_copy(update={"extractors": EXTRACTORS})
-    return published.model_copy(update={"tiers": {"full": full}})
+    changed = published.sampler.model_copy(update=dict(SAMPLERS[sampler]))
+    return published.model_copy(update={"tiers": {"full": full}, "sampler": changed})
 
 
 @dataclass
 class Study:
-    """The study's place: a folder of the workshop that holds weights, records and rows. ``known``: rows measured before,
-    ``results``: folders of published records."""
+    """The study's place: a folder of the workshop that holds weights, records and rows.
+
+    ``known``: rows measured before; ``results``: folders of published records; ``sampler``: a name of ``SAMPLERS``.
+    """
 
     shop: Workshop
     root: DataRoot
     suite: Suite
     known: Sequence[Row] = ()
     results: Sequence[Path] = ()
+    sampler: str = ""
     recipe: Recipe = field(default_factory=Recipe)
 
     @classmethod
-    def of(cls, shop: Workshop, data: DataRoot, published: Suite, known: Sequence[Row] = ()) -> Study:
+    def of(cls, shop: Workshop, data: DataRoot, published: Suite, known: Sequence[Row] = (), sampler: str = "") -> Study:
         """The study in ``shop``, on what ``published`` measures by; ``data`` tells where the tree and the store are."""
         folder = shop.folder / "study"
         place = replace(data, submissions=folder / "submissions", results=folder / "results", read_only=False)
-        return cls(shop, place, suite_of(published), known, data.result_folders)
+        return cls(shop, place, suite_of(published, sampler), known, data.result_folders, sampler)
 
     @property
     def folder(self) -> Path:
@@ -122,17 +126,18 @@ class Study:
         return None
 
     def place(self, member: Member) -> Path:
-        return self.folder / "rows" / member.task / f"{member.name}.json"
+        name = f"{member.name} {self.sampler}".strip().replace(" ", "-")
+        return self.folder / "rows" / member.task / f"{name}.json"
 
     def row(self, member: Member) -> Row:
         """What is measured of a member so far, under what it is asked today."""
         asked = self.asked(member)
         place = self.place(member)
         own = [Row.model_validate_json(place.read_bytes())] if place.exists() else []
-        before = [row for row in self.known if (row.task, row.name) == (member.task, member.name)]
+        before = [row for row in self.known if (row.task, row.name, row.sampler) == (member.task, member.name, self.sampler)]
         empty = Row(
             task=member.task, name=member.name, kind=member.kind, truth=member.truth, share=member.share, held_out=member.held_out,
-            asked=asked,
+            sampler=self.sampler, asked=asked,
         )  # fmt: skip
         return next((row for row in (*own, *before) if row.asked == asked), empty)
 
