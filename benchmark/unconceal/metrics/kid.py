@@ -21,25 +21,29 @@ class Kid(NamedTuple):
     deviation: float
 
 
-def kid(one: ArrayLike, other: ArrayLike, subsets: int = 100, seed: int = 0) -> Kid | None:
-    """KID of two feature sets (n, d) and (m, d): squared MMD with the kernel (x·y / d + 1)³, subsets of min(n, m, 50).
+def kid(
+    one: ArrayLike, other: ArrayLike, subsets: int = 100, seed: int = 0, least: int = LEAST_IMAGES, share: float = 1.0
+) -> Kid | None:
+    """KID of two feature sets (n, d) and (m, d): squared MMD with the kernel (x·y / d + 1)³, subsets of min(share · n, share · m, 50).
 
     Args:
         one: pooled features, not normalised, of the un-fine-tuned extractor.
         other: the same of the pictures compared.
         subsets: random subsets averaged.
         seed: of the subsets.
+        least: pictures below which nothing is said.
+        share: of the pictures that a subset may take; subsets of all of them are the same one over again.
 
     Returns:
-        None under 10 pictures on either side.
+        None under ``least`` pictures on either side.
     """
     sets = [torch.from_numpy(np.asarray(rows, np.float64)) for rows in (one, other)]
     fewest = min(map(len, sets))
-    if fewest < LEAST_IMAGES:
+    if fewest < least:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that features are kept in memory: they already are
-        metric = KernelInceptionDistance(feature=nn.Identity(), subsets=subsets, subset_size=min(fewest, SUBSET))
+        metric = KernelInceptionDistance(feature=nn.Identity(), subsets=subsets, subset_size=min(int(fewest * share), SUBSET))
     metric.set_dtype(torch.float64)
     metric.update(sets[0], real=True)
     metric.update(sets[1], real=False)

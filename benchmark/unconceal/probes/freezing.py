@@ -108,6 +108,9 @@ def probe_text(probes: ProbeSet) -> str:
 def written(probes: ProbeSet) -> Json:
     """Its values without those that are not there."""
     values: Json = probes.model_dump(mode="json")
+    for neighbour in values["neighbours"]:
+        if neighbour["likeness"] is None:
+            del neighbour["likeness"]
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -33,7 +33,8 @@ class RankedNeighbour(Spec):
     """A neighbour over all samples.
 
     ``relation``: the one most often given. ``similarity``: 1–10, over the samples that named it. ``rank``: 1 is the nearest, over all
-    samples; where it was not named it shares the places behind those that were. ``named``: in how many samples.
+    samples; where it was not named it shares the places behind those that were. ``named``: in how many samples. ``likeness``: 1–10, how
+    alike θ's pictures of it and of the target look to the model; None where it was shown none.
     """
 
     concept: Concept
@@ -41,6 +42,7 @@ class RankedNeighbour(Spec):
     similarity: Estimate
     rank: Estimate
     named: Count
+    likeness: Estimate | None = None
 
 
 class FrozenAttack(Attack):
