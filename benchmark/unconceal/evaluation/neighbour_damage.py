@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +11,13 @@ from numpy.typing import NDArray
 from unconceal.evaluation.assemble import rate_of, score_of
 from unconceal.evaluation.probing import Looked
 from unconceal.metrics import damage, ordering
-from unconceal.metrics.kid import kid
+from unconceal.metrics.kid import kid_within
 from unconceal.specs.probed import Measure, NeighbourDamage
 from unconceal.specs.scores import Score
 from unconceal.specs.suite import Probing
 from unconceal.specs.task import NeighbourPrompts
 
 Values = NDArray[np.float64]
-PAIRED: tuple[Measure, ...] = ("clip", "accuracy")
-"""Measures on the same seeds of θ and θ*, which have a value per prompt."""
-KID_SPLITS = 20
-"""Splits for KID's ceiling: each is a KID of every neighbour, where the other measures cost nothing."""
 
 
 class Sights(NamedTuple):
@@ -38,61 +34,43 @@ def neighbour_damages(neighbours: Sequence[NeighbourPrompts], seen: Sights, rule
 
 
 def damage_of(neighbour: NeighbourPrompts, place: int, seen: Sights, rules: Probing) -> NeighbourDamage:
-    """One neighbour's gate, and its damage by each measure."""
-    hits = seen.gate.hits[place]
+    """One neighbour's gate, and its damage by each measure, prompt by prompt."""
+    hits, pictures = seen.gate.hits[place], seen.original.hits[place].size
     gate = rate_of(hits.mean(axis=1), hits.size)
-    similarity = damage.fall(seen.original.similarity[place], seen.unlearned.similarity[place])
-    accuracy = damage.fall(seen.original.hits[place], seen.unlearned.hits[place])
+    falls: dict[Measure, Values] = {
+        "clip": damage.fall(seen.original.similarity[place], seen.unlearned.similarity[place]),
+        "accuracy": damage.fall(seen.original.hits[place], seen.unlearned.hits[place]),
+    }
+    said = {"clip": score_of(falls["clip"]), "accuracy": score_of(falls["accuracy"], pictures)}
+    ours, theirs = seen.gate.features[place], seen.unlearned.features[place]
+    if min(ours.shape[1], theirs.shape[1]) < 2 or min(hits.size, pictures) < rules.least_kid:
+        note = f"fewer than {rules.least_kid} pictures, or one of a prompt, give no KID"
+        said["kid"] = Score(value=None, n=min(hits.size, pictures), note=note)
+    else:
+        falls["kid"] = kid_within(ours, theirs)
+        said["kid"] = score_of(falls["kid"])
     return NeighbourDamage(
         concept=neighbour.concept,
         head=neighbour.head,
         gate=gate,
         eligible=gate.value is not None and gate.value >= rules.gate,
-        damage={
-            "clip": score_of(similarity),
-            "accuracy": score_of(accuracy, seen.original.hits[place].size),
-            "kid": kid_score(seen.gate.features[place], seen.unlearned.features[place], rules),
-        },
-        per_prompt={"clip": tuple(map(float, similarity)), "accuracy": tuple(map(float, accuracy))},
+        damage=said,
+        per_prompt={measure: tuple(map(float, values)) for measure, values in falls.items()},
     )
 
 
-def kid_score(gate: Values, unlearned: Values, rules: Probing) -> Score:
-    """KID of features (p, s, d), θ's on the gate's seeds against θ*'s on others: equal seeds would pull it below 0."""
-    ours, theirs = (part.reshape(-1, part.shape[-1]) for part in (gate, unlearned))
-    n, found = min(len(ours), len(theirs)), kid(ours, theirs, least=rules.least_kid, share=0.5)
-    if found is None:
-        return Score(value=None, n=n, note=f"fewer than {rules.least_kid} pictures give no KID")
-    return Score(value=found.mean, n=n, note="no interval: one number over all pictures")
-
-
-def ceilings(found: Sequence[NeighbourDamage], seen: Sights, rules: Probing) -> dict[Measure, Score]:
+def ceilings(found: Sequence[NeighbourDamage], rules: Probing) -> dict[Measure, Score]:
     """By measure the ρ that the damage's own split halves leave room for, over the eligible neighbours."""
-    places = [place for place, one in enumerate(found) if one.eligible]
-    prompts = seen.original.hits.shape[1]
-    if len(places) < rules.least or prompts < 2:
+    eligible = [one for one in found if one.eligible]
+    prompts = min((len(one.per_prompt["clip"]) for one in eligible), default=0)
+    if len(eligible) < rules.least or prompts < 2:
         return {}
-    said: dict[Measure, Score] = {}
-    split = damage.halves(len(places), prompts, rules.splits)
-    for measure in PAIRED:
-        first, second = damage.halved([found[place].per_prompt[measure] for place in places], split)
-        said[measure] = ceiling_score(first, second, len(places))
-    if all(found[place].damage["kid"].value is not None for place in places):
-        few = damage.Halves(split.first[:KID_SPLITS], split.second[:KID_SPLITS])
-        said["kid"] = ceiling_score(kid_halves(seen, places, few.first), kid_halves(seen, places, few.second), len(places))
-    return said
-
-
-def kid_halves(seen: Sights, places: Sequence[int], half: NDArray[np.int64]) -> Values:
-    """KID (splits, n) of half of the prompts of each neighbour: subsets of all pictures, so one is enough."""
-    width = seen.gate.features.shape[-1]
-
-    def one(place: int, prompts: NDArray[np.int64]) -> float:
-        ours, theirs = (looked.features[place][prompts].reshape(-1, width) for looked in (seen.gate, seen.unlearned))
-        measured = kid(ours, theirs, subsets=1, least=2)
-        return measured.mean if measured else float("nan")
-
-    return np.array([[one(place, prompts) for place, prompts in zip(places, split, strict=True)] for split in half])
+    split = damage.halves(len(eligible), prompts, rules.splits)
+    return {
+        measure: ceiling_score(*damage.halved([one.per_prompt[measure] for one in eligible], split), len(eligible))
+        for measure in get_args(Measure)
+        if all(measure in one.per_prompt for one in eligible)
+    }
 
 
 def ceiling_score(first: Values, second: Values, n: int) -> Score:

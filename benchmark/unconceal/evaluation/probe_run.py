@@ -63,8 +63,7 @@ def probed_of(
     """What the pictures show."""
     clip = evaluation.instruments.clip
     gate, original, unlearned = (probing.look(clip, pixels, task) for pixels in (pictures.gate, pictures.original, pictures.unlearned))
-    seen = Sights(gate, original, unlearned)
-    damages = neighbour_damages(task.neighbours, seen, rules)
+    damages = neighbour_damages(task.neighbours, Sights(gate, original, unlearned), rules)
     concepts = [neighbour.concept for neighbour in task.neighbours]
     orderers = tuple(orderers_of(sets, digests_of(sets), concepts, probing.text_nearness(clip, task)))
     attacks = {name: outcomes(sets[name].attacks, one.gate, one.eligible, one.unlearned) for name, one in attacked.items()}
@@ -72,7 +71,7 @@ def probed_of(
         clip=evaluation.suite.judges.clip.digest,
         classes=probing.captions_of(task),
         neighbours=damages,
-        ceilings=ceilings(damages, seen, rules),
+        ceilings=ceilings(damages, rules),
         orderers=orderers,
         orderings=orderings(orderers, damages, rules),
         attacks=attacks,

@@ -137,7 +137,7 @@ def compare(one: ArrayLike, other: ArrayLike, resamples: int = 10_000, level: fl
     """Paired bootstrap over tasks and methods of two orderers' ρ, each (tasks, methods) on the same concepts; NaN: no ρ there.
 
     Tasks and methods are drawn with replacement, each by itself, and the difference is averaged over the cells that are there, task by
-    task. None where no cell has both.
+    task. None where no cell has both. With nine tasks and eight methods a nominal 95 % covers about .88 (simulated in the tests).
     """
     cells = np.asarray(one, np.float64) - np.asarray(other, np.float64)
     cells = cells[np.isfinite(cells).any(axis=1)]
@@ -145,17 +145,19 @@ def compare(one: ArrayLike, other: ArrayLike, resamples: int = 10_000, level: fl
         return None
     rng = np.random.default_rng(seed)
     tasks, methods = cells.shape
-    drawn = [task_mean(cells[rng.integers(tasks, size=tasks)][:, rng.integers(methods, size=methods)]) for _ in range(resamples)]
-    low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Comparison(task_mean(cells), Interval(float(low), float(high)), tasks, int(np.isfinite(cells).sum()))
+    rows, columns = rng.integers(tasks, size=(resamples, tasks, 1)), rng.integers(methods, size=(resamples, 1, methods))
+    low, high = np.nanquantile(task_mean(cells[rows, columns]), [(1 - level) / 2, (1 + level) / 2])
+    return Comparison(float(task_mean(cells)), Interval(float(low), float(high)), tasks, int(np.isfinite(cells).sum()))
 
 
-def task_mean(cells: Values) -> float:
-    """Mean over tasks of the means over methods of (tasks, methods); NaN cells are left out."""
-    present = np.isfinite(cells)
-    counts = present.sum(axis=1)
-    sums = np.where(present, cells, 0.0).sum(axis=1)
-    return float((sums[counts > 0] / counts[counts > 0]).mean()) if counts.any() else float("nan")
+def task_mean(cells: ArrayLike) -> Values:
+    """Mean over tasks of the means over methods of (…, tasks, methods); NaN cells are left out, and tasks that have no other."""
+    table = np.asarray(cells, np.float64)
+    present = np.isfinite(table)
+    counts = present.sum(axis=-1)
+    per_task = np.where(present, table, 0.0).sum(axis=-1) / np.maximum(counts, 1)
+    known = (counts > 0).sum(axis=-1)
+    return np.asarray(np.where(known > 0, (per_task * (counts > 0)).sum(axis=-1) / np.maximum(known, 1), np.nan))
 
 
 def paired(nearness: ArrayLike, damage: ArrayLike) -> tuple[Values, Values]:

@@ -88,10 +88,18 @@ class ReplyFile(Spec):
     digest: Digest
 
 
+class RatingFile(Spec):
+    """The ratings of pictures, a file beside the set."""
+
+    file: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*\.likeness\.jsonl$")
+    digest: Digest
+
+
 class ProbeSet(Asked):
     """What one language model says of one target. Written by ``unconceal probes freeze`` only; any change of it is a new suite version.
 
     ``neighbours``: from the nearest to the farthest by mean rank. ``named_attacks``: attacks dropped because they name the target.
+    ``ratings``: where the neighbours' ``likeness`` comes from; None where no pictures were shown.
     """
 
     schema_version: Literal[1] = 1
@@ -103,6 +111,7 @@ class ProbeSet(Asked):
     attacks: tuple[FrozenAttack, ...] = ()
     named_attacks: int = Field(0, ge=0)
     replies: ReplyFile
+    ratings: RatingFile | None = None
 
     def mistakes(self) -> Iterator[Mistake]:
         """Neighbours that stand twice, are the target, or have impossible numbers; an order that is not the ranks'."""
