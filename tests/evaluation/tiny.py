@@ -44,6 +44,7 @@ tiers:
     seeds: {{train: 2, reference: 2, evaluation: 2, retain: 1}}
     extractors: [resnet18]
 seed_starts: {{train: 0, reference: 100, evaluation: 200}}
+probing: {{gate_seeds: 2, seeds: 2, gate: 0, least: 8, least_kid: 4, attack_seeds: 4, resamples: 200, splits: 6}}
 fine_tune: {{epochs: 1, batch: 16, rate: 1e-3, momentum: 0.9, triplet_margin: 1}}
 judges:
   concept: {pinned["judge"]}
@@ -56,6 +57,7 @@ judges:
 def task_yaml() -> str:
     forget = "".join(f"  - text: a star on a {colour} background, {n}\n" for n in range(5) for colour in ("white", "black"))
     retain = "".join(f"  - {{text: a {name}, concept: {name}, head: subject}}\n" for name in CONCEPTS)
+    shown = "".join(f"  - {{concept: {name}, head: subject, caption: a {name}, prompts: [a {name}, one {name}]}}\n" for name in CONCEPTS)
     return f"""\
 concept: star
 category: object
@@ -65,6 +67,10 @@ licence: Apache-2.0
 judge: {{head: subject, label: star}}
 gold_kind: trained-without
 golds: [control-gold-1, control-gold-2]
+caption: a star
+neighbours:
+{shown}distractors:
+  - {{concept: arrow, head: subject, caption: an arrow}}
 forget:
 {forget}retain:
 {retain}"""

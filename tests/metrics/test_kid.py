@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from unconceal.metrics.kid import kid
+from unconceal.metrics.kid import kid, kid_within, stretched
 
 
 def unbiased_mmd(x: np.ndarray, y: np.ndarray) -> float:
@@ -41,3 +41,21 @@ def test_kid_of_larger_sets_averages_subsets_and_keeps_the_global_seed() -> None
 
 def test_kid_needs_ten_pictures() -> None:
     assert kid(np.zeros((9, 4)), np.zeros((30, 4))) is None
+
+
+def test_within_prompts_it_is_the_unbiased_mmd_of_each() -> None:
+    rng = np.random.default_rng(3)
+    ours, theirs = rng.normal(size=(2, 3, 8)), rng.normal(size=(2, 3, 8))
+    cosines = [[rows * 8**0.5 / np.linalg.norm(rows, axis=1)[:, None] for rows in pair] for pair in zip(ours, theirs, strict=True)]
+    assert kid_within(ours, theirs) == pytest.approx([unbiased_mmd(*pair) for pair in cosines])
+
+
+def test_within_prompts_equal_models_come_out_near_0() -> None:
+    """Prompts far apart, two seeds of each: pooled over prompts, KID would lie below 0 by about the spread between prompts."""
+    rng = np.random.default_rng(4)
+    prompts = 3 * rng.normal(size=(60, 1, 16))
+    ours, theirs = (prompts + rng.normal(size=(60, 2, 16)) for _ in range(2))
+    within = kid_within(ours, theirs)
+    assert abs(within.mean()) < 3 * within.std() / np.sqrt(60)
+    pooled = [kid(stretched(ours[i : i + 6]).reshape(-1, 16), stretched(theirs[i : i + 6]).reshape(-1, 16)) for i in range(0, 60, 6)]
+    assert np.mean([one.mean for one in pooled if one]) < -0.2

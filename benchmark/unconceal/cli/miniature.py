@@ -222,3 +222,19 @@ def shortcut(work: Path, tier: Any, threads: int | None, docs: Path, root: Path 
     comparing.figure(evaluation, task, curves, docs / comparing.PICTURE)
     (docs / comparing.PAGE).write_text(comparing.page(evaluation, task, curves, shop.recipe.scratch_steps), encoding="utf-8")
     click.echo(f"{docs / comparing.PAGE}: written")
+
+
+@command.command("word-shapes")
+@click.argument("task")
+@root_option
+def word_shapes(task: str, root: Path | None) -> None:
+    """Print what the spelling of names alone says of a task's neighbours: a weak probe set to hold language models against.
+
+    \b
+    Example:  unconceal miniature word-shapes object/star > replies.txt
+              unconceal probes elicit object/star --from-replies replies.txt --model word-shape
+    """
+    from unconceal.miniature.building.word_shapes import reply
+    from unconceal.specs.reading import load_task
+
+    click.echo(reply(load_task(DataRoot.find(root), task)))

@@ -11,7 +11,7 @@ from unconceal.cli.options import echo_rows, json_option, root_option
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.paths import DataRoot
 from unconceal.specs.answer import Decoding
-from unconceal.specs.probes import ProbeSet, ReplyFile, file_stem
+from unconceal.specs.probes import ProbeSet, RatingFile, ReplyFile, file_stem
 from unconceal.specs.reading import load_probes, load_task, probe_files, probe_folder
 from unconceal.specs.task import Task
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from unconceal.probes.providers import Provider
 
 SAMPLES, TEMPERATURE, MAX_TOKENS, ATTEMPTS, TIMEOUT = 8, 0.7, 4096, 3, 120.0
+PAIRS, LOOK_TOKENS = 2, 256
 Row = dict[str, Any]
 
 
@@ -121,11 +122,55 @@ def _provider(options: Row) -> Provider:
 
 @command.command()
 @click.argument("task")
+@click.option("--model", help="Its name: a folder or owner/name for local, the server's name for endpoint.")
+@click.option("--provider", type=click.Choice(["local", "endpoint"]), help="transformers on this machine, or an OpenAI-compatible server.")
+@click.option("--base-url", help="Where the server's API begins; its key: $UNCONCEAL_API_KEY.")
+@click.option("--revision", help="Commit or version of the model; a local model's is found.")
+@click.option("--pairs", type=click.IntRange(1), default=PAIRS, show_default=True, help="Pairs of pictures for each neighbour.")
+@click.option("--temperature", type=click.FloatRange(0, 5), default=0.0, show_default=True, help="0: greedy.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="First seed.")
+@click.option(
+    "--timeout", type=click.FloatRange(0, min_open=True), default=TIMEOUT, show_default=True, help="Seconds a server may be silent."
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Of both models.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the ratings; default: beside the task.")
+@root_option
+def liken(task: str, pairs: int, temperature: float, seed: int, out: Path | None, root: Path | None, **options: Any) -> None:
+    """Show a vision-language model the original's pictures of target and neighbours, and ask how alike they look.
+
+    `probes freeze --likeness` puts what it says into the model's set. Run it again and it goes on where it stopped.
+
+    \b
+    Example:  unconceal probes liken object/star --provider local --model HuggingFaceTB/SmolVLM-Instruct
+    """
+    from unconceal.evaluation.likeness_pictures import picture_pairs
+    from unconceal.evaluation.machine import device_named
+    from unconceal.evaluation.run import Evaluation
+    from unconceal.probes.looking import rate, ratings_file, shown_by
+    from unconceal.progress import progress
+    from unconceal.specs.reading import load_suite
+
+    data = DataRoot.find(root)
+    spec = load_task(data, task)
+    suite = load_suite(data, spec.suite)
+    folder, provider = out or _writable(data, probe_folder(data, spec)), _provider({**options, "from_replies": None})
+    with progress() as shown:
+        evaluation = Evaluation(suite, data, next(iter(suite.tiers)), device_named(options["device"]), progress=shown)
+        asked = shown_by(provider, spec, suite.base.digest, Decoding(temperature=temperature, max_tokens=LOOK_TOKENS, seed=seed))
+        path = ratings_file(folder, file_stem(provider.model))
+        found = rate(provider, spec.concept.replace("-", " "), picture_pairs(evaluation, spec, pairs), asked, path, shown)
+    rated = sum(rating.value is not None for rating in found.ratings)
+    click.echo(f"{path}: {rated} of {len(found.ratings)} pairs rated. Next: `unconceal probes freeze {task} REPLIES --likeness {path}`.")
+
+
+@command.command()
+@click.argument("task")
 @click.argument("replies", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--least", type=click.IntRange(1), default=2, show_default=True, help="Samples that must have answered; one has no spread.")
+@click.option("--likeness", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="What `probes liken` wrote for the model.")
 @click.option("--replace", is_flag=True, help="Overwrite a frozen set that says something else.")
 @root_option
-def freeze(task: str, replies: Path, least: int, replace: bool, root: Path | None) -> None:
+def freeze(task: str, replies: Path, least: int, likeness: Path | None, replace: bool, root: Path | None) -> None:
     """Turn raw replies into the probe set of a task, and put both beside it.
 
     A frozen set belongs to its suite's version: adding or changing one is a new version.
@@ -135,6 +180,7 @@ def freeze(task: str, replies: Path, least: int, replace: bool, root: Path | Non
     """
     from unconceal.probes import freezing
     from unconceal.probes.asking import question_of
+    from unconceal.probes.looking import ratings_file, read_ratings
     from unconceal.probes.transcript import read_transcript, write_bytes
     from unconceal.specs.digests import file_digest
 
@@ -147,13 +193,20 @@ def freeze(task: str, replies: Path, least: int, replace: bool, root: Path | Non
     stem = file_stem(asked.model)
     beside, path = freezing.replies_file(folder, stem), folder / f"{stem}.yaml"
     probes = freezing.freeze(transcript, question_of(spec), ReplyFile(file=beside.name, digest=file_digest(replies)), least)
+    sources = {beside: replies}
+    if likeness:
+        rated = ratings_file(folder, stem)
+        probes = freezing.with_likeness(probes, read_ratings(likeness), RatingFile(file=rated.name, digest=file_digest(likeness)))
+        sources[rated] = likeness
     text = freezing.probe_text(probes)
     if path.exists() and path.read_text(encoding="utf-8") != text and not replace:
         raise CheckFailed(str(path), "is frozen and says something else", "say --replace, and raise the suite's version")
-    if beside.exists() and beside.read_bytes() != replies.read_bytes() and not replace:
-        raise CheckFailed(str(beside), "holds other replies, which would be lost", "move it away, or say --replace")
-    write_bytes(beside, replies.read_bytes())
-    write_bytes(path, text.encode())
+    contents = {target: source.read_bytes() for target, source in sources.items()} | {path: text.encode()}
+    for target in sources:
+        if target.exists() and target.read_bytes() != contents[target] and not replace:
+            raise CheckFailed(str(target), "holds something else, which would be lost", "move it away, or say --replace")
+    for target, content in contents.items():
+        write_bytes(target, content)
     done = f"{len(probes.neighbours)} neighbours, {len(probes.attacks)} attacks"
     click.echo(f"{path}: {done} from {probes.samples.answered} of {probes.samples.asked} samples")
 
@@ -202,6 +255,8 @@ def _neighbour(place: int, probes: ProbeSet) -> Row:
     neighbour = probes.neighbours[place]
     similarity, rank = neighbour.similarity, neighbour.rank
     numbers = {"similarity": similarity.mean, "± ": similarity.spread, "rank": rank.mean, "±": rank.spread}
+    if probes.ratings:
+        numbers["likeness"] = neighbour.likeness.mean if neighbour.likeness else None
     named = f"{neighbour.named}/{probes.samples.answered}"
     return {"": place + 1, "concept": neighbour.concept, "relation": neighbour.relation, **numbers, "named": named}
 

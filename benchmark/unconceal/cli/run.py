@@ -27,16 +27,18 @@ from unconceal.paths import DataRoot
 )
 @click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Where generated pictures are kept.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Where records are written.")
+@click.option("--probes", is_flag=True, help="Measure the task's neighbours and attacks, too, and read its probe sets.")
 @click.option("--dry-run", is_flag=True, help="Print what would be generated, and touch nothing.")
 @root_option
 def command(
     submissions: tuple[str, ...], tasks: tuple[str, ...], tier: Any, threads: int | None, batch: int, device: str, dtype: str,
-    store: Path | None, results: Path | None, dry_run: bool, root: Path | None,
+    store: Path | None, results: Path | None, probes: bool, dry_run: bool, root: Path | None,
 ) -> None:  # fmt: skip
     """Evaluate submissions by partial diffusion and write one record per task. The same command resumes after any stop.
 
     \b
     Example:  unconceal run esd-x uce --task object/star --tier lite
+              unconceal run esd-x --task object/star --probes
     """
     from unconceal.specs.reading import load_submission, load_suite, load_task
 
@@ -52,6 +54,7 @@ def command(
         for task in tasks or submission.checkpoints
     ]
     from unconceal.evaluation.machine import device_named, usable_cores
+    from unconceal.evaluation.probe_run import planned
     from unconceal.evaluation.run import Evaluation, run
     from unconceal.progress import progress
 
@@ -60,9 +63,10 @@ def command(
             load_suite(data, suites[0]), data, tier, device_named(device), dtype, threads or usable_cores(), batch, progress=shown
         )
         if dry_run:
-            echo_rows([evaluation.forecast(task, submission) for task, submission in pairs], as_json=False)
+            further = [planned(evaluation, *pair).shards if probes else () for pair in pairs]
+            echo_rows([evaluation.forecast(*pair, shards) for pair, shards in zip(pairs, further, strict=True)], as_json=False)
             return
-        records = run(evaluation, pairs)
+        records = run(evaluation, pairs, probes)
     for record in records:
         click.echo(f"{record.submission} on {record.task} ({record.tier}): {record.verdict.label}. {record.verdict.why}")
         click.echo(f"  {evaluation.place(load_task(data, f'{record.suite}:{record.task}'), record.submission)}")

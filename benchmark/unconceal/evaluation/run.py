@@ -19,7 +19,7 @@ from unconceal.evaluation.machine import usable_cores
 from unconceal.evaluation.scoring import Scores, looks, score
 from unconceal.evaluation.settle import settle
 from unconceal.evaluation.strip import strip_path, write_strip
-from unconceal.generate.identity import Layout
+from unconceal.generate.identity import Layout, Shard
 from unconceal.generate.plan import Plan, build_plan
 from unconceal.generate.store import Store
 from unconceal.generate.worker import Worker, rows_of
@@ -85,9 +85,9 @@ class Evaluation:
         """SHA-256 of the checkpoint as it is now, or as promised where it is not there; None for the original itself."""
         return weights_digest(checkpoint_of(submission, task), self.root)
 
-    def forecast(self, task: Task, submission: Submission) -> dict[str, object]:
-        """What evaluating would take: shards stored and left, UNet rows left, disk of the pictures left in megabytes."""
-        shards = self.plan(task, submission).shards
+    def forecast(self, task: Task, submission: Submission, probes: Sequence[Shard] = ()) -> dict[str, object]:
+        """What evaluating would take, ``probes`` included: shards stored and left, UNet rows left, megabytes of the pictures left."""
+        shards = [*self.plan(task, submission).shards, *probes]
         left = [shard for shard in shards if shard not in self.store]
         size = sum(len(shard.pictures) * max(1, len(shard.arms) * len(shard.handovers)) for shard in left) * PICTURE_BYTES / 1e6
         return {
@@ -196,11 +196,15 @@ def checkpoint_of(submission: Submission, task: Task) -> Checkpoint:
     return submission.checkpoints[task.id]
 
 
-def run(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]]) -> list[Record]:
-    """Measure every (task, submission), golds first, then read each against the golds."""
+def run(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], probes: bool = False) -> list[Record]:
+    """Measure every (task, submission), golds first; with ``probes`` neighbours and attacks, too; then read each against the golds."""
+    from unconceal.evaluation.probe_run import probed
+
     ordered = sorted(pairs, key=lambda pair: not pair[1].is_gold)
-    measured = [(task, evaluation.measured(task, submission)) for task, submission in ordered]
-    return [evaluation.settled(task, record) for task, record in measured]
+    measured = [(task, submission, evaluation.measured(task, submission)) for task, submission in ordered]
+    if probes:
+        measured = [(task, submission, probed(evaluation, task, submission, record)) for task, submission, record in measured]
+    return [evaluation.settled(task, record) for task, _, record in measured]
 
 
 def evaluate(task: str, submission: str, tier: TierName = "full", root: Path | None = None, threads: int | None = None) -> Record:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unconceal.evaluation.assemble import rate_of, score_of
+from unconceal.evaluation.attacks import beside_golds
 from unconceal.metrics.presence import excess, psi_star
 from unconceal.metrics.verdict import Evidence, decide, retain_falls
 from unconceal.specs.record import Curve, Record, Score
@@ -35,6 +36,8 @@ def settle(record: Record, golds: Sequence[Record], suite: Suite, task: Task) ->
     damage = damage_by_concept(record, task, tier.seeds.retain)
     controls = {gold.submission: gold.measured_digest for gold in yardstick}
     settled = {"scores": scores, "damage": damage, "verdict": decide(evidence), "controls": controls, "digest": ""}
+    if record.probed:
+        settled["probed"] = beside_golds(record.probed, [gold.probed for gold in yardstick if gold.probed])
     return record.model_copy(update=settled).sealed()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from unconceal.diffusion.families import FAMILIES
 from unconceal.generate.identity import Layout, Picture, Sampling, Shard, image_seed
-from unconceal.specs.suite import Suite, Tier
+from unconceal.specs.suite import Probing, Suite, Tier
 from unconceal.specs.task import Task
 
 
@@ -53,27 +53,92 @@ def sampling_of(suite: Suite) -> Sampling:
     return Sampling(sampler.scheduler, sampler.steps, sampler.guidance, shift, sampler.size)
 
 
-def build_plan(suite: Suite, tier: Tier, task: Task, base_digest: str, checkpoint_digest: str, layout: Layout) -> Plan:
-    """The plan of one evaluation; every number comes from the suite."""
-    family, sampling = FAMILIES[suite.family], sampling_of(suite)
-    levels = family.levels(suite.sampler)
-    forget = [prompt.text for prompt in task.forget[: tier.prompts]]
-    retain = [prompt.text for prompt in task.retain[: tier.retain_prompts]]
+@dataclass(frozen=True)
+class ProbePlan:
+    """What neighbours and attacks take beside: ψ = 0 in the prompt arm, at every tier alike.
 
-    def block(name: str, prompts: Sequence[str], start: int, seeds: int, grid: Sequence[float], arms: tuple[str, ...]) -> Block:
-        k = family.handovers(grid, levels, suite.sampler.train_steps)
+    ``gate``, ``attack_gates``: θ alone, on the seeds that decide what is eligible; ``neighbours``, ``attacks``: θ and θ* on others. Attacks
+    by the name of their probe set, each with blocks of its own, so that another set leaves their shards as they are.
+    """
+
+    gate: Block
+    neighbours: Block
+    attack_gates: dict[str, Block]
+    attacks: dict[str, Block]
+
+    @property
+    def shards(self) -> list[Shard]:
+        """All of them, as if every attack were eligible."""
+        blocks = (self.gate, self.neighbours, *self.attack_gates.values(), *self.attacks.values())
+        return [shard for block in blocks for shard in (*block.trajectories, *block.handovers)]
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """Cuts prompts and seeds into the shards of one pair of models; every number comes from the suite."""
+
+    suite: Suite
+    base_digest: str
+    checkpoint_digest: str
+    layout: Layout
+
+    def block(self, name: str, prompts: Sequence[str], start: int, seeds: int, grid: Sequence[float], arms: tuple[str, ...]) -> Block:
+        """Both models' pictures of one purpose."""
+        suite, layout = self.suite, self.layout
+        family, sampling = FAMILIES[suite.family], sampling_of(suite)
+        k = family.handovers(grid, family.levels(suite.sampler), suite.sampler.train_steps)
         kept = tuple(sorted(set(k.values())))
         pictures = [Picture(text, image_seed(start, text, number)) for text in prompts for number in range(seeds)]
         groups = [tuple(pictures[i : i + layout.shard]) for i in range(0, len(pictures), layout.shard)]
-        ours = [Shard(base_digest, None, suite.family, sampling, kept, (), group, layout) for group in groups]
-        theirs = [Shard(base_digest, checkpoint_digest, suite.family, sampling, kept, arms, group, layout) for group in groups]
+        ours = [Shard(self.base_digest, None, suite.family, sampling, kept, (), group, layout) for group in groups]
+        theirs = [Shard(self.base_digest, self.checkpoint_digest, suite.family, sampling, kept, arms, group, layout) for group in groups]
         return Block(name, tuple(prompts), seeds, k, tuple(ours), tuple(theirs))
 
+    def pair(self, name: str, prompts: Sequence[str], start: int, seeds: int) -> Block:
+        """λO and λU alone."""
+        return self.block(name, prompts, start, seeds, (0.0,), ("prompt",))
+
+    def original(self, name: str, prompts: Sequence[str], start: int, seeds: int) -> Block:
+        """λO alone."""
+        return replace(self.pair(name, prompts, start, seeds), handovers=())
+
+
+def build_plan(suite: Suite, tier: Tier, task: Task, base_digest: str, checkpoint_digest: str, layout: Layout) -> Plan:
+    """The plan of one evaluation."""
+    cut = Cutter(suite, base_digest, checkpoint_digest, layout)
+    forget = [prompt.text for prompt in task.forget[: tier.prompts]]
+    retain = [prompt.text for prompt in task.retain[: tier.retain_prompts]]
     start, seeds = suite.seed_starts, tier.seeds
     return Plan(
-        evaluation=block("evaluation", forget, start.evaluation, seeds.evaluation, tier.psi, suite.arms),
-        train=block("train", forget, start.train, seeds.train, (0.0,), ("prompt",)),
-        reference=block("reference", forget, start.reference, seeds.reference, (0.0,), ("prompt",)),
-        retain=block("retain", retain, start.evaluation, seeds.retain, tier.retain_psi, ("prompt",)),
-        retain_reference=block("retain reference", retain, start.reference, seeds.reference, (0.0,), ("prompt",)),
+        evaluation=cut.block("evaluation", forget, start.evaluation, seeds.evaluation, tier.psi, suite.arms),
+        train=cut.pair("train", forget, start.train, seeds.train),
+        reference=cut.pair("reference", forget, start.reference, seeds.reference),
+        retain=cut.block("retain", retain, start.evaluation, seeds.retain, tier.retain_psi, ("prompt",)),
+        retain_reference=cut.pair("retain reference", retain, start.reference, seeds.reference),
     )
+
+
+def build_probe_plan(cut: Cutter, probing: Probing, task: Task, attacks: Mapping[str, Sequence[str]]) -> ProbePlan:
+    """The plan of a task's neighbours and of attacks by probe set. Neighbours' pictures do not depend on the task's target."""
+    start, each = cut.suite.seed_starts, prompts_each(probing, task)
+    shown = [text for neighbour in task.neighbours for text in neighbour.prompts[:each]]
+    written = {name: prompts for name, prompts in attacks.items() if prompts}
+    return ProbePlan(
+        gate=cut.original("gate", shown, start.reference, probing.gate_seeds),
+        neighbours=cut.pair("neighbours", shown, start.evaluation, probing.seeds),
+        attack_gates={
+            name: cut.original("attack gate", prompts, start.reference, probing.attack_seeds) for name, prompts in written.items()
+        },
+        attacks={name: attack_block(cut, probing, prompts) for name, prompts in written.items()},
+    )
+
+
+def attack_block(cut: Cutter, probing: Probing, prompts: Sequence[str]) -> Block:
+    """Attacks as θ and θ* draw them. Only eligible ones are worth it, and which these are is known once θ's gate pictures are judged."""
+    return cut.pair("attacks", prompts, cut.suite.seed_starts.evaluation, probing.attack_seeds)
+
+
+def prompts_each(probing: Probing, task: Task) -> int:
+    """Prompts that each neighbour is shown with: as many as the suite says, where every neighbour has them."""
+    fewest = min(len(neighbour.prompts) for neighbour in task.neighbours)
+    return min(fewest, probing.prompts or fewest)

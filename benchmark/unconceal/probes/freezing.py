@@ -14,15 +14,33 @@ from unconceal.errors import CheckFailed
 from unconceal.probes.aggregating import agreement, ranked_neighbours
 from unconceal.probes.asking import Question
 from unconceal.probes.eliciting import samples_of
+from unconceal.probes.looking import Ratings
 from unconceal.probes.naming import named_in
 from unconceal.probes.transcript import Transcript
 from unconceal.specs.answer import Answer, Sample, spelled
-from unconceal.specs.probes import FrozenAttack, ProbeSet, ReplyFile, Tally
+from unconceal.specs.probes import FrozenAttack, ProbeSet, RatingFile, ReplyFile, Tally
 from unconceal.specs.spec import Json
 
 LEAST_SAMPLES = 2
 """Fewer have no spread."""
 HINT = "# yaml-language-server: $schema=../../../../schemas/probes.schema.json\n"
+
+
+def with_likeness(probes: ProbeSet, ratings: Ratings, file: RatingFile) -> ProbeSet:
+    """The set with how alike θ's pictures look to the same model.
+
+    Raises:
+        CheckFailed: another model was shown the pictures, or pictures of another task.
+    """
+    theirs, ours = ratings.shown, probes
+    if (theirs.suite, theirs.task, theirs.model) != (ours.suite, ours.task, ours.model):
+        value = f"ratings of {theirs.model} for {theirs.suite}:{theirs.task}"
+        raise CheckFailed(
+            value, f"belong to no set of {ours.model} for {ours.suite}:{ours.task}", "name the ratings of that model and task"
+        )
+    found = ratings.by_neighbour
+    seen = tuple(neighbour.model_copy(update={"likeness": found.get(neighbour.concept)}) for neighbour in probes.neighbours)
+    return probes.model_copy(update={"neighbours": seen, "ratings": file})
 
 
 def freeze(transcript: Transcript, question: Question, file: ReplyFile, least: int = LEAST_SAMPLES) -> ProbeSet:
@@ -108,6 +126,9 @@ def probe_text(probes: ProbeSet) -> str:
 def written(probes: ProbeSet) -> Json:
     """Its values without those that are not there."""
     values: Json = probes.model_dump(mode="json")
+    for neighbour in values["neighbours"]:
+        if neighbour["likeness"] is None:
+            del neighbour["likeness"]
     return {name: value for name, value in values.items() if value is not None}
 
 

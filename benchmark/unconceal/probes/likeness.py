@@ -8,7 +8,7 @@ from typing import NamedTuple
 from unconceal.probes.asking import Question, whole
 from unconceal.probes.providers import Provider
 from unconceal.probes.replies import shortened
-from unconceal.specs.answer import Decoding, Outcome
+from unconceal.specs.answer import Decoding, Form, Outcome
 from unconceal.specs.spec import Json
 
 VERSION = 1
@@ -25,12 +25,16 @@ It must fit this JSON Schema:
 
 
 class Likeness(NamedTuple):
-    """``value``: 1–10, higher is more alike; None where ``outcome`` is not answered, and ``reason`` says why. ``text``: the raw reply."""
+    """``value``: 1–10, higher is more alike; None where ``outcome`` is not answered, and ``reason`` says why.
+
+    ``text``: the raw reply; ``form``: what held it to the schema.
+    """
 
     value: int | None
     outcome: Outcome
     reason: str
     text: str
+    form: Form = "free"
 
 
 def likeness_question(target: str, neighbour: str, pictures: tuple[bytes, bytes]) -> Question:
@@ -47,11 +51,13 @@ def likeness(provider: Provider, question: Question, decoding: Decoding, seed: i
     heard = provider.ask(question, decoding, 0, seed)
     if heard.finish != "stop":
         outcome: Outcome = "refused" if heard.finish == "refusal" else "truncated"
-        return Likeness(None, outcome, shortened(heard.text), heard.text)
+        return Likeness(None, outcome, shortened(heard.text), heard.text, heard.form)
     value = value_in(heard.text)
     if value is None:
-        return Likeness(None, "invalid", f"the reply: holds no likeness from 1 to 10 ({shortened(heard.text)[:80]})", heard.text)
-    return Likeness(value, "answered", "", heard.text)
+        return Likeness(
+            None, "invalid", f"the reply: holds no likeness from 1 to 10 ({shortened(heard.text)[:80]})", heard.text, heard.form
+        )
+    return Likeness(value, "answered", "", heard.text, heard.form)
 
 
 def value_in(text: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,10 @@ DAY = "26 Jul 2024"
 
 
 class Local:
-    """A model from a folder or from the Hub's cache, text only. Nothing that comes with it is executed, and only safetensors are read."""
+    """A model from a folder or from the Hub's cache. Nothing that comes with it is executed, and only safetensors are read.
+
+    A vision-language model is shown the pictures that go with a question; any other refuses them.
+    """
 
     kind: Asker = "local"
 
@@ -31,8 +35,9 @@ class Local:
             raise missing(error.name) from error
         self.model, folder = Path(model).name if Path(model).is_dir() else model, Path(model)
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        self._tokenizer, self._network = _loaded(model, revision, self.device)
-        if not self._tokenizer.chat_template:
+        self._network, self._processor, self._sees = loaded(model, revision, self.device)
+        self._tokenizer: Any = self._processor.tokenizer if self._sees else self._processor
+        if not self._processor.chat_template:
             raise UsageError(f"model {self.model!r}", "has no chat template, so it cannot be asked", "name an instruction-tuned model")
         commit = getattr(self._network.config, "_commit_hash", None)
         self.revision: str | None = f"sha256:{folder_digest(folder)}" if folder.is_dir() else commit or revision
@@ -42,30 +47,34 @@ class Local:
         """Greedy at temperature 0, otherwise sampled with the seed; nothing else shapes the choice of tokens but the schema.
 
         Raises:
-            UsageError: pictures go with the question.
+            UsageError: pictures go with the question, and this model sees none.
         """
         from unconceal.probes.grammar import Grammar, vocabulary_of
 
-        if question.pictures:
-            raise UsageError(f"model {self.model!r}", "is asked in words only here", "show pictures to an endpoint")
+        if question.pictures and not self._sees:
+            raise UsageError(f"model {self.model!r}", "takes words only, so it cannot be shown pictures", "name a vision-language model")
         if self._vocabulary is None:
-            self._vocabulary = vocabulary_of(self._tokenizer, self._network.config.vocab_size)
+            self._vocabulary = vocabulary_of(self._tokenizer, self._network.config.get_text_config().vocab_size)
         prompt = self._prompt(question)
-        grammar = Grammar(self._vocabulary, question.schema, prompt.shape[1])
+        grammar = Grammar(self._vocabulary, question.schema, prompt["input_ids"].shape[1])
         written = self._write(prompt, grammar, decoding, seed)
         ended = bool(len(written)) and int(written[-1]) in self._ends()
         return Heard(self._tokenizer.decode(written, skip_special_tokens=True), "stop" if ended else "length", "grammar")
 
-    def _prompt(self, question: Question) -> torch.Tensor:
-        """1 × tokens."""
-        said = [{"role": "user", "content": question.text}]
-        filled = self._tokenizer.apply_chat_template(
-            said, add_generation_prompt=True, return_tensors="pt", return_dict=True, date_string=DAY
+    def _prompt(self, question: Question) -> dict[str, torch.Tensor]:
+        """Tokens, 1 × length, and what the model sees of the pictures, which stand before the words."""
+        content: str | list[dict[str, Any]] = question.text
+        if self._sees:
+            content = [{"type": "image", "image": opened(picture, number)} for number, picture in enumerate(question.pictures, 1)]
+            content.append({"type": "text", "text": question.text})
+        # A processor takes a variable that its template has not for one of its own.
+        day = {"date_string": DAY} if "date_string" in str(self._processor.chat_template) else {}
+        filled = self._processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=True, return_tensors="pt", return_dict=True, **day
         )
-        ids: torch.Tensor = filled["input_ids"].to(self.device)
-        return ids
+        return {name: value.to(self.device) for name, value in filled.items()}
 
-    def _write(self, prompt: torch.Tensor, grammar: Any, decoding: Decoding, seed: int) -> torch.Tensor:
+    def _write(self, prompt: dict[str, torch.Tensor], grammar: Any, decoding: Decoding, seed: int) -> torch.Tensor:
         """The tokens written after the prompt."""
         import torch
         from transformers import GenerationConfig, LogitsProcessorList
@@ -79,12 +88,9 @@ class Local:
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(seed)
             written: torch.Tensor = self._network.generate(
-                prompt,
-                attention_mask=torch.ones_like(prompt),
-                generation_config=config,
-                logits_processor=LogitsProcessorList([grammar]),
+                **prompt, generation_config=config, logits_processor=LogitsProcessorList([grammar])
             )
-        return written[0, prompt.shape[1] :]
+        return written[0, prompt["input_ids"].shape[1] :]
 
     def _ends(self) -> set[int]:
         """The tokens that end a reply."""
@@ -92,18 +98,39 @@ class Local:
         return {self._tokenizer.eos_token_id, *(said if isinstance(said, list) else [said] if said is not None else [])}
 
 
-def _loaded(model: str, revision: str | None, device: str) -> tuple[Any, Any]:
-    """Tokenizer and network, or what is wrong with them in one line."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def opened(picture: bytes, number: int) -> Any:
+    """A PNG as the model's own processor takes it.
+
+    Raises:
+        UsageError: it is no picture.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(picture), formats=["PNG"]) as image:
+            return image.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UsageError(f"picture {number}", "is no PNG, so no model could look at it", "save it as PNG") from error
+
+
+def loaded(model: str, revision: str | None, device: str) -> tuple[Any, Any, bool]:
+    """The network, what prepares its input (a tokenizer, or where it sees a processor), and whether it sees.
+
+    Raises:
+        EnvironmentFault: it cannot be loaded, in one line.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
     from unconceal.progress import quiet
 
     try:
         with quiet():
-            tokenizer: Any = AutoTokenizer.from_pretrained(model, revision=revision)
-            network: Any = AutoModelForCausalLM.from_pretrained(model, revision=revision, dtype="auto", use_safetensors=True)
+            sees = hasattr(AutoConfig.from_pretrained(model, revision=revision), "vision_config")
+            prepares: Any = AutoProcessor if sees else AutoTokenizer
+            loads: Any = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+            network: Any = loads.from_pretrained(model, revision=revision, dtype="auto", use_safetensors=True)
+            return network.to(device).eval(), prepares.from_pretrained(model, revision=revision), sees
     except (OSError, ValueError, KeyError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0][:200]
         remedy = "name a folder, or a model on the Hub as owner/name; where it is gated, accept its terms and log in with `hf auth login`"
         raise EnvironmentFault(f"model {model!r}", f"cannot be loaded ({said})", remedy) from error
-    return tokenizer, network.to(device).eval()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unconceal.specs.digests import file_digest
-from unconceal.specs.probes import LEAST_NEIGHBOURS, ProbeSet, file_stem
+from unconceal.specs.probes import LEAST_NEIGHBOURS, ProbeSet, RatingFile, ReplyFile, file_stem
 from unconceal.specs.spec import Mistake
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Prompt, Task
@@ -32,12 +32,18 @@ def lint_probes(probes: ProbeSet, task: Task, path: Path) -> Iterator[Mistake]:
     if file_stem(probes.model) != path.stem:
         consequence = f"disagrees with the file's name, which should be {file_stem(probes.model)}.yaml"
         yield Mistake(("model",), f"model {probes.model!r}", consequence, "rename the file, or freeze again")
-    replies = path.parent / probes.replies.file
-    if not replies.is_file():
-        yield Mistake(("replies", "file"), probes.replies.file, "is not there, so nobody can check the set", "put it beside the set")
-    elif file_digest(replies) != probes.replies.digest:
-        consequence = "is not the file that the set was frozen from"
-        yield Mistake(("replies", "digest"), probes.replies.file, consequence, "restore it, or freeze again")
+    yield from _beside(path, "replies", probes.replies)
+    if probes.ratings:
+        yield from _beside(path, "ratings", probes.ratings)
+
+
+def _beside(path: Path, field: str, named: ReplyFile | RatingFile) -> Iterator[Mistake]:
+    """A file that the set was frozen from: missing, or another."""
+    beside = path.parent / named.file
+    if not beside.is_file():
+        yield Mistake((field, "file"), named.file, "is not there, so nobody can check the set", "put it beside the set")
+    elif file_digest(beside) != named.digest:
+        yield Mistake((field, "digest"), named.file, "is not the file that the set was frozen from", "restore it, or freeze again")
 
 
 def names_target(task: Task, text: str) -> bool:

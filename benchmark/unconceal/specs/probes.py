@@ -33,7 +33,8 @@ class RankedNeighbour(Spec):
     """A neighbour over all samples.
 
     ``relation``: the one most often given. ``similarity``: 1–10, over the samples that named it. ``rank``: 1 is the nearest, over all
-    samples; where it was not named it shares the places behind those that were. ``named``: in how many samples.
+    samples; where it was not named it shares the places behind those that were. ``named``: in how many samples. ``likeness``: 1–10, how
+    alike θ's pictures of it and of the target look to the model; None where it was shown none.
     """
 
     concept: Concept
@@ -41,6 +42,7 @@ class RankedNeighbour(Spec):
     similarity: Estimate
     rank: Estimate
     named: Count
+    likeness: Estimate | None = None
 
 
 class FrozenAttack(Attack):
@@ -86,10 +88,18 @@ class ReplyFile(Spec):
     digest: Digest
 
 
+class RatingFile(Spec):
+    """The ratings of pictures, a file beside the set."""
+
+    file: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*\.likeness\.jsonl$")
+    digest: Digest
+
+
 class ProbeSet(Asked):
     """What one language model says of one target. Written by ``unconceal probes freeze`` only; any change of it is a new suite version.
 
     ``neighbours``: from the nearest to the farthest by mean rank. ``named_attacks``: attacks dropped because they name the target.
+    ``ratings``: where the neighbours' ``likeness`` comes from; None where no pictures were shown.
     """
 
     schema_version: Literal[1] = 1
@@ -101,6 +111,7 @@ class ProbeSet(Asked):
     attacks: tuple[FrozenAttack, ...] = ()
     named_attacks: int = Field(0, ge=0)
     replies: ReplyFile
+    ratings: RatingFile | None = None
 
     def mistakes(self) -> Iterator[Mistake]:
         """Neighbours that stand twice, are the target, or have impossible numbers; an order that is not the ranks'."""

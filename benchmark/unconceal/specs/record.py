@@ -11,22 +11,14 @@ from pydantic import Field, ValidationError
 from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.files import write_atomically
 from unconceal.specs.digests import canonical_digest
+from unconceal.specs.probed import Probed
+from unconceal.specs.scores import Score as Score
 from unconceal.specs.spec import Spec
 from unconceal.specs.suite import Arm
 from unconceal.specs.task import GoldKind
 
 Label = Literal["intact", "conceals", "forgets", "damaged", "inconclusive", "undetermined"]
 Status = Literal["self_reported", "rerun", "disputed", "withdrawn"]
-
-
-class Score(Spec):
-    """A number with its interval and n; None: undefined, and ``note`` says why."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int = Field(ge=0)
-    note: str = ""
 
 
 class Curve(Spec):
@@ -116,7 +108,7 @@ class Timing(Spec):
 
 
 class Record(Spec):
-    """One evaluation of one submission on one task."""
+    """One evaluation of one submission on one task. ``probed``: None until it was run with its task's probe sets."""
 
     schema_version: Literal[2] = 2
     suite: str
@@ -131,6 +123,7 @@ class Record(Spec):
     curves: tuple[Curve, ...] = ()
     damage: dict[str, Score] = Field(default_factory=dict)
     attacks: dict[str, Score] = Field(default_factory=dict)
+    probed: Probed | None = None
     judges: dict[str, str] = Field(default_factory=dict)
     controls: dict[str, str] = Field(default_factory=dict)
     checkpoint: CheckpointRecord

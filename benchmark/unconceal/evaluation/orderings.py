@@ -1,0 +1,65 @@
+"""How far each orderer foretold the damage: Spearman's ρ by orderer and measure, or why there is none (no torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import get_args
+
+from unconceal.evaluation.assemble import finite
+from unconceal.metrics import ordering
+from unconceal.specs.probed import Measure, NeighbourDamage, Orderer, Ordering
+from unconceal.specs.probes import ProbeSet
+from unconceal.specs.scores import Score
+from unconceal.specs.suite import Probing
+
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+CLIP_TEXT, RANDOM = "clip-text", "random"
+
+
+def orderers_of(
+    sets: Mapping[str, ProbeSet], digests: Mapping[str, str], concepts: Sequence[str], text: dict[str, float]
+) -> Iterator[Orderer]:
+    """The language models, what they see in pictures where they were shown any, CLIP's text side, and chance."""
+    for name, probes in sorted(sets.items()):
+        known = [neighbour for neighbour in probes.neighbours if neighbour.concept in concepts]
+        similarity = {neighbour.concept: neighbour.similarity.mean for neighbour in known}
+        nearness = {neighbour.concept: -neighbour.rank.mean for neighbour in known}
+        yield Orderer(name=name, kind="language-model", digest=digests[name], nearness=nearness, similarity=similarity)
+        likeness = {neighbour.concept: neighbour.likeness.mean for neighbour in known if neighbour.likeness}
+        if likeness:
+            yield Orderer(name=f"{name} (pictures)", kind="pictures", digest=digests[name], nearness=likeness, similarity=likeness)
+    yield Orderer(name=CLIP_TEXT, kind="clip-text", nearness=text)
+    yield Orderer(name=RANDOM, kind="random")
+
+
+def orderings(orderers: Iterable[Orderer], found: Sequence[NeighbourDamage], rules: Probing) -> tuple[Ordering, ...]:
+    """ρ of every orderer with every measure."""
+    return tuple(ordering_of(orderer, measure, found, rules) for orderer in orderers for measure in MEASURES)
+
+
+def ordering_of(orderer: Orderer, measure: Measure, found: Sequence[NeighbourDamage], rules: Probing) -> Ordering:
+    """ρ over the eligible neighbours that the orderer names and whose damage has a value, or why there is none."""
+    eligible = [one for one in found if one.eligible]
+    valued = {one.concept: value for one in eligible if (value := one.damage[measure].value) is not None}
+    shared = [concept for concept in valued if orderer.kind == "random" or concept in orderer.nearness]
+    values = [valued[concept] for concept in shared]
+
+    def undefined(note: str) -> Ordering:
+        return Ordering(orderer=orderer.name, measure=measure, rho=Score(value=None, n=len(shared), note=note))
+
+    if eligible and not valued:
+        return undefined(eligible[0].damage[measure].note)
+    if len(shared) < rules.least:
+        return undefined(f"{len(shared)} of {len(found)} neighbours are eligible and named, fewer than {rules.least}")
+    left = f"{len(eligible) - len(shared)} eligible neighbours left out" if len(shared) < len(eligible) else ""
+    if orderer.kind == "random":
+        drawn = ordering.random_order(values, rules.resamples)
+        if drawn is None:
+            return undefined("the damage is the same for every neighbour")
+        return Ordering(orderer=orderer.name, measure=measure, rho=Score(value=0.0, low=drawn.low, high=drawn.high, n=len(shared)))
+    rho = ordering.correlate([orderer.nearness[concept] for concept in shared], values, rules.resamples)
+    if rho is None:
+        return undefined("the damage, or the nearness, is the same for every neighbour")
+    low, high = finite(rho.interval)
+    score = Score(value=rho.rho, low=low, high=high, n=rho.n, note=left)
+    return Ordering(orderer=orderer.name, measure=measure, rho=score, p=rho.p, ties=rho.ties)

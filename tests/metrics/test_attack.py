@@ -1,0 +1,21 @@
+"""Attack success: majorities, eligibility, Wilson's interval."""
+
+from __future__ import annotations
+
+import pytest
+from scipy.stats import binomtest
+
+from unconceal.metrics import attack
+
+
+def test_most_pictures_must_show_it() -> None:
+    assert attack.shown([[1, 1, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0]]).tolist() == [True, False, False]
+    with pytest.raises(ValueError, match="seeds"):
+        attack.shown([1, 0])
+
+
+def test_only_what_the_original_draws_counts() -> None:
+    value, interval, n = attack.success([True, True, True, False], [True, False, True, True])
+    reference = binomtest(2, 3).proportion_ci(method="wilson")
+    assert (value, n) == (pytest.approx(2 / 3), 3) and interval == pytest.approx((reference.low, reference.high))
+    assert attack.success([False, False], [True, True]) == (None, (0.0, 1.0), 0)
