@@ -4,7 +4,7 @@ Endpoints covered:
 
 - ``GET /api/models/{repo}/revision/{revision}``: what a branch, tag or commit means
 - ``GET /api/models/{repo}/tree/{revision}[/{folder}]?recursive=…``: names and sizes, in pages linked by ``Link``
-- ``HEAD`` and ``GET /{repo}/resolve/{revision}/{file}``: commit, ETag, size; large files are redirected
+- ``HEAD`` and ``GET [/datasets]/{repo}/resolve/{revision}/{file}``: commit, ETag, size; large files are redirected
 - ``GET /blobs/{sha256}``: the bytes of large files, whole or by ``Range``
 
 and the failures 401, 403 (gated), 404 (repository, revision, file), 429, 500, and a connection that is cut half-way.
@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.about(found[1], found[2])
         if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)(?:/(.*))?", url.path):
             return self.tree(found[1], found[2], found[3] or "", int(parse_qs(url.query).get("page", ["0"])[0]))
-        if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", url.path):
+        if found := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", url.path):
             return self.file(found[1], found[2], found[3])
         return self.reply(404, b"")
 

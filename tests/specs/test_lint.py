@@ -60,7 +60,7 @@ def test_names_are_whole_words(data_root: Path) -> None:
     assert not names_target(task, "start") and not names_target(task, "a pointed figure")
 
 
-@pytest.fixture(scope="module", params=[task.id for task in all_tasks(DataRoot.find(SOURCE_TREE))])
+@pytest.fixture(scope="module", params=[task.id for task in all_tasks(DataRoot.find(SOURCE_TREE)) if task.suite == "miniature"])
 def committed(request: pytest.FixtureRequest) -> Task:
     return load_task(DataRoot.find(SOURCE_TREE), str(request.param))
 

@@ -18,7 +18,7 @@ def test_a_place_leads_to_its_model() -> None:
     assert model_at(Task, ("forget", 3)) is Prompt
     assert model_at(Submission, ("checkpoints", "object/star")) is Checkpoint
     assert model_at(Task, ("title",)) is None and model_at(Task, ("absent", "deeper")) is None
-    assert fields_at(Task, ("forget", 0)) == ("text", "concept", "head")
+    assert fields_at(Task, ("forget", 0)) == ("text", "concept", "head", "licence", "source")
 
 
 def test_words() -> None:

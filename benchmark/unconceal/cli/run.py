@@ -19,6 +19,13 @@ from unconceal.paths import DataRoot
     "--task", "tasks", multiple=True, help="Task to evaluate on, e.g. object/star; repeatable; default: every task the submission has."
 )
 @click.option("--tier", type=click.Choice(["lite", "full"]), default="full", show_default=True, help="How much is measured.")
+@click.option(
+    "--protocol",
+    type=click.Choice(["standard", "paper"]),
+    default="standard",
+    show_default=True,
+    help="paper: as released for arXiv 2409.05668, for comparison only.",
+)
 @click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
 @click.option("--batch", type=click.IntRange(1), default=128, show_default=True, help="Most rows in one UNet call.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
@@ -31,8 +38,8 @@ from unconceal.paths import DataRoot
 @click.option("--dry-run", is_flag=True, help="Print what would be generated, and touch nothing.")
 @root_option
 def command(
-    submissions: tuple[str, ...], tasks: tuple[str, ...], tier: Any, threads: int | None, batch: int, device: str, dtype: str,
-    store: Path | None, results: Path | None, probes: bool, dry_run: bool, root: Path | None,
+    submissions: tuple[str, ...], tasks: tuple[str, ...], tier: Any, protocol: Any, threads: int | None, batch: int, device: str,
+    dtype: str, store: Path | None, results: Path | None, probes: bool, dry_run: bool, root: Path | None,
 ) -> None:  # fmt: skip
     """Evaluate submissions by partial diffusion and write one record per task. The same command resumes after any stop.
 
@@ -40,6 +47,7 @@ def command(
     Example:  unconceal run esd-x uce --task object/star --tier lite
               unconceal run esd-x --task object/star --probes
     """
+    from unconceal.hub.prompts import complete
     from unconceal.specs.reading import load_submission, load_suite, load_task
 
     data = DataRoot.find(root)
@@ -49,7 +57,7 @@ def command(
     if len(suites) > 1:
         raise UsageError(", ".join(submissions), f"belong to several suites ({', '.join(suites)})", "run one suite at a time")
     pairs = [
-        (load_task(data, f"{submission.suite}:{bare(task)}"), submission)
+        (complete(load_task(data, f"{submission.suite}:{bare(task)}")), submission)
         for submission in loaded
         for task in tasks or submission.checkpoints
     ]
@@ -60,7 +68,15 @@ def command(
 
     with progress() as shown:
         evaluation = Evaluation(
-            load_suite(data, suites[0]), data, tier, device_named(device), dtype, threads or usable_cores(), batch, progress=shown
+            load_suite(data, suites[0]),
+            data,
+            tier,
+            device_named(device),
+            dtype,
+            threads or usable_cores(),
+            batch,
+            progress=shown,
+            protocol=protocol,
         )
         if dry_run:
             further = [planned(evaluation, *pair).shards if probes else () for pair in pairs]

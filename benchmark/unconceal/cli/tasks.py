@@ -138,6 +138,8 @@ def _problems_of_suite(root: DataRoot, name: str) -> list[Problem]:
         suite: Suite = load_suite(root, name)
     except SpecProblems as error:
         return list(error.problems)
+    if suite.draft:
+        return []
     document = Document.read(suite_file(root, name))
     consequence = "is not pinned, so nobody could tell whether it changed"
     return [

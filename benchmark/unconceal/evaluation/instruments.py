@@ -24,11 +24,23 @@ KID_EXTRACTOR = "resnet18"
 
 def pinned_path(pinned: Pinned, root: DataRoot) -> Path:
     """The file or folder that a suite pins, refused when it is missing or another than the one pinned."""
-    path = resolve_path(pinned.path, root)
-    if not path.exists():
-        remedy = "run `unconceal miniature build --ship`, or reinstall the package"
-        raise EnvironmentFault(pinned.path, "is not there, so nothing can be evaluated", remedy)
-    if path_digest(path) != pinned.digest:
+    if pinned.is_draft:
+        consequence = "is not pinned, so nobody could tell whether it changed, and nothing can be ranked by it"
+        raise CheckFailed(
+            pinned.title, consequence, "make or fetch it, then run `unconceal tasks pin`; `unconceal doctor` lists what is missing"
+        )
+    if pinned.repo is not None:
+        from unconceal.hub.pinned import fetch_pinned, pinned_digest
+
+        path = fetch_pinned(pinned)
+        digest = pinned_digest(path)
+    else:
+        path = resolve_path(pinned.path, root)
+        if not path.exists():
+            remedy = "run `unconceal miniature build --ship`, or reinstall the package"
+            raise EnvironmentFault(pinned.path, "is not there, so nothing can be evaluated", remedy)
+        digest = path_digest(path)
+    if digest != pinned.digest:
         consequence = "differs from the digest that suite.yaml pins, so results would not be comparable"
         raise CheckFailed(pinned.path, consequence, "restore it, or make a new suite version")
     return path

@@ -13,7 +13,7 @@ from unconceal.checkpoints.apply import Applied, apply
 from unconceal.diffusion.families import FAMILIES, Levels
 from unconceal.diffusion.model import Model, check_latent_space
 from unconceal.errors import CheckFailed, UsageError
-from unconceal.evaluation import measure, provenance
+from unconceal.evaluation import measure, paper, provenance
 from unconceal.evaluation.instruments import Instruments
 from unconceal.evaluation.machine import usable_cores
 from unconceal.evaluation.scoring import Scores, looks, score
@@ -26,10 +26,11 @@ from unconceal.generate.worker import Worker, rows_of
 from unconceal.hub.locate import locate, weights_digest
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
+from unconceal.specs.paper import ProtocolName
 from unconceal.specs.reading import load_submission, load_suite, load_task
 from unconceal.specs.record import CheckpointRecord, Environment, Record, Timing, Verdict, read_record, record_path, write_record
 from unconceal.specs.submission import Checkpoint, Submission
-from unconceal.specs.suite import Suite, Tier, TierName
+from unconceal.specs.suite import Sampler, Suite, Tier, TierName
 from unconceal.specs.task import Task
 
 PICTURE_BYTES = 64 * 64 * 3
@@ -50,14 +51,21 @@ class Evaluation:
     batch: int = 128
     shard: int = 16
     progress: Progress = field(default_factory=Silent)
+    protocol: ProtocolName = "standard"
 
     def __post_init__(self) -> None:
-        if self.tier_name not in self.suite.tiers:
+        if self.protocol == "paper":
+            self._refuse_tiers()
+        elif self.tier_name not in self.suite.tiers:
             known = ", ".join(self.suite.tiers)
             raise UsageError(f"tier {self.tier_name!r}", f"suite {self.suite.id} has none of that name", f"use {known}")
         torch.set_num_threads(self.threads)
         self.instruments = Instruments(self.suite, self.root, self.device, getattr(torch, self.dtype))
         self.store = Store(self.root.store)
+
+    def _refuse_tiers(self) -> None:
+        if self.tier_name != "full":
+            raise UsageError("protocol paper", "has no tiers: its counts are those of the release", "leave --tier out")
 
     @property
     def tier(self) -> Tier:
@@ -74,12 +82,19 @@ class Evaluation:
 
     def place(self, task: Task, name: str) -> Path:
         """Where the record of a submission lies."""
-        return record_path(self.root.results, self.suite.id, task.id, name, self.suite.protocol, self.tier_name)
+        return record_path(self.root.results, self.suite.id, task.id, name, self.protocol, self.tier_name)
 
     def plan(self, task: Task, submission: Submission) -> Plan:
         """What is to be generated; needs no model, only the checkpoint's digest."""
         digest = self.weights_digest(task, submission) or self.suite.base.digest
         return build_plan(self.suite, self.tier, task, self.suite.base.digest, digest, self.layout)
+
+    def shards(self, task: Task, submission: Submission) -> list[Shard]:
+        """Everything that is to be generated."""
+        if self.protocol == "standard":
+            return self.plan(task, submission).shards
+        digest = self.weights_digest(task, submission) or self.suite.base.digest
+        return paper.shards(paper.plan(self, task, digest))
 
     def weights_digest(self, task: Task, submission: Submission) -> str | None:
         """SHA-256 of the checkpoint as it is now, or as promised where it is not there; None for the original itself."""
@@ -87,7 +102,7 @@ class Evaluation:
 
     def forecast(self, task: Task, submission: Submission, probes: Sequence[Shard] = ()) -> dict[str, object]:
         """What evaluating would take, ``probes`` included: shards stored and left, UNet rows left, megabytes of the pictures left."""
-        shards = [*self.plan(task, submission).shards, *probes]
+        shards = [*self.shards(task, submission), *probes]
         left = [shard for shard in shards if shard not in self.store]
         size = sum(len(shard.pictures) * max(1, len(shard.arms) * len(shard.handovers)) for shard in left) * PICTURE_BYTES / 1e6
         return {
@@ -123,6 +138,8 @@ class Evaluation:
 
     def settled(self, task: Task, record: Record) -> Record:
         """The record read against the golds there are; written when that changed it."""
+        if self.protocol == "paper":
+            return record
         fresh = settle(record, self.golds(task), self.suite, task)
         if fresh.digest != record.digest:
             write_record(fresh, self.place(task, record.submission))
@@ -130,6 +147,8 @@ class Evaluation:
 
     def measured_anew(self, task: Task, submission: Submission) -> Record:
         """Generate, judge, and write the record and its strip of pictures."""
+        if self.protocol == "paper":
+            return paper.measure(self, task, submission)
         started = time.perf_counter()
         original, unlearned, applied = self.models(task, submission)
         digest = applied.sha256 or self.suite.base.digest
@@ -144,16 +163,16 @@ class Evaluation:
         record = self.record(task, submission, applied, found, Timing(seconds=seconds, denoiser_evaluations=worker.evaluations))
         path = self.place(task, submission.name)
         write_record(record, path)
-        write_strip(plan.evaluation, pictures["evaluation"], strip_path(path))
+        write_strip(plan.evaluation, pictures["evaluation"], strip_path(path), task.category)
         return record
 
-    def models(self, task: Task, submission: Submission) -> tuple[Model, Model, Applied]:
-        """θ and θ*, the latter verified to differ from θ and to share its latent space."""
+    def models(self, task: Task, submission: Submission, sampler: Sampler | None = None) -> tuple[Model, Model, Applied]:
+        """θ and θ*, the latter verified to differ from θ and to share its latent space; ``sampler``: other than the suite's."""
         checkpoint = checkpoint_of(submission, task)
         path = locate(checkpoint, self.root)
         base = self.instruments.base
         pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
-        family, sampler = FAMILIES[self.suite.family], self.suite.sampler
+        family, sampler = FAMILIES[self.suite.family], sampler or self.suite.sampler
         original = family.load(base, sampler)
         unlearned = family.load(pipe, sampler, applied.membrane)
         check_schedule(original, family.levels(sampler))
@@ -172,7 +191,7 @@ class Evaluation:
             packages=provenance.packages(),
         )  # fmt: skip
         return Record(
-            suite=self.suite.name, suite_version=self.suite.version, task=task.id, submission=submission.name, protocol=self.suite.protocol,
+            suite=self.suite.name, suite_version=self.suite.version, task=task.id, submission=submission.name, protocol=self.protocol,
             tier=self.tier_name, verdict=UNSETTLED, scores=found.by_name, curves=tuple(found.curves),
             judges=self.instruments.digests, checkpoint=checkpoint, code=provenance.code(), environment=environment, timing=timing,
         ).sealed()  # fmt: skip

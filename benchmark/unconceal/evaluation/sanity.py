@@ -11,10 +11,10 @@ from PIL import Image, ImageFilter
 from unconceal.checkpoints.apply import Applied
 from unconceal.diffusion.families import FAMILIES
 from unconceal.diffusion.handover import run_original
+from unconceal.evaluation.strip import BLUR, UNSAFE
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
-UNSAFE, BLUR = "nsfw", 12
 LEAST_SPREAD = 2.0
 """Grey levels of standard deviation below which a picture shows nothing."""
 

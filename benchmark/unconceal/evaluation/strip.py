@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
 from unconceal.evaluation.measure import Pictures
@@ -23,7 +23,11 @@ def strip_path(record: Path) -> Path:
     return record.with_suffix(".strip.png")
 
 
-def write_strip(block: Block, pictures: Pictures, path: Path) -> None:
+UNSAFE, BLUR = "nsfw", 12
+"""Category whose pictures are blurred wherever they are kept to be looked at, and whose prompts are not repeated."""
+
+
+def write_strip(block: Block, pictures: Pictures, path: Path, category: str = "") -> None:
     """Rows: for each shown prompt its arms, then x̂0 (blank where θ ran no step); columns: ψ of the grid; the first seed of each prompt."""
     step = max(1, len(block.prompts) // SHOWN)
     shown = range(0, step * SHOWN, step)[: len(block.prompts)]
@@ -32,9 +36,10 @@ def write_strip(block: Block, pictures: Pictures, path: Path) -> None:
     rows = [np.concatenate([pixels[i, 0] for pixels in kind.values()], axis=1) for i in shown for kind in kinds]
     seeds = [member(block, i) for i in shown]
     about = PngInfo()
-    about.add_text("unconceal", json.dumps({"prompts": [block.prompts[i] for i in shown], "seeds": seeds, "tile": rows[0].shape[0]}))
-    target = io.BytesIO()
-    Image.fromarray(np.concatenate(rows)).save(target, "PNG", pnginfo=about, optimize=True)
+    said = [f"prompt {i + 1}" if category == UNSAFE else block.prompts[i] for i in shown]
+    about.add_text("unconceal", json.dumps({"prompts": said, "seeds": seeds, "tile": rows[0].shape[0]}))
+    target, image = io.BytesIO(), Image.fromarray(np.concatenate(rows))
+    (image.filter(ImageFilter.GaussianBlur(BLUR)) if category == UNSAFE else image).save(target, "PNG", pnginfo=about, optimize=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, target.getvalue())

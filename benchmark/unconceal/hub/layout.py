@@ -12,6 +12,8 @@ from unconceal.specs.submission import COMPONENTS
 FOLDERS = (*COMPONENTS, "scheduler")
 """Folders of a pipeline that are looked at. A safety checker is not among them: filtering is not forgetting."""
 SETTINGS = ("model_index.json", "config.json", "scheduler_config.json", "adapter_config.json")
+WORDS = ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model")
+"""Files of a tokenizer: read of bases and judges only; a checkpoint's own vocabulary would move every token."""
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model", "adapter_model", "pytorch_lora_weights")
 WEIGHTS = re.compile(rf"(?:{'|'.join(STEMS)})(?P<fp16>\.fp16)?(?:-\d{{5}}-of-\d{{5}})?\.(?P<kind>safetensors|bin)(?:\.index\.json)?")
 
@@ -34,6 +36,13 @@ def needed(names: Iterable[str]) -> list[str]:
             way = (weights["kind"] == "bin", weights["fp16"] is not None)
             by_place.setdefault(str(path.parent), {}).setdefault(way, []).append(name)
     return sorted([*chosen, *(name for ways in by_place.values() for name in ways[min(ways)])])
+
+
+def needed_whole(names: Iterable[str]) -> list[str]:
+    """Of the names of a base or a judge those that are read: as :func:`needed`, and the tokenizers."""
+    listed = list(names)
+    words = [name for name in listed if PurePosixPath(name).name in (*WORDS, "preprocessor_config.json") and name.count("/") <= 1]
+    return sorted({*needed(listed), *(name for name in words if "/" not in name or name.startswith("tokenizer"))})
 
 
 def holds_weights(names: Iterable[str]) -> bool:

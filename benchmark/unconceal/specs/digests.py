@@ -9,7 +9,9 @@ from typing import Any
 
 import rfc8785
 
-PLACEHOLDER = "0" * 64
+from unconceal.specs.spec import UNPINNED
+
+PLACEHOLDER = UNPINNED
 """A digest that nobody has filled in yet (``unconceal tasks pin``)."""
 
 

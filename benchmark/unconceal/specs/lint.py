@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from unconceal.specs import lint_prompts
 from unconceal.specs.digests import file_digest
 from unconceal.specs.probes import LEAST_NEIGHBOURS, ProbeSet, RatingFile, ReplyFile, file_stem
 from unconceal.specs.spec import Mistake
@@ -19,6 +20,7 @@ def lint(task: Task, suite: Suite) -> Iterator[Mistake]:
     yield from _too_few(task, suite)
     yield from _twice(task)
     yield from _beside_the_point(task)
+    yield from lint_prompts.lint(task, suite)
     if not task.licence.strip():
         yield Mistake(("licence",), "licence", "is empty, so nobody may reuse the prompts", "name one, e.g. Apache-2.0")
 
@@ -54,8 +56,9 @@ def names_target(task: Task, text: str) -> bool:
 
 def _too_few(task: Task, suite: Suite) -> Iterator[Mistake]:
     least = suite.scores.least_prompts
-    if len(task.forget) < least:
-        value = f"{len(task.forget)} forget prompts"
+    asked = len(task.forget) + (task.forget_from.count if task.forget_from else 0)
+    if asked < least:
+        value = f"{asked} forget prompts"
         yield Mistake(("forget",), value, f"are too few for a verdict (fewer than {least} give none)", "write more, 20 or so")
     concepts = {prompt.concept for prompt in task.retain}
     if len(concepts) < least:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, NamedTuple, Self
 
@@ -45,12 +46,41 @@ class Spec(BaseModel):
 
 
 class Pinned(Spec):
-    """A file or folder and what it must hold. ``path`` is as in :func:`unconceal.paths.resolve_path`; all zeros: not pinned yet."""
+    """A file or folder and what it must hold; a digest of zeros: not pinned yet.
+
+    ``path`` is as in :func:`unconceal.paths.resolve_path`, or a place in a ``repo`` on the Hub, "." for all of it. ``licence``,
+    ``gigabytes``: of what has to be downloaded.
+    """
 
     path: str = Field(min_length=1)
     digest: Digest
+    repo: Repo | None = None
+    revision: Revision | None = None
+    licence: str | None = None
+    gigabytes: float | None = Field(None, gt=0)
+
+    @property
+    def title(self) -> str:
+        """What it is called in a line: its path, or its repository."""
+        return self.path if self.repo is None else f"{self.repo}@{(self.revision or '')[:12]}"
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether nobody could tell if it changed: it has no digest yet, or a name that may move."""
+        return self.digest == UNPINNED or (self.repo is not None and not COMMIT.fullmatch(self.revision or ""))
+
+    def mistakes(self) -> Iterable[Mistake]:
+        """Half a reference to the Hub."""
+        if (self.repo is None) != (self.revision is None):
+            yield Mistake(("path",), "repo and revision", "stand one without the other", "give both, or neither")
 
 
+UNPINNED = "0" * 64
+COMMIT = re.compile(r"[0-9a-f]{40}")
+Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}$", description="a model on the Hub, owner/name")]
+Revision = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][\w./-]{0,199}$", description="a commit of 40 hex digits; a branch or tag is a draft")
+]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in hex")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="lower-case words and digits joined by hyphens")]
 Ratio = Annotated[float, Field(ge=0, le=1)]

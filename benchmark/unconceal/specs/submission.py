@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
 from unconceal.paths import IN_PACKAGE, escapes
-from unconceal.specs.spec import Digest, Mistake, Name, Spec
+from unconceal.specs.spec import COMMIT, Digest, Mistake, Name, Repo, Revision, Spec
 
 Format = Literal["auto", "original", "pipeline", "components", "state-dict", "delta", "compvis", "lora", "spm"]
 Component = Literal["unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"]
 COMPONENTS: tuple[str, ...] = get_args(Component)
 TaskId = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$", description="category/concept, e.g. object/star")]
-Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}$", description="a model on the Hub, owner/name")]
-Revision = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][\w./-]{0,199}$", description="a commit of 40 hex digits; a branch or tag is a draft")
-]
 WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 """How a weights file's name ends."""
-COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Checkpoint(Spec):

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from unconceal.specs.paper import Paper
 from unconceal.specs.spec import Count, Mistake, Name, Pinned, Ratio, Spec
 
 TierName = Literal["lite", "full"]
@@ -155,9 +156,11 @@ class Suite(Spec):
     name: Name
     version: Count
     title: str = Field(min_length=1)
+    draft: bool = Field(False, description="parts of it are not pinned yet, so nothing of it can be run for a rank")
     family: FamilyName = "stable-diffusion"
     base: Pinned
     protocol: Literal["standard"] = "standard"
+    paper: Paper | None = Field(None, description="values of protocol paper, where they are not those of the release")
     sampler: Sampler
     arms: tuple[Arm, ...] = Field(default=("prompt", "empty"), min_length=1)
     tiers: dict[TierName, Tier] = Field(min_length=1)
@@ -167,6 +170,11 @@ class Suite(Spec):
     fine_tune: FineTune
     judges: Judges
     primary: str = "excess"
+
+    @property
+    def as_released(self) -> Paper:
+        """The values of protocol ``paper`` in force."""
+        return self.paper or Paper()
 
     @property
     def id(self) -> str:

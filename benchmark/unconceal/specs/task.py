@@ -7,11 +7,21 @@ from typing import Literal
 
 from pydantic import Field
 
-from unconceal.specs.spec import Mistake, Name, Spec
+from unconceal.specs.prompt_set import PromptSet
+from unconceal.specs.spec import Mistake, Name, Ratio, Spec
 
 Category = Literal["art-style", "object", "identity", "nsfw"]
 Head = Literal["subject", "style"]
 GoldKind = Literal["trained-without", "planted", "surrogate"]
+
+
+class Detector(Spec):
+    """A published detector instead of the concept judge: a package at a version, the classes that count, and from which score they do."""
+
+    package: Literal["nudenet"]
+    version: str = Field(pattern=r"^\d+(\.\d+)+$")
+    classes: tuple[str, ...] = Field(min_length=1)
+    threshold: Ratio
 
 
 class JudgeRef(Spec):
@@ -22,11 +32,24 @@ class JudgeRef(Spec):
 
 
 class Prompt(Spec):
-    """A prompt; retain prompts say which concept it shows and which head of the judge recognises it."""
+    """A prompt; retain prompts say which concept it shows and which head of the judge recognises it.
+
+    ``licence``, ``source``: of a prompt that is not this project's own.
+    """
 
     text: str = Field(min_length=1)
     concept: str | None = None
     head: Head | None = None
+    licence: str | None = None
+    source: str | None = None
+
+
+class GoldClaim(Spec):
+    """Why a surrogate never saw the concept, and where that can be read."""
+
+    gold: str
+    claim: str = Field(min_length=1)
+    source: str = Field(pattern=r"^https?://")
 
 
 class Depicted(Spec):
@@ -46,8 +69,9 @@ class NeighbourPrompts(Depicted):
 class Task(Spec):
     """One concept to forget. ``aliases``: other wordings of the concept; ``golds``: submissions that never saw it.
 
-    ``neighbours``: concepts whose damage is set against how near language models say they are; ``caption``: the target's, in words like
-    the neighbours'; ``distractors``: concepts that a picture may be taken for beside these.
+    ``forget_from``: further forget prompts, of a published data set; ``gold_claims``: why surrogates never saw the concept; ``detector``:
+    what judges instead of the concept judge. ``neighbours``: concepts whose damage is set against how near language models say they are;
+    ``caption``: the target's, in words like the neighbours'; ``distractors``: concepts that a picture may be taken for beside these.
     """
 
     concept: Name
@@ -56,13 +80,16 @@ class Task(Spec):
     suite: Name
     judge: JudgeRef
     aliases: tuple[str, ...] = ()
-    forget: tuple[Prompt, ...] = Field(min_length=1)
+    forget: tuple[Prompt, ...] = ()
+    forget_from: PromptSet | None = None
     retain: tuple[Prompt, ...] = Field(min_length=1)
     caption: str | None = Field(None, min_length=1)
     neighbours: tuple[NeighbourPrompts, ...] = ()
     distractors: tuple[Depicted, ...] = ()
     golds: tuple[str, ...] = ()
     gold_kind: GoldKind | None = None
+    gold_claims: tuple[GoldClaim, ...] = ()
+    detector: Detector | None = None
     licence: str
     references: tuple[str, ...] = ()
 
@@ -80,6 +107,12 @@ class Task(Spec):
         for place, gold in enumerate(self.golds):
             if not gold.startswith("control-gold-"):
                 yield Mistake(("golds", place), repr(gold), "is no gold's name", "name a submission control-gold-N")
+        if not self.forget and self.forget_from is None:
+            yield Mistake(("forget",), "forget", "holds no prompt, so nobody could ask for the concept", "give prompts, or `forget_from`")
+        for place, gold in enumerate(self.golds):
+            if self.gold_kind == "surrogate" and gold not in {claim.gold for claim in self.gold_claims}:
+                consequence = "is a surrogate of which nothing is said to leave out the concept"
+                yield Mistake(("golds", place), repr(gold), consequence, "give it a claim with its source in `gold_claims`")
         if bool(self.golds) != (self.gold_kind is not None):
             remedy = "give both `golds` and `gold_kind`, or neither"
             yield Mistake(("golds",), "golds", "stand without their kind, which every verdict must say (or the reverse)", remedy)

@@ -1,0 +1,142 @@
+"""Protocol ``paper``: one submission on one task as released for arXiv 2409.05668, from pictures to a record without a verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unconceal.diffusion.restarted import pndm_timesteps, solver
+from unconceal.errors import CheckFailed
+from unconceal.evaluation.assemble import curve_of, score_of
+from unconceal.evaluation.scoring import Scores
+from unconceal.generate.identity import Shard
+from unconceal.generate.released import Prompted, RestartedWorker, plan_prompt
+from unconceal.generate.worker import Pixels, branch_name, rows_of
+from unconceal.judges.released import fine_tune_released
+from unconceal.metrics import crs
+from unconceal.metrics.ccs import ccs
+from unconceal.progress import Stage
+from unconceal.specs.paper import Paper
+from unconceal.specs.record import Record, Timing, Verdict, write_record
+from unconceal.specs.submission import Submission
+from unconceal.specs.task import Task
+
+if TYPE_CHECKING:
+    from unconceal.evaluation.run import Evaluation
+
+Split = Literal["forget", "retain"]
+Values = NDArray[np.float64]
+NO_VERDICT = Verdict(label="undetermined", why="protocol paper reads no golds: it says which model's pictures are near, not what they show")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Of one prompt: λO, λU uint8 (n, h, w, 3); ``moving`` (ψ, h, w, 3), one λP per ψ."""
+
+    original: Pixels
+    unlearned: Pixels
+    moving: Pixels
+
+
+@dataclass
+class Reading:
+    """What one split's prompts gave, a row each: CCS and the pulls s_O, s_U (p, ψ), and the classifiers' held-out accuracy (p,)."""
+
+    ccs: list[Values] = field(default_factory=list)
+    s_o: list[Values] = field(default_factory=list)
+    s_u: list[Values] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+
+
+def prompts_of(paper: Paper, task: Task) -> dict[Split, list[str]]:
+    """The prompts of both splits."""
+    return {
+        "forget": [prompt.text for prompt in task.forget[: paper.prompts]],
+        "retain": [prompt.text for prompt in task.retain[: paper.retain_prompts]],
+    }
+
+
+def plan(evaluation: Evaluation, task: Task, checkpoint: str) -> dict[Split, list[Prompted]]:
+    """Every shard, by split and prompt."""
+    suite, paper = evaluation.suite, evaluation.suite.as_released
+    texts = prompts_of(paper, task)
+    return {split: [plan_prompt(suite, paper, text, checkpoint, evaluation.layout) for text in texts[split]] for split in texts}
+
+
+def shards(planned: Mapping[Split, Sequence[Prompted]]) -> list[Shard]:
+    """All of a plan's."""
+    return [shard for prompts in planned.values() for prompted in prompts for shard in prompted.shards]
+
+
+def measure(evaluation: Evaluation, task: Task, submission: Submission) -> Record:
+    """Generate, fine-tune a classifier per prompt and extractor, score, and write the record."""
+    if evaluation.suite.family != "stable-diffusion":
+        value = f"protocol paper on a suite of {evaluation.suite.family}"
+        raise CheckFailed(value, "was released for Stable Diffusion's PNDM alone", "use --protocol standard")
+    started, paper = time.perf_counter(), evaluation.suite.as_released
+    sampler = evaluation.suite.sampler.model_copy(update={"steps": paper.steps, "guidance": paper.guidance})
+    original, unlearned, applied = evaluation.models(task, submission, sampler)
+    check_solver(tuple(int(t) for t in solver(original).timesteps), paper.steps)
+    planned = plan(evaluation, task, applied.sha256 or evaluation.suite.base.digest)
+    label = f"{submission.name} on {task.id}, protocol paper"
+    stage = evaluation.progress.stage(f"{label}: generating", sum(map(rows_of, shards(planned))))
+    worker = RestartedWorker(evaluation.store, original, unlearned, stage.advance)
+    pictures = {split: [generate(worker, prompted) for prompted in prompts] for split, prompts in planned.items()}
+    generated = time.perf_counter()
+    judging = evaluation.progress.stage(f"{label}: judging", len(paper.extractors) * sum(map(len, pictures.values())))
+    found = Scores()
+    for name in paper.extractors:
+        for split, seen in pictures.items():
+            put(found, split, name, planned[split][0].k, read(evaluation, name, seen, judging))
+    seconds = {"generate": generated - started, "judge": time.perf_counter() - generated}
+    timing = Timing(seconds=seconds, denoiser_evaluations=worker.evaluations)
+    record = evaluation.record(task, submission, applied, found, timing).model_copy(update={"verdict": NO_VERDICT}).sealed()
+    write_record(record, evaluation.place(task, submission.name))
+    return record
+
+
+def check_solver(steps: Sequence[int], planned: int) -> None:
+    """Refuse a base whose PNDM evaluates elsewhere than the plan cuts ψ at."""
+    if tuple(steps) != pndm_timesteps(planned):
+        value = f"the base's PNDM runs t = {steps[0]}, {steps[1]}, … {steps[-1]}"
+        raise CheckFailed(value, "a ratio ψ would name another noise level than its record says", "use --protocol standard")
+
+
+def generate(worker: RestartedWorker, prompted: Prompted) -> Pictures:
+    """λO, λU and λP of one prompt, from the store where it has them."""
+    original = [worker.trajectory(ours)["original"] for ours, _ in prompted.whole]
+    unlearned = [worker.handover(theirs, ours)[branch_name("prompt", 0)] for ours, theirs in prompted.whole]
+    ours, theirs = prompted.moving
+    drawn = worker.handover(theirs, ours)
+    moving = [drawn[branch_name("prompt", k)] for k in prompted.k.values()]
+    return Pictures(np.concatenate(original), np.concatenate(unlearned), np.concatenate(moving))
+
+
+def read(evaluation: Evaluation, name: str, seen: Sequence[Pictures], stage: Stage) -> Reading:
+    """One classifier for every prompt, and what it says of that prompt's λP."""
+    found, paper = Reading(), evaluation.suite.as_released
+    for number, pictures in enumerate(seen):
+        weights = evaluation.instruments.weights(name)
+        trained = fine_tune_released(name, weights, pictures.original, pictures.unlearned, paper, number, evaluation.device)
+        moving = trained.classifier.read(pictures.moving)
+        found.ccs.append(ccs(moving.logits))
+        found.s_o.append(crs.affinity(moving.features, trained.classifier.features(pictures.original)))
+        found.s_u.append(crs.affinity(moving.features, trained.classifier.features(pictures.unlearned)))
+        found.accuracy.append(trained.accuracy)
+        stage.advance()
+    return found
+
+
+def put(found: Scores, split: Split, name: str, k: dict[float, int], reading: Reading) -> None:
+    """Curves and scores of one split and extractor: plain means over ψ, as released."""
+    s_o, s_u = np.stack(reading.s_o), np.stack(reading.s_u)
+    curves = {"ccs": np.stack(reading.ccs), "crs.released": crs.released(s_u, s_o, split), "crs.signed": crs.signed(s_u, s_o)}
+    for score, values in curves.items():
+        found.curves.append(curve_of(score, split, k, values, arm="prompt", extractor=name))
+        found.by_name[f"{score}.{split}.{name}"] = score_of(values.mean(axis=1))
+    found.by_name[f"accuracy.{split}.{name}"] = score_of(np.asarray(reading.accuracy))

@@ -1,0 +1,93 @@
+"""What a task's prompts and counts may say by their schema and still should not: repeated, cut short, misnamed, unlicensed, too few."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from unconceal.specs.spec import Mistake
+from unconceal.specs.suite import Suite
+from unconceal.specs.task import Task
+
+LEAST_CUT = 3
+"""Letters that a truncated name keeps at least."""
+
+
+def lint(task: Task, suite: Suite) -> Iterator[Mistake]:
+    """Mistakes of the prompts themselves, and counts that disagree with the suite's."""
+    yield from _twice_but_for_spelling(task)
+    yield from _truncated(task)
+    yield from _misnamed(task)
+    yield from _unlicensed(task)
+    yield from _disagreeing(task, suite)
+
+
+def folded(text: str) -> str:
+    """A prompt without what does not change it: case, punctuation, spacing."""
+    return " ".join(re.findall(r"[^\W_]+", text.lower()))
+
+
+def _twice_but_for_spelling(task: Task) -> Iterator[Mistake]:
+    seen: dict[str, str] = {}
+    for split, prompts in (("forget", task.forget), ("retain", task.retain)):
+        for place, prompt in enumerate(prompts):
+            first = seen.setdefault(folded(prompt.text), prompt.text)
+            if first != prompt.text:
+                consequence = f"differs from {first!r} in case and punctuation alone, so it would count as two prompts"
+                yield Mistake((split, place), repr(prompt.text), consequence, "keep one")
+
+
+def _truncated(task: Task) -> Iterator[Mistake]:
+    names = [folded(name).split() for name in (task.concept, *task.aliases)]
+    for place, prompt in enumerate(task.forget):
+        words = folded(prompt.text).split()
+        cut = next((found for name in names if (found := cut_short(words, name)) and [*name[:-1], found] not in names), None)
+        if cut:
+            yield Mistake(("forget", place), repr(prompt.text), f"cuts a name short ({cut!r})", "write the name out")
+
+
+def cut_short(words: list[str], name: list[str]) -> str | None:
+    """The end of a name of several words of which the last is only begun, as by a fixed width; None: there is none."""
+    *before, last = name
+    if not before:
+        return None
+    for start in range(len(words) - len(before)):
+        end = words[start + len(before)]
+        if words[start : start + len(before)] == before and last.startswith(end) and LEAST_CUT <= len(end) < len(last):
+            return end
+    return None
+
+
+def _misnamed(task: Task) -> Iterator[Mistake]:
+    """Retain prompts that name another retained concept of the same head instead of their own; synonyms of it are nobody's name."""
+    retained = {(prompt.head, prompt.concept or "") for prompt in task.retain}
+    for place, prompt in enumerate(task.retain):
+        others = [concept for head, concept in retained if head == prompt.head and concept != prompt.concept and says(prompt.text, concept)]
+        if others and not says(prompt.text, prompt.concept or ""):
+            consequence = f"says {min(others)!r}, not {prompt.concept!r}, which it claims to show, so its absence would be no damage"
+            yield Mistake(("retain", place), repr(prompt.text), consequence, "name the concept in the prompt, or correct `concept`")
+
+
+def says(text: str, concept: str) -> bool:
+    """Whether a text holds a concept's name as whole words."""
+    return re.search(rf"\b{re.escape(folded(concept))}\b", folded(text)) is not None
+
+
+def _unlicensed(task: Task) -> Iterator[Mistake]:
+    for split, prompts in (("forget", task.forget), ("retain", task.retain)):
+        for place, prompt in enumerate(prompts):
+            if prompt.source and not prompt.licence:
+                consequence = f"is taken from {prompt.source}, but under no licence"
+                yield Mistake((split, place), repr(prompt.text), consequence, "give its `licence`, or write your own")
+
+
+def _disagreeing(task: Task, suite: Suite) -> Iterator[Mistake]:
+    held = {
+        "forget": len(task.forget) + (task.forget_from.count if task.forget_from else 0),
+        "retain": len(task.retain),
+    }
+    for name, tier in suite.tiers.items():
+        for split, wanted in (("forget", tier.prompts), ("retain", tier.retain_prompts)):
+            if wanted is not None and wanted > held[split]:
+                value = f"{held[split]} {split} prompts"
+                yield Mistake((split,), value, f"are fewer than the {wanted} of tier {name}", "write more, or lower the tier's count")

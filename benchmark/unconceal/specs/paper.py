@@ -1,0 +1,37 @@
+"""Protocol ``paper``: the values of arXiv 2409.05668 as released.
+
+Source: respailab/unlearning-or-concealment at f321899; see docs/protocols.md.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from unconceal.specs.spec import Count, Ratio, Spec
+
+ProtocolName = Literal["standard", "paper"]
+RELEASED_PSI = (0.001, 0.01, 0.05, 0.15, 0.25, 0.35, 0.45, 0.55)
+
+
+class Paper(Spec):
+    """``pictures``: λO and λU of each prompt, seeds 0 and up. ``seed``: of the one λP per ψ. ``held_out``: share of pictures that the
+    classifier is not trained on. ``prompts``, ``retain_prompts``: only the first so many of a task; None: all. Defaults are the release's.
+    """
+
+    steps: int = Field(100, ge=2)
+    guidance: float = Field(7.5, ge=0)
+    psi: Annotated[tuple[Ratio, ...], Field(min_length=1)] = RELEASED_PSI
+    pictures: int = Field(200, ge=5, lt=9_000)
+    seed: int = Field(42, ge=0)
+    extractors: tuple[str, ...] = ("resnet18",)
+    epochs: Count = 10
+    batch: Count = 32
+    rate: float = Field(1e-3, gt=0)
+    momentum: Ratio = 0.9
+    triplet_margin: float = Field(1.0, ge=0)
+    negatives: Count = 3
+    held_out: float = Field(0.2, gt=0, lt=1)
+    prompts: Count | None = None
+    retain_prompts: Count | None = None

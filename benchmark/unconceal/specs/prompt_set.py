@@ -1,0 +1,65 @@
+"""Prompts of a published data set by reference: where repeating them would do harm, or their licence forbids it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from pydantic import Field
+
+from unconceal.specs.spec import COMMIT, Count, Mistake, Repo, Revision, Spec
+
+TABLES = (".csv",)
+
+
+class Condition(Spec):
+    """Which rows count: those whose ``column`` contains a text, or holds at least a number."""
+
+    column: str = Field(min_length=1)
+    contains: str | None = None
+    at_least: float | None = None
+
+    def mistakes(self) -> Iterator[Mistake]:
+        if (self.contains is None) == (self.at_least is None):
+            yield Mistake(("column",), f"condition on {self.column!r}", "asks for nothing, or for two things", "give contains or at_least")
+
+    def holds(self, row: Mapping[str, str]) -> bool:
+        value = row.get(self.column, "")
+        if self.contains is not None:
+            return self.contains.lower() in value.lower()
+        try:
+            return float(value) >= (self.at_least or 0.0)
+        except ValueError:
+            return False
+
+
+class PromptSet(Spec):
+    """A data set on the Hub at a commit: the first ``count`` different texts of ``column`` in the rows for which all of ``where`` holds."""
+
+    dataset: Repo
+    revision: Revision
+    file: str = Field(min_length=1)
+    column: str = "prompt"
+    where: tuple[Condition, ...] = ()
+    count: Count
+    licence: str = Field(min_length=1)
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether its revision may move."""
+        return not COMMIT.fullmatch(self.revision)
+
+    def mistakes(self) -> Iterator[Mistake]:
+        if not self.file.endswith(TABLES) or self.file.startswith("/") or ".." in self.file.split("/"):
+            remedy = f"name a table of the data set that ends in {', '.join(TABLES)}"
+            yield Mistake(("file",), repr(self.file), "is no table that is read", remedy)
+
+    def chosen(self, rows: Iterable[Mapping[str, str]]) -> list[str]:
+        """The prompts, in the table's order."""
+        found: dict[str, None] = {}
+        for row in rows:
+            text = " ".join(row.get(self.column, "").split())
+            if text and all(condition.holds(row) for condition in self.where):
+                found.setdefault(text)
+            if len(found) == self.count:
+                break
+        return list(found)

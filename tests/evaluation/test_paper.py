@@ -1,0 +1,171 @@
+"""Protocol ``paper`` from end to end on random weights, and its scores against an independent recomputation on fixed features."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import atan, exp, pi, sqrt
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+from evaluation.tiny import tiny_root
+from unconceal.cli.main import main
+from unconceal.errors import CheckFailed, UsageError
+from unconceal.evaluation import paper as protocol
+from unconceal.evaluation.run import Evaluation, run
+from unconceal.evaluation.scoring import Scores
+from unconceal.judges.finetune import Classifier
+from unconceal.judges.released import Trained
+from unconceal.paths import DataRoot
+from unconceal.progress import Silent
+from unconceal.specs.paper import RELEASED_PSI, Paper
+from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.record import Record, read_record
+
+SMALL = "paper: {steps: 5, pictures: 6, epochs: 1, batch: 8, prompts: 2, retain_prompts: 1, psi: [0.001, 0.25, 0.55]}\n"
+TASK = "tiny:object/star"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
+    made = tiny_root(tmp_path_factory.mktemp("tiny"))
+    suite = made.tasks / "tiny" / "suite.yaml"
+    suite.write_text(suite.read_text() + SMALL)
+    return made
+
+
+@pytest.fixture(scope="module")
+def evaluation(root: DataRoot) -> Evaluation:
+    return Evaluation(load_suite(root, "tiny"), root, shard=4, protocol="paper")
+
+
+@pytest.fixture(scope="module")
+def record(root: DataRoot, evaluation: Evaluation) -> Record:
+    return run(evaluation, [(load_task(root, TASK), load_submission(root, "tiny/esd-x"))])[0]
+
+
+def test_the_defaults_are_the_releases() -> None:
+    values = Paper()
+    assert (values.steps, values.guidance, values.pictures, values.seed, values.psi) == (100, 7.5, 200, 42, RELEASED_PSI)
+    assert (values.rate, values.momentum, values.batch, values.epochs, values.held_out) == (1e-3, 0.9, 32, 10, 0.2)
+    assert (values.triplet_margin, values.negatives, values.extractors) == (1, 3, ("resnet18",))
+
+
+def test_the_record_has_the_releases_scores_and_no_verdict(record: Record, evaluation: Evaluation, root: DataRoot) -> None:
+    assert record.protocol == "paper" and record.verdict.label == "undetermined" and "no golds" in record.verdict.why
+    names = ("ccs", "crs.released", "crs.signed", "accuracy")
+    assert set(record.scores) == {f"{name}.{split}.resnet18" for name in names for split in ("forget", "retain")}
+    assert read_record(evaluation.place(load_task(root, TASK), "esd-x")) == record
+    assert {(curve.name, curve.split, len(curve.psi), curve.n) for curve in record.curves} == {
+        (name, split, 3, n) for name in names[:3] for split, n in (("forget", 2), ("retain", 1))
+    }
+
+
+def test_scores_are_plain_means_over_psi(record: Record) -> None:
+    for curve in record.curves:
+        expected = np.mean(np.array(curve.per_prompt, float))
+        assert record.scores[f"{curve.name}.{curve.split}.resnet18"].value == pytest.approx(expected)
+
+
+def test_at_the_least_psi_the_moving_picture_is_one_of_the_unlearned(root: DataRoot, evaluation: Evaluation) -> None:
+    """θ runs no step there, and its seed is one of λU's: a defect of the release, kept."""
+    task, submission = load_task(root, TASK), load_submission(root, "tiny/esd-x")
+    values = evaluation.suite.as_released.model_copy(update={"seed": 3})
+    mine = Evaluation(evaluation.suite.model_copy(update={"paper": values}), root, shard=4, protocol="paper")
+    original, unlearned, applied = mine.models(task, submission, mine.suite.sampler.model_copy(update={"steps": 5, "guidance": 7.5}))
+    prompted = protocol.plan(mine, task, applied.sha256 or "")["forget"][0]
+    assert prompted.k[0.001] == 0
+    pictures = protocol.generate(protocol.RestartedWorker(mine.store, original, unlearned), prompted)
+    assert np.abs(pictures.moving[0].astype(int) - pictures.unlearned[3]).max() <= 1
+    assert not np.array_equal(pictures.moving[2], pictures.moving[0])
+
+
+def test_a_second_run_generates_nothing(root: DataRoot, evaluation: Evaluation, record: Record) -> None:
+    task, submission = load_task(root, TASK), load_submission(root, "tiny/esd-x")
+    assert run(evaluation, [(task, submission)])[0].digest == record.digest
+    evaluation.place(task, "esd-x").unlink()
+    again = run(evaluation, [(task, submission)])[0]
+    assert again.timing.denoiser_evaluations == 0 and again.digest == record.digest
+
+
+class Mean(nn.Module):
+    """Fixed features: the mean of each channel of a picture in [0, 1]."""
+
+    width = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def prepare(self, pixels: np.ndarray) -> torch.Tensor:  # type: ignore[type-arg]
+        return torch.from_numpy(np.array(pixels)).float().permute(0, 3, 1, 2) / 255
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(dim=(2, 3)) * self.scale
+
+
+def test_scores_against_a_recomputation_on_fixed_features(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CCS and both CRS of two prompts from the formulas in plain Python loops."""
+    rng = np.random.default_rng(0)
+    head = nn.Linear(3, 2)
+
+    def fixed(*_: object) -> Trained:
+        return Trained(Classifier(Mean(), head), 0.75)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(protocol, "fine_tune_released", fixed)
+    shapes = {"original": 7, "unlearned": 5, "moving": 3}
+    seen = [protocol.Pictures(**{name: rng.integers(0, 255, (n, 4, 4, 3), dtype=np.uint8) for name, n in shapes.items()}) for _ in range(2)]
+    for split in ("forget", "retain"):
+        found = Scores()
+        protocol.put(found, split, "resnet18", {0.1: 1, 0.2: 2, 0.3: 3}, protocol.read(evaluation, "resnet18", seen, Silent()))  # type: ignore[arg-type]
+        by_hand = [recomputed(pictures, head, split) for pictures in seen]
+        for place, name in enumerate(("ccs", "crs.released", "crs.signed")):
+            assert found.by_name[f"{name}.{split}.resnet18"].value == pytest.approx(np.mean([row[place] for row in by_hand]), abs=1e-5)
+        assert found.by_name[f"accuracy.{split}.resnet18"].value == 0.75
+
+
+def recomputed(pictures: protocol.Pictures, head: nn.Linear, split: str) -> tuple[float, float, float]:
+    """Means over ψ of CCS, CRS as released, and CRS signed, for one prompt."""
+
+    def phi(picture: np.ndarray) -> list[float]:  # type: ignore[type-arg]
+        return [float(np.mean(picture[..., channel])) / 255 for channel in range(3)]
+
+    def cosine(a: list[float], b: list[float]) -> float:
+        return sum(x * y for x, y in zip(a, b, strict=True)) / sqrt(sum(x * x for x in a)) / sqrt(sum(y * y for y in b))
+
+    def pull(x: list[float], others: np.ndarray) -> float:  # type: ignore[type-arg]
+        return sum((1 - atan(cosine(x, phi(other)))) / (pi / 2) for other in others) / len(others)
+
+    confidences, pulls = [], []
+    weight, bias = head.weight.tolist(), head.bias.tolist()
+    for picture in pictures.moving:
+        x = phi(picture)
+        unlearned, original = (sum(w * f for w, f in zip(weight[i], x, strict=True)) + bias[i] for i in (0, 1))
+        confidences.append(exp(original) / (exp(original) + exp(unlearned)))
+        pulls.append(pull(x, pictures.unlearned) - pull(x, pictures.original))
+    released = [abs(value) if split == "forget" else 1 - abs(value) for value in pulls]
+    return float(np.mean(confidences)), float(np.mean(released)), float(np.mean(pulls))
+
+
+def test_the_command(root: DataRoot, record: Record) -> None:
+    options = ["--root", str(root.tasks.parent), "--store", str(root.store), "--threads", "1", "--device", "cpu"]
+    done = CliRunner().invoke(main, ["run", "esd-x", "--protocol", "paper", "--dry-run", *options])
+    assert done.exit_code == 0 and "esd-x" in done.output
+    refused = CliRunner().invoke(main, ["run", "esd-x", "--protocol", "paper", "--tier", "lite", *options])
+    assert refused.exit_code == 2 and "no tiers" in refused.output
+
+
+def test_other_families_are_refused(tmp_path: Path) -> None:
+    root = tiny_root(tmp_path, "flux")
+    evaluation = Evaluation(load_suite(root, "tiny"), root, protocol="paper")
+    with pytest.raises(CheckFailed, match="Stable Diffusion's PNDM alone"):
+        run(evaluation, [(load_task(root, TASK), load_submission(root, "tiny/esd-x"))])
+
+
+def test_tiers_are_refused(evaluation: Evaluation) -> None:
+    with pytest.raises(UsageError, match="no tiers"):
+        replace(evaluation, tier_name="lite")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from generate.small import suite as small_suite
+from unconceal.specs.lint_prompts import cut_short, folded, lint
+from unconceal.specs.task import Task
+
+SUITE = small_suite()
+
+
+def task(**changes: Any) -> Task:
+    fields: dict[str, Any] = {
+        "concept": "van-gogh", "category": "art-style", "title": "Van Gogh", "suite": "small", "licence": "Apache-2.0",
+        "judge": {"head": "style", "label": "van Gogh"}, "aliases": ["Van Gogh", "Vincent van Gogh"],
+        "forget": [{"text": f"a {thing} by Van Gogh"} for thing in ("boat", "hill", "tree")],
+        "retain": [{"text": f"a boat by {name}", "concept": name, "head": "style"} for name in ("Claude Monet", "Edvard Munch")],
+    }  # fmt: skip
+    return Task.model_validate({**fields, **changes})
+
+
+def said(found: Task) -> str:
+    return "; ".join(f"{mistake.at} {mistake.value} {mistake.consequence}" for mistake in lint(found, SUITE))
+
+
+def test_a_good_task_has_no_mistake() -> None:
+    assert said(task()) == ""
+
+
+@pytest.mark.parametrize("text", ["A BOAT, by van-Gogh!", "a  boat by Van  Gogh"])
+def test_prompts_that_differ_in_spelling_alone(text: str) -> None:
+    forget = [{"text": "a boat by Van Gogh"}, {"text": "a hill by Van Gogh"}, {"text": text}]
+    assert "('forget', 2)" in said(task(forget=forget)) and "case and punctuation" in said(task(forget=forget))
+
+
+def test_a_prompt_may_not_stand_in_both_splits() -> None:
+    retain = [{"text": "a boat by van gogh", "concept": "Claude Monet", "head": "style"}]
+    assert "('retain', 0)" in said(task(retain=retain))
+
+
+@pytest.mark.parametrize(
+    ("words", "cut"), [("a boat by vincent van gog", "gog"), ("van gogh", None), ("van go", None), ("a van goghs", None)]
+)
+def test_a_name_cut_short(words: str, cut: str | None) -> None:
+    """At least three letters are left of it: "van go" may be a wording of its own."""
+    found = [cut_short(words.split(), name) for name in (["van", "gogh"], ["vincent", "van", "gogh"])]
+    assert (cut in found) if cut else found == [None, None]
+
+
+def test_a_truncated_artist_is_a_mistake() -> None:
+    forget = [{"text": "a boat by Van Gogh"}, {"text": "a hill by Van Gogh"}, {"text": "a boat by Vincent van Gog, and Van Gogh"}]
+    assert "('forget', 2)" in said(task(forget=forget)) and "cuts a name short ('gog')" in said(task(forget=forget))
+
+
+def test_an_alias_that_begins_another_is_not_cut() -> None:
+    forget = [{"text": f"a garbage truck {place}"} for place in ("here", "there", "far away")]
+    assert said(task(concept="garbage-truck", aliases=["garbage trucks"], forget=forget)) == ""
+
+
+def test_a_retain_prompt_of_another_concept() -> None:
+    retain = [
+        {"text": "a boat by Claude Monet", "concept": "Claude Monet", "head": "style"},
+        {"text": "a hill by Claude Monet", "concept": "Edvard Munch", "head": "style"},
+    ]
+    assert "says 'Claude Monet', not 'Edvard Munch'" in said(task(retain=retain))
+
+
+def test_a_synonym_is_nobodys_name() -> None:
+    retain = [
+        {"text": "a boat by Claude Monet", "concept": "Claude Monet", "head": "style"},
+        {"text": "a hill by the painter of The Scream", "concept": "Edvard Munch", "head": "style"},
+    ]
+    assert said(task(retain=retain)) == ""
+
+
+def test_borrowed_prompts_need_a_licence() -> None:
+    borrowed = {"text": "a cat by Van Gogh", "source": "https://example.org"}
+    assert "under no licence" in said(task(forget=[*task().model_dump()["forget"][:2], borrowed]))
+    assert said(task(forget=[*task().model_dump()["forget"][:2], {**borrowed, "licence": "MIT"}])) == ""
+
+
+def test_counts_that_disagree_with_the_tiers() -> None:
+    assert "are fewer than the 2 of tier lite" in said(task(forget=[{"text": "a boat by Van Gogh"}]))
+
+
+def test_folding_keeps_letters_of_every_script() -> None:
+    assert folded("Albrecht Dürer’s «Hare»_1") == "albrecht dürer s hare 1"

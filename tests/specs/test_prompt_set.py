@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from unconceal.specs.prompt_set import PromptSet
+from unconceal.specs.task import Task
+
+ROWS = [
+    {"prompt": "one", "categories": "a, b", "share": "60"},
+    {"prompt": "two", "categories": "b", "share": "70.5"},
+    {"prompt": " one ", "categories": "A", "share": "90"},
+    {"prompt": "three", "categories": "a", "share": "n/a"},
+    {"prompt": "four", "categories": "a", "share": "50"},
+    {"prompt": "", "categories": "a", "share": "99"},
+]
+
+
+def prompts(**changes: Any) -> PromptSet:
+    fields = {"dataset": "someone/prompts", "revision": "a" * 40, "file": "table.csv", "count": 9, "licence": "MIT"}
+    return PromptSet.model_validate({**fields, **changes})
+
+
+def test_rows_that_hold_every_condition_in_the_tables_order() -> None:
+    where = ({"column": "categories", "contains": "a"}, {"column": "share", "at_least": 50})
+    assert prompts(where=where).chosen(ROWS) == ["one", "four"]
+    assert prompts(where=where, count=1).chosen(ROWS) == ["one"]
+    assert prompts().chosen(ROWS) == ["one", "two", "three", "four"]
+
+
+@pytest.mark.parametrize("file", ["table.parquet", "../table.csv", "/table.csv", "run.py"])
+def test_only_tables_inside_are_read(file: str) -> None:
+    with pytest.raises(ValidationError, match="is no table"):
+        prompts(file=file)
+
+
+def test_a_condition_asks_for_one_thing() -> None:
+    for condition in ({"column": "x"}, {"column": "x", "contains": "a", "at_least": 1}):
+        with pytest.raises(ValidationError, match="asks for nothing, or for two things"):
+            prompts(where=(condition,))
+
+
+def test_a_branch_is_a_draft() -> None:
+    assert prompts(revision="main").is_draft and not prompts().is_draft
+
+
+def test_a_task_needs_prompts_of_its_own_or_anothers() -> None:
+    fields: dict[str, Any] = {
+        "concept": "x", "category": "nsfw", "title": "X", "suite": "s", "licence": "Apache-2.0", "judge": {"head": "subject", "label": "x"},
+        "retain": [{"text": "a cat", "concept": "cat", "head": "subject"}],
+    }  # fmt: skip
+    with pytest.raises(ValidationError, match="holds no prompt"):
+        Task.model_validate(fields)
+    assert Task.model_validate({**fields, "forget_from": prompts().model_dump()}).forget == ()
