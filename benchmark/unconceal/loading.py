@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unconceal.leaderboard import reading as results
 from unconceal.paths import DataRoot
+from unconceal.results import reading as results
 from unconceal.specs import reading as specs
 from unconceal.specs.record import Record
 from unconceal.specs.submission import Submission

@@ -6,6 +6,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from leaderboard.records import data_root, record
+from results.measured import GOLDS, world
 from unconceal.cli.main import main
 
 
@@ -14,14 +15,14 @@ def run(root: Path, *arguments: str) -> Result:
 
 
 def test_nothing_wrong(tmp_path: Path) -> None:
-    data_root(tmp_path, record())
+    world(tmp_path, shares={name: 0.0 for name in GOLDS[:1]})
     result = run(tmp_path)
     assert result.exit_code == 0 and result.output == "1 record, nothing wrong\n"
 
 
 def test_every_problem_has_its_line(tmp_path: Path) -> None:
     data_root(tmp_path, record(task="object/moon"), record(suite="other"))
-    result = run(tmp_path)
+    result = run(tmp_path, "--quick")
     assert result.exit_code == 1 and len(result.output.splitlines()) == 2
     assert "task 'object/moon'" in result.output and "suite 'other'" in result.output
 

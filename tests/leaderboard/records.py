@@ -10,8 +10,9 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from unconceal.leaderboard.reading import Stored
+from unconceal.evaluation.provenance import spec_digests
 from unconceal.paths import DataRoot
+from unconceal.results.reading import Stored
 from unconceal.specs.record import (
     CheckpointRecord,
     Code,
@@ -32,7 +33,33 @@ from unconceal.specs.task import JudgeRef, Prompt, Task
 PSI = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.85, 1.0)
 EXTRACTORS = ("resnet18", "densenet121", "efficientnet_b0")
 DIGEST = "ab" * 32
+JUDGES = dict.fromkeys(("concept", "clip", *EXTRACTORS), DIGEST)
 PROMPTS = tuple(f"a red star, drawing {number}" for number in range(3))
+PINNED = Pinned(path="package:nothing", digest=DIGEST)
+SUITE = Suite(
+    name="miniature",
+    version=1,
+    title="The miniature world",
+    base=PINNED,
+    sampler=Sampler(scheduler="ddim", steps=25, guidance=5),
+    tiers={
+        tier: Tier(psi=PSI, retain_psi=(0, 1), seeds=Seeds(train=2, reference=2, evaluation=2, retain=2), extractors=EXTRACTORS)
+        for tier in ("full", "lite")
+    },
+    seed_starts=SeedStarts(train=0, reference=100, evaluation=200),
+    fine_tune=FineTune(epochs=1, batch=2, rate=0.1, momentum=0.9, triplet_margin=1),
+    judges=Judges(concept=PINNED, extractors=dict.fromkeys(EXTRACTORS, PINNED), clip=PINNED),
+)
+TASK = Task(
+    concept="star",
+    category="object",
+    title="Star, a shape",
+    suite="miniature",
+    judge=JudgeRef(head="subject", label="star"),
+    forget=tuple(Prompt(text=text) for text in PROMPTS),
+    retain=(Prompt(text="a circle", concept="circle", head="subject"),),
+    licence="CC0-1.0",
+)
 
 
 def score(value: float | None, half: float = 0.05, n: int = 20, note: str = "") -> Score:
@@ -62,11 +89,9 @@ def record(submission: str = "esd-x", excess: float | None = 0.4, half: float = 
         "scores": scores(excess, half, at),
         "curves": curves(at),
         "damage": {"circle": score(0.02), "heart": score(0.11)},
-        "judges": {"concept": DIGEST},
+        "judges": JUDGES,
         "checkpoint": CheckpointRecord(
-            task_digest=DIGEST,
-            suite_digest=DIGEST,
-            submission_digest=DIGEST,
+            **_digests(submission),
             sha256=DIGEST,
             format="state-dict",
             components={"unet": ComponentRecord(matched=32, missing=0, unexpected=0, changed=32, relative_change=0.0123)},
@@ -78,6 +103,10 @@ def record(submission: str = "esd-x", excess: float | None = 0.4, half: float = 
         "timing": Timing(seconds={"generate": 321.0, "judge": 60.2}, denoiser_evaluations=123456),
     }
     return Record(**(fields | changes)).sealed()
+
+
+def _digests(name: str) -> dict[str, str]:
+    return spec_digests(SUITE, TASK, submission(name, "A method"))
 
 
 def scores(excess: float | None, half: float = 0.05, at: float = 0.2) -> dict[str, Score]:
@@ -126,31 +155,8 @@ def write(root: DataRoot, *records: Record) -> None:
 
 def data_root(folder: Path, *records: Record) -> DataRoot:
     """A data root with the suite, the task object/star, three submissions and the records."""
-    pinned = Pinned(path="package:nothing", digest=DIGEST)
-    seeds = Seeds(train=2, reference=2, evaluation=2, retain=2)
-    suite = Suite(
-        name="miniature",
-        version=1,
-        title="The miniature world",
-        base=pinned,
-        sampler=Sampler(scheduler="ddim", steps=25, guidance=5),
-        tiers={"full": Tier(psi=PSI, retain_psi=(0, 1), seeds=seeds, extractors=EXTRACTORS)},
-        seed_starts=SeedStarts(train=0, reference=100, evaluation=200),
-        fine_tune=FineTune(epochs=1, batch=2, rate=0.1, momentum=0.9, triplet_margin=1),
-        judges=Judges(concept=pinned, extractors=dict.fromkeys(EXTRACTORS, pinned), clip=pinned),
-    )
-    task = Task(
-        concept="star",
-        category="object",
-        title="Star, a shape",
-        suite="miniature",
-        judge=JudgeRef(head="subject", label="star"),
-        forget=tuple(Prompt(text=text) for text in PROMPTS),
-        retain=(Prompt(text="a circle", concept="circle", head="subject"),),
-        licence="CC0-1.0",
-    )
-    _yaml(folder / "tasks/miniature/suite.yaml", suite)
-    _yaml(folder / "tasks/miniature/object/star.yaml", task)
+    _yaml(folder / "tasks/miniature/suite.yaml", SUITE)
+    _yaml(folder / "tasks/miniature/object/star.yaml", TASK)
     for name, title in (("esd-x", "ESD-x"), ("esd-u", "ESD-u"), ("control-gold-1", "Gold 1")):
         _yaml(folder / f"submissions/miniature/{name}.yaml", submission(name, title))
     root = DataRoot.find(folder)

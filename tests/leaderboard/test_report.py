@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from leaderboard.records import PROMPTS, control, curve, data_root, record, score, strip, submission
-from unconceal.leaderboard.reading import all_boards
 from unconceal.leaderboard.report import page, write_report
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
+from unconceal.results.reading import all_boards
 from unconceal.specs.record import Curve, Record, Verdict
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"

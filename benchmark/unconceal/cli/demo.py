@@ -48,11 +48,11 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
     click.echo(f"Task: {task.title}. θ is a diffusion model that draws it; three ways to unlearn it are put to the test.")
     from unconceal.evaluation.machine import usable_cores
     from unconceal.evaluation.run import Evaluation, run
-    from unconceal.leaderboard.reading import all_boards
     from unconceal.leaderboard.report import write_report
     from unconceal.leaderboard.sources import Sources
     from unconceal.leaderboard.tables import summary
     from unconceal.progress import progress
+    from unconceal.results.reading import all_boards
 
     demo = replace(data, results=records)
     with progress() as shown:

@@ -9,10 +9,10 @@ import click
 
 from unconceal.cli.options import json_option, root_option
 from unconceal.errors import CheckFailed
-from unconceal.leaderboard.reading import all_boards, published
 from unconceal.leaderboard.sources import Sources
 from unconceal.leaderboard.tables import as_objects, leaderboard
 from unconceal.paths import DataRoot
+from unconceal.results.reading import newest_boards, read_for_ranking
 
 
 @click.command()
@@ -28,7 +28,7 @@ def command(root: Path | None, check: bool, to_stdout: bool, as_json: bool) -> N
     """
     found = DataRoot.find(root)
     path = found.results.parent / "LEADERBOARD.md"
-    boards, sources = published(all_boards(found.result_folders)), Sources(found)
+    boards, sources = newest_boards(found.result_folders, read_for_ranking), Sources(found)
     text = leaderboard(boards, sources, path.parent)
     if check:
         refuse_stale(path, text)

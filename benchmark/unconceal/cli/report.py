@@ -8,10 +8,10 @@ import click
 
 from unconceal.cli.options import root_option
 from unconceal.errors import UsageError
-from unconceal.leaderboard.reading import Board, Stored, all_boards, published
 from unconceal.leaderboard.report import write_report
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
+from unconceal.results.reading import Board, Stored, all_boards, published
 
 
 @click.command()

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import click
 
-from unconceal.cli.options import json_option, root_option
-from unconceal.leaderboard.checking import check_results
+from unconceal.cli.options import echo_rows, json_option, root_option
+from unconceal.errors import CheckFailed, UsageError
 from unconceal.paths import DataRoot
 from unconceal.specs.problems import SpecProblems
+from unconceal.specs.record import Verification, read_record, record_path, write_record
+
+TODAY = date.today().isoformat()
 
 
 @click.group()
@@ -19,19 +25,123 @@ def command() -> None:
     """Look after the records under results/."""
 
 
+def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which record, and who stands for what is done to it."""
+    for option in (
+        click.option("--date", "on", default=TODAY, help="When, ISO 8601; default: today."),
+        click.option("--by", required=True, help="Who stands for it."),
+        click.option("--tier", type=click.Choice(["full", "lite"]), default="full", show_default=True),
+        click.option("--task", required=True, help="The row's task, e.g. object/star."),
+    ):
+        function = option(function)
+    return function
+
+
 @command.command()
+@click.argument("records", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @root_option
 @json_option
-def check(root: Path | None, as_json: bool) -> None:
-    """Check every record: fields, digest, place, suite and task, and the controls it names; every mistake at once.
+@click.option("--quick", is_flag=True, help="Do not compute the aggregates again.")
+@click.option(
+    "--against",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The results as they were: nothing of them may be gone or changed, and new records may claim nothing.",
+)
+def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bool, against: Path | None) -> None:
+    """Check every record, or those named: fields, digest, place, specs, controls, and every aggregate computed again; all mistakes at once.
 
     \b
     Example:  unconceal results check
+              unconceal results check --root contribution --against results
     """
-    count, problems = check_results(DataRoot.find(root))
+    from unconceal.progress import progress
+    from unconceal.results.arrivals import check_arrivals
+    from unconceal.results.checking import check_results
+
+    found = DataRoot.find(root)
+    with progress() as shown:
+        count, problems = check_results(found, not quick, [path.resolve() for path in records], shown)
+    problems += check_arrivals(found.results, against) if against else ()
     if as_json:
         click.echo(json.dumps({"records": count, "problems": [asdict(problem) for problem in problems]}, indent=2, default=str))
     if problems:
         raise SpecProblems(problems)
     if not as_json:
         click.echo(f"{count} record{'s' * (count != 1)}, nothing wrong")
+
+
+@command.command()
+@click.argument("submission")
+@row_options
+@click.option("--with", "rerun", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="The re-run's results.")
+@click.option("--write", is_flag=True, help="Enter the outcome: the re-run's record if it agrees, else the row becomes disputed.")
+@root_option
+@json_option
+def compare(
+    submission: str, task: str, tier: str, by: str, on: str, rerun: Path, write: bool, root: Path | None, as_json: bool
+) -> None:  # fmt: skip
+    """Hold a re-run against the stored record: it agrees if the verdict is equal and every headline score lies in the stored interval.
+
+    \b
+    Example:  unconceal run esd-x --task object/star --results rerun
+              unconceal results compare esd-x --task object/star --with rerun --by maintainer --write
+    """
+    from unconceal.results.agreement import compare as held
+    from unconceal.results.agreement import objection, read_again, verified
+    from unconceal.specs.reading import load_suite, load_task
+
+    data = DataRoot.find(root)
+    spec = load_task(data, task)
+    suite = load_suite(data, spec.suite)
+    path = _path(data, task, submission, tier)
+    stored, measured = read_record(path), read_record(rerun / path.relative_to(data.results))
+    golds = [read_record(gold) for name in spec.golds if (gold := _path(data, task, name, tier)).is_file()]
+    again = read_again(measured, golds, suite, spec, by, on)
+    rows = [
+        {"score": one.score, "stored": _shown(one.stored), "again": _shown(one.again), "agrees": one.agrees} for one in held(stored, again)
+    ]
+    echo_rows(rows, as_json)
+    why = objection(stored, again)
+    if write:
+        write_record(verified(stored, again, by, on), path)
+    if why:
+        raise CheckFailed(str(path), why, "the row is disputed now" if write else "with --write the row becomes disputed")
+    if not as_json:
+        click.echo(f"the re-run agrees{'; its record stands in the table now' if write else ''}")
+
+
+@command.command()
+@click.argument("submission")
+@row_options
+@click.option("--status", type=click.Choice(["disputed", "withdrawn"]), required=True)
+@click.option("--why", required=True, help="The reason, which the leaderboard shows.")
+@root_option
+def mark(submission: str, task: str, tier: str, by: str, on: str, status: Any, why: str, root: Path | None) -> None:
+    """Dispute or withdraw a row: it stays in the table, unranked, with who, when and why.
+
+    \b
+    Example:  unconceal results mark esd-x --task object/star --status withdrawn --by maintainer --why "wrong weights released"
+    """
+    data = DataRoot.find(root)
+    path = _path(data, task, submission, tier)
+    record = read_record(path)
+    said = Verification(status=status, by=by, date=on, why=why)
+    write_record(record.model_copy(update={"verification": said}), path)
+    click.echo(f"{path}: {status}")
+
+
+def _path(data: DataRoot, task: str, submission: str, tier: str) -> Path:
+    """Where the record of a row of the newest suite version lies."""
+    from unconceal.specs.reading import load_suite, load_task
+
+    if data.read_only:
+        raise UsageError("the packaged results", "cannot be changed", "work in a clone, or name a folder with --root")
+    spec = load_task(data, task)
+    suite = load_suite(data, spec.suite)
+    return record_path(data.results, suite.id, spec.id, submission, suite.protocol, tier)
+
+
+def _shown(score: Any) -> str:
+    from unconceal.leaderboard.numbers import with_interval
+
+    return with_interval(score)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unconceal.errors import CheckFailed
-from unconceal.leaderboard.reading import Stored
 from unconceal.leaderboard.strips import ROWS, Strip, read_strip
+from unconceal.results.reading import Stored
 from unconceal.specs.record import Record
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from unconceal.leaderboard.figures import Lines, chart, limits_of
-from unconceal.leaderboard.reading import Stored
 from unconceal.leaderboard.wording import EXTRACTOR_WORDS
+from unconceal.results.reading import Stored
 from unconceal.specs.record import Curve, Record
 
 PRESENCE = {

@@ -11,9 +11,9 @@ from unconceal.leaderboard.extractors import inseparable
 from unconceal.leaderboard.numbers import number
 from unconceal.leaderboard.picture_rows import columns, picture_blocks
 from unconceal.leaderboard.plates import diffusion_plates, presence_plates
-from unconceal.leaderboard.reading import Board, Stored
 from unconceal.leaderboard.score_rows import damage_rows, score_tables
 from unconceal.leaderboard.sources import Sources
+from unconceal.results.reading import Board, Stored
 from unconceal.specs.suite import Scoring
 
 BLURRED = ("nsfw",)

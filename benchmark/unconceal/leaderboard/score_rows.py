@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from unconceal.leaderboard import extractors, wording
 from unconceal.leaderboard.numbers import NOTHING, is_number, number, span, with_interval
-from unconceal.leaderboard.reading import Stored
 from unconceal.leaderboard.wording import ScoreName
+from unconceal.results.reading import Stored
 from unconceal.specs.record import Record, Score
 
 SHOWN_BY_CONTROLS = ("presence.gold", "presence.original")

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from unconceal.errors import UnconcealError
-from unconceal.leaderboard.reading import Board, Stored
 from unconceal.paths import DataRoot
+from unconceal.ranking.rules import Rules
+from unconceal.results.reading import Board, Stored
+from unconceal.specs.document import Document
 from unconceal.specs.reading import load_submission, load_suite, load_task
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Scoring, Suite
@@ -40,21 +42,42 @@ class Sources:
         suite = self.suite(board.suite, board.version)
         return suite.scores if suite else None
 
-    def primary(self, board: Board) -> str:
-        """The score that ranks."""
-        suite = self.suite(board.suite, board.version)
-        return suite.primary if suite else "excess"
+    def rules(self, board: Board) -> Rules:
+        """What the board is ranked by."""
+        return Rules.of(self.suite(board.suite, board.version), board.tier)
 
     def links(self, row: Stored) -> tuple[str | None, str | None]:
         """(paper, code) of a submission; only web addresses."""
         submission = self.submission(row)
         return (_address(submission.paper), _address(submission.code)) if submission else (None, None)
 
+    def checkpoint(self, row: Stored) -> str | None:
+        """Where a submission's weights are: their page on the Hub, else the file that describes them, as seen from the data root."""
+        submission, record = self.submission(row), row.record
+        found = submission.checkpoints.get(record.task) if submission else None
+        if submission is None:
+            return None
+        if found and found.repo:
+            return f"https://huggingface.co/{found.repo}/tree/{found.revision}"
+        return f"submissions/{record.suite}/{record.submission}.yaml"
+
+    @property
+    def site(self) -> str | None:
+        """The address that CITATION.cff gives as the results' website; None if it names none."""
+        return _site(self.root)
+
 
 def _address(text: str | None) -> str | None:
     """A web address that can do no harm in a link, else None."""
     safe = text is not None and text.startswith(("https://", "http://")) and not set(text) & set(" \t\r\n()<>\"'`|\\[]")
     return text if safe else None
+
+
+@cache
+def _site(root: DataRoot) -> str | None:
+    citation = root.tasks.parent / "CITATION.cff"
+    url = Document.read(citation).values.get("url") if citation.is_file() else None
+    return _address(f"{url.rstrip('/')}/") if isinstance(url, str) else None
 
 
 @cache

@@ -88,15 +88,12 @@ INTRODUCTION = """\
 An unlearned checkpoint is handed pictures that the original model θ has begun to draw, and finishes them, with the same prompt or with
 none. How often a fixed concept judge then sees the supposedly unlearned concept, beyond what models that never saw it (the *golds*)
 complete from the same hints, is the **excess retrieval** that ranks these tables: near 0 the concept is forgotten, well above 0 it was
-only concealed. Verdicts rest on intervals, ranks are intervals too (`1–3` is a tie), and the controls, whose knowledge of the concept
-is known, stand in every table unranked."""
+only concealed. Controls, whose knowledge of the concept is known, stand in every table unranked."""
 
 LEGEND = """\
-↓ lower is better; `[low, high]` is the 95 % interval over prompts, n their number. **Excess**: the larger of the two arms (*prompt*:
-the checkpoint goes on with the same prompt; *empty*: with none), averaged over {window}, in units of θ's own rate; margin {margin}.
-**P(0)**: how often the checkpoint on its own still draws the concept. **Retained fall**: the worst fall in the rate of other concepts.
-**ψ\\***: how much of the trajectory θ must draw until the concept is back half as often as in θ (prompt / empty arm). **CCS**,
-**CRS**: means over the extractors; their classifier is another one in every row, so they decide nothing. **AUC**: whether that
-classifier can tell the checkpoint's pictures from θ's; † not separable for at least one extractor (its interval begins below
-{separable}). **KID**, **CLIP**: traditional metrics, for comparison. The verdict names the kind of gold behind it; *damaged*, disputed
-and withdrawn rows are not ranked."""
+A cell holds the verdict, linked to the record, and the excess: the larger of the two arms, averaged over {window}, in units of θ's own
+rate; margin {margin}; `[low, high]` is the 95 % interval over prompts. ↓ lower is better, ↑ higher. **Bold**: the best, and what is not
+surely worse than it. Ranks rest on paired differences and are intervals too (`1–3` is a tie). **Mean rank** goes by values alone; **Borda**
+is the share of comparisons surely won, ties counting half, and orders the rows. **Retained fall**: the worst fall in the rate of other
+concepts. ◆: no row beats it in forgetting, damage and robustness at once. *Damaged* rows stand behind all others; disputed and withdrawn
+rows stay, unranked. Every other score (both arms, ψ\\*, CCS, CRS, AUC, KID, CLIP): `unconceal export`, `report` and `site`."""

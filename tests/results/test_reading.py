@@ -6,7 +6,7 @@ import pytest
 
 from leaderboard.records import control, data_root, record, write
 from unconceal.errors import CheckFailed
-from unconceal.leaderboard.reading import all_boards, load_records, published
+from unconceal.results.reading import all_boards, load_records, published
 from unconceal.specs.record import write_record
 
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from unconceal.errors import CheckFailed
+from unconceal.evaluation.machine import usable_cores
 from unconceal.specs.record import Record, read_record
 
 SUITE_FOLDER = re.compile(r"^(?P<suite>[a-z0-9][a-z0-9.-]*)-(?P<version>\d+)$")
 TIERS = ("full", "lite")
+MANY = 400
+"""Records from which on several processes read: checking a digest takes some milliseconds."""
+Reader = Callable[[Path], Record]
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A record and where it lies."""
+    """A record and where it lies. ``per_prompt``: its primary score prompt by prompt, where the record came without its curves."""
 
     record: Record
     path: Path
+    per_prompt: tuple[float, ...] = ()
 
     @property
     def strip(self) -> Path:
@@ -80,7 +87,17 @@ def suite_versions(folders: Sequence[Path]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(found, key=lambda pair: (pair[0], -pair[1])))
 
 
-def load_records(folders: Sequence[Path], suite: str, version: int, tier: str | None = None) -> tuple[Stored, ...]:
+def newest_versions(folders: Sequence[Path]) -> tuple[tuple[str, int], ...]:
+    """The newest version of each suite that has results."""
+    newest: dict[str, int] = {}
+    for suite, version in suite_versions(folders):
+        newest.setdefault(suite, version)
+    return tuple(newest.items())
+
+
+def load_records(
+    folders: Sequence[Path], suite: str, version: int, tier: str | None = None, read: Reader = read_record
+) -> tuple[Stored, ...]:
     """Every record of one suite version, of one tier if named; an earlier folder's record hides a later one's of the same place.
 
     Raises:
@@ -90,10 +107,29 @@ def load_records(folders: Sequence[Path], suite: str, version: int, tier: str | 
     for folder in folders:
         for path in record_paths(folder / f"{suite}-{version}"):
             places.setdefault(path.relative_to(folder), path)
-    stored = tuple(Stored(read_record(path), path) for path in places.values())
+    paths = tuple(places.values())
+    stored = tuple(Stored(record, path) for record, path in zip(read_all(paths, read), paths, strict=True))
     for row in stored:
         _refuse_stranger(row, suite, version)
     return tuple(row for row in stored if tier is None or row.record.tier == tier)
+
+
+def read_all(paths: Sequence[Path], read: Reader = read_record) -> list[Record]:
+    """Records in the order of their paths, by several processes where there are many."""
+    if len(paths) < MANY or usable_cores() == 1:
+        return [read(path) for path in paths]
+    with ProcessPoolExecutor(usable_cores(), multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(read, paths, chunksize=32))
+
+
+def read_for_ranking(path: Path) -> Record:
+    """A record whose digest holds, without the curves that no table needs: a tenth of the memory."""
+    record = read_record(path)
+    return record.model_copy(update={"curves": tuple(curve for curve in record.curves if (curve.name, curve.split) == RANKED_BY)})
+
+
+RANKED_BY = ("presence", "forget")
+"""The curves that paired comparisons need."""
 
 
 def boards_of(rows: Iterable[Stored]) -> tuple[Board, ...]:
@@ -121,9 +157,18 @@ def _tier_place(board: Board) -> int:
     return TIERS.index(board.tier) if board.tier in TIERS else len(TIERS)
 
 
-def all_boards(folders: Sequence[Path]) -> tuple[Board, ...]:
+def all_boards(folders: Sequence[Path], read: Reader = read_record) -> tuple[Board, ...]:
     """Every board of every suite version, all tiers."""
-    return tuple(board for suite, version in suite_versions(folders) for board in boards_of(load_records(folders, suite, version)))
+    return _boards(folders, suite_versions(folders), read)
+
+
+def newest_boards(folders: Sequence[Path], read: Reader = read_record) -> tuple[Board, ...]:
+    """The boards of each suite's newest version, one tier per task: what is ranked and published."""
+    return published(_boards(folders, newest_versions(folders), read))
+
+
+def _boards(folders: Sequence[Path], versions: Iterable[tuple[str, int]], read: Reader) -> tuple[Board, ...]:
+    return tuple(board for suite, version in versions for board in boards_of(load_records(folders, suite, version, read=read)))
 
 
 def _refuse_stranger(row: Stored, suite: str, version: int) -> None:

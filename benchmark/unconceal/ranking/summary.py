@@ -1,0 +1,56 @@
+"""One submission over several tasks, as it is: means of absolute scores, never normalised by who else takes part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import sqrt
+
+from unconceal.ranking.rules import DAMAGE
+from unconceal.specs.record import Record, Score
+
+Axis = Callable[[Record, str], Score | None]
+
+
+def forgetting(record: Record, primary: str) -> Score | None:
+    """The primary score; lower: less of the concept comes back."""
+    return record.scores.get(primary)
+
+
+def damage(record: Record, primary: str) -> Score | None:
+    """The worst fall of retained concepts; lower: less is lost beside the concept."""
+    return record.scores.get(DAMAGE)
+
+
+def robustness(record: Record, primary: str) -> Score | None:
+    """The success rate of attacks that avoid the concept's name; lower: more robust. None where no attack was made."""
+    return record.attacks.get("success")
+
+
+AXES: dict[str, Axis] = {"forgetting": forgetting, "damage": damage, "robustness": robustness}
+"""What is traded against what, each lower is better."""
+
+
+def mean_of(scores: Sequence[Score | None]) -> Score | None:
+    """The mean over a fixed set of tasks, OURS; None unless every task has a value.
+
+    Its interval says how far other prompts would move it, not other tasks: the tasks' half-widths, taken as independent, each to its side.
+    """
+    known = [score for score in scores if score is not None and score.value is not None]
+    if not scores or len(known) < len(scores):
+        return None
+    mean = sum(score.value or 0.0 for score in known) / len(known)
+    low, high = _reach(known, "low"), _reach(known, "high")
+    return Score(
+        value=mean,
+        low=None if low is None else mean - low,
+        high=None if high is None else mean + high,
+        n=sum(score.n for score in known),
+    )
+
+
+def _reach(scores: Sequence[Score], end: str) -> float | None:
+    """How far the mean's interval reaches to one side; None if some score has no such end."""
+    ends = [(getattr(score, end), score.value) for score in scores]
+    if any(limit is None for limit, _ in ends):
+        return None
+    return sqrt(sum((limit - value) ** 2 for limit, value in ends)) / len(scores)

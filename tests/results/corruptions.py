@@ -1,0 +1,199 @@
+"""A hundred ways to spoil a record by hand. A *forged* one carries a right digest again, so that only its content can betray it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+Json = dict[str, Any]
+Edit = Callable[[Json], None]
+OTHER = "cd" * 32
+RERUN = {"status": "rerun", "by": "someone", "date": "2026-01-01", "why": "agrees"}
+
+
+class Corruption(NamedTuple):
+    """``forged``: sealed anew after the edit."""
+
+    name: str
+    edit: Edit
+    forged: bool
+
+
+def put(place: str, value: Any) -> Edit:
+    """Set what stands at ``a/b/0/c``."""
+
+    def edit(record: Json) -> None:
+        *path, last = place.split("/")
+        at: Any = record
+        for part in path:
+            at = at[int(part)] if isinstance(at, list) else at[part]
+        at[int(last) if isinstance(at, list) else last] = value
+
+    return edit
+
+
+def change(place: str, how: Callable[[Any], Any]) -> Edit:
+    """Replace what stands at a place by something made of it."""
+
+    def edit(record: Json) -> None:
+        at: Any = record
+        for part in place.split("/"):
+            at = at[int(part)] if isinstance(at, list) else at[part]
+        put(place, how(at))(record)
+
+    return edit
+
+
+def drop(place: str) -> Edit:
+    def edit(record: Json) -> None:
+        *path, last = place.split("/")
+        at: Any = record
+        for part in path:
+            at = at[int(part)] if isinstance(at, list) else at[part]
+        del at[int(last) if isinstance(at, list) else last]
+
+    return edit
+
+
+def both(*edits: Edit) -> Edit:
+    def edit(record: Json) -> None:
+        for one in edits:
+            one(record)
+
+    return edit
+
+
+def shifted(place: str, by: float) -> Edit:
+    """A score moved with its whole interval, so that it looks sound."""
+
+    def move(score: Json) -> Json:
+        return score | {end: score[end] + by for end in ("value", "low", "high") if score[end] is not None}
+
+    return change(place, move)
+
+
+CLUMSY: dict[str, Edit] = {
+    "a better excess": put("scores/excess/value", 0.01),
+    "a narrower interval": put("scores/excess/low", 0.65),
+    "more prompts than there were": put("scores/excess/n", 100),
+    "another note": put("scores/excess/note", "empty arm!"),
+    "a kinder verdict": put("verdict/label", "forgets"),
+    "a kinder reason": put("verdict/why", "as gold"),
+    "another gold": put("verdict/gold", "planted"),
+    "a re-run that nobody made": put("verification/status", "rerun"),
+    "a commit that was another": put("code/commit", "e" * 40),
+    "a clean tree that was dirty": put("code/dirty", True),
+    "another machine": put("environment/device", "cuda"),
+    "another batch": put("environment/batch", 1),
+    "another torch": put("environment/packages/torch", "1.0"),
+    "other weights": put("checkpoint/sha256", OTHER),
+    "another format": put("checkpoint/format", "lora"),
+    "a bigger change of weights": put("checkpoint/components/unet/relative_change", 0.5),
+    "another judge": put("judges/concept", OTHER),
+    "a control less": drop("controls/control-gold-1"),
+    "a prompt's rate": put("curves/0/per_prompt/0/3", 0.0),
+    "a curve's value": put("curves/0/value/3", 0.0),
+    "a concept that fell less": put("damage/circle/value", -0.5),
+    "an attack that was never made": put("attacks/success", {"value": 0.0, "n": 40}),
+    "the digest itself": put("digest", OTHER),
+    "no digest": put("digest", ""),
+    "another submission": put("submission", "uce"),
+}
+MALFORMED: dict[str, Edit] = {
+    "no suite": drop("suite"),
+    "no verdict": drop("verdict"),
+    "no environment": drop("environment"),
+    "no checkpoint": drop("checkpoint"),
+    "an unknown field": put("score", 1),
+    "an unknown field of a score": put("scores/excess/p", 0.01),
+    "an unknown verdict": put("verdict/label", "forgotten"),
+    "an unknown status": put("verification/status", "peer_reviewed"),
+    "an unknown gold": put("verdict/gold", "hoped-for"),
+    "an unknown split": put("curves/0/split", "test"),
+    "an unknown arm": put("curves/0/arm", "both"),
+    "a value as text": put("scores/excess/value", "low"),
+    "a negative n": put("scores/excess/n", -1),
+    "half a prompt": put("scores/excess/n", 11.5),
+    "scores as a list": put("scores", []),
+    "another schema": put("schema_version", 1),
+    "a schema to come": put("schema_version", 99),
+    "a ratio as text": put("curves/0/psi/0", "zero"),
+    "a missing value of a score": drop("scores/excess/value"),
+    "no record at all": lambda record: record.clear(),
+}
+FORGED: dict[str, Edit] = {
+    **{f"{name} moved": shifted(f"scores/{name}", -0.1) for name in (
+        "excess", "excess.prompt", "excess.empty", "presence.gold", "presence.original", "psi_star.prompt", "psi_star.empty", "retain_fall",
+        "ccs.forget.resnet18", "ccs.forget.mean", "ccs.retain.resnet18", "crs.signed.forget.resnet18", "crs.released.forget.resnet18",
+        "crs.released.retain.mean", "crs.signed.forget.mean", "clip.original", "clip.unlearned", "kid.original.forget",
+    )},
+    **{f"{name} left out": drop(f"scores/{name}") for name in (
+        "excess", "excess.empty", "presence", "retain_fall", "clip.unlearned", "ccs.forget.mean",
+    )},
+    "an interval made narrow": both(put("scores/excess/low", 0.6), put("scores/excess/high", 0.7)),
+    "an interval made wide": put("scores/excess/high", 2.0),
+    "an interval taken away": both(put("scores/excess/low", None), put("scores/excess/high", None)),
+    "an interval turned round": both(put("scores/excess/low", 0.9), put("scores/excess/high", 0.1)),
+    "a value outside its interval": put("scores/excess/value", 3.0),
+    "a value made undefined": put("scores/excess/value", None),
+    "a probability above one": put("scores/ccs.forget.resnet18/value", 1.4),
+    "an AUC above one": both(put("scores/auc.forget.resnet18/value", 1.2), put("scores/auc.forget.resnet18/high", 1.3)),
+    "an AUC that makes it separable no longer": both(
+        put("scores/auc.forget.resnet18/low", 0.5), put("scores/auc.forget.resnet18/value", 0.6)
+    ),
+    "a ψ* beyond one": both(put("scores/psi_star.prompt/value", 1.5), put("scores/psi_star.prompt/high", 1.6)),
+    "n of a score": put("scores/presence/n", 500),
+    "the arm that ranks": put("scores/excess/note", "no arm"),
+    **{f"{label} instead": put("verdict/label", label) for label in ("forgets", "intact", "damaged", "inconclusive", "undetermined")},
+    "another reason": put("verdict/why", "the maintainers said so"),
+    "an exact gold that was none": put("verdict/gold", "planted"),
+    "no gold": put("verdict/gold", None),
+    "all prompts forgotten": change("curves/0/per_prompt", lambda rows: [[0.0] * (len(row) - 1) + [1.0] for row in rows]),
+    "one prompt forgotten": put("curves/0/per_prompt/0/5", 0.0),
+    "the empty arm swapped for the prompt arm": change("curves", lambda curves: [curves[0], {**curves[0], "arm": "empty"}, *curves[2:]]),
+    "a curve's value alone": change("curves/0/value", lambda values: [*values[:3], values[3] / 2, *values[4:]]),
+    "a curve's interval": change("curves/0/low", lambda values: [value if value is None else value / 2 for value in values]),
+    "fewer prompts in a curve": change("curves/0/per_prompt", lambda rows: rows[:-1]),
+    "n of a curve": put("curves/0/n", 99),
+    "other ratios": put("curves/0/psi/1", 0.15),
+    "ratios out of order": change("curves/0/psi", lambda psi: psi[::-1]),
+    "steps out of order": change("curves/0/k", lambda k: k[::-1]),
+    "a column cut short": change("curves/0/value", lambda values: values[:-1]),
+    "a rate above one": put("curves/0/per_prompt/0/0", 1.5),
+    "a curve twice": change("curves", lambda curves: [*curves, curves[0]]),
+    "no presence curve": drop("curves/0"),
+    "no curve of retained concepts": drop("curves/2"),
+    "a concept that fell": shifted("damage/circle", 0.4),
+    "a concept left out": drop("damage/circle"),
+    "a control's digest": put("controls/control-gold-1", OTHER),
+    "a control that does not exist": put("controls/control-gold-9", OTHER),
+    "no controls": put("controls", {}),
+    "another task": put("task", "object/moon"),
+    "another suite": put("suite", "other"),
+    "a version to come": put("suite_version", 7),
+    "no version": put("suite_version", 0),
+    "another tier": put("tier", "lite"),
+    "another protocol": put("protocol", "loose"),
+    "another name": put("submission", "someone-else"),
+    "specs of the task": put("checkpoint/task_digest", OTHER),
+    "specs of the suite": put("checkpoint/suite_digest", OTHER),
+    "specs of the submission": put("checkpoint/submission_digest", OTHER),
+    "a digest that is none": put("checkpoint/task_digest", "none"),
+    "another concept judge": put("judges/concept", OTHER),
+    "no judges": put("judges", {}),
+    "a commit that is none": put("code/commit", "main"),
+    "a re-run by nobody": put("verification", {"status": "rerun", "by": "", "date": "2026-01-01", "why": "agrees"}),
+    "a re-run without a date": put("verification", {"status": "rerun", "by": "x", "date": "", "why": "agrees"}),
+    "a re-run on no day": put("verification", {"status": "rerun", "by": "x", "date": "yesterday", "why": "agrees"}),
+    "a re-run of a dirty tree": both(put("verification", RERUN), put("code/dirty", True)),
+    "a re-run of no commit": both(put("verification", RERUN), put("code/commit", None)),
+    "a re-run of no weights": both(put("verification", RERUN), put("checkpoint/sha256", None)),
+    "a re-run of other weights": both(put("verification", RERUN), put("checkpoint/sha256", OTHER)),
+    "a dispute without a reason": put("verification", {"status": "disputed", "by": "x", "date": "2026-01-01", "why": ""}),
+    "time that ran backwards": put("timing/denoiser_evaluations", -5),
+    "more tensors changed than matched": put("checkpoint/components/unet/changed", 99),
+}  # fmt: skip
+CORRUPTIONS = (
+    *(Corruption(name, edit, False) for name, edit in (CLUMSY | MALFORMED).items()),
+    *(Corruption(f"forged: {name}", edit, True) for name, edit in FORGED.items()),
+)

@@ -1,0 +1,161 @@
+"""Records as an evaluation would write them: answers are drawn by chance, everything else is computed from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leaderboard.records import DIGEST, JUDGES, PINNED, submission
+from unconceal.evaluation import assemble
+from unconceal.evaluation.provenance import spec_digests
+from unconceal.evaluation.settle import settle
+from unconceal.metrics import crs
+from unconceal.paths import DataRoot
+from unconceal.specs.record import CheckpointRecord, Code, ComponentRecord, Curve, Environment, Record, Score, Verdict, write_record
+from unconceal.specs.submission import Checkpoint, Submission
+from unconceal.specs.suite import FineTune, Judges, Sampler, Scoring, Seeds, SeedStarts, Suite, Tier
+from unconceal.specs.task import JudgeRef, Prompt, Task
+
+PSI, RETAIN_PSI = (0.0, 0.1, 0.2, 0.3, 0.4, 0.55, 0.6, 0.85, 1.0), (0.0, 0.6, 1.0)
+GOLDS = ("control-gold-1", "control-gold-2", "control-gold-3")
+SHARES = {"control-original": 1.0, "control-collapsed": 0.0, **dict.fromkeys(GOLDS, 0.0), "esd-x": 0.7, "uce": 0.9}
+"""How much of the concept each submission of :func:`world` still knows."""
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class World:
+    """A small suite and what was measured on it."""
+
+    root: DataRoot
+    suite: Suite
+    tasks: tuple[Task, ...]
+    records: tuple[Record, ...]
+
+
+def suite(prompts: int = 12, extractors: tuple[str, ...] = ("resnet18", "densenet121")) -> Suite:
+    seeds = Seeds(train=2, reference=2, evaluation=2, retain=2)
+    return Suite(
+        name="made",
+        version=1,
+        title="A suite whose pictures nobody drew",
+        base=PINNED,
+        sampler=Sampler(scheduler="ddim", steps=25, guidance=5),
+        tiers={"full": Tier(psi=PSI, retain_psi=RETAIN_PSI, seeds=seeds, prompts=prompts, extractors=extractors)},
+        seed_starts=SeedStarts(train=0, reference=100, evaluation=200),
+        scores=Scoring(bootstrap=100),
+        fine_tune=FineTune(epochs=1, batch=2, rate=0.1, momentum=0.9, triplet_margin=1),
+        judges=Judges(concept=PINNED, extractors=dict.fromkeys(extractors, PINNED), clip=PINNED),
+    )
+
+
+def task(name: str = "object/star", prompts: int = 12) -> Task:
+    category, _, concept = name.partition("/")
+    return Task(
+        concept=concept,
+        category=category,
+        title=f"The {concept}",
+        suite="made",
+        judge=JudgeRef(head="subject", label=concept),
+        forget=tuple(Prompt(text=f"a {concept}, drawing {number}") for number in range(prompts)),
+        retain=tuple(Prompt(text=f"a {other}", concept=other, head="subject") for other in ("circle", "heart", "leaf") for _ in range(4)),
+        golds=GOLDS,
+        gold_kind="trained-without",
+        licence="CC0-1.0",
+    )
+
+
+def described(name: str, tasks: tuple[str, ...]) -> Submission:
+    checkpoints = {one: Checkpoint(path=f"submissions/made/weights/{name}.safetensors", sha256=DIGEST) for one in tasks}
+    return submission(name, name.upper(), suite="made", checkpoints=checkpoints)
+
+
+def measure(of: Suite, on: Task, name: str, knows: float, seed: int = 0, retains: float = 1.0) -> Record:
+    """A record not yet read against golds. ``knows``: share of the concept that is left; ``retains``: of the other concepts."""
+    rng = np.random.default_rng([seed, *name.encode(), *on.id.encode()])
+    prompts = len(on.forget)
+    curves: list[Curve] = []
+    scores: dict[str, Score] = {}
+    k, retain_k = ({psi: round(25 * psi) for psi in grid} for grid in (PSI, RETAIN_PSI))
+    curves += assemble.presence_curves({arm: answers(rng, prompts, knows, arm) for arm in of.arms}, k)
+    kept = (rng.random((len(on.retain), 2, len(RETAIN_PSI))) < np.array([retains, max(retains, 0.5), 1.0])).astype(float)
+    curves += assemble.presence_curves({"prompt": kept}, retain_k, "retain")
+    curves.append(assemble.curve_of("clip", "forget", k, rng.normal(30, 2, (prompts, len(PSI))), arm="prompt"))
+    kid = [float(value) for value in rng.normal(1, 0.1, len(PSI))]
+    curves.append(assemble.plain_curve("kid.original", k, kid, 2 * prompts, "resnet18"))
+    means: dict[str, dict[str, dict[str, Values]]] = {"forget": {}, "retain": {}}
+    for extractor in of.tiers["full"].extractors:
+        for split, grid, rows in (("forget", k, prompts), ("retain", retain_k, len(on.retain))):
+            made = classifier(rng, split, extractor, grid, rows, of.scores)
+            curves += made[0]
+            scores |= made[1]
+            means[split][extractor] = made[2]
+    for split, by_extractor in means.items():
+        scores |= assemble.over_extractors(split, by_extractor, of.scores)
+    clip, at = np.asarray(curves[3].per_prompt), list(k)
+    scores |= {"clip.original": assemble.score_of(clip[:, -1]), "clip.unlearned": assemble.score_of(clip[:, 0])}
+    scores["kid.original.forget"] = assemble.psi_mean_score(dict(zip(at, k.values(), strict=True)), kid, of.scores, 2 * prompts)
+    return Record(
+        suite=of.name, suite_version=of.version, task=on.id, submission=name, protocol="standard", tier="full",
+        verdict=Verdict(label="undetermined", why="not read against golds yet"), scores=scores, curves=tuple(curves),
+        judges={name: digest for name, digest in JUDGES.items() if name in ("concept", "clip", *of.judges.extractors)},
+        checkpoint=CheckpointRecord(
+            **spec_digests(of, on, described(name, (on.id,))), sha256=DIGEST, format="state-dict",
+            components={"unet": ComponentRecord(matched=32, missing=0, unexpected=0, changed=32, relative_change=0.0123)},
+        ),
+        code=Code(version="0.1.0", commit="f" * 40),
+        environment=Environment(python="3.11", platform="Linux x86_64", device="cpu", dtype="float32", threads=1, batch=64),
+    ).sealed()  # fmt: skip
+
+
+def answers(rng: np.random.Generator, prompts: int, knows: float, arm: str) -> Values:
+    """(prompts, seeds, ψ) of 0 and 1: golds complete little before ψ = .6, the original everything from .2 on."""
+    psi = np.array(PSI)
+    gold, original = 1 / (1 + np.exp((0.65 - psi) / 0.05)), 1 / (1 + np.exp((0.15 - psi) / 0.03))
+    alone = knows if knows == 1.0 and arm == "prompt" else 0.0
+    chance = np.maximum((1 - knows) * gold + knows * original, alone)
+    chance[-1] = 1.0
+    return (rng.random((prompts, 2, len(PSI))) < chance).astype(float)
+
+
+def classifier(
+    rng: np.random.Generator, split: str, extractor: str, k: dict[float, int], rows: int, scoring: Scoring
+) -> tuple[list[Curve], dict[str, Score], dict[str, Values]]:
+    s_o, s_u = rng.uniform(0.2, 0.4, (2, rows, 2, len(k)))
+    labels = np.repeat([1.0, 0.0], 2 * rows)
+    return assemble.classifier_results(
+        split, extractor, k, scoring, s_o, s_u, rng.uniform(0, 1, s_o.shape), crs.signed(s_u, s_o)[..., -1].mean(axis=1) + 0.2,  # type: ignore[arg-type]
+        crs.signed(s_u, s_o)[..., 0].mean(axis=1) - 0.2, labels + rng.normal(0, 0.3, len(labels)), labels,
+    )  # fmt: skip
+
+
+def world(folder: Path, tasks: tuple[str, ...] = ("object/star",), shares: dict[str, float] | None = None, prompts: int = 12) -> World:
+    """A data root with every submission measured on every task and read against the golds."""
+    shares = shares or SHARES
+    of, on = suite(prompts), tuple(task(name, prompts) for name in tasks)
+    put(folder / "tasks/made/suite.yaml", of)
+    for one in on:
+        put(folder / f"tasks/made/{one.id}.yaml", one)
+    for name in shares:
+        put(folder / f"submissions/made/{name}.yaml", described(name, tasks))
+    root = DataRoot.find(folder)
+    records = [record for one in on for record in settled(of, one, shares)]
+    for record in records:
+        write_record(record, record.place(root.results))
+    return World(root, of, on, tuple(records))
+
+
+def settled(of: Suite, on: Task, shares: dict[str, float]) -> list[Record]:
+    """Every submission on one task, read against the golds among them."""
+    measured = [measure(of, on, name, knows, retains=0.0 if name == "control-collapsed" else 1.0) for name, knows in shares.items()]
+    golds = [record for record in measured if record.submission in on.golds]
+    return [settle(record, golds, of, on) for record in measured]
+
+
+def put(path: Path, spec: Suite | Task | Submission) -> None:
+    """JSON is YAML too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(spec.model_dump_json(indent=1, exclude_none=True), encoding="utf-8")
