@@ -28,6 +28,7 @@ VERBS: dict[str, Verb] = {
     "leaderboard": Verb("unconceal.cli.leaderboard:command", "Write LEADERBOARD.md from the records, or check that it is up to date."),
     "report": Verb("unconceal.cli.report:command", "Write a page with pictures and curves for a submission."),
     "results": Verb("unconceal.cli.results:command", "Check the records."),
+    "store": Verb("unconceal.cli.store:command", "Look into the store of generated pictures, prove it sound, clear it."),
     "miniature": Verb("unconceal.cli.miniature:command", "Build the miniature suite's models, unlearners and judges."),
 }
 

@@ -19,6 +19,8 @@ from unconceal.files import write_atomically
 from unconceal.generate.identity import Shard
 
 Arrays = dict[str, NDArray[Any]]
+SAYS = "unconceal"
+"""The entry of a file's header under which it says what it is."""
 
 
 class Store:
@@ -61,7 +63,7 @@ def metadata_of(shard: Shard, arrays: Arrays) -> dict[str, str]:
 
     One entry, since safetensors writes several in an order that changes from call to call.
     """
-    return {"unconceal": rfc8785.dumps({"shard": shard.fields(), "content": content_digest(arrays)}).decode()}
+    return {SAYS: rfc8785.dumps({"shard": shard.fields(), "content": content_digest(arrays)}).decode()}
 
 
 def content_digest(arrays: Arrays) -> str:

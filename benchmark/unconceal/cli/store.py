@@ -1,0 +1,131 @@
+"""``unconceal store``: the generated pictures that evaluations share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from unconceal.cli.options import echo_rows, json_option, root_option
+from unconceal.errors import CheckFailed, UsageError
+from unconceal.paths import DataRoot, store_folder
+
+if TYPE_CHECKING:
+    from unconceal.generate.holdings import Holding
+
+
+@click.group()
+def command() -> None:
+    """Look into the store of generated pictures, prove that it is sound, and clear what nobody needs.
+
+    Pictures are kept by what they are made of, so clearing any of them costs time and never changes a result.
+    """
+
+
+def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--store``: where pictures are kept (passed as ``store: Path | None``)."""
+    folder = click.Path(file_okay=False, path_type=Path)
+    return click.option("--store", type=folder, help="Where pictures are kept; default: $UNCONCEAL_STORE, else the user's cache.")(function)
+
+
+def place_of(store: Path | None) -> Path:
+    """The store's folder, refused where there is none."""
+    place = store or store_folder()
+    if not place.is_dir():
+        raise UsageError(
+            str(place), "is no folder, so there is no store to look into", "name the store with --store, or run something first"
+        )
+    return place
+
+
+@command.command("ls")
+@store_option
+@root_option
+@json_option
+def list_(store: Path | None, root: Path | None, as_json: bool) -> None:
+    """List what the store holds, by model.
+
+    \b
+    Example:  unconceal store ls
+    """
+    from unconceal.generate.holdings import holdings
+
+    names = named_models(DataRoot.find(root))
+    rows: dict[str, dict[str, Any]] = {}
+    for held in holdings(place_of(store)):
+        model = "no shard" if held.shard is None else names.get(held.shard.checkpoint or held.shard.base, "no submission's")
+        row = rows.setdefault(model, {"model": model, "shards": 0, "pictures begun by θ": 0, "MB": 0.0})
+        row["shards"] += 1
+        row["pictures begun by θ"] += len(held.shard.pictures) if held.shard else 0
+        row["MB"] += held.size / 1e6
+    every = sorted(rows.values(), key=lambda row: (-row["MB"], row["model"]))
+    echo_rows([{**row, "MB": round(row["MB"], 1)} for row in every], as_json, "the store is empty")
+
+
+def named_models(data: DataRoot) -> dict[str, str]:
+    """Digest of every model that the specs name to what it is called."""
+    from unconceal.hub.locate import weights_digest
+    from unconceal.specs.reading import all_submissions, load_suite, suites
+
+    found = {}
+    for submission in all_submissions(data):
+        for checkpoint in submission.checkpoints.values():
+            found[weights_digest(checkpoint, data) or ""] = f"{submission.suite}/{submission.name}"
+    return found | {load_suite(data, name).base.digest: f"{name}: θ" for name in suites(data)}
+
+
+@command.command()
+@store_option
+@click.option("--delete", is_flag=True, help="Delete what is not sound; the next run makes it anew.")
+def verify(store: Path | None, delete: bool) -> None:
+    """Read every file whole and hold its content against its digest.
+
+    \b
+    Example:  unconceal store verify
+    """
+    from unconceal.generate.holdings import fault, holdings, is_leftover
+    from unconceal.progress import progress
+
+    every = [held for held in holdings(place_of(store)) if not is_leftover(held.path)]
+    wrong: list[str] = []
+    with progress() as shown:
+        stage = shown.stage("verifying the store", len(every))
+        for held in every:
+            if said := fault(held):
+                wrong.append(f"{held.path}: {said}")
+                if delete:
+                    held.path.unlink(missing_ok=True)
+            stage.advance()
+    for line in wrong:
+        click.echo(line)
+    if wrong and not delete:
+        value = f"{len(wrong)} of {len(every)} files"
+        raise CheckFailed(value, "are not sound; runs make them anew when they need them", "delete them with --delete")
+    click.echo(f"{len(every)} files, " + (f"{len(wrong)} deleted" if wrong else "all sound"))
+
+
+@command.command()
+@store_option
+@click.option("--execute", is_flag=True, help="Delete; without it, say what would go.")
+@root_option
+def gc(store: Path | None, execute: bool, root: Path | None) -> None:
+    """Clear the pictures of models that no suite and no submission names, and what killed runs left behind.
+
+    \b
+    Example:  unconceal store gc
+              unconceal store gc --execute
+    """
+    from unconceal.generate.holdings import Models, holdings, is_leftover
+
+    named = Models.of(DataRoot.find(root))
+    gone = [held for held in holdings(place_of(store)) if is_leftover(held.path) or held.shard is None or held.shard not in named]
+    if execute:
+        for held in gone:
+            held.path.unlink(missing_ok=True)
+    click.echo(f"{len(gone)} files, {megabytes(gone):.1f} MB" + (" cleared" if execute else " would go; --execute clears them"))
+
+
+def megabytes(held: Iterable[Holding]) -> float:
+    return sum(one.size for one in held) / 1e6
