@@ -31,6 +31,17 @@ def test_a_folder_is_kept_whole(shop: Workshop) -> None:
     assert (shop.folder / "vae" / "weights").read_text() == "w" and not list(shop.folder.glob(".part*"))
 
 
+def test_of_two_that_make_the_same_folder_the_first_stays(shop: Workshop) -> None:
+    def save(path: Path) -> None:
+        path.mkdir()
+        (path / "weights").write_text("second")
+        (shop.folder / "vae").mkdir()
+        (shop.folder / "vae" / "weights").write_text("first")
+
+    shop.keep("vae", 1, save)
+    assert (shop.folder / "vae" / "weights").read_text() == "first" and not list(shop.folder.glob(".part*"))
+
+
 def test_what_fails_is_not_there(shop: Workshop) -> None:
     def half(path: Path) -> None:
         path.write_text("hal")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -103,8 +104,13 @@ def make_clip(shop: Workshop) -> None:
         minutes = contrastive.train(
             called, model, shop.world, shop.tokenizer, groups, shop.folder, how.steps, how.seed, how.batch, shop.softened, shop.progress.say
         )
-        shop.tokenizer.save_pretrained(shop.folder / f".part-{called}")
-        shop.keep(called, minutes, model.save_pretrained)
+        shop.keep(called, minutes, lambda path, model=model: save_clip(shop, model, path))  # type: ignore[misc]
+
+
+def save_clip(shop: Workshop, model: CLIPModel, folder: Path) -> None:
+    """The model with its tokenizer."""
+    model.save_pretrained(folder)
+    shop.tokenizer.save_pretrained(folder)
 
 
 def round_names(name: str, rounds: int) -> list[str]:

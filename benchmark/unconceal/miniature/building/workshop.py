@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,12 +33,18 @@ class Workshop:
         return (self.folder / name).exists()
 
     def keep(self, name: str, minutes: float, save: Callable[[Path], object]) -> None:
-        """Save under a temporary name, note the minutes, then rename: a thing is there whole or not at all."""
-        part = self.folder / f".part-{name}"
+        """Save under a temporary name, note the minutes, then rename: a thing is there whole or not at all.
+
+        Of two processes that make the same thing side by side, the first one's stays.
+        """
+        part = self.folder / f".part-{os.getpid()}-{name}"
         save(part)
         noted = self.minutes | {name: round(minutes, 2)}
         write_atomically(self.folder / "minutes.json", json.dumps(noted, indent=1).encode())
-        os.replace(part, self.folder / name)
+        if self.made(name) and part.is_dir():
+            shutil.rmtree(part)
+        else:
+            os.replace(part, self.folder / name)
 
     @property
     def minutes(self) -> dict[str, float]:
