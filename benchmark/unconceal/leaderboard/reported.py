@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from tabulate import tabulate
 
+from unconceal.leaderboard.cells import escape
 from unconceal.leaderboard.numbers import number
-from unconceal.leaderboard.tables import escape
 from unconceal.specs.reported import Reported, ReportedRow
 
 HEADERS = ("method", "target", "split", "prompt", "CCS", "CRS as released", "KID→original", "KID→unlearned")
