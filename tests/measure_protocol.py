@@ -78,7 +78,7 @@ def kids(extractor: extractors.Extractor, moving: Sequence[Pixels], original: Pi
 
     def wrapped(pixels: Pixels) -> Pixels:
         normal = (pixels / 255 - np.array(extractors.IMAGENET.mean)) / np.array(extractors.IMAGENET.deviation)
-        return (normal * 255).astype(np.int64).astype(np.uint8)
+        return np.asarray((normal * 255).astype(np.int64).astype(np.uint8))
 
     def mean(sets: Sequence[Pixels], end: Pixels) -> float:
         found = [kid(extractors.pooled(extractor, pixels), extractors.pooled(extractor, end)) for pixels in sets]

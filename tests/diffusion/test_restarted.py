@@ -23,20 +23,20 @@ def epsilon(pipe: StableDiffusionPipeline, x: torch.Tensor, t: int) -> torch.Ten
     words, empty = pipe.encode_prompt([PROMPT], "cpu", 1, True, negative_prompt=[""])
     with torch.inference_mode():
         conditional, unconditional = (pipe.unet(x, t, states).sample for states in (words, empty))
-    return unconditional + GUIDANCE * (conditional - unconditional)
+    return torch.add(unconditional, conditional - unconditional, alpha=GUIDANCE)
 
 
 def moved(x: torch.Tensor, eps: torch.Tensor, start: int, end: int) -> torch.Tensor:
     """From noise level to noise level along ε: x' = √(ᾱ'/ᾱ) x + (√(1−ᾱ') − √(ᾱ'(1−ᾱ)/ᾱ)) ε."""
     a, b = ALPHAS[start], ALPHAS[max(end, 0)]
-    return (b / a) ** 0.5 * x + ((1 - b) ** 0.5 - (b * (1 - a) / a) ** 0.5) * eps
+    return torch.add(float(b / a) ** 0.5 * x, eps, alpha=float((1 - b) ** 0.5 - (b * (1 - a) / a) ** 0.5))
 
 
 def by_hand(pipe: StableDiffusionPipeline, x: torch.Tensor, timesteps: tuple[int, ...]) -> torch.Tensor:
     """Pseudo linear multistep of order four (arXiv 2202.09778): Heun-like first interval, then Adams–Bashforth of rising order."""
     step = 1000 // STEPS
     first, second, *rest = timesteps
-    past = [epsilon(pipe, x, first)]
+    past: list[torch.Tensor] = [epsilon(pipe, x, first)]
     guess = moved(x, past[0], first, first - step)
     again = epsilon(pipe, guess, second)
     # The second evaluation stands for the end of the first interval, whatever timestep it was told.
@@ -44,7 +44,7 @@ def by_hand(pipe: StableDiffusionPipeline, x: torch.Tensor, timesteps: tuple[int
     for t in rest:
         past = [epsilon(pipe, x, t), *past][:4]
         weights = {2: (3, -1), 3: (23, -16, 5), 4: (55, -59, 37, -9)}[len(past)]
-        eps = sum(weight * one for weight, one in zip(weights, past, strict=True)) / sum(weights)
+        eps = torch.stack([weight * one for weight, one in zip(weights, past, strict=True)]).sum(0) / sum(weights)
         x = moved(x, eps, t, t - step)
     return x
 

@@ -18,6 +18,8 @@ from unconceal.errors import CheckFailed, UsageError
 from unconceal.evaluation import paper as protocol
 from unconceal.evaluation.run import Evaluation, run
 from unconceal.evaluation.scoring import Scores
+from unconceal.generate.released import RestartedWorker
+from unconceal.generate.worker import Pixels
 from unconceal.judges.finetune import Classifier
 from unconceal.judges.released import Trained
 from unconceal.paths import DataRoot
@@ -79,7 +81,7 @@ def test_at_the_least_psi_the_moving_picture_is_one_of_the_unlearned(root: DataR
     original, unlearned, applied = mine.models(task, submission, mine.suite.sampler.model_copy(update={"steps": 5, "guidance": 7.5}))
     prompted = protocol.plan(mine, task, applied.sha256 or "")["forget"][0]
     assert prompted.k[0.001] == 0
-    pictures = protocol.generate(protocol.RestartedWorker(mine.store, original, unlearned), prompted)
+    pictures = protocol.generate(RestartedWorker(mine.store, original, unlearned), prompted)
     assert np.abs(pictures.moving[0].astype(int) - pictures.unlearned[3]).max() <= 1
     assert not np.array_equal(pictures.moving[2], pictures.moving[0])
 
@@ -101,7 +103,7 @@ class Mean(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(1))
 
-    def prepare(self, pixels: np.ndarray) -> torch.Tensor:  # type: ignore[type-arg]
+    def prepare(self, pixels: Pixels) -> torch.Tensor:
         return torch.from_numpy(np.array(pixels)).float().permute(0, 3, 1, 2) / 255
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -121,7 +123,7 @@ def test_scores_against_a_recomputation_on_fixed_features(evaluation: Evaluation
     seen = [protocol.Pictures(**{name: rng.integers(0, 255, (n, 4, 4, 3), dtype=np.uint8) for name, n in shapes.items()}) for _ in range(2)]
     for split in ("forget", "retain"):
         found = Scores()
-        protocol.put(found, split, "resnet18", {0.1: 1, 0.2: 2, 0.3: 3}, protocol.read(evaluation, "resnet18", seen, Silent()))  # type: ignore[arg-type]
+        protocol.put(found, split, "resnet18", {0.1: 1, 0.2: 2, 0.3: 3}, protocol.read(evaluation, "resnet18", seen, Silent()))
         by_hand = [recomputed(pictures, head, split) for pictures in seen]
         for place, name in enumerate(("ccs", "crs.released", "crs.signed")):
             assert found.by_name[f"{name}.{split}.resnet18"].value == pytest.approx(np.mean([row[place] for row in by_hand]), abs=1e-5)
@@ -131,13 +133,13 @@ def test_scores_against_a_recomputation_on_fixed_features(evaluation: Evaluation
 def recomputed(pictures: protocol.Pictures, head: nn.Linear, split: str) -> tuple[float, float, float]:
     """Means over ψ of CCS, CRS as released, and CRS signed, for one prompt."""
 
-    def phi(picture: np.ndarray) -> list[float]:  # type: ignore[type-arg]
+    def phi(picture: Pixels) -> list[float]:
         return [float(np.mean(picture[..., channel])) / 255 for channel in range(3)]
 
     def cosine(a: list[float], b: list[float]) -> float:
         return sum(x * y for x, y in zip(a, b, strict=True)) / sqrt(sum(x * x for x in a)) / sqrt(sum(y * y for y in b))
 
-    def pull(x: list[float], others: np.ndarray) -> float:  # type: ignore[type-arg]
+    def pull(x: list[float], others: Pixels) -> float:
         return sum((1 - atan(cosine(x, phi(other)))) / (pi / 2) for other in others) / len(others)
 
     confidences, pulls = [], []

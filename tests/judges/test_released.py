@@ -40,7 +40,10 @@ def test_the_triplet_loss_by_hand() -> None:
     rng = np.random.default_rng(0)
     a, p = rng.normal(size=(4, 6)), rng.normal(size=(4, 6))
     n = rng.normal(size=(3, 4, 6))
-    rows = [max(0.0, np.linalg.norm(a[i] - p[i]) - min(np.linalg.norm(a[i] - n[j, i]) for j in range(3)) + 1) for i in range(4)]
+    rows = []
+    for i in range(4):
+        far = min(float(np.linalg.norm(a[i] - n[j, i])) for j in range(3))
+        rows.append(max(0.0, float(np.linalg.norm(a[i] - p[i])) - far + 1))
     found = hardest_triplet(torch.tensor(a), torch.tensor(p), torch.tensor(n), 1.0)
     assert float(found) == pytest.approx(np.mean(rows))
 

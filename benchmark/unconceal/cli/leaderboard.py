@@ -9,10 +9,12 @@ import click
 
 from unconceal.cli.options import json_option, root_option
 from unconceal.errors import CheckFailed
+from unconceal.leaderboard.reported import reported_section
 from unconceal.leaderboard.sources import Sources
 from unconceal.leaderboard.tables import as_objects, leaderboard
 from unconceal.paths import DataRoot
 from unconceal.results.reading import newest_boards, read_for_ranking
+from unconceal.specs.reported import load_reported
 
 
 @click.command()
@@ -29,7 +31,7 @@ def command(root: Path | None, check: bool, to_stdout: bool, as_json: bool) -> N
     found = DataRoot.find(root)
     path = found.results.parent / "LEADERBOARD.md"
     boards, sources = newest_boards(found.result_folders, read_for_ranking), Sources(found)
-    text = leaderboard(boards, sources, path.parent)
+    text = leaderboard(boards, sources, path.parent) + reported_section(load_reported(found.result_folders))
     if check:
         refuse_stale(path, text)
     if as_json:

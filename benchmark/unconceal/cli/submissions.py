@@ -13,10 +13,19 @@ import click
 from unconceal.cli.options import echo_rows, json_option, root_option
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.hub.locate import locate
-from unconceal.paths import DataRoot, resolve_path
+from unconceal.paths import DataRoot
 from unconceal.progress import progress
 from unconceal.specs.problems import SpecProblems
-from unconceal.specs.reading import all_submissions, load_submission, load_suite, load_task, strays, submission_files, task_files
+from unconceal.specs.reading import (
+    all_submissions,
+    is_draft,
+    load_submission,
+    load_suite,
+    load_task,
+    strays,
+    submission_files,
+    task_files,
+)
 from unconceal.specs.submission import Checkpoint, Submission
 
 if TYPE_CHECKING:
@@ -105,7 +114,7 @@ def _all(root: DataRoot) -> list[Submission]:
         raise SpecProblems(misplaced)
     if not submission_files(root):
         raise UsageError(str(root.submissions), "holds no submission", "add submissions/<suite>/<name>.yaml")
-    return list(all_submissions(root))
+    return [submission for submission in all_submissions(root) if not is_draft(root, submission.suite)]
 
 
 def _declared(submission: Submission, only: str | None) -> Iterator[Row]:
@@ -118,9 +127,11 @@ def _declared(submission: Submission, only: str | None) -> Iterator[Row]:
 def _applied(root: DataRoot, render: Path | None, submission: Submission, only: str | None) -> Iterator[Row]:
     """What each checkpoint did to the base, a row per task."""
     from unconceal.checkpoints.pipeline import load_base
+    from unconceal.diffusion.families import FAMILIES
+    from unconceal.hub.pinned import located
 
     suite = load_suite(root, submission.suite)
-    pipe = load_base(resolve_path(suite.base.path, root))
+    pipe = load_base(located(suite.base, root), kind=FAMILIES[suite.family].pipeline)
     for name, checkpoint in submission.checkpoints.items():
         if only in (None, name):
             row, applied, unlearned = _outcome(pipe, root, checkpoint)

@@ -10,7 +10,9 @@ from pathlib import Path
 import torch
 
 from unconceal.checkpoints.apply import Applied, apply
+from unconceal.checkpoints.standalone import STANDALONE, load_standalone
 from unconceal.diffusion.families import FAMILIES, Levels
+from unconceal.diffusion.levels import aligned
 from unconceal.diffusion.model import Model, check_latent_space
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.evaluation import measure, paper, provenance
@@ -168,17 +170,21 @@ class Evaluation:
 
     def models(self, task: Task, submission: Submission, sampler: Sampler | None = None) -> tuple[Model, Model, Applied]:
         """θ and θ*, the latter verified to differ from θ and to share its latent space; ``sampler``: other than the suite's."""
+        family, sampler = FAMILIES[self.suite.family], sampler or self.suite.sampler
         checkpoint = checkpoint_of(submission, task)
         path = locate(checkpoint, self.root)
         base = self.instruments.base
-        pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
-        family, sampler = FAMILIES[self.suite.family], sampler or self.suite.sampler
+        if checkpoint.format == STANDALONE:
+            kind, dtype = family.pipeline, self.instruments.dtype
+            pipe, applied = load_standalone(path, checkpoint.sha256, self.device, dtype, kind)
+        else:
+            pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
         original = family.load(base, sampler)
         unlearned = family.load(pipe, sampler, applied.membrane)
         check_schedule(original, family.levels(sampler))
         if pipe.vae is not base.vae:
             check_latent_space(original, unlearned, original.noise([0, 1]))
-        return original, unlearned, applied
+        return original, aligned(unlearned, original), applied
 
     def record(self, task: Task, submission: Submission, applied: Applied, found: Scores, timing: Timing) -> Record:
         """The record of one measurement, not yet settled."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from unconceal.hub.layout import checkpoint_digest
 from unconceal.paths import DataRoot, resolve_path
+from unconceal.specs.spec import UNPINNED, Pinned
 from unconceal.specs.submission import Checkpoint
 
 
@@ -18,9 +19,12 @@ def locate(checkpoint: Checkpoint, root: DataRoot) -> Path | None:
         UsageError: the path leaves the data root.
     """
     if checkpoint.repo is not None:
+        from unconceal.hub.pinned import WHOLE, fetch_pinned
         from unconceal.hub.repository import fetch
 
-        return fetch(checkpoint)
+        if checkpoint.format != "standalone":
+            return fetch(checkpoint)
+        return fetch_pinned(Pinned(repo=checkpoint.repo, revision=checkpoint.revision, path=WHOLE, digest=UNPINNED))
     return None if checkpoint.path is None else resolve_path(checkpoint.path, root)
 
 
@@ -38,7 +42,7 @@ def _cached_digest(checkpoint: Checkpoint) -> str | None:
     if checkpoint.is_draft:
         return None
     assert checkpoint.repo and checkpoint.revision
-    repository = Repository(checkpoint.repo, checkpoint.revision)
+    repository = Repository(checkpoint.repo, checkpoint.revision, kind=checkpoint.repo_type)
     if checkpoint.file:
         found = repository.cached(checkpoint.file)
         return checkpoint_digest(found) if found else None

@@ -33,7 +33,7 @@ def _commits(submission: Submission) -> dict[Place, str]:
 
 def _commit(checkpoint: Checkpoint) -> str:
     assert checkpoint.repo and checkpoint.revision
-    return resolve(checkpoint.repo, checkpoint.revision).commit
+    return resolve(checkpoint.repo, checkpoint.revision, kind=checkpoint.repo_type).commit
 
 
 def _digests(root: DataRoot, submission: Submission) -> dict[Place, str]:

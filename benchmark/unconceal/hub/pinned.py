@@ -7,6 +7,7 @@ from pathlib import Path
 from unconceal.errors import CheckFailed
 from unconceal.hub.layout import needed_whole
 from unconceal.hub.repository import Repository
+from unconceal.paths import DataRoot, resolve_path
 from unconceal.specs.digests import file_digest, folder_digest
 from unconceal.specs.spec import COMMIT, Pinned
 
@@ -31,6 +32,11 @@ def fetch_pinned(pinned: Pinned, endpoint: str | None = None) -> Path:
     if pinned.digest != pinned_digest(here):
         repository.download(needed_whole(repository.files()))
     return here
+
+
+def located(pinned: Pinned, root: DataRoot) -> Path:
+    """Where it is on this machine, downloaded if it is on the Hub; whether it is what the digest says is not looked at."""
+    return resolve_path(pinned.path, root) if pinned.repo is None else fetch_pinned(pinned)
 
 
 def pinned_digest(path: Path) -> str:

@@ -27,6 +27,8 @@ class Repository:
     name: str
     commit: str
     endpoint: str | None = None
+    kind: str | None = None
+    """None: a model; ``space``."""
 
     @property
     def title(self) -> str:
@@ -36,7 +38,7 @@ class Repository:
         """Name and size of every file below a folder, as the Hub lists them."""
         with asking(f"{self.title} {folder}".strip()):
             api = HfApi(endpoint=self.endpoint)
-            listed = api.list_repo_tree(self.name, folder or None, recursive=True, revision=self.commit)
+            listed = api.list_repo_tree(self.name, folder or None, recursive=True, revision=self.commit, repo_type=self.kind)
             return {entry.path: entry.size for entry in listed if isinstance(entry, RepoFile)}
 
     def download(self, names: Iterable[str]) -> list[Path]:
@@ -44,22 +46,23 @@ class Repository:
         found = []
         for name in names:
             with asking(f"{self.title} {name}"):
-                found.append(Path(hf_hub_download(self.name, name, revision=self.commit, endpoint=self.endpoint)))
+                found.append(Path(hf_hub_download(self.name, name, revision=self.commit, endpoint=self.endpoint, repo_type=self.kind)))
         return found
 
     @property
     def snapshot(self) -> Path:
         """The cache's folder of this commit."""
-        return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=self.name, repo_type="model") / "snapshots" / self.commit
+        folder = repo_folder_name(repo_id=self.name, repo_type=self.kind or "model")
+        return Path(constants.HF_HUB_CACHE) / folder / "snapshots" / self.commit
 
     def cached(self, name: str) -> Path | None:
         """A file that is here already; asks nobody."""
         with asking(f"{self.title} {name}"):
-            found = try_to_load_from_cache(self.name, name, revision=self.commit)
+            found = try_to_load_from_cache(self.name, name, revision=self.commit, repo_type=self.kind)
         return Path(found) if isinstance(found, str) else None
 
 
-def resolve(name: str, revision: str, endpoint: str | None = None) -> Repository:
+def resolve(name: str, revision: str, endpoint: str | None = None, kind: str | None = None) -> Repository:
     """The commit that a branch, tag or commit means today.
 
     Raises:
@@ -67,10 +70,10 @@ def resolve(name: str, revision: str, endpoint: str | None = None) -> Repository
         EnvironmentFault: the Hub is not reached, or does not let you in.
     """
     with asking(f"{name}@{revision}"):
-        commit = HfApi(endpoint=endpoint).model_info(name, revision=revision).sha
+        commit = HfApi(endpoint=endpoint).repo_info(name, revision=revision, repo_type=kind).sha
     if not commit or not re.fullmatch(r"[0-9a-f]{40}", commit):
         raise CheckFailed(f"{name}@{revision}", "resolves to no commit", "name a branch, a tag or a commit")
-    return Repository(name, commit, endpoint)
+    return Repository(name, commit, endpoint, kind)
 
 
 def fetch(checkpoint: Checkpoint, endpoint: str | None = None) -> Path:
@@ -84,7 +87,7 @@ def fetch(checkpoint: Checkpoint, endpoint: str | None = None) -> Path:
     if checkpoint.is_draft:
         value = f"{checkpoint.repo}@{checkpoint.revision}"
         raise CheckFailed(value, "is a draft: the name may mean other weights tomorrow", "pin it with `unconceal submissions pin`")
-    repository = Repository(checkpoint.repo, checkpoint.revision, endpoint)
+    repository = Repository(checkpoint.repo, checkpoint.revision, endpoint, checkpoint.repo_type)
     if checkpoint.file:
         return repository.cached(checkpoint.file) or repository.download([checkpoint.file])[0]
     folder = (checkpoint.subfolder or "").strip("/")

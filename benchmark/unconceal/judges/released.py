@@ -51,7 +51,7 @@ def _train(
 ) -> None:
     optimiser = torch.optim.SGD([*extractor.parameters(), *head.parameters()], lr=paper.rate, momentum=paper.momentum)
     for _ in range(paper.epochs):
-        for rows in torch.randperm(len(labels), generator=draws).split(paper.batch):
+        for rows in torch.split(torch.randperm(len(labels), generator=draws), paper.batch):
             if len(rows) < 2:
                 continue  # batch norm needs two
             chosen = triplets(labels, rows, paper.negatives, draws)

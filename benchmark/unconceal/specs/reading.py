@@ -56,14 +56,14 @@ def load_suite(root: DataRoot, name: str) -> Suite:
 
 def load_task(root: DataRoot, task: str) -> Task:
     """A task by its id, ``object/star``, or with its suite, ``miniature:object/star``."""
-    of, name, path = _only("task", task, task_files(root))
+    of, name, path = _only(root, "task", task, task_files(root))
     category, _, concept = name.partition("/")
     return read_yaml(path, Task, agrees({"suite": of, "category": category, "concept": concept}))
 
 
 def load_submission(root: DataRoot, submission: str) -> Submission:
     """A submission by its name, ``esd-x``, or with its suite, ``miniature/esd-x``."""
-    of, name, path = _only("submission", submission, submission_files(root))
+    of, name, path = _only(root, "submission", submission, submission_files(root))
     return read_yaml(path, Submission, agrees({"suite": of, "name": name}), tasks_exist(root, of), made_from(root, of))
 
 
@@ -144,12 +144,24 @@ def strays(root: DataRoot) -> Iterator[Problem]:
                 yield Problem(path, None, "the file", "lies where nothing reads it", remedy)
 
 
-def _only(kind: str, wanted: str, files: list[tuple[str, str, Path]]) -> tuple[str, str, Path]:
-    """The one file that is meant by ``name``, ``suite:name``, ``suite/name`` or its own path below the data root."""
+def is_draft(root: DataRoot, suite: str) -> bool:
+    """Whether a suite's parts are not pinned yet; a suite that cannot be read is none."""
+    with suppress(SpecProblems, UsageError):
+        return load_suite(root, suite).draft
+    return False
+
+
+def _only(root: DataRoot, kind: str, wanted: str, files: list[tuple[str, str, Path]]) -> tuple[str, str, Path]:
+    """The one file that is meant by ``name``, ``suite:name``, ``suite/name`` or its own path below the data root.
+
+    A name alone means no draft suite where it stands in another, too.
+    """
     asked = wanted.removesuffix(".yaml").removeprefix(f"{kind}s/").replace(":", "/")
     found = [entry for entry in files if asked in (entry[1], f"{entry[0]}/{entry[1]}")]
     if not found:
         raise UsageError(f"{kind} {wanted!r}", "does not exist", suggestion(wanted, [name for _, name, _ in files]))
+    if len(found) > 1:
+        found = [entry for entry in found if not is_draft(root, entry[0])] or found
     if len(found) > 1:
         named = " or ".join(f"{of}:{name}" if kind == "task" else f"{of}/{name}" for of, name, _ in found)
         raise UsageError(f"{kind} {wanted!r}", "stands in several suites", f"write {named}")

@@ -8,12 +8,20 @@ from pathlib import Path
 
 from unconceal.specs.probes import ProbeSet
 from unconceal.specs.record import Record
+from unconceal.specs.reported import Reported
 from unconceal.specs.spec import Spec
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
-SPECS: dict[str, type[Spec]] = {"suite": Suite, "task": Task, "submission": Submission, "probes": ProbeSet, "record": Record}
+SPECS: dict[str, type[Spec]] = {
+    "suite": Suite,
+    "task": Task,
+    "submission": Submission,
+    "probes": ProbeSet,
+    "record": Record,
+    "reported": Reported,
+}
 
 
 def schema_text(model: type[Spec]) -> str:

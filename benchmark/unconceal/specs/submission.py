@@ -10,7 +10,7 @@ from pydantic import Field
 from unconceal.paths import IN_PACKAGE, escapes
 from unconceal.specs.spec import COMMIT, Digest, Mistake, Name, Repo, Revision, Spec
 
-Format = Literal["auto", "original", "pipeline", "components", "state-dict", "delta", "compvis", "lora", "spm"]
+Format = Literal["auto", "original", "pipeline", "components", "state-dict", "delta", "compvis", "lora", "spm", "standalone"]
 Component = Literal["unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"]
 COMPONENTS: tuple[str, ...] = get_args(Component)
 TaskId = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$", description="category/concept, e.g. object/star")]
@@ -22,11 +22,13 @@ class Checkpoint(Spec):
     """The released weights for one task: a ``path`` in the data root, or a ``repo`` on the Hub at a ``revision``.
 
     ``file``: one weights file of the repo; ``subfolder``: the folder that holds the model; neither: the whole repo is one.
-    ``component``: whose weights they are, where their keys do not say it. ``format`` original: the base itself, which needs no weights.
+    ``component``: whose weights they are, where their keys do not say it. ``format`` original: the base itself, which needs no weights;
+    standalone: a pipeline of its own, which only golds may be.
     """
 
     path: str | None = None
     repo: Repo | None = None
+    repo_type: Literal["space"] | None = Field(None, description="where the repo is a Space and no model")
     revision: Revision | None = None
     file: str | None = None
     subfolder: str | None = None
@@ -55,6 +57,8 @@ class Checkpoint(Spec):
         if (self.repo is None) != (self.revision is None):
             at, missing = ("repo", "revision") if self.repo else ("revision", "repo")
             yield Mistake((at,), at, f"has no {missing}, so nobody could load the same weights again", f"add the {missing}")
+        if self.repo is None and self.repo_type:
+            yield Mistake(("repo_type",), "repo_type", "has no repo", "give repo and revision, or a path")
         if self.repo is None and (self.file or self.subfolder):
             yield Mistake(("file" if self.file else "subfolder",), "a file of the Hub", "has no repo", "give repo and revision, or a path")
         if self.file and self.subfolder:
@@ -84,6 +88,13 @@ class Submission(Spec):
     licence: str | None = None
     contact: str | None = None
     checkpoints: dict[TaskId, Checkpoint] = Field(min_length=1)
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """A pipeline of its own that is no gold: nothing would show that it came from the base."""
+        for task, checkpoint in self.checkpoints.items():
+            if checkpoint.format == "standalone" and not self.is_gold:
+                consequence = "is for golds: of any other submission the weights have to be shown to be the base's, changed"
+                yield Mistake(("checkpoints", task, "format"), "format 'standalone'", consequence, "release it in another format")
 
     @property
     def is_control(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,16 +16,26 @@ from unconceal.diffusion.model import Model, Step
 
 @dataclass(frozen=True)
 class StableDiffusion(Model):
-    """diffusers' ``StableDiffusionPipeline``. Whether the UNet predicts ε or v its scheduler's ``prediction_type`` says."""
+    """diffusers' ``StableDiffusionPipeline``. Whether the UNet predicts ε or v its scheduler's ``prediction_type`` says.
+
+    ``ladder``, ``own_times``: where it goes on from a model of another noise schedule, that model's scheduler config, and for each of its
+    timesteps the one at which this model saw as much noise (:func:`unconceal.diffusion.levels.aligned`).
+    """
 
     hears_membranes: ClassVar[bool] = True
+    ladder: Any = None
+    own_times: Mapping[float, float] | None = None
 
     @property
     def channels(self) -> int:
         return int(self.pipe.unet.config.in_channels)
 
     def scheduler(self) -> DDIMScheduler:
-        made: DDIMScheduler = DDIMScheduler.from_config(self.pipe.scheduler.config)
+        own = self.pipe.scheduler.config
+        if self.ladder is None:
+            made: DDIMScheduler = DDIMScheduler.from_config(own)
+        else:
+            made = DDIMScheduler.from_config(self.ladder, prediction_type=own.prediction_type)
         made.set_timesteps(self.steps, device=self.device)
         return made
 
@@ -50,6 +60,8 @@ class StableDiffusion(Model):
 
     @torch.inference_mode()
     def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition) -> torch.Tensor:
+        if self.own_times is not None:
+            timestep = torch.tensor(self.own_times[float(timestep)], device=latents.device)
         with acting(self.membrane, self.pipe.unet, condition.strength):
             predicted: torch.Tensor = self.pipe.unet(latents, timestep, encoder_hidden_states=condition.words, return_dict=False)[0]
         return predicted

@@ -36,6 +36,8 @@ class StableDiffusionXL(StableDiffusion):
         height, width = (side * self.pipe.vae_scale_factor for side in latents.shape[-2:])
         sizes = torch.tensor([height, width, 0, 0, height, width], device=latents.device, dtype=latents.dtype)
         beside = {"text_embeds": condition.pooled, "time_ids": sizes.repeat(len(latents), 1)}
+        if self.own_times is not None:
+            timestep = torch.tensor(self.own_times[float(timestep)], device=latents.device)
         predicted: torch.Tensor = self.pipe.unet(
             latents, timestep, encoder_hidden_states=condition.words, added_cond_kwargs=beside, return_dict=False
         )[0]

@@ -1,0 +1,58 @@
+"""Numbers that others published: cited with their source, never ranked with measured ones."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from unconceal.specs.reading import gather, read_yaml
+from unconceal.specs.spec import Spec
+
+FOLDER = "reported"
+"""Below a results folder; one file a source."""
+
+
+class Source(Spec):
+    """Where the numbers stand, and what has to be known to read them."""
+
+    arxiv: str = Field(pattern=r"^\d{4}\.\d{4,5}$")
+    title: str = Field(min_length=1)
+    where: str = Field(min_length=1)
+    url: str = Field(pattern=r"^https://")
+    note: str = ""
+
+
+class ReportedRow(Spec):
+    """One prompt of one method. Scores as their source names them; None: not given."""
+
+    method: str = Field(min_length=1)
+    target: str = Field(min_length=1)
+    split: Literal["forget", "retain"]
+    prompt: str = Field(min_length=1)
+    ccs: float | None = None
+    crs: float | None = None
+    kid_original: float | None = None
+    kid_unlearned: float | None = None
+
+
+class Reported(Spec):
+    """One source and its rows."""
+
+    source: Source
+    rows: tuple[ReportedRow, ...] = Field(min_length=1)
+
+
+def load_reported(folders: tuple[Path, ...]) -> tuple[Reported, ...]:
+    """Every source below the results folders, by file name; an earlier folder's file hides a later one's of the same name.
+
+    Raises:
+        SpecProblems: a file says what it may not.
+    """
+    files: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted((folder / FOLDER).glob("*.yaml")):
+            files.setdefault(path.name, path)
+    return gather(partial(read_yaml, path, Reported) for path in files.values())
