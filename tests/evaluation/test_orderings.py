@@ -21,7 +21,9 @@ def damaged(values: list[float | None], eligible: int = 12, note: str = "") -> l
     return [
         NeighbourDamage(
             concept=f"c{i}", head="subject", gate=Score(value=1, n=4), eligible=i < eligible,
-            damage={"clip": Score(value=value, n=4, note=note), "accuracy": Score(value=value, n=4), "kid": Score(value=None, n=4, note="no KID")},
+            damage={
+                "clip": Score(value=value, n=4, note=note), "accuracy": Score(value=value, n=4), "kid": Score(value=None, n=4, note="no KID"),
+            },
             per_prompt={} if value is None else {"clip": (value, value + 0.1 * (-1) ** i), "accuracy": (value, value)},
         )
         for i, value in enumerate(values)

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from unconceal.diffusion.model import Model
+from unconceal.diffusion.families import FAMILIES
 from unconceal.evaluation.probe_run import cutter, rules_of
 from unconceal.evaluation.probing import originals
 from unconceal.evaluation.run import Evaluation
@@ -31,7 +31,7 @@ def picture_pairs(evaluation: Evaluation, task: Task, pairs: int) -> Pairs:
     shown = [text for neighbour in task.neighbours for text in neighbour.prompts[:each]]
     gate = cut.original("gate", shown, start, rules_of(evaluation, task).gate_seeds)
     stage = evaluation.progress.stage("drawing what is shown", sum(map(rows_of, (*targets.trajectories, *gate.trajectories))))
-    base = Model(evaluation.instruments.base, suite.sampler.steps, suite.sampler.guidance)
+    base = FAMILIES[suite.family].load(evaluation.instruments.base, suite.sampler)
     worker = Worker(evaluation.store, base, base, stage.advance)
     of_target, of_neighbours = originals(worker, targets)[:, 0], originals(worker, gate)[:, 0]
     return {
