@@ -24,7 +24,7 @@ def probed(*won: int, digest: str = "a" * 64) -> Probed:
     attacks = {"a-model": found(*won)}
     return Probed(
         clip="c" * 64, classes={}, neighbours=(), attacks=attacks, attack_rates=attack_rates(attacks),
-        orderers=({"name": "a-model", "kind": "language-model", "digest": digest},),  # type: ignore[arg-type]
+        orderers=({"name": "a-model", "kind": "probe-set", "digest": digest},),  # type: ignore[arg-type]
     )  # fmt: skip
 
 

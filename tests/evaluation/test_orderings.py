@@ -12,7 +12,7 @@ from unconceal.specs.scores import Score
 from unconceal.specs.suite import Probing
 
 RULES = Probing(gate_seeds=2, seeds=2, resamples=300, splits=20)
-NEAR = Orderer(name="a-model", kind="language-model", nearness={f"c{i}": float(-i) for i in range(12)})
+NEAR = Orderer(name="a-model", kind="probe-set", nearness={f"c{i}": float(-i) for i in range(12)})
 CHANCE = Orderer(name="random", kind="random")
 
 
