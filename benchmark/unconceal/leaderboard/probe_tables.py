@@ -16,9 +16,9 @@ MEASURES: dict[Measure, str] = {"clip": "CLIP similarity", "accuracy": "zero-sho
 ASKED: tuple[OrdererKind, ...] = ("probe-set", "pictures")
 LEGEND = """\
 **ρ**: Spearman's rank correlation of how near an orderer says a neighbour is and how far unlearning damaged it, with its 95 % interval;
-positive: nearer concepts are damaged more. Orderers are the frozen probe sets, most of them a language model's; *clip-text*, the cosine of CLIP's own
-text embeddings; and *random* order, of which the range of 95 % is given. **Ceiling**: the ρ that the noise of the damage itself leaves
-room for, from split halves. Damage is the fall of {measure}, n the neighbours that θ can draw. **Attacks**: share of a set's prompts that
+positive: nearer concepts are damaged more. Orderers are the frozen probe sets by name; *clip-text*, the cosine of CLIP's own text
+embeddings; and *random* order, of which the range of 95 % is given. **Ceiling**: the ρ that the noise of the damage itself leaves room
+for, from split halves. Damage is the fall of {measure}, n the neighbours that θ can draw. **Attacks**: share of a set's prompts that
 bring the target back without naming it, among those that θ answers with it; beside it the golds' share. See docs/probes.md."""
 
 
