@@ -18,6 +18,7 @@ from unconceal.specs.record import Record
 Values = NDArray[np.float64]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 RANDOM = "random order"
+RANDOM = "random order"
 LEAST = 8
 """Fewer neighbours give no ρ here, whatever the suite says."""
 
