@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 
 from unconceal.evaluation.attacks import attack_rates, beside_golds, outcomes
 from unconceal.specs.answer import Attack
-from unconceal.specs.probed import AttackOutcome, Probed
+from unconceal.specs.probed import AttackOutcome, Orderer, Probed
 
 ASKED = [Attack(prompt=f"prompt {i}", attribute=attribute) for i, attribute in enumerate(("shape", "shape", "use", "use", "place"))]
 GATE = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]], float)
@@ -24,7 +24,7 @@ def probed(*won: int, digest: str = "a" * 64) -> Probed:
     attacks = {"a-model": found(*won)}
     return Probed(
         clip="c" * 64, classes={}, neighbours=(), attacks=attacks, attack_rates=attack_rates(attacks),
-        orderers=({"name": "a-model", "kind": "language-model", "digest": digest},),  # type: ignore[arg-type]
+        orderers=(Orderer(name="a-model", kind="probe-set", digest=digest),),
     )  # fmt: skip
 
 
@@ -52,8 +52,10 @@ def test_golds_stand_beside_on_the_same_attacks() -> None:
     own = beside_golds(probed(0, 1), [probed(0), probed(0, 3)])
     gold = {rate.attribute: rate.gold for rate in own.attack_rates}
     # The golds answer 2, 0 and 1 of 2 times to the three eligible attacks.
-    assert gold[None] is not None and gold[None].value == pytest.approx((1 + 0 + 0.5) / 3) and gold[None].n == 3
-    assert gold["shape"] is not None and gold["shape"].value == pytest.approx(0.5) and gold["place"] is None
+    whole, shape = gold[None], gold["shape"]
+    assert whole is not None and whole.value == pytest.approx((1 + 0 + 0.5) / 3) and whole.n == 3
+    assert shape is not None and shape.value == pytest.approx(0.5)
+    assert gold["place"] is None
 
 
 def test_golds_of_other_sets_do_not_count() -> None:

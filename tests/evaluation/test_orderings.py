@@ -12,7 +12,8 @@ from unconceal.specs.scores import Score
 from unconceal.specs.suite import Probing
 
 RULES = Probing(gate_seeds=2, seeds=2, resamples=300, splits=20)
-NEAR = Orderer(name="a-model", kind="language-model", nearness={f"c{i}": float(-i) for i in range(12)})
+NEAR = Orderer(name="a-model", kind="probe-set", nearness={f"c{i}": float(-i) for i in range(12)})
+NO_KID = Score(value=None, n=4, note="no KID")
 CHANCE = Orderer(name="random", kind="random")
 
 
@@ -21,7 +22,7 @@ def damaged(values: list[float | None], eligible: int = 12, note: str = "") -> l
     return [
         NeighbourDamage(
             concept=f"c{i}", head="subject", gate=Score(value=1, n=4), eligible=i < eligible,
-            damage={"clip": Score(value=value, n=4, note=note), "accuracy": Score(value=value, n=4), "kid": Score(value=None, n=4, note="no KID")},
+            damage={"clip": Score(value=value, n=4, note=note), "accuracy": Score(value=value, n=4), "kid": NO_KID},
             per_prompt={} if value is None else {"clip": (value, value + 0.1 * (-1) ** i), "accuracy": (value, value)},
         )
         for i, value in enumerate(values)

@@ -30,7 +30,7 @@ from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
 ATTACKS = [{"prompt": text, "attribute": "its shape"} for text in ("a badge of a sheriff", "a five-armed badge")]
-NAMES = ("esd-x", "control-original", "control-gold-1", "control-gold-2")
+NAMES = ("esd-x", "control-original")
 
 
 @pytest.fixture(scope="module")

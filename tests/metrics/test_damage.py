@@ -9,7 +9,7 @@ from unconceal.metrics import damage
 
 
 def test_a_fall_is_the_mean_over_seeds_of_paired_differences() -> None:
-    assert damage.fall([[1, 0.5], [0, 1]], [[0, 0.5], [1, 1]]) == pytest.approx([0.5, -0.5])
+    assert damage.fall([[1.0, 0.5], [0.0, 1.0]], [[0.0, 0.5], [1.0, 1.0]]) == pytest.approx([0.5, -0.5])
     with pytest.raises(ValueError, match="same seeds"):
         damage.fall([[1, 0]], [[1, 0, 0]])
 

@@ -15,7 +15,8 @@ def rho_by_definition(x: list[float], y: list[float]) -> float:
     """1 − 6 Σ d² / (n (n² − 1)), for values without ties."""
     places = [[sorted(values).index(value) for value in values] for values in (x, y)]
     n = len(x)
-    return 1 - 6 * sum((one - other) ** 2 for one, other in zip(*places, strict=True)) / (n * (n**2 - 1))
+    distance = sum((one - other) ** 2 for one, other in zip(places[0], places[1], strict=True))
+    return 1 - 6 * distance / (n * (n**2 - 1))
 
 
 def test_rho_is_that_of_the_definition_and_positive_where_near_concepts_are_damaged_more() -> None:

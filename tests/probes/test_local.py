@@ -80,5 +80,5 @@ def test_models_that_cannot_be_asked_say_so(tmp_path: Path, random_model: Local)
     assert "\n" not in str(caught.value)
     with pytest.raises(UsageError, match="has no chat template"):
         Local(str(chat_model(tmp_path / "base", ["x"], template=None)))
-    with pytest.raises(UsageError, match="asked in words only"):
+    with pytest.raises(UsageError, match="takes words only"):
         random_model.ask(Question("x", SMALL, pictures=(b"",)), Decoding(), 0, 0)

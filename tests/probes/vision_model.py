@@ -35,7 +35,7 @@ def vision_model(folder: Path, corpus: list[str]) -> Path:
         **sizes, num_key_value_heads=2, vocab_size=len(tokenizer) + 5, max_position_embeddings=4096,
         bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
-    image = tokenizer.convert_tokens_to_ids("<image>")
+    image: Any = tokenizer.convert_tokens_to_ids("<image>")
     config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=image, vision_feature_layer=-1)
     model = LlavaForConditionalGeneration(config)
     model.generation_config.eos_token_id = tokenizer.eos_token_id

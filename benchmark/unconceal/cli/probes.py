@@ -245,6 +245,36 @@ def show(task: str, model: str | None, root: Path | None, as_json: bool) -> None
         click.echo(f"  {attack.prompt}  [{attack.attribute}]")
 
 
+@command.command()
+@click.option("--suite", default="miniature", show_default=True, help="Which suite's records, of its present version.")
+@click.option("--tier", type=click.Choice(["full", "lite"]), default="full", show_default=True, help="Which records.")
+@click.option("--docs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder to write orderings.md into.")
+@root_option
+def compare(suite: str, tier: str, docs: Path | None, root: Path | None) -> None:
+    """Hold the orderers of neighbours against each other, over all tasks and methods that were probed.
+
+    \b
+    Example:  unconceal probes compare --docs docs
+    """
+    from unconceal.leaderboard.orderers import field_of
+    from unconceal.leaderboard.orderers_page import orderers_page
+    from unconceal.results.reading import load_records
+    from unconceal.specs.reading import load_suite
+
+    data = DataRoot.find(root)
+    spec = load_suite(data, suite)
+    field = field_of(row.record for row in load_records(data.result_folders, spec.name, spec.version, tier))
+    if not field.cells:
+        raise CheckFailed(f"suite {spec.id}", f"has no {tier} record with neighbours", "make some with `unconceal run … --probes`")
+    sets = [load_probes(data, load_task(data, f"{of}:{task}"), name) for of, task, name, _ in probe_files(data) if of == spec.name]
+    text = orderers_page(f"{spec.name}, version {spec.version}, tier {tier}", field, sets)
+    if docs is None:
+        click.echo(text, nl=False)
+        return
+    (docs / "orderings.md").write_text(text, encoding="utf-8", newline="\n")
+    click.echo(f"{docs / 'orderings.md'}: written from {len(field.cells)} records")
+
+
 def _row(name: str, probes: ProbeSet) -> Row:
     counts = {"answered": f"{probes.samples.answered}/{probes.samples.asked}", "neighbours": len(probes.neighbours)}
     agree = {"kendall_tau": probes.agreement.kendall_tau, "overlap": probes.agreement.overlap}

@@ -24,7 +24,7 @@ def orderers_of(
         known = [neighbour for neighbour in probes.neighbours if neighbour.concept in concepts]
         similarity = {neighbour.concept: neighbour.similarity.mean for neighbour in known}
         nearness = {neighbour.concept: -neighbour.rank.mean for neighbour in known}
-        yield Orderer(name=name, kind="language-model", digest=digests[name], nearness=nearness, similarity=similarity)
+        yield Orderer(name=name, kind="probe-set", digest=digests[name], nearness=nearness, similarity=similarity)
         likeness = {neighbour.concept: neighbour.likeness.mean for neighbour in known if neighbour.likeness}
         if likeness:
             yield Orderer(name=f"{name} (pictures)", kind="pictures", digest=digests[name], nearness=likeness, similarity=likeness)

@@ -11,6 +11,7 @@ from unconceal.leaderboard.extractors import inseparable
 from unconceal.leaderboard.numbers import number
 from unconceal.leaderboard.picture_rows import columns, picture_blocks
 from unconceal.leaderboard.plates import diffusion_plates, presence_plates
+from unconceal.leaderboard.probe_plates import probe_page
 from unconceal.leaderboard.score_rows import damage_rows, score_tables
 from unconceal.leaderboard.sources import Sources
 from unconceal.results.reading import Board, Stored
@@ -43,6 +44,7 @@ def page(board: Board, row: Stored, sources: Sources) -> str:
         blocks=blocks, missing=missing, psi=columns(record), blurred=board.category in BLURRED,
         presence=tuple(presence_plates(record, golds, original, scoring.excess_psi)),
         diffusion=tuple(diffusion_plates(record, golds, original)), inseparable=unfit,
+        probed=probe_page(record, row.path.with_suffix(".probes.jpg")),
         tables=score_tables(record, golds, original, scoring.separable_auc), damage=damage_rows(record),
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from unconceal.leaderboard import cells
 from unconceal.leaderboard.numbers import number, with_interval
+from unconceal.leaderboard.probe_tables import probe_parts
 from unconceal.leaderboard.sources import Sources
 from unconceal.leaderboard.standing_tables import Place, by_task, overall
 from unconceal.leaderboard.wording import INTRODUCTION, LEGEND
@@ -48,7 +49,7 @@ def _suite(boards: list[Board], sources: Sources, beside: Path) -> list[str]:
     for category in dict.fromkeys(board.category for board in boards):
         mine = [board for board in boards if board.category == category]
         parts += [f"### {category}", by_task(pool(mine, rules, ranks), place, with_links=len(boards) == 1)]
-    return parts
+    return parts + probe_parts({board.task: [row.record for row in board.rows] for board in boards})
 
 
 def standing(boards: Sequence[Board]) -> str:

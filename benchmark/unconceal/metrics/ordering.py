@@ -45,10 +45,18 @@ def correlate(nearness: ArrayLike, damage: ArrayLike, resamples: int = 10_000, s
         ValueError: unequal lengths, or a value that is no number.
     """
     x, y = paired(nearness, damage)
+    rho = spearman(x, y)
+    if rho is None:
+        return None
+    return Correlation(rho, spearman_interval(rho, len(x)), permuted(x, y, resamples, seed).p, len(x), tied_pairs(x, y))
+
+
+def spearman(nearness: ArrayLike, damage: ArrayLike) -> float | None:
+    """ρ alone; None and errors as in :func:`correlate`."""
+    x, y = paired(nearness, damage)
     if len(x) < LEAST or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
-    rho = float(stats.spearmanr(x, y).statistic)
-    return Correlation(rho, spearman_interval(rho, len(x)), permuted(x, y, resamples, seed).p, len(x), tied_pairs(x, y))
+    return float(stats.spearmanr(x, y).statistic)
 
 
 def spearman_interval(rho: float, n: int, level: float = 0.95) -> Interval:

@@ -12,7 +12,7 @@ from unconceal.specs.spec import Digest, Mistake, Spec
 from unconceal.specs.task import Head
 
 Measure = Literal["clip", "accuracy", "kid"]
-OrdererKind = Literal["language-model", "pictures", "clip-text", "random"]
+OrdererKind = Literal["probe-set", "pictures", "clip-text", "random"]
 
 
 class NeighbourDamage(Spec):
@@ -97,7 +97,7 @@ class Probed(Spec):
     @property
     def sets(self) -> dict[str, str]:
         """The frozen sets behind it, by name, with their digests."""
-        return {orderer.name: orderer.digest for orderer in self.orderers if orderer.kind == "language-model" and orderer.digest}
+        return {orderer.name: orderer.digest for orderer in self.orderers if orderer.kind == "probe-set" and orderer.digest}
 
     def rho(self, orderer: str, measure: Measure) -> Score | None:
         """One orderer's ρ, None where it was not asked."""
