@@ -2,12 +2,13 @@
 
 Endpoints covered:
 
-- ``GET /api/models/{repo}/revision/{revision}``: what a branch, tag or commit means
+- ``GET /api/models/{repo}[/revision/{revision}]``: what a branch, tag or commit means
 - ``GET /api/models/{repo}/tree/{revision}[/{folder}]?recursive=…``: names and sizes, in pages linked by ``Link``
 - ``HEAD`` and ``GET [/datasets]/{repo}/resolve/{revision}/{file}``: commit, ETag, size; large files are redirected
 - ``GET /blobs/{sha256}``: the bytes of large files, whole or by ``Range``
 
-and the failures 401, 403 (gated), 404 (repository, revision, file), 429, 500, and a connection that is cut half-way.
+for models and datasets (whose names begin with ``datasets/`` here), and the failures
+401, 403 (gated), 404 (repository, revision, file), 429, 500, and a connection that is cut half-way.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+REPO = r"/api/(models|datasets)/([^/]+/[^/]+)"
 LARGE, PAGE = 2_000, 3
 """Bytes from which a file is redirected, as files under LFS are; entries in a page of a listing."""
 
@@ -50,14 +52,32 @@ class Hub:
         return commit
 
 
+def repo_of(found: re.Match[str]) -> str:
+    """The repository that a path of the API names."""
+    return f"{'datasets/' if found[1] == 'datasets' else ''}{found[2]}"
+
+
+def entry(name: str, content: bytes) -> dict[str, object]:
+    """A file as listings show it."""
+    return {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
+
+
+def directory(name: str) -> dict[str, object]:
+    """A folder as listings show it."""
+    return {"type": "directory", "path": name, "size": 0, "oid": "0" * 40}
+
+
+def level(names: list[str], folder: str) -> list[str]:
+    """The files and folders right below a folder."""
+    start = len(f"{folder}/") if folder else 0
+    return sorted({name[:start] + name[start:].split("/")[0] for name in names})
+
+
 @contextmanager
-def serving(hub: Hub) -> Iterator[Hub]:
+def serving(hub: Hub, handler: type[BaseHTTPRequestHandler] | None = None) -> Iterator[Hub]:
     """The hub at ``hub.address`` while it lasts."""
-
-    class Handler(_Handler):
-        served = hub
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    answering = type("Handler", (handler or ReadingHandler,), {"served": hub})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), answering)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     hub.address = f"http://127.0.0.1:{server.server_address[1]}"
@@ -69,7 +89,7 @@ def serving(hub: Hub) -> Iterator[Hub]:
         thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class ReadingHandler(BaseHTTPRequestHandler):
     served: Hub
     protocol_version = "HTTP/1.1"
 
@@ -89,11 +109,13 @@ class _Handler(BaseHTTPRequestHandler):
             return self.reply(hub.statuses.pop(0), b"")
         if found := re.fullmatch(r"/blobs/([0-9a-f]{64})", url.path):
             return self.blob(found[1])
-        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/revision/(.+)", url.path):
-            return self.about(found[1], found[2])
-        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)(?:/(.*))?", url.path):
-            return self.tree(found[1], found[2], found[3] or "", int(parse_qs(url.query).get("page", ["0"])[0]))
-        if found := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", url.path):
+        if found := re.fullmatch(rf"{REPO}(?:/revision/(.+))?", url.path):
+            return self.about(repo_of(found), found[3] or "main")
+        if found := re.fullmatch(rf"{REPO}/tree/([^/]+)(?:/(.*))?", url.path):
+            asked = parse_qs(url.query)
+            deep = asked.get("recursive", ["false"])[0].lower() in ("true", "1")
+            return self.tree(repo_of(found), found[3], found[4] or "", int(asked.get("page", ["0"])[0]), deep)
+        if found := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/([^/]+)/(.+)", url.path):
             return self.file(found[1], found[2], found[3])
         return self.reply(404, b"")
 
@@ -115,19 +137,22 @@ class _Handler(BaseHTTPRequestHandler):
     def about(self, repo: str, revision: str) -> None:
         found = self.files(repo, revision)
         if found:
-            self.reply(200, json.dumps({"id": repo, "modelId": repo, "sha": found[0], "tags": [], "siblings": []}).encode())
+            files = [{"rfilename": name} for name in sorted(found[1])]
+            said = {"id": repo.removeprefix("datasets/"), "sha": found[0], "tags": [], "siblings": files, "private": False, "downloads": 0}
+            self.reply(200, json.dumps(said).encode())
 
-    def tree(self, repo: str, revision: str, folder: str, page: int) -> None:
+    def tree(self, repo: str, revision: str, folder: str, page: int, deep: bool) -> None:
         found = self.files(repo, revision)
         if not found:
             return
         inside = [name for name in sorted(found[1]) if not folder or name.startswith(f"{folder}/")]
         if folder and not inside:
             return self.reply(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "no such folder"})
-        shown = inside[page * PAGE : (page + 1) * PAGE]
-        entries = [{"type": "file", "path": name, "size": len(found[1][name]), "oid": "0" * 40} for name in shown]
-        more = (page + 1) * PAGE < len(inside)
-        link = f'<{self.served.address}{urlsplit(self.path).path}?recursive=true&page={page + 1}>; rel="next"'
+        listed = inside if deep else level(inside, folder)
+        shown = listed[page * PAGE : (page + 1) * PAGE]
+        entries = [entry(name, found[1][name]) if name in found[1] else directory(name) for name in shown]
+        more = (page + 1) * PAGE < len(listed)
+        link = f'<{self.served.address}{urlsplit(self.path).path}?recursive={deep}&page={page + 1}>; rel="next"'
         self.reply(200, json.dumps(entries).encode(), {"Link": link} if more else {})
 
     def file(self, repo: str, revision: str, name: str) -> None:

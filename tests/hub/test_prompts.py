@@ -31,7 +31,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     made = Hub()
-    made.add("someone/prompts", {"table.csv": TABLE})
+    made.add("datasets/someone/prompts", {"table.csv": TABLE})
     made.add("someone/base", MODEL)
     with serving(made):
         yield made
@@ -49,22 +49,22 @@ def task(revision: str, **changes: Any) -> Task:
 
 
 def test_prompts_are_read_when_needed(hub: Hub) -> None:
-    found = complete(task(hub.branches["someone/prompts", "main"]), hub.address)
+    found = complete(task(hub.branches["datasets/someone/prompts", "main"]), hub.address)
     assert [prompt.text for prompt in found.forget] == ["first", "third"] and found.forget_from is None
     assert complete(found, hub.address) is found
 
 
 def test_too_few_prompts_and_drafts_are_refused(hub: Hub) -> None:
     with pytest.raises(CheckFailed, match="holds 2 prompts that fit, the task counts on 5"):
-        complete(task(hub.branches["someone/prompts", "main"], count=5), hub.address)
+        complete(task(hub.branches["datasets/someone/prompts", "main"], count=5), hub.address)
     with pytest.raises(CheckFailed, match="is a draft"):
         complete(task("main"), hub.address)
 
 
 def test_a_gated_data_set(hub: Hub) -> None:
-    hub.gated.add("someone/prompts")
+    hub.gated.add("datasets/someone/prompts")
     with pytest.raises(EnvironmentFault, match="accept its terms"):
-        complete(task(hub.branches["someone/prompts", "main"]), hub.address)
+        complete(task(hub.branches["datasets/someone/prompts", "main"]), hub.address)
 
 
 def pinned(hub: Hub, **changes: Any) -> Pinned:

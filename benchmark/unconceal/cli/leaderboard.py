@@ -7,47 +7,36 @@ from pathlib import Path
 
 import click
 
-from unconceal.cli.options import json_option, root_option
-from unconceal.errors import CheckFailed
-from unconceal.leaderboard.reported import reported_section
+from unconceal.cli.options import boards_of, index_option, json_option, root_option
+from unconceal.leaderboard.file import leaderboard_path, leaderboard_text, refuse_stale
 from unconceal.leaderboard.sources import Sources
-from unconceal.leaderboard.tables import as_objects, leaderboard
+from unconceal.leaderboard.tables import as_objects
 from unconceal.paths import DataRoot
-from unconceal.results.reading import newest_boards, read_for_ranking
-from unconceal.specs.reported import load_reported
 
 
 @click.command()
 @root_option
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if LEADERBOARD.md is stale.")
 @click.option("--print", "to_stdout", is_flag=True, help="Print it instead of writing it.")
+@index_option
 @json_option
-def command(root: Path | None, check: bool, to_stdout: bool, as_json: bool) -> None:
-    """Write LEADERBOARD.md from the records under results/.
+def command(root: Path | None, check: bool, to_stdout: bool, index: Path | None, as_json: bool) -> None:
+    """Write LEADERBOARD.md from the records under results/: of each suite the newest version.
 
     \b
     Example:  unconceal leaderboard --check
     """
     found = DataRoot.find(root)
-    path = found.results.parent / "LEADERBOARD.md"
-    boards, sources = newest_boards(found.result_folders, read_for_ranking), Sources(found)
-    text = leaderboard(boards, sources, path.parent) + reported_section(load_reported(found.result_folders))
+    path, boards = leaderboard_path(found), boards_of(found, index)
+    if as_json and not check:
+        click.echo(json.dumps(as_objects(boards, Sources(found), path.parent), indent=2, ensure_ascii=False))
+        return
+    text = leaderboard_text(found, boards)
     if check:
         refuse_stale(path, text)
-    if as_json:
-        click.echo(json.dumps(as_objects(boards, sources, path.parent), indent=2, ensure_ascii=False))
+        click.echo(f"{path} is up to date")
     elif to_stdout:
         click.echo(text, nl=False)
-    elif check:
-        click.echo(f"{path} is up to date")
     else:
         path.write_text(text, encoding="utf-8", newline="\n")
         click.echo(f"wrote {path}")
-
-
-def refuse_stale(path: Path, text: str) -> None:
-    """Raises CheckFailed if the file is not what the records say."""
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        raise CheckFailed(
-            str(path), "is stale: it does not show the records under results/", "run `unconceal leaderboard`, commit the file"
-        )

@@ -27,8 +27,11 @@ VERBS: dict[str, Verb] = {
     "run": Verb("unconceal.cli.run:command", "Evaluate submissions on tasks and write one record each."),
     "leaderboard": Verb("unconceal.cli.leaderboard:command", "Write LEADERBOARD.md from the records, or check that it is up to date."),
     "report": Verb("unconceal.cli.report:command", "Write a page with pictures and curves for a submission."),
-    "results": Verb("unconceal.cli.results:command", "Check the records."),
+    "results": Verb("unconceal.cli.results:command", "Check the records, compare a re-run, dispute or withdraw a row."),
     "store": Verb("unconceal.cli.store:command", "Look into the store of generated pictures, prove it sound, clear it."),
+    "export": Verb("unconceal.cli.export:command", "Write rows as CSV, JSON, LaTeX, BibTeX or the Hub's evaluation results."),
+    "cite": Verb("unconceal.cli.cite:command", "Print BibTeX of the benchmark, a suite's version, or a row."),
+    "publish": Verb("unconceal.cli.publish:command", "Publish a version of the results as a dataset."),
     "miniature": Verb("unconceal.cli.miniature:command", "Build the miniature suite's models, unlearners and judges."),
 }
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from unconceal.paths import DataRoot
+    from unconceal.results.reading import Board
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -20,6 +24,26 @@ def root_option(function: Function) -> Function:
 def json_option(function: Function) -> Function:
     """``--json``: print data instead of a table (passed as ``as_json: bool``)."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(function)
+
+
+def index_option(function: Function) -> Function:
+    """``--index``: read a published dataset instead of the records (passed as ``index: Path | None``)."""
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+    return click.option("--index", type=folder, help="Read this published dataset (see `publish`) instead of the records: much faster.")(
+        function
+    )
+
+
+def boards_of(root: DataRoot, index: Path | None, curves: frozenset[str] = frozenset()) -> tuple[Board, ...]:
+    """The newest boards of each suite: from the records, or from a published dataset, there with the curves of these names."""
+    from unconceal.results.reading import newest_boards, read_for_ranking
+    from unconceal.specs.record import read_record
+
+    if index is None:
+        return newest_boards(root.result_folders, read_record if curves else read_for_ranking)
+    from unconceal.publish.index import index_boards
+
+    return index_boards(index, root.results, curves)
 
 
 def echo_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str = "nothing found") -> None:

@@ -11,7 +11,7 @@ from huggingface_hub import errors
 from unconceal.errors import CheckFailed, EnvironmentFault, UnconcealError
 
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
-BUSY = 429
+BUSY, CONFLICT, MOVED = 429, 409, 412
 HTTP_ERROR: type[BaseException] = errors.HfHubHTTPError.__mro__[1]
 """What the client's HTTP library raises, whichever that is: the Hub's errors are kinds of it."""
 
@@ -53,6 +53,9 @@ def _answered(what: str, error: errors.HfHubHTTPError) -> UnconcealError:
     status = error.response.status_code if error.response is not None else 0
     if status in (401, 403):
         return EnvironmentFault(what, f"is refused to you (HTTP {status})", f"{LOG_IN}, and check that the token may read it")
+    if status in (CONFLICT, MOVED):
+        consequence = f"was changed by someone else meanwhile (HTTP {status}), so nothing was written"
+        return CheckFailed(what, consequence, "look at it, and run again")
     if status == BUSY:
         return EnvironmentFault(
             what, "is refused for now: too many requests (HTTP 429)", f"wait some minutes, and {LOG_IN} for a higher limit"

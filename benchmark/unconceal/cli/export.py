@@ -1,0 +1,83 @@
+"""``unconceal export``: rows for other programs and for papers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from unconceal.cli.options import boards_of, index_option, root_option
+from unconceal.errors import UsageError
+from unconceal.paths import DataRoot
+
+if TYPE_CHECKING:
+    from unconceal.leaderboard.sources import Sources
+    from unconceal.results.reading import Board
+
+FORMATS = ("csv", "json", "latex", "bibtex", "eval-results")
+
+
+@click.command()
+@click.option("--format", "form", type=click.Choice(FORMATS), required=True)
+@click.option("--suite", help="Only this suite.")
+@click.option("--task", help="Only this task, e.g. object/star.")
+@click.option("--out", type=click.Path(path_type=Path), help="A file, for eval-results a folder; without it standard output.")
+@click.option("--dataset", help="For eval-results: the benchmark's dataset on the Hub, owner/name.")
+@click.option("--revision", help="For eval-results: the dataset's commit.")
+@index_option
+@root_option
+def command(
+    form: str, suite: str | None, task: str | None, out: Path | None, dataset: str | None, revision: str | None, index: Path | None,
+    root: Path | None,
+) -> None:  # fmt: skip
+    """Write the newest version's rows as CSV, JSON, LaTeX, BibTeX, or as the Hub's evaluation results.
+
+    \b
+    Example:  unconceal export --format csv --out results.csv
+              unconceal export --format latex --suite miniature
+              unconceal export --format eval-results --dataset me/unconceal-results --out eval
+    """
+    from unconceal.leaderboard.sources import Sources
+
+    data = DataRoot.find(root)
+    boards = [board for board in boards_of(data, index) if suite in (None, board.suite) and task in (None, board.task)]
+    if not boards:
+        asked = " ".join(part for part in (suite and f"--suite {suite}", task and f"--task {task}") if part) or "results/"
+        raise UsageError(asked, "has no records, so there is nothing to export", "make some with `unconceal run`")
+    if form == "eval-results":
+        write_eval_results(boards, dataset, revision, out)
+        return
+    text = exported(form, boards, Sources(data), data.results.parent)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8", newline="\n")
+        click.echo(f"wrote {out}")
+
+
+def exported(form: str, boards: Sequence[Board], sources: Sources, beside: Path) -> str:
+    """One text for all boards."""
+    from unconceal.exports import bibtex, latex, spreadsheet
+    from unconceal.leaderboard.tables import as_objects
+
+    if form == "json":
+        return json.dumps(as_objects(boards, sources, beside), indent=2, ensure_ascii=False) + "\n"
+    if form == "bibtex":
+        return bibtex.export(boards, sources, beside)
+    return latex.export(boards, sources) if form == "latex" else spreadsheet.export(boards, sources)
+
+
+def write_eval_results(boards: Sequence[Board], dataset: str | None, revision: str | None, out: Path | None) -> None:
+    """One file a submission, to be put into the model's repository."""
+    from unconceal.exports.eval_results import files
+
+    if dataset is None or out is None:
+        missing = "--dataset" if dataset is None else "--out"
+        raise UsageError(f"eval-results without {missing}", "says too little to be written", f"give {missing}, see --help")
+    for place, text in files(boards, dataset, revision).items():
+        (out / place).parent.mkdir(parents=True, exist_ok=True)
+        (out / place).write_text(text, encoding="utf-8", newline="\n")
+        click.echo(str(out / place))
