@@ -20,7 +20,7 @@ from unconceal.diffusion.handover import guided
 from unconceal.diffusion.model import Model
 from unconceal.diffusion.restarted import pndm_timesteps, run_from, solver
 from unconceal.diffusion.schedule import handover_steps
-from unconceal.evaluation.run import Evaluation
+from unconceal.evaluation.evaluation import Evaluation
 from unconceal.judges import extractors
 from unconceal.judges.finetune import Classifier
 from unconceal.judges.released import fine_tune_released

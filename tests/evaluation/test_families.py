@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from evaluation.tiny import tiny_root
 from unconceal.cli.main import main
 from unconceal.errors import CheckFailed
-from unconceal.evaluation.run import Evaluation
+from unconceal.evaluation.evaluation import Evaluation
 from unconceal.generate.worker import rows_of
 from unconceal.paths import DataRoot
 from unconceal.specs.reading import load_submission, load_suite, load_task

@@ -16,7 +16,8 @@ from evaluation.tiny import tiny_root
 from unconceal.cli.main import main
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.evaluation import paper as protocol
-from unconceal.evaluation.run import Evaluation, run
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.run import run
 from unconceal.evaluation.scoring import Scores
 from unconceal.generate.released import RestartedWorker
 from unconceal.generate.worker import Pixels

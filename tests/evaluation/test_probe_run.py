@@ -13,8 +13,9 @@ from evaluation.tiny import CONCEPTS, tiny_root
 from probes.answers import said, transcript
 from unconceal.errors import UsageError
 from unconceal.evaluation import probe_run, probing
+from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.probe_sheet import sheet_path
-from unconceal.evaluation.run import Evaluation, run
+from unconceal.evaluation.run import forecast, run
 from unconceal.generate.worker import Worker
 from unconceal.metrics import ordering
 from unconceal.paths import DataRoot
@@ -132,7 +133,7 @@ def test_the_sheet_shows_every_neighbour_before_and_after(evaluation: Evaluation
 def test_the_forecast_counts_neighbours_and_attacks(evaluation: Evaluation, task: Task, records: dict[str, Record]) -> None:
     plan = probe_run.planned(evaluation, task, named(evaluation.root, "esd-x"))
     assert [len(plan.gate.prompts), plan.gate.seeds, len(plan.attacks["some-model"].prompts)] == [24, 2, 2]
-    row = evaluation.forecast(task, named(evaluation.root, "esd-x"), plan.shards)
+    row = forecast(evaluation, task, named(evaluation.root, "esd-x"), plan.shards)
     # Attacks that the original does not answer with a star are never drawn by the other.
     undrawn = sum(not attack.eligible for attack in probed_in(records["esd-x"]).attacks["some-model"])
     assert row["UNet rows left"] == (2 * 2 * 4 * 4 * 2 if undrawn == 2 else 0)

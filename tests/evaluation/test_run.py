@@ -12,7 +12,8 @@ from evaluation.tiny import tiny_root
 from unconceal.diffusion.families import FAMILIES
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
-from unconceal.evaluation.run import Evaluation, check_schedule, run
+from unconceal.evaluation.evaluation import Evaluation, check_schedule
+from unconceal.evaluation.run import PROTOCOLS, forecast, run
 from unconceal.evaluation.strip import strip_path
 from unconceal.paths import DataRoot
 from unconceal.specs.reading import load_submission, load_suite, load_task
@@ -85,7 +86,7 @@ def test_the_strip_shows_both_arms_over_psi(evaluation: Evaluation, task: Task, 
 def test_a_second_run_measures_nothing(
     root: DataRoot, evaluation: Evaluation, task: Task, records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Evaluation, "measured_anew", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setitem(PROTOCOLS, "standard", PROTOCOLS["standard"]._replace(measure=lambda *_: pytest.fail("measured again")))
     again = run(evaluation, [(task, named(root, record.submission)) for record in records])
     assert sorted(record.digest for record in again) == sorted(record.digest for record in records)
 
@@ -102,7 +103,7 @@ def test_measured_again_from_the_store_it_is_the_same_record(
 
 
 def test_the_forecast_touches_nothing(root: DataRoot, evaluation: Evaluation, task: Task, records: list[Record]) -> None:
-    row = evaluation.forecast(task, named(root, "esd-x"))
+    row = forecast(evaluation, task, named(root, "esd-x"))
     assert row["record"] == "found"
 
 

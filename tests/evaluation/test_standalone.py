@@ -10,7 +10,8 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from evaluation.tiny import tiny_root
 from pipelines import WIDTH, tiny_pipeline
 from unconceal.errors import CheckFailed
-from unconceal.evaluation.run import Evaluation, run
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.run import run
 from unconceal.paths import DataRoot
 from unconceal.specs.problems import SpecProblems
 from unconceal.specs.reading import load_submission, load_suite, load_task

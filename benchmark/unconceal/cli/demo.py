@@ -46,8 +46,9 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
         for path in sorted((folder / suite.id / TASK).glob(f"control-*.{suite.protocol}-{TIER}.*")):
             shutil.copyfile(path, own / path.name)
     click.echo(f"Task: {task.title}. θ is a diffusion model that draws it; three ways to unlearn it are put to the test.")
+    from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.machine import usable_cores
-    from unconceal.evaluation.run import Evaluation, run
+    from unconceal.evaluation.run import run
     from unconceal.leaderboard.report import write_report
     from unconceal.leaderboard.sources import Sources
     from unconceal.leaderboard.tables import summary

@@ -69,8 +69,8 @@ def agreement(work: Path, tier: Any, threads: int | None, write: Path | None, ro
     \b
     Example:  unconceal miniature agreement --tier lite
     """
+    from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.machine import usable_cores
-    from unconceal.evaluation.run import Evaluation
     from unconceal.miniature.building import agreement
     from unconceal.miniature.building.workshop import Workshop
     from unconceal.specs.reading import all_submissions, all_tasks, load_suite
@@ -207,8 +207,8 @@ def shortcut(work: Path, tier: Any, threads: int | None, docs: Path, root: Path 
     \b
     Example:  unconceal miniature shortcut --docs docs
     """
+    from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.machine import usable_cores
-    from unconceal.evaluation.run import Evaluation
     from unconceal.miniature.building import shortcut as comparing
     from unconceal.miniature.building.recipe import TASKS
     from unconceal.miniature.building.workshop import Workshop

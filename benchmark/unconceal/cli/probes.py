@@ -143,9 +143,9 @@ def liken(task: str, pairs: int, temperature: float, seed: int, out: Path | None
     \b
     Example:  unconceal probes liken object/star --provider local --model HuggingFaceTB/SmolVLM-Instruct
     """
+    from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.likeness_pictures import picture_pairs
     from unconceal.evaluation.machine import device_named
-    from unconceal.evaluation.run import Evaluation
     from unconceal.probes.looking import rate, ratings_file, shown_by
     from unconceal.progress import progress
     from unconceal.specs.reading import load_suite

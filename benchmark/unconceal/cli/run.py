@@ -61,9 +61,10 @@ def command(
         for submission in loaded
         for task in tasks or submission.checkpoints
     ]
+    from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.machine import device_named, usable_cores
     from unconceal.evaluation.probe_run import planned
-    from unconceal.evaluation.run import Evaluation, run
+    from unconceal.evaluation.run import forecast, run
     from unconceal.progress import progress
 
     with progress() as shown:
@@ -80,7 +81,7 @@ def command(
         )
         if dry_run:
             further = [planned(evaluation, *pair).shards if probes else () for pair in pairs]
-            echo_rows([evaluation.forecast(*pair, shards) for pair, shards in zip(pairs, further, strict=True)], as_json=False)
+            echo_rows([forecast(evaluation, *pair, shards) for pair, shards in zip(pairs, further, strict=True)], as_json=False)
             return
         records = run(evaluation, pairs, probes)
     for record in records:

@@ -7,9 +7,9 @@ import io
 from PIL import Image
 
 from unconceal.diffusion.families import FAMILIES
+from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.probe_run import cutter, rules_of
 from unconceal.evaluation.probing import originals
-from unconceal.evaluation.run import Evaluation
 from unconceal.generate.plan import prompts_each
 from unconceal.generate.worker import Pixels, Worker, rows_of
 from unconceal.probes.looking import Pairs

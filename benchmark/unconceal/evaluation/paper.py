@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unconceal.diffusion.restarted import pndm_timesteps, solver
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.assemble import curve_of, score_of
+from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.scoring import Scores
 from unconceal.generate.identity import Shard
 from unconceal.generate.released import Prompted, RestartedWorker, plan_prompt
@@ -25,9 +26,6 @@ from unconceal.specs.paper import Paper
 from unconceal.specs.record import Record, Timing, Verdict, write_record
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
-
-if TYPE_CHECKING:
-    from unconceal.evaluation.run import Evaluation
 
 Split = Literal["forget", "retain"]
 Values = NDArray[np.float64]
@@ -68,7 +66,13 @@ def plan(evaluation: Evaluation, task: Task, checkpoint: str) -> dict[Split, lis
     return {split: [plan_prompt(suite, paper, text, checkpoint, evaluation.layout) for text in texts[split]] for split in texts}
 
 
-def shards(planned: Mapping[Split, Sequence[Prompted]]) -> list[Shard]:
+def shards(evaluation: Evaluation, task: Task, submission: Submission) -> list[Shard]:
+    """Everything that is to be generated."""
+    digest = evaluation.weights_digest(task, submission) or evaluation.suite.base.digest
+    return shards_of(plan(evaluation, task, digest))
+
+
+def shards_of(planned: Mapping[Split, Sequence[Prompted]]) -> list[Shard]:
     """All of a plan's."""
     return [shard for prompts in planned.values() for prompted in prompts for shard in prompted.shards]
 
@@ -84,7 +88,7 @@ def measure(evaluation: Evaluation, task: Task, submission: Submission) -> Recor
     check_solver(tuple(int(t) for t in solver(original).timesteps), paper.steps)
     planned = plan(evaluation, task, applied.sha256 or evaluation.suite.base.digest)
     label = f"{submission.name} on {task.id}, protocol paper"
-    stage = evaluation.progress.stage(f"{label}: generating", sum(map(rows_of, shards(planned))))
+    stage = evaluation.progress.stage(f"{label}: generating", sum(map(rows_of, shards_of(planned))))
     worker = RestartedWorker(evaluation.store, original, unlearned, stage.advance)
     pictures = {split: [generate(worker, prompted) for prompted in prompts] for split, prompts in planned.items()}
     generated = time.perf_counter()

@@ -1,235 +1,72 @@
-"""One evaluation after the other: plan, generate, judge, assemble, settle, write."""
+"""One evaluation after the other, by the protocol asked for: measure, probe, settle."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import torch
-
-from unconceal.checkpoints.apply import Applied, apply
-from unconceal.checkpoints.standalone import STANDALONE, load_standalone
-from unconceal.diffusion.families import FAMILIES, Levels
-from unconceal.diffusion.levels import aligned
-from unconceal.diffusion.model import Model, check_latent_space
-from unconceal.errors import CheckFailed, UsageError
-from unconceal.evaluation import measure, paper, provenance
-from unconceal.evaluation.instruments import Instruments
+from unconceal.evaluation import paper, standard
+from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.machine import usable_cores
-from unconceal.evaluation.scoring import Scores, looks, score
-from unconceal.evaluation.settle import settle
-from unconceal.evaluation.strip import strip_path, write_strip
-from unconceal.generate.identity import Layout, Shard
-from unconceal.generate.plan import Plan, build_plan
-from unconceal.generate.store import Store
-from unconceal.generate.worker import Worker, rows_of
-from unconceal.hub.locate import locate, weights_digest
+from unconceal.evaluation.probe_run import probed
+from unconceal.generate.identity import Shard
+from unconceal.generate.worker import rows_of
 from unconceal.paths import DataRoot
-from unconceal.progress import Progress, Silent
 from unconceal.specs.paper import ProtocolName
 from unconceal.specs.reading import load_submission, load_suite, load_task
-from unconceal.specs.record import CheckpointRecord, Environment, Record, Timing, Verdict, read_record, record_path, write_record
-from unconceal.specs.submission import Checkpoint, Submission
-from unconceal.specs.suite import Sampler, Suite, Tier, TierName
+from unconceal.specs.record import Record
+from unconceal.specs.submission import Submission
+from unconceal.specs.suite import TierName
 from unconceal.specs.task import Task
 
 PICTURE_BYTES = 64 * 64 * 3
-LEVEL_TOLERANCE = 1e-3
-UNSETTLED = Verdict(label="undetermined", why="not read against golds yet")
 
 
-@dataclass
-class Evaluation:
-    """How and where evaluations run. Several of one suite share the base model, the judges and θ's trajectories."""
+class Protocol(NamedTuple):
+    """What a protocol generates, how it measures, and how its records are read against golds (None: they are not)."""
 
-    suite: Suite
-    root: DataRoot
-    tier_name: TierName = "full"
-    device: str = "cpu"
-    dtype: str = "float32"
-    threads: int = 1
-    batch: int = 128
-    shard: int = 16
-    progress: Progress = field(default_factory=Silent)
-    protocol: ProtocolName = "standard"
-
-    def __post_init__(self) -> None:
-        if self.protocol == "paper":
-            self._refuse_tiers()
-        elif self.tier_name not in self.suite.tiers:
-            known = ", ".join(self.suite.tiers)
-            raise UsageError(f"tier {self.tier_name!r}", f"suite {self.suite.id} has none of that name", f"use {known}")
-        torch.set_num_threads(self.threads)
-        self.instruments = Instruments(self.suite, self.root, self.device, getattr(torch, self.dtype))
-        self.store = Store(self.root.store)
-
-    def _refuse_tiers(self) -> None:
-        if self.tier_name != "full":
-            raise UsageError("protocol paper", "has no tiers: its counts are those of the release", "leave --tier out")
-
-    @property
-    def tier(self) -> Tier:
-        return self.suite.tiers[self.tier_name]
-
-    @property
-    def device_class(self) -> str:
-        """``cpu``, or the accelerator's name: results of one class have one identity."""
-        return torch.cuda.get_device_name(self.device) if self.device.startswith("cuda") else self.device
-
-    @property
-    def layout(self) -> Layout:
-        return Layout(self.device_class, self.dtype, self.threads, self.batch, self.shard)
-
-    def place(self, task: Task, name: str) -> Path:
-        """Where the record of a submission lies."""
-        return record_path(self.root.results, self.suite.id, task.id, name, self.protocol, self.tier_name)
-
-    def plan(self, task: Task, submission: Submission) -> Plan:
-        """What is to be generated; needs no model, only the checkpoint's digest."""
-        digest = self.weights_digest(task, submission) or self.suite.base.digest
-        return build_plan(self.suite, self.tier, task, self.suite.base.digest, digest, self.layout)
-
-    def shards(self, task: Task, submission: Submission) -> list[Shard]:
-        """Everything that is to be generated."""
-        if self.protocol == "standard":
-            return self.plan(task, submission).shards
-        digest = self.weights_digest(task, submission) or self.suite.base.digest
-        return paper.shards(paper.plan(self, task, digest))
-
-    def weights_digest(self, task: Task, submission: Submission) -> str | None:
-        """SHA-256 of the checkpoint as it is now, or as promised where it is not there; None for the original itself."""
-        return weights_digest(checkpoint_of(submission, task), self.root)
-
-    def forecast(self, task: Task, submission: Submission, probes: Sequence[Shard] = ()) -> dict[str, object]:
-        """What evaluating would take, ``probes`` included: shards stored and left, UNet rows left, megabytes of the pictures left."""
-        shards = [*self.shards(task, submission), *probes]
-        left = [shard for shard in shards if shard not in self.store]
-        size = sum(len(shard.pictures) * max(1, len(shard.arms) * len(shard.handovers)) for shard in left) * PICTURE_BYTES / 1e6
-        return {
-            "task": task.id, "submission": submission.name, "tier": self.tier_name,
-            "shards": len(shards), "stored": len(shards) - len(left),
-            "UNet rows left": sum(map(rows_of, left)), "disk left (MB)": round(size, 1),
-            "record": "found" if self.stored(task, submission) else "to be made",
-        }  # fmt: skip
-
-    def stored(self, task: Task, submission: Submission) -> Record | None:
-        """A record that these specs, this checkpoint, device class and precision would only repeat."""
-        place = self.place(task, submission.name).relative_to(self.root.results)
-        path = next((folder / place for folder in self.root.result_folders if (folder / place).exists()), None)
-        if path is None:
-            return None
-        record = read_record(path)
-        wanted = {**provenance.spec_digests(self.suite, task, submission), "sha256": self.weights_digest(task, submission)}
-        same = wanted == {name: getattr(record.checkpoint, name) for name in wanted}
-        return record if same and (record.environment.device, record.environment.dtype) == (self.device_class, self.dtype) else None
-
-    def golds(self, task: Task) -> list[Record]:
-        """The records of the task's golds that exist and belong to today's specs."""
-        found = [self.stored(task, load_submission(self.root, f"{self.suite.name}/{name}")) for name in task.golds]
-        return [record for record in found if record is not None]
-
-    def measured(self, task: Task, submission: Submission) -> Record:
-        """The record without what needs golds: the stored one, or a new measurement."""
-        found = self.stored(task, submission)
-        if found is not None:
-            self.progress.say(f"{submission.name} on {task.id}: record found, not measured again")
-            return found
-        return self.measured_anew(task, submission)
-
-    def settled(self, task: Task, record: Record) -> Record:
-        """The record read against the golds there are; written when that changed it."""
-        if self.protocol == "paper":
-            return record
-        fresh = settle(record, self.golds(task), self.suite, task)
-        if fresh.digest != record.digest:
-            write_record(fresh, self.place(task, record.submission))
-        return fresh
-
-    def measured_anew(self, task: Task, submission: Submission) -> Record:
-        """Generate, judge, and write the record and its strip of pictures."""
-        if self.protocol == "paper":
-            return paper.measure(self, task, submission)
-        started = time.perf_counter()
-        original, unlearned, applied = self.models(task, submission)
-        digest = applied.sha256 or self.suite.base.digest
-        plan = build_plan(self.suite, self.tier, task, self.suite.base.digest, digest, self.layout)
-        label = f"{submission.name} on {task.id}"
-        stage = self.progress.stage(f"{label}: generating", sum(map(rows_of, plan.shards)))
-        worker = Worker(self.store, original, unlearned, stage.advance)
-        pictures = measure.generate_all(worker, plan)
-        generated = time.perf_counter()
-        found = score(self.instruments, self.tier, task, plan, pictures, self.progress.stage(f"{label}: judging", looks(self.tier)))
-        seconds = {"generate": generated - started, "judge": time.perf_counter() - generated}
-        record = self.record(task, submission, applied, found, Timing(seconds=seconds, denoiser_evaluations=worker.evaluations))
-        path = self.place(task, submission.name)
-        write_record(record, path)
-        write_strip(plan.evaluation, pictures["evaluation"], strip_path(path), task.category)
-        return record
-
-    def models(self, task: Task, submission: Submission, sampler: Sampler | None = None) -> tuple[Model, Model, Applied]:
-        """θ and θ*, the latter verified to differ from θ and to share its latent space; ``sampler``: other than the suite's."""
-        family, sampler = FAMILIES[self.suite.family], sampler or self.suite.sampler
-        checkpoint = checkpoint_of(submission, task)
-        path = locate(checkpoint, self.root)
-        base = self.instruments.base
-        if checkpoint.format == STANDALONE:
-            kind, dtype = family.pipeline, self.instruments.dtype
-            pipe, applied = load_standalone(path, checkpoint.sha256, self.device, dtype, kind)
-        else:
-            pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
-        original = family.load(base, sampler)
-        unlearned = family.load(pipe, sampler, applied.membrane)
-        check_schedule(original, family.levels(sampler))
-        if pipe.vae is not base.vae:
-            check_latent_space(original, unlearned, original.noise([0, 1]))
-        return original, aligned(unlearned, original), applied
-
-    def record(self, task: Task, submission: Submission, applied: Applied, found: Scores, timing: Timing) -> Record:
-        """The record of one measurement, not yet settled."""
-        specs = provenance.spec_digests(self.suite, task, submission)
-        checkpoint = CheckpointRecord(
-            **specs, sha256=applied.sha256, format=applied.format, components=applied.components, left_out=applied.left_out
-        )
-        environment = Environment(
-            **provenance.machine(), device=self.device_class, dtype=self.dtype, threads=self.threads, batch=self.batch,
-            packages=provenance.packages(),
-        )  # fmt: skip
-        return Record(
-            suite=self.suite.name, suite_version=self.suite.version, task=task.id, submission=submission.name, protocol=self.protocol,
-            tier=self.tier_name, verdict=UNSETTLED, scores=found.by_name, curves=tuple(found.curves),
-            judges=self.instruments.digests, checkpoint=checkpoint, code=provenance.code(), environment=environment, timing=timing,
-        ).sealed()  # fmt: skip
+    shards: Callable[[Evaluation, Task, Submission], list[Shard]]
+    measure: Callable[[Evaluation, Task, Submission], Record]
+    settled: Callable[[Evaluation, Task, Record], Record] | None
 
 
-def check_schedule(original: Model, planned: Levels) -> None:
-    """Refuse a base whose scheduler steps through other noise levels than the plan cuts ψ at."""
-    steps = original.levels()
-    if len(steps) != len(planned) or any(abs(one - other) > LEVEL_TOLERANCE for one, other in zip(steps, planned, strict=True)):
-        ours, theirs = (f"{steps[0]:g}, … {steps[-1]:g}" for steps in (steps, planned))
-        value = f"the base's scheduler runs t = {ours}, the suite's plan t = {theirs}"
-        remedy = "give the base a DDIM schedule with leading spacing and offset 1, or the suite its steps or its shift"
-        raise CheckFailed(value, "a ratio ψ would name another noise level than its record says", remedy)
-
-
-def checkpoint_of(submission: Submission, task: Task) -> Checkpoint:
-    """The submission's checkpoint for a task."""
-    if task.id not in submission.checkpoints:
-        remedy = f"choose from {', '.join(submission.checkpoints)}"
-        raise UsageError(f"{submission.name} on {task.id}", "the submission has no checkpoint for this task", remedy)
-    return submission.checkpoints[task.id]
+PROTOCOLS: Mapping[ProtocolName, Protocol] = {
+    "standard": Protocol(standard.shards, standard.measure, standard.settled),
+    "paper": Protocol(paper.shards, paper.measure, None),
+}
 
 
 def run(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], probes: bool = False) -> list[Record]:
     """Measure every (task, submission), golds first; with ``probes`` neighbours and attacks, too; then read each against the golds."""
-    from unconceal.evaluation.probe_run import probed
-
+    settled = PROTOCOLS[evaluation.protocol].settled
     ordered = sorted(pairs, key=lambda pair: not pair[1].is_gold)
-    measured = [(task, submission, evaluation.measured(task, submission)) for task, submission in ordered]
+    found = [(task, submission, measured(evaluation, task, submission)) for task, submission in ordered]
     if probes:
-        measured = [(task, submission, probed(evaluation, task, submission, record)) for task, submission, record in measured]
-    return [evaluation.settled(task, record) for task, _, record in measured]
+        found = [(task, submission, probed(evaluation, task, submission, record)) for task, submission, record in found]
+    return [settled(evaluation, task, record) if settled else record for task, _, record in found]
+
+
+def measured(evaluation: Evaluation, task: Task, submission: Submission) -> Record:
+    """The record without what needs golds: the stored one, or a new measurement."""
+    found = evaluation.stored(task, submission)
+    if found is None:
+        return PROTOCOLS[evaluation.protocol].measure(evaluation, task, submission)
+    evaluation.progress.say(f"{submission.name} on {task.id}: record found, not measured again")
+    return found
+
+
+def forecast(evaluation: Evaluation, task: Task, submission: Submission, probes: Sequence[Shard] = ()) -> dict[str, object]:
+    """What evaluating would take, ``probes`` included: shards stored and left, UNet rows left, megabytes of the pictures left."""
+    shards = [*PROTOCOLS[evaluation.protocol].shards(evaluation, task, submission), *probes]
+    left = [shard for shard in shards if shard not in evaluation.store]
+    size = sum(len(shard.pictures) * max(1, len(shard.arms) * len(shard.handovers)) for shard in left) * PICTURE_BYTES / 1e6
+    return {
+        "task": task.id, "submission": submission.name, "tier": evaluation.tier_name,
+        "shards": len(shards), "stored": len(shards) - len(left),
+        "UNet rows left": sum(map(rows_of, left)), "disk left (MB)": round(size, 1),
+        "record": "found" if evaluation.stored(task, submission) else "to be made",
+    }  # fmt: skip
 
 
 def evaluate(task: str, submission: str, tier: TierName = "full", root: Path | None = None, threads: int | None = None) -> Record:

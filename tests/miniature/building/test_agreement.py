@@ -10,7 +10,8 @@ import torch
 
 from evaluation.tiny import tiny_root
 from unconceal.errors import CheckFailed
-from unconceal.evaluation.run import Evaluation, run
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.run import run
 from unconceal.judges.concept import BalancedAccuracy
 from unconceal.metrics.statistics import Interval
 from unconceal.miniature import classifiers

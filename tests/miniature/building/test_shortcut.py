@@ -11,7 +11,8 @@ from PIL import Image
 from evaluation.tiny import tiny_root
 from pipelines import tiny_pipeline
 from unconceal.errors import CheckFailed
-from unconceal.evaluation.run import Evaluation, run
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.run import run
 from unconceal.miniature.building import shortcut
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.specs.reading import load_submission, load_suite, load_task

@@ -11,7 +11,7 @@ from torch import nn
 
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.assemble import score_of
-from unconceal.evaluation.run import Evaluation
+from unconceal.evaluation.evaluation import Evaluation
 from unconceal.generate.plan import Block
 from unconceal.generate.worker import branch_name
 from unconceal.judges.concept import BalancedAccuracy, balanced_accuracy

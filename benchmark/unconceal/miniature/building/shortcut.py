@@ -13,7 +13,7 @@ from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import CheckFailed
 from unconceal.evaluation import measure
 from unconceal.evaluation.assemble import presence_curves, score_of
-from unconceal.evaluation.run import Evaluation
+from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.settle import presence, rates
 from unconceal.generate.plan import build_plan
 from unconceal.generate.worker import Worker

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unconceal.evaluation import measure
+from unconceal.evaluation import measure, standard
 from unconceal.evaluation.measure import Pictures
 from unconceal.files import write_atomically
 from unconceal.generate.worker import Worker, rows_of
@@ -61,7 +61,7 @@ def scores(study: Study, member: Member) -> Mapping[str, object]:
     digest = study.subject(member).digest
     task, submission = study.task(member), study.submission(member)
     record = study.published(member, digest) or study.evaluation.stored(task, submission)
-    record = record or study.evaluation.measured_anew(task, submission)
+    record = record or standard.measure(study.evaluation, task, submission)
     return {"scores": {name: score.value for name, score in record.scores.items()}}
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from unconceal.checkpoints.apply import apply
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
-from unconceal.evaluation.run import Evaluation
+from unconceal.evaluation.evaluation import Evaluation
 from unconceal.generate.plan import Plan, build_plan
 from unconceal.miniature import denoiser
 from unconceal.miniature.building.asking import task_of
