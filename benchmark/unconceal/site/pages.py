@@ -19,7 +19,7 @@ from unconceal.ranking.rules import Rules
 from unconceal.results.reading import Board, Stored
 from unconceal.site.bands import Controls
 from unconceal.site.charts import bars, curve_chart, dots, scatter
-from unconceal.site.nearness import damage_marks, damage_order, similarity
+from unconceal.site.nearness import damage_marks, damage_order, orderer_of
 from unconceal.site.pictures import Block, Strip, blocks, copy_strip
 from unconceal.site.rows import Cell, Table, TableRow, outcome, score_cell, status
 from unconceal.specs.record import Record
@@ -92,7 +92,7 @@ def task_part(shelf: Shelf, board: Board, row: Ranked) -> TaskPart:
     return TaskPart(
         board, task.title if task else board.concept, record, row.written, board.category in BLURRED, columns(record),
         blocks(stored, models(shelf, board, stored)), shelf.strip_of(stored), tuple(plates), tuple(more),
-        damage_plate(shelf, record), attack_plate(record), score_list(record),
+        damage_plate(record), attack_plate(record), score_list(record),
     )  # fmt: skip
 
 
@@ -125,12 +125,12 @@ def extractor_plates(shelf: Shelf, board: Board, row: Stored, name: str, words: 
     return plates
 
 
-def damage_plate(shelf: Shelf, record: Record) -> Plate | None:
-    """Neighbours by how near a language model says they are and how damaged they are; without one, the most damaged first."""
-    model, near = similarity(shelf.sources.root, record.suite, record.task)
-    if marks := damage_marks(record.damage, near):
-        title = "Neighbours: similarity and fall"
-        return Plate(title, scatter(marks, title, f"similarity 1–10, {model}"))
+def damage_plate(record: Record) -> Plate | None:
+    """Neighbours by how near a language model says they are and how damaged they are; without one, retained concepts by their fall."""
+    orderer = orderer_of(record.probed) if record.probed else None
+    if record.probed and orderer and (marks := damage_marks(record.probed, orderer)):
+        title = "Neighbours: similarity, and fall of the CLIP similarity"
+        return Plate(title, scatter(marks, title, f"similarity 1–10, {orderer.name}"))
     rows = damage_order(record.damage)
     title = "Fall of each retained concept's rate"
     return Plate(title, dots(rows, title)) if rows else None
@@ -139,7 +139,8 @@ def damage_plate(shelf: Shelf, record: Record) -> Plate | None:
 def attack_plate(record: Record) -> Plate | None:
     """What attacks bring back, from the rate without any."""
     before = record.scores.get("presence")
-    known = [(name, score) for name, score in record.attacks.items() if score.value is not None and 0 <= score.value <= 1]
+    rates = [(one.probes, one.rate) for one in record.probed.attack_rates if one.attribute is None] if record.probed else []
+    known = [(name, score) for name, score in (*record.attacks.items(), *rates) if score.value is not None]
     if not known or before is None or before.value is None:
         return None
     title = "Attacks: how often the concept is shown, before and after"
