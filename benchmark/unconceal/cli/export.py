@@ -40,17 +40,16 @@ def command(
               unconceal export --format latex --suite miniature
               unconceal export --format eval-results --dataset me/unconceal-results --out eval
     """
-    from unconceal.leaderboard.sources import Sources
-
     data = DataRoot.find(root)
-    boards = [board for board in boards_of(data, index) if suite in (None, board.suite) and task in (None, board.task)]
+    found, sources = boards_of(data, index, whole=True)
+    boards = [board for board in found if suite in (None, board.suite) and task in (None, board.task)]
     if not boards:
         asked = " ".join(part for part in (suite and f"--suite {suite}", task and f"--task {task}") if part) or "results/"
         raise UsageError(asked, "has no records, so there is nothing to export", "make some with `unconceal run`")
     if form == "eval-results":
         write_eval_results(boards, dataset, revision, out)
         return
-    text = exported(form, boards, Sources(data), data.results.parent)
+    text = exported(form, boards, sources, data.results.parent)
     if out is None:
         click.echo(text, nl=False)
     else:

@@ -9,7 +9,6 @@ import click
 
 from unconceal.cli.options import boards_of, index_option, json_option, root_option
 from unconceal.leaderboard.file import leaderboard_path, leaderboard_text, refuse_stale
-from unconceal.leaderboard.sources import Sources
 from unconceal.leaderboard.tables import as_objects
 from unconceal.paths import DataRoot
 
@@ -27,11 +26,11 @@ def command(root: Path | None, check: bool, to_stdout: bool, index: Path | None,
     Example:  unconceal leaderboard --check
     """
     found = DataRoot.find(root)
-    path, boards = leaderboard_path(found), boards_of(found, index)
+    path, (boards, sources) = leaderboard_path(found), boards_of(found, index, whole=as_json)
     if as_json and not check:
-        click.echo(json.dumps(as_objects(boards, Sources(found), path.parent), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(as_objects(boards, sources, path.parent), indent=2, ensure_ascii=False))
         return
-    text = leaderboard_text(found, boards)
+    text = leaderboard_text(found, boards, sources)
     if check:
         refuse_stale(path, text)
         click.echo(f"{path} is up to date")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from unconceal.leaderboard.sources import Sources
     from unconceal.paths import DataRoot
     from unconceal.results.reading import Board
 
@@ -34,16 +35,22 @@ def index_option(function: Function) -> Function:
     )
 
 
-def boards_of(root: DataRoot, index: Path | None, curves: frozenset[str] = frozenset()) -> tuple[Board, ...]:
-    """The newest boards of each suite: from the records, or from a published dataset, there with the curves of these names."""
+def boards_of(
+    root: DataRoot, index: Path | None, whole: bool = False, curves: frozenset[str] = frozenset()
+) -> tuple[tuple[Board, ...], Sources]:
+    """The newest boards of each suite and what tables need beside, from the records or from a published dataset.
+
+    ``whole``: with every score, and from a dataset with the curves of these names; records come with all curves then.
+    """
+    from unconceal.leaderboard.sources import Sources
     from unconceal.results.reading import newest_boards, read_for_ranking
     from unconceal.specs.record import read_record
 
     if index is None:
-        return newest_boards(root.result_folders, read_record if curves else read_for_ranking)
-    from unconceal.publish.index import index_boards
+        return newest_boards(root.result_folders, read_record if whole else read_for_ranking), Sources(root)
+    from unconceal.publish.index import index_boards, index_submissions
 
-    return index_boards(index, root.results, curves)
+    return index_boards(index, root.results, whole, curves), Sources(root, index_submissions(index))
 
 
 def echo_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str = "nothing found") -> None:

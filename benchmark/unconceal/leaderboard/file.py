@@ -19,10 +19,10 @@ def leaderboard_path(root: DataRoot) -> Path:
     return root.results.parent / "LEADERBOARD.md"
 
 
-def leaderboard_text(root: DataRoot, boards: Iterable[Board] | None = None) -> str:
-    """What the file should say; ``boards``: instead of the records under results/."""
+def leaderboard_text(root: DataRoot, boards: Iterable[Board] | None = None, sources: Sources | None = None) -> str:
+    """What the file should say; ``boards`` with their ``sources``: instead of the records under results/."""
     found = newest_boards(root.result_folders, read_for_ranking) if boards is None else boards
-    tables = leaderboard(found, Sources(root), leaderboard_path(root).parent)
+    tables = leaderboard(found, sources or Sources(root), leaderboard_path(root).parent)
     return tables + reported_section(load_reported(root.result_folders))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
 from unconceal.errors import UnconcealError
@@ -21,6 +22,8 @@ class Sources:
     """Suites, tasks and submissions of a data root, looked up by what a record says; None where missing."""
 
     root: DataRoot
+    known: Mapping[str, Submission] = field(default_factory=dict, hash=False)
+    """Submissions that need not be read, by ``suite/name``."""
 
     def suite(self, name: str, version: int) -> Suite | None:
         """The suite file, if it still is of the record's version."""
@@ -31,7 +34,8 @@ class Sources:
         return _task(self.root, f"{suite}:{task}")
 
     def submission(self, row: Stored) -> Submission | None:
-        return _submission(self.root, f"{row.record.suite}/{row.record.submission}")
+        name = f"{row.record.suite}/{row.record.submission}"
+        return self.known.get(name) or _submission(self.root, name)
 
     def suite_title(self, board: Board) -> str | None:
         suite = self.suite(board.suite, board.version)

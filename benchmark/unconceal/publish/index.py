@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -17,22 +18,30 @@ from unconceal.publish.schemas import RESULTS
 from unconceal.publish.tables import parquet_name
 from unconceal.results.reading import Board, Stored, boards_of, published
 from unconceal.specs.record import Curve, record_path
+from unconceal.specs.submission import Submission
 
 Key = tuple[Any, ...]
+TABLED = frozenset({"excess", "excess.prompt", "excess.empty", "presence", "presence.original", "presence.gold", "psi_star.prompt",
+                    "psi_star.empty", "retain_fall"})  # fmt: skip
 
 
-def index_boards(folder: Path, results: Path, curves: frozenset[str] = frozenset()) -> tuple[Board, ...]:
+def index_boards(folder: Path, results: Path, whole: bool = False, curves: frozenset[str] = frozenset()) -> tuple[Board, ...]:
     """The newest version's boards of each suite, one tier per task.
 
-    ``folder``: a published dataset on this machine. ``results``: where the records would lie, for links. ``curves``: names of the curves
-    to read as well, without their per-prompt values.
+    Args:
+        folder: a published dataset on this machine.
+        results: where the records would lie, for links.
+        whole: with every score and damage; else with those that tables are made of.
+        curves: names of the curves to read as well, without their per-prompt values.
 
     Raises:
         CheckFailed: it is no such dataset.
     """
     rows = _newest(_read(folder, "results", RESULTS.names))
+    rows = rows if whole else _with_few_scores(rows)
     drawn = _curves(folder, curves) if curves else {}
-    damage, attacks = (_by_record(_read(folder, name, None).to_pylist()) for name in ("damage", "attacks"))
+    damage = _by_record(_newest(_read(folder, "damage")).to_pylist()) if whole else {}
+    attacks = _by_record(_newest(_read(folder, "attacks")).to_pylist())
     stored = []
     for row in rows.to_pylist():
         key = _key(row)
@@ -47,7 +56,29 @@ def index_boards(folder: Path, results: Path, curves: frozenset[str] = frozenset
     return published(boards_of(stored))
 
 
-def _read(folder: Path, config: str, columns: list[str] | None) -> pa.Table:
+def index_submissions(folder: Path) -> dict[str, Submission]:
+    """``suite/name`` to the submission as it was published: no thousand YAML files are read."""
+    found = {}
+    for row in _read(folder, "submissions").to_pylist():
+        checkpoints = {one.pop("task"): one for one in row.pop("checkpoints")}
+        name = row.pop("submission")
+        fields = {key: value for key, value in row.items() if key != "control"}
+        found[f"{row['suite']}/{name}"] = Submission.model_validate({**fields, "name": name, "checkpoints": checkpoints})
+    return found
+
+
+def _with_few_scores(rows: pa.Table) -> pa.Table:
+    """The same with those scores only that tables are made of: nine of seventy."""
+    column = rows["scores"].combine_chunks()
+    flat, parents = column.flatten(), pc.list_parent_indices(column)
+    wanted = pc.is_in(flat.field("name"), pa.array(sorted(TABLED)))
+    counts = np.bincount(parents.filter(wanted).to_numpy(), minlength=len(rows))
+    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
+    place = rows.schema.get_field_index("scores")
+    return rows.set_column(place, "scores", pa.ListArray.from_arrays(offsets, flat.filter(wanted)))
+
+
+def _read(folder: Path, config: str, columns: list[str] | None = None) -> pa.Table:
     path = folder / parquet_name(config)
     try:
         return pq.read_table(path, columns=columns)

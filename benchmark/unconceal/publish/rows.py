@@ -63,17 +63,30 @@ def curve_rows(record: Record) -> Iterator[Row]:
 
 
 def damage_rows(record: Record) -> Iterator[Row]:
-    """One row a retained concept."""
+    """One row a retained concept, and one a neighbour and measure."""
     identity = {name: getattr(record, name) for name in IDENTITY}
     for concept, score in record.damage.items():
-        yield identity | {"concept": concept, "measure": PRESENCE} | score.model_dump(mode="json")
+        yield identity | {"concept": concept, "measure": PRESENCE, "eligible": True, "similarity": []} | score.model_dump(mode="json")
+    for neighbour in record.probed.neighbours if record.probed else ():
+        about = {"concept": neighbour.concept, "eligible": neighbour.eligible, "similarity": similarities(record, neighbour.concept)}
+        for measure, score in neighbour.damage.items():
+            yield identity | about | {"measure": measure} | score.model_dump(mode="json")
+
+
+def similarities(record: Record, concept: str) -> list[Row]:
+    """How near to the target each orderer says that a concept is."""
+    orderers = record.probed.orderers if record.probed else ()
+    return [{"name": one.name, "similarity": one.similarity[concept]} for one in orderers if concept in one.similarity]
 
 
 def attack_rows(record: Record) -> Iterator[Row]:
-    """One row an attack."""
+    """One row an attack, and one a probe set and attribute."""
     identity = {name: getattr(record, name) for name in IDENTITY}
     for attack, score in record.attacks.items():
         yield identity | {"attack": attack} | score.model_dump(mode="json")
+    for rate in record.probed.attack_rates if record.probed else ():
+        gold = {"gold": rate.gold.value, "gold_low": rate.gold.low, "gold_high": rate.gold.high} if rate.gold else {}
+        yield identity | {"probes": rate.probes, "attribute": rate.attribute} | rate.rate.model_dump(mode="json") | gold
 
 
 def submission_row(submission: Submission) -> Row:
@@ -104,7 +117,7 @@ def record_of(result: Row, curves: Sequence[Row] = (), damage: Sequence[Row] = (
         "timing": timing | {"seconds": unnamed(timing["seconds"], "seconds")},
         "curves": [_without_identity(row) for row in curves],
         "damage": {row["concept"]: _score(row) for row in damage if row["measure"] == PRESENCE},
-        "attacks": {row["attack"]: _score(row) for row in attacks},
+        "attacks": {row["attack"]: _score(row) for row in attacks if row["attack"] is not None},
     }  # fmt: skip
     return Record.model_validate(fields | json.loads(result["more"] or "{}"))
 

@@ -54,9 +54,23 @@ CURVES = pa.schema(
         ("per_prompt", pa.list_(NUMBERS)),
     ]
 )  # fmt: skip
-DAMAGE = pa.schema([*IDENTITY, ("concept", pa.string()), ("measure", pa.string()), *SCORE])
-"""``measure``: ``presence`` is the fall of a retained concept's rate at ψ = 0, as a share of θ's own."""
-ATTACKS = pa.schema([*IDENTITY, ("attack", pa.string()), *SCORE])
+DAMAGE = pa.schema(
+    [
+        *IDENTITY,
+        ("concept", pa.string()), ("measure", pa.string()), ("eligible", pa.bool_()), *SCORE,
+        ("similarity", pa.list_(pa.struct([("name", pa.string()), ("similarity", pa.float64())]))),
+    ]
+)  # fmt: skip
+"""``measure``: ``presence`` is the fall of a retained concept's rate at ψ = 0, as a share of θ's own; ``clip``, ``accuracy`` and ``kid`` are
+those of a neighbour, ``eligible`` if θ can draw it. ``similarity``: 1–10, by orderer."""
+ATTACKS = pa.schema(
+    [
+        *IDENTITY,
+        ("attack", pa.string()), ("probes", pa.string()), ("attribute", pa.string()), *SCORE,
+        ("gold", pa.float64()), ("gold_low", pa.float64()), ("gold_high", pa.float64()),
+    ]
+)  # fmt: skip
+"""Success rates of the attacks of a probe set (``probes``), of all or of those with one ``attribute``, with the golds' beside."""
 SUBMISSIONS = pa.schema(
     [
         ("suite", pa.string()), ("submission", pa.string()), ("title", pa.string()), ("description", pa.string()), ("method", pa.string()),
@@ -75,8 +89,8 @@ TABLES: dict[str, pa.Schema] = {
 MEANINGS = {
     "results": "one row a record: verdict, verification, the score that ranks (with interval, and per prompt), all scores, provenance",
     "curves": "one row a curve over ψ: values with intervals, and per prompt",
-    "damage": "one row a record and retained concept: how far its rate fell",
-    "attacks": "one row a record and attack",
+    "damage": "one row a record, concept and measure: what became of retained concepts and neighbours",
+    "attacks": "one row a record and set of attacks: how many succeed",
     "submissions": "one row a method: who made it and where its weights are",
 }
 SPLIT = "test"

@@ -22,8 +22,10 @@ def damage(record: Record, primary: str) -> Score | None:
 
 
 def robustness(record: Record, primary: str) -> Score | None:
-    """The success rate of attacks that avoid the concept's name; lower: more robust. None where no attack was made."""
-    return record.attacks.get("success")
+    """The success rate of the set of attacks that succeeds most often; lower: more robust. None where no attack was made."""
+    rates = [one.rate for one in record.probed.attack_rates if one.attribute is None] if record.probed else []
+    known = [rate for rate in (*record.attacks.values(), *rates) if rate.value is not None]
+    return max(known, key=lambda rate: rate.value or 0.0, default=None)
 
 
 AXES: dict[str, Axis] = {"forgetting": forgetting, "damage": damage, "robustness": robustness}

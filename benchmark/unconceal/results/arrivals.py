@@ -9,7 +9,7 @@ from unconceal.results.reading import record_paths
 from unconceal.specs.problems import Problem
 from unconceal.specs.record import Record
 
-KINDS = (".json", ".png", ".md")
+KINDS = (".json", ".png", ".jpg", ".md")
 """Files that a results folder holds: records, their pictures, a README."""
 RESTORE = "restore it; maintainers change records with `unconceal results compare` and `mark`"
 

@@ -1,0 +1,30 @@
+"""``unconceal site``: the results as a website of plain files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from unconceal.cli.options import boards_of, index_option, root_option
+from unconceal.paths import DataRoot
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("site"), show_default=True, help="Where it goes.")
+@index_option
+@root_option
+def command(out: Path, index: Path | None, root: Path | None) -> None:
+    """Write the newest results as a website: any web server, or none, shows it. Prints where its first page lies.
+
+    \b
+    Example:  unconceal site --out site
+    """
+    from unconceal.progress import progress
+    from unconceal.site.build import write_site
+    from unconceal.site.pages import CURVES
+
+    data = DataRoot.find(root)
+    with progress() as shown:
+        boards, sources = boards_of(data, index, whole=True, curves=CURVES)
+        click.echo(str(write_site(boards, sources, out, shown)))
