@@ -31,6 +31,7 @@ VERBS: dict[str, Verb] = {
     "store": Verb("unconceal.cli.store:command", "Look into the store of generated pictures, prove it sound, clear it."),
     "export": Verb("unconceal.cli.export:command", "Write rows as CSV, JSON, LaTeX, BibTeX or the Hub's evaluation results."),
     "cite": Verb("unconceal.cli.cite:command", "Print BibTeX of the benchmark, a suite's version, or a row."),
+    "site": Verb("unconceal.cli.site:command", "Write the results as a website of plain files."),
     "publish": Verb("unconceal.cli.publish:command", "Publish a version of the results as a dataset."),
     "miniature": Verb("unconceal.cli.miniature:command", "Build the miniature suite's models, unlearners and judges."),
 }
