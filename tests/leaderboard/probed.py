@@ -29,7 +29,7 @@ def damage(concept: str, value: float, eligible: bool = True) -> NeighbourDamage
 
 def attack(prompt: str, succeeded: bool, eligible: bool = True) -> AttackOutcome:
     shown = {"original": 1.0, "unlearned": float(succeeded)} if eligible else {"original": 0.0}
-    return AttackOutcome(prompt=prompt, attribute="its shape", eligible=eligible, succeeded=succeeded, **shown)  # type: ignore[arg-type]
+    return AttackOutcome(prompt=prompt, attribute="its shape", eligible=eligible, succeeded=succeeded, **shown)
 
 
 def probed(values: Sequence[float], **changes: object) -> Probed:
@@ -56,7 +56,7 @@ def probed(values: Sequence[float], **changes: object) -> Probed:
             AttackRate(probes="weak", rate=Score(value=None, n=0, note="none of 3")),
         ),
     }
-    return Probed(**(fields | changes))  # type: ignore[arg-type]
+    return Probed(**(fields | changes))
 
 
 def damaged(task: str, submission: str, noise: float = 0.0, seed: int = 0) -> Record:
