@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy.stats import spearmanr
 
-from unconceal.evaluation.neighbour_damage import ceilings
-from unconceal.evaluation.orderings import orderings
+from unconceal.evaluation.orderings import ceilings, orderings
 from unconceal.specs.probed import NeighbourDamage, Orderer, Ordering
 from unconceal.specs.scores import Score
 from unconceal.specs.suite import Probing

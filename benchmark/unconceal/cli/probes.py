@@ -133,9 +133,12 @@ def _provider(options: Row) -> Provider:
     "--timeout", type=click.FloatRange(0, min_open=True), default=TIMEOUT, show_default=True, help="Seconds a server may be silent."
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Of both models.")
+@click.option("--threads", type=click.IntRange(1), help="Processor threads that draw; default: all cores.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the ratings; default: beside the task.")
 @root_option
-def liken(task: str, pairs: int, temperature: float, seed: int, out: Path | None, root: Path | None, **options: Any) -> None:
+def liken(
+    task: str, pairs: int, temperature: float, seed: int, threads: int | None, out: Path | None, root: Path | None, **options: Any
+) -> None:
     """Show a vision-language model the original's pictures of target and neighbours, and ask how alike they look.
 
     `probes freeze --likeness` puts what it says into the model's set. Run it again and it goes on where it stopped.
@@ -145,7 +148,7 @@ def liken(task: str, pairs: int, temperature: float, seed: int, out: Path | None
     """
     from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.likeness_pictures import picture_pairs
-    from unconceal.evaluation.machine import device_named
+    from unconceal.evaluation.machine import device_named, usable_cores
     from unconceal.probes.looking import rate, ratings_file, shown_by
     from unconceal.progress import progress
     from unconceal.specs.reading import load_suite
@@ -155,7 +158,10 @@ def liken(task: str, pairs: int, temperature: float, seed: int, out: Path | None
     suite = load_suite(data, spec.suite)
     folder, provider = out or _writable(data, probe_folder(data, spec)), _provider({**options, "from_replies": None})
     with progress() as shown:
-        evaluation = Evaluation(suite, data, next(iter(suite.tiers)), device_named(options["device"]), progress=shown)
+        # The layout of a run, so that each finds the other's pictures.
+        evaluation = Evaluation(
+            suite, data, next(iter(suite.tiers)), device_named(options["device"]), threads=threads or usable_cores(), progress=shown
+        )
         asked = shown_by(provider, spec, suite.base.digest, Decoding(temperature=temperature, max_tokens=LOOK_TOKENS, seed=seed))
         path = ratings_file(folder, file_stem(provider.model))
         found = rate(provider, spec.concept.replace("-", " "), picture_pairs(evaluation, spec, pairs), asked, path, shown)

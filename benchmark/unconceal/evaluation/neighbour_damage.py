@@ -1,16 +1,16 @@
-"""From what CLIP saw of neighbours to their damage by every measure, each with its interval, and to the ceiling of a ρ with it."""
+"""From what CLIP saw of neighbours to their damage by every measure, each with its interval."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unconceal.evaluation.assemble import rate_of, score_of
 from unconceal.evaluation.probing import Looked
-from unconceal.metrics import damage, ordering
+from unconceal.metrics import damage
 from unconceal.metrics.kid import kid_within
 from unconceal.specs.probed import Measure, NeighbourDamage
 from unconceal.specs.scores import Score
@@ -57,25 +57,3 @@ def damage_of(neighbour: NeighbourPrompts, place: int, seen: Sights, rules: Prob
         damage=said,
         per_prompt={measure: tuple(map(float, values)) for measure, values in falls.items()},
     )
-
-
-def ceilings(found: Sequence[NeighbourDamage], rules: Probing) -> dict[Measure, Score]:
-    """By measure the ρ that the damage's own split halves leave room for, over the eligible neighbours."""
-    eligible = [one for one in found if one.eligible]
-    prompts = min((len(one.per_prompt["clip"]) for one in eligible), default=0)
-    if len(eligible) < rules.least or prompts < 2:
-        return {}
-    split = damage.halves(len(eligible), prompts, rules.splits)
-    return {
-        measure: ceiling_score(*damage.halved([one.per_prompt[measure] for one in eligible], split), len(eligible))
-        for measure in get_args(Measure)
-        if all(measure in one.per_prompt for one in eligible)
-    }
-
-
-def ceiling_score(first: Values, second: Values, n: int) -> Score:
-    """The ceiling of ρ; None where the damages have no order at all."""
-    found = ordering.split_half(first, second)
-    if found is None:
-        return Score(value=None, n=n, note="the damage has no order")
-    return Score(value=found.ceiling, n=n, note=f"split-half reliability {found.value:.2f}")

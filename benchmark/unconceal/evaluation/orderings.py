@@ -1,17 +1,21 @@
-"""How far each orderer foretold the damage: Spearman's ρ by orderer and measure, or why there is none (no torch)."""
+"""How far each orderer foretold the damage: Spearman's ρ by orderer and measure and its ceiling, or why there is none (no torch)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from unconceal.evaluation.assemble import finite
-from unconceal.metrics import ordering
+from unconceal.metrics import damage, ordering
 from unconceal.specs.probed import Measure, NeighbourDamage, Orderer, Ordering
 from unconceal.specs.probes import ProbeSet
 from unconceal.specs.scores import Score
 from unconceal.specs.suite import Probing
 
+Values = NDArray[np.float64]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 CLIP_TEXT, RANDOM = "clip-text", "random"
 
@@ -63,3 +67,25 @@ def ordering_of(orderer: Orderer, measure: Measure, found: Sequence[NeighbourDam
     low, high = finite(rho.interval)
     score = Score(value=rho.rho, low=low, high=high, n=rho.n, note=left)
     return Ordering(orderer=orderer.name, measure=measure, rho=score, p=rho.p, ties=rho.ties)
+
+
+def ceilings(found: Sequence[NeighbourDamage], rules: Probing) -> dict[Measure, Score]:
+    """By measure the ρ that the damage's own split halves leave room for, over the eligible neighbours."""
+    eligible = [one for one in found if one.eligible]
+    prompts = min((len(one.per_prompt["clip"]) for one in eligible), default=0)
+    if len(eligible) < rules.least or prompts < 2:
+        return {}
+    split = damage.halves(len(eligible), prompts, rules.splits)
+    return {
+        measure: ceiling_score(*damage.halved([one.per_prompt[measure] for one in eligible], split), len(eligible))
+        for measure in get_args(Measure)
+        if all(measure in one.per_prompt for one in eligible)
+    }
+
+
+def ceiling_score(first: Values, second: Values, n: int) -> Score:
+    """The ceiling of ρ; None where the damages have no order at all."""
+    found = ordering.split_half(first, second)
+    if found is None:
+        return Score(value=None, n=n, note="the damage has no order")
+    return Score(value=found.ceiling, n=n, note=f"split-half reliability {found.value:.2f}")

@@ -9,8 +9,8 @@ from unconceal.errors import UsageError
 from unconceal.evaluation import probing
 from unconceal.evaluation.attacks import attack_rates, outcomes
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.neighbour_damage import Sights, ceilings, neighbour_damages
-from unconceal.evaluation.orderings import orderers_of, orderings
+from unconceal.evaluation.neighbour_damage import Sights, neighbour_damages
+from unconceal.evaluation.orderings import ceilings, orderers_of, orderings
 from unconceal.evaluation.probe_sheet import sheet_path, write_sheet
 from unconceal.generate.plan import Cutter, ProbePlan, build_probe_plan
 from unconceal.generate.worker import Worker, rows_of

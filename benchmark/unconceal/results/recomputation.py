@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from unconceal.evaluation.assemble import curve_of, over_extractors, psi_mean_score, score_of
 from unconceal.evaluation.settle import settle
 from unconceal.metrics.crs import mean_over_psi
+from unconceal.results.probe_recomputation import probed_again
 from unconceal.specs.record import Curve, Record, Score
 from unconceal.specs.suite import Scoring, Suite, Tier
 from unconceal.specs.task import Task
@@ -38,9 +39,12 @@ def disagreements(record: Record, golds: Sequence[Record], suite: Suite, task: T
         yield "curves", f"do not suffice to compute the scores again ({error or type(error).__name__})"
         return
     for name, score in expected.items():
-        yield from _score(f"score {name}", record.scores.get(name), score)
+        yield from score_differs(f"score {name}", record.scores.get(name), score)
     for concept, score in again.damage.items():
-        yield from _score(f"damage {concept}", record.damage.get(concept), score)
+        yield from score_differs(f"damage {concept}", record.damage.get(concept), score)
+    if record.probed and suite.probing:
+        for name, stored, score in probed_again(record.probed, record.attacks, suite.probing):
+            yield from score_differs(name, stored, score)
     if record.verdict != again.verdict:
         yield f"verdict {record.verdict.label}", f"comes out as {again.verdict.label} ({again.verdict.why})"
 
@@ -104,7 +108,8 @@ def title(curve: Curve) -> str:
     return " ".join(part for part in (curve.name, curve.split, curve.arm, curve.extractor) if part)
 
 
-def _score(name: str, stored: Score | None, again: Score) -> Iterator[tuple[str, str]]:
+def score_differs(name: str, stored: Score | None, again: Score) -> Iterator[tuple[str, str]]:
+    """Where a stored score is not the one that comes out again."""
     if stored is None:
         yield name, "is missing"
         return

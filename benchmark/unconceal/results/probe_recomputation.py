@@ -1,0 +1,43 @@
+"""What probe sets found once more: damage from its prompts, every ρ and ceiling from damage and nearness, rates from the attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from unconceal.evaluation.attacks import attack_rates
+from unconceal.evaluation.orderings import ceilings, orderings
+from unconceal.specs.probed import Probed
+from unconceal.specs.scores import Score
+from unconceal.specs.suite import Probing
+
+Again = tuple[str, Score | None, Score]
+
+
+def probed_again(found: Probed, attacks: Mapping[str, Score], rules: Probing) -> Iterator[Again]:
+    """(what, the score that is stored, the one that comes out) of every aggregate; what golds did to an attack lies in their records."""
+    yield from damages_again(found, rules)
+    stored = {(one.orderer, one.measure): one.rho for one in found.orderings}
+    for ordering in orderings(found.orderers, found.neighbours, rules):
+        yield f"ρ {ordering.orderer} {ordering.measure}", stored.get((ordering.orderer, ordering.measure)), ordering.rho
+    for measure, score in ceilings(found.neighbours, rules).items():
+        yield f"ceiling {measure}", found.ceilings.get(measure), score
+    rates = {(one.probes, one.attribute): one.rate for one in found.attack_rates}
+    for rate in attack_rates(found.attacks):
+        name = f"attacks {rate.probes}" + (f" {rate.attribute}" if rate.attribute else "")
+        yield name, rates.get((rate.probes, rate.attribute)), rate.rate
+        if rate.attribute is None:
+            yield f"{name} of the record", attacks.get(rate.probes), rate.rate
+
+
+def damages_again(found: Probed, rules: Probing) -> Iterator[Again]:
+    """Each damage is the mean of its prompts, and a neighbour is eligible by its gate."""
+    for one in found.neighbours:
+        for measure, values in one.per_prompt.items():
+            stored = one.damage.get(measure)
+            mean = float(np.mean(values))
+            yield f"damage {one.concept} {measure}", stored, (stored or Score(value=None, n=0)).model_copy(update={"value": mean})
+        eligible = one.gate.value is not None and one.gate.value >= rules.gate
+        expected = Score(value=float(eligible), n=one.gate.n)
+        yield f"eligible {one.concept}", Score(value=float(one.eligible), n=one.gate.n), expected

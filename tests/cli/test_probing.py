@@ -1,0 +1,65 @@
+"""From pictures shown to a vision-language model to what a run with neighbours would draw, through the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from evaluation.tiny import CONCEPTS, tiny_root
+from probes.answers import said
+from probes.vision_model import vision_model
+from unconceal.cli.main import main
+from unconceal.paths import DataRoot
+from unconceal.probes.looking import read_ratings
+from unconceal.specs.reading import load_probes, load_task
+
+STAR = "tiny:object/star"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("UNCONCEAL_STORE", str(tmp_path / "store"))
+    tiny_root(tmp_path / "root")
+    (tmp_path / "root" / "results").mkdir()
+    return tmp_path / "root"
+
+
+def said_by(*arguments: str) -> Result:
+    result = CliRunner().invoke(main, [*arguments])
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_what_a_model_sees_goes_into_its_set_and_is_scored(root: Path, tmp_path: Path) -> None:
+    here = ("--root", str(root))
+    model = vision_model(tmp_path / "Some-Vlm", [said()])
+    shown = said_by("probes", "liken", STAR, "--provider", "local", "--model", str(model), "--device", "cpu", "--pairs", "1", *here)
+    assert shown.exit_code == 0 and "12 of 12 pairs rated" in shown.stdout, shown.output
+    ratings = root / "tasks/tiny/object/star.probes/some-vlm.likeness.jsonl"
+    assert [one.neighbour for one in read_ratings(ratings).ratings] == [*CONCEPTS]
+
+    (tmp_path / "replies.txt").write_text("".join(f"{json.dumps(text)}\n" for text in (said(*CONCEPTS), said(*CONCEPTS[::-1]))))
+    said_by("probes", "elicit", STAR, "--from-replies", str(tmp_path / "replies.txt"), "--model", "Some-Vlm", *here)
+    replies = ratings.with_name("some-vlm.replies.jsonl")
+    frozen = said_by("probes", "freeze", STAR, str(replies), "--likeness", str(ratings), *here)
+    assert frozen.exit_code == 0, frozen.output
+    probes = load_probes(DataRoot.find(root), load_task(DataRoot.find(root), STAR), "some-vlm")
+    assert probes.ratings is not None and all(neighbour.likeness for neighbour in probes.neighbours)
+    assert said_by("tasks", "lint", *here).stdout == "1 tasks: no mistakes\n"
+    assert "likeness" in said_by("probes", "show", STAR, "some-vlm", *here).stdout
+
+    plain, more = (said_by("run", "esd-x", "--tier", "lite", "--dry-run", *flag, *here) for flag in ((), ("--probes",)))
+    rows = [int(line.stdout.split("\n")[2].split()[5]) for line in (plain, more)]
+    # Beside the run: 24 prompts × 2 seeds of θ and θ* (liken has drawn θ's gate); one attack × 4 seeds of gate, θ and θ*; 2 · 4 rows each.
+    assert rows[1] - rows[0] == (2 * 48 + 3 * 4) * 2 * 4
+
+    ratings.write_text(ratings.read_text().replace('"likeness\\": ', '"likeness\\":  '))
+    assert "is not the file that the set was frozen from" in said_by("tasks", "lint", *here).stderr
+
+
+def test_nothing_to_compare_is_said(root: Path) -> None:
+    found = said_by("probes", "compare", "--suite", "tiny", "--tier", "lite", "--root", str(root))
+    assert found.exit_code == 1 and "has no lite record with neighbours" in found.stderr
