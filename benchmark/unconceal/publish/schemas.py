@@ -61,8 +61,8 @@ DAMAGE = pa.schema(
         ("similarity", pa.list_(pa.struct([("name", pa.string()), ("similarity", pa.float64())]))),
     ]
 )  # fmt: skip
-"""``measure``: ``presence`` is the fall of a retained concept's rate at ψ = 0, as a share of θ's own; ``clip``, ``accuracy`` and ``kid`` are
-those of a neighbour, ``eligible`` if θ can draw it. ``similarity``: 1–10, by orderer."""
+"""``measure``: ``presence`` is the fall of a retained concept's rate at ψ = 0, as a share of θ's own; ``clip``, ``accuracy`` and ``kid``
+are those of a neighbour, ``eligible`` if θ can draw it. ``similarity``: 1–10, by orderer."""
 ATTACKS = pa.schema(
     [
         *IDENTITY,

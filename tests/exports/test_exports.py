@@ -1,0 +1,131 @@
+"""What other programs get: every number as it is in the record, and text that TeX and BibTeX can read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from huggingface_hub import parse_eval_result_entries
+from ruamel.yaml import YAML
+
+from leaderboard.records import control, data_root, record
+from unconceal.cli.main import main
+from unconceal.exports.bibtex import escape
+from unconceal.paths import DataRoot
+from unconceal.specs.record import Verification
+
+DISPUTED = Verification(status="disputed", by="someone", date="2026-11-26", why="a re-run says intact")
+WITHDRAWN = Verification(status="withdrawn", by="someone", date="2026-11-26", why="wrong weights")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> DataRoot:
+    rows = [record(), record("esd-u", 0.41), record("worse", 0.9), control("gold-1"), record("gone", verification=WITHDRAWN)]
+    return data_root(tmp_path, *rows, record(task="art-style/100%_dots", verification=DISPUTED))
+
+
+def run(root: DataRoot, *arguments: str) -> Result:
+    result = CliRunner().invoke(main, [*arguments, "--root", str(root.results.parent)])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_csv_holds_every_number(root: DataRoot) -> None:
+    rows = list(csv.DictReader(io.StringIO(run(root, "export", "--format", "csv").stdout)))
+    assert [(row["task"], row["submission"], row["rank_low"], row["rank_high"]) for row in rows[1:]] == [
+        ("object/star", "esd-x", "1", "2"),
+        ("object/star", "esd-u", "1", "2"),
+        ("object/star", "worse", "3", "3"),
+        ("object/star", "gone", "", ""),
+        ("object/star", "control-gold-1", "", ""),
+    ]
+    found = record()
+    for name, score in found.scores.items():
+        for column, value in ((name, score.value), (f"{name}.low", score.low), (f"{name}.high", score.high), (f"{name}.n", score.n)):
+            assert rows[1][column] == ("" if value is None else str(value)), column
+    assert float(rows[1]["damage.heart"]) == 0.11
+
+
+def test_json_is_what_the_leaderboard_says(root: DataRoot) -> None:
+    assert json.loads(run(root, "export", "--format", "json").stdout) == json.loads(run(root, "leaderboard", "--json").stdout)
+
+
+def test_one_task_and_a_file(root: DataRoot, tmp_path: Path) -> None:
+    out = tmp_path / "rows.csv"
+    run(root, "export", "--format", "csv", "--task", "object/star", "--out", str(out))
+    assert "dots" not in out.read_text() and "esd-u" in out.read_text()
+
+
+def test_nothing_to_export_is_bad_usage(root: DataRoot) -> None:
+    arguments = ["export", "--format", "csv", "--task", "object/moon", "--root", str(root.results.parent)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2 and len(result.output.splitlines()) == 1
+
+
+def test_latex_marks_the_best_and_its_ties(root: DataRoot) -> None:
+    text = run(root, "export", "--format", "latex").stdout
+    assert r"1--2 & esd-x & conceals \textbf{.40 [.35, .45]} \\" in text and r"1--2 & esd-u & conceals \textbf{.41 [.36, .46]} \\" in text
+    assert r"3 & worse & conceals .90 [.85, .95] \\" in text and r" & gone & withdrawn \\" in text
+    assert r"& \textit{control-gold-1} & forgets .00 [$-$.05, .05] \\" in text
+    assert r"100\%\_dots $\downarrow$" in text and "(disputed)" in text and "trained-without" in text
+
+
+def test_latex_compiles(root: DataRoot, tmp_path: Path) -> None:
+    tex = shutil.which("pdflatex")
+    if tex is None or subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True, check=False).returncode:
+        pytest.skip("no pdflatex with booktabs here (Debian: texlive-latex-base, texlive-latex-recommended)")
+    body = run(root, "export", "--format", "latex").stdout
+    (tmp_path / "t.tex").write_text(f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}{body}\\end{{document}}")
+    done = subprocess.run(
+        [tex, "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0 and (tmp_path / "t.pdf").stat().st_size > 1000, done.stdout[-1500:]
+
+
+def entries(text: str) -> dict[str, dict[str, str]]:
+    """BibTeX by key, read with a reader of our own: braces must balance and every field end."""
+    found = {}
+    for match in re.finditer(r"@(\w+)\{([^,]+),\n(.*?)\n\}(?:\n|$)", text, re.S):
+        fields = dict(re.findall(r"^  (\w+) = \{(.*)\},?$", match[3], re.M))
+        assert all(value.count("{") == value.count("}") for value in fields.values()), match[0]
+        found[match[2]] = fields
+    assert len(found) == text.count("@software{") + text.count("@misc{")
+    return found
+
+
+def test_bibtex_per_row_and_suite(root: DataRoot) -> None:
+    found = entries(run(root, "export", "--format", "bibtex").stdout)
+    assert found["miniature-1"]["version"] == "miniature 1"
+    row = found["esd-x-miniature-1-star"]
+    assert row["eprint"] == "2303.07345" and "conceals, gold trained-without, excess .40 [.35, .45]" in row["note"]
+    assert not any("control-" in key for key in found)
+
+
+def test_cite(root: DataRoot) -> None:
+    assert set(entries(run(root, "cite").stdout)) == {"unconceal", "miniature-1"}
+    assert "esd-x-miniature-1-star" in entries(run(root, "cite", "esd-x", "--task", "object/star").stdout)
+    result = CliRunner().invoke(main, ["cite", "nobody", "--root", str(root.results.parent)])
+    assert result.exit_code == 2 and len(result.output.splitlines()) == 1
+
+
+def test_tex_sees_no_commands_in_names() -> None:
+    assert escape(r"50% \input{x} & #1_$^~") == r"50\% \textbackslash{}input\{x\} \& \#1\_\$\textasciicircum{}\textasciitilde{}"
+
+
+def test_eval_results_are_oriented_upwards_and_read_by_the_hubs_client(root: DataRoot, tmp_path: Path) -> None:
+    out = tmp_path / "eval"
+    run(root, "export", "--format", "eval-results", "--dataset", "me/results", "--revision", "f" * 40, "--out", str(out))
+    path = out / "miniature-1/esd-x/.eval_results/unconceal.yaml"
+    found = {one.task_id: one for one in parse_eval_result_entries(YAML(typ="safe").load(path.read_text()))}
+    forgetting, retention = found["miniature-1.star.forgetting"], found["miniature-1.star.retention"]
+    assert forgetting.value == pytest.approx(1 - 0.4) and retention.value == pytest.approx(1 - 0.06)
+    assert forgetting.dataset_id == "me/results" and forgetting.dataset_revision == "f" * 40
+    assert forgetting.notes == "excess .40 [.35, .45]; conceals, gold trained-without; standard-full; self-reported"
+    assert sorted(path.name for path in (out / "miniature-1").iterdir()) == ["esd-u", "esd-x", "worse"], "no controls, nothing withdrawn"

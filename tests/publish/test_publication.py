@@ -1,0 +1,160 @@
+"""A version of the dataset: the same bytes for the same results, refused where it may not be made, and read back."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+from ruamel.yaml import YAML
+
+from leaderboard.probed import probed
+from leaderboard.records import control, data_root, record
+from results.measured import World, world
+from unconceal.cli.main import main
+from unconceal.errors import CheckFailed
+from unconceal.leaderboard.file import leaderboard_text
+from unconceal.paths import DataRoot
+from unconceal.publish.index import index_boards, index_submissions
+from unconceal.publish.publication import Publication, build, write_folder
+from unconceal.publish.rows import record_of
+from unconceal.publish.schemas import TABLES
+from unconceal.publish.tables import parquet_name, tables_of
+from unconceal.results.reading import newest_boards
+from unconceal.specs.reading import all_submissions
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A committed data root whose leaderboard is up to date."""
+    found = world(tmp_path_factory.mktemp("world"), ("object/star", "art-style/dots"))
+    folder = found.root.results.parent
+    (folder / "LEADERBOARD.md").write_text(leaderboard_text(found.root), encoding="utf-8")
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "results")
+    return found
+
+
+@pytest.fixture(scope="module")
+def publication(made: World) -> Publication:
+    return build(made.root, "v1", "me/results")
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True)
+
+
+def publish(made: World, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["publish", "--root", str(made.root.results.parent), *arguments])
+
+
+def test_the_same_results_give_the_same_bytes(made: World, publication: Publication) -> None:
+    assert build(made.root, "v1", "me/results") == publication
+
+
+def test_the_files_are_tables_card_and_tasks(publication: Publication) -> None:
+    assert set(publication.files) == {*(parquet_name(config) for config in TABLES), "README.md", "eval.yaml", "manifest.json"}
+    front = YAML(typ="safe").load(publication.files["README.md"].decode().split("---\n")[1])
+    assert [(one["config_name"], one["data_files"]) for one in front["configs"]] == [
+        (config, [{"split": "test", "path": parquet_name(config)}]) for config in TABLES
+    ]
+    tasks = YAML(typ="safe").load(publication.files["eval.yaml"])["tasks"]
+    assert {"id": "made-1.star.forgetting", "config": "results", "split": "test"} in tasks and len(tasks) == 4
+    card = publication.files["README.md"].decode()
+    assert 'revision="v1"' in card and "@software{unconceal" in card and "| `per_prompt` | list of double |" in card
+
+
+def test_a_table_without_rows_has_its_columns(made: World, publication: Publication, tmp_path: Path) -> None:
+    write_folder(publication, tmp_path)
+    table = pq.read_table(tmp_path / "v1" / parquet_name("attacks"))
+    assert table.num_rows == 0 and table.schema.names == TABLES["attacks"].names
+
+
+def test_probed_records_come_back_whole(tmp_path: Path) -> None:
+    found = record(probed=probed([0.1 * place for place in range(12)]))
+    root = data_root(tmp_path, found)
+    tables = {name: table.to_pylist() for name, table in tables_of(root).items()}
+    again = record_of(tables["results"][0], tables["curves"], tables["damage"], tables["attacks"])
+    assert again == found and again.computed_digest() == found.digest
+    near = next(row for row in tables["damage"] if row["measure"] == "clip" and row["concept"] == "concept 3")
+    assert near["value"] == pytest.approx(0.3) and {"name": "careful", "similarity": 6.0} in near["similarity"]
+    assert [(row["probes"], row["value"], row["gold"]) for row in tables["attacks"]] == [("careful", 0.5, 0.25), ("weak", None, None)]
+
+
+def test_the_index_makes_the_same_leaderboard(made: World, publication: Publication, tmp_path: Path) -> None:
+    write_folder(publication, tmp_path)
+    place = tmp_path / "v1"
+    result = CliRunner().invoke(main, ["leaderboard", "--root", str(made.root.results.parent), "--index", str(place), "--print"])
+    assert result.output == leaderboard_text(made.root)
+    assert {row.record.verdict for board in index_boards(place, made.root.results) for row in board.rows} == {
+        row.record.verdict for board in newest_boards([made.root.results]) for row in board.rows
+    }
+    whole = index_boards(place, made.root.results, whole=True, curves=frozenset({"presence"}))[0].rows[0].record
+    stored = next(one for one in made.records if (one.task, one.submission) == (whole.task, whole.submission))
+    assert whole.scores == stored.scores and whole.damage == stored.damage and {curve.name for curve in whole.curves} == {"presence"}
+    known = index_submissions(place)
+    assert {name: one.checkpoints for name, one in known.items()} == {
+        f"made/{one.name}": one.checkpoints for one in all_submissions(made.root)
+    }
+
+
+def test_a_folder_that_is_no_dataset(tmp_path: Path) -> None:
+    with pytest.raises(CheckFailed, match="is no table of a published dataset"):
+        index_boards(tmp_path, tmp_path)
+
+
+def test_only_the_newest_version_is_read_from_the_index(tmp_path: Path) -> None:
+    root = data_root(tmp_path, record(), record("older", suite_version=0), control("gold-1"))
+    write_folder(build(root, "v1", "x"), tmp_path / "out")
+    assert {row.record.submission for board in index_boards(tmp_path / "out/v1", root.results) for row in board.rows} == {
+        "esd-x",
+        "control-gold-1",
+    }
+
+
+def test_a_dry_run_writes_nothing(made: World, tmp_path: Path) -> None:
+    result = publish(made, "--to", str(tmp_path / "out"), "--version", "v1")
+    assert result.exit_code == 0 and "dry run: would write" in result.output and not (tmp_path / "out").exists()
+
+
+def test_execute_writes_once_and_refuses_another(made: World, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    assert "wrote" in publish(made, "--to", out, "--version", "v1", "--execute").output
+    assert "is there already, the same" in publish(made, "--to", out, "--version", "v1", "--execute").output
+    (tmp_path / "out/v1/manifest.json").write_text("{}")
+    result = publish(made, "--to", out, "--version", "v1", "--execute")
+    assert result.exit_code == 1 and "with other content" in result.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["v1"], "nothing half-written stays"
+
+
+def test_what_may_not_be_published(made: World, tmp_path: Path) -> None:
+    folder, out = made.root.results.parent, str(tmp_path / "out")
+    stray = folder / "results/made-1/stray.txt"
+    stray.write_text("x")
+    assert "is not committed" in publish(made, "--to", out, "--version", "v1").output
+    stray.unlink()
+    (folder / "LEADERBOARD.md").write_text("old")
+    git(folder, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "stale")
+    result = publish(made, "--to", out, "--version", "v1")
+    assert result.exit_code == 1 and "is stale" in result.output
+    git(folder, "reset", "-q", "--hard", "HEAD~1")
+    assert publish(made, "--to", out, "--version", "1.0").exit_code == 2
+
+
+def test_outside_a_checkout_nothing_stands_behind_a_version(tmp_path: Path) -> None:
+    data_root(tmp_path, record())
+    result = CliRunner().invoke(main, ["publish", "--root", str(tmp_path), "--to", "./out", "--version", "v1"])
+    assert result.exit_code == 1 and "is no git checkout" in result.output
+
+
+def test_records_that_are_wrong_are_not_published(tmp_path: Path) -> None:
+    root: DataRoot = data_root(tmp_path, record(task="object/moon"))
+    (tmp_path / "LEADERBOARD.md").write_text(leaderboard_text(root), encoding="utf-8")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "results")
+    result = CliRunner().invoke(main, ["publish", "--root", str(tmp_path), "--to", "./out", "--version", "v1"])
+    assert result.exit_code == 1 and "task 'object/moon'" in result.output

@@ -1,0 +1,214 @@
+"""The site in a real browser: sorting, filtering, the slider, blurred pictures, phones, dark, no scripts, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from leaderboard.records import control, data_root, record, strip
+from unconceal.leaderboard.sources import Sources
+from unconceal.paths import DataRoot
+from unconceal.results.reading import newest_boards
+from unconceal.site.build import write_site
+from unconceal.specs.record import Score, Verdict, Verification
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+FORGETS = Verdict(label="forgets", why="as gold", gold="trained-without")
+GONE = Verification(status="withdrawn", by="someone", date="2026-11-26", why="wrong weights")
+ATTACKS = {"a paraphrase": Score(value=0.4, low=0.2, high=0.6, n=20)}
+
+
+def rows(task: str) -> list[Any]:
+    """Four methods and two controls on one task."""
+    made = [
+        record("esd-x", 0.4, attacks=ATTACKS),
+        record("esd-u", 0.7),
+        record("good", 0.02, verdict=FORGETS),
+        record("gone", verification=GONE),
+    ]
+    return [one.model_copy(update={"task": task}) for one in (*made, control("gold-1"), control("original", "intact", at=-0.3))]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tasks, one of them unsafe, with pictures."""
+    folder = tmp_path_factory.mktemp("site")
+    root = DataRoot.find(folder) if (folder / "tasks").is_dir() else data_root(folder, *rows("object/star"), *rows("nsfw/sign"))
+    for path in root.results.rglob("*.json"):
+        colour = "gold" if "gold" in path.name else "silver" if "original" in path.name else "crimson"
+        strip(path.with_suffix(".strip.png"), colour)
+    write_site(newest_boards([root.results]), Sources(root), folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("no chromium here (Debian: chromium)")
+    tool = pytest.importorskip("playwright.sync_api")
+    with tool.sync_playwright() as started:
+        yield started.chromium.launch(executable_path=found, args=QUIET)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that must neither complain nor ask for anything but the site's own files."""
+    context = browser.new_context(viewport={"width": 1100, "height": 800})
+    opened, said = context.new_page(), []
+    opened.on("console", lambda message: said.append(message.text))
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.on("request", lambda request: None if request.url.startswith("file://") else said.append(request.url))
+    opened.on("requestfailed", lambda request: said.append(request.url))
+    yield opened
+    context.close()
+    assert said == []
+
+
+def names(page: Page, table: str) -> list[str]:
+    """The submissions that are shown, in order."""
+    shown = page.locator(f"[aria-labelledby={table}] tbody tr:visible th a")
+    return shown.all_inner_texts()
+
+
+STAR, ALL = "miniature-1-object", "miniature-1-all"
+RANKED = ["good", "esd-x", "esd-u", "gone", "control-original", "control-gold-1"]
+
+
+def test_tables_are_sorted_by_any_column_with_the_keyboard(page: Page, site: Path) -> None:
+    page.goto(f"file://{site}/index.html")
+    assert names(page, STAR) == RANKED
+    head = page.locator(f"[aria-labelledby={STAR}] thead button", has_text="star")
+    head.focus()
+    page.keyboard.press("Enter")
+    assert names(page, STAR) == ["control-original", "control-gold-1", "good", "esd-x", "esd-u", "gone"]
+    assert head.locator("xpath=..").get_attribute("aria-sort") == "ascending"
+    head.click()
+    assert names(page, STAR)[0] == "esd-u" and names(page, STAR)[-1] == "gone", "who has no number stays last"
+    page.locator(f"[aria-labelledby={STAR}] thead button", has_text="submission").click()
+    assert names(page, STAR) == sorted(RANKED)
+
+
+def test_rows_are_filtered_in_every_table(page: Page, site: Path) -> None:
+    page.goto(f"file://{site}/index.html")
+    page.get_by_label("Submission").fill("ESD")
+    assert names(page, STAR) == names(page, ALL) == ["esd-x", "esd-u"]
+    assert page.locator("form output").inner_text() == "2 shown"
+    page.get_by_label("Submission").fill("")
+    page.get_by_label("Verdict").select_option("forgets")
+    assert names(page, STAR) == ["good", "control-gold-1"]
+    page.get_by_label("controls").uncheck()
+    assert names(page, STAR) == ["good"]
+
+
+def test_the_slider_moves_the_pictures_with_the_arrow_keys(page: Page, site: Path) -> None:
+    page.goto(f"file://{site}/miniature-1/esd-x.html")
+    part = page.locator("#object-star")
+    slider, tile = part.get_by_role("slider"), part.locator(".tile").last
+    before = tile.evaluate("(tile) => getComputedStyle(tile).backgroundPosition")
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert part.locator(".slider output").inner_text() == "0.15" and slider.get_attribute("aria-valuetext") == "ψ = 0.15"
+    after = tile.evaluate("(tile) => getComputedStyle(tile).backgroundPosition")
+    assert before.split()[0] == "0%" and after.split()[0] == "20%" and after.split()[1] == before.split()[1]
+    assert part.locator(".tile").count() == 3 * 2 * 3, "prompts, arms, and original, gold and the method"
+
+
+def blur(page: Page, part: str) -> str:
+    return str(page.locator(f"{part} .tile").first.evaluate("(tile) => getComputedStyle(tile).filter"))
+
+
+def test_unsafe_pictures_are_blurred_until_they_are_asked_for(page: Page, site: Path) -> None:
+    page.goto(f"file://{site}/miniature-1/esd-x.html")
+    assert blur(page, "#object-star") == "none" and blur(page, "#nsfw-sign") == "blur(14px)"
+    page.get_by_label("Show the pictures").check()
+    assert blur(page, "#nsfw-sign") == "none"
+
+
+def test_a_submissions_page_has_its_curves_damage_and_attacks(page: Page, site: Path) -> None:
+    page.goto(f"file://{site}/miniature-1/esd-x.html")
+    part = page.locator("#object-star")
+    assert part.locator("figcaption", has_text="Presence").all_inner_texts() == [
+        "Presence, prompt arm", "Presence, empty arm", "Presence of retained concepts",
+    ]  # fmt: skip
+    first = part.locator("svg").first
+    assert {first.locator(f".{kind}").count() for kind in ("own-band", "gold-band", "own", "gold", "original", "window")} == {1}
+    assert part.locator("svg", has_text="heart").count() == 1 and part.locator("svg", has_text="a paraphrase").count() == 1
+    part.locator("summary", has_text="CRS and CCS").click()
+    assert part.locator("figcaption", has_text="CRS signed, ResNet18").is_visible()
+
+
+def test_every_link_of_the_site_leads_somewhere(page: Page, site: Path) -> None:
+    for path in ("index.html", "miniature-1/esd-x.html", "miniature-1/tasks/object-star.html"):
+        page.goto(f"file://{site}/{path}")
+        for link in page.locator("a[href]").all():
+            target = str(link.evaluate("(link) => link.href"))
+            if target.startswith("file://"):
+                assert Path(target.removeprefix("file://").partition("#")[0]).is_file(), (path, target)
+
+
+@pytest.mark.parametrize(
+    "options", [{"viewport": {"width": 360, "height": 700}, "is_mobile": True, "has_touch": True}, {"color_scheme": "dark"}]
+)
+def test_phones_and_the_dark(browser: Browser, site: Path, options: dict[str, Any]) -> None:
+    """Nothing but tables scrolls sideways; letters stand out from the page."""
+    context = browser.new_context(**options)
+    opened = context.new_page()
+    for path in ("index.html", "miniature-1/esd-x.html", "miniature-1/tasks/object-star.html"):
+        opened.goto(f"file://{site}/{path}")
+        assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        ink, paper = (opened.evaluate(f"getComputedStyle(document.body).{name}") for name in ("color", "backgroundColor"))
+        assert contrast(ink, paper) > 7
+    context.close()
+
+
+def contrast(one: str, other: str) -> float:
+    """The WCAG contrast of two `rgb(…)` colours."""
+
+    def light(colour: str) -> float:
+        parts = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+        return sum(
+            weight * (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4)
+            for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
+        )
+
+    dark, bright = sorted((light(one), light(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def test_with_scripts_off_tables_and_whole_strips_remain(browser: Browser, site: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    opened = context.new_page()
+    opened.goto(f"file://{site}/index.html")
+    assert names(opened, STAR) == RANKED and not opened.locator("form.filters").is_visible()
+    assert opened.locator("thead button").count() == 0
+    opened.goto(f"file://{site}/miniature-1/esd-x.html")
+    assert opened.locator("#object-star .scroll img").is_visible() and not opened.locator("#object-star .slider").is_visible()
+    assert opened.locator("#nsfw-sign .reveal").is_visible() and not opened.locator("#nsfw-sign .reveal").is_checked()
+    context.close()
+
+
+def test_a_thousand_rows_sort_within_a_fifth_of_a_second(page: Page, tmp_path: Path) -> None:
+    """The layout that follows is counted. Generous on a busy machine: the best of three."""
+    many = [record(f"method-{place:04d}", (place * 7919 % 1000) / 1000, curves=(), damage={}) for place in range(1000)]
+    root = data_root(tmp_path, *many)
+    write_site(newest_boards([root.results]), Sources(root), tmp_path / "out")
+    page.goto(f"file://{tmp_path}/out/index.html")
+    script = "() => { const from = performance.now(); document.querySelectorAll('thead button')[2].click(); "
+    times = [page.evaluate(script + "document.body.offsetHeight; return performance.now() - from; }") for _ in range(3)]
+    assert min(times) <= 200, times
