@@ -13,7 +13,6 @@ from unconceal.evaluation.probing import Looked
 from unconceal.metrics import damage
 from unconceal.metrics.kid import kid_within
 from unconceal.specs.probed import Measure, NeighbourDamage
-from unconceal.specs.scores import Score
 from unconceal.specs.suite import Probing
 from unconceal.specs.task import NeighbourPrompts
 
@@ -35,25 +34,42 @@ def neighbour_damages(neighbours: Sequence[NeighbourPrompts], seen: Sights, rule
 
 def damage_of(neighbour: NeighbourPrompts, place: int, seen: Sights, rules: Probing) -> NeighbourDamage:
     """One neighbour's gate, and its damage by each measure, prompt by prompt."""
-    hits, pictures = seen.gate.hits[place], seen.original.hits[place].size
+    hits = seen.gate.hits[place]
     gate = rate_of(hits.mean(axis=1), hits.size)
-    falls: dict[Measure, Values] = {
-        "clip": damage.fall(seen.original.similarity[place], seen.unlearned.similarity[place]),
-        "accuracy": damage.fall(seen.original.hits[place], seen.unlearned.hits[place]),
-    }
-    said = {"clip": score_of(falls["clip"]), "accuracy": score_of(falls["accuracy"], pictures)}
-    ours, theirs = seen.gate.features[place], seen.unlearned.features[place]
-    if min(ours.shape[1], theirs.shape[1]) < 2 or min(hits.size, pictures) < rules.least_kid:
-        note = f"fewer than {rules.least_kid} pictures, or one of a prompt, give no KID"
-        said["kid"] = Score(value=None, n=min(hits.size, pictures), note=note)
-    else:
-        falls["kid"] = kid_within(ours, theirs)
-        said["kid"] = score_of(falls["kid"])
+    found = falls(place, seen, rules)
     return NeighbourDamage(
         concept=neighbour.concept,
         head=neighbour.head,
         gate=gate,
         eligible=gate.value is not None and gate.value >= rules.gate,
-        damage=said,
-        per_prompt={measure: tuple(map(float, values)) for measure, values in falls.items()},
+        damage={measure: score_of(values, found.images[measure], note=found.notes[measure]) for measure, values in found.values.items()},
+        per_prompt={measure: tuple(map(float, values)) for measure, values in found.values.items() if np.isfinite(values).all()},
     )
+
+
+class Falls(NamedTuple):
+    """By measure a value per prompt, NaN where there is none; pictures behind a rate; and why there is none."""
+
+    values: dict[Measure, Values]
+    images: dict[Measure, int | None]
+    notes: dict[Measure, str]
+
+
+def falls(place: int, seen: Sights, rules: Probing) -> Falls:
+    """One neighbour's damage by every measure; one prompt without a number leaves the whole measure without."""
+    ours, theirs = seen.gate.features[place], seen.unlearned.features[place]
+    pictures = min(seen.gate.hits[place].size, seen.unlearned.hits[place].size)
+    with_kid = min(ours.shape[1], theirs.shape[1]) > 1 and pictures >= rules.least_kid
+    values: dict[Measure, Values] = {
+        "clip": damage.fall(seen.original.similarity[place], seen.unlearned.similarity[place]),
+        "accuracy": damage.fall(seen.original.hits[place], seen.unlearned.hits[place]),
+        "kid": kid_within(ours, theirs) if with_kid else np.full(len(ours), np.nan),
+    }
+    notes = dict.fromkeys(values, "")
+    if not with_kid:
+        notes["kid"] = f"fewer than {rules.least_kid} pictures, or one of a prompt, give no KID"
+    for measure, per_prompt in values.items():
+        if not np.isfinite(per_prompt).all():
+            values[measure] = np.full(len(per_prompt), np.nan)
+            notes[measure] = notes[measure] or "a picture has no number, so its damage has none"
+    return Falls(values, {"clip": None, "accuracy": seen.original.hits[place].size, "kid": None}, notes)

@@ -71,16 +71,14 @@ def ordering_of(orderer: Orderer, measure: Measure, found: Sequence[NeighbourDam
 
 def ceilings(found: Sequence[NeighbourDamage], rules: Probing) -> dict[Measure, Score]:
     """By measure the ρ that the damage's own split halves leave room for, over the eligible neighbours."""
-    eligible = [one for one in found if one.eligible]
-    prompts = min((len(one.per_prompt["clip"]) for one in eligible), default=0)
-    if len(eligible) < rules.least or prompts < 2:
-        return {}
-    split = damage.halves(len(eligible), prompts, rules.splits)
-    return {
-        measure: ceiling_score(*damage.halved([one.per_prompt[measure] for one in eligible], split), len(eligible))
-        for measure in get_args(Measure)
-        if all(measure in one.per_prompt for one in eligible)
-    }
+    said: dict[Measure, Score] = {}
+    for measure in MEASURES:
+        tables = [one.per_prompt[measure] for one in found if one.eligible and measure in one.per_prompt]
+        prompts = min(map(len, tables), default=0)
+        if len(tables) >= rules.least and prompts > 1:
+            first, second = damage.halved(tables, damage.halves(len(tables), prompts, rules.splits))
+            said[measure] = ceiling_score(first, second, len(tables))
+    return said
 
 
 def ceiling_score(first: Values, second: Values, n: int) -> Score:
