@@ -42,6 +42,12 @@ def graded(rows: Sequence[Row]) -> Figure:
     return sheet
 
 
+def graded_rows(rows: Sequence[Row]) -> list[Row]:
+    """The series of every task on which a graded model is measured."""
+    tasks = {row.task for row in rows if row.kind == "graded"}
+    return [row for row in rows if row.task in tasks and is_decoupled_series(row)]
+
+
 def is_decoupled_series(row: Row) -> bool:
     """Whether a row belongs to the series that all looks forgotten: graded models decoupled on top, and the decoupled base."""
     return (row.kind == "graded" and row.name.endswith("-decoupled")) or row.name == f"decouple-to-nothing-{SEEDS[0]}"

@@ -63,13 +63,14 @@ def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
     """Every picture by its file's name."""
     rows = [row for row in rows if not row.sampler]
     apart = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
-    return {
-        "graded": figures.graded(rows),
-        "relearning": figures.against_relearning(rows),
+    found = {
+        "graded": figures.graded(rows) if figures.graded_rows(rows) else None,
+        "relearning": figures.against_relearning(rows) if any(row.relearning is not None for row in rows) else None,
         "prompts": figures.by_prompts({count: by_kind(rows, scoring, prompts=count) for count in counts_of(rows)}),
         "golds": figures.differences(gold_differences(rows, scoring.excess_psi).tolist(), scoring.margin),
-        "separation": figures.separations(apart),
+        "separation": figures.separations(apart) if apart else None,
     }
+    return {name: sheet for name, sheet in found.items() if sheet}
 
 
 def page(rows: Sequence[Row], scoring: Scoring) -> str:
@@ -143,10 +144,14 @@ def verdict_line(kind: str, found: Verdicts) -> list[str]:
 def ranks(rows: Sequence[Row], scoring: Scoring) -> str:
     """Spearman's ρ of every metric with every truth, all models and those that are no gold."""
     text = "## Do the metrics rank models as the truths do?\n\nMean over tasks of Spearman's ρ within each, [95 % interval], n models.\n"
+    known = {name: truth for name, truth in TRUTHS.items() if any(truth(row) is not None for row in rows)}
+    text += "".join(f"{name.capitalize()}: not measured yet.\n" for name in TRUTHS if name not in known)
     for title, chosen in (("All models", rows), ("Without golds", [row for row in rows if row.kind != "gold"])):
-        lines = [[name, *(told(rank_agreement(chosen, metric, truth)) for truth in TRUTHS.values())] for name, metric in METRICS.items()]
-        text += f"\n### {title}\n\n" + grid(lines, ("metric", *TRUTHS))
-    return text + "\n" + picture("relearning", "excess against the time to learn the concept again, for each task")
+        lines = [[name, *(told(rank_agreement(chosen, metric, truth)) for truth in known.values())] for name, metric in METRICS.items()]
+        text += f"\n### {title}\n\n" + grid(lines, ("metric", *known))
+    if any(row.relearning is not None for row in rows):
+        text += "\n" + picture("relearning", "excess against the time to learn the concept again, for each task")
+    return text
 
 
 def told(found: Agreement | None) -> str:
@@ -158,19 +163,22 @@ def separations(rows: Sequence[Row], scoring: Scoring) -> str:
     found: dict[str, Separation] = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
     lines = [[name, f"{one.area:.3f} [{one.interval.low:.2f}, {one.interval.high:.2f}]", str(one.golds), str(one.concealers)]
              for name, one in found.items()]  # fmt: skip
-    table = grid(lines, ("metric", "area [95 %]", "golds", "concealers")) if lines else "Not measured yet.\n"
-    return (
-        "## Which metrics tell concealment from forgetting?\n\n" + table + "\n" + picture("separation", "areas under the curve by metric")
-    )
+    title = "## Which metrics tell concealment from forgetting?\n\n"
+    if not lines:
+        return title + "Not measured yet.\n"
+    table = grid(lines, ("metric", "area [95 %]", "golds", "concealers"))
+    return title + table + "\n" + picture("separation", "areas under the curve by metric")
 
 
 def graded_series(rows: Sequence[Row], scoring: Scoring) -> str:
     """The ordering truth: models that all look forgotten and differ in what they saw."""
-    series = [row for row in rows if figures.is_decoupled_series(row)]
+    title, series = "## The graded series\n\n", figures.graded_rows(rows)
+    if not series:
+        return title + "Not measured yet.\n"
     ordered = sorted(series, key=lambda row: (row.task, row.share or 0))
     lines = [[row.task, f"{row.share:.1%}", *(number(row.scores.get(name)) for name in SHOWN), row.label] for row in ordered]
-    table = grid(lines, ("task", "seen", *SHOWN, "verdict")) if lines else "Not measured yet.\n"
-    return "## The graded series\n\n" + table + "\n" + picture("graded", "presence and excess over the share of pictures seen")
+    table = grid(lines, ("task", "seen", *SHOWN, "verdict"))
+    return title + table + "\n" + picture("graded", "presence and excess over the share of pictures seen")
 
 
 SHOWN = ("presence", "excess.prompt", "excess.empty")
