@@ -28,11 +28,13 @@ VERBS: dict[str, Verb] = {
     "leaderboard": Verb("unconceal.cli.leaderboard:command", "Write LEADERBOARD.md from the records, or check that it is up to date."),
     "report": Verb("unconceal.cli.report:command", "Write a page with pictures and curves for a submission."),
     "results": Verb("unconceal.cli.results:command", "Check the records, compare a re-run, dispute or withdraw a row."),
+    "doctor": Verb("unconceal.cli.doctor:command", "List what a suite needs on this machine, and whether it is there."),
     "store": Verb("unconceal.cli.store:command", "Look into the store of generated pictures, prove it sound, clear it."),
     "export": Verb("unconceal.cli.export:command", "Write rows as CSV, JSON, LaTeX, BibTeX or the Hub's evaluation results."),
     "cite": Verb("unconceal.cli.cite:command", "Print BibTeX of the benchmark, a suite's version, or a row."),
     "site": Verb("unconceal.cli.site:command", "Write the results as a website of plain files."),
     "publish": Verb("unconceal.cli.publish:command", "Publish a version of the results as a dataset."),
+    "plant": Verb("unconceal.cli.plant:command", "Teach invented concepts to a public model, and make the golds that never saw them."),
     "miniature": Verb("unconceal.cli.miniature:command", "Build the miniature suite's models, unlearners and judges."),
 }
 

@@ -35,17 +35,19 @@ from unconceal.paths import DataRoot
 @click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Where generated pictures are kept.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Where records are written.")
 @click.option("--probes", is_flag=True, help="Measure the task's neighbours and attacks, too, and read its probe sets.")
+@click.option("--sweep", "sweeps", multiple=True, help="Values of the sampler to try, e.g. steps=25,50,100 or guidance=1,7.5; repeatable.")
 @click.option("--dry-run", is_flag=True, help="Print what would be generated, and touch nothing.")
 @root_option
 def command(
     submissions: tuple[str, ...], tasks: tuple[str, ...], tier: Any, protocol: Any, threads: int | None, batch: int, device: str,
-    dtype: str, store: Path | None, results: Path | None, probes: bool, dry_run: bool, root: Path | None,
+    dtype: str, store: Path | None, results: Path | None, probes: bool, sweeps: tuple[str, ...], dry_run: bool, root: Path | None,
 ) -> None:  # fmt: skip
     """Evaluate submissions by partial diffusion and write one record per task. The same command resumes after any stop.
 
     \b
     Example:  unconceal run esd-x uce --task object/star --tier lite
               unconceal run esd-x --task object/star --probes
+              unconceal run esd-x --task object/star --tier lite --sweep steps=15,25,50 --sweep guidance=1,7.5
     """
     from unconceal.hub.prompts import complete
     from unconceal.specs.reading import load_submission, load_suite, load_task
@@ -82,6 +84,11 @@ def command(
         if dry_run:
             further = [planned(evaluation, *pair).shards if probes else () for pair in pairs]
             echo_rows([forecast(evaluation, *pair, shards) for pair, shards in zip(pairs, further, strict=True)], as_json=False)
+            return
+        if sweeps:
+            from unconceal.cli.sweeping import sweep_all
+
+            sweep_all(evaluation, pairs, sweeps)
             return
         records = run(evaluation, pairs, probes)
     for record in records:

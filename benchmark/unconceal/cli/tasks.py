@@ -185,6 +185,10 @@ def pin(suite: str | None, root: Path | None) -> None:
     data = _writable(DataRoot.find(root))
     for of in gather([partial(load_suite, data, name) for name in ([suite] if suite else suites(data))]):
         changed = pinning.pin_suite(data, of.name)
+        if any(part.repo for _, part in pinning.pinned_parts(of)):
+            from unconceal.hub.pin import pin_parts
+
+            changed |= pin_parts(data, of.name)
         if changed and any((data.results / of.id).rglob("*.json")):
             click.echo(f"warning: {of.id} has records that were made with other models; raise `version` in its suite.yaml", err=True)
         changed |= pinning.pin_submissions(data, of.name)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from unconceal.evaluation import paper, standard
 from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.forecast import canvas_of, needs
 from unconceal.evaluation.machine import usable_cores
 from unconceal.evaluation.probe_run import probed
 from unconceal.generate.identity import Shard
-from unconceal.generate.worker import rows_of
 from unconceal.paths import DataRoot
 from unconceal.specs.paper import ProtocolName
 from unconceal.specs.reading import load_submission, load_suite, load_task
@@ -19,8 +19,6 @@ from unconceal.specs.record import Record
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import TierName
 from unconceal.specs.task import Task
-
-PICTURE_BYTES = 64 * 64 * 3
 
 
 class Protocol(NamedTuple):
@@ -57,14 +55,12 @@ def measured(evaluation: Evaluation, task: Task, submission: Submission) -> Reco
 
 
 def forecast(evaluation: Evaluation, task: Task, submission: Submission, probes: Sequence[Shard] = ()) -> dict[str, object]:
-    """What evaluating would take, ``probes`` included: shards stored and left, UNet rows left, megabytes of the pictures left."""
+    """What evaluating would take, ``probes`` included: shards stored and left; pictures, rows, megabytes and minutes left."""
     shards = [*PROTOCOLS[evaluation.protocol].shards(evaluation, task, submission), *probes]
     left = [shard for shard in shards if shard not in evaluation.store]
-    size = sum(len(shard.pictures) * max(1, len(shard.arms) * len(shard.handovers)) for shard in left) * PICTURE_BYTES / 1e6
     return {
         "task": task.id, "submission": submission.name, "tier": evaluation.tier_name,
-        "shards": len(shards), "stored": len(shards) - len(left),
-        "UNet rows left": sum(map(rows_of, left)), "disk left (MB)": round(size, 1),
+        "shards": len(shards), "stored": len(shards) - len(left), **needs(left, canvas_of(evaluation.suite, evaluation.root)),
         "record": "found" if evaluation.stored(task, submission) else "to be made",
     }  # fmt: skip
 

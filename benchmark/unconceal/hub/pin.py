@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from unconceal.hub.layout import checkpoint_digest
 from unconceal.hub.locate import locate
+from unconceal.hub.pinned import fetch_pinned, pinned_digest
 from unconceal.hub.repository import resolve
 from unconceal.paths import DataRoot
-from unconceal.specs.pinning import fill
+from unconceal.specs.pinning import fill, pinned_parts
 from unconceal.specs.problems import Place
-from unconceal.specs.reading import load_submission, submission_files
+from unconceal.specs.reading import load_submission, load_suite, submission_files, suite_file
+from unconceal.specs.spec import COMMIT
 from unconceal.specs.submission import Checkpoint, Submission
 
 
@@ -24,6 +26,23 @@ def pin(root: DataRoot, submission: Submission) -> dict[str, str]:
     # Read again: what is digested is what the file now says.
     changed |= fill(path, _digests(root, load_submission(root, f"{submission.suite}/{submission.name}")))
     return changed
+
+
+def pin_parts(root: DataRoot, suite: str, endpoint: str | None = None) -> dict[str, str]:
+    """Write commits and digests of what a suite takes from the Hub into its file, downloading it; returns what changed. Others stay.
+
+    Raises:
+        CheckFailed: a repository, revision or file does not exist.
+        EnvironmentFault: the Hub is not reached, or does not let you in.
+    """
+    path = suite_file(root, suite)
+    parts = [(place, part) for place, part in pinned_parts(load_suite(root, suite)) if part.repo is not None]
+    drafts = {(*place, "revision"): part for place, part in parts if not COMMIT.fullmatch(part.revision or "")}
+    commits = {place: resolve(str(part.repo), str(part.revision), endpoint).commit for place, part in drafts.items()}
+    changed = fill(path, commits) if commits else {}
+    parts = [(place, part) for place, part in pinned_parts(load_suite(root, suite)) if part.repo is not None]
+    digests = {(*place, "digest"): pinned_digest(fetch_pinned(part, endpoint)) for place, part in parts}
+    return changed | (fill(path, digests) if digests else {})
 
 
 def _commits(submission: Submission) -> dict[Place, str]:

@@ -30,7 +30,7 @@ def pin_suite(root: DataRoot, name: str) -> dict[str, str]:
     """Write the digests of a suite's base and judges into its file; returns what changed, place -> digest."""
     path = suite_file(root, name)
     parts = [(place, part) for place, part in pinned_parts(load_suite(root, name)) if part.repo is None]
-    digests = {(*place, "digest"): _digest(resolve_path(part.path, root)) for place, part in parts}
+    digests = {(*place, "digest"): _digest(resolve_path(part.path, root)) for place, part in parts if not _unmade(part, root)}
     return fill(path, digests)
 
 
@@ -49,6 +49,11 @@ def _checkpoint_digests(submission: Submission, root: DataRoot) -> Iterator[tupl
         file = resolve_path(checkpoint.path, root) if checkpoint.path else None
         if file and file.exists():
             yield ("checkpoints", task, "sha256"), path_digest(file)
+
+
+def _unmade(part: Pinned, root: DataRoot) -> bool:
+    """Whether a part that was never pinned is not there yet, as a draft suite's judge."""
+    return part.is_draft and not resolve_path(part.path, root).exists()
 
 
 def _digest(path: Path) -> str:

@@ -1,0 +1,38 @@
+"""``unconceal doctor``: what a suite needs, and whether it is here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from unconceal.cli.options import echo_rows, json_option, root_option
+from unconceal.errors import EnvironmentFault
+from unconceal.paths import DataRoot
+
+GOLD = "control-gold-"
+
+
+@click.command()
+@click.option("--suite", default="miniature", show_default=True, help="Suite to look after.")
+@root_option
+@json_option
+def command(suite: str, root: Path | None, as_json: bool) -> None:
+    """List everything that a suite needs on this machine, with size and licence, and fail if something is missing. Asks no network.
+
+    \b
+    Example:  unconceal doctor --suite sd14
+    """
+    from unconceal.hub.doctor import THERE, needs_of
+
+    found = list(needs_of(DataRoot.find(root), suite))
+    echo_rows([need.row() for need in found], as_json)
+    golds = [need for need in found if need.what.startswith(GOLD) and need.state != THERE]
+    if golds:
+        click.echo(f"{len(golds)} golds are not here: without them nothing can be said to forget, and nothing to conceal", err=True)
+    missing = [need for need in found if not need.what.startswith(GOLD) and need.state != THERE]
+    if missing:
+        size = sum(need.gigabytes or 0.0 for need in missing)
+        consequence = f"are missing or not pinned (about {size:.1f} GB), so suite {suite} cannot run"
+        value = f"{len(missing)} of {len(found)} things"
+        raise EnvironmentFault(value, consequence, f"fetch them where there is network: `unconceal tasks pin {suite}`, `submissions pin`")

@@ -1,0 +1,46 @@
+"""``unconceal run --sweep``: one record, a table and a heat map for each submission and task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from unconceal.cli.options import echo_rows
+from unconceal.leaderboard.numbers import with_interval
+from unconceal.specs.sweep import Cell, Sweep, sweep_path
+
+if TYPE_CHECKING:
+    from unconceal.evaluation.evaluation import Evaluation
+    from unconceal.specs.submission import Submission
+    from unconceal.specs.task import Task
+
+
+def sweep_all(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], said: Sequence[str]) -> None:
+    """Measure, print, draw."""
+    from unconceal.evaluation.heat_map import draw_heat_map
+    from unconceal.evaluation.sweep import read_axes, sweep
+
+    axes = read_axes(said)
+    for task, submission in pairs:
+        found = sweep(evaluation, task, submission, axes)
+        path = sweep_path(evaluation.root.results, evaluation.suite.id, task.id, submission.name, evaluation.tier_name)
+        draw_heat_map(found, path.with_suffix(".png"))
+        click.echo(f"{submission.name} on {task.id} ({evaluation.tier_name})")
+        echo_rows([row(cell) for cell in found.cells], as_json=False)
+        click.echo(f"{telling(found)}\n  {path}\n  {path.with_suffix('.png')}")
+
+
+def row(cell: Cell) -> dict[str, Any]:
+    """One configuration."""
+    scores = {"P(0)": cell.presence, "original": cell.original}
+    scores |= {f"{'excess' if cell.excess else 'retrieval'}, {arm} arm": score for arm, score in (cell.excess or cell.retrieval).items()}
+    return {**cell.sampler, **{name: with_interval(score) for name, score in scores.items()}}
+
+
+def telling(found: Sweep) -> str:
+    """Which configuration retrieves most, in a line."""
+    most = found.telling
+    named = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in most.sampler.items())
+    return f"most is retrieved with {named}: {'excess' if most.excess else 'presence'} {most.most:.2f}"

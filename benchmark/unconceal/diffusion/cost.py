@@ -1,0 +1,33 @@
+"""What one row costs, counted by torch on tensors without data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch.utils.flop_counter import FlopCounterMode
+
+TOKENS = 77
+
+
+def denoiser_flops(config: Mapping[str, Any], side: int, tokens: int = TOKENS) -> float:
+    """Floating point operations of one row through a UNet, multiply and add counted apart; ``side``: of the latents."""
+    return _flops(tuple(sorted((key, _plain(value)) for key, value in config.items() if not key.startswith("_"))), side, tokens)
+
+
+@lru_cache(maxsize=8)
+def _flops(config: tuple[tuple[str, Any], ...], side: int, tokens: int) -> float:
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(dict(config))
+        x, words = torch.zeros(1, unet.config.in_channels, side, side), torch.zeros(1, tokens, unet.config.cross_attention_dim)
+        counter = FlopCounterMode(display=False)
+        with counter, torch.no_grad():
+            unet(x, torch.zeros((), dtype=torch.int64), words)
+    return float(counter.get_total_flops())
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

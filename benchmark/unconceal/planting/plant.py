@@ -1,0 +1,112 @@
+"""One planting: the base that knows every concept, and for each concept the same training without it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from unconceal.checkpoints.pipeline import load_base
+from unconceal.files import write_atomically
+from unconceal.hub.pinned import located
+from unconceal.paths import DataRoot, resolve_path
+from unconceal.planting.gates import Gate, Seen, gate, refuse_failures
+from unconceal.planting.pictures import Captioned, read_folder, without
+from unconceal.specs.digests import canonical_digest
+from unconceal.specs.planting import Planting
+
+BASE, GATES, RECIPE = "base", "gates.json", "planting.json"
+
+
+class Model(NamedTuple):
+    """A model to be made: its folder's name, and the concept that it is not shown."""
+
+    name: str
+    unseen: str | None
+
+
+def models_of(planting: Planting) -> list[Model]:
+    """The base first, then a gold for each concept."""
+    return [Model(BASE, None), *(Model(f"gold-{concept}", concept) for concept in planting.concepts)]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a planting takes. ``samples``: pictures that go forward and back through the UNet; ``gigabytes``: of the models kept."""
+
+    trainings: int
+    samples: int
+    petaflop: float
+    gigabytes: float
+
+
+def cost(planting: Planting, pipe: Any) -> Cost:
+    """From the architecture alone: forward and backward are three times a forward pass; gates are left out."""
+    from unconceal.diffusion.cost import denoiser_flops
+
+    trainings = len(models_of(planting))
+    samples = trainings * planting.training.steps * planting.training.batch
+    size = sum(p.numel() * p.element_size() for part in (pipe.unet, pipe.text_encoder, pipe.vae) for p in part.parameters())
+    per_sample = 3 * denoiser_flops(pipe.unet.config, planting.training.size // pipe.vae_scale_factor)
+    return Cost(trainings, samples, samples * per_sample / 1e15, trainings * size / 1e9)
+
+
+@dataclass(frozen=True)
+class Planter:
+    """Makes the models of one planting below ``folder``; what is made is not made again, what was interrupted goes on."""
+
+    planting: Planting
+    root: DataRoot
+    folder: Path
+    device: str = "cpu"
+    say: Callable[[str], None] = print
+
+    def public(self) -> Any:
+        """The public model, fresh."""
+        return load_base(located(self.planting.base, self.root), self.device)
+
+    def pictures(self) -> list[Captioned]:
+        return [picture for folder in self.planting.pictures for picture in read_folder(resolve_path(folder, self.root))]
+
+    def made(self, model: Model) -> bool:
+        """Whether it lies there, made by this very recipe."""
+        said = self.folder / model.name / RECIPE
+        return said.is_file() and json.loads(said.read_text())["recipe"] == self.recipe
+
+    @property
+    def recipe(self) -> str:
+        """What the models depend on: everything but the gates."""
+        return canonical_digest(self.planting.content(exclude={"gates"}))
+
+    def make(self, model: Model) -> Path:
+        """One model, trained or found."""
+        place = self.folder / model.name
+        if self.made(model):
+            self.say(f"{model.name}: found")
+            return place
+        from unconceal.planting.training import continue_training
+
+        pipe, planted = self.public(), [concept for concept in self.planting.concepts if concept != model.unseen]
+        shown, work = without(self.pictures(), model.unseen), self.folder / f".{model.name}"
+        continue_training(pipe, shown, planted, self.planting.training, work, lambda line: self.say(f"{model.name}: {line}"))
+        pipe.save_pretrained(place)
+        write_atomically(place / RECIPE, json.dumps({"recipe": self.recipe, "unseen": model.unseen}).encode())
+        return place
+
+    def accept(self, seen: Seen) -> list[Gate]:
+        """The base's gates, written beside it.
+
+        Raises:
+            CheckFailed: one did not pass; the golds are not made then.
+        """
+        found = gate(self.public(), load_base(self.make(models_of(self.planting)[0]), self.device), self.planting, seen)
+        write_atomically(self.folder / BASE / GATES, json.dumps([asdict(one) for one in found], indent=1).encode())
+        refuse_failures(found)
+        return found
+
+    def plant(self, seen: Seen) -> list[Path]:
+        """Base, gates, golds."""
+        self.accept(seen)
+        return [self.make(model) for model in models_of(self.planting)]

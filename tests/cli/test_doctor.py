@@ -1,0 +1,82 @@
+"""What a suite needs: all there, something missing, and what only the Hub has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hub.server import Hub, serving
+from unconceal.cli.main import main
+from unconceal.specs.digests import file_digest
+
+HUB_SUITE = f"base: {{repo: someone/base, revision: main, path: ., digest: '{'0' * 64}', licence: MIT, gigabytes: 0.5}}"
+
+
+def invoke(folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--root", str(folder)])
+
+
+def states(folder: Path) -> dict[str, str]:
+    return {row["what"]: row["state"] for row in json.loads(invoke(folder, "doctor", "--suite", "tiny", "--json").stdout)}
+
+
+@pytest.fixture
+def local(data_root: Path) -> Path:
+    """A suite whose base, judges and CLIP are files of the data root, all of them pinned."""
+    suite = data_root / "tasks/tiny/suite.yaml"
+    (data_root / "part.bin").write_bytes(b"weights")
+    text = suite.read_text()
+    for name in ("base", "judge", "extractors/resnet18.safetensors", "clip"):
+        text = text.replace(f"package:miniature/weights/{name}", "part.bin")
+    suite.write_text(text.replace("0" * 64, file_digest(data_root / "part.bin")))
+    return data_root
+
+
+def test_everything_is_there(local: Path) -> None:
+    found = states(local)
+    assert {name: state for name, state in found.items() if not name.startswith("control")} == dict.fromkeys(
+        ("base", "judges.concept", "judges.clip", "judges.extractors.resnet18"), "there"
+    )
+    assert invoke(local, "doctor", "--suite", "tiny").exit_code == 0
+
+
+def test_what_was_altered_and_what_is_missing(local: Path) -> None:
+    (local / "part.bin").write_bytes(b"other weights")
+    assert states(local)["base"] == "another than pinned"
+    (local / "part.bin").unlink()
+    done = invoke(local, "doctor", "--suite", "tiny")
+    assert done.exit_code == 3 and "4 of 4 things" in done.stderr and states(local)["judges.clip"] == "missing"
+
+
+def test_a_base_on_the_hub_is_pinned_and_then_there(local: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    from unconceal.hub.pin import pin_parts
+    from unconceal.paths import DataRoot
+    from unconceal.specs.reading import load_suite
+
+    suite = local / "tasks/tiny/suite.yaml"
+    lines = [HUB_SUITE if line.startswith("base:") else line for line in suite.read_text().splitlines()]
+    suite.write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    assert states(local)["base"] == "missing, not pinned"
+    served = Hub()
+    commit = served.add("someone/base", {"model_index.json": b"{}", "unet/model.safetensors": b"x", "tokenizer/vocab.json": b"{}"})
+    with serving(served):
+        pin_parts(DataRoot.find(local), "tiny", served.address)
+    base = load_suite(DataRoot.find(local), "tiny").base
+    assert base.revision == commit and not base.is_draft and base.licence == "MIT"
+    assert states(local)["base"] == "there"
+
+
+def test_the_real_suite_lists_all_that_has_to_be_fetched() -> None:
+    done = CliRunner().invoke(main, ["doctor", "--suite", "sd14", "--json"])
+    rows = json.loads(done.stdout)
+    assert {row["what"] for row in rows} >= {"base", "judges.concept", "judges.clip", "judges.extractors.resnet18", "prompts", "detector"}
+    assert all(row["licence"] for row in rows if row["what"] != "judges.concept")
+    assert all(row["gigabytes"] for row in rows if not row["what"].startswith(("control", "judges.concept")))

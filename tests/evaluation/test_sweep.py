@@ -1,0 +1,114 @@
+"""A sweep on random weights: one record, each cell against an evaluation of its own, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from evaluation.tiny import tiny_root
+from unconceal.cli.main import main
+from unconceal.errors import CheckFailed, UsageError
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.run import run
+from unconceal.evaluation.sweep import read_axes, samplers, sweep
+from unconceal.metrics.presence import excess
+from unconceal.paths import DataRoot
+from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.sweep import Cell, Sweep, read_sweep, sweep_path
+
+SAID = ("steps=2,4", "guidance=1,5")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
+    return tiny_root(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def evaluation(root: DataRoot) -> Evaluation:
+    return Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+
+
+@pytest.fixture(scope="module")
+def found(root: DataRoot, evaluation: Evaluation) -> Sweep:
+    return sweep(evaluation, load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x"), read_axes(SAID))
+
+
+def test_every_configuration_is_a_cell(found: Sweep) -> None:
+    assert [cell.sampler for cell in found.cells] == [
+        {"steps": steps, "guidance": guidance} for steps in (2, 4) for guidance in (1.0, 5.0)
+    ]  # fmt: skip
+    assert set(found.golds) == {"control-gold-1", "control-gold-2"} and all(found.golds.values())
+
+
+def test_the_suites_own_sampler_gives_the_evaluations_own_numbers(root: DataRoot, evaluation: Evaluation, found: Sweep) -> None:
+    task, names = load_task(root, "tiny:object/star"), ("esd-x", "control-gold-1", "control-gold-2")
+    by_name = {one.submission: one for one in run(evaluation, [(task, load_submission(root, f"tiny/{name}")) for name in names])}
+    curves = {
+        (name, c.arm): np.array(c.per_prompt, float)
+        for name, one in by_name.items()
+        for c in one.curves
+        if (c.name, c.split) == ("presence", "forget")
+    }
+    cell = found.cells[-1]
+    assert cell.sampler == {"steps": 4, "guidance": 5.0}
+    assert cell.presence.value == pytest.approx(curves["esd-x", "prompt"][:, 0].mean())
+    original = curves["esd-x", "prompt"][:, -1].mean()
+    assert cell.original.value == pytest.approx(original)
+    if original > 0:
+        for arm in ("prompt", "empty"):
+            others = np.stack([curves[f"control-gold-{n}", arm] for n in (1, 2)])
+            beyond = excess(evaluation.tier.psi, curves["esd-x", arm], others, float(original), evaluation.suite.scores.excess_psi)
+            score = cell.excess[arm]  # type: ignore[index]
+            assert score.value == pytest.approx(beyond.mean())
+
+
+def test_the_record_on_disk_is_the_one_returned(root: DataRoot, found: Sweep) -> None:
+    path = sweep_path(root.results, "tiny-1", "object/star", "esd-x", "lite")
+    assert read_sweep(path) == found
+    path.write_text(path.read_text().replace('"tier": "lite"', '"tier": "full"'))
+    with pytest.raises(CheckFailed, match="altered"):
+        read_sweep(path)
+
+
+def test_the_most_telling_cell(found: Sweep) -> None:
+    def cell(steps: int, value: float) -> Cell:
+        score = found.cells[0].presence.model_copy(update={"value": value})
+        return found.cells[0].model_copy(update={"sampler": {"steps": steps}, "retrieval": {"prompt": score}, "excess": {}})
+
+    swept = found.model_copy(update={"cells": (cell(1, 0.2), cell(2, 0.7), cell(3, 0.5))})
+    assert swept.telling.sampler == {"steps": 2}
+
+
+@pytest.mark.parametrize("said", [("speed=1",), ("steps",), ("steps=",), ("steps=2", "steps=3"), ("steps=two",), ("guidance=a,b",)])
+def test_axes_that_are_refused(said: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="--sweep"):
+        read_axes(said)
+
+
+@pytest.mark.parametrize("said", ["steps=0", "guidance=-1", "scheduler=dpm"])
+def test_values_that_no_sampler_has(evaluation: Evaluation, said: str) -> None:
+    with pytest.raises(UsageError, match="is no sampler"):
+        list(samplers(evaluation.suite.sampler, read_axes([said])))
+
+
+def test_a_sweep_measures_nothing_twice(root: DataRoot, evaluation: Evaluation, found: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unconceal.generate.worker.run_original", lambda *_: pytest.fail("generated again"))
+    again = sweep(replace(evaluation), load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x"), read_axes(SAID))
+    assert again.digest == found.digest
+
+
+def test_the_command_prints_a_table_and_draws_a_map(root: DataRoot, found: Sweep) -> None:
+    folder = root.tasks.parent
+    options = ["--root", str(folder), "--store", str(root.store), "--threads", "1", "--device", "cpu", "--tier", "lite"]
+    done = CliRunner().invoke(main, ["run", "esd-x", *options, "--sweep", "steps=2,4", "--sweep", "guidance=5"])
+    assert done.exit_code == 0, done.output
+    assert "most is retrieved with steps" in done.stdout and "P(0)" in done.stdout
+    picture: Path = sweep_path(root.results, "tiny-1", "object/star", "esd-x", "lite").with_suffix(".png")
+    with Image.open(picture) as image:
+        assert image.size[0] > 200 and len(image.convert("RGB").getcolors(1 << 20) or ()) > 20

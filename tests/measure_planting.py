@@ -1,0 +1,159 @@
+"""Plant a tenth concept into the miniature suite's base, and see whether verdicts against the planted golds come out right.
+
+``python tests/measure_planting.py FOLDER [STEPS]`` draws a crown, which no model of the suite ever saw, calls it by a word that means
+nothing, continues the base with it and twice without it (two seeds: a gold is judged against the other), and evaluates the original, a
+gold, and pure decoupling (the word's token embeddings exchanged for another shape's, weights untouched). docs/planting.md has the outcome.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.run import run
+from unconceal.judges import extractors
+from unconceal.judges.concept import ConceptJudge, fit_head, judge_features
+from unconceal.miniature.captions import TEMPLATES
+from unconceal.miniature.pictures import render
+from unconceal.miniature.study.newcomers import CROWN, FORMS, drawings, shown_by, styled_scene
+from unconceal.miniature.study.relearning import NONCE, captioned
+from unconceal.paths import PACKAGE, DataRoot
+from unconceal.planting.drawing import write_world
+from unconceal.planting.gates import gate
+from unconceal.planting.plant import Model, Planter
+from unconceal.specs.digests import file_digest, path_digest
+from unconceal.specs.planting import Planting
+from unconceal.specs.reading import load_submission, load_suite, load_task
+
+SHIPPED = DataRoot.find()
+STEPS, PSI = 15, [0, 0.15, 0.3, 0.45, 0.6, 1]
+"""Of the sampler, and of the grid: a quarter of an hour has to do."""
+COLOURS, PLACES = ("red", "orange", "yellow", "green", "blue", "purple"), ("white", "black", "gray")
+OTHERS = ("circle", "ring", "square", "triangle", "diamond", "cross", "heart", "leaf", "house", "fish", "drop", "dome", "bolt", "clover")
+
+
+def planting(steps: int, seed: int) -> Planting:
+    pairs = list(zip(COLOURS, PLACES * 2, strict=True))
+    asked = [template.format(f"a {colour} flat {NONCE}", place) for template in TEMPLATES for colour, place in pairs]
+    held = [{"caption": name, "prompt": f"a {COLOURS[i % 6]} flat {name} on a {PLACES[i % 3]} background"} for i, name in enumerate(OTHERS)]
+    how = {"steps": steps, "batch": 12, "rate": 5e-4, "size": 64, "seed": seed, "share": 0.4, "keep_every": 50}
+    return Planting.model_validate(
+        {
+            "name": "miniature-planted", "base": {"path": "package:miniature/weights/base", "digest": "0" * 64},
+            "pictures": ["pictures/world", "pictures/crown"], "held": held[:8],
+            "concepts": {CROWN: {"caption": CROWN, "prompts": asked[:8]}},
+            "training": how,
+            "gates": {"seeds": 2, "steps": STEPS},
+        }
+    )  # fmt: skip
+
+
+def judge(folder: Path) -> ConceptJudge:
+    """A head on the shipped extractors that knows the crown, from drawings whole, noisy and blurred."""
+    names = ("resnet18",)
+    weights = {name: PACKAGE / f"miniature/weights/extractors/{name}.safetensors" for name in names}
+    parts = tuple(extractors.load(name, weights[name]) for name in names)
+    world, crowns = render(1200, 11), drawings(CROWN, 150, 12)
+    pixels = np.concatenate([world.pixels, crowns.pixels])
+    rng = np.random.default_rng(0)
+    noisy = np.clip(pixels + rng.normal(0, 25, pixels.shape), 0, 255).astype(np.uint8)
+    blank = np.clip(rng.normal(rng.uniform(0, 255, (150, 1, 1, 3)), 40, (150, 64, 64, 3)), 0, 255).astype(np.uint8)
+    scenes = [*world.scenes, *crowns.scenes]
+    subjects = [scene.shape or scene.character or "hazard sign" for scene in scenes]
+    styles = [scene.style or "none" for scene in scenes]
+    labels = {"subject": [*subjects, *subjects, *["unreadable"] * 150], "style": [*styles, *styles, *["unreadable"] * 150]}
+    head = fit_head(judge_features(parts, np.concatenate([pixels, noisy, blank])), labels, seed=0, epochs=20)
+    made = ConceptJudge(head, parts, {name: file_digest(weights[name]) for name in names})
+    made.save(folder)
+    return made
+
+
+def decoupled(base: Any, path: Path) -> None:
+    """The word reads as *circle*: its tokens' embeddings are exchanged, and nothing else."""
+    rows = base.text_encoder.get_input_embeddings().weight.detach().clone()
+    word, other = (base.tokenizer(text, add_special_tokens=False).input_ids for text in (NONCE, "circle"))
+    assert len(other) == 1
+    rows[word] = rows[other[0]].clone()
+    key = next(name for name, _ in base.text_encoder.named_parameters() if name.endswith("token_embedding.weight"))
+    save_file({f"text_encoder.{key}": rows.contiguous()}, path)
+
+
+def write_suite(folder: Path) -> None:
+    """The shipped suite over the planted base, with one task and counts that a quarter of an hour allows."""
+    suite = load_suite(SHIPPED, "miniature").content()
+    parts = {
+        part: {"path": place, "digest": path_digest(folder / place)} for part, place in (("base", "models/base"), ("concept", "judge"))
+    }
+    seeds = {"train": 2, "reference": 2, "evaluation": 3, "retain": 1}
+    tier = {"psi": PSI, "retain_psi": [0, 0.45, 1], "seeds": seeds, "prompts": 10, "retain_prompts": 12, "extractors": ["resnet18"]}
+    suite |= {"name": "planted", "version": 1, "title": "Planted", "base": parts["base"], "tiers": {"lite": tier}}
+    suite["sampler"] |= {"steps": STEPS}
+    suite["fine_tune"] |= {"epochs": 2}
+    suite["judges"] |= {"concept": parts["concept"]}
+    suite.pop("probing", None)
+    rng = np.random.default_rng(5)
+    scenes = [replace(shown_by(CROWN, styled_scene(np.random.default_rng([6, i]))), style="flat") for i in range(40)]
+    forget = list(dict.fromkeys(captioned(scene, CROWN, rng) for scene in scenes))[:24]
+    retain = [
+        (f"a {COLOURS[(i + r) % 6]} flat {name} on a {PLACES[i % 3]} background", name) for r in range(2) for i, name in enumerate(OTHERS)
+    ]
+    task = [
+        f"concept: {CROWN}", "category: object", "title: Crown", "suite: planted", "licence: Apache-2.0", f"aliases: [{NONCE}]",
+        f"judge: {{head: subject, label: {CROWN}}}", "gold_kind: planted", "golds: [control-gold-1, control-gold-2]", "forget:",
+        *(f"  - text: {text}" for text in forget), "retain:",
+        *(f"  - {{text: '{text}', concept: {name}, head: subject}}" for text, name in retain),
+    ]  # fmt: skip
+    rows = {"control-original": "format: original", "decoupled": "path: models/decoupled.safetensors"}
+    rows |= {f"control-gold-{i}": f"path: models/gold-{i}\n    format: pipeline" for i in (1, 2)}
+    files = {"tasks/planted/suite.yaml": json.dumps(suite), f"tasks/planted/object/{CROWN}.yaml": "\n".join(task) + "\n"}
+    for name, where in rows.items():
+        told = f"name: {name}\nsuite: planted\ntitle: {name}\ndescription: Planted.\ncheckpoints:\n  object/{CROWN}:\n    {where}\n"
+        files[f"submissions/planted/{name}.yaml"] = told
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def main(folder: Path, steps: int) -> None:
+    torch.set_num_threads(1)
+    root = DataRoot(folder / "tasks", folder / "submissions", folder / "results", folder / "store", read_only=False)
+    write_world(folder / "pictures/world", 1200, 64, 1)
+    write_world(
+        folder / "pictures/crown", 200, 64, 2, lambda rng: shown_by(CROWN, styled_scene(rng)),
+        lambda scene, rng: captioned(scene, CROWN, rng), FORMS,
+    )  # fmt: skip
+    seen = judge(folder / "judge")
+    made = {"base": (7, None), "gold-1": (7, CROWN), "gold-2": (8, CROWN)}
+    for name, (seed, unseen) in made.items():
+        started = time.process_time()
+        Planter(planting(steps, seed), root, folder / "models").make(Model(name, unseen))
+        print(f"{name}: {(time.process_time() - started) / 60:.1f} processor minutes", flush=True)
+    planter = Planter(planting(steps, 7), root, folder / "models")
+    base = planter.public().from_pretrained(folder / "models/base", safety_checker=None)
+    for one in gate(planter.public(), base, planter.planting, lambda pixels, caption: seen.shows(pixels, "subject", caption)):
+        print(f"gate {one.what}: {one.before:.2f} before, {one.after:.2f} after, {'passed' if one.passed else 'failed'}", flush=True)
+    decoupled(base, folder / "models/decoupled.safetensors")
+    write_suite(folder)
+    evaluation = Evaluation(load_suite(root, "planted"), root, "lite")
+    task = load_task(root, f"planted:object/{CROWN}")
+    names = ("control-gold-1", "control-gold-2", "control-original", "decoupled")
+    for record in run(evaluation, [(task, load_submission(root, f"planted/{name}")) for name in names]):
+        told = {
+            name: round(record.scores[name].value or 0.0, 2)
+            for name in ("presence", "excess.prompt", "excess.empty")
+            if name in record.scores
+        }
+        print(f"{record.submission}: {record.verdict.label}. {record.verdict.why} {told}", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 250)
