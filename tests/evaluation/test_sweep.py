@@ -64,8 +64,7 @@ def test_the_suites_own_sampler_gives_the_evaluations_own_numbers(root: DataRoot
         for arm in ("prompt", "empty"):
             others = np.stack([curves[f"control-gold-{n}", arm] for n in (1, 2)])
             beyond = excess(evaluation.tier.psi, curves["esd-x", arm], others, float(original), evaluation.suite.scores.excess_psi)
-            score = cell.excess[arm]  # type: ignore[index]
-            assert score.value == pytest.approx(beyond.mean())
+            assert cell.excess[arm].value == pytest.approx(beyond.mean())
 
 
 def test_the_record_on_disk_is_the_one_returned(root: DataRoot, found: Sweep) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from unconceal.diffusion.families.bases import BASES
 from unconceal.generate.identity import Shard
@@ -49,9 +50,9 @@ def canvas_of(suite: Suite, root: DataRoot) -> Canvas:
     return Canvas(pixels, vae.get("latent_channels", 4) * (pixels // scale) ** 2, None)
 
 
-def _settings(part: Path) -> dict[str, int]:
+def _settings(part: Path) -> dict[str, Any]:
     file = part / "config.json"
-    found: dict[str, int] = json.loads(file.read_text()) if file.is_file() else {}
+    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
     return found
 
 

@@ -141,5 +141,5 @@ def cell(evaluation: Evaluation, changed: dict[str, float | str], seen: ByArm, g
 
 
 def _images(seen: ByArm) -> int:
-    values = seen["prompt"]
-    return values.shape[0] * values.shape[1]
+    prompts, seeds, _ = seen["prompt"].shape
+    return int(prompts * seeds)

@@ -55,8 +55,8 @@ def needs_of(root: DataRoot, suite: str) -> Iterator[Need]:
 def state_of(part: Pinned, root: DataRoot) -> str:
     """Of a pinned file or folder."""
     if part.repo is None:
-        path = resolve_path(part.path, root)
-        digest = path_digest(path) if path.exists() else None
+        local = resolve_path(part.path, root)
+        digest = path_digest(local) if local.exists() else None
     else:
         commit = part.revision if COMMIT.fullmatch(part.revision or "") else None
         here = Repository(part.repo, commit).snapshot if commit else None
