@@ -81,7 +81,8 @@ def commit(folder: Path) -> None:
 def command_of(arguments: list[str]) -> tuple[click.Command, list[str], str]:
     """The click command that arguments call, what is left of them, and its name."""
     command: click.Command = main
-    left, names = list(arguments), []
+    names: list[str] = []
+    left = list(arguments)
     while isinstance(command, click.Group):
         name = left.pop(0)
         found = command.get_command(click.Context(command), name)
