@@ -31,6 +31,12 @@ def test_enough_models_are_known_by_construction() -> None:
     assert {member.truth for member in members()} == {"intact", "forgets", "conceals", "damaged", None}
 
 
+def test_words_are_cut_off_to_nothing_only_where_nothing_is_not_the_concept() -> None:
+    found = {member.concept for member in members() if member.name.startswith("decouple-to-nothing")}
+    assert found == {concept for concept, kind in {**TASKS, **HELD_OUT_TASKS}.items() if kind in ("object", "art-style")}
+    assert {member.concept for member in members() if member.name.startswith("decouple-to-other")} == {*TASKS, *HELD_OUT_TASKS}
+
+
 def test_every_unlearner_is_there() -> None:
     assert set(METHODS) | set(DAMAGED) >= set(UNLEARNERS) - {"decouple-to-nothing", "decouple-to-other"}
     named = {member.name.rpartition("-")[0] for member in members() if member.kind == "method"}

@@ -41,8 +41,8 @@ TRUTH: Mapping[Kind, Label] = {
 }  # fmt: skip
 """The verdict that has to come out, where it is known by construction."""
 
-DECOUPLED = ("decouple-to-nothing", "decouple-to-other")
-METHODS = tuple(name for name in UNLEARNERS if name not in (*DECOUPLED, *DAMAGED))
+TO_NOTHING, TO_OTHER = "decouple-to-nothing", "decouple-to-other"
+METHODS = tuple(name for name in UNLEARNERS if name not in (TO_NOTHING, TO_OTHER, *DAMAGED))
 SEEDS, MORE_SEEDS, DECOUPLED_SEEDS = (7,), (7, 8, 9), (7, 8)
 """Training seeds of a method on most tasks, on the two of ``MORE``, and of pure decoupling on all; the first is that of the releases."""
 MORE = ("star", "zara")
@@ -144,7 +144,7 @@ def of_task(concept: str) -> Iterator[Member]:
         yield Member(concept, name, "gold", trained(made), 0.0, made, f"{name}/{family_stem(family_of(concept))}")
     if concept in ALONE:
         yield Member(concept, "gold-alone", "alone", trained(alone_name(concept)), 0.0, alone_name(concept))
-    for name in DECOUPLED:
+    for name in decouplings(concept):
         for seed in DECOUPLED_SEEDS:
             yield Member(concept, f"{name}-{seed}", "decoupled", unlearned(name, concept, seed), share=1.0, seed=seed)
     for name in sorted(DAMAGED):
@@ -164,6 +164,16 @@ def of_task(concept: str) -> Iterator[Member]:
         yield Member(concept, name, "surrogate", trained(name), 0.0, name, name)
     for name in (*SURROGATES, SCRATCH) if concept == "star" else SURROGATES:
         yield Member(concept, name, "surrogate", share=0.0, trained=name)
+
+
+def decouplings(concept: str) -> tuple[str, ...]:
+    """The ways of cutting words off that hide a concept for certain.
+
+    A character or the sign left unsaid is "a character" or "a symbol", and the world's only symbol is the sign: what such words draw is the
+    concept itself, always or one time in two. So for these there is no cutting off to nothing.
+    """
+    kind = {**TASKS, **HELD_OUT_TASKS}[concept]
+    return (TO_NOTHING, TO_OTHER) if kind in ("object", "art-style") else (TO_OTHER,)
 
 
 def unrelated_to(concept: str) -> str:
