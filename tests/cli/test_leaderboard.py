@@ -53,3 +53,11 @@ def test_an_altered_record_is_one_line(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("0.4,", "0.1,", 1))
     result = run(tmp_path)
     assert result.exit_code == 1 and len(result.output.splitlines()) == 1 and "altered" in result.output
+
+
+def test_the_repositorys_own_leaderboard_and_records_are_in_order() -> None:
+    root = Path(__file__).resolve().parents[2]
+    result = run(root, "--check")
+    assert result.exit_code == 0, result.output
+    checked = CliRunner().invoke(main, ["results", "check", "--quick", "--root", str(root)])
+    assert checked.exit_code == 0, checked.output

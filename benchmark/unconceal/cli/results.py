@@ -131,14 +131,17 @@ def mark(submission: str, task: str, tier: str, by: str, on: str, status: Any, w
 
 
 def _path(data: DataRoot, task: str, submission: str, tier: str) -> Path:
-    """Where the record of a row of the newest suite version lies."""
+    """Where the record of a row lies: that of the newest suite version which has one, else where the newest would."""
+    from unconceal.results.reading import suite_versions
     from unconceal.specs.reading import load_suite, load_task
 
     if data.read_only:
         raise UsageError("the packaged results", "cannot be changed", "work in a clone, or name a folder with --root")
     spec = load_task(data, task)
     suite = load_suite(data, spec.suite)
-    return record_path(data.results, suite.id, spec.id, submission, suite.protocol, tier)
+    versions = dict.fromkeys([suite.version, *(version for name, version in suite_versions([data.results]) if name == suite.name)])
+    paths = [record_path(data.results, f"{suite.name}-{one}", spec.id, submission, suite.protocol, tier) for one in versions]
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def _shown(score: Any) -> str:
