@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import timm
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.judges import extractors
@@ -61,3 +61,18 @@ def test_the_hub_out_of_reach_is_the_environments_fault(monkeypatch: pytest.Monk
     monkeypatch.setattr(timm, "create_model", unreachable)
     with pytest.raises(EnvironmentFault, match="resnet18"):
         extractors.load("resnet18", None)
+
+
+@pytest.mark.parametrize("name", extractors.NAMES)
+def test_published_weights_are_seen_as_imagenet_is(name: str, tmp_path: Path) -> None:
+    """timm's own file holds the classifier; without it the features are those of the same backbone, at ImageNet's size and colours."""
+
+    torch.manual_seed(0)
+    whole = timm.create_model(name, num_classes=1000).eval()
+    save_file({key: value.contiguous() for key, value in whole.state_dict().items()}, tmp_path / "model.safetensors")
+    loaded = extractors.load(name, tmp_path / "model.safetensors")
+    assert loaded.view == extractors.IMAGENET
+    x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = whole.forward_head(whole.forward_features(x), pre_logits=True)
+        assert torch.allclose(loaded(x), expected, atol=1e-5)

@@ -61,7 +61,8 @@ def load(name: str, weights: Path | None) -> Extractor:
 
     Args:
         name: one of :data:`NAMES`.
-        weights: safetensors of ``timm.create_model(name, num_classes=0).state_dict()``; None: ImageNet weights from the Hub.
+        weights: safetensors of ``timm.create_model(name, num_classes=0).state_dict()``, or ImageNet weights as timm publishes them, which
+            their classifier tells apart; None: ImageNet weights from the Hub.
 
     Raises:
         UsageError: no such extractor.
@@ -71,8 +72,10 @@ def load(name: str, weights: Path | None) -> Extractor:
     if name not in NAMES:
         raise UsageError(name, "no such extractor", f"choose one of {', '.join(NAMES)}")
     with torch.random.fork_rng(devices=[]):  # timm draws a random start before it loads
-        backbone = _from_hub(name) if weights is None else _from_file(name, weights)
-    return Extractor(name, backbone, IMAGENET if weights is None else NATIVE).eval()
+        if weights is None:
+            return Extractor(name, _from_hub(name), IMAGENET).eval()
+        backbone, published = _from_file(name, weights)
+    return Extractor(name, backbone, IMAGENET if published else NATIVE).eval()
 
 
 def save(backbone: nn.Module, path: Path) -> None:
@@ -120,13 +123,16 @@ def _from_hub(name: str) -> nn.Module:
     return backbone
 
 
-def _from_file(name: str, weights: Path) -> nn.Module:
+def _from_file(name: str, weights: Path) -> tuple[nn.Module, bool]:
+    """A backbone with a file's weights, and whether they are published ones, whose ImageNet classifier is left out."""
     backbone: nn.Module = timm.create_model(name, num_classes=0)
+    head = f"{backbone.default_cfg['classifier']}."  # type: ignore[index]
     try:
-        tensors = load_file(weights)
+        found = load_file(weights)
+        tensors = {key: tensor for key, tensor in found.items() if not key.startswith(head)}
         backbone.load_state_dict({key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()})
     except FileNotFoundError as error:
         raise EnvironmentFault(str(weights), "the extractor's weights are missing", "build or download the suite's judges") from error
     except (RuntimeError, SafetensorError) as error:
         raise CheckFailed(str(weights), f"not the weights of {name}", "restore the file that the suite pins") from error
-    return backbone
+    return backbone, len(tensors) < len(found)

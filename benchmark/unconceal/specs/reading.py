@@ -203,7 +203,8 @@ def made_from(root: DataRoot, suite: str) -> Check:
         if said is None:
             return
         with suppress(SpecProblems, UsageError):
-            ours = load_suite(root, suite).base.path
+            base = load_suite(root, suite).base
+            ours = base.repo or base.path
             if said != ours:
                 consequence = f"is not the base of suite {suite!r}, which is {ours!r}, so a handover between them would mean nothing"
                 yield Mistake(("base",), f"base {said!r}", consequence, "submit it to a suite of its own base")
