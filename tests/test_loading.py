@@ -33,6 +33,8 @@ def test_unknown_names_are_attribute_errors() -> None:
         ("import unconceal.cli.main", ("torch", "numpy", "pydantic", "ruamel", "tabulate", "rich")),
         ("import unconceal; unconceal.load_task", ("torch",)),
         ("import unconceal.specs, unconceal.paths, unconceal.cli.tasks, unconceal.cli.submissions", ("torch", "numpy")),
+        ("import unconceal.publish.hub, unconceal.publish.index, unconceal.site.build, unconceal.results.checking", ("torch",)),
+        ("import unconceal.exports.latex, unconceal.exports.spreadsheet, unconceal.exports.eval_results, unconceal.cli.site", ("torch",)),
         ("import unconceal.cli.probes", ("torch", "transformers", "openai", "llguidance", "numpy")),
         (
             "import unconceal.probes.freezing, unconceal.probes.likeness, unconceal.probes.local, unconceal.probes.endpoint",

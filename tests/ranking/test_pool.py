@@ -66,11 +66,13 @@ def test_adding_an_incomplete_submission_moves_nobody() -> None:
 
 def test_damaged_rows_stand_behind_all_others() -> None:
     rows = {
-        STAR: [record("a", 0.5), record("b", -0.2, verdict=DAMAGED), record("c", -0.3, verdict=DAMAGED)],
-        MOON: [record("a", 0.5, task=MOON), record("b", 0.1, task=MOON), record("c", 0.1, task=MOON)],
+        STAR: [record("a", 0.3), record("b", -0.2, verdict=DAMAGED), record("c", -0.3, verdict=DAMAGED)],
+        MOON: [record("a", 0.3, task=MOON), record("b", 0.1, task=MOON), record("c", 0.1, task=MOON)],
     }
     found = {one.submission: one for one in pool(boards(rows), dict.fromkeys(rows, Rules())).standings}
     assert found["a"].mean_rank == (1 + 3) / 2 and found["b"].mean_rank == (2.5 + 1.5) / 2
+    assert found["b"].means["forgetting"].value == pytest.approx((1 + 0.1) / 2)  # type: ignore[union-attr]
+    assert [one.rank for one in found.values()] == [(1, 1), (2, 3), (2, 3)], "one task of two destroyed is worse than half of it left"
     assert found["a"].borda == 2 / 4 and found["b"].borda == pytest.approx((0.5 + 0.5 + 1) / 4)
 
 

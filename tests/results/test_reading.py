@@ -6,7 +6,7 @@ import pytest
 
 from leaderboard.records import control, data_root, record, write
 from unconceal.errors import CheckFailed
-from unconceal.results.reading import all_boards, load_records, published
+from unconceal.results.reading import all_boards, load_records, published, record_paths
 from unconceal.specs.record import write_record
 
 
@@ -77,6 +77,9 @@ def test_unfinished_and_foreign_files_are_passed_over(tmp_path: Path) -> None:
     folder = root.results / "miniature-1/object/star"
     (folder / ".esd-u.standard-full.json").write_text("{")
     (root.results / "notes").mkdir()
+    (root.results / "sweeps/miniature-1").mkdir(parents=True)
+    (root.results / "sweeps/miniature-1/esd-x.full.json").write_text("{}")
+    assert [path.name for path in record_paths(root.results)] == ["esd-x.standard-full.json"]
     write(root)
     assert len(all_boards([root.results])[0].rows) == 1
 

@@ -56,7 +56,8 @@ def standing(boards: Sequence[Board]) -> str:
     """How much was measured, and what stands behind the verdicts."""
     kinds = sorted({row.record.verdict.gold for board in boards for row in board.rows if row.record.verdict.gold})
     counts = [len(board.golds) for board in boards]
-    golds = f"golds a task: {_between(counts)} ({', '.join(kinds)})" if any(counts) else "no gold, so nothing can be said to forget"
+    named = f" ({', '.join(kinds)})" if kinds else ""
+    golds = f"golds a task: {_between(counts)}{named}" if any(counts) else "no gold, so nothing can be said to forget"
     prompts = [score.n for board in boards for row in board.rows if (score := row.record.scores.get("presence"))]
     tiers = ", ".join(f"`{tier}`" for tier in sorted({board.tier for board in boards}))
     lite = " Where only the `lite` tier has been run, prompts and ψ are fewer and intervals wider." if "lite" in tiers else ""

@@ -94,6 +94,6 @@ LEGEND = """\
 A cell holds the verdict, linked to the record, and the excess: the larger of the two arms, averaged over {window}, in units of θ's own
 rate; margin {margin}; `[low, high]` is the 95 % interval over prompts. ↓ lower is better, ↑ higher. **Bold**: the best, and what is not
 surely worse than it. Ranks rest on paired differences and are intervals too (`1–3` is a tie). **Mean rank** goes by values alone; **Borda**
-is the share of comparisons surely won, ties counting half, and orders the rows. **Retained fall**: the worst fall in the rate of other
-concepts. ◆: no row beats it in forgetting, damage and robustness at once. *Damaged* rows stand behind all others; disputed and withdrawn
-rows stay, unranked. Every other score (both arms, ψ\\*, CCS, CRS, AUC, KID, CLIP): `unconceal export`, `report` and `site`."""
+is the share of comparisons surely won, ties counting half. **Retained fall**: the worst fall in the rate of other concepts. ◆: no row beats
+it in forgetting, damage and robustness at once. *Damaged* rows stand behind all others, and count as excess 1 in means; disputed and
+withdrawn rows stay, unranked. Every other score (both arms, ψ\\*, CCS, CRS, AUC, KID, CLIP): `unconceal export`, `report` and `site`."""

@@ -17,14 +17,12 @@ from unconceal.ranking.board import UNRANKED_LABELS, Ranked, control_place, is_r
 from unconceal.ranking.paired import apart, compared, paired_less
 from unconceal.ranking.pareto import efficient
 from unconceal.ranking.rules import Rules
-from unconceal.ranking.summary import AXES, mean_of
+from unconceal.ranking.summary import AXES, UNLEARNED_NOTHING, mean_of
 from unconceal.ranking.validation import density
 from unconceal.results.reading import Board, Stored
 from unconceal.specs.record import Score
 
 Values = NDArray[np.float64]
-UNLEARNED_NOTHING = 1.0
-"""The excess of a model that has unlearned nothing: what a damaged row counts in comparisons over tasks."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,13 @@ def _ranked(standings: Sequence[Standing], boards: Sequence[Board], rules: Mappi
         replace(one, rank=rank, mean_rank=float(place), borda=float(share) if len(standings) > 1 else None, efficient=flag)
         for one, rank, place, share, flag in zip(standings, rank_intervals(less), places, won, front, strict=True)
     ]
-    return sorted(found, key=lambda one: (-(one.borda or 0.0), one.mean_rank or 0.0, one.submission))
+    return sorted(found, key=_place)
+
+
+def _place(one: Standing) -> tuple[float, float, str]:
+    """By rank, within ties by the mean score."""
+    mean = one.means["forgetting"]
+    return float(sum(one.rank or ())), mean.value or 0.0 if mean else 0.0, one.submission
 
 
 @dataclass(frozen=True)

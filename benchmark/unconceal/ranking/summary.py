@@ -8,12 +8,17 @@ from math import sqrt
 from unconceal.ranking.rules import DAMAGE
 from unconceal.specs.record import Record, Score
 
+UNLEARNED_NOTHING = 1.0
+"""The excess of a model that has unlearned nothing."""
 Axis = Callable[[Record, str], Score | None]
 
 
 def forgetting(record: Record, primary: str) -> Score | None:
-    """The primary score; lower: less of the concept comes back."""
-    return record.scores.get(primary)
+    """The primary score; lower: less of the concept comes back. A damaged model's counts as if it had unlearned nothing."""
+    score = record.scores.get(primary)
+    if score is None or record.verdict.label != "damaged":
+        return score
+    return Score(value=UNLEARNED_NOTHING, low=UNLEARNED_NOTHING, high=UNLEARNED_NOTHING, n=score.n, note="damaged")
 
 
 def damage(record: Record, primary: str) -> Score | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.machine import usable_cores
 from unconceal.specs.record import Record, read_record
+from unconceal.specs.sweep import FOLDER as SWEEPS
 
 SUITE_FOLDER = re.compile(r"^(?P<suite>[a-z0-9][a-z0-9.-]*)-(?P<version>\d+)$")
 TIERS = ("full", "lite")
@@ -76,8 +77,9 @@ class Board:
 
 
 def record_paths(folder: Path) -> Iterator[Path]:
-    """Every record file below a folder, in a fixed order; unfinished (hidden) files are left out."""
-    return (path for path in sorted(folder.rglob("*.json")) if not path.name.startswith("."))
+    """Every record file below a folder, in a fixed order; unfinished (hidden) files are left out, and sweeps, which are no records."""
+    found = sorted(folder.rglob("*.json"))
+    return (path for path in found if not path.name.startswith(".") and path.relative_to(folder).parts[0] != SWEEPS)
 
 
 def suite_versions(folders: Sequence[Path]) -> tuple[tuple[str, int], ...]:

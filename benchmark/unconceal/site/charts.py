@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 from markupsafe import Markup, escape
 
@@ -46,10 +47,11 @@ def curve_chart(own: Curve, band: Band | None, original: Curve | None, title: st
 
 def scatter(marks: Sequence[Mark], title: str, horizontal: str) -> Markup:
     """Points with their intervals and names; at least one."""
-    bottom, top = limits([[mark.score.value for mark in marks], (0.0, 0.5)])
+    bottom, top = limits([[mark.score.value for mark in marks], (0.0, 0.1)])
     low, high = min(mark.x for mark in marks), max(mark.x for mark in marks)
     x, y = scale(low - 0.5, high + 0.5, LEFT, WIDTH - RIGHT), scale(bottom, top, HEIGHT - BOTTOM, TOP)
-    parts = [_axes(x, y, bottom, top, horizontal, ticks=()), *(_mark(mark, x, y, bottom, top) for mark in marks)]
+    ticks = range(ceil(low), floor(high) + 1)
+    parts = [_axes(x, y, bottom, top, horizontal, ticks), *(_mark(mark, x, y, bottom, top) for mark in marks)]
     return _svg(parts, title)
 
 
@@ -157,7 +159,8 @@ def _mark(mark: Mark, x: Scale, y: Scale, bottom: float, top: float) -> str:
         top_end, low_end = y(min(score.high, top)), y(max(score.low, bottom))
         ends = f'<line class="reach" x1="{x(mark.x):.1f}" x2="{x(mark.x):.1f}" y1="{low_end:.1f}" y2="{top_end:.1f}"/>'
     name = escape(mark.name)
-    at = f'x="{x(mark.x) + 5:.1f}" y="{y(score.value) - 4:.1f}"'
+    left = x(mark.x) > 0.7 * WIDTH
+    at = f'x="{x(mark.x) + (-5 if left else 5):.1f}" y="{y(score.value) - 4:.1f}" text-anchor="{"end" if left else "start"}"'
     return f'<g>{ends}<circle class="dot" cx="{x(mark.x):.1f}" cy="{y(score.value):.1f}" r="3.5"/><text class="name" {at}>{name}</text></g>'
 
 
