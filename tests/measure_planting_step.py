@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ def sd14(folder: Path) -> StableDiffusionPipeline:
     """UNet and text encoder of SD 1.4's shapes, bfloat16; a tiny VAE that gives four times as many latents a pixel."""
     small = tiny_pipeline(folder / "tiny")
     torch.set_default_dtype(torch.bfloat16)
-    sizes = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
+    sizes: Any = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
     words = CLIPTextModel(CLIPTextConfig(vocab_size=49408, **sizes))
     unet = sd14_unet()
     torch.set_default_dtype(torch.float32)

@@ -68,7 +68,7 @@ def test_published_weights_are_seen_as_imagenet_is(name: str, tmp_path: Path) ->
     """timm's own file holds the classifier; without it the features are those of the same backbone, at ImageNet's size and colours."""
 
     torch.manual_seed(0)
-    whole = timm.create_model(name, num_classes=1000).eval()
+    whole: Any = timm.create_model(name, num_classes=1000).eval()
     save_file({key: value.contiguous() for key, value in whole.state_dict().items()}, tmp_path / "model.safetensors")
     loaded = extractors.load(name, tmp_path / "model.safetensors")
     assert loaded.view == extractors.IMAGENET
