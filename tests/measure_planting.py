@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.run import run
-from unconceal.judges import extractors
+from unconceal.judges import augment, extractors
 from unconceal.judges.concept import ConceptJudge, fit_head, judge_features
 from unconceal.miniature.captions import TEMPLATES
 from unconceal.miniature.pictures import render
@@ -57,21 +59,33 @@ def planting(steps: int, seed: int) -> Planting:
     )  # fmt: skip
 
 
+def warped(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Each picture bent by a smooth field of a few pixels, as a model that is not quite sure draws."""
+    made = np.empty_like(pixels)
+    grid = np.mgrid[:64, :64].astype(float)
+    for i, picture in enumerate(pixels):
+        field = gaussian_filter(rng.normal(0, 1, (2, 64, 64)), (0, 6, 6), mode="wrap")
+        places = grid + field / field.std() * rng.uniform(0.5, 2.5)
+        made[i] = np.stack([map_coordinates(picture[..., c], places, order=1, mode="nearest") for c in range(3)], axis=-1)
+    return made
+
+
 def judge(folder: Path) -> ConceptJudge:
-    """A head on the shipped extractors that knows the crown, from drawings whole, noisy and blurred."""
+    """A head on the shipped extractors that knows the crown, from drawings whole and disturbed."""
     names = ("resnet18",)
     weights = {name: PACKAGE / f"miniature/weights/extractors/{name}.safetensors" for name in names}
     parts = tuple(extractors.load(name, weights[name]) for name in names)
-    world, crowns = render(1200, 11), drawings(CROWN, 150, 12)
+    world, crowns, rng = render(1600, 11), drawings(CROWN, 300, 12), np.random.default_rng(0)
     pixels = np.concatenate([world.pixels, crowns.pixels])
-    rng = np.random.default_rng(0)
-    noisy = np.clip(pixels + rng.normal(0, 25, pixels.shape), 0, 255).astype(np.uint8)
-    blank = np.clip(rng.normal(rng.uniform(0, 255, (150, 1, 1, 3)), 40, (150, 64, 64, 3)), 0, 255).astype(np.uint8)
     scenes = [*world.scenes, *crowns.scenes]
-    subjects = [scene.shape or scene.character or "hazard sign" for scene in scenes]
-    styles = [scene.style or "none" for scene in scenes]
-    labels = {"subject": [*subjects, *subjects, *["unreadable"] * 150], "style": [*styles, *styles, *["unreadable"] * 150]}
-    head = fit_head(judge_features(parts, np.concatenate([pixels, noisy, blank])), labels, seed=0, epochs=20)
+    labels = {
+        "subject": [scene.shape or scene.character or "hazard sign" for scene in scenes],
+        "style": [scene.style or "none" for scene in scenes],
+    }
+    unreadable = augment.heavily(pixels[::8], rng)
+    shown = [pixels, augment.lightly(warped(pixels, rng), rng), augment.lightly(warped(pixels, rng), rng), unreadable]
+    told = {family: [*names_ * 3, *["unreadable"] * len(unreadable)] for family, names_ in labels.items()}
+    head = fit_head(judge_features(parts, np.concatenate(shown)), told, seed=0, epochs=20)
     made = ConceptJudge(head, parts, {name: file_digest(weights[name]) for name in names})
     made.save(folder)
     return made
