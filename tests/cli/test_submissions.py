@@ -30,7 +30,7 @@ def test_the_miniature_suite_has_its_rows() -> None:
     assert {name for name, kind in kinds.items() if kind == "method"} == methods
     assert {name for name, kind in kinds.items() if kind == "control"} == {"control-original", "control-unrelated", "control-collapsed"}
     assert {name for name, kind in kinds.items() if kind == "gold"} == {"control-gold-1", "control-gold-2", "control-gold-3"}
-    assert all(len(row["tasks"]) == 2 for row in rows if row["suite"] == "miniature")
+    assert all(len(row["tasks"]) >= 2 for row in rows if row["suite"] == "miniature")
 
 
 def test_check_of_the_fields_alone(data_root: Path) -> None:

@@ -13,8 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from unconceal.cli.main import main
+from unconceal.evaluation.provenance import spec_digests
 from unconceal.metrics.reference import reference
 from unconceal.paths import DataRoot
+from unconceal.specs.reading import load_submission, load_suite, load_task
 from unconceal.specs.record import read_record, write_record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +27,7 @@ CHEAP = (
     "cite", "site", "publish", "probes show",
 )  # fmt: skip
 """What runs here. The others evaluate, train, ask, or need weights or a network: of them only the command and its options are checked."""
-GENERATED = ("validation.md", "planting.md")
+GENERATED = ("orderings.md",)
 """Pages that long measurements write: links to them may come before them."""
 EVALUATES = re.compile(r"\bevaluate\(")
 
@@ -57,8 +59,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     described = (folder / "submissions/miniature/esd-x.yaml").read_text(encoding="utf-8").replace("name: esd-x", "name: my-method")
     (folder / "submissions/miniature/my-method.yaml").write_text(described, encoding="utf-8")
     root = DataRoot.find(folder)
+    mine = load_submission(root, "miniature/my-method")
     for path in sorted(root.results.glob("miniature-*/*/*/esd-x.*.json")):
-        record = read_record(path).model_copy(update={"submission": "my-method"})
+        record = read_record(path)
+        told = spec_digests(load_suite(root, "miniature"), load_task(root, f"miniature:{record.task}"), mine)["submission_digest"]
+        checkpoint = record.checkpoint.model_copy(update={"submission_digest": told})
+        record = record.model_copy(update={"submission": "my-method", "checkpoint": checkpoint})
         write_record(record, record.place(root.results))
     shutil.copytree(folder, folder / "contribution", ignore=shutil.ignore_patterns("contribution"))
     (folder / ".gitignore").write_text("contribution\npublished\nsite\neval\nreports\nresults.csv\n")

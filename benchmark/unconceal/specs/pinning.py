@@ -29,8 +29,9 @@ def pinned_parts(suite: Suite) -> Iterator[tuple[Place, Pinned]]:
 def pin_suite(root: DataRoot, name: str) -> dict[str, str]:
     """Write the digests of a suite's base and judges into its file; returns what changed, place -> digest."""
     path = suite_file(root, name)
-    parts = [(place, part) for place, part in pinned_parts(load_suite(root, name)) if part.repo is None]
-    digests = {(*place, "digest"): _digest(resolve_path(part.path, root)) for place, part in parts if not _unmade(part, root)}
+    suite = load_suite(root, name)
+    parts = [(place, part) for place, part in pinned_parts(suite) if part.repo is None and not (suite.draft and _unmade(part, root))]
+    digests = {(*place, "digest"): _digest(resolve_path(part.path, root)) for place, part in parts}
     return fill(path, digests)
 
 
