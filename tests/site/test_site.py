@@ -204,7 +204,7 @@ def test_with_scripts_off_tables_and_whole_strips_remain(browser: Browser, site:
 
 
 def test_a_thousand_rows_sort_at_once(page: Page, tmp_path: Path) -> None:
-    """A bound that only a sort of quadratic cost misses, on a busy machine, too; a sort takes a fifth of a second at most where nothing else runs."""
+    """A bound that only a sort of quadratic cost misses, on a busy machine, too."""
     many = [record(f"method-{place:04d}", (place * 7919 % 1000) / 1000, curves=(), damage={}) for place in range(1000)]
     root = data_root(tmp_path, *many)
     write_site(newest_boards([root.results]), Sources(root), tmp_path / "out")
