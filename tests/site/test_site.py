@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from leaderboard.records import control, data_root, record, strip
+from sorting import sort_time
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
 from unconceal.results.reading import newest_boards
@@ -203,12 +204,10 @@ def test_with_scripts_off_tables_and_whole_strips_remain(browser: Browser, site:
     context.close()
 
 
-def test_a_thousand_rows_sort_at_once(page: Page, tmp_path: Path) -> None:
-    """A bound that only a sort of quadratic cost misses, on a busy machine, too."""
+def test_a_thousand_rows_sort_within_a_fifth_of_a_second(page: Page, tmp_path: Path) -> None:
+    """Of the page's own work, which a busy machine delays but does not lengthen."""
     many = [record(f"method-{place:04d}", (place * 7919 % 1000) / 1000, curves=(), damage={}) for place in range(1000)]
     root = data_root(tmp_path, *many)
     write_site(newest_boards([root.results]), Sources(root), tmp_path / "out")
     page.goto(f"file://{tmp_path}/out/index.html")
-    script = "() => { const from = performance.now(); document.querySelectorAll('thead button')[2].click(); "
-    times = [page.evaluate(script + "document.body.offsetHeight; return performance.now() - from; }") for _ in range(3)]
-    assert min(times) <= 2000, times
+    assert min(sort_time(page, 2) for _ in range(3)) <= 200
