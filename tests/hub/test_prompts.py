@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import constants
 
 from hub.server import Hub, serving
 from unconceal.errors import CheckFailed, EnvironmentFault
@@ -25,11 +23,7 @@ MODEL = {
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+def hub(empty_client: None) -> Iterator[Hub]:
     made = Hub()
     made.add("datasets/someone/prompts", {"table.csv": TABLE})
     made.add("someone/base", MODEL)

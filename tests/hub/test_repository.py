@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
@@ -24,12 +23,8 @@ READ = ["model_index.json", "text_encoder/model.safetensors", "unet/config.json"
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A hub with one repository, an empty cache, and a client that does not wait long."""
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+def hub(empty_client: None) -> Iterator[Hub]:
+    """A hub with one repository."""
     made = Hub()
     made.add("someone/erased", FILES)
     with serving(made):

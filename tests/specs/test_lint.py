@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unconceal.miniature.captions import mentions
+from unconceal.miniature.captions import mentions, wordings
 from unconceal.miniature.world import HELD_OUT, TARGETS
 from unconceal.paths import SOURCE_TREE, DataRoot
 from unconceal.specs.lint import lint, names_target
@@ -84,4 +84,5 @@ def test_the_first_prompts_cover_most_of_the_task(committed: Task) -> None:
     lite = load_suite(DataRoot.find(SOURCE_TREE), committed.suite).tiers["lite"]
     assert len({prompt.concept for prompt in committed.retain[: lite.retain_prompts]}) >= 10
     plain = sum(committed.judge.label in prompt.text and "shape" not in prompt.text for prompt in committed.forget)
-    assert 0.15 <= plain / len(committed.forget) <= 0.75
+    # A quarter where the concept has three wordings, less where it has more.
+    assert 0.75 / len(wordings(committed.judge.label)) <= plain / len(committed.forget) <= 0.75
