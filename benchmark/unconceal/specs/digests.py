@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import rfc8785
-
+from unconceal.specs.canonical import canonical_json
 from unconceal.specs.spec import UNPINNED
 
 PLACEHOLDER = UNPINNED
@@ -38,4 +37,4 @@ def path_digest(path: Path) -> str:
 
 def canonical_digest(value: Any) -> str:
     """SHA-256 over the canonical JSON (RFC 8785) of a plain value: key order and spacing do not count, NaN is refused."""
-    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+    return hashlib.sha256(canonical_json(value)).hexdigest()
