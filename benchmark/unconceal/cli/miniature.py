@@ -97,7 +97,7 @@ docs_option = click.option(
 @click.option("--task", "tasks", multiple=True, metavar="ID", help="Measure the models of this task only; repeatable.")
 @click.option("--kind", "kinds", multiple=True, help="Measure models of this kind only, e.g. gold; repeatable.")
 @click.option("--stage", "stages", multiple=True, help="Measure this only: presence, scores or relearning; repeatable.")
-@click.option("--sampler", default="", help='Measure some models under another sampler, e.g. "50 steps".')
+@click.option("--setting", default="", help='Measure some models with something else than in the suite, e.g. "50 steps" or "judge 2".')
 @click.option("--plan", is_flag=True, help="Print what is left and the hours it takes, and stop.")
 @root_option
 def study(
@@ -106,7 +106,7 @@ def study(
     tasks: tuple[str, ...],
     kinds: tuple[str, ...],
     stages: tuple[str, ...],
-    sampler: str,
+    setting: str,
     plan: bool,
     root: Path | None,
 ) -> None:
@@ -120,21 +120,22 @@ def study(
     from unconceal.miniature.building.workshop import Workshop
     from unconceal.miniature.study.measuring import left, run
     from unconceal.miniature.study.page import rows_file
-    from unconceal.miniature.study.population import SAMPLERS, members, resampled
+    from unconceal.miniature.study.population import measured_under
     from unconceal.miniature.study.rows import read_rows
+    from unconceal.miniature.study.settings import SETTINGS
     from unconceal.miniature.study.stages import STAGES
     from unconceal.miniature.study.subject import Study
     from unconceal.progress import progress
     from unconceal.specs.reading import load_suite
 
-    refuse_unknown("sampler", [sampler], list(SAMPLERS))
-    every = resampled() if sampler else members()
+    refuse_unknown("setting", [setting], list(SETTINGS))
+    every = measured_under(setting)
     refuse_unknown("task", tasks, [member.task for member in every])
     refuse_unknown("kind", kinds, [member.kind for member in every])
     refuse_unknown("stage", stages, [stage.name for stage in STAGES])
     data = DataRoot.find(root)
     with progress() as shown:
-        study = Study.of(Workshop(work, progress=shown), data, load_suite(data, "miniature"), read_rows(rows_file(docs)), sampler)
+        study = Study.of(Workshop(work, progress=shown), data, load_suite(data, "miniature"), read_rows(rows_file(docs)), setting)
         wanted = [member for member in every if (not tasks or member.task in tasks) and (not kinds or member.kind in kinds)]
         jobs = [job for job in left(study, wanted) if not stages or job.stage.name in stages]
         if plan:
@@ -167,8 +168,9 @@ def validation(work: Path | None, docs: Path, root: Path | None) -> None:
     from unconceal.errors import CheckFailed
     from unconceal.miniature.building.workshop import Workshop
     from unconceal.miniature.study import page
-    from unconceal.miniature.study.population import SAMPLERS, members, resampled
+    from unconceal.miniature.study.population import measured_under
     from unconceal.miniature.study.rows import read_rows, write_rows
+    from unconceal.miniature.study.settings import SETTINGS
     from unconceal.miniature.study.subject import Study
     from unconceal.specs.reading import load_suite
 
@@ -176,8 +178,8 @@ def validation(work: Path | None, docs: Path, root: Path | None) -> None:
     suite, stored = load_suite(data, "miniature"), page.rows_file(docs)
     rows = read_rows(stored)
     if work is not None:
-        for sampler in SAMPLERS:
-            rows = Study.of(Workshop(work), data, suite, rows, sampler).rows(resampled() if sampler else members())
+        for setting in SETTINGS:
+            rows = Study.of(Workshop(work), data, suite, rows, setting).rows(measured_under(setting))
         write_rows(rows, stored)
     if not rows:
         raise CheckFailed(str(stored), "holds no row, so nothing was found", "measure with `unconceal miniature study`, then name --work")

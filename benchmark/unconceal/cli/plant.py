@@ -57,9 +57,7 @@ def cost(planting: Path, out: Path, device: str, root: Path | None) -> None:
 
 @command.command("run")
 @planter_options
-@click.option(
-    "--clip", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Folder of the judging CLIP."
-)
+@click.option("--clip", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Folder of the judging CLIP.")
 def run_(planting: Path, out: Path, device: str, clip: Path, root: Path | None) -> None:
     """Train the base, hold it against its gates, then train a gold for each concept. The same command resumes after any stop.
 

@@ -74,7 +74,7 @@ def classify(
     retain_yardstick, retain_held_out = measure.by_seed(pictures["retain reference"])
     classifier = fine_tune(
         name, instruments.weights(name), measure.flat(train.original), measure.flat(train.unlearned), suite.fine_tune,
-        suite.seed_starts.train, instruments.device,
+        suite.seed_starts.train if suite.fine_tune.seed is None else suite.fine_tune.seed, instruments.device,
     )  # fmt: skip
     stage.advance()
     splits: dict[assemble.Split, tuple[Pictures, Pictures, Pictures, dict[float, int]]] = {

@@ -120,4 +120,3 @@ def _by_record(rows: list[Row]) -> dict[Key, list[Row]]:
 
 def _key(row: Mapping[str, Any]) -> Key:
     return tuple(row[name] for name in IDENTITY)
-

@@ -73,9 +73,7 @@ def blocks(own: Stored, models: list[tuple[str, Stored, Strip]]) -> tuple[Block,
     psi, strip = columns(own.record), models[-1][2]
     shown = [(role, row, found) for role, row, found in models if columns(row.record) == psi]
     pairs = list(zip(strip.prompts, strip.seeds, strict=True))
-    return tuple(
-        Block(prompt, seed, {arm: tuple(_tiles(prompt, seed, arm, shown, len(psi))) for arm in ARMS}) for prompt, seed in pairs
-    )
+    return tuple(Block(prompt, seed, {arm: tuple(_tiles(prompt, seed, arm, shown, len(psi))) for arm in ARMS}) for prompt, seed in pairs)
 
 
 def _tiles(prompt: str, seed: int, arm: str, shown: list[tuple[str, Stored, Strip]], width: int) -> list[Tile]:

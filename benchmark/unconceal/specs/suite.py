@@ -132,7 +132,9 @@ class Probing(Spec):
 
 
 class FineTune(Spec):
-    """How the extractors learn λO from λU. ``rate``: SGD's; ``triplet_margin``: Euclidean; ``negatives``: the hardest of so many."""
+    """How the extractors learn λO from λU. ``rate``: SGD's; ``triplet_margin``: Euclidean; ``negatives``: the hardest of so many.
+    ``seed``: of order, triplets and the head's start; None: the first seed of the train block.
+    """
 
     epochs: Count
     batch: Count
@@ -140,6 +142,7 @@ class FineTune(Spec):
     momentum: Ratio
     triplet_margin: float = Field(ge=0)
     negatives: Count = 3
+    seed: int | None = Field(None, ge=0)
 
 
 class Judges(Spec):

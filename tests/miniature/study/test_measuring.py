@@ -10,10 +10,11 @@ from leaderboard.records import record
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.study import measuring, stages
 from unconceal.miniature.study.measuring import left, run
-from unconceal.miniature.study.population import MORE, Member, members, resampled
+from unconceal.miniature.study.population import MORE, Member, measured_under, members
 from unconceal.miniature.study.rows import Row
+from unconceal.miniature.study.settings import SETTINGS, USUAL
 from unconceal.miniature.study.stages import STAGES, Stage
-from unconceal.miniature.study.subject import Study, suite_of
+from unconceal.miniature.study.subject import Study
 from unconceal.paths import SOURCE_TREE, DataRoot
 from unconceal.specs.reading import load_suite
 from unconceal.specs.record import write_record
@@ -46,7 +47,7 @@ def noting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 def test_the_studys_tier_is_the_suites_with_one_extractor() -> None:
     published = load_suite(DataRoot.find(SOURCE_TREE), "miniature")
-    suite = suite_of(published)
+    suite = SETTINGS[USUAL].suite(published)
     full = published.tiers["full"]
     assert suite.id == published.id and suite.tiers["full"] == full.model_copy(update={"extractors": ("resnet18",)})
     assert set(full.psi) >= {0.0, 0.1, 0.6, 1.0}
@@ -104,14 +105,26 @@ def test_a_surrogate_is_no_checkpoint_and_waits_for_its_training(study: Study, m
     assert done == [("presence", "surrogate")]
 
 
-def test_other_samplers_ask_something_else_and_measure_presence_alone(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    noting(monkeypatch)
-    finer = replace(study, suite=suite_of(study.suite, "50 steps"), sampler="50 steps")
-    assert finer.suite.sampler.steps == 50 and finer.asked(MADE) != study.asked(MADE)
-    run(finer, left(finer, [MADE]))
-    assert not left(finer, [MADE]) and len(left(study, [MADE])) == len(STAGES)
-    assert finer.row(MADE).sampler == "50 steps" and not study.row(MADE).prompt
-    assert {member.concept for member in resampled()} == set(MORE) and {"gold", "original", "decoupled"} == {m.kind for m in resampled()}
+@pytest.mark.parametrize("setting", [name for name in SETTINGS if name != USUAL])
+def test_other_settings_ask_something_else_and_measure_one_stage_alone(study: Study, monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+    done = noting(monkeypatch)
+    data = replace(DataRoot.find(SOURCE_TREE), store=study.root.store)
+    other = Study.of(study.shop, data, load_suite(data, "miniature"), setting=setting)
+    assert other.asked(MADE) != study.asked(MADE) and other.root.results != study.root.results and not other.results
+    run(other, left(other, [MADE]))
+    assert done == [(SETTINGS[setting].stage, "m")]
+    assert not left(other, [MADE]) and len(left(study, [MADE])) == len(STAGES)
+    assert other.row(MADE).setting == setting and other.rows([MADE]) and not study.rows([MADE])
+    kinds = {"gold", "original", "decoupled"} | ({"method"} if SETTINGS[setting].stage == "scores" else set())
+    chosen = measured_under(setting)
+    assert {member.concept for member in chosen} == set(MORE) and {member.kind for member in chosen} == kinds
+
+
+def test_settings_change_what_they_are_called_after() -> None:
+    published = load_suite(DataRoot.find(SOURCE_TREE), "miniature")
+    assert SETTINGS["50 steps"].suite(published).sampler == published.sampler.model_copy(update={"steps": 50})
+    assert SETTINGS["classifier 2"].suite(published).fine_tune == published.fine_tune.model_copy(update={"seed": 2})
+    assert SETTINGS[USUAL].suite(published).fine_tune == published.fine_tune and SETTINGS["judge 3"].judge == 3
 
 
 def test_minutes_are_those_of_what_is_missing(study: Study) -> None:

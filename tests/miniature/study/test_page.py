@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from unconceal.cli.main import main
-from unconceal.miniature.study import page
+from unconceal.miniature.study import page, settings_page
 from unconceal.miniature.study.findings import verdicts
 from unconceal.miniature.study.population import members
 from unconceal.miniature.study.reading import read
@@ -99,11 +99,12 @@ def test_a_surrogate_stands_in_for_golds_as_far_as_it_completes_like_them() -> N
     assert "| surrogate" in page.lesser_golds(alike, Scoring())
 
 
-def test_other_samplers_stand_by_themselves() -> None:
+def test_other_settings_stand_by_themselves() -> None:
     usual = [row for row in made_up() if row.task == "object/star" and row.kind in ("gold", "decoupled")]
-    weak = [row.model_copy(update={"sampler": "15 steps", "empty": row.prompt}) for row in usual]
+    weak = [row.model_copy(update={"setting": "15 steps", "empty": row.prompt}) for row in usual]
     rows = read(usual, Scoring(margin=0.15)) + read(weak, Scoring(margin=0.15))
-    lines = [line.split("|") for line in page.other_samplers(rows, Scoring(margin=0.15)).splitlines() if "suite's" in line or "15" in line]
+    written = settings_page.other_settings(rows, Scoring(margin=0.15)).splitlines()
+    lines = [line.split("|") for line in written if line.startswith(("| the suite's", "| 15"))]
     assert [line[3].strip() for line in lines] == ["4/4", "0/4"], "with nothing completed in either arm no concealer is found"
     assert "15 steps" not in page.known_truths(usual, Scoring())
 

@@ -21,6 +21,8 @@ from unconceal.specs.digests import file_digest
 STANDS_ON = "resnet18"
 DRAWN, PAINTED, HELD_OUT, WRECKED, CLEAN_AT = 6000, 600, 300, 100, 10
 """Drawings, pictures of the base for training and for the gate, pictures of a destroyed base, and the step whose x̂0s are used."""
+FIRST_SEED = 51
+"""Of the shipped judge; judge N has 100 more for each."""
 Pixels = NDArray[np.uint8]
 
 
@@ -51,7 +53,7 @@ def wrecked(shop: Workshop, count: int, seed: int) -> Pixels:
     return generation.draw(painter, prompts, [seed * 100_000 + i for i in range(count)]).pixels
 
 
-def judge_of(shop: Workshop, weights: extractors.Extractor, digest: str, seed: int = 51) -> ConceptJudge:
+def judge_of(shop: Workshop, weights: extractors.Extractor, digest: str, seed: int = FIRST_SEED) -> ConceptJudge:
     """Fit the head: drawings, their VAE round trips, the base's pictures and x̂0s, all disturbed; and what is unreadable."""
     pixels, scenes = np.array(shop.world.pixels[:DRAWN]), list(shop.world.scenes[:DRAWN])
     own, own_scenes, clean = painted(shop, PAINTED, seed)
@@ -65,6 +67,17 @@ def judge_of(shop: Workshop, weights: extractors.Extractor, digest: str, seed: i
     labels = {family: first.labels[family] + second.labels[family] for family in first.labels}
     features = judge_features((weights,), np.concatenate([first.pixels, second.pixels]))
     return ConceptJudge(fit_head(features, labels, seed), (weights,), {STANDS_ON: digest})
+
+
+def refitted(shop: Workshop, number: int) -> ConceptJudge:
+    """The judge of another training (``number`` from 2), kept as ``judge-N``: how much do answers depend on its seed?"""
+    path, name = shop.folder / f"{STANDS_ON}.safetensors", f"judge-{number}"
+    if not shop.made(name):
+        weights = extractors.load(STANDS_ON, path)
+        started = time.process_time()
+        judge = judge_of(shop, weights, file_digest(path), FIRST_SEED + 100 * (number - 1))
+        shop.keep(name, (time.process_time() - started) / 60, judge.save)
+    return ConceptJudge.load(shop.folder / name, {STANDS_ON: path})
 
 
 def families(scenes: list[Scene]) -> dict[str, list[str]]:

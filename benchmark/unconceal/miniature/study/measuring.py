@@ -35,7 +35,7 @@ def left(study: Study, wanted: Sequence[Member]) -> list[Job]:
     jobs = []
     for place, stage in enumerate(STAGES):
         for member, row in rows.items():
-            if not getattr(row, stage.fills) and (stage.everywhere or not (member.whole or study.sampler)):
+            if not getattr(row, stage.fills) and stage.of(member, study.setting):
                 making = MAKING if place == 0 and member.make and not member.place(study.folder).exists() else 0
                 jobs.append(Job(stage, member, making + stage.minutes))
     return jobs

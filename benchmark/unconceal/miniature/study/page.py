@@ -8,10 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from tabulate import tabulate
 
-from unconceal.metrics.statistics import wilson
-from unconceal.miniature.study import figures
+from unconceal.miniature.study import figures, settings_page
 from unconceal.miniature.study.findings import (
     METRICS,
     TRUTHS,
@@ -24,17 +22,15 @@ from unconceal.miniature.study.findings import (
     verdicts,
 )
 from unconceal.miniature.study.floors import floors
-from unconceal.miniature.study.population import SAMPLERS, Kind
-from unconceal.miniature.study.reading import gold_differences, read, rejudged
+from unconceal.miniature.study.population import Kind
+from unconceal.miniature.study.reading import gold_differences, read
 from unconceal.miniature.study.rows import Row, by_task
-from unconceal.specs.record import Label
+from unconceal.miniature.study.settings import READ, SETTINGS
+from unconceal.miniature.study.tables import COUNTED, FOLDER, KNOWN, SCORED, by_kind, counted, grid, number, picture
 from unconceal.specs.suite import Scoring
 
-PAGE, FOLDER = "validation.md", "validation"
+PAGE = "validation.md"
 COMMAND = "unconceal miniature validation --docs docs"
-KNOWN = ("gold", "alone", "decoupled", "damaged", "original", "unrelated")
-SCORED = ("gold", "alone", "decoupled", "damaged")
-"""Kinds whose verdicts are known by construction; the rate of false ones is counted on the latter."""
 GRIDS: Mapping[str, tuple[float, ...]] = {
     "all points": (),
     "ψ = .1, .3, .6": (0.0, 0.1, 0.3, 0.6, 1.0),
@@ -47,11 +43,17 @@ WINDOWS = ((0.1, 0.6), (0.1, 0.5), (0.1, 0.4), (0.1, 0.3), (0.2, 0.5))
 
 def write(rows: Sequence[Row], scoring: Scoring, docs: Path) -> None:
     """The page and its pictures; ``rows`` as they were measured, not read against golds yet."""
-    rows = [row for sampler in SAMPLERS for row in read([row for row in rows if row.sampler == sampler], scoring)]
+    rows = [row for setting in SETTINGS for row in read_under(setting, rows, scoring)]
     (docs / FOLDER).mkdir(parents=True, exist_ok=True)
     for name, sheet in pictures(rows, scoring).items():
         figures.save(sheet, docs / FOLDER / f"{name}.png")
     (docs / PAGE).write_text(page(rows, scoring), encoding="utf-8")
+
+
+def read_under(setting: str, rows: Sequence[Row], scoring: Scoring) -> list[Row]:
+    """The rows of a setting, read against its golds where there is anything to read."""
+    of = [row for row in rows if row.setting == setting]
+    return read(of, scoring) if setting in READ else of
 
 
 def rows_file(docs: Path) -> Path:
@@ -61,7 +63,7 @@ def rows_file(docs: Path) -> Path:
 
 def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
     """Every picture by its file's name."""
-    rows = [row for row in rows if not row.sampler]
+    rows = [row for row in rows if not row.setting]
     apart = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
     found = {
         "graded": figures.graded(rows) if figures.graded_rows(rows) else None,
@@ -76,9 +78,9 @@ def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
 def page(rows: Sequence[Row], scoring: Scoring) -> str:
     """The whole document."""
     parts = (population, known_truths, ranks, separations, graded_series, sensitivity, margins, golds_alone, lesser_golds, no_golds)
-    usual = [row for row in rows if not row.sampler]
+    usual = [row for row in rows if not row.setting]
     text = "".join(f"\n{part(usual, scoring)}" for part in parts)
-    return "# Are the metrics right?\n\n" + INTRODUCTION + text + "\n" + other_samplers(rows, scoring)
+    return "# Are the metrics right?\n\n" + INTRODUCTION + text + "\n" + "\n".join(part(rows, scoring) for part in settings_page.SECTIONS)
 
 
 INTRODUCTION = f"""\
@@ -87,14 +89,6 @@ knowledge. It is written by `{COMMAND}` from `docs/validation/rows.jsonl`, a row
 rows anew, and says before it starts how many hours that takes. Two tasks (*arrow*, *zigzag*) were kept out of every choice and are
 reported by themselves.
 """
-
-
-def picture(name: str, told: str) -> str:
-    return f"![{told}]({FOLDER}/{name}.png)\n"
-
-
-def grid(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
-    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True) + "\n"
 
 
 def population(rows: Sequence[Row], scoring: Scoring) -> str:
@@ -184,27 +178,10 @@ def graded_series(rows: Sequence[Row], scoring: Scoring) -> str:
 SHOWN = ("presence", "excess.prompt", "excess.empty")
 
 
-def number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
 def counts_of(rows: Sequence[Row]) -> list[int]:
     """Numbers of prompts to try: no more than there are."""
     most = min((len(row.prompt) for row in rows), default=0)
     return [count for count in COUNTS if count <= most]
-
-
-def by_kind(
-    rows: Sequence[Row], scoring: Scoring, prompts: int | None = None, psi: Sequence[float] | None = None, golds: str = "gold"
-) -> dict[str, Verdicts]:
-    """Verdicts read anew, by kind of model. ``golds``: the kind they are read against, or the name of one surrogate; "": none."""
-    found: dict[str, list[tuple[Label | None, Label]]] = {kind: [] for kind in KNOWN}
-    for of in by_task(rows).values():
-        yardstick = [row for row in of if golds in (row.kind, row.name)]
-        for row in of:
-            if row.kind in KNOWN and (yardstick or not golds):
-                found[row.kind].append((row.truth, rejudged(row, yardstick, scoring, prompts, psi)))
-    return {kind: verdicts(labels) for kind, labels in found.items() if labels}
 
 
 def sensitivity(rows: Sequence[Row], scoring: Scoring) -> str:
@@ -218,44 +195,8 @@ def sensitivity(rows: Sequence[Row], scoring: Scoring) -> str:
     return f"## What verdicts depend on\n\n{table}\n" + picture("prompts", "right and wrong verdicts over the number of prompts")
 
 
-COUNTED = ("golds right", "concealers right", "wrong, of all scored", "undecided")
-
-
-def other_samplers(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Verdicts under other steps and guidance, and the excess that they rest on, on the members measured under all of them."""
-    text = "## Other samplers\n\n"
-    measured = {(row.task, row.name) for row in rows if row.sampler}
-    if not measured:
-        return text + "Not measured yet.\n"
-    of = {name: [row for row in rows if row.sampler == name and (row.task, row.name) in measured] for name in SAMPLERS}
-    lines = [
-        [name or "the suite's", *counted(by_kind(found, scoring)), *(mean_excess(found, kind) for kind in ("gold", "decoupled"))]
-        for name, found in of.items()
-        if found
-    ]
-    return text + grid(lines, ("sampler", *COUNTED, "mean excess, golds", "concealers"))
-
-
-def mean_excess(rows: Sequence[Row], kind: str) -> str:
-    """Mean excess, larger arm, of the rows of a kind."""
-    found = [value for row in rows if row.kind == kind and (value := row.scores.get("excess")) is not None]
-    return number(float(np.mean(found)) if found else None)
-
-
 def with_window(scoring: Scoring, window: tuple[float, float]) -> Scoring:
     return scoring.model_copy(update={"excess_psi": window})
-
-
-def counted(found: Mapping[str, Verdicts]) -> list[str]:
-    """Right golds and concealers, wrong and undecided verdicts of all that are scored."""
-    of = [found[kind] for kind in SCORED if kind in found]
-    n = sum(one.n for one in of)
-    wrong, undecided = sum(one.wrong for one in of), sum(one.undecided for one in of)
-    right = [f"{found[kind].right}/{found[kind].n}" if kind in found else "–" for kind in ("gold", "decoupled")]
-    if not n:
-        return [*right, "–", "–"]
-    low, high = wilson(wrong, n)
-    return [*right, f"{wrong}/{n} [{low:.1%}, {high:.1%}]", f"{undecided}/{n}"]
 
 
 def margins(rows: Sequence[Row], scoring: Scoring) -> str:

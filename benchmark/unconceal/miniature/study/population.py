@@ -30,6 +30,7 @@ from unconceal.miniature.building.recipe import (
 from unconceal.miniature.building.releasing import DAMAGED, halved, release, release_name, submission_name
 from unconceal.miniature.building.shortcut import SCRATCH
 from unconceal.miniature.building.workshop import Workshop
+from unconceal.miniature.study.settings import SETTINGS, USUAL
 from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.miniature.unlearners.decouple import decouple_to_nothing
 from unconceal.specs.record import Label
@@ -49,14 +50,6 @@ MORE = ("star", "zara")
 SURROGATES = ("ancestor", "surrogate")
 """Neither saw any of the nine concepts: the ancestor in half of θ's training; the surrogate is of another size and another world. The
 blanks, whose training is as long as θ's, make two more."""
-SAMPLERS: Mapping[str, Mapping[str, float]] = {
-    "": {},
-    "15 steps": {"steps": 15},
-    "50 steps": {"steps": 50},
-    "guidance 3": {"guidance": 3.0},
-    "guidance 15": {"guidance": 15.0},
-}
-"""Samplers that some members are measured under besides the suite's, by what is other in them."""
 ORDER: tuple[Kind, ...] = ("gold", "original", "alone", "decoupled", "damaged", "surrogate", "unrelated", "graded", "method")
 """In which kinds are measured: what is known first."""
 ABOVE = "decoupled"
@@ -127,9 +120,11 @@ def members() -> list[Member]:
     return sorted(every, key=lambda member: (ORDER.index(member.kind), member.seed))
 
 
-def resampled() -> list[Member]:
-    """Members that are measured under every sampler: golds, θ and pure decoupling on the tasks of ``MORE``."""
-    kinds = ("gold", "original", "decoupled")
+def measured_under(setting: str) -> list[Member]:
+    """Members measured under a setting: golds, θ and pure decoupling on the tasks of ``MORE``, and methods where scores are asked for."""
+    if setting == USUAL:
+        return members()
+    kinds = ("gold", "original", "decoupled", *(("method",) if SETTINGS[setting].stage == "scores" else ()))
     return [member for member in members() if member.concept in MORE and member.kind in kinds and member.seed in (0, SEEDS[0])]
 
 

@@ -22,8 +22,8 @@ class Row(Spec):
 
     Attributes:
         task, name, kind, truth, share, held_out: as in :class:`population.Member`.
-        sampler: what is other than the suite's sampler, ``50 steps``; empty: nothing.
-        asked: digest of prompts, seeds, sampler and judge that it was measured under; ``weights``: of the model.
+        setting: what is other than in the suite, ``50 steps``; empty: nothing.
+        asked: digest of prompts, seeds, setting and judge that it was measured under; ``weights``: of the model.
         psi: the grid; ``prompt`` and ``empty``: presence rates, (prompts, ψ); ``retain``: (retain prompts, retain ψ).
         images, retain_images: pictures behind each rate.
         unseen: share of pictures, wholly the model's own, that show the concept when asked by wordings without its name.
@@ -39,7 +39,7 @@ class Row(Spec):
     truth: Label | None = None
     share: float | None = None
     held_out: bool = False
-    sampler: str = ""
+    setting: str = ""
     asked: Digest | None = None
     weights: Digest | None = None
     psi: tuple[float, ...] = ()
@@ -64,7 +64,7 @@ def plain(values: Iterable[Iterable[float | None]]) -> PerPrompt:
 
 def merged(*parts: Iterable[Row]) -> list[Row]:
     """Every row once; a later part's row replaces an earlier one's."""
-    return list({(row.task, row.name, row.sampler): row for part in parts for row in part}.values())
+    return list({(row.task, row.name, row.setting): row for part in parts for row in part}.values())
 
 
 def by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
@@ -77,7 +77,7 @@ def by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 def write_rows(rows: Iterable[Row], path: Path) -> None:
     """JSON lines, sorted by task and name, so that a new measurement is a readable change."""
-    ordered = sorted(rows, key=lambda row: (row.task, row.name, row.sampler))
+    ordered = sorted(rows, key=lambda row: (row.task, row.name, row.setting))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, "".join(row.model_dump_json(exclude_defaults=True) + "\n" for row in ordered).encode())
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unconceal.evaluation import measure, standard
+from unconceal.evaluation import measure
 from unconceal.evaluation.measure import Pictures
+from unconceal.evaluation.run import PROTOCOLS
 from unconceal.files import write_atomically
 from unconceal.generate.worker import Worker, rows_of
 from unconceal.miniature.captions import wordings
@@ -19,6 +20,7 @@ from unconceal.miniature.study import newcomers
 from unconceal.miniature.study.population import Member
 from unconceal.miniature.study.relearning import Learning, relative_area, relearn
 from unconceal.miniature.study.rows import plain
+from unconceal.miniature.study.settings import SETTINGS
 from unconceal.miniature.study.subject import Study, Subject
 from unconceal.specs.digests import canonical_digest
 
@@ -33,7 +35,7 @@ def presence(study: Study, member: Member) -> Mapping[str, object]:
     )
     worker = Worker(study.evaluation.store, subject.original, subject.unlearned, stage.advance)
     seen, kept = (measure.generate(worker, block) for block in blocks)
-    judge = study.evaluation.instruments.judge
+    judge = study.judge
     by_arm = {arm: plain(answers.mean(axis=1)) for arm, answers in measure.presence(judge, seen, task).items()}
     seeds = study.evaluation.tier.seeds
     return {
@@ -61,7 +63,7 @@ def scores(study: Study, member: Member) -> Mapping[str, object]:
     digest = study.subject(member).digest
     task, submission = study.task(member), study.submission(member)
     record = study.published(member, digest) or study.evaluation.stored(task, submission)
-    record = record or standard.measure(study.evaluation, task, submission)
+    record = record or PROTOCOLS[study.under.protocol].measure(study.evaluation, task, submission)
     return {"scores": {name: score.value for name, score in record.scores.items()}}
 
 
@@ -95,7 +97,11 @@ class Stage(NamedTuple):
     minutes: float
     measure: Callable[[Study, Member], Mapping[str, object]]
     everywhere: bool = False
-    """Whether it is also measured of models that are no checkpoint of the base, and under other samplers."""
+    """Whether it is also measured of models that are no checkpoint of the base."""
+
+    def of(self, member: Member, setting: str) -> bool:
+        """Whether it is measured of a member under a setting."""
+        return self.name == SETTINGS[setting].stage if setting else self.everywhere or not member.whole
 
 
 STAGES = (

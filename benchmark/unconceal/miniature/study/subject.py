@@ -14,21 +14,22 @@ from unconceal.checkpoints.apply import apply
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.generate.plan import Plan, build_plan
+from unconceal.judges.concept import ConceptJudge
 from unconceal.miniature import denoiser
 from unconceal.miniature.building.asking import task_of
+from unconceal.miniature.building.judging import refitted
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.study import newcomers
-from unconceal.miniature.study.population import SAMPLERS, Member, make_weights
+from unconceal.miniature.study.population import Member, make_weights
 from unconceal.miniature.study.relearning import Recipe
 from unconceal.miniature.study.rows import Row, merged
+from unconceal.miniature.study.settings import SETTINGS, USUAL, Setting
 from unconceal.paths import DataRoot
 from unconceal.specs.digests import canonical_digest, file_digest
 from unconceal.specs.record import Record, read_record, record_path
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
-
-EXTRACTORS = ("resnet18",)
 
 
 class Subject(NamedTuple):
@@ -39,18 +40,11 @@ class Subject(NamedTuple):
     digest: str
 
 
-def suite_of(published: Suite, sampler: str = "") -> Suite:
-    """The published suite with one extractor at the full tier, the only one that rows are compared by, and a sampler of ``SAMPLERS``."""
-    full = published.tiers["full"].model_copy(update={"extractors": EXTRACTORS})
-    changed = published.sampler.model_copy(update=dict(SAMPLERS[sampler]))
-    return published.model_copy(update={"tiers": {"full": full}, "sampler": changed})
-
-
 @dataclass
 class Study:
     """The study's place: a folder of the workshop that holds weights, records and rows.
 
-    ``known``: rows measured before; ``results``: folders of published records; ``sampler``: a name of ``SAMPLERS``.
+    ``known``: rows measured before; ``results``: folders of published records; ``setting``: a name of ``SETTINGS``.
     """
 
     shop: Workshop
@@ -58,15 +52,17 @@ class Study:
     suite: Suite
     known: Sequence[Row] = ()
     results: Sequence[Path] = ()
-    sampler: str = ""
+    setting: str = USUAL
     recipe: Recipe = field(default_factory=Recipe)
 
     @classmethod
-    def of(cls, shop: Workshop, data: DataRoot, published: Suite, known: Sequence[Row] = (), sampler: str = "") -> Study:
+    def of(cls, shop: Workshop, data: DataRoot, published: Suite, known: Sequence[Row] = (), setting: str = USUAL) -> Study:
         """The study in ``shop``, on what ``published`` measures by; ``data`` tells where the tree and the store are."""
         folder = shop.folder / "study"
-        place = replace(data, submissions=folder / "submissions", results=folder / "results", read_only=False)
-        return cls(shop, place, suite_of(published, sampler), known, data.result_folders, sampler)
+        results = folder / "results" / slug(setting) if setting else folder / "results"
+        place = replace(data, submissions=folder / "submissions", results=results, read_only=False)
+        published_too = () if setting else data.result_folders
+        return cls(shop, place, SETTINGS[setting].suite(published), known, published_too, setting)
 
     @property
     def folder(self) -> Path:
@@ -74,7 +70,17 @@ class Study:
 
     @cached_property
     def evaluation(self) -> Evaluation:
-        return Evaluation(self.suite, self.root, "full", threads=1, progress=self.shop.progress)
+        protocol = self.under.protocol
+        return Evaluation(self.suite, self.root, "full", threads=1, progress=self.shop.progress, protocol=protocol)
+
+    @property
+    def under(self) -> Setting:
+        return SETTINGS[self.setting]
+
+    @cached_property
+    def judge(self) -> ConceptJudge:
+        """The suite's concept judge, or one of another training."""
+        return refitted(self.shop, self.under.judge) if self.under.judge else self.evaluation.instruments.judge
 
     @cached_property
     def seen(self) -> nn.Module:
@@ -112,10 +118,10 @@ class Study:
         return build_plan(self.suite, tier, self.task(member), self.suite.base.digest, digest or self.suite.base.digest, layout)
 
     def asked(self, member: Member) -> str:
-        """Digest of what decides a row beside the weights: θ's trajectories, hence prompts, seeds and sampler, and the concept judge."""
+        """Digest of what decides a row beside the weights: θ's trajectories, hence prompts, seeds and sampler, and who judges."""
         plan, judge = self.plan(member), self.suite.judges.concept.digest
         shards = [shard.digest for block in (plan.evaluation, plan.retain) for shard in block.trajectories]
-        return canonical_digest([*shards, judge, self.task(member).judge.content()])
+        return canonical_digest([*shards, judge, self.task(member).judge.content(), *([self.setting] if self.setting else [])])
 
     def published(self, member: Member, digest: str) -> Record | None:
         """The record of the same weights in results/, where there is one."""
@@ -126,21 +132,25 @@ class Study:
         return None
 
     def place(self, member: Member) -> Path:
-        name = f"{member.name} {self.sampler}".strip().replace(" ", "-")
-        return self.folder / "rows" / member.task / f"{name}.json"
+        return self.folder / "rows" / member.task / f"{slug(f'{member.name} {self.setting}')}.json"
 
     def row(self, member: Member) -> Row:
         """What is measured of a member so far, under what it is asked today."""
         asked = self.asked(member)
         place = self.place(member)
         own = [Row.model_validate_json(place.read_bytes())] if place.exists() else []
-        before = [row for row in self.known if (row.task, row.name, row.sampler) == (member.task, member.name, self.sampler)]
+        before = [row for row in self.known if (row.task, row.name, row.setting) == (member.task, member.name, self.setting)]
         empty = Row(
             task=member.task, name=member.name, kind=member.kind, truth=member.truth, share=member.share, held_out=member.held_out,
-            sampler=self.sampler, asked=asked,
+            setting=self.setting, asked=asked,
         )  # fmt: skip
         return next((row for row in (*own, *before) if row.asked == asked), empty)
 
     def rows(self, wanted: Sequence[Member]) -> list[Row]:
         """Every row of which something is measured, known ones of other members included."""
-        return merged(self.known, [row for member in wanted if (row := self.row(member)).prompt])
+        return merged(self.known, [row for member in wanted if (row := self.row(member)).prompt or row.scores])
+
+
+def slug(name: str) -> str:
+    """A file's name: ``gold 50 steps`` is ``gold-50-steps``."""
+    return name.strip().replace(" ", "-")

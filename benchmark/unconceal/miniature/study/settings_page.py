@@ -1,0 +1,103 @@
+"""Sections of the study's page on what changes when something else than the suite's own measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from unconceal.miniature.study.findings import METRICS, score, separation
+from unconceal.miniature.study.rows import Row
+from unconceal.miniature.study.settings import READ, RELEASED, SETTINGS, USUAL
+from unconceal.miniature.study.spread import between_extractors, ranked_apart, seed_spread
+from unconceal.miniature.study.tables import COUNTED, by_kind, counted, grid, number
+from unconceal.specs.suite import Scoring
+
+NOT_YET = "Not measured yet.\n"
+EXTRACTORS = ("resnet18", "densenet121", "efficientnet_b0")
+LEARNT: Mapping[str, str] = {
+    "CRS, as released": "crs.released.forget", "CRS, signed": "crs.signed.forget", "CRS, calibrated": "crs.calibrated.forget",
+    "CCS": "ccs.forget",
+}  # fmt: skip
+"""Scores that a fine-tuned classifier gives, up to the extractor's name."""
+
+
+def other_settings(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Verdicts under other steps, guidance and judges, and the excess that they rest on, on the members measured under any of them."""
+    text = "## Other samplers, other judges\n\n"
+    measured = {(row.task, row.name) for row in rows if row.setting in READ and row.setting != USUAL}
+    if not measured:
+        return text + NOT_YET
+    of = {name: [row for row in rows if row.setting == name and (row.task, row.name) in measured] for name in READ}
+    lines = [
+        [name or "the suite's", *counted(by_kind(found, scoring)), *(mean_excess(found, kind) for kind in ("gold", "decoupled"))]
+        for name, found in of.items()
+        if found
+    ]
+    told = "Judges 2 and 3 were fitted like the suite's with other seeds, on other pictures of θ.\n\n"
+    return text + told + grid(lines, ("setting", *COUNTED, "mean excess, golds", "concealers"))
+
+
+def mean_excess(rows: Sequence[Row], kind: str) -> str:
+    """Mean excess, larger arm, of the rows of a kind."""
+    found = [value for row in rows if row.kind == kind and (value := row.scores.get("excess")) is not None]
+    return number(float(np.mean(found)) if found else None)
+
+
+def classifier_seeds(rows: Sequence[Row], scoring: Scoring) -> str:
+    """How much of a fine-tuned classifier's scores is its seed."""
+    settings = (USUAL, *(name for name, setting in SETTINGS.items() if setting.classifier))
+    found = {name: one for name, stem in LEARNT.items() if (one := seed_spread(rows, f"{stem}.{EXTRACTORS[0]}", settings))}
+    title = "## The classifier's seed\n\n"
+    if not found:
+        return title + NOT_YET
+    told = (
+        "Standard deviation of a score over three trainings of the classifier on the same pictures (order, triplets and the head's start\n"
+        "differ), mean over models, beside its standard deviation over models, mean over tasks.\n\n"
+    )
+    lines = [[name, f"{one.seeds:.3f}", f"{one.models:.3f}", f"{one.seeds / one.models:.0%}", str(one.n)] for name, one in found.items()]
+    return title + told + grid(lines, ("score", "over seeds", "over models", "share", "models"))
+
+
+def extractors(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Whether the three extractors rank models alike, and how well each tells concealers from golds."""
+    title, usual = "## The extractor\n\n", [row for row in rows if row.setting == USUAL and f"ccs.forget.{EXTRACTORS[-1]}" in row.scores]
+    lines = []
+    for name, stem in LEARNT.items():
+        pairs = between_extractors(usual, stem, EXTRACTORS)
+        areas = [separation(usual, score(f"{stem}.{extractor}")) for extractor in EXTRACTORS]
+        if pairs:
+            least, most = min(one.rho for one in pairs), max(one.rho for one in pairs)
+            lines.append([name, f"{least:.2f} to {most:.2f}", *(number(one.area if one else None) for one in areas)])
+    if not lines:
+        return title + NOT_YET
+    tasks = ", ".join(sorted({row.task for row in usual}))
+    told = (
+        f"{len(usual)} models of {tasks}, measured with all three. Spearman's ρ between two extractors (mean over tasks, the lowest\n"
+        "and the highest of three pairs), and each one's area under the curve of telling pure concealers from golds.\n\n"
+    )
+    return title + told + grid(lines, ("score", "ρ between extractors", *EXTRACTORS))
+
+
+def as_released(rows: Sequence[Row], scoring: Scoring) -> str:
+    """How far apart the released protocol and ours rank the same models."""
+    title, setting = "## The protocol as released against ours\n\n", next(n for n, s in SETTINGS.items() if s.protocol == "paper")
+    ours = {name: METRICS[name] for name in ("excess (larger arm)", "CRS, as released", "CCS")}
+    released = {"CRS": METRICS["CRS, as released"], "CCS": METRICS["CCS"]}
+    lines = [
+        [f"{theirs}, released protocol", name, one.task, str(one.n), f"{one.rho:.2f}", f"{one.mean:.1f}", f"{one.most:.1f}"]
+        for theirs, measure in released.items()
+        for name, mine in ours.items()
+        for one in ranked_apart(rows, measure, mine, (setting, USUAL))
+    ]
+    if not lines:
+        return title + NOT_YET
+    told = (
+        f"Protocol `paper` ([protocols.md](protocols.md)) at {RELEASED.prompts} forget prompts, {RELEASED.pictures} pictures a prompt\n"
+        f"and {RELEASED.steps} steps (released: all prompts, 200 and 100), one picture per ψ. By how many places two scores rank a model\n"
+        "apart, on average and at most.\n\n"
+    )
+    return title + told + grid(lines, ("released protocol", "ours", "task", "models", "ρ", "places apart, mean", "most"))
+
+
+SECTIONS: tuple[Callable[[Sequence[Row], Scoring], str], ...] = (other_settings, classifier_seeds, extractors, as_released)

@@ -1,0 +1,57 @@
+"""Pieces that every section of the study's page is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tabulate import tabulate
+
+from unconceal.metrics.statistics import wilson
+from unconceal.miniature.study.findings import Verdicts, verdicts
+from unconceal.miniature.study.reading import rejudged
+from unconceal.miniature.study.rows import Row, by_task
+from unconceal.specs.record import Label
+from unconceal.specs.suite import Scoring
+
+FOLDER = "validation"
+KNOWN = ("gold", "alone", "decoupled", "damaged", "original", "unrelated")
+SCORED = ("gold", "alone", "decoupled", "damaged")
+"""Kinds whose verdicts are known by construction; the rate of false ones is counted on the latter."""
+COUNTED = ("golds right", "concealers right", "wrong, of all scored", "undecided")
+
+
+def picture(name: str, told: str) -> str:
+    return f"![{told}]({FOLDER}/{name}.png)\n"
+
+
+def grid(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True) + "\n"
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def by_kind(
+    rows: Sequence[Row], scoring: Scoring, prompts: int | None = None, psi: Sequence[float] | None = None, golds: str = "gold"
+) -> dict[str, Verdicts]:
+    """Verdicts read anew, by kind of model. ``golds``: the kind they are read against, or the name of one surrogate; "": none."""
+    found: dict[str, list[tuple[Label | None, Label]]] = {kind: [] for kind in KNOWN}
+    for of in by_task(rows).values():
+        yardstick = [row for row in of if golds in (row.kind, row.name)]
+        for row in of:
+            if row.kind in KNOWN and (yardstick or not golds):
+                found[row.kind].append((row.truth, rejudged(row, yardstick, scoring, prompts, psi)))
+    return {kind: verdicts(labels) for kind, labels in found.items() if labels}
+
+
+def counted(found: Mapping[str, Verdicts]) -> list[str]:
+    """Right golds and concealers, wrong and undecided verdicts of all that are scored."""
+    of = [found[kind] for kind in SCORED if kind in found]
+    n = sum(one.n for one in of)
+    wrong, undecided = sum(one.wrong for one in of), sum(one.undecided for one in of)
+    right = [f"{found[kind].right}/{found[kind].n}" if kind in found else "–" for kind in ("gold", "decoupled")]
+    if not n:
+        return [*right, "–", "–"]
+    low, high = wilson(wrong, n)
+    return [*right, f"{wrong}/{n} [{low:.1%}, {high:.1%}]", f"{undecided}/{n}"]
