@@ -60,14 +60,11 @@ def make_vae(shop: Workshop) -> None:
 
 
 def make_latents(shop: Workshop) -> None:
-    shop.keep("latents.pt", 2, lambda path: torch.save(autoencoder.encode(shop.vae, shop.world), path))
+    _ = shop.latents
 
 
 def make_softened(shop: Workshop) -> None:
-    count = shop.recipe.softened
-    shop.keep(
-        "softened.pt", 0.6, lambda path: torch.save(torch.from_numpy(autoencoder.decode(shop.vae, shop.latents[:count].float())), path)
-    )
+    _ = shop.softened
 
 
 def classifier_step(name: str, architecture: str, how: Training, minutes: float) -> Step:

@@ -16,7 +16,7 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from unconceal.files import write_atomically
-from unconceal.miniature import classifiers, denoiser, pictures
+from unconceal.miniature import autoencoder, classifiers, denoiser, pictures
 from unconceal.miniature.building.recipe import Recipe
 from unconceal.progress import Progress, Silent
 
@@ -73,11 +73,18 @@ class Workshop:
 
     @cached_property
     def latents(self) -> torch.Tensor:
+        """The world's pictures as the VAE encodes them; made where they are missing."""
+        if not self.made("latents.pt"):
+            self.keep("latents.pt", 2, lambda path: torch.save(autoencoder.encode(self.vae, self.world), path))
         found: torch.Tensor = torch.load(self.folder / "latents.pt", weights_only=True)
         return found
 
     @cached_property
     def softened(self) -> torch.Tensor:
+        """The first pictures after a round trip through the VAE; made where they are missing."""
+        if not self.made("softened.pt"):
+            latents = self.latents[: self.recipe.softened].float()
+            self.keep("softened.pt", 0.6, lambda path: torch.save(torch.from_numpy(autoencoder.decode(self.vae, latents)), path))
         found: torch.Tensor = torch.load(self.folder / "softened.pt", weights_only=True)
         return found
 
