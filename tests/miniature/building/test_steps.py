@@ -158,7 +158,7 @@ def test_the_whole_build_in_small(tmp_path: Path) -> None:
     judges = ("truth", "resnet18", "clip")
     only = ("tokenizer", "vae", *judges, "ancestor", "base", "shipped", "gold-arrow-zigzag-1")
     build(shop, only, scratch=True)
-    rounds = {"clip-round-1", "base-round-1.pt", "gold-arrow-zigzag-1-round-1.pt"}
+    rounds = {"clip-round-1", "base-round-1.pt", "gold-arrow-zigzag-1-round-1.pt", "latents.pt", "softened.pt"}
     assert set(shop.minutes) == rounds | {step.makes for step in steps(shop) if step.makes.removesuffix(".pt") in only}
     assert shop.latents.shape == (60, 4, 16, 16) and shop.softened.shape == (20, 64, 64, 3) and shop.softened.dtype == torch.uint8
     base, gold = shop.denoiser("base"), shop.denoiser("gold-arrow-zigzag-1")
