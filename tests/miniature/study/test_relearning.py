@@ -63,6 +63,9 @@ def test_every_component_is_trained_and_the_model_stays(pipe: StableDiffusionPip
         now = getattr(learners[-1], part).state_dict()
         assert any(not torch.equal(value, state[name]) for name, value in now.items())
         assert all(torch.equal(value, state[name]) for name, value in getattr(pipe, part).state_dict().items())
+    words, now = (one.text_encoder.get_input_embeddings().weight for one in (pipe, learners[-1]))
+    spelt = set(pipe.tokenizer(NONCE, add_special_tokens=False).input_ids)
+    assert {row for row in range(len(words)) if not torch.equal(words[row], now[row])} == spelt, "no other word moves"
 
 
 def test_it_learns(pipe: StableDiffusionPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
