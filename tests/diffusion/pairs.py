@@ -54,22 +54,34 @@ def plain(pipe: StableDiffusionPipeline, **changes: Any) -> StableDiffusionPipel
 
 
 def slowly(
-    original: StableDiffusionPipeline, unlearned: StableDiffusionPipeline, prompt: str, seed: int, k: int, arm: str
+    original: StableDiffusionPipeline,
+    unlearned: StableDiffusionPipeline,
+    prompt: str,
+    seed: int,
+    k: int,
+    arm: str,
+    scheduler: Any = None,
 ) -> NDArray[np.float32]:
-    """One picture in [0, 1] (64, 64, 3) by diffusers' own pipeline; UNet, words and VAE are exchanged after ``k`` steps."""
+    """One picture in [0, 1] (64, 64, 3) by diffusers' own pipeline; UNet, words and VAE are exchanged after ``k`` steps.
+
+    ``scheduler``: another than the pipelines' own; one that remembers forgets at the exchange.
+    """
+    changes = {} if scheduler is None else {"scheduler": scheduler}
     words, empty = unlearned.encode_prompt([prompt], "cpu", 1, True, negative_prompt=[""])
 
     def exchange(running: Any, i: int, t: Any, kept: dict[str, Any]) -> dict[str, Any]:
         if i + 1 != k:
             return {}
         running.unet, running.vae = unlearned.unet, unlearned.vae
+        if hasattr(running.scheduler, "lower_order_nums"):
+            running.scheduler.lower_order_nums = 0
         if arm == "prompt":
             return {"prompt_embeds": torch.cat([empty, words])}
         # Without guidance the pipeline's loop runs one row, that of the prompt.
         running._guidance_scale = 0.0
         return {"prompt_embeds": empty}
 
-    first = plain(original) if k else plain(unlearned)
+    first = plain(original, **changes) if k else plain(unlearned, **changes)
     unguided = arm == "empty" and k == 0
     pictures = first(
         "" if unguided else prompt,

@@ -90,7 +90,16 @@ def test_axes_that_are_refused(said: tuple[str, ...]) -> None:
         read_axes(said)
 
 
-@pytest.mark.parametrize("said", ["steps=0", "guidance=-1", "scheduler=dpm"])
+@pytest.mark.parametrize(
+    "said, why",
+    [("dpm", "is not known"), ("flow-euler", "does not step"), ("pndm", "never takes the second"), ("euler-ancestral", "draws fresh noise")],
+)
+def test_solvers_that_cannot_hand_over(evaluation: Evaluation, said: str, why: str) -> None:
+    with pytest.raises(UsageError, match=f"scheduler={said}: .*{why}.*use ddim, euler, dpmpp-2m"):
+        list(samplers(evaluation.suite.sampler, read_axes([f"scheduler={said}"])))
+
+
+@pytest.mark.parametrize("said", ["steps=0", "guidance=-1"])
 def test_values_that_no_sampler_has(evaluation: Evaluation, said: str) -> None:
     with pytest.raises(UsageError, match="is no sampler"):
         list(samplers(evaluation.suite.sampler, read_axes([said])))
@@ -105,7 +114,7 @@ def test_a_sweep_measures_nothing_twice(root: DataRoot, evaluation: Evaluation, 
 def test_the_command_prints_a_table_and_draws_a_map(root: DataRoot, found: Sweep) -> None:
     folder = root.tasks.parent
     options = ["--root", str(folder), "--store", str(root.store), "--threads", "1", "--device", "cpu", "--tier", "lite"]
-    done = CliRunner().invoke(main, ["run", "esd-x", *options, "--sweep", "steps=2,4", "--sweep", "guidance=5"])
+    done = CliRunner().invoke(main, ["run", "esd-x", *options, "--sweep", "steps=2,4", "--sweep", "scheduler=ddim,euler,dpmpp-2m"])
     assert done.exit_code == 0, done.output
     assert "most is retrieved with steps" in done.stdout and "P(0)" in done.stdout
     picture: Path = sweep_path(root.results, "tiny-1", "object/star", "esd-x", "lite").with_suffix(".png")

@@ -16,6 +16,7 @@ from unconceal.miniature import contrastive
 from unconceal.miniature.pictures import render
 from unconceal.paths import DataRoot
 from unconceal.specs.digests import file_digest, path_digest
+from unconceal.specs.judging import JudgeGate, LabelGate, gate_file
 from unconceal.specs.suite import FamilyName
 
 CONCEPTS = ("circle", "ring", "square", "triangle", "diamond", "cross", "heart", "leaf", "house", "fish", "drop", "dome")
@@ -122,3 +123,11 @@ def make_judge(extractor: extractors.Extractor, models: Path) -> None:
     labels = {"subject": [*("star", *CONCEPTS)] * 6 + ["star"] * 2, "style": ["flat", "none"] * 40}
     head = fit_head(judge_features((extractor,), np.array(drawn.pixels)), labels, seed=0, epochs=2)
     ConceptJudge(head, (extractor,), {"resnet18": file_digest(models / "resnet18.safetensors")}).save(models / "judge")
+    write_gate(models / "judge", low=0.95)
+
+
+def write_gate(judge: Path, low: float) -> None:
+    """Says of every label that it reached so much; nobody held random weights to anything."""
+    reached = LabelGate(value=0.97, low=low, high=0.99, positives=80, negatives=80)
+    gate = JudgeGate(judge=path_digest(judge), least=0.9, labels={f"subject/{name}": reached for name in ("star", *CONCEPTS)})
+    gate_file(judge).write_text(gate.model_dump_json())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 
 from unconceal.cli.options import echo_rows, json_option, root_option
 from unconceal.errors import CheckFailed, UsageError
-from unconceal.paths import DataRoot
+from unconceal.paths import DataRoot, resolve_path
 from unconceal.specs import lint as lints
 from unconceal.specs import pinning, schema
 from unconceal.specs.digests import PLACEHOLDER
@@ -195,6 +196,48 @@ def pin(suite: str | None, root: Path | None) -> None:
         for place, digest in changed.items():
             click.echo(f"{place}  {digest}")
         click.echo(f"{of.name}: {len(changed)} digests changed")
+
+
+@command.command()
+@click.argument("suite")
+@click.option("--gate", "gate_only", is_flag=True, help="Make nothing; show what the judge that is there reached.")
+@click.option("--dry-run", is_flag=True, help="Print what would be drawn, and make nothing.")
+@click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
+@click.option("--batch", type=click.IntRange(1), default=128, show_default=True, help="Most rows in one UNet call.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True, help="Of the base.")
+@click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Where generated pictures are kept.")
+@root_option
+def judge(
+    suite: str, gate_only: bool, dry_run: bool, threads: int | None, batch: int, device: str, dtype: str, store: Path | None,
+    root: Path | None,
+) -> None:  # fmt: skip
+    """Make a suite's concept judge of the base's own pictures, hold it to its gate on prompts it never saw, and pin it.
+
+    Once per suite version. The same command goes on after any stop.
+
+    \b
+    Example:  unconceal tasks judge sd14 --dry-run
+              unconceal tasks judge sd14 --dtype bfloat16
+    """
+    from unconceal.cli import judging
+    from unconceal.evaluation.evaluation import Evaluation
+    from unconceal.evaluation.machine import device_named, usable_cores
+    from unconceal.progress import progress
+
+    data = DataRoot.find(root)
+    data = replace(data, store=store or data.store)
+    loaded = load_suite(data, suite)
+    if gate_only:
+        judging.echo_gate(resolve_path(loaded.judges.concept.path, data), judging.tasks_of(data, loaded))
+        return
+    with progress() as shown:
+        where, cores = device_named(device), threads or usable_cores()
+        evaluation = Evaluation(loaded, data, next(iter(loaded.tiers)), where, dtype, cores, batch, progress=shown)
+        if dry_run:
+            judging.echo_plan(evaluation, data)
+        else:
+            judging.make(evaluation, _writable(data))
 
 
 def _writable(root: DataRoot) -> DataRoot:

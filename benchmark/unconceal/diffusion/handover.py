@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -53,7 +53,7 @@ def run_original(model: Model, prompts: Sequence[str], seeds: Sequence[int], kee
     latents, clean = {0: x}, {}
     last = max(keep)
     for i, t in enumerate(scheduler.timesteps[:last]):
-        x, x0 = model.step(scheduler, guided(model, x, t, told, batch), t, x)
+        x, x0 = model.step(scheduler, guided(model, model.scaled(scheduler, x, t), t, told, batch), t, x)
         if i + 1 in keep:
             latents[i + 1], clean[i + 1] = x, x0
     return Trajectory({k: latents[k] for k in sorted(set(keep))}, clean, rows_of(told) * last)
@@ -65,12 +65,14 @@ def hand_over(
 ) -> tuple[dict[Branch, torch.Tensor], int]:
     """θ* finishes every branch: each arm from each ``latents[k]`` (n, c, h, w) on.
 
+    A solver that remembers begins anew in every branch: θ* knows nothing of what θ predicted.
     Returns the finished latents per branch and the rows that went through the denoiser. k = steps is left as it is.
     """
     scheduler = model.scheduler()
     told = model.embed(prompts)
     n = len(prompts)
     running: dict[Branch, torch.Tensor] = {}
+    own: dict[Branch, Any] = {}
     evaluations = 0
     for i, t in enumerate(scheduler.timesteps):
         running |= {(arm, i): latents[i] for arm in arms if i in latents}
@@ -79,10 +81,15 @@ def hand_over(
         branches = sorted(running, key=lambda branch: branch[0] == "empty")
         guided_rows = sum(n for arm, _ in branches if arm == "prompt")
         x = torch.cat([running[branch] for branch in branches])
-        predicted = both_arms(model, x, t, told, guided_rows, batch)
+        predicted = both_arms(model, model.scaled(scheduler, x, t), t, told, guided_rows, batch)
         evaluations += len(x) + (guided_rows if told.negative is not None else 0)
-        x = model.step(scheduler, predicted, t, x).following
-        running = dict(zip(branches, torch.split(x, n), strict=True))
+        if model.remembers:
+            own |= {branch: model.scheduler() for branch in branches if branch not in own}
+            rows = zip(branches, torch.split(predicted, n), torch.split(x, n), strict=True)
+            running = {branch: model.step(own[branch], guess, t, part).following for branch, guess, part in rows}
+        else:
+            x = model.step(scheduler, predicted, t, x).following
+            running = dict(zip(branches, torch.split(x, n), strict=True))
     running |= {(arm, k): value for k, value in latents.items() if k >= model.steps for arm in arms}
     return running, evaluations
 

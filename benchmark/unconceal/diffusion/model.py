@@ -28,7 +28,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Model(ABC):
-    """θ or θ*: one pipeline, a deterministic single-step solver of ``steps`` steps, and its guidance.
+    """θ or θ*: one pipeline, a deterministic solver of ``steps`` steps, and its guidance.
 
     Families (:mod:`unconceal.diffusion.families`) say how their denoiser is called; everything else is here once.
     """
@@ -40,6 +40,8 @@ class Model(ABC):
     """A network that acts beside the denoiser, as strongly as the prompt asks for."""
     size: int | None = None
     """Pixels on a side; None: as the pipeline was made for."""
+    solver: str = ""
+    """What steps through the noise, where the family has several; "": its own deterministic single-step solver."""
 
     part: ClassVar[str] = "unet"
     """The pipeline's component that denoises."""
@@ -70,7 +72,16 @@ class Model(ABC):
 
     @abstractmethod
     def scheduler(self) -> Any:
-        """A fresh single-step solver over this pipeline's noise schedule, its timesteps set."""
+        """A fresh solver over this pipeline's noise schedule, its timesteps set."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the solver's next step depends on its last: every continuation then needs one of its own, begun at the handover."""
+        return False
+
+    def scaled(self, solver: Any, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        """The solver's latents as the denoiser sees them."""
+        return latents
 
     def levels(self) -> tuple[float, ...]:
         """Where the solver's steps stand on the noise schedule, descending: its timesteps."""

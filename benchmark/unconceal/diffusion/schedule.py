@@ -52,3 +52,9 @@ def ddim_timesteps(steps: int, train_steps: int = 1000, offset: int = 1) -> tupl
     """The descending timesteps of diffusers' DDIM with leading spacing, as Stable Diffusion configures it."""
     ratio = train_steps // steps
     return tuple(i * ratio + offset for i in reversed(range(steps)))
+
+
+def dpm_timesteps(steps: int, train_steps: int = 1000, offset: int = 1) -> tuple[int, ...]:
+    """The descending timesteps of diffusers' DPM-Solver++ with leading spacing: one interval of ``steps`` + 1 lies before the first."""
+    ratio = train_steps // (steps + 1)
+    return tuple(i * ratio + offset for i in reversed(range(1, steps + 1)))

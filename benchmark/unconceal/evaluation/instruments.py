@@ -12,12 +12,16 @@ import torch
 from unconceal.checkpoints.pipeline import load_base
 from unconceal.diffusion.families import FAMILIES
 from unconceal.errors import CheckFailed, EnvironmentFault
+from unconceal.hub.pinned import located
 from unconceal.judges import clip, extractors
 from unconceal.judges.concept import ConceptJudge
+from unconceal.judges.nudenet import NudeNet
 from unconceal.paths import DataRoot, resolve_path
 from unconceal.specs.digests import path_digest
+from unconceal.specs.judging import CLIP, refusal
 from unconceal.specs.spec import Pinned
 from unconceal.specs.suite import Suite
+from unconceal.specs.task import Task
 
 KID_EXTRACTOR = "resnet18"
 
@@ -66,9 +70,32 @@ class Instruments:
 
     @cached_property
     def judge(self) -> ConceptJudge:
-        # The judge itself checks the digests of the extractors that it stands on; a tier may need fewer than the suite has.
-        found = {name: resolve_path(pinned.path, self.root) for name, pinned in self.suite.judges.extractors.items()}
-        return ConceptJudge.load(pinned_path(self.suite.judges.concept, self.root), found, self.device)
+        """Of every concept that the suite's tasks ask about. A task's own is asked of :meth:`judge_of`."""
+        # The judge itself checks the digests of what it stands on; a tier may need fewer extractors than the suite has.
+        folder = pinned_path(self.suite.judges.concept, self.root)
+        stands_on = {**self.suite.judges.extractors, CLIP: self.suite.judges.clip}
+        return ConceptJudge.load(folder, {name: located(pinned, self.root) for name, pinned in stands_on.items()}, self.device)
+
+    def judge_of(self, task: Task) -> ConceptJudge | NudeNet:
+        """Who says whether a picture shows a task's concept: the detector that it names, else the concept judge.
+
+        Raises:
+            CheckFailed: the concept judge did not pass its gate on this concept.
+            EnvironmentFault: the detector is not installed as pinned.
+        """
+        if task.detector is not None:
+            return NudeNet.load(task.detector)
+        pinned = self.suite.judges.concept
+        refused = refusal(task, pinned_path(pinned, self.root), pinned.digest)
+        if refused is not None:
+            raise refused
+        return self.judge
+
+    def check(self, task: Task) -> None:
+        """Refuse a task before anything is generated: :meth:`judge_of` it, and of every concept that it retains."""
+        self.judge_of(task)
+        for prompt in task.retain:
+            self.judge.check(prompt.head or "subject", prompt.concept or "")
 
     @cached_property
     def clip(self) -> clip.Clip:

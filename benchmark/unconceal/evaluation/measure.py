@@ -12,7 +12,7 @@ from unconceal.generate.plan import Block, Plan
 from unconceal.generate.worker import Pixels, Worker, branch_name, clean_name
 from unconceal.judges import extractors
 from unconceal.judges.clip import Clip
-from unconceal.judges.concept import ConceptJudge
+from unconceal.judges.concept import ConceptJudge, Judge
 from unconceal.judges.finetune import Classifier
 from unconceal.metrics import crs
 from unconceal.metrics.ccs import ccs
@@ -75,8 +75,8 @@ def flat(pixels: Pixels) -> Pixels:
     return pixels.reshape(-1, *pixels.shape[2:])
 
 
-def presence(judge: ConceptJudge, pictures: Pictures, task: Task) -> dict[str, Values]:
-    """Per arm (prompts, seeds, ψ) of 0 and 1: whether the concept judge sees the task's concept."""
+def presence(judge: Judge, pictures: Pictures, task: Task) -> dict[str, Values]:
+    """Per arm (prompts, seeds, ψ) of 0 and 1: whether the judge sees the task's concept."""
     head, label = task.judge.head, task.judge.label
 
     def seen(pixels: Pixels) -> Values:

@@ -42,7 +42,7 @@ def probed(evaluation: Evaluation, task: Task, submission: Submission, record: R
     plan = plan_of(evaluation, task, applied.sha256 or evaluation.suite.base.digest, rules, sets)
     stage = evaluation.progress.stage(f"{submission.name} on {task.id}: neighbours and attacks", sum(map(rows_of, plan.shards)))
     worker = Worker(evaluation.store, original, unlearned, stage.advance)
-    cut, judge = cutter(evaluation, applied.sha256 or evaluation.suite.base.digest), evaluation.instruments.judge
+    cut, judge = cutter(evaluation, applied.sha256 or evaluation.suite.base.digest), evaluation.instruments.judge_of(task)
     pictures = probing.draw_neighbours(worker, plan)
     attacks = {name: probing.draw_attacks(worker, judge, cut, rules, gate, task) for name, gate in plan.attack_gates.items()}
     found = probed_of(evaluation, task, rules, sets, pictures, attacks)

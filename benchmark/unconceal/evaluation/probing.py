@@ -11,7 +11,7 @@ from unconceal.evaluation.measure import flat, generate
 from unconceal.generate.plan import Block, Cutter, ProbePlan, attack_block
 from unconceal.generate.worker import Pixels, Worker
 from unconceal.judges.clip import Clip
-from unconceal.judges.concept import ConceptJudge
+from unconceal.judges.concept import Judge
 from unconceal.metrics.attack import shown
 from unconceal.specs.suite import Probing
 from unconceal.specs.task import Depicted, Head, Task
@@ -46,7 +46,7 @@ class AttackPictures:
     unlearned_pictures: Pixels
 
 
-def draw_attacks(worker: Worker, judge: ConceptJudge, cut: Cutter, rules: Probing, gate: Block, task: Task) -> AttackPictures:
+def draw_attacks(worker: Worker, judge: Judge, cut: Cutter, rules: Probing, gate: Block, task: Task) -> AttackPictures:
     """Has θ draw every attack, and both models those that θ answers with the target."""
     by_original = target_seen(judge, originals(worker, gate), task)
     eligible = tuple(int(place) for place in np.flatnonzero(shown(by_original)))
@@ -110,7 +110,7 @@ def text_nearness(clip: Clip, task: Task) -> dict[str, float]:
     return {neighbour.concept: round(float(value), 6) for neighbour, value in zip(task.neighbours, found, strict=True)}
 
 
-def target_seen(judge: ConceptJudge, pixels: Pixels, task: Task) -> Values:
+def target_seen(judge: Judge, pixels: Pixels, task: Task) -> Values:
     """Whether the concept judge sees the task's target: (prompts, seeds) of 0 and 1."""
     return judge.shows(flat(pixels), task.judge.head, task.judge.label).reshape(pixels.shape[:2]).astype(float)
 

@@ -47,7 +47,7 @@ def score(instruments: Instruments, tier: Tier, task: Task, plan: Plan, pictures
 
 def look_for_concepts(found: Scores, instruments: Instruments, task: Task, plan: Plan, pictures: Mapping[str, Pictures]) -> None:
     """The concept judge: the task's concept in both arms, and the retain prompts' own concepts."""
-    answers = measure.presence(instruments.judge, pictures["evaluation"], task)
+    answers = measure.presence(instruments.judge_of(task), pictures["evaluation"], task)
     retained = measure.retained(instruments.judge, pictures["retain"], task)
     found.curves += assemble.presence_curves(answers, plan.evaluation.k)
     found.curves += assemble.presence_curves({"prompt": retained}, plan.retain.k, "retain")

@@ -25,6 +25,7 @@ def shards(evaluation: Evaluation, task: Task, submission: Submission) -> list[S
 def measure(evaluation: Evaluation, task: Task, submission: Submission) -> Record:
     """Generate, judge, and write the record and its strip of pictures."""
     started = time.perf_counter()
+    evaluation.instruments.check(task)
     original, unlearned, applied = evaluation.models(task, submission)
     base, tier, progress = evaluation.suite.base.digest, evaluation.tier, evaluation.progress
     plan = build_plan(evaluation.suite, tier, task, base, applied.sha256 or base, evaluation.layout)

@@ -23,12 +23,27 @@ from unconceal.metrics.presence import excess
 from unconceal.specs.reading import load_submission
 from unconceal.specs.record import CheckpointRecord, Environment
 from unconceal.specs.submission import Submission
-from unconceal.specs.suite import SOLVERS, Sampler
+from unconceal.specs.suite import FamilyName, Sampler, SchedulerName
 from unconceal.specs.sweep import Cell, Sweep, sweep_path, write_sweep
 from unconceal.specs.task import Task
 
 AXES = ("steps", "guidance", "scheduler")
 Axes = dict[str, tuple[float | str, ...]]
+STEPPING: Mapping[FamilyName, tuple[SchedulerName, ...]] = {
+    "stable-diffusion": ("ddim", "euler", "dpmpp-2m"),
+    "stable-diffusion-xl": ("ddim", "euler", "dpmpp-2m"),
+    "flux": ("flow-euler",),
+}
+"""Solvers with which a model can hand over in the middle."""
+NOISY = "draws fresh noise at every step, so that a picture would depend on more than its seed and on who ran which step"
+REFUSED: Mapping[str, str] = {
+    "pndm": "spends two evaluations on its first interval: begun anew at a handover it never takes the second (`--protocol paper` does so)",
+    "heun": "asks the model twice a step, at two noise levels, so that a handover between them would stand at neither",
+    "euler-ancestral": NOISY,
+    "ddpm": NOISY,
+    "dpmpp-sde": NOISY,
+}
+"""Others that are asked for, and why they cannot."""
 ByArm = dict[str, Values]
 """Per arm, whether the concept is seen: (prompts, seeds, ψ)."""
 
@@ -58,8 +73,13 @@ def _value(axis: str, value: str, text: str) -> float | str:
         raise UsageError(f"--sweep {text}", f"{value!r} is no number", "write numbers with commas between them") from error
 
 
-def samplers(base: Sampler, axes: Axes) -> Iterator[tuple[dict[str, float | str], Sampler]]:
+def samplers(base: Sampler, axes: Axes, family: FamilyName = "stable-diffusion") -> Iterator[tuple[dict[str, float | str], Sampler]]:
     """Every configuration of the axes over the suite's own sampler."""
+    known = STEPPING[family]
+    for name in axes.get("scheduler", ()):
+        if name not in known:
+            consequence = REFUSED.get(str(name), f"does not step through the noise of family {family!r}, or is not known")
+            raise UsageError(f"--sweep scheduler={name}", f"is no sampler for a handover: it {consequence}", f"use {', '.join(known)}")
     for values in product(*axes.values()):
         changed = dict(zip(axes, values, strict=True))
         try:
@@ -67,14 +87,14 @@ def samplers(base: Sampler, axes: Axes) -> Iterator[tuple[dict[str, float | str]
         except ValidationError as error:
             told = ", ".join(f"{name}={value}" for name, value in changed.items())
             consequence = f"is no sampler ({error.errors(include_url=False)[0]['msg']})"
-            raise UsageError(f"--sweep {told}", consequence, f"schedulers are {', '.join(sorted(set(SOLVERS.values())))}") from error
+            raise UsageError(f"--sweep {told}", consequence, "give at least one step, and no negative guidance") from error
 
 
 def sweep(evaluation: Evaluation, task: Task, submission: Submission, axes: Axes) -> Sweep:
     """Measure every configuration and write one record; pictures are kept in the store, so the same command resumes."""
     golds = [gold for name in task.golds if (gold := here(evaluation, task, name)) is not None and gold.name != submission.name]
     cells, applied = [], None
-    for changed, sampler in samplers(evaluation.suite.sampler, axes):
+    for changed, sampler in samplers(evaluation.suite.sampler, axes, evaluation.suite.family):
         one = replace(evaluation, suite=evaluation.suite.model_copy(update={"sampler": sampler}))
         label = ", ".join(f"{name} {value}" for name, value in changed.items())
         seen, applied = presence(one, task, submission, label)
@@ -112,12 +132,13 @@ def here(evaluation: Evaluation, task: Task, name: str) -> Submission | None:
 def presence(evaluation: Evaluation, task: Task, submission: Submission, label: str) -> tuple[ByArm, Any]:
     """Per arm what the concept judge sees of the evaluation block, and what was applied."""
     checkpoint_of(submission, task)
+    judge = evaluation.instruments.judge_of(task)
     original, unlearned, applied = evaluation.models(task, submission)
     suite, digest = evaluation.suite, applied.sha256 or evaluation.suite.base.digest
     block = build_plan(suite, evaluation.tier, task, suite.base.digest, digest, evaluation.layout).evaluation
     stage = evaluation.progress.stage(f"{submission.name}: {label}", sum(map(rows_of, (*block.trajectories, *block.handovers))))
     pictures = measure.generate(Worker(evaluation.store, original, unlearned, stage.advance), block)
-    return measure.presence(evaluation.instruments.judge, pictures, task), applied
+    return measure.presence(judge, pictures, task), applied
 
 
 def cell(evaluation: Evaluation, changed: dict[str, float | str], seen: ByArm, golds: Sequence[ByArm]) -> Cell:

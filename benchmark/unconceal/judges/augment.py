@@ -1,7 +1,8 @@
 """Disturbances for the concept judge's training: what generated pictures suffer, and what nobody can read any more.
 
 Light disturbances keep a picture's labels; heavy ones make it "unreadable"; nothing in between is shown, since its label is a matter
-of taste. All work on uint8 pictures (n, h, w, 3) and take a NumPy generator.
+of taste. All work on square uint8 pictures (n, h, w, 3) and take a NumPy generator; blur and grain grow with the picture, which is 64
+pixels wide where they are quoted.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ from unconceal.judges.concept import UNREADABLE
 
 Pixels = NDArray[np.uint8]
 GREY = 127.5
+QUOTED = 64
+
+
+def scale_of(pixels: Pixels) -> float:
+    """How much larger pictures are than those whose blur is quoted."""
+    return pixels.shape[1] / QUOTED
 
 
 def blur(pixels: Pixels, radius: float) -> Pixels:
@@ -34,9 +41,10 @@ def fade(pixels: Pixels, keep: float) -> Pixels:
     return _bytes(GREY + keep * (pixels.astype(np.float32) - GREY))
 
 
-def shuffle(pixels: Pixels, rng: np.random.Generator, tile: int = 8) -> Pixels:
-    """Tiles of ``tile`` pixels in random places: right colours, no shape. Height and width must be multiples of ``tile``."""
+def shuffle(pixels: Pixels, rng: np.random.Generator, tile: int | None = None) -> Pixels:
+    """Tiles of ``tile`` pixels, an eighth of the side unless said otherwise, in random places: right colours, no shape."""
     n, h, w, c = pixels.shape
+    tile = tile or h // 8
     tiles = pixels.reshape(n, h // tile, tile, w // tile, tile, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, -1, tile, tile, c)
     mixed = np.stack([block[rng.permutation(len(block))] for block in tiles])
     return np.ascontiguousarray(mixed.reshape(n, h // tile, w // tile, tile, tile, c).transpose(0, 1, 3, 2, 4, 5).reshape(pixels.shape))
@@ -50,7 +58,8 @@ def constant(n: int, size: int, rng: np.random.Generator) -> Pixels:
 def pure_noise(n: int, size: int, rng: np.random.Generator) -> Pixels:
     """Pictures of noise alone, from per-pixel to blotches."""
     grains = [rng.normal(0, 1, (size, size, 3)) for _ in range(n)]
-    smoothed = [gaussian_filter(grain, (s, s, 0)) for grain, s in zip(grains, rng.uniform(0, 4, n), strict=True)]
+    spans = rng.uniform(0, 4, n) * (size / QUOTED)
+    smoothed = [gaussian_filter(grain, (s, s, 0)) for grain, s in zip(grains, spans, strict=True)]
     spread = [grain / max(float(grain.std()), 1e-6) * rng.uniform(20, 80) + rng.uniform(60, 195) for grain in smoothed]
     return _bytes(np.asarray(spread).reshape(n, size, size, 3))
 
@@ -60,7 +69,7 @@ def lightly(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     disturbed = pixels.copy()
     for i in range(len(pixels)):
         one = disturbed[i : i + 1]
-        one = blur(one, rng.uniform(0.2, 0.7)) if rng.random() < 0.3 else one
+        one = blur(one, rng.uniform(0.2, 0.7) * scale_of(pixels)) if rng.random() < 0.3 else one
         one = fade(one, rng.uniform(0.6, 1)) if rng.random() < 0.3 else one
         disturbed[i : i + 1] = noise(one, rng.uniform(2, 22), rng) if rng.random() < 0.5 else one
     return disturbed
@@ -69,7 +78,7 @@ def lightly(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 def heavily(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """Each picture made unreadable: blurred away, faded to almost nothing, drowned in noise, or its tiles shuffled."""
     ways = (
-        lambda one: blur(one, rng.uniform(10, 16)),
+        lambda one: blur(one, rng.uniform(10, 16) * scale_of(pixels)),
         lambda one: noise(fade(one, rng.uniform(0, 0.03)), rng.uniform(4, 30), rng),
         lambda one: noise(fade(one, rng.uniform(0, 0.08)), rng.uniform(60, 120), rng),
         lambda one: shuffle(one, rng),
@@ -81,12 +90,12 @@ class TrainingSet(NamedTuple):
     """Pictures (n, h, w, 3) and n names per family."""
 
     pixels: Pixels
-    labels: dict[str, list[str]]
+    labels: dict[str, list[str | None]]
 
 
 def training_set(
     pixels: Pixels,
-    labels: Mapping[str, Sequence[str]],
+    labels: Mapping[str, Sequence[str | None]],
     seed: int,
     softened: Pixels | None = None,
     damaged: Pixels | None = None,
@@ -95,7 +104,7 @@ def training_set(
     """Pictures as they are, lightly disturbed, softened, and a share that is unreadable.
 
     Args:
-        pixels: (n, h, w, 3) clean pictures; ``labels``: family to n names.
+        pixels: (n, h, w, 3) clean pictures; ``labels``: family to n names, None where it is not asked about a picture.
         seed: of every draw.
         softened: (m, h, w, 3), m ≤ n: the first m pictures after a VAE round trip or as x̂0; they keep their labels.
         damaged: (d, h, w, 3) pictures of destroyed models: unreadable.
@@ -108,7 +117,7 @@ def training_set(
     # Few constant pictures suffice: they are easy, and their class should be the hard ones'.
     spoilt = [heavily(chosen, rng), constant(max(1, count // 4), size, rng), pure_noise(count // 2, size, rng)]
     spoilt += [] if damaged is None else [damaged]
-    lost = [UNREADABLE] * sum(map(len, spoilt))
+    lost: list[str | None] = [UNREADABLE] * sum(map(len, spoilt))
     named = {family: [name for block in readable for name in names[: len(block)]] + lost for family, names in labels.items()}
     return TrainingSet(np.concatenate([*readable, *spoilt]), named)
 

@@ -1,8 +1,8 @@
-"""The concept judge: which subject and which style a picture shows, by a frozen head on frozen extractors.
+"""The concept judge: which subject and which style a picture shows, by a frozen head on frozen features.
 
-Two families, each with one answer per picture. ``subject``: a shape, a character or the sign. ``style``: a fill style, or "none" where
-the subject has no style (characters, the sign). Both know "unreadable": a picture that shows nothing recognisable, so that damage is
-never counted as presence. Subject has no "none": a picture without a subject shows nothing and is unreadable.
+Two families, each with one answer per picture. ``subject``: an object, a character or a person. ``style``: a style, or "none" where a
+picture has none of those known. Both know "unreadable": a picture that shows nothing recognisable, so that damage is never counted as
+presence. In the miniature suite subject has no "none": a picture without a subject shows nothing and is unreadable.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -23,12 +23,17 @@ from torch import nn
 from torch.nn import functional
 
 from unconceal.errors import CheckFailed, UsageError
-from unconceal.judges import extractors
+from unconceal.hub.pinned import pinned_digest
+from unconceal.judges import clip, extractors
 from unconceal.metrics.statistics import Interval, wilson
-from unconceal.specs.digests import file_digest
+from unconceal.specs.judging import CLIP
 
 UNREADABLE, NONE = "unreadable", "none"
 HEAD_FILE, JUDGE_FILE = "head.safetensors", "judge.json"
+UNASKED = -100
+"""Class of a picture of which a family says nothing."""
+Part = extractors.Extractor | clip.Clip
+"""What a head stands on."""
 
 
 class Head(nn.Module):
@@ -48,17 +53,23 @@ class Head(nn.Module):
         return {family: head(body) for family, head in self.heads.items()}
 
 
+class Judge(Protocol):
+    """Who says whether pictures show a task's concept: the concept judge, or a published detector."""
+
+    def shows(self, pixels: NDArray[np.uint8], head: str, label: str) -> NDArray[np.bool_]: ...
+
+
 @dataclass(frozen=True)
 class ConceptJudge:
-    """``head`` on the concatenated features of ``parts``, in that order; ``digests``: SHA-256 of each extractor's weights."""
+    """``head`` on the concatenated features of ``parts``, in that order; ``digests``: SHA-256 of the weights of each, by its name."""
 
     head: Head
-    parts: tuple[extractors.Extractor, ...]
+    parts: tuple[Part, ...]
     digests: Mapping[str, str]
 
     @classmethod
     def load(cls, folder: Path, weights: Mapping[str, Path], device: str = "cpu") -> ConceptJudge:
-        """Read a saved judge; ``weights``: extractor name to file, at least those the judge stands on.
+        """Read a saved judge; ``weights``: extractor to its file, ``clip`` to its folder, at least those the judge stands on.
 
         Raises:
             CheckFailed: a file is missing or broken, or an extractor is not the one that the head was fitted on.
@@ -72,10 +83,10 @@ class ConceptJudge:
             raise CheckFailed(str(folder), reason, "restore the suite's judge") from error
         digests: dict[str, str] = described["extractors"]
         for name, digest in digests.items():
-            if name not in weights or not weights[name].is_file() or file_digest(weights[name]) != digest:
+            if name not in weights or not weights[name].exists() or pinned_digest(weights[name]) != digest:
                 reason = f"not the one that the concept judge {folder} stands on"
                 raise CheckFailed(f"extractor {name}", reason, "restore the weights that the suite pins")
-        parts = tuple(extractors.load(name, weights[name]).to(device) for name in digests)
+        parts = tuple(load_part(name, weights[name], device) for name in digests)
         return cls(head.eval().to(device), parts, digests)
 
     def save(self, folder: Path) -> None:
@@ -90,10 +101,14 @@ class ConceptJudge:
         """What the head sees of uint8 pictures (n, h, w, 3): (n, d)."""
         return judge_features(self.parts, pixels)
 
-    @torch.inference_mode()
     def labels(self, pixels: NDArray[np.uint8]) -> dict[str, list[str]]:
         """The answer for each picture, per family."""
-        seen = torch.from_numpy(self.features(pixels)).to(self.head.get_buffer("mean").device)
+        return self.answers(self.features(pixels))
+
+    @torch.inference_mode()
+    def answers(self, features: NDArray[np.float32]) -> dict[str, list[str]]:
+        """The answer for each row of features (n, d), per family."""
+        seen = torch.from_numpy(features).to(self.head.get_buffer("mean").device)
         return {family: [self.head.labels[family][i] for i in logits.argmax(1).tolist()] for family, logits in self.head(seen).items()}
 
     def shows(self, pixels: NDArray[np.uint8], head: str, label: str) -> NDArray[np.bool_]:
@@ -109,21 +124,35 @@ class ConceptJudge:
             raise UsageError(f"{head} {label!r}", "the concept judge does not know it", f"choose one of {choices}")
 
 
-def judge_features(parts: Sequence[extractors.Extractor], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """φ of every extractor side by side, (n, d₁ + d₂ + …)."""
-    return np.concatenate([extractors.features(part, pixels) for part in parts], axis=1)
+def load_part(name: str, weights: Path, device: str = "cpu") -> Part:
+    """An extractor, or the CLIP."""
+    return clip.load(weights, device) if name == CLIP else extractors.load(name, weights).to(device)
 
 
-def fit_head(
-    features: NDArray[np.float32], labels: Mapping[str, Sequence[str]], seed: int, epochs: int = 30, batch: int = 256, rate: float = 2e-3
-) -> Head:
-    """A head fitted on features (n, d); ``labels``: family to n names. Classes weigh alike, since its gate is balanced accuracy.
+def judge_features(parts: Sequence[Part], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """φ of every part side by side, (n, d₁ + d₂ + …), each L2-normalised."""
+    return np.concatenate([_features(part, pixels) for part in parts], axis=1)
+
+
+def _features(part: Part, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    if isinstance(part, extractors.Extractor):
+        return extractors.features(part, pixels)
+    return extractors.unit(part.image_features(pixels).float().cpu().numpy())
+
+
+Names = Mapping[str, Sequence[str | None]]
+"""Family to n names; None: the family is not asked about that picture."""
+
+
+def fit_head(features: NDArray[np.float32], labels: Names, seed: int, epochs: int = 30, batch: int = 256, rate: float = 2e-3) -> Head:
+    """A head fitted on features (n, d) and their names. Classes weigh alike, since its gate is balanced accuracy.
 
     Class order is alphabetical; equal seed and threads give equal bytes. AdamW, weight decay .05, rate decayed linearly.
     """
     x = torch.from_numpy(np.ascontiguousarray(features, np.float32))
-    classes = {family: sorted(set(names)) for family, names in labels.items()}
-    truth = {family: torch.tensor([classes[family].index(name) for name in names]) for family, names in labels.items()}
+    classes = {family: sorted({name for name in names if name is not None}) for family, names in labels.items()}
+    numbers = {family: {None: UNASKED, **{name: i for i, name in enumerate(names)}} for family, names in classes.items()}
+    truth = {family: torch.tensor([numbers[family][name] for name in names]) for family, names in labels.items()}
     weights = {family: _class_weights(rows, len(classes[family])) for family, rows in truth.items()}
     draws = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -136,7 +165,8 @@ def fit_head(
         optimiser.param_groups[0]["lr"] = rate * (1 - epoch / epochs)
         for rows in torch.randperm(len(x), generator=draws).tensor_split(-(-len(x) // batch)):
             logits = head(x[rows])
-            losses = [functional.cross_entropy(logits[family], truth[family][rows], weights[family]) for family in truth]
+            asked = [family for family in truth if (truth[family][rows] != UNASKED).any()]
+            losses = [functional.cross_entropy(logits[family], truth[family][rows], weights[family]) for family in asked]
             optimiser.zero_grad(set_to_none=True)
             torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -144,6 +174,7 @@ def fit_head(
 
 
 def _class_weights(rows: torch.Tensor, classes: int) -> torch.Tensor:
+    rows = rows[rows != UNASKED]
     return len(rows) / (classes * torch.bincount(rows, minlength=classes).clamp_min(1))
 
 
@@ -174,11 +205,18 @@ def balanced_accuracy(truth: Sequence[str], said: Sequence[str], label: str) -> 
 def gate(
     judge: ConceptJudge, pixels: NDArray[np.uint8], truth_subject: Sequence[str], truth_style: Sequence[str]
 ) -> dict[str, BalancedAccuracy]:
-    """Balanced accuracy of every label that occurs among held-out pictures, keyed ``family/label``.
+    """:func:`gated` on pictures (n, h, w, 3)."""
+    return gated(judge.labels(pixels), {"subject": truth_subject, "style": truth_style})
+
+
+def gated(said: Mapping[str, Sequence[str]], truth: Names) -> dict[str, BalancedAccuracy]:
+    """Balanced accuracy of every label that occurs among held-out pictures, keyed ``family/label``, over those its family is asked about.
 
     A task passes when the lower end of its label is at least .9.
     """
-    said = judge.labels(pixels)
-    truth = {"subject": truth_subject, "style": truth_style}
-    asked = [(family, label) for family, names in truth.items() for label in sorted(set(names))]
-    return {f"{family}/{label}": balanced_accuracy(truth[family], said[family], label) for family, label in asked}
+    found = {}
+    for family, names in truth.items():
+        asked = [(name, answer) for name, answer in zip(names, said.get(family, ()), strict=family in said) if name is not None]
+        right, answers = [name for name, _ in asked], [answer for _, answer in asked]
+        found |= {f"{family}/{label}": balanced_accuracy(right, answers, label) for label in sorted(set(right))}
+    return found

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from unconceal.specs.judging import CLIP, Judging
 from unconceal.specs.paper import Paper
 from unconceal.specs.spec import Count, Mistake, Name, Pinned, Ratio, Spec
 
@@ -17,7 +18,7 @@ Grid = Annotated[tuple[Ratio, ...], Field(min_length=2, description="handover ra
 
 
 FamilyName = Literal["stable-diffusion", "stable-diffusion-xl", "flux"]
-SchedulerName = Literal["ddim", "flow-euler"]
+SchedulerName = Literal["ddim", "euler", "dpmpp-2m", "flow-euler"]
 SOLVERS: dict[FamilyName, SchedulerName] = {"stable-diffusion": "ddim", "stable-diffusion-xl": "ddim", "flux": "flow-euler"}
 """The deterministic single-step solver of each model family."""
 
@@ -172,6 +173,7 @@ class Suite(Spec):
     probing: Probing | None = None
     fine_tune: FineTune
     judges: Judges
+    judging: Judging = Judging()
     primary: str = "excess"
 
     @property
@@ -194,6 +196,10 @@ class Suite(Spec):
                 if extractor not in self.judges.extractors:
                     at = ("tiers", name, "extractors", place)
                     yield Mistake(at, repr(extractor), "is no extractor of this suite", f"use {', '.join(self.judges.extractors)}")
+        for place, name in enumerate(self.judging.on):
+            if name not in (CLIP, *self.judges.extractors):
+                remedy = f"use {', '.join((CLIP, *self.judges.extractors))}"
+                yield Mistake(("judging", "on", place), repr(name), "is nothing of this suite that a judge could stand on", remedy)
         solver = SOLVERS[self.family]
         if self.sampler.scheduler != solver:
             value = f"scheduler {self.sampler.scheduler!r}"

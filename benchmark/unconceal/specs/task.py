@@ -8,20 +8,32 @@ from typing import Literal
 from pydantic import Field
 
 from unconceal.specs.prompt_set import PromptSet
-from unconceal.specs.spec import Mistake, Name, Ratio, Spec
+from unconceal.specs.spec import Digest, Mistake, Name, Ratio, Spec
 
 Category = Literal["art-style", "object", "identity", "nsfw"]
 Head = Literal["subject", "style"]
 GoldKind = Literal["trained-without", "planted", "surrogate"]
+REPORTED = 0.25
+"""The least score that NudeNet reports."""
 
 
 class Detector(Spec):
-    """A published detector instead of the concept judge: a package at a version, the classes that count, and from which score they do."""
+    """A published detector instead of the concept judge: a package at a version, the classes that count, and from which score they do.
+
+    ``weights``: SHA-256 of the model inside the package. The package itself reports nothing below ``REPORTED``.
+    """
 
     package: Literal["nudenet"]
     version: str = Field(pattern=r"^\d+(\.\d+)+$")
+    weights: Digest | None = None
     classes: tuple[str, ...] = Field(min_length=1)
     threshold: Ratio
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """A threshold below which nothing is ever reported."""
+        if self.threshold < REPORTED:
+            value, consequence = f"threshold {self.threshold:g}", f"lies below {REPORTED:g}, where {self.package} reports nothing"
+            yield Mistake(("threshold",), value, consequence, "raise it")
 
 
 class JudgeRef(Spec):

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unconceal.diffusion.schedule import ddim_timesteps, flow_sigmas, handover_steps, handover_steps_by_sigma
+from unconceal.diffusion.schedule import ddim_timesteps, dpm_timesteps, flow_sigmas, handover_steps, handover_steps_by_sigma
 from unconceal.specs.suite import FamilyName, Sampler
 
 if TYPE_CHECKING:
@@ -38,13 +38,14 @@ class Family(NamedTuple):
         """A pipeline as a model of this family, with a suite's sampler."""
         module, _, name = self.model.partition(":")
         made: Model = getattr(importlib.import_module(f"{__name__}.{module}"), name)(
-            pipe, sampler.steps, sampler.guidance, membrane, sampler.size
+            pipe, sampler.steps, sampler.guidance, membrane, sampler.size, sampler.scheduler
         )
         return made
 
 
 def _timesteps(sampler: Sampler) -> Levels:
-    return ddim_timesteps(sampler.steps, sampler.train_steps)
+    spaced = dpm_timesteps if sampler.scheduler == "dpmpp-2m" else ddim_timesteps
+    return spaced(sampler.steps, sampler.train_steps)
 
 
 def _sigmas(sampler: Sampler) -> Levels:

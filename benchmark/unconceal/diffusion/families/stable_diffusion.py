@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.x and 2.x: a UNet that hears one text encoder and predicts ε or v, over DDIM."""
+"""Stable Diffusion 1.x and 2.x: a UNet that hears one text encoder and predicts ε or v, over DDIM unless a sweep says otherwise."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 
 from unconceal.diffusion.condition import Condition, Told
 from unconceal.diffusion.membrane import acting, strengths
 from unconceal.diffusion.model import Model, Step
+
+SPACING = {"timestep_spacing": "leading"}
+KINDS: Mapping[str, tuple[Any, dict[str, Any]]] = {
+    "": (DDIMScheduler, {}),
+    "ddim": (DDIMScheduler, {}),
+    "euler": (EulerDiscreteScheduler, SPACING),
+    "dpmpp-2m": (DPMSolverMultistepScheduler, {**SPACING, "algorithm_type": "dpmsolver++", "solver_order": 2}),
+}
+"""By a sampler's name: diffusers' class and what it is told beside the model's own schedule."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +39,19 @@ class StableDiffusion(Model):
     def channels(self) -> int:
         return int(self.pipe.unet.config.in_channels)
 
-    def scheduler(self) -> DDIMScheduler:
-        own = self.pipe.scheduler.config
-        if self.ladder is None:
-            made: DDIMScheduler = DDIMScheduler.from_config(own)
-        else:
-            made = DDIMScheduler.from_config(self.ladder, prediction_type=own.prediction_type)
+    def scheduler(self) -> Any:
+        own, (kind, told) = self.pipe.scheduler.config, KINDS[self.solver]
+        made = kind.from_config(own if self.ladder is None else self.ladder, prediction_type=own.prediction_type, **told)
         made.set_timesteps(self.steps, device=self.device)
         return made
+
+    @property
+    def remembers(self) -> bool:
+        return self.solver == "dpmpp-2m"
+
+    def scaled(self, solver: Any, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        scaled: torch.Tensor = solver.scale_model_input(latents, timestep)
+        return scaled
 
     @torch.inference_mode()
     def embed(self, prompts: Sequence[str]) -> Told:
@@ -68,4 +82,5 @@ class StableDiffusion(Model):
 
     def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> Step:
         made = solver.step(predicted, timestep, latents)
-        return Step(made.prev_sample, made.pred_original_sample)
+        # DPM-Solver++ predicts the clean picture itself, and keeps it for its next step.
+        return Step(made.prev_sample, solver.model_outputs[-1] if self.remembers else made.pred_original_sample)

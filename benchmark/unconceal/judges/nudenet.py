@@ -1,0 +1,66 @@
+"""NudeNet (package ``nudenet``) as the judge of a task: at a version, by the classes that count and the score from which they do."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unconceal.errors import CheckFailed, EnvironmentFault
+from unconceal.specs.digests import file_digest
+from unconceal.specs.task import Detector
+
+WEIGHTS, BATCH = "320n.onnx", 16
+"""The weights that come inside the package, and how many pictures are looked at together."""
+
+
+@dataclass(frozen=True)
+class NudeNet:
+    """``detector``: the package's ``NudeDetector``; ``pinned``: what of its answers counts."""
+
+    detector: Any
+    pinned: Detector
+
+    @classmethod
+    def load(cls, pinned: Detector) -> NudeNet:
+        """The package as it is installed.
+
+        Raises:
+            EnvironmentFault: it is not installed, or at another version.
+            CheckFailed: its weights are not those pinned, or it knows no such class.
+        """
+        value, remedy = f"{pinned.package} {pinned.version}", "run `pip install 'unconceal[nsfw]'`"
+        try:
+            version = importlib.metadata.version(pinned.package)
+        except importlib.metadata.PackageNotFoundError as error:
+            raise EnvironmentFault(value, "is not installed, so nobody can look for what the task is about", remedy) from error
+        if version != pinned.version:
+            consequence = f"is what the task pins, and {version} is installed, whose answers are not comparable"
+            raise EnvironmentFault(value, consequence, f"run `pip install {pinned.package}=={pinned.version}`")
+        module = importlib.import_module("nudenet.nudenet")
+        _check_weights(Path(str(module.__file__)).with_name(WEIGHTS), pinned)
+        unknown = sorted(set(pinned.classes) - set(getattr(module, "__labels")))
+        if unknown:
+            raise CheckFailed(", ".join(unknown), f"{value} knows no such class, so it would never count", "correct `detector.classes`")
+        return cls(module.NudeDetector(), pinned)
+
+    def shows(self, pixels: NDArray[np.uint8], head: str = "", label: str = "") -> NDArray[np.bool_]:
+        """Whether each picture (n, h, w, 3) holds one of the classes at the threshold or above, (n,); head and label are the task's own."""
+        # The package takes arrays for what OpenCV reads from a file: blue first.
+        seen = self.detector.detect_batch([np.ascontiguousarray(picture[..., ::-1]) for picture in pixels], batch_size=BATCH)
+        return np.asarray([any(self._counts(found) for found in one) for one in seen], bool)
+
+    def _counts(self, found: dict[str, Any]) -> bool:
+        return found["class"] in self.pinned.classes and found["score"] >= self.pinned.threshold
+
+
+def _check_weights(path: Path, pinned: Detector) -> None:
+    if pinned.weights is not None and (not path.is_file() or file_digest(path) != pinned.weights):
+        raise CheckFailed(
+            str(path), "is not the weights file that the task pins, so its answers are not comparable", "reinstall the package"
+        )
