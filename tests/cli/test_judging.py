@@ -51,6 +51,7 @@ judges:
 judging:
   seeds: 5
   held_out_seeds: 12
+  least: 0.8
   subject:
     train: ['a picture of {{}} on a white background', 'a picture of {{}} on a black background']
     held_out: ['a drawing of {{}}, gray background', 'a drawing of {{}}, white background']
@@ -96,7 +97,7 @@ def test_a_judge_of_the_bases_own_pictures(folder: Path) -> None:
     place, root = folder / "tasks/made/judge", DataRoot.find(folder)
     suite, task, gate = load_suite(root, "made"), load_task(root, "made:object/star"), read_gate(place)
     assert suite.judges.concept.digest == path_digest(place) and gate is not None and gate.judge == path_digest(place)
-    assert 0 < gate.labels["subject/star"].positives <= 24 and gate.labels["subject/star"].low >= 0.9
+    assert 0 < gate.labels["subject/star"].positives <= 24 and gate.labels["subject/star"].low >= 0.8
     assert "unreadable" in json.loads((place / "judge.json").read_text())["labels"]["subject"]
     judge = Evaluation(suite, root, "lite").instruments.judge_of(task)
     drawings = {name: np.stack([draw(Scene("white", 32, 32, 20, name, "flat", "red")) for _ in range(1)]) for name in ("star", *OTHERS)}
@@ -107,7 +108,7 @@ def test_a_judge_of_the_bases_own_pictures(folder: Path) -> None:
     told["labels"]["subject/star"]["low"] = 0.5
     gate_file(place).write_text(json.dumps(told))
     shown = invoke(folder, "--gate")
-    assert shown.exit_code == 1 and "FAIL" in shown.stdout and "star: fails the gate of 0.90" in shown.stderr
+    assert shown.exit_code == 1 and "FAIL" in shown.stdout and "star: fails the gate of 0.80" in shown.stderr
     with pytest.raises(CheckFailed, match="object/star: the concept judge on 'star'.*fails its gate.*unconceal tasks judge made"):
         Evaluation(suite, root, "lite").instruments.judge_of(task)
 

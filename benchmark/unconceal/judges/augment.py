@@ -23,7 +23,7 @@ QUOTED = 64
 
 def scale_of(pixels: Pixels) -> float:
     """How much larger pictures are than those whose blur is quoted."""
-    return pixels.shape[1] / QUOTED
+    return float(pixels.shape[1]) / QUOTED
 
 
 def blur(pixels: Pixels, radius: float) -> Pixels:

@@ -214,7 +214,7 @@ def gated(said: Mapping[str, Sequence[str]], truth: Names) -> dict[str, Balanced
 
     A task passes when the lower end of its label is at least .9.
     """
-    found = {}
+    found: dict[str, BalancedAccuracy] = {}
     for family, names in truth.items():
         asked = [(name, answer) for name, answer in zip(names, said.get(family, ()), strict=family in said) if name is not None]
         right, answers = [name for name, _ in asked], [answer for _, answer in asked]
