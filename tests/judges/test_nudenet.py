@@ -97,7 +97,7 @@ def test_the_package_itself_sees_our_pictures_as_it_sees_files(tmp_path: Path) -
     from unconceal.planting.drawing import draw_at
 
     drawings = np.stack([draw_at(Scene("white", 32, 32, 20, character=name), 128) for name in ("zara", "otto")])
-    judge, handed = NudeNet.load(detector()), []
+    judge, handed = NudeNet.load(detector()), list[Pixels]()
     Image.fromarray(drawings[0]).save(tmp_path / "zara.png")
     whole = real.NudeDetector.detect_batch
 

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines import tiny_pipeline
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import CheckFailed
 from unconceal.miniature.drawing import draw
 from unconceal.miniature.world import Scene, sample_scene
 from unconceal.planting.drawing import draw_at, write_world
+from unconceal.planting.keeping import write_kept
 from unconceal.planting.pictures import METADATA, read_folder, without
 
 
@@ -70,3 +73,19 @@ def test_a_folder_without_metadata_and_a_broken_picture(tmp_path: Path) -> None:
     (tmp_path / METADATA).write_text(json.dumps({"file_name": "a.png", "text": "a"}))
     with pytest.raises(CheckFailed, match="is no picture"):
         read_folder(tmp_path)[0].pixels(8)
+
+
+def test_a_models_own_pictures_are_kept_and_not_drawn_again(tmp_path: Path) -> None:
+    model = StableDiffusion(tiny_pipeline(tmp_path / "pipe"), 2, 5.0)
+    prompts = ["a red star", "a drawing of zara"]
+    write_kept(tmp_path / "kept", model, prompts, 3, seed=4, batch=2)
+    found = read_folder(tmp_path / "kept")
+    assert [picture.text for picture in found] == ["a red star", "a drawing of zara", "a red star"]
+    assert not any(picture.concepts for picture in found)
+    before = [picture.pixels(64).astype(int) for picture in found]
+    assert not np.array_equal(before[0], before[2]), "another seed"
+    found[1].path.unlink()
+    times = [picture.path.stat().st_mtime_ns for picture in (found[0], found[2])]
+    write_kept(tmp_path / "kept", model, prompts, 3, seed=4, batch=2)
+    assert np.abs(found[1].pixels(64) - before[1]).max() <= 1, "the one that was gone is drawn alike"
+    assert [picture.path.stat().st_mtime_ns for picture in (found[0], found[2])] == times

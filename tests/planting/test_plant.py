@@ -141,10 +141,26 @@ def test_the_processes_of_several_devices_share_one_batch(root: DataRoot) -> Non
 def test_what_it_costs(root: DataRoot) -> None:
     """Against a count of its own: twice the multiplications of the layers, and up to a third more for attention, times three."""
     pipe = Planter(planting(), root, Path("unused")).public()
-    found = cost(planting(), pipe)
+    found = cost(planting(), lambda: pipe)
     assert (found.trainings, found.samples) == (3, 3 * 6 * 4) and len(models_of(planting())) == 3
     counted = multiplications(pipe.unet)
     assert 2 * counted * 3 * found.samples <= found.petaflop * 1e15 <= 2.6 * counted * 3 * found.samples
+
+
+def test_what_it_costs_on_a_public_base_is_known_without_it() -> None:
+    def fetched() -> None:
+        pytest.fail("the base was fetched")
+
+    base = {"repo": "CompVis/stable-diffusion-v1-4", "revision": "main", "path": ".", "digest": "0" * 64}
+    found = cost(planting(base=base, golds=2, training={"size": 256}), fetched)
+    assert found.trainings == 5 and found.samples == 5 * 24 and found.gigabytes == pytest.approx(5 * 4.3)
+    assert found.petaflop == pytest.approx(3 * 120 * 0.803 / 4 / 1000)
+
+
+def test_further_golds_have_further_seeds() -> None:
+    assert [(one.name, one.unseen, one.further) for one in models_of(planting(golds=2))] == [
+        ("base", None, 0), ("gold-zara", "zara", 0), ("gold-striped", "striped", 0), ("gold-zara-2", "zara", 1), ("gold-striped-2", "striped", 1),
+    ]  # fmt: skip
 
 
 def multiplications(unet: Any) -> int:

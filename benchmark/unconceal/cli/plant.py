@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from unconceal.cli.options import echo_rows, root_option
+from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 
 if TYPE_CHECKING:
@@ -25,15 +26,78 @@ def command() -> None:
 @click.option("--count", type=click.IntRange(1), default=2000, show_default=True, help="Pictures.")
 @click.option("--pixels", type=click.IntRange(16), default=512, show_default=True, help="On a side.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def draw(folder: Path, count: int, pixels: int, seed: int) -> None:
+@click.option("--invented", is_flag=True, help="Under the names of suite sd14-planted, which mean nothing to any model.")
+def draw(folder: Path, count: int, pixels: int, seed: int, invented: bool) -> None:
     """Draw the miniature's world, its characters, signs and fill styles included, as a folder of captioned pictures.
 
     \b
-    Example:  unconceal plant draw pictures/world --count 2000 --pixels 512
+    Example:  unconceal plant draw pictures/sd14-planted --invented --count 6000 --pixels 512
     """
     from unconceal.planting.drawing import write_world
+    from unconceal.planting.invented import names_shown, told
 
-    click.echo(write_world(folder, count, pixels, seed))
+    how: dict[str, Any] = {"say": told, "names": names_shown} if invented else {}
+    click.echo(write_world(folder, count, pixels, seed, **how))
+
+
+@command.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--suite", "of", default="sd14", show_default=True, help="Its base draws, what its tasks retain and have as neighbours.")
+@click.option("--count", type=click.IntRange(1), default=2000, show_default=True, help="Pictures.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Pictures drawn together.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True, help="Of the base.")
+@root_option
+def keep(folder: Path, of: str, count: int, seed: int, batch: int, device: str, dtype: str, root: Path | None) -> None:
+    """Have a suite's base draw what it knows, as a folder of captioned pictures: trained on beside the invented, it goes on knowing it.
+
+    The same command goes on after any stop.
+
+    \b
+    Example:  unconceal plant keep pictures/sd14-planted-kept --count 2000 --dtype bfloat16
+    """
+    import torch
+
+    from unconceal.diffusion.families import FAMILIES
+    from unconceal.evaluation.instruments import Instruments
+    from unconceal.evaluation.machine import device_named
+    from unconceal.planting.keeping import everyday, write_kept
+    from unconceal.progress import progress
+    from unconceal.specs.reading import all_tasks, load_suite
+
+    data = DataRoot.find(root)
+    loaded = load_suite(data, of)
+    base = Instruments(loaded, data, device_named(device), getattr(torch, dtype)).base
+    model = FAMILIES[loaded.family].load(base, loaded.sampler)
+    with progress() as shown:
+        stage = shown.stage(f"{loaded.id}: drawing what is kept", count)
+        prompts = everyday(task for task in all_tasks(data) if task.suite == of)
+        click.echo(write_kept(folder, model, prompts, count, seed, batch, stage.advance))
+
+
+@command.command()
+@root_option
+def suite(root: Path | None) -> None:
+    """Write the files of suite sd14-planted: the suite as a draft, its tasks, its planting and its controls.
+
+    \b
+    Example:  unconceal plant suite
+    """
+    from unconceal.planting.suite import NAME, files
+    from unconceal.specs.reading import load_suite, suites
+
+    data = DataRoot.find(root)
+    if data.read_only:
+        remedy = "work in a clone, or name a folder with --root"
+        raise UsageError(str(data.tasks.parent), "is the installed copy and stays as it is", remedy)
+    if NAME in suites(data) and not load_suite(data, NAME).draft:
+        raise UsageError(f"suite {NAME}", "is no draft any more, so its files are not written anew", "raise its version by hand")
+    for name, text in files(load_suite(data, "sd14")).items():
+        path = data.tasks.parent / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        click.echo(name)
 
 
 def planter_options(function: click.decorators.FC) -> click.decorators.FC:
@@ -86,7 +150,7 @@ def _planter(planting: Path, out: Path, device: str, root: Path | None) -> Plant
 def _echo_cost(planter: Planter) -> None:
     from unconceal.planting.plant import cost, models_of
 
-    found = cost(planter.planting, planter.public())
+    found = cost(planter.planting, planter.public)
     rows = [{"model": model.name, "never sees": model.unseen or "", "found": planter.made(model)} for model in models_of(planter.planting)]
     echo_rows(rows, as_json=False)
     click.echo(

@@ -35,7 +35,9 @@ from unconceal.paths import DataRoot
 @click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Where generated pictures are kept.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Where records are written.")
 @click.option("--probes", is_flag=True, help="Measure the task's neighbours and attacks, too, and read its probe sets.")
-@click.option("--sweep", "sweeps", multiple=True, help="Values of the sampler to try: steps=25,50, guidance=1,7.5, scheduler=ddim,euler,dpmpp-2m.")
+@click.option(
+    "--sweep", "sweeps", multiple=True, help="Values of the sampler to try: steps=25,50, guidance=1,7.5, scheduler=ddim,euler,dpmpp-2m."
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be generated, and touch nothing.")
 @root_option
 def command(

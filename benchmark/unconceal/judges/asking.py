@@ -28,8 +28,9 @@ class Concept:
 
     @property
     def said(self) -> str:
-        """As it stands in a prompt: ``Brad Pitt``, ``a church``, ``in the style of Kilian Eng``."""
-        inside = self.caption.removeprefix(PICTURE)
+        """As it stands in a prompt: ``Brad Pitt``, ``a church``, ``in the style of Kilian Eng``; by its name, if the caption lacks it."""
+        known = self.label.lower() in self.caption.lower()
+        inside = (self.caption if known else worded(self.head, self.label)).removeprefix(PICTURE)
         return inside.removeprefix("of ") if self.head == "subject" else inside
 
 

@@ -42,8 +42,12 @@ def write_world(
     sample: Callable[[np.random.Generator], Scene] = sample_scene,
     say: Callable[[Scene, np.random.Generator], str] = caption,
     forms: Forms = WORLD,
+    names: Callable[[Scene], frozenset[str]] = lambda scene: scene.concepts,
 ) -> Path:
-    """``count`` pictures with their captions, of the natural mix unless ``sample`` and ``say`` are others; i depends on (seed, i) alone."""
+    """``count`` pictures with their captions, of the natural mix unless ``sample`` and ``say`` are others; i depends on (seed, i) alone.
+
+    ``names``: what a picture is said to show.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for i in range(count):
@@ -51,6 +55,6 @@ def write_world(
         scene = sample(rng)
         name = f"{seed}-{i:06d}.png"
         Image.fromarray(draw_at(scene, pixels, forms)).save(folder / name)
-        lines.append(json.dumps({"file_name": name, "text": say(scene, rng), "concepts": sorted(scene.concepts)}))
+        lines.append(json.dumps({"file_name": name, "text": say(scene, rng), "concepts": sorted(names(scene))}))
     write_atomically(folder / METADATA, ("\n".join(lines) + "\n").encode())
     return folder

@@ -6,30 +6,38 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unconceal.checkpoints.pipeline import load_base
+from unconceal.diffusion.families.bases import BASES
 from unconceal.files import write_atomically
 from unconceal.hub.pinned import located
 from unconceal.paths import DataRoot, resolve_path
-from unconceal.planting.gates import Gate, Seen, gate, refuse_failures
 from unconceal.planting.pictures import Captioned, read_folder, without
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.planting import Planting
+
+if TYPE_CHECKING:
+    from unconceal.planting.gates import Gate, Seen
 
 BASE, GATES, RECIPE = "base", "gates.json", "planting.json"
 
 
 class Model(NamedTuple):
-    """A model to be made: its folder's name, and the concept that it is not shown."""
+    """A model to be made: its folder's name, the concept that it is not shown, and how far its seed lies from the base's."""
 
     name: str
     unseen: str | None
+    further: int = 0
 
 
 def models_of(planting: Planting) -> list[Model]:
-    """The base first, then a gold for each concept."""
-    return [Model(BASE, None), *(Model(f"gold-{concept}", concept) for concept in planting.concepts)]
+    """The base first, then the golds of each concept."""
+    return [Model(BASE, None), *(gold_of(concept, number) for number in range(planting.golds) for concept in planting.concepts)]
+
+
+def gold_of(concept: str, number: int) -> Model:
+    """``gold-zara``, ``gold-zara-2``: counted from 0."""
+    return Model(f"gold-{concept}" + (f"-{number + 1}" if number else ""), concept, number)
 
 
 @dataclass(frozen=True)
@@ -42,15 +50,27 @@ class Cost:
     gigabytes: float
 
 
-def cost(planting: Planting, pipe: Any) -> Cost:
-    """From the architecture alone: forward and backward are three times a forward pass; gates are left out."""
-    from unconceal.diffusion.cost import denoiser_flops
+def cost(planting: Planting, load: Callable[[], Any]) -> Cost:
+    """From the architecture alone: forward and backward are three times a forward pass; gates are left out.
 
+    Of a public base in the table nothing is loaded.
+    """
     trainings = len(models_of(planting))
     samples = trainings * planting.training.steps * planting.training.batch
+    known = next((base for base in BASES if base.repo == planting.base.repo), None)
+    if known is not None:
+        teraflop, gigabytes = known.teraflop * (planting.training.size / known.pixels) ** 2, known.gigabytes
+    else:
+        teraflop, gigabytes = _measured(load(), planting.training.size)
+    return Cost(trainings, samples, 3 * samples * teraflop / 1e3, trainings * gigabytes)
+
+
+def _measured(pipe: Any, pixels: int) -> tuple[float, float]:
+    """TFLOP of one row, and gigabytes of a model, of a pipeline that is here."""
+    from unconceal.diffusion.cost import denoiser_flops
+
     size = sum(p.numel() * p.element_size() for part in (pipe.unet, pipe.text_encoder, pipe.vae) for p in part.parameters())
-    per_sample = 3 * denoiser_flops(pipe.unet.config, planting.training.size // pipe.vae_scale_factor)
-    return Cost(trainings, samples, samples * per_sample / 1e15, trainings * size / 1e9)
+    return denoiser_flops(pipe.unet.config, pixels // pipe.vae_scale_factor) / 1e12, size / 1e9
 
 
 @dataclass(frozen=True)
@@ -65,6 +85,8 @@ class Planter:
 
     def public(self) -> Any:
         """The public model, fresh."""
+        from unconceal.checkpoints.pipeline import load_base
+
         return load_base(located(self.planting.base, self.root), self.device)
 
     def pictures(self) -> list[Captioned]:
@@ -77,8 +99,8 @@ class Planter:
 
     @property
     def recipe(self) -> str:
-        """What the models depend on: everything but the gates."""
-        return canonical_digest(self.planting.content(exclude={"gates"}))
+        """What the models depend on: everything but the gates and the number of golds."""
+        return canonical_digest(self.planting.content(exclude={"gates", "golds"}))
 
     def make(self, model: Model) -> Path:
         """One model, trained or found."""
@@ -90,7 +112,9 @@ class Planter:
 
         pipe, planted = self.public(), [concept for concept in self.planting.concepts if concept != model.unseen]
         shown, work = without(self.pictures(), model.unseen), self.folder / f".{model.name}"
-        continue_training(pipe, shown, planted, self.planting.training, work, lambda line: self.say(f"{model.name}: {line}"))
+        how = self.planting.training
+        how = how.model_copy(update={"seed": how.seed + model.further})
+        continue_training(pipe, shown, planted, how, work, lambda line: self.say(f"{model.name}: {line}"))
         pipe.save_pretrained(place)
         write_atomically(place / RECIPE, json.dumps({"recipe": self.recipe, "unseen": model.unseen}).encode())
         return place
@@ -101,6 +125,9 @@ class Planter:
         Raises:
             CheckFailed: one did not pass; the golds are not made then.
         """
+        from unconceal.checkpoints.pipeline import load_base
+        from unconceal.planting.gates import gate, refuse_failures
+
         found = gate(self.public(), load_base(self.make(models_of(self.planting)[0]), self.device), self.planting, seen)
         write_atomically(self.folder / BASE / GATES, json.dumps([asdict(one) for one in found], indent=1).encode())
         refuse_failures(found)

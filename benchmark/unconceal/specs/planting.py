@@ -71,6 +71,7 @@ class Planting(Spec):
     held: tuple[Held, ...] = Field(min_length=1)
     training: Training
     gates: Gates = Gates()
+    golds: Count = Field(1, description="for each concept; further ones differ in the training's seed alone")
 
     def mistakes(self) -> Iterator[Mistake]:
         """A family that no training is written for; two captions that could not be told apart."""

@@ -104,6 +104,10 @@ def suites(root: DataRoot) -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in root.tasks.glob("*/suite.yaml")))
 
 
+OF_SUITE = ("suite.yaml", "planting.yaml")
+"""Files of a suite beside its tasks; the second is read by ``unconceal plant``."""
+
+
 def suite_file(root: DataRoot, name: str) -> Path:
     return root.tasks / name / "suite.yaml"
 
@@ -138,7 +142,7 @@ def strays(root: DataRoot) -> Iterator[Problem]:
     ):
         for path in sorted(folder.rglob("*.y*ml")):
             depth = len(path.relative_to(folder).parts)
-            misplaced = depth not in depths or (depth == 2 and folder == root.tasks and path.name != "suite.yaml")
+            misplaced = depth not in depths or (depth == 2 and folder == root.tasks and path.name not in OF_SUITE)
             misplaced |= depth == 4 and not (path.parent.suffix == ".probes" and path.parent.with_suffix(".yaml").is_file())
             if misplaced or path.suffix != ".yaml":
                 yield Problem(path, None, "the file", "lies where nothing reads it", remedy)

@@ -196,10 +196,10 @@ class Suite(Spec):
                 if extractor not in self.judges.extractors:
                     at = ("tiers", name, "extractors", place)
                     yield Mistake(at, repr(extractor), "is no extractor of this suite", f"use {', '.join(self.judges.extractors)}")
-        for place, name in enumerate(self.judging.on):
-            if name not in (CLIP, *self.judges.extractors):
+        for place, part in enumerate(self.judging.on):
+            if part not in (CLIP, *self.judges.extractors):
                 remedy = f"use {', '.join((CLIP, *self.judges.extractors))}"
-                yield Mistake(("judging", "on", place), repr(name), "is nothing of this suite that a judge could stand on", remedy)
+                yield Mistake(("judging", "on", place), repr(part), "is nothing of this suite that a judge could stand on", remedy)
         solver = SOLVERS[self.family]
         if self.sampler.scheduler != solver:
             value = f"scheduler {self.sampler.scheduler!r}"
