@@ -109,7 +109,7 @@ def test_a_judge_of_the_bases_own_pictures(folder: Path) -> None:
     gate_file(place).write_text(json.dumps(told))
     shown = invoke(folder, "--gate")
     assert shown.exit_code == 1 and "FAIL" in shown.stdout and "star: fails the gate of 0.80" in shown.stderr
-    with pytest.raises(CheckFailed, match="object/star: the concept judge on 'star'.*fails its gate.*unconceal tasks judge made"):
+    with pytest.raises(CheckFailed, match=r"object/star: the concept judge on 'star'.*fails its gate.*unconceal tasks judge made"):
         Evaluation(suite, root, "lite").instruments.judge_of(task)
 
 

@@ -92,7 +92,7 @@ def test_axes_that_are_refused(said: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "said, why",
-    [("dpm", "is not known"), ("flow-euler", "does not step"), ("pndm", "never takes the second"), ("euler-ancestral", "draws fresh noise")],
+    [("dpm", "is not known"), ("flow-euler", "does not step"), ("pndm", "never takes the second"), ("euler-ancestral", "draws fresh")],
 )
 def test_solvers_that_cannot_hand_over(evaluation: Evaluation, said: str, why: str) -> None:
     with pytest.raises(UsageError, match=f"scheduler={said}: .*{why}.*use ddim, euler, dpmpp-2m"):

@@ -159,7 +159,8 @@ def test_what_it_costs_on_a_public_base_is_known_without_it() -> None:
 
 def test_further_golds_have_further_seeds() -> None:
     assert [(one.name, one.unseen, one.further) for one in models_of(planting(golds=2))] == [
-        ("base", None, 0), ("gold-zara", "zara", 0), ("gold-striped", "striped", 0), ("gold-zara-2", "zara", 1), ("gold-striped-2", "striped", 1),
+        ("base", None, 0), ("gold-zara", "zara", 0), ("gold-striped", "striped", 0), ("gold-zara-2", "zara", 1),
+        ("gold-striped-2", "striped", 1),
     ]  # fmt: skip
 
 
