@@ -90,7 +90,8 @@ def as_fault(error: Exception) -> EnvironmentFault:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return EnvironmentFault(error.filename or "the disk", "is full", "free some space and run the same command again")
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in said:
-        return EnvironmentFault("memory", f"does not suffice ({said})", "halve --batch, or take --dtype bfloat16, which needs half as much")
+        remedy = "halve --batch, or take --dtype bfloat16, which needs half as much, or --offload"
+        return EnvironmentFault("memory", f"does not suffice ({said})", remedy)
     if isinstance(error, OSError):
         return EnvironmentFault(error.filename or "the system", f"refuses ({error.strerror or said})", "check the path and its permissions")
     value = f"{type(error).__name__} ({said})"

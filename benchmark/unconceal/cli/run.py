@@ -32,6 +32,7 @@ from unconceal.paths import DataRoot
 @click.option(
     "--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True, help="Precision of θ and θ*."
 )
+@click.option("--offload", is_flag=True, help="Keep on the GPU only what is at work: slower, for small cards.")
 @click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Where generated pictures are kept.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Where records are written.")
 @click.option("--probes", is_flag=True, help="Measure the task's neighbours and attacks, too, and read its probe sets.")
@@ -42,7 +43,7 @@ from unconceal.paths import DataRoot
 @root_option
 def command(
     submissions: tuple[str, ...], tasks: tuple[str, ...], tier: Any, protocol: Any, threads: int | None, batch: int, device: str,
-    dtype: str, store: Path | None, results: Path | None, probes: bool, sweeps: tuple[str, ...], dry_run: bool, root: Path | None,
+    dtype: str, offload: bool, store: Path | None, results: Path | None, probes: bool, sweeps: tuple[str, ...], dry_run: bool, root: Path | None,
 ) -> None:  # fmt: skip
     """Evaluate submissions by partial diffusion and write one record per task. The same command resumes after any stop.
 
@@ -82,6 +83,7 @@ def command(
             batch,
             progress=shown,
             protocol=protocol,
+            offload=offload,
         )
         if dry_run:
             further = [planned(evaluation, *pair).shards if probes else () for pair in pairs]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unconceal.checkpoints.release import Membrane
 from unconceal.diffusion.condition import Condition, Told
+from unconceal.diffusion.offload import Stage
 from unconceal.errors import CheckFailed
 
 LATENT_TOLERANCE = 0.05
@@ -40,6 +41,8 @@ class Model(ABC):
     """A network that acts beside the denoiser, as strongly as the prompt asks for."""
     size: int | None = None
     """Pixels on a side; None: as the pipeline was made for."""
+    stage: Stage | None = None
+    """Where parts are brought only while they work; None: all of them lie on one device."""
     solver: str = ""
     """What steps through the noise, where the family has several; "": its own deterministic single-step solver."""
 
@@ -58,7 +61,7 @@ class Model(ABC):
 
     @property
     def device(self) -> torch.device:
-        return torch.device(self.denoiser.device)
+        return self.stage.device if self.stage else torch.device(self.denoiser.device)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -87,6 +90,11 @@ class Model(ABC):
         """Where the solver's steps stand on the noise schedule, descending: its timesteps."""
         return tuple(float(t) for t in self.scheduler().timesteps)
 
+    def take(self, *names: str) -> None:
+        """Bring components of the pipeline, by their names, to where they work."""
+        if self.stage is not None:
+            self.stage.take(part for name in names if isinstance(part := getattr(self.pipe, name, None), torch.nn.Module))
+
     @abstractmethod
     def embed(self, prompts: Sequence[str]) -> Told:
         """What n prompts tell this model, by its own text encoders."""
@@ -106,6 +114,7 @@ class Model(ABC):
     @torch.inference_mode()
     def predict(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition, batch: int) -> torch.Tensor:
         """:meth:`call` for any number of rows, at most ``batch`` of them at once."""
+        self.take(self.part)
         rows = zip(torch.split(latents, batch), condition.split(batch), strict=True)
         return torch.cat([self.call(x, timestep, told) for x, told in rows])
 
@@ -116,6 +125,7 @@ class Model(ABC):
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor, batch: int = 32) -> NDArray[np.uint8]:
         """Pictures uint8 (n, height, width, 3) of clean latents."""
+        self.take("vae")
         vae = self.pipe.vae
         blocks = [vae.decode(self.unscaled(part), return_dict=False)[0] for part in torch.split(self.plain(latents), batch)]
         pixels = torch.cat(blocks).float().div(2).add(0.5).clamp(0, 1).mul(255).round()

@@ -47,6 +47,8 @@ class Evaluation:
     shard: int = 16
     progress: Progress = field(default_factory=Silent)
     protocol: ProtocolName = "standard"
+    offload: bool = False
+    """Whether parts of the models wait in the machine's memory until they work; no picture depends on it."""
 
     def __post_init__(self) -> None:
         if self.protocol == "paper":
@@ -55,7 +57,9 @@ class Evaluation:
             known = ", ".join(self.suite.tiers)
             raise UsageError(f"tier {self.tier_name!r}", f"suite {self.suite.id} has none of that name", f"use {known}")
         torch.set_num_threads(self.threads)
-        self.instruments = Instruments(self.suite, self.root, self.device, getattr(torch, self.dtype))
+        self.instruments = Instruments(
+            self.suite, self.root, self.device, getattr(torch, self.dtype), self.batch, self.offload, self.progress.say
+        )
         self.store = Store(self.root.store)
 
     def _refuse_tiers(self) -> None:
@@ -112,11 +116,13 @@ class Evaluation:
         base = self.instruments.base
         if checkpoint.format == STANDALONE:
             kind, dtype = family.pipeline, self.instruments.dtype
-            pipe, applied = load_standalone(path, checkpoint.sha256, self.device, dtype, kind)
+            where = "cpu" if self.offload else self.device
+            pipe, applied = load_standalone(path, checkpoint.sha256, where, dtype, kind)
         else:
             pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
-        original = family.load(base, sampler)
-        unlearned = family.load(pipe, sampler, applied.membrane)
+        stage = self.instruments.stage
+        original = family.load(base, sampler, stage=stage)
+        unlearned = family.load(pipe, sampler, applied.membrane, stage)
         check_schedule(original, family.levels(sampler))
         if pipe.vae is not base.vae:
             check_latent_space(original, unlearned, original.noise([0, 1]))

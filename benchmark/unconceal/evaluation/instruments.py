@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import Any
 
 import torch
 
+from unconceal.checkpoints.names import parts_of
 from unconceal.checkpoints.pipeline import load_base
 from unconceal.diffusion.families import FAMILIES
+from unconceal.diffusion.offload import Stage
 from unconceal.errors import CheckFailed, EnvironmentFault
+from unconceal.evaluation.memory import check_memory, free_memory
 from unconceal.hub.pinned import located
 from unconceal.judges import clip, extractors
 from unconceal.judges.concept import ConceptJudge
@@ -58,11 +62,27 @@ class Instruments:
     root: DataRoot
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
+    batch: int = 1
+    offload: bool = False
+    say: Callable[[str], None] = lambda line: None
 
     @cached_property
     def base(self) -> Any:
         kind = FAMILIES[self.suite.family].pipeline
-        return load_base(pinned_path(self.suite.base, self.root), self.device, self.dtype, kind)
+        pipe = load_base(pinned_path(self.suite.base, self.root), "cpu", self.dtype, kind)
+        free = free_memory(self.device)
+        advice = None if free is None else check_memory(pipe, free, self.batch, self.dtype, self.offload, self.suite.sampler.size)
+        if advice:
+            self.say(advice)
+        if not self.offload:
+            for part in parts_of(pipe).values():
+                part.to(self.device)
+        return pipe
+
+    @cached_property
+    def stage(self) -> Stage | None:
+        """Where parts of θ and θ* are brought when they work, if not all of them fit."""
+        return Stage(torch.device(self.device)) if self.offload else None
 
     def weights(self, name: str) -> Path:
         """An extractor's weights."""

@@ -40,7 +40,7 @@ class Painter:
 
     def __init__(self, evaluation: Evaluation, total: int) -> None:
         self.evaluation, suite = evaluation, evaluation.suite
-        self.base: Model = FAMILIES[suite.family].load(evaluation.instruments.base, suite.sampler)
+        self.base: Model = FAMILIES[suite.family].load(evaluation.instruments.base, suite.sampler, stage=evaluation.instruments.stage)
         stage = evaluation.progress.stage(f"{suite.id}: drawing for the concept judge", total)
         self.worker = Worker(evaluation.store, self.base, self.base, stage.advance)
 

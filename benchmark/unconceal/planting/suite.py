@@ -33,7 +33,8 @@ NEAR: Mapping[str, tuple[str, ...]] = {
 """Subjects whose damage is looked at beside the drawn siblings."""
 DRAWN_STYLES: Mapping[str, str] = {
     "shaded": "filled with a smooth gradient", "halved": "split in two tones", "outline": "drawn as a thin line",
-    "flat": "in one plain colour", "framed": "with a thick border", "checkered": "filled with a chessboard pattern", "blurred": "with soft edges",
+    "flat": "in one plain colour", "framed": "with a thick border", "checkered": "filled with a chessboard pattern",
+    "blurred": "with soft edges",
 }  # fmt: skip
 STYLES = ("watercolor", "mosaic", "stained glass", "pixel art", "woodcut", "charcoal", "pop art", "oil painting")
 JUDGING: Json = {

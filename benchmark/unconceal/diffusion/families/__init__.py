@@ -16,6 +16,7 @@ from unconceal.specs.suite import FamilyName, Sampler
 if TYPE_CHECKING:
     from unconceal.checkpoints.release import Membrane
     from unconceal.diffusion.model import Model
+    from unconceal.diffusion.offload import Stage
 
 Levels = tuple[float, ...]
 """Where the steps of a sampler stand on the noise schedule, descending: timesteps, or σ for flow matching."""
@@ -34,11 +35,11 @@ class Family(NamedTuple):
     levels: Callable[[Sampler], Levels]
     handovers: Callable[[Sequence[float], Levels, int], dict[float, int]]
 
-    def load(self, pipe: Any, sampler: Sampler, membrane: Membrane | None = None) -> Model:
-        """A pipeline as a model of this family, with a suite's sampler."""
+    def load(self, pipe: Any, sampler: Sampler, membrane: Membrane | None = None, stage: Stage | None = None) -> Model:
+        """A pipeline as a model of this family, with a suite's sampler; ``stage``: where its parts are brought when they work."""
         module, _, name = self.model.partition(":")
         made: Model = getattr(importlib.import_module(f"{__name__}.{module}"), name)(
-            pipe, sampler.steps, sampler.guidance, membrane, sampler.size, sampler.scheduler
+            pipe, sampler.steps, sampler.guidance, membrane, sampler.size, stage, sampler.scheduler
         )
         return made
 

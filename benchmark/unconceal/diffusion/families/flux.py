@@ -51,6 +51,7 @@ class Flux(Model):
 
     @torch.inference_mode()
     def embed(self, prompts: Sequence[str]) -> Told:
+        self.take("text_encoder", "text_encoder_2")
         return Told(self._told(prompts, self.guidance), None, self._told([""] * len(prompts), 1.0))
 
     def _told(self, prompts: Sequence[str], guidance: float) -> Condition:

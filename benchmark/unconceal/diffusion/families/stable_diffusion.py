@@ -55,6 +55,7 @@ class StableDiffusion(Model):
 
     @torch.inference_mode()
     def embed(self, prompts: Sequence[str]) -> Told:
+        self.take("text_encoder")
         words, empty = self.pipe.encode_prompt(list(prompts), self.device, 1, True, negative_prompt=[""] * len(prompts))
         if self.membrane is None:
             return Told(Condition(words), Condition(empty), Condition(empty))

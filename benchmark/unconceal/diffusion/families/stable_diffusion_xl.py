@@ -27,6 +27,7 @@ class StableDiffusionXL(StableDiffusion):
     @torch.inference_mode()
     def embed(self, prompts: Sequence[str]) -> Told:
         """No prompt is what the pipeline itself takes for it: zeros if its config says so, else the embeddings of ""."""
+        self.take("text_encoder", "text_encoder_2")
         words, nothing, pooled, pooled_nothing = self.pipe.encode_prompt(list(prompts), None, self.device, 1, True)
         empty = Condition(nothing, pooled=pooled_nothing)
         return Told(Condition(words, pooled=pooled), empty, empty)
