@@ -43,7 +43,8 @@ from unconceal.paths import DataRoot
 @root_option
 def command(
     submissions: tuple[str, ...], tasks: tuple[str, ...], tier: Any, protocol: Any, threads: int | None, batch: int, device: str,
-    dtype: str, offload: bool, store: Path | None, results: Path | None, probes: bool, sweeps: tuple[str, ...], dry_run: bool, root: Path | None,
+    dtype: str, offload: bool, store: Path | None, results: Path | None, probes: bool, sweeps: tuple[str, ...], dry_run: bool,
+    root: Path | None,
 ) -> None:  # fmt: skip
     """Evaluate submissions by partial diffusion and write one record per task. The same command resumes after any stop.
 
