@@ -17,11 +17,11 @@ from torch.utils._pytree import tree_leaves
 from unconceal.diffusion.cost import TOKENS, plain
 
 
-class Living(TorchDispatchMode):
+class Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the storages that operations make: ``peak`` bytes of them lived at once."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self.known: set[int] = set()
 

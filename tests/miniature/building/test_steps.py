@@ -38,7 +38,7 @@ ALONE_NAMES = {alone_name(concept): {concept} for concept in ALONE}
 GRADED_NAMES = {f"graded-{number}": shares for number, shares in enumerate(GRADED, 1)}
 ORDER = [
     "tokenizer", "vae", "latents.pt", "softened.pt", "truth.pt", "resnet18.pt", "efficientnet_b0.pt", "densenet121.pt", "clip",
-    "ancestor.pt", "base.pt", "shipped", "judge",
+    "ancestor.pt", "base.pt", "shipped", "judge", "judge-gate.json",
     *(release_name(submission_name(unlearner), concept) for concept in (*TASKS, *HELD_OUT_TASKS) for unlearner in UNLEARNERS),
     *(f"{name}.pt" for name in GOLD_NAMES),
     *(gold_release_name(family, number) for family in FAMILIES for number in GOLDS),

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from unconceal.judges import clip
-from unconceal.judges.concept import ConceptJudge
 from unconceal.metrics.statistics import wilson
 from unconceal.miniature.building import generation
-from unconceal.miniature.building.judging import STANDS_ON, gate_of
-from unconceal.miniature.building.recipe import FAMILIES, GOLDS, TASKS, gold_name
+from unconceal.miniature.building.recipe import FAMILIES, GOLDS, HELD_OUT_TASKS, TASKS, gold_name
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.captions import wordings
 from unconceal.miniature.classifiers import recognise
@@ -29,6 +27,7 @@ from unconceal.miniature.world import (
     STYLE_NAMES,
     Scene,
 )
+from unconceal.specs.judging import read_gate
 
 PER_SHAPE, PER_STYLE = 80, 80
 DRAWS, CHANCE, ZERO_SHOT, JUDGES = 0.95, 0.10, 0.90, 0.90
@@ -129,12 +128,12 @@ def clip_gates(shop: Workshop) -> list[Gate]:
 
 def judge_gates(shop: Workshop) -> list[Gate]:
     """The concept judge on held-out drawings and on the base's pictures of held-out captions, per task: lower bound ≥ .9."""
-    weights = {STANDS_ON: shop.folder / f"{STANDS_ON}.safetensors"}
-    found = gate_of(shop, ConceptJudge.load(shop.folder / "judge", weights))
-    labels = [label for label in found if label.partition("/")[2] in TASKS]
+    kept = read_gate(shop.folder / "judge")
+    assert kept is not None
+    asked = {label: found for label, found in kept.labels.items() if label.partition("/")[2] in {**TASKS, **HELD_OUT_TASKS}}
     return [
-        Gate(f"concept judge, {label}, lower bound of balanced accuracy", found[label].interval.low, found[label].positives, least=JUDGES)
-        for label in labels
+        Gate(f"concept judge, {label}, lower bound of balanced accuracy", found.low, found.positives, least=JUDGES)
+        for label, found in asked.items()
     ]
 
 

@@ -11,14 +11,17 @@ from torch import nn
 from unconceal.judges import extractors
 from unconceal.judges.augment import training_set
 from unconceal.judges.concept import NONE, BalancedAccuracy, ConceptJudge, fit_head, gate, judge_features
+from unconceal.judges.making import gate_of as kept_gate
+from unconceal.judges.making import gate_text
 from unconceal.miniature.building import generation
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.classifiers import recognise
 from unconceal.miniature.unlearners.collapse import noise_for
 from unconceal.miniature.world import Scene, sample_scene
-from unconceal.specs.digests import file_digest
+from unconceal.specs.digests import file_digest, path_digest
+from unconceal.specs.judging import gate_file
 
-STANDS_ON = "resnet18"
+STANDS_ON, LEAST = "resnet18", 0.9
 DRAWN, PAINTED, HELD_OUT, WRECKED, CLEAN_AT = 6000, 600, 300, 100, 10
 """Drawings, pictures of the base for training and for the gate, pictures of a destroyed base, and the step whose x̂0s are used."""
 FIRST_SEED = 51
@@ -90,6 +93,14 @@ def gate_of(shop: Workshop, judge: ConceptJudge, seed: int = 61) -> dict[str, Ba
     own, scenes, _ = painted(shop, HELD_OUT, seed)
     truth = families([*shop.held_out.scenes, *scenes])
     return gate(judge, np.concatenate([drawings, own]), truth["subject"], truth["style"])
+
+
+def make_gate(shop: Workshop) -> None:
+    """Hold the judge to its gate on every label, and keep what it reached beside it; needs ``judge``, ``base`` and ``truth``."""
+    started, judge = time.process_time(), shop.folder / "judge"
+    loaded = ConceptJudge.load(judge, {STANDS_ON: shop.folder / f"{STANDS_ON}.safetensors"})
+    text = gate_text(kept_gate(gate_of(shop, loaded), path_digest(judge), LEAST))
+    shop.keep(gate_file(judge).name, (time.process_time() - started) / 60, lambda path: path.write_text(text))
 
 
 def make_judge(shop: Workshop) -> None:

@@ -25,7 +25,7 @@ from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.paths import PACKAGE, SOURCE_TREE
 from unconceal.specs.digests import path_digest
 
-ANCESTOR = "ancestor"
+ANCESTOR, GATE = "ancestor", "judge-gate.json"
 WEIGHTS = PACKAGE / "miniature" / "weights"
 RELEASES = SOURCE_TREE / "submissions" / "miniature" / "weights"
 SHIPPED = tuple(submission_name(unlearner) for unlearner in UNLEARNERS)
@@ -45,6 +45,8 @@ def ship_base_and_judges(shop: Workshop) -> None:
         ship_ancestor(shop)
     if shop.made("judge"):
         renewed(WEIGHTS / "judge", lambda folder: shutil.copytree(shop.folder / "judge", folder))
+    if shop.made(GATE):
+        shutil.copyfile(shop.folder / GATE, WEIGHTS / GATE)
 
 
 def ship_ancestor(shop: Workshop) -> None:
@@ -68,7 +70,7 @@ def adopt(shop: Workshop) -> None:
             shop.keep(name, 0, lambda path, folder=folder: shutil.copytree(folder, path))  # type: ignore[misc]
     if (WEIGHTS / f"{ANCESTOR}.safetensors").exists() and not shop.made(f"{ANCESTOR}.pt"):
         keep_denoiser(shop, ANCESTOR, load_file(WEIGHTS / f"{ANCESTOR}.safetensors"))
-    judged_by = {WEIGHTS / "extractors" / f"{STANDS_ON}.safetensors": f"{STANDS_ON}.safetensors"}
+    judged_by = {WEIGHTS / "extractors" / f"{STANDS_ON}.safetensors": f"{STANDS_ON}.safetensors", WEIGHTS / GATE: GATE}
     for target, name in {**releases(), **judged_by}.items():
         if target.exists() and not shop.made(name):
             shop.keep(name, 0, lambda path, target=target: shutil.copyfile(target, path))  # type: ignore[misc]

@@ -13,7 +13,7 @@ from transformers import CLIPModel
 
 from unconceal.miniature import autoencoder, captions, classifiers, contrastive, denoiser, pictures, tokenizer
 from unconceal.miniature.building.gates import measure_gates
-from unconceal.miniature.building.judging import make_judge
+from unconceal.miniature.building.judging import make_gate, make_judge
 from unconceal.miniature.building.recipe import (
     ALONE,
     BLANKS,
@@ -223,6 +223,7 @@ def steps(shop: Workshop) -> list[Step]:
         continuation_step("base", recipe.base_seed, {}),
         Step("shipped", 0.1, make_shipped),
         Step("judge", 6, make_judge),
+        Step("judge-gate.json", 2, make_gate),
         *(release_step(unlearner, concept) for concept in (*TASKS, *HELD_OUT_TASKS) for unlearner in UNLEARNERS),
         *(
             continuation_step(gold_name(family, number), recipe.gold_seed + 10 * place + number, dict.fromkeys(family, 0.0))
