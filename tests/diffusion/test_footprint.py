@@ -63,3 +63,10 @@ def test_a_handover_needs_room_for_its_largest_part_alone(tmp_path: Path) -> Non
         drawn.append(np.concatenate([unlearned.decode(x) for x in finished.values()]))
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert place.came > 4 and staged[0].device == torch.device("cpu")
+
+
+def test_a_modules_weights_are_not_what_lives() -> None:
+    layer = torch.nn.Linear(1000, 10, bias=False, device="meta")
+    with torch.no_grad(), Living(layer) as living:
+        layer(torch.zeros(2, 1000, device="meta"))  # 8000 bytes in, 80 out
+    assert living.peak == 8080

@@ -72,3 +72,10 @@ def test_what_a_pipeline_needs_follows_from_it(monkeypatch: pytest.MonkeyPatch, 
     need = memory.need_of(pipe, torch.float32)
     assert need.parts["unet"] == 4 * sum(p.numel() for p in pipe.unet.parameters()) and need.row > 0 and need.picture > 0
     assert need.total(1, offload=True) < need.total(1, offload=False) < need.total(500, offload=False)
+
+
+def test_offloaded_the_decoder_may_be_what_takes_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A UNet of 4 with 3 rows of 1, or a VAE of 2 with sixteen pictures of a half each."""
+    need = Need({"unet": 4 * GB, "vae": 2 * GB}, GB, GB // 2)
+    assert need.total(3, offload=True) == 10 * GB and need.total(8, offload=True) == 12 * GB
+    assert need.total(3, offload=False) == (4 + 4 + 2 + 8) * GB

@@ -18,12 +18,14 @@ from unconceal.diffusion.cost import TOKENS, plain
 
 
 class Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows the storages that operations make: ``peak`` bytes of them lived at once."""
+    """Follows the storages that operations make: ``peak`` bytes of them lived at once. A module's own weights are not among them."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: torch.nn.Module | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
-        self.known: set[int] = set()
+        held = () if module is None else (*module.parameters(), *module.buffers())
+        # Views of weights come out of operations, too.
+        self.known = {tensor.untyped_storage()._cdata for tensor in held}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
@@ -74,11 +76,16 @@ def picture_row(config: Mapping[str, Any], side: int, dtype: torch.dtype) -> int
 @lru_cache(maxsize=16)
 def _row(config: tuple[tuple[str, Any], ...], side: int, dtype: torch.dtype, tokens: int) -> int:
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(dict(config)).to(dtype)
+        unet = _cast(UNet2DConditionModel.from_config(dict(config)), dtype)
         x = torch.zeros(1, unet.config.in_channels, side, side, dtype=dtype)
         words = torch.zeros(1, tokens, unet.config.cross_attention_dim, dtype=dtype)
         beside = _beside(unet, dtype)
-    return _peak(lambda: unet(x, torch.zeros((), dtype=torch.int64), words, added_cond_kwargs=beside))
+    return _peak(unet, lambda: unet(x, torch.zeros((), dtype=torch.int64), words, added_cond_kwargs=beside))
+
+
+def _cast(module: Any, dtype: torch.dtype) -> Any:
+    # diffusers' own `to` warns of casting, which here casts nothing.
+    return torch.nn.Module.to(module, dtype=dtype)
 
 
 def _beside(unet: Any, dtype: torch.dtype) -> dict[str, torch.Tensor] | None:
@@ -92,13 +99,13 @@ def _beside(unet: Any, dtype: torch.dtype) -> dict[str, torch.Tensor] | None:
 @lru_cache(maxsize=16)
 def _picture(config: tuple[tuple[str, Any], ...], side: int, dtype: torch.dtype) -> int:
     with torch.device("meta"):
-        vae = AutoencoderKL.from_config(dict(config)).to(dtype)
+        vae = _cast(AutoencoderKL.from_config(dict(config)), dtype)
         x = torch.zeros(1, vae.config.latent_channels, side, side, dtype=dtype)
-    return _peak(lambda: vae.decode(x))
+    return _peak(vae, lambda: vae.decode(x))
 
 
-def _peak(run: Callable[[], Any]) -> int:
-    living = Living()
+def _peak(module: torch.nn.Module, run: Callable[[], Any]) -> int:
+    living = Living(module)
     with torch.no_grad(), living, Fused():
         run()
     return living.peak

@@ -28,10 +28,13 @@ class Need:
     picture: int
 
     def total(self, batch: int, offload: bool) -> int:
-        """With a θ* of another denoiser beside θ; offloaded, the largest part lies there alone."""
+        """With a θ* of another denoiser beside θ; offloaded, each part lies there alone while it works."""
         denoiser = max(self.parts[name] for name in DENOISERS if name in self.parts)
-        weights = max(self.parts.values()) if offload else sum(self.parts.values()) + denoiser
-        return round(SPARE * (weights + max(batch * self.row, DECODED * self.picture)))
+        working = {"denoiser": batch * self.row, "vae": DECODED * self.picture}
+        if not offload:
+            return round(SPARE * (sum(self.parts.values()) + denoiser + max(working.values())))
+        alone = [*self.parts.values(), denoiser + working["denoiser"], self.parts.get("vae", 0) + working["vae"]]
+        return round(SPARE * max(alone))
 
 
 def need_of(pipe: Any, dtype: torch.dtype, size: int | None = None) -> Need:
