@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from hub.server import Hub, serving
 from unconceal.cli.main import main
 from unconceal.specs.digests import file_digest
+from unconceal.specs.judging import gate_file
 
 HUB_SUITE = f"base: {{repo: someone/base, revision: main, path: ., digest: '{'0' * 64}', licence: MIT, gigabytes: 0.5}}"
 
@@ -31,8 +32,16 @@ def local(data_root: Path) -> Path:
     text = suite.read_text()
     for name in ("base", "judge", "extractors/resnet18.safetensors", "clip"):
         text = text.replace(f"package:miniature/weights/{name}", "part.bin")
-    suite.write_text(text.replace("0" * 64, file_digest(data_root / "part.bin")))
+    digest = file_digest(data_root / "part.bin")
+    suite.write_text(text.replace("0" * 64, digest))
+    write_gate(data_root, digest, 0.95)
     return data_root
+
+
+def write_gate(folder: Path, digest: str, low: float) -> None:
+    """What the judge reached on the task's label."""
+    reached = {"value": 0.96, "low": low, "high": 1, "positives": 40, "negatives": 400}
+    gate_file(folder / "part.bin").write_text(json.dumps({"judge": digest, "least": 0.9, "labels": {"subject/star": reached}}))
 
 
 def test_everything_is_there(local: Path) -> None:
@@ -41,6 +50,16 @@ def test_everything_is_there(local: Path) -> None:
         ("base", "judges.concept", "judges.clip", "judges.extractors.resnet18"), "there"
     )
     assert invoke(local, "doctor", "--suite", "tiny").exit_code == 0
+
+
+def test_a_judge_that_fails_its_gate(local: Path) -> None:
+    write_gate(local, file_digest(local / "part.bin"), 0.7)
+    done = invoke(local, "doctor", "--suite", "tiny")
+    assert done.exit_code == 3 and "lower end 0.700" in states(local)["gate of object/star"]
+    lint = invoke(local, "tasks", "lint", "object/star")
+    assert lint.exit_code == 1 and "fails its gate" in lint.stderr
+    gate_file(local / "part.bin").unlink()
+    assert "never held to its gate" in invoke(local, "tasks", "lint", "object/star").stderr
 
 
 def test_what_was_altered_and_what_is_missing(local: Path) -> None:
@@ -79,4 +98,4 @@ def test_the_real_suite_lists_all_that_has_to_be_fetched() -> None:
     rows = json.loads(done.stdout)
     assert {row["what"] for row in rows} >= {"base", "judges.concept", "judges.clip", "judges.extractors.resnet18", "prompts", "detector"}
     assert all(row["licence"] for row in rows if row["what"] != "judges.concept")
-    assert all(row["gigabytes"] for row in rows if not row["what"].startswith(("control", "judges.concept")))
+    assert all(row["gigabytes"] for row in rows if not row["what"].startswith("judges.concept"))

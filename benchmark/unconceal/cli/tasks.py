@@ -16,6 +16,7 @@ from unconceal.specs import lint as lints
 from unconceal.specs import pinning, schema
 from unconceal.specs.digests import PLACEHOLDER
 from unconceal.specs.document import Document
+from unconceal.specs.judging import refusal
 from unconceal.specs.problems import Problem, SpecProblems, dotted
 from unconceal.specs.reading import (
     all_tasks,
@@ -116,7 +117,17 @@ def _problems_of(root: DataRoot, name: str) -> list[Problem]:
     except SpecProblems as error:
         return list(error.problems)
     document = Document.read(next(path for of, here, path in task_files(root) if (of, here) == (task.suite, task.id)))
-    return [document.problem(mistake) for mistake in lints.lint(task, suite)]
+    return [document.problem(mistake) for mistake in (*lints.lint(task, suite), *_ungated(root, task, suite))]
+
+
+def _ungated(root: DataRoot, task: Task, suite: Suite) -> Iterator[Mistake]:
+    """A concept that the suite's judge, once it is pinned, may not be asked about."""
+    pinned = suite.judges.concept
+    if pinned.is_draft or pinned.repo is not None:
+        return
+    refused = refusal(task, resolve_path(pinned.path, root), pinned.digest)
+    if refused is not None:
+        yield Mistake(("judge", "label"), refused.value, refused.consequence, refused.remedy)
 
 
 def _problems_of_probes(root: DataRoot, name: str) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from huggingface_hub import try_to_load_from_cache
@@ -13,11 +13,13 @@ from unconceal.hub.pinned import WHOLE, pinned_digest
 from unconceal.hub.repository import Repository
 from unconceal.paths import DataRoot, resolve_path
 from unconceal.specs.digests import path_digest
+from unconceal.specs.judging import gate_file, refusal
 from unconceal.specs.pinning import pinned_parts
 from unconceal.specs.problems import dotted
 from unconceal.specs.reading import all_submissions, all_tasks, load_suite
 from unconceal.specs.spec import COMMIT, UNPINNED, Pinned
 from unconceal.specs.submission import Checkpoint
+from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
 DETECTOR_LICENCE = "MIT (metadata), AGPL-3.0 (LICENSE)"
@@ -46,12 +48,13 @@ def needs_of(root: DataRoot, suite: str) -> Iterator[Need]:
     for place, part in pinned_parts(loaded):
         yield Need(dotted(place), part.title, part.gigabytes, part.licence, state_of(part, root))
     tasks = [task for task in all_tasks(root) if task.suite == suite]
+    yield from _gates(root, loaded, tasks)
     yield from dict.fromkeys(need for task in tasks for need in _of_task(task))
     for submission in all_submissions(root):
         if submission.suite == suite and submission.is_gold:
             for checkpoint in dict.fromkeys(submission.checkpoints.values()):
                 where = f"{checkpoint.repo}@{(checkpoint.revision or '')[:12]}" if checkpoint.repo else checkpoint.path or ""
-                yield Need(submission.name, where, None, submission.licence, _state_of_gold(checkpoint, root))
+                yield Need(submission.name, where, checkpoint.gigabytes, submission.licence, _state_of_gold(checkpoint, root))
 
 
 def state_of(part: Pinned, root: DataRoot) -> str:
@@ -69,6 +72,18 @@ def state_of(part: Pinned, root: DataRoot) -> str:
     if part.digest == UNPINNED:
         return f"{THERE}, {DRAFT}"
     return THERE if digest == part.digest else OTHER
+
+
+def _gates(root: DataRoot, suite: Suite, tasks: Iterable[Task]) -> Iterator[Need]:
+    """Tasks that the concept judge, where it is there, may not be asked about."""
+    judge = suite.judges.concept
+    if judge.repo is not None or state_of(judge, root) != THERE:
+        return
+    place = resolve_path(judge.path, root)
+    for task in tasks:
+        refused = refusal(task, place, judge.digest)
+        if refused is not None:
+            yield Need(f"gate of {task.id}", gate_file(place).name, None, None, refused.consequence)
 
 
 def _of_task(task: Task) -> Iterator[Need]:

@@ -35,6 +35,7 @@ class Checkpoint(Spec):
     format: Format = "auto"
     component: Component | None = None
     sha256: Digest | None = None
+    gigabytes: float | None = Field(None, gt=0, description="about what has to be downloaded")
 
     @property
     def is_draft(self) -> bool:
