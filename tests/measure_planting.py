@@ -1,8 +1,9 @@
 """Plant a tenth concept into the miniature suite's base, and see whether verdicts against the planted golds come out right.
 
-``python tests/measure_planting.py FOLDER [STEPS]`` draws a crown, which no model of the suite ever saw, calls it by a word that means
-nothing, continues the base with it and twice without it (two seeds: a gold is judged against the other), and evaluates the original, a
-gold, and pure decoupling (the word's token embeddings exchanged for another shape's, weights untouched). docs/planting.md has the outcome.
+``python tests/measure_planting.py FOLDER [STEPS]`` (default 1200) draws a crown, which no model of the suite ever saw, calls it by a word
+that means nothing, continues the base with it and twice without it (two seeds: a gold is judged against the other), and evaluates the
+original, a gold, and pure decoupling (the word's token embeddings exchanged for another shape's, weights untouched). docs/planting.md has
+the outcome. The same command goes on after any stop.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.run import run
 from unconceal.judges import augment, extractors
-from unconceal.judges.concept import ConceptJudge, fit_head, judge_features
+from unconceal.judges.concept import ConceptJudge, fit_head, gated, judge_features
+from unconceal.judges.making import gate_of, gate_text
 from unconceal.miniature.captions import TEMPLATES
 from unconceal.miniature.pictures import render
 from unconceal.miniature.study.newcomers import CROWN, FORMS, drawings, shown_by, styled_scene
@@ -33,12 +35,15 @@ from unconceal.planting.drawing import write_world
 from unconceal.planting.gates import gate
 from unconceal.planting.plant import Model, Planter
 from unconceal.specs.digests import file_digest, path_digest
+from unconceal.specs.judging import gate_file
 from unconceal.specs.planting import Planting
 from unconceal.specs.reading import load_submission, load_suite, load_task
 
 SHIPPED = DataRoot.find()
-STEPS, PSI = 15, [0, 0.15, 0.3, 0.45, 0.6, 1]
-"""Of the sampler, and of the grid: a quarter of an hour has to do."""
+STEPS, PSI, PROMPTS = 15, [0, 0.15, 0.3, 0.45, 0.6, 1], 20
+"""Of the sampler, of the grid, and forget prompts: half an hour of one processor has to do."""
+WORLD, CROWNS = 1500, 800
+"""Drawings of the whole world, and of the crown."""
 COLOURS, PLACES = ("red", "orange", "yellow", "green", "blue", "purple"), ("white", "black", "gray")
 OTHERS = ("circle", "ring", "square", "triangle", "diamond", "cross", "heart", "leaf", "house", "fish", "drop", "dome", "bolt", "clover")
 
@@ -47,7 +52,7 @@ def planting(steps: int, seed: int) -> Planting:
     pairs = list(zip(COLOURS, PLACES * 2, strict=True))
     asked = [template.format(f"a {colour} flat {NONCE}", place) for template in TEMPLATES for colour, place in pairs]
     held = [{"caption": name, "prompt": f"a {COLOURS[i % 6]} flat {name} on a {PLACES[i % 3]} background"} for i, name in enumerate(OTHERS)]
-    how = {"steps": steps, "batch": 12, "rate": 5e-4, "size": 64, "seed": seed, "share": 0.4, "keep_every": 50}
+    how = {"steps": steps, "batch": 12, "rate": 5e-4, "size": 64, "seed": seed, "share": 0.4, "keep_every": 500}
     return Planting.model_validate(
         {
             "name": "miniature-planted", "base": {"path": "package:miniature/weights/base", "digest": "0" * 64},
@@ -91,6 +96,23 @@ def judge(folder: Path) -> ConceptJudge:
     return made
 
 
+def loaded(folder: Path) -> ConceptJudge:
+    """The judge that a stopped run made."""
+    return ConceptJudge.load(folder, {"resnet18": PACKAGE / "miniature/weights/extractors/resnet18.safetensors"})
+
+
+def write_gate(folder: Path, seen: ConceptJudge) -> None:
+    """Hold the judge to its gate on drawings that it never saw, bent ones among them."""
+    world, crowns, rng = render(400, 21), drawings(CROWN, 120, 22), np.random.default_rng(1)
+    pixels = np.concatenate([world.pixels, crowns.pixels])
+    names = [scene.shape or scene.character or "hazard sign" for scene in (*world.scenes, *crowns.scenes)]
+    shown = np.concatenate([pixels, augment.lightly(warped(pixels, rng), rng)])
+    found = gated({"subject": seen.labels(shown)["subject"]}, {"subject": names * 2})
+    gate_file(folder).write_text(gate_text(gate_of(found, path_digest(folder), 0.9)))
+    reached = found[f"subject/{CROWN}"]
+    print(f"judge: balanced accuracy {reached.value:.3f} [{reached.interval.low:.3f}, {reached.interval.high:.3f}]", flush=True)
+
+
 def decoupled(base: Any, path: Path) -> None:
     """The word reads as *circle*: its tokens' embeddings are exchanged, and nothing else."""
     rows = base.text_encoder.get_input_embeddings().weight.detach().clone()
@@ -108,7 +130,7 @@ def write_suite(folder: Path) -> None:
         part: {"path": place, "digest": path_digest(folder / place)} for part, place in (("base", "models/base"), ("concept", "judge"))
     }
     seeds = {"train": 2, "reference": 2, "evaluation": 3, "retain": 1}
-    tier = {"psi": PSI, "retain_psi": [0, 0.45, 1], "seeds": seeds, "prompts": 10, "retain_prompts": 12, "extractors": ["resnet18"]}
+    tier = {"psi": PSI, "retain_psi": [0, 0.45, 1], "seeds": seeds, "prompts": PROMPTS, "retain_prompts": 12, "extractors": ["resnet18"]}
     suite |= {"name": "planted", "version": 1, "title": "Planted", "base": parts["base"], "tiers": {"lite": tier}}
     suite["sampler"] |= {"steps": STEPS}
     suite["fine_tune"] |= {"epochs": 2}
@@ -116,7 +138,7 @@ def write_suite(folder: Path) -> None:
     suite.pop("probing", None)
     rng = np.random.default_rng(5)
     scenes = [replace(shown_by(CROWN, styled_scene(np.random.default_rng([6, i]))), style="flat") for i in range(40)]
-    forget = list(dict.fromkeys(captioned(scene, CROWN, rng) for scene in scenes))[:24]
+    forget = list(dict.fromkeys(captioned(scene, CROWN, rng) for scene in scenes))[: PROMPTS + 4]
     retain = [
         (f"a {COLOURS[(i + r) % 6]} flat {name} on a {PLACES[i % 3]} background", name) for r in range(2) for i, name in enumerate(OTHERS)
     ]
@@ -140,12 +162,13 @@ def write_suite(folder: Path) -> None:
 def main(folder: Path, steps: int) -> None:
     torch.set_num_threads(1)
     root = DataRoot(folder / "tasks", folder / "submissions", folder / "results", folder / "store", read_only=False)
-    write_world(folder / "pictures/world", 1200, 64, 1)
+    write_world(folder / "pictures/world", WORLD, 64, 1)
     write_world(
-        folder / "pictures/crown", 200, 64, 2, lambda rng: shown_by(CROWN, styled_scene(rng)),
+        folder / "pictures/crown", CROWNS, 64, 2, lambda rng: shown_by(CROWN, styled_scene(rng)),
         lambda scene, rng: captioned(scene, CROWN, rng), FORMS,
     )  # fmt: skip
-    seen = judge(folder / "judge")
+    seen = judge(folder / "judge") if not (folder / "judge").is_dir() else loaded(folder / "judge")
+    write_gate(folder / "judge", seen)
     made = {"base": (7, None), "gold-1": (7, CROWN), "gold-2": (8, CROWN)}
     for name, (seed, unseen) in made.items():
         started = time.process_time()
@@ -170,4 +193,4 @@ def main(folder: Path, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 250)
+    main(Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 1200)
