@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from unconceal.diffusion.families import FAMILIES
 from unconceal.errors import UsageError
 from unconceal.evaluation import measure, provenance
 from unconceal.evaluation.assemble import rate_of, score_of
@@ -23,18 +24,12 @@ from unconceal.metrics.presence import excess
 from unconceal.specs.reading import load_submission
 from unconceal.specs.record import CheckpointRecord, Environment
 from unconceal.specs.submission import Submission
-from unconceal.specs.suite import FamilyName, Sampler, SchedulerName
+from unconceal.specs.suite import FamilyName, Sampler
 from unconceal.specs.sweep import Cell, Sweep, sweep_path, write_sweep
 from unconceal.specs.task import Task
 
 AXES = ("steps", "guidance", "scheduler")
 Axes = dict[str, tuple[float | str, ...]]
-STEPPING: Mapping[FamilyName, tuple[SchedulerName, ...]] = {
-    "stable-diffusion": ("ddim", "euler", "dpmpp-2m"),
-    "stable-diffusion-xl": ("ddim", "euler", "dpmpp-2m"),
-    "flux": ("flow-euler",),
-}
-"""Solvers with which a model can hand over in the middle."""
 NOISY = "draws fresh noise at every step, so that a picture would depend on more than its seed and on who ran which step"
 REFUSED: Mapping[str, str] = {
     "pndm": "spends two evaluations on its first interval: begun anew at a handover it never takes the second (`--protocol paper` does so)",
@@ -75,7 +70,7 @@ def _value(axis: str, value: str, text: str) -> float | str:
 
 def samplers(base: Sampler, axes: Axes, family: FamilyName = "stable-diffusion") -> Iterator[tuple[dict[str, float | str], Sampler]]:
     """Every configuration of the axes over the suite's own sampler."""
-    known = STEPPING[family]
+    known = FAMILIES[family].solvers
     for name in axes.get("scheduler", ()):
         if name not in known:
             consequence = REFUSED.get(str(name), f"does not step through the noise of family {family!r}, or is not known")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unconceal.diffusion.schedule import ddim_timesteps, dpm_timesteps, flow_sigmas, handover_steps, handover_steps_by_sigma
-from unconceal.specs.suite import FamilyName, Sampler
+from unconceal.specs.suite import FamilyName, Sampler, SchedulerName
 
 if TYPE_CHECKING:
     from unconceal.checkpoints.release import Membrane
@@ -26,7 +26,7 @@ class Family(NamedTuple):
     """What the plan must know of a family. ``model``: ``module:class`` beside this table; ``pipeline``: diffusers' class.
 
     ``rows``: rows that go through the denoiser for one guided step of one picture. ``levels``: of a sampler's steps.
-    ``handovers``: k of every ψ of a grid, from the levels and N_train.
+    ``handovers``: k of every ψ of a grid, from the levels and N_train. ``solvers``: with which it can hand over, the suites' own first.
     """
 
     model: str
@@ -34,6 +34,7 @@ class Family(NamedTuple):
     rows: int
     levels: Callable[[Sampler], Levels]
     handovers: Callable[[Sequence[float], Levels, int], dict[float, int]]
+    solvers: tuple[SchedulerName, ...]
 
     def load(self, pipe: Any, sampler: Sampler, membrane: Membrane | None = None, stage: Stage | None = None) -> Model:
         """A pipeline as a model of this family, with a suite's sampler; ``stage``: where its parts are brought when they work."""
@@ -53,8 +54,11 @@ def _sigmas(sampler: Sampler) -> Levels:
     return flow_sigmas(sampler.steps, sampler.shift)
 
 
+DISCRETE: tuple[SchedulerName, ...] = ("ddim", "euler", "dpmpp-2m")
 FAMILIES: dict[FamilyName, Family] = {
-    "stable-diffusion": Family("stable_diffusion:StableDiffusion", "StableDiffusionPipeline", 2, _timesteps, handover_steps),
-    "stable-diffusion-xl": Family("stable_diffusion_xl:StableDiffusionXL", "StableDiffusionXLPipeline", 2, _timesteps, handover_steps),
-    "flux": Family("flux:Flux", "FluxPipeline", 1, _sigmas, handover_steps_by_sigma),
+    "stable-diffusion": Family("stable_diffusion:StableDiffusion", "StableDiffusionPipeline", 2, _timesteps, handover_steps, DISCRETE),
+    "stable-diffusion-xl": Family(
+        "stable_diffusion_xl:StableDiffusionXL", "StableDiffusionXLPipeline", 2, _timesteps, handover_steps, DISCRETE
+    ),
+    "flux": Family("flux:Flux", "FluxPipeline", 1, _sigmas, handover_steps_by_sigma, ("flow-euler",)),
 }
