@@ -116,7 +116,11 @@ def test_from_a_wheel(tmp_path: Path, empty: Path) -> None:
     answer = ask(site, empty)
     assert answer["package"] == str(site / "unconceal")
     assert answer["tasks"] == str(site / "unconceal/data/tasks") and answer["submissions"] == str(site / "unconceal/data/submissions")
-    assert answer["read_only"] is True and answer["results"] == str(empty / "results") and answer["suites"] == ["miniature", "sd14", "sd14-planted"]
+    assert (
+        answer["read_only"] is True
+        and answer["results"] == str(empty / "results")
+        and answer["suites"] == ["miniature", "sd14", "sd14-planted"]
+    )
     assert answer["weights"] == str(site / "unconceal/miniature/weights/base")
     packed = {path.relative_to(site / "unconceal/data").as_posix() for path in (site / "unconceal/data").rglob("*") if path.is_file()}
     source = (SOURCE_TREE.glob("tasks/**/*.yaml"), SOURCE_TREE.glob("submissions/**/*.yaml"))
