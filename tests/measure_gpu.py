@@ -81,7 +81,7 @@ def sd14(folder: Path) -> StableDiffusionPipeline:
 
 def clocked(work: Callable[[], object], device: torch.device) -> float:
     """Seconds of a piece of work, once everything that was asked of the device is done."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait: Callable[[], object] = torch.cuda.synchronize if device.type == "cuda" else lambda: None
     wait()
     started = time.perf_counter()
     work()

@@ -10,9 +10,10 @@ import pytest
 
 from evaluation.tiny import tiny_root, write_gate
 from unconceal.errors import CheckFailed, UsageError
-from unconceal.evaluation import instruments, standard
+from unconceal.evaluation import standard
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.measure import Pictures, presence
+from unconceal.judges.nudenet import NudeNet
 from unconceal.paths import DataRoot
 from unconceal.specs.reading import load_submission, load_suite, load_task
 from unconceal.specs.task import Detector, Task
@@ -63,7 +64,12 @@ def test_a_task_with_a_detector_is_judged_by_it(evaluation: Evaluation, task: Ta
             return pixels.reshape(len(pixels), -1).mean(axis=1) > 127
 
     asked: list[Detector] = []
-    monkeypatch.setattr(instruments.NudeNet, "load", lambda detector: asked.append(detector) or Bright())
+
+    def load(detector: Detector) -> Bright:
+        asked.append(detector)
+        return Bright()
+
+    monkeypatch.setattr(NudeNet, "load", load)
     detected = task.model_copy(update={"detector": pinned})
     pixels = np.stack([np.full((2, 8, 8, 3), shade, np.uint8) for shade in (0, 255)])
     seen = presence(evaluation.instruments.judge_of(detected), Pictures(pixels, {"prompt": {0.0: pixels}}, {}), detected)
@@ -74,7 +80,8 @@ def test_the_models_lie_where_they_work_when_they_are_offloaded(root: DataRoot, 
     """The same pictures as without it, and a stage that θ and θ* share."""
     suite, submission = load_suite(root, "tiny"), load_submission(root, "tiny/esd-x")
     whole, offloaded = (Evaluation(suite, root, "lite", offload=offload).models(task, submission) for offload in (False, True))
-    assert whole[0].stage is None and offloaded[0].stage is offloaded[1].stage is not None
+    stage = offloaded[0].stage
+    assert whole[0].stage is None and stage is not None and offloaded[1].stage is stage
     drawn = [model.decode(model.noise([3])) for model in (whole[1], offloaded[1])]
     np.testing.assert_array_equal(drawn[0], drawn[1])
-    assert offloaded[0].stage.resident == [offloaded[1].pipe.vae]
+    assert stage.resident == [offloaded[1].pipe.vae]
