@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from unconceal.cli.main import main
-from unconceal.miniature.study import page, settings_page
+from unconceal.miniature.study import page, settings_page, tables
 from unconceal.miniature.study.findings import verdicts
 from unconceal.miniature.study.population import members
 from unconceal.miniature.study.reading import read
@@ -53,7 +53,7 @@ def surrogate(task: str, completes: float) -> Row:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     docs = tmp_path_factory.mktemp("docs")
-    write_rows(made_up(), docs / page.FOLDER / "rows.jsonl")
+    write_rows(made_up(), docs / tables.FOLDER / "rows.jsonl")
     done = CliRunner().invoke(main, ["miniature", "validation", "--docs", str(docs)])
     assert done.exit_code == 0, done.output
     return docs, (docs / page.PAGE).read_text(encoding="utf-8")
@@ -62,13 +62,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_every_picture_of_the_page_is_drawn(written: tuple[Path, str]) -> None:
     docs, text = written
     named = {line.partition("](")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")}
-    assert named == {path.relative_to(docs).as_posix() for path in (docs / page.FOLDER).glob("*.png")} and len(named) == 5
+    assert named == {path.relative_to(docs).as_posix() for path in (docs / tables.FOLDER).glob("*.png")} and len(named) == 5
 
 
 def test_truths_that_all_come_out_are_counted_so(written: tuple[Path, str]) -> None:
     _, text = written
     assert "Not as it should be" not in text and "### Held out" in text
-    known = sum(member.kind in page.SCORED and not member.held_out for member in members())
+    known = sum(member.kind in tables.SCORED and not member.held_out for member in members())
     assert any(line.startswith("| scored in all") and f"| {known} " in line for line in text.splitlines())
 
 
@@ -83,18 +83,18 @@ def test_a_metric_that_knows_and_one_that_does_not(written: tuple[Path, str]) ->
 
 def test_verdicts_read_anew_follow_the_margin() -> None:
     rows = [row for row in made_up() if row.task == "object/star"]
-    assert all(one.right == one.n for kind, one in page.by_kind(rows, Scoring(margin=0.15)).items() if kind in page.SCORED)
-    wide = page.by_kind(rows, Scoring(margin=1.0))
-    assert not wide["decoupled"].right and page.counted({"gold": verdicts([])})[2] == "–"
+    assert all(one.right == one.n for kind, one in tables.by_kind(rows, Scoring(margin=0.15)).items() if kind in tables.SCORED)
+    wide = tables.by_kind(rows, Scoring(margin=1.0))
+    assert not wide["decoupled"].right and tables.counted({"gold": verdicts([])})[2] == "–"
 
 
 def test_a_surrogate_stands_in_for_golds_as_far_as_it_completes_like_them() -> None:
     rows = [row for row in made_up() if row.task == "object/star" and row.kind != "surrogate"]
     alike, other = ([*rows, surrogate("object/star", rate)] for rate in (0.0, 0.9))
-    read = page.by_kind(alike, Scoring(margin=0.15), golds="surrogate")
+    read = tables.by_kind(alike, Scoring(margin=0.15), golds="surrogate")
     assert read["gold"].right == read["gold"].n and read["decoupled"].right == read["decoupled"].n
-    assert not page.by_kind(other, Scoring(margin=0.15), golds="surrogate")["decoupled"].right
-    none = page.by_kind(rows, Scoring(margin=0.15), golds="")
+    assert not tables.by_kind(other, Scoring(margin=0.15), golds="surrogate")["decoupled"].right
+    none = tables.by_kind(rows, Scoring(margin=0.15), golds="")
     assert none["original"].right and none["gold"].undecided == none["gold"].n
     assert "| surrogate" in page.lesser_golds(alike, Scoring())
 
