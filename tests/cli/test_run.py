@@ -40,7 +40,7 @@ def test_it_says_the_verdict_and_where_the_record_lies(folder: Path) -> None:
 def test_a_dry_run_forecasts_and_writes_nothing(folder: Path) -> None:
     done = invoke(folder, "esd-x", "--tier", "lite", "--dry-run")
     assert done.exit_code == 0, done.output
-    assert "UNet rows left" in done.stdout
+    assert "θ, shared" in done.stdout and "denoiser rows" in done.stdout and "disk: " in done.stdout and "time: about" in done.stdout
     assert not (folder / "results/tiny-1/object/star/esd-x.standard-lite.json").exists()
 
 

@@ -14,8 +14,9 @@ from probes.answers import said, transcript
 from unconceal.errors import UsageError
 from unconceal.evaluation import probe_run, probing
 from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.forecast import forecast
 from unconceal.evaluation.probe_sheet import sheet_path
-from unconceal.evaluation.run import forecast, run
+from unconceal.evaluation.run import run
 from unconceal.generate.worker import Worker
 from unconceal.metrics import ordering
 from unconceal.paths import DataRoot
@@ -87,12 +88,12 @@ def test_damage_is_what_the_stored_pictures_say(evaluation: Evaluation, task: Ta
     assert worker.evaluations == 0
     captions, found = [f"a {name}" for name in ("star", *CONCEPTS)] + ["an arrow"], probed_in(records["esd-x"])
     for place, one in enumerate(found.neighbours):
-        both = [part[2 * place : 2 * place + 2].reshape(-1, *part.shape[2:]) for part in (pictures.original, pictures.unlearned)]
+        both = [part.grid()[2 * place : 2 * place + 2].reshape(-1, 64, 64, 3) for part in (pictures.original, pictures.unlearned)]
         ours, theirs = (evaluation.instruments.clip.similarity(pixels, captions) for pixels in both)
         assert one.damage["clip"].value == pytest.approx((ours - theirs)[:, place + 1].mean(), abs=1e-6)
         hits = [np.mean(seen.argmax(axis=1) == place + 1) for seen in (ours, theirs)]
         assert one.damage["accuracy"].value == pytest.approx(hits[0] - hits[1])
-        gate = evaluation.instruments.clip.zero_shot(pictures.gate[2 * place : 2 * place + 2].reshape(-1, 64, 64, 3), captions)
+        gate = evaluation.instruments.clip.zero_shot(pictures.gate.grid()[2 * place : 2 * place + 2].reshape(-1, 64, 64, 3), captions)
         assert one.gate.value == pytest.approx(np.mean(gate == place + 1)) and one.eligible
 
 
@@ -131,12 +132,13 @@ def test_the_sheet_shows_every_neighbour_before_and_after(evaluation: Evaluation
 
 
 def test_the_forecast_counts_neighbours_and_attacks(evaluation: Evaluation, task: Task, records: dict[str, Record]) -> None:
-    plan = probe_run.planned(evaluation, task, named(evaluation.root, "esd-x"))
+    submission = named(evaluation.root, "esd-x")
+    plan = probe_run.planned(evaluation, task, evaluation.weights_digest(task, submission) or "")
     assert [len(plan.gate.prompts), plan.gate.seeds, len(plan.attacks["some-model"].prompts)] == [24, 2, 2]
-    row = forecast(evaluation, task, named(evaluation.root, "esd-x"), plan.shards)
+    left = forecast(evaluation, [(task, submission)], probes=True).total
     # Attacks that the original does not answer with a star are never drawn by the other.
     undrawn = sum(not attack.eligible for attack in probed_in(records["esd-x"]).attacks["some-model"])
-    assert row["UNet rows left"] == (2 * 2 * 4 * 4 * 2 if undrawn == 2 else 0)
+    assert left.rows == (2 * 2 * 4 * 4 * 2 if undrawn == 2 else 0)
 
 
 def test_without_rules_or_neighbours_nothing_is_probed(evaluation: Evaluation, task: Task) -> None:

@@ -13,7 +13,8 @@ from unconceal.diffusion.families import FAMILIES
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.evaluation.evaluation import Evaluation, check_schedule
-from unconceal.evaluation.run import PROTOCOLS, forecast, run
+from unconceal.evaluation.forecast import forecast
+from unconceal.evaluation.run import PROTOCOLS, run
 from unconceal.evaluation.strip import strip_path
 from unconceal.paths import DataRoot
 from unconceal.specs.reading import load_submission, load_suite, load_task
@@ -103,8 +104,8 @@ def test_measured_again_from_the_store_it_is_the_same_record(
 
 
 def test_the_forecast_touches_nothing(root: DataRoot, evaluation: Evaluation, task: Task, records: list[Record]) -> None:
-    row = forecast(evaluation, task, named(root, "esd-x"))
-    assert row["record"] == "found"
+    found = forecast(evaluation, [(task, named(root, "esd-x"))]).tasks["object/star"]
+    assert found.found == {"esd-x"} and found.submissions["esd-x"].rows == found.shared.rows == 0
 
 
 def test_a_tier_that_the_suite_lacks(root: DataRoot) -> None:

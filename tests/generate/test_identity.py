@@ -23,7 +23,7 @@ CHANGES: dict[str, Any] = {
     "pictures": (Picture("a star", 0),),
     "layout": replace(LAYOUT, batch=32),
 }
-LAYOUTS: dict[str, Any] = {"device": "cuda", "dtype": "bfloat16", "threads": 2, "batch": 32, "shard": 8}
+LAYOUTS: dict[str, Any] = {"device": "cuda", "dtype": "bfloat16", "threads": 2, "batch": 32, "shard": 8, "options": ("compile",)}
 SAMPLINGS: dict[str, Any] = {"scheduler": "euler", "steps": 50, "guidance": 7.5, "shift": 3.0, "size": 512}
 
 

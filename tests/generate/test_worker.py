@@ -48,7 +48,7 @@ def generate(worker: Worker, whole: Plan) -> None:
 
 
 def contents(store: Store) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
+    return {path.name: path.read_bytes() for path in store.root.glob("??/*")}
 
 
 def copy_of(store: Store, folder: Path) -> Store:

@@ -10,6 +10,7 @@ import click
 
 from unconceal import __version__
 from unconceal.errors import EnvironmentFault, UnconcealError
+from unconceal.evaluation.machine import is_out_of_memory
 
 
 class Verb(NamedTuple):
@@ -25,11 +26,13 @@ VERBS: dict[str, Verb] = {
     "submissions": Verb("unconceal.cli.submissions:command", "List and check the submissions: unlearned checkpoints."),
     "probes": Verb("unconceal.cli.probes:command", "Ask language models which concepts are near a target, and freeze what they say."),
     "run": Verb("unconceal.cli.run:command", "Evaluate submissions on tasks and write one record each."),
+    "score": Verb("unconceal.cli.score:command", "Compute every score anew from stored pictures, without generating any."),
     "leaderboard": Verb("unconceal.cli.leaderboard:command", "Write LEADERBOARD.md from the records, or check that it is up to date."),
     "report": Verb("unconceal.cli.report:command", "Write a page with pictures and curves for a submission."),
     "results": Verb("unconceal.cli.results:command", "Check the records, compare a re-run, dispute or withdraw a row."),
     "doctor": Verb("unconceal.cli.doctor:command", "List what a suite needs on this machine, and whether it is there."),
     "store": Verb("unconceal.cli.store:command", "Look into the store of generated pictures, prove it sound, clear it."),
+    "bench": Verb("unconceal.cli.bench:command", "Measure what an evaluation costs, beside the way it was released."),
     "export": Verb("unconceal.cli.export:command", "Write rows as CSV, JSON, LaTeX, BibTeX or the Hub's evaluation results."),
     "cite": Verb("unconceal.cli.cite:command", "Print BibTeX of the benchmark, a suite's version, or a row."),
     "site": Verb("unconceal.cli.site:command", "Write the results as a website of plain files."),
@@ -89,7 +92,7 @@ def as_fault(error: Exception) -> EnvironmentFault:
         return EnvironmentFault(f"module {error.name!r}", "is not installed, so this verb cannot run", "install unconceal again with pip")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return EnvironmentFault(error.filename or "the disk", "is full", "free some space and run the same command again")
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in said:
+    if is_out_of_memory(error):
         remedy = "halve --batch, or take --dtype bfloat16, which needs half as much, or --offload"
         return EnvironmentFault("memory", f"does not suffice ({said})", remedy)
     if isinstance(error, OSError):

@@ -22,6 +22,31 @@ def root_option(function: Function) -> Function:
     return click.option("--root", type=folder, help="Folder that holds tasks/, submissions/ and results/.")(function)
 
 
+def layout_options(function: Function) -> Function:
+    """How work is cut up, which is part of every picture's identity: ``--threads --batch --device --dtype --fast``.
+
+    Passed as ``threads: int | None, batch: int, device: str, dtype: str, fast: tuple[str, ...]``.
+    """
+    for option in reversed(_LAYOUT):
+        function = option(function)
+    return function
+
+
+_LAYOUT: tuple[Callable[[Any], Any], ...] = (
+    click.option("--threads", type=click.IntRange(1), help="Processor threads of a worker; default: all cores, shared among the workers."),
+    click.option("--batch", type=click.IntRange(1), default=128, show_default=True, help="Most rows in one denoiser call."),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
+    click.option(
+        "--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True,
+        help="Precision of θ and θ*.",
+    ),
+    click.option(
+        "--fast", type=click.Choice(["channels-last", "compile"]), multiple=True,
+        help="Change the denoiser for speed; repeatable. Pictures then have another identity, and records name it.",
+    ),
+)  # fmt: skip
+
+
 def json_option(function: Function) -> Function:
     """``--json``: print data instead of a table (passed as ``as_json: bool``)."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(function)

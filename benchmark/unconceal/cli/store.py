@@ -117,13 +117,14 @@ def gc(store: Path | None, execute: bool, root: Path | None) -> None:
     Example:  unconceal store gc
               unconceal store gc --execute
     """
-    from unconceal.generate.holdings import Models, holdings, is_leftover
+    from unconceal.generate.holdings import Models, forget, holdings, is_leftover
 
-    named = Models.of(DataRoot.find(root))
-    gone = [held for held in holdings(place_of(store)) if is_leftover(held.path) or held.shard is None or held.shard not in named]
+    named, place = Models.of(DataRoot.find(root)), place_of(store)
+    gone = [held for held in holdings(place) if is_leftover(held.path) or held.shard is None or held.shard not in named]
     if execute:
         for held in gone:
             held.path.unlink(missing_ok=True)
+        forget(place, named)
     click.echo(f"{len(gone)} files, {megabytes(gone):.1f} MB" + (" cleared" if execute else " would go; --execute clears them"))
 
 

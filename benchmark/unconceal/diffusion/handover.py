@@ -48,7 +48,7 @@ def guided(model: Model, latents: torch.Tensor, t: torch.Tensor, told: Told, bat
 def run_original(model: Model, prompts: Sequence[str], seeds: Sequence[int], keep: Sequence[int], batch: int = 128) -> Trajectory:
     """θ from noise to picture, keeping the latents after each k of ``keep``."""
     scheduler = model.scheduler()
-    told = model.embed(prompts)
+    told = model.told(prompts)
     x = model.noise(seeds)
     latents, clean = {0: x}, {}
     last = max(keep)
@@ -69,7 +69,7 @@ def hand_over(
     Returns the finished latents per branch and the rows that went through the denoiser. k = steps is left as it is.
     """
     scheduler = model.scheduler()
-    told = model.embed(prompts)
+    told = model.told(prompts)
     n = len(prompts)
     running: dict[Branch, torch.Tensor] = {}
     own: dict[Branch, Any] = {}

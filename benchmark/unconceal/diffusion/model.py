@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,6 +16,8 @@ from unconceal.diffusion.condition import Condition, Told
 from unconceal.diffusion.offload import Stage
 from unconceal.errors import CheckFailed
 
+REMEMBERED = 4
+"""Groups of prompts whose embeddings are kept."""
 LATENT_TOLERANCE = 0.05
 """Mean difference per pixel, on a scale of 0 to 1, up to which two VAE decoders count as one latent space."""
 
@@ -45,6 +47,7 @@ class Model(ABC):
     """Where parts are brought only while they work; None: all of them lie on one device."""
     solver: str = ""
     """What steps through the noise, where the family has several; "": its own deterministic single-step solver."""
+    _heard: dict[tuple[str, ...], Told] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     part: ClassVar[str] = "unet"
     """The pipeline's component that denoises."""
@@ -99,6 +102,15 @@ class Model(ABC):
     def embed(self, prompts: Sequence[str]) -> Told:
         """What n prompts tell this model, by its own text encoders."""
 
+    def told(self, prompts: Sequence[str]) -> Told:
+        """:meth:`embed`, once for prompts that come again: blocks of the same prompts differ in their seeds alone."""
+        key = tuple(prompts)
+        if key not in self._heard:
+            if len(self._heard) >= REMEMBERED:
+                self._heard.pop(next(iter(self._heard)))
+            self._heard[key] = self.embed(prompts)
+        return self._heard[key]
+
     @abstractmethod
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
         """Initial latents (n, …), one processor generator per seed, so that they do not depend on the batch."""
@@ -127,9 +139,8 @@ class Model(ABC):
         """Pictures uint8 (n, height, width, 3) of clean latents."""
         self.take("vae")
         vae = self.pipe.vae
-        blocks = [vae.decode(self.unscaled(part), return_dict=False)[0] for part in torch.split(self.plain(latents), batch)]
-        pixels = torch.cat(blocks).float().div(2).add(0.5).clamp(0, 1).mul(255).round()
-        return pixels.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy()
+        blocks = (vae.decode(self.unscaled(part), return_dict=False)[0] for part in torch.split(self.plain(latents), batch))
+        return gathered(block.float().div(2).add(0.5).clamp(0, 1).mul(255).round().permute(0, 2, 3, 1).to(torch.uint8) for block in blocks)
 
     def unscaled(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents as the VAE's decoder takes them."""
@@ -139,6 +150,19 @@ class Model(ABC):
     def drawn(self, shape: Sequence[int], seeds: Sequence[int]) -> torch.Tensor:
         """Standard normal (n, *shape), float32 on the processor."""
         return torch.stack([torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
+def gathered(blocks: Iterable[torch.Tensor]) -> NDArray[np.uint8]:
+    """Blocks of pictures on this machine, one after the other; from a card each is on its way while the next is decoded."""
+    arrived = []
+    for block in blocks:
+        if block.is_cuda:
+            place = torch.empty(block.shape, dtype=block.dtype, pin_memory=True)
+            block = place.copy_(block, non_blocking=True)
+        arrived.append(block)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return torch.cat(arrived).numpy()
 
 
 def check_latent_space(original: Model, unlearned: Model, latents: torch.Tensor) -> None:

@@ -37,7 +37,7 @@ def run_from(
 
     Returns the finished latents, and those after each k of ``keep`` (counted from the first evaluation; k = 0: as given).
     """
-    steps, told, x = solver(model), model.embed(prompts), latents
+    steps, told, x = solver(model), model.told(prompts), latents
     kept = {0: x} if 0 in keep else {}
     for k, t in enumerate(steps.timesteps[start:], start=start + 1):
         x = steps.step(guided(model, x, t, told, batch), t, x).prev_sample

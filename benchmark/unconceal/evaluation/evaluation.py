@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,13 +14,16 @@ from unconceal.checkpoints.standalone import STANDALONE, load_standalone
 from unconceal.diffusion.families import FAMILIES, Levels
 from unconceal.diffusion.levels import aligned
 from unconceal.diffusion.model import Model, check_latent_space
-from unconceal.errors import CheckFailed, UsageError
+from unconceal.diffusion.speed import fast
+from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.evaluation import provenance
 from unconceal.evaluation.instruments import Instruments
 from unconceal.evaluation.scoring import Scores
+from unconceal.generate.claims import claimed
 from unconceal.generate.identity import Layout
 from unconceal.generate.plan import Plan, build_plan
-from unconceal.generate.store import Store
+from unconceal.generate.store import CLAIMS, Store
+from unconceal.generate.throughput import Work
 from unconceal.hub.locate import locate, weights_digest
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
@@ -49,6 +54,10 @@ class Evaluation:
     protocol: ProtocolName = "standard"
     offload: bool = False
     """Whether parts of the models wait in the machine's memory until they work; no picture depends on it."""
+    options: tuple[str, ...] = ()
+    """What is changed for speed on the denoiser, see :mod:`unconceal.diffusion.speed`; part of every picture's identity."""
+    batch_asked: int | None = None
+    """What ``batch`` was before memory did not suffice."""
 
     def __post_init__(self) -> None:
         if self.protocol == "paper":
@@ -60,7 +69,7 @@ class Evaluation:
         self.instruments = Instruments(
             self.suite, self.root, self.device, getattr(torch, self.dtype), self.batch, self.offload, self.progress.say
         )
-        self.store = Store(self.root.store)
+        self.store = Store(self.root.store, self.progress.say)
 
     def _refuse_tiers(self) -> None:
         if self.tier_name != "full":
@@ -77,11 +86,27 @@ class Evaluation:
 
     @property
     def layout(self) -> Layout:
-        return Layout(self.device_class, self.dtype, self.threads, self.batch, self.shard)
+        return Layout(self.device_class, self.dtype, self.threads, self.batch, self.shard, self.options)
+
+    def halve_batch(self) -> None:
+        """Go on with half as many rows at once: another layout, so everything that it makes has another identity, and records name it.
+
+        Raises:
+            EnvironmentFault: it is one row already.
+        """
+        if self.batch == 1:
+            raise EnvironmentFault("one row at a time", "is more than the memory holds", "use a card with more, or --dtype bfloat16")
+        self.batch_asked = self.batch_asked or self.batch
+        self.batch //= 2
+        self.progress.say(f"memory does not suffice for {2 * self.batch} rows at once: going on with {self.batch}, which records say")
 
     def place(self, task: Task, name: str) -> Path:
         """Where the record of a submission lies."""
         return record_path(self.root.results, self.suite.id, task.id, name, self.protocol, self.tier_name)
+
+    def places(self, task: Task) -> list[Path]:
+        """Folders in which records of a task are looked for."""
+        return [(folder / self.place(task, "any").relative_to(self.root.results)).parent for folder in self.root.result_folders]
 
     def plan(self, task: Task, submission: Submission) -> Plan:
         """What is to be generated; needs no model, only the checkpoint's digest."""
@@ -103,10 +128,21 @@ class Evaluation:
         same = wanted == {name: getattr(record.checkpoint, name) for name in wanted}
         return record if same and (record.environment.device, record.environment.dtype) == (self.device_class, self.dtype) else None
 
+    @contextmanager
+    def judging(self, task: Task, submission: Submission) -> Iterator[Record | None]:
+        """Where a measurement is judged: by one process at a time, which is given the record if another has just written it."""
+        with claimed(self.store.root / CLAIMS, str(self.place(task, submission.name).absolute())):
+            yield self.stored(task, submission)
+
     def golds(self, task: Task) -> list[Record]:
         """The records of the task's golds that exist and belong to today's specs."""
         found = [self.stored(task, load_submission(self.root, f"{self.suite.name}/{name}")) for name in task.golds]
         return [record for record in found if record is not None]
+
+    def original(self, sampler: Sampler | None = None) -> Model:
+        """θ; ``sampler``: other than the suite's."""
+        base = fast(self.instruments.base, self.options)
+        return FAMILIES[self.suite.family].load(base, sampler or self.suite.sampler, stage=self.instruments.stage)
 
     def models(self, task: Task, submission: Submission, sampler: Sampler | None = None) -> tuple[Model, Model, Applied]:
         """θ and θ*, the latter verified to differ from θ and to share its latent space; ``sampler``: other than the suite's."""
@@ -120,23 +156,25 @@ class Evaluation:
             pipe, applied = load_standalone(path, checkpoint.sha256, where, dtype, kind)
         else:
             pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
-        stage = self.instruments.stage
-        original = family.load(base, sampler, stage=stage)
-        unlearned = family.load(pipe, sampler, applied.membrane, stage)
+        original = self.original(sampler)
+        unlearned = family.load(fast(pipe, self.options), sampler, applied.membrane, self.instruments.stage)
         check_schedule(original, family.levels(sampler))
         if pipe.vae is not base.vae:
             check_latent_space(original, unlearned, original.noise([0, 1]))
         return original, aligned(unlearned, original), applied
 
-    def record(self, task: Task, submission: Submission, applied: Applied, found: Scores, timing: Timing) -> Record:
-        """The record of one measurement, not yet settled."""
+    def checkpoint_record(self, task: Task, submission: Submission, applied: Applied) -> CheckpointRecord:
+        """What was loaded, as a record says it."""
         specs = provenance.spec_digests(self.suite, task, submission)
-        checkpoint = CheckpointRecord(
+        return CheckpointRecord(
             **specs, sha256=applied.sha256, format=applied.format, components=applied.components, left_out=applied.left_out
         )
+
+    def record(self, task: Task, submission: Submission, checkpoint: CheckpointRecord, found: Scores, timing: Timing) -> Record:
+        """The record of one measurement, not yet settled."""
         environment = Environment(
             **provenance.machine(), device=self.device_class, dtype=self.dtype, threads=self.threads, batch=self.batch,
-            packages=provenance.packages(),
+            batch_asked=self.batch_asked, options=self.options, packages=provenance.packages(),
         )  # fmt: skip
         return Record(
             suite=self.suite.name, suite_version=self.suite.version, task=task.id, submission=submission.name, protocol=self.protocol,
@@ -153,6 +191,11 @@ def check_schedule(original: Model, planned: Levels) -> None:
         value = f"the base's scheduler runs t = {ours}, the suite's plan t = {theirs}"
         remedy = "give the base a DDIM schedule with leading spacing and offset 1, or the suite its steps or its shift"
         raise CheckFailed(value, "a ratio ψ would name another noise level than its record says", remedy)
+
+
+def judged_work(evaluation: Evaluation) -> Work:
+    """Judging one evaluation at the tier in force, as work whose speed is noted."""
+    return Work.here("judged", f"{evaluation.suite.id} {evaluation.protocol} {evaluation.tier_name}", evaluation.layout)
 
 
 def checkpoint_of(submission: Submission, task: Task) -> Checkpoint:

@@ -33,9 +33,9 @@ def picture_pairs(evaluation: Evaluation, task: Task, pairs: int) -> Pairs:
     stage = evaluation.progress.stage("drawing what is shown", sum(map(rows_of, (*targets.trajectories, *gate.trajectories))))
     base = FAMILIES[suite.family].load(evaluation.instruments.base, suite.sampler, stage=evaluation.instruments.stage)
     worker = Worker(evaluation.store, base, base, stage.advance)
-    of_target, of_neighbours = originals(worker, targets)[:, 0], originals(worker, gate)[:, 0]
+    of_target, of_neighbours = originals(worker, targets), originals(worker, gate)
     return {
-        neighbour.concept: [(png(of_target[i]), png(of_neighbours[place * each + i])) for i in range(count)]
+        neighbour.concept: [(png(of_target.at(i)), png(of_neighbours.at(place * each + i))) for i in range(count)]
         for place, neighbour in enumerate(task.neighbours)
     }
 

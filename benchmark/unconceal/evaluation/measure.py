@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unconceal.generate.plan import Block, Plan
-from unconceal.generate.worker import Pixels, Worker, branch_name, clean_name
+from unconceal.generate.gallery import Cell, Gallery, Shelf
+from unconceal.generate.identity import Shard
+from unconceal.generate.plan import Block, Pair, Plan
+from unconceal.generate.store import Arrays
+from unconceal.generate.worker import branch_name, clean_name
 from unconceal.judges import extractors
 from unconceal.judges.clip import Clip
 from unconceal.judges.concept import ConceptJudge, Judge
@@ -22,77 +27,94 @@ from unconceal.specs.task import Task
 Values = NDArray[np.float64]
 
 
+class Source(Protocol):
+    """Where pictures come from: a worker, which makes what is missing, or the store alone."""
+
+    shelf: Shelf
+    evaluations: int
+
+    def trajectory(self, shard: Shard) -> Arrays: ...
+
+    def handover(self, shard: Shard, trajectory: Shard) -> Arrays: ...
+
+    def fill(self, pairs: Iterable[Pair]) -> None: ...
+
+
 @dataclass(frozen=True)
 class Pictures:
-    """A block's pictures, uint8 (prompts, seeds, h, w, 3) each.
+    """A block's pictures, (prompts × seeds) each.
 
     ``original``: λO. ``branches[arm][psi]``: λP(ψ); at ψ = 0 in the prompt arm, λU. ``clean[psi]``, ψ > 0: x̂0(ψ).
     """
 
-    original: Pixels
-    branches: dict[str, dict[float, Pixels]]
-    clean: dict[float, Pixels]
+    original: Gallery
+    branches: dict[str, dict[float, Gallery]]
+    clean: dict[float, Gallery]
 
     @property
-    def unlearned(self) -> Pixels:
+    def unlearned(self) -> Gallery:
         return self.branches["prompt"][0.0]
 
 
-def generate(worker: Worker, block: Block) -> Pictures:
+def generate(source: Source, block: Block) -> Pictures:
     """Every picture of a block, from the store where it has them."""
-    made = [
-        (worker.trajectory(ours), worker.handover(theirs, ours)) for ours, theirs in zip(block.trajectories, block.handovers, strict=True)
-    ]
+    ours = tuple(Cell(shard, partial(source.trajectory, shard)) for shard in block.trajectories)
+    pairs = zip(block.trajectories, block.handovers, strict=True)
+    theirs = tuple(Cell(shard, partial(source.handover, shard, begun)) for begun, shard in pairs)
+    for one, other in zip(ours, theirs, strict=True):
+        source.shelf.fetch(one)
+        source.shelf.fetch(other)
 
-    def joined(parts: Sequence[Pixels]) -> Pixels:
-        pixels = np.concatenate(parts)
-        return pixels.reshape(len(block.prompts), block.seeds, *pixels.shape[1:])
+    def seen(cells: tuple[Cell, ...], name: str) -> Gallery:
+        return Gallery.of(source.shelf, cells, name, block.seeds)
 
     arms = block.handovers[0].arms
-    branches = {arm: {psi: joined([theirs[branch_name(arm, k)] for _, theirs in made]) for psi, k in block.k.items()} for arm in arms}
-    clean = {psi: joined([ours[clean_name(k)] for ours, _ in made]) for psi, k in block.k.items() if k}
-    return Pictures(joined([ours["original"] for ours, _ in made]), branches, clean)
+    branches = {arm: {psi: seen(theirs, branch_name(arm, k)) for psi, k in block.k.items()} for arm in arms}
+    return Pictures(seen(ours, "original"), branches, {psi: seen(ours, clean_name(k)) for psi, k in block.k.items() if k})
 
 
 def by_seed(pictures: Pictures) -> tuple[Pictures, Pictures]:
     """The same prompts with the first half of the seeds, and with the rest."""
 
     def part(seeds: slice) -> Pictures:
-        branches = {arm: {psi: pixels[:, seeds] for psi, pixels in by_psi.items()} for arm, by_psi in pictures.branches.items()}
-        return Pictures(pictures.original[:, seeds], branches, {psi: pixels[:, seeds] for psi, pixels in pictures.clean.items()})
+        branches = {arm: {psi: gallery.with_seeds(seeds) for psi, gallery in by_psi.items()} for arm, by_psi in pictures.branches.items()}
+        clean = {psi: gallery.with_seeds(seeds) for psi, gallery in pictures.clean.items()}
+        return Pictures(pictures.original.with_seeds(seeds), branches, clean)
 
-    half = (pictures.original.shape[1] + 1) // 2
+    half = (pictures.original.seeds + 1) // 2
     return part(slice(half)), part(slice(half, None))
 
 
-def generate_all(worker: Worker, plan: Plan) -> dict[str, Pictures]:
+def generate_all(source: Source, plan: Plan) -> dict[str, Pictures]:
     """The pictures of every block, by its name."""
-    return {block.name: generate(worker, block) for block in plan.blocks}
-
-
-def flat(pixels: Pixels) -> Pixels:
-    """(prompts, seeds, h, w, 3) to (n, h, w, 3)."""
-    return pixels.reshape(-1, *pixels.shape[2:])
+    source.fill(plan.pairs)
+    return {block.name: generate(source, block) for block in plan.blocks}
 
 
 def presence(judge: Judge, pictures: Pictures, task: Task) -> dict[str, Values]:
     """Per arm (prompts, seeds, ψ) of 0 and 1: whether the judge sees the task's concept."""
     head, label = task.judge.head, task.judge.label
 
-    def seen(pixels: Pixels) -> Values:
-        return judge.shows(flat(pixels), head, label).reshape(pixels.shape[:2]).astype(float)
+    def seen(gallery: Gallery) -> Values:
+        answers = np.concatenate([judge.shows(pixels, head, label) for pixels in gallery.blocks()])
+        return answers.reshape(gallery.prompts, gallery.seeds).astype(float)
 
-    return {arm: np.stack([seen(pixels) for pixels in by_psi.values()], axis=-1) for arm, by_psi in pictures.branches.items()}
+    return {arm: np.stack([seen(gallery) for gallery in by_psi.values()], axis=-1) for arm, by_psi in pictures.branches.items()}
 
 
 def retained(judge: ConceptJudge, pictures: Pictures, task: Task) -> Values:
     """(retain prompts, seeds, ψ) of 0 and 1: whether each retain prompt's own concept is seen."""
 
-    def seen(pixels: Pixels) -> Values:
-        rows = zip(pixels, task.retain, strict=False)
-        return np.stack([judge.shows(row, prompt.head or "subject", prompt.concept or "").astype(float) for row, prompt in rows])
+    asked = [(prompt.head or "subject", prompt.concept or "") for prompt in task.retain[: pictures.original.prompts]]
+    for head, concept in asked:
+        judge.check(head, concept)
 
-    return np.stack([seen(pixels) for pixels in pictures.branches["prompt"].values()], axis=-1)
+    def seen(gallery: Gallery) -> Values:
+        said = [judge.labels(pixels) for pixels in gallery.blocks()]
+        by_head = {head: np.concatenate([part[head] for part in said]).reshape(gallery.prompts, gallery.seeds) for head in said[0]}
+        return np.stack([by_head[head][place] == concept for place, (head, concept) in enumerate(asked)]).astype(float)
+
+    return np.stack([seen(gallery) for gallery in pictures.branches["prompt"].values()], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -117,16 +139,16 @@ def classifier_scores(classifier: Classifier, yardstick: Pictures, held_out: Pic
 
     φ(λO_i) and φ(λU_i) come from ``yardstick``, held-out pictures (R_O, R_U, AUC) from ``held_out``; all have the same prompts.
     """
-    near_o, near_u = (per_prompt_features(classifier, pixels) for pixels in (yardstick.original, yardstick.unlearned))
+    near_o, near_u = (per_prompt_features(classifier, gallery) for gallery in (yardstick.original, yardstick.unlearned))
 
-    def pulls(pixels: Pixels) -> tuple[Values, Values, Values]:
-        reading = classifier.read(flat(pixels))
-        phi = reading.features.reshape(*pixels.shape[:2], -1)
+    def pulls(gallery: Gallery) -> tuple[Values, Values, Values]:
+        reading = classifier.read(gallery)
+        phi = reading.features.reshape(gallery.prompts, gallery.seeds, -1)
         s_o = np.stack([crs.affinity(x, reference) for x, reference in zip(phi, near_o, strict=True)])
         s_u = np.stack([crs.affinity(x, reference) for x, reference in zip(phi, near_u, strict=True)])
-        return s_o, s_u, reading.logits.reshape(*pixels.shape[:2], 2).astype(float)
+        return s_o, s_u, reading.logits.reshape(gallery.prompts, gallery.seeds, 2).astype(float)
 
-    over_psi = [pulls(pixels) for pixels in evaluated.branches["prompt"].values()]
+    over_psi = [pulls(gallery) for gallery in evaluated.branches["prompt"].values()]
     o, u = pulls(held_out.original), pulls(held_out.unlearned)
     margins = [(part[2][..., 1] - part[2][..., 0]).ravel() for part in (o, u)]
     return ClassifierScores(
@@ -140,18 +162,18 @@ def classifier_scores(classifier: Classifier, yardstick: Pictures, held_out: Pic
     )
 
 
-def per_prompt_features(classifier: Classifier, pixels: Pixels) -> NDArray[np.float32]:
-    """φ of (prompts, seeds, …) pictures, (prompts, seeds, d)."""
-    return classifier.features(flat(pixels)).reshape(*pixels.shape[:2], -1)
+def per_prompt_features(classifier: Classifier, gallery: Gallery) -> NDArray[np.float32]:
+    """φ of every picture, (prompts, seeds, d)."""
+    return classifier.features(gallery).reshape(gallery.prompts, gallery.seeds, -1)
 
 
 def kid_curves(extractor: extractors.Extractor, evaluated: Pictures, train: Pictures) -> dict[str, list[float | None]]:
     """KID(λP(ψ) → λO) and KID(λP(ψ) → λU) per ψ; λO and λU are the train block's, so no seeds are shared. Lower is nearer."""
     ends = {
-        "kid.original": extractors.pooled(extractor, flat(train.original)),
-        "kid.unlearned": extractors.pooled(extractor, flat(train.unlearned)),
+        "kid.original": extractors.pooled(extractor, train.original),
+        "kid.unlearned": extractors.pooled(extractor, train.unlearned),
     }
-    moving = [extractors.pooled(extractor, flat(pixels)) for pixels in evaluated.branches["prompt"].values()]
+    moving = [extractors.pooled(extractor, gallery) for gallery in evaluated.branches["prompt"].values()]
 
     def curve(reference: NDArray[np.float32]) -> list[float | None]:
         found = [kid(features, reference) for features in moving]
@@ -162,4 +184,5 @@ def kid_curves(extractor: extractors.Extractor, evaluated: Pictures, train: Pict
 
 def clip_curve(clip: Clip, evaluated: Pictures, prompts: Sequence[str]) -> Values:
     """CLIP score (prompts, ψ) of λP(ψ) against its prompt; higher fits better."""
-    return np.stack([clip.clip_score_per_prompt(pixels, prompts) for pixels in evaluated.branches["prompt"].values()], axis=-1)
+    moving = evaluated.branches["prompt"].values()
+    return np.stack([clip.clip_score_per_prompt(gallery.by_prompt(), prompts) for gallery in moving], axis=-1)

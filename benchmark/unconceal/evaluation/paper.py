@@ -10,12 +10,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from unconceal.checkpoints.apply import Applied
 from unconceal.diffusion.restarted import pndm_timesteps, solver
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.assemble import curve_of, score_of
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.scoring import Scores
-from unconceal.generate.identity import Shard
+from unconceal.evaluation.standard import with_more
+from unconceal.generate.plan import Pair
 from unconceal.generate.released import Prompted, RestartedWorker, plan_prompt
 from unconceal.generate.worker import Pixels, branch_name, rows_of
 from unconceal.judges.released import fine_tune_released
@@ -23,8 +25,9 @@ from unconceal.metrics import crs
 from unconceal.metrics.ccs import ccs
 from unconceal.progress import Stage
 from unconceal.specs.paper import Paper
-from unconceal.specs.record import Record, Timing, Verdict, write_record
+from unconceal.specs.record import CheckpointRecord, Record, Timing, Verdict, write_record
 from unconceal.specs.submission import Submission
+from unconceal.specs.suite import Sampler
 from unconceal.specs.task import Task
 
 Split = Literal["forget", "retain"]
@@ -66,40 +69,68 @@ def plan(evaluation: Evaluation, task: Task, checkpoint: str) -> dict[Split, lis
     return {split: [plan_prompt(suite, paper, text, checkpoint, evaluation.layout) for text in texts[split]] for split in texts}
 
 
-def shards(evaluation: Evaluation, task: Task, submission: Submission) -> list[Shard]:
-    """Everything that is to be generated."""
-    digest = evaluation.weights_digest(task, submission) or evaluation.suite.base.digest
-    return shards_of(plan(evaluation, task, digest))
+def pairs(evaluation: Evaluation, task: Task, checkpoint: str) -> list[Pair]:
+    """Everything that is to be generated for a checkpoint of that digest."""
+    return pairs_of(plan(evaluation, task, checkpoint))
 
 
-def shards_of(planned: Mapping[Split, Sequence[Prompted]]) -> list[Shard]:
+def pairs_of(planned: Mapping[Split, Sequence[Prompted]]) -> list[Pair]:
     """All of a plan's."""
-    return [shard for prompts in planned.values() for prompted in prompts for shard in prompted.shards]
+    return [pair for prompts in planned.values() for prompted in prompts for pair in (*prompted.whole, prompted.moving)]
 
 
-def measure(evaluation: Evaluation, task: Task, submission: Submission) -> Record:
-    """Generate, fine-tune a classifier per prompt and extractor, score, and write the record."""
+def sampler(evaluation: Evaluation) -> Sampler:
+    """The suite's, with the release's steps and guidance."""
+    paper = evaluation.suite.as_released
+    return evaluation.suite.sampler.model_copy(update={"steps": paper.steps, "guidance": paper.guidance})
+
+
+def worker(evaluation: Evaluation, task: Task, submission: Submission) -> tuple[RestartedWorker, Applied]:
+    """Who generates, and what was applied to the base."""
+    original, unlearned, applied = evaluation.models(task, submission, sampler(evaluation))
+    return RestartedWorker(evaluation.store, original, unlearned), applied
+
+
+def original(evaluation: Evaluation) -> RestartedWorker:
+    """Who generates θ's trajectories alone."""
+    alone = evaluation.original(sampler(evaluation))
+    return RestartedWorker(evaluation.store, alone, alone)
+
+
+def measure(evaluation: Evaluation, task: Task, submission: Submission, spent: Timing) -> Record:
+    """Generate, fine-tune a classifier per prompt and extractor, score, and write the record. ``spent``: as in ``standard``."""
     if evaluation.suite.family != "stable-diffusion":
         value = f"protocol paper on a suite of {evaluation.suite.family}"
         raise CheckFailed(value, "was released for Stable Diffusion's PNDM alone", "use --protocol standard")
     started, paper = time.perf_counter(), evaluation.suite.as_released
-    sampler = evaluation.suite.sampler.model_copy(update={"steps": paper.steps, "guidance": paper.guidance})
-    original, unlearned, applied = evaluation.models(task, submission, sampler)
-    check_solver(tuple(int(t) for t in solver(original).timesteps), paper.steps)
+    by, applied = worker(evaluation, task, submission)
+    check_solver(tuple(int(t) for t in solver(by.original).timesteps), paper.steps)
     planned = plan(evaluation, task, applied.sha256 or evaluation.suite.base.digest)
-    label = f"{submission.name} on {task.id}, protocol paper"
-    stage = evaluation.progress.stage(f"{label}: generating", sum(map(rows_of, shards_of(planned))))
-    worker = RestartedWorker(evaluation.store, original, unlearned, stage.advance)
-    pictures = {split: [generate(worker, prompted) for prompted in prompts] for split, prompts in planned.items()}
-    generated = time.perf_counter()
-    judging = evaluation.progress.stage(f"{label}: judging", len(paper.extractors) * sum(map(len, pictures.values())))
+    shards = [shard for pair in pairs_of(planned) for shard in pair if shard is not None]
+    label = f"{submission.name} on {task.id}, protocol paper: generating"
+    by.advance = evaluation.progress.stage(label, sum(map(rows_of, shards))).advance
+    by.fill(pairs_of(planned))
+    pictures = {split: [generate(by, prompted) for prompted in prompts] for split, prompts in planned.items()}
+    spent = with_more(spent, time.perf_counter() - started, by.evaluations)
+    checkpoint = evaluation.checkpoint_record(task, submission, applied)
+    with evaluation.judging(task, submission) as done:
+        return done or judged(evaluation, task, submission, checkpoint, planned, pictures, spent)
+
+
+def judged(
+    evaluation: Evaluation, task: Task, submission: Submission, checkpoint: CheckpointRecord, planned: Mapping[Split, Sequence[Prompted]],
+    pictures: Mapping[Split, Sequence[Pictures]], spent: Timing,
+) -> Record:  # fmt: skip
+    """The record of a plan's pictures, written. ``spent``: what the pictures cost."""
+    started, paper = time.perf_counter(), evaluation.suite.as_released
+    label = f"{submission.name} on {task.id}, protocol paper: judging"
+    judging = evaluation.progress.stage(label, len(paper.extractors) * sum(map(len, pictures.values())))
     found = Scores()
     for name in paper.extractors:
         for split, seen in pictures.items():
             put(found, split, name, planned[split][0].k, read(evaluation, name, seen, judging))
-    seconds = {"generate": generated - started, "judge": time.perf_counter() - generated}
-    timing = Timing(seconds=seconds, denoiser_evaluations=worker.evaluations)
-    record = evaluation.record(task, submission, applied, found, timing).model_copy(update={"verdict": NO_VERDICT}).sealed()
+    timing = spent.model_copy(update={"seconds": {**spent.seconds, "judge": time.perf_counter() - started}})
+    record = evaluation.record(task, submission, checkpoint, found, timing).model_copy(update={"verdict": NO_VERDICT}).sealed()
     write_record(record, evaluation.place(task, submission.name))
     return record
 

@@ -112,7 +112,6 @@ def plan_of(evaluation: Evaluation, task: Task, checkpoint_digest: str, rules: P
     return build_probe_plan(cutter(evaluation, checkpoint_digest), rules, task, attacks)
 
 
-def planned(evaluation: Evaluation, task: Task, submission: Submission) -> ProbePlan:
+def planned(evaluation: Evaluation, task: Task, checkpoint_digest: str) -> ProbePlan:
     """The same before anything is loaded."""
-    digest = evaluation.weights_digest(task, submission) or evaluation.suite.base.digest
-    return plan_of(evaluation, task, digest, rules_of(evaluation, task), sets_of(evaluation, task))
+    return plan_of(evaluation, task, checkpoint_digest, rules_of(evaluation, task), sets_of(evaluation, task))

@@ -30,17 +30,18 @@ def write_sheet(found: Probed, pictures: NeighbourPictures, attacked: Mapping[st
 
     The file's comment says what the rows are, as JSON.
     """
-    each = len(pictures.original) // len(task.neighbours)
+    each = pictures.original.prompts // len(task.neighbours)
     rows = [
-        np.concatenate([part[i, 0] for part in (pictures.original, pictures.unlearned)], axis=1)
-        for i in range(0, len(pictures.original), each)
+        np.concatenate([part.at(i) for part in (pictures.original, pictures.unlearned)], axis=1)
+        for i in range(0, pictures.original.prompts, each)
     ]
     chosen = attacks_shown(found)
     for name, attack in chosen:
         place = [found.attacks[name][i].prompt for i in attacked[name].eligible].index(attack)
-        rows.append(np.concatenate([attacked[name].original_pictures[place, 0], attacked[name].unlearned_pictures[place, 0]], axis=1))
+        sides = (attacked[name].original_pictures, attacked[name].unlearned_pictures)
+        rows.append(np.concatenate([side.at(place) for side in sides if side is not None], axis=1))
     said = {
-        "tile": pictures.original.shape[2],
+        "tile": rows[0].shape[0],
         "neighbours": [neighbour.concept for neighbour in task.neighbours],
         "attacks": [{"probes": name, "prompt": attack} for name, attack in chosen],
     }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unconceal.evaluation.measure import flat, generate
+from unconceal.evaluation.measure import Source, generate
+from unconceal.generate.gallery import Cell, Gallery
 from unconceal.generate.plan import Block, Cutter, ProbePlan, attack_block
-from unconceal.generate.worker import Pixels, Worker
 from unconceal.judges.clip import Clip
 from unconceal.judges.concept import Judge
 from unconceal.metrics.attack import shown
@@ -21,15 +22,16 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class NeighbourPictures:
-    """Pictures, uint8 (prompts, seeds, h, w, 3) each, prompts neighbour by neighbour: the gate, and both models on other seeds."""
+    """Pictures, (prompts × seeds) each, prompts neighbour by neighbour: the gate, and both models on other seeds."""
 
-    gate: Pixels
-    original: Pixels
-    unlearned: Pixels
+    gate: Gallery
+    original: Gallery
+    unlearned: Gallery
 
 
-def draw_neighbours(worker: Worker, plan: ProbePlan) -> NeighbourPictures:
+def draw_neighbours(worker: Source, plan: ProbePlan) -> NeighbourPictures:
     """Every picture of the neighbours, from the store where it has them."""
+    worker.fill(plan.certain)
     drawn = generate(worker, plan.neighbours)
     return NeighbourPictures(originals(worker, plan.gate), drawn.original, drawn.unlearned)
 
@@ -37,30 +39,33 @@ def draw_neighbours(worker: Worker, plan: ProbePlan) -> NeighbourPictures:
 @dataclass(frozen=True)
 class AttackPictures:
     """What one set's attacks brought up: the concept judge's answers (attacks, seeds) of 0 and 1 on θ's gate pictures, and for the
-    eligible ones, whose places are ``eligible``, on θ*'s; and the pictures (eligible, seeds, h, w, 3) of both."""
+    eligible ones, whose places are ``eligible``, on θ*'s; and the pictures (eligible × seeds) of both, None where none is eligible."""
 
     gate: Values
     eligible: tuple[int, ...]
     unlearned: Values
-    original_pictures: Pixels
-    unlearned_pictures: Pixels
+    original_pictures: Gallery | None = None
+    unlearned_pictures: Gallery | None = None
 
 
-def draw_attacks(worker: Worker, judge: Judge, cut: Cutter, rules: Probing, gate: Block, task: Task) -> AttackPictures:
+def draw_attacks(worker: Source, judge: Judge, cut: Cutter, rules: Probing, gate: Block, task: Task) -> AttackPictures:
     """Has θ draw every attack, and both models those that θ answers with the target."""
     by_original = target_seen(judge, originals(worker, gate), task)
     eligible = tuple(int(place) for place in np.flatnonzero(shown(by_original)))
     if not eligible:
-        nothing = np.zeros((0, rules.attack_seeds, 0, 0, 3), np.uint8)
-        return AttackPictures(by_original, (), np.zeros((0, rules.attack_seeds)), nothing, nothing)
-    drawn = generate(worker, attack_block(cut, rules, [gate.prompts[place] for place in eligible]))
+        return AttackPictures(by_original, (), np.zeros((0, rules.attack_seeds)))
+    block = attack_block(cut, rules, [gate.prompts[place] for place in eligible])
+    worker.fill(block.pairs)
+    drawn = generate(worker, block)
     return AttackPictures(by_original, eligible, target_seen(judge, drawn.unlearned, task), drawn.original, drawn.unlearned)
 
 
-def originals(worker: Worker, block: Block) -> Pixels:
-    """θ's own pictures of a block (prompts, seeds, h, w, 3)."""
-    pixels = np.concatenate([worker.trajectory(shard)["original"] for shard in block.trajectories])
-    return pixels.reshape(len(block.prompts), block.seeds, *pixels.shape[1:])
+def originals(worker: Source, block: Block) -> Gallery:
+    """θ's own pictures of a block."""
+    cells = tuple(Cell(shard, partial(worker.trajectory, shard)) for shard in block.trajectories)
+    for cell in cells:
+        worker.shelf.fetch(cell)
+    return Gallery.of(worker.shelf, cells, "original", block.seeds)
 
 
 def classes_of(task: Task) -> dict[Head, tuple[Depicted, ...]]:
@@ -82,10 +87,10 @@ class Looked:
     features: Values
 
 
-def look(clip: Clip, pixels: Pixels, task: Task) -> Looked:
-    """CLIP on pictures (n · p, s, h, w, 3), neighbour by neighbour."""
-    features = clip.image_features(flat(pixels)).cpu().numpy().astype(float)
-    features = features.reshape(len(task.neighbours), -1, pixels.shape[1], features.shape[-1])
+def look(clip: Clip, pictures: Gallery, task: Task) -> Looked:
+    """CLIP on pictures (n · p prompts × s seeds), neighbour by neighbour."""
+    features = clip.image_features(pictures).cpu().numpy().astype(float)
+    features = features.reshape(len(task.neighbours), -1, pictures.seeds, features.shape[-1])
     similarity, hits = np.empty(features.shape[:3]), np.empty(features.shape[:3])
     for head, members in classes_of(task).items():
         texts, named = clip.text_features([one.caption for one in members]).cpu().numpy().astype(float), [one.concept for one in members]
@@ -110,9 +115,10 @@ def text_nearness(clip: Clip, task: Task) -> dict[str, float]:
     return {neighbour.concept: round(float(value), 6) for neighbour, value in zip(task.neighbours, found, strict=True)}
 
 
-def target_seen(judge: Judge, pixels: Pixels, task: Task) -> Values:
+def target_seen(judge: Judge, pictures: Gallery, task: Task) -> Values:
     """Whether the concept judge sees the task's target: (prompts, seeds) of 0 and 1."""
-    return judge.shows(flat(pixels), task.judge.head, task.judge.label).reshape(pixels.shape[:2]).astype(float)
+    answers = np.concatenate([judge.shows(pixels, task.judge.head, task.judge.label) for pixels in pictures.blocks()])
+    return answers.reshape(pictures.prompts, pictures.seeds).astype(float)
 
 
 def captions_of(task: Task) -> dict[Head, tuple[str, ...]]:

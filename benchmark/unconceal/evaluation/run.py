@@ -2,67 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from unconceal.checkpoints.apply import Applied
 from unconceal.evaluation import paper, standard
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.forecast import canvas_of, needs
-from unconceal.evaluation.machine import usable_cores
+from unconceal.evaluation.machine import give_back_memory, is_out_of_memory, usable_cores
 from unconceal.evaluation.probe_run import probed
-from unconceal.generate.identity import Shard
+from unconceal.evaluation.standard import NOTHING
+from unconceal.generate.plan import Pair
+from unconceal.generate.worker import Worker
 from unconceal.paths import DataRoot
 from unconceal.specs.paper import ProtocolName
 from unconceal.specs.reading import load_submission, load_suite, load_task
-from unconceal.specs.record import Record
+from unconceal.specs.record import Record, Timing
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import TierName
 from unconceal.specs.task import Task
 
+Result = TypeVar("Result")
+
 
 class Protocol(NamedTuple):
-    """What a protocol generates, how it measures, and how its records are read against golds (None: they are not)."""
+    """What a protocol generates and with what, how it measures, and how its records are read against golds (None: they are not)."""
 
-    shards: Callable[[Evaluation, Task, Submission], list[Shard]]
-    measure: Callable[[Evaluation, Task, Submission], Record]
+    pairs: Callable[[Evaluation, Task, str], list[Pair]]
+    worker: Callable[[Evaluation, Task, Submission], tuple[Worker, Applied]]
+    original: Callable[[Evaluation], Worker]
+    measure: Callable[[Evaluation, Task, Submission, Timing], Record]
     settled: Callable[[Evaluation, Task, Record], Record] | None
 
 
 PROTOCOLS: Mapping[ProtocolName, Protocol] = {
-    "standard": Protocol(standard.shards, standard.measure, standard.settled),
-    "paper": Protocol(paper.shards, paper.measure, None),
+    "standard": Protocol(standard.pairs, standard.worker, standard.original, standard.measure, standard.settled),
+    "paper": Protocol(paper.pairs, paper.worker, paper.original, paper.measure, None),
 }
 
 
 def run(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], probes: bool = False) -> list[Record]:
     """Measure every (task, submission), golds first; with ``probes`` neighbours and attacks, too; then read each against the golds."""
-    settled = PROTOCOLS[evaluation.protocol].settled
-    ordered = sorted(pairs, key=lambda pair: not pair[1].is_gold)
-    found = [(task, submission, measured(evaluation, task, submission)) for task, submission in ordered]
+    found = [(task, submission, measured(evaluation, task, submission)) for task, submission in golds_first(pairs)]
     if probes:
-        found = [(task, submission, probed(evaluation, task, submission, record)) for task, submission, record in found]
-    return [settled(evaluation, task, record) if settled else record for task, _, record in found]
+        found = [(task, submission, with_probes(evaluation, task, submission, record)) for task, submission, record in found]
+    return [settled(evaluation, task, record) for task, _, record in found]
 
 
-def measured(evaluation: Evaluation, task: Task, submission: Submission) -> Record:
-    """The record without what needs golds: the stored one, or a new measurement."""
+def golds_first(pairs: Iterable[tuple[Task, Submission]]) -> list[tuple[Task, Submission]]:
+    """In the order in which they are measured."""
+    return sorted(pairs, key=lambda pair: not pair[1].is_gold)
+
+
+def measured(evaluation: Evaluation, task: Task, submission: Submission, spent: Timing = NOTHING) -> Record:
+    """The record without what needs golds: the stored one, or a new measurement. ``spent``: what pictures made before for it cost."""
     found = evaluation.stored(task, submission)
     if found is None:
-        return PROTOCOLS[evaluation.protocol].measure(evaluation, task, submission)
+        return within_memory(evaluation, lambda: PROTOCOLS[evaluation.protocol].measure(evaluation, task, submission, spent))
     evaluation.progress.say(f"{submission.name} on {task.id}: record found, not measured again")
     return found
 
 
-def forecast(evaluation: Evaluation, task: Task, submission: Submission, probes: Sequence[Shard] = ()) -> dict[str, object]:
-    """What evaluating would take, ``probes`` included: shards stored and left; pictures, rows, megabytes and minutes left."""
-    shards = [*PROTOCOLS[evaluation.protocol].shards(evaluation, task, submission), *probes]
-    left = [shard for shard in shards if shard not in evaluation.store]
-    return {
-        "task": task.id, "submission": submission.name, "tier": evaluation.tier_name,
-        "shards": len(shards), "stored": len(shards) - len(left), **needs(left, canvas_of(evaluation.suite, evaluation.root)),
-        "record": "found" if evaluation.stored(task, submission) else "to be made",
-    }  # fmt: skip
+def with_probes(evaluation: Evaluation, task: Task, submission: Submission, record: Record) -> Record:
+    """The record with what neighbours and attacks showed."""
+    return within_memory(evaluation, lambda: probed(evaluation, task, submission, record))
+
+
+def settled(evaluation: Evaluation, task: Task, record: Record) -> Record:
+    """The record read against the golds there are, where the protocol reads golds."""
+    settle = PROTOCOLS[evaluation.protocol].settled
+    return settle(evaluation, task, record) if settle else record
+
+
+def within_memory(evaluation: Evaluation, work: Callable[[], Result]) -> Result:
+    """The result of ``work``, tried again with half as many rows at once as long as memory does not suffice."""
+    while True:
+        try:
+            return work()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        evaluation.halve_batch()
+        give_back_memory()
 
 
 def evaluate(task: str, submission: str, tier: TierName = "full", root: Path | None = None, threads: int | None = None) -> Record:

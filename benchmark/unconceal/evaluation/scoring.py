@@ -73,7 +73,7 @@ def classify(
     # Retain prompts have no train block: half of their reference seeds are the yardstick, the others are held out.
     retain_yardstick, retain_held_out = measure.by_seed(pictures["retain reference"])
     classifier = fine_tune(
-        name, instruments.weights(name), measure.flat(train.original), measure.flat(train.unlearned), suite.fine_tune,
+        name, instruments.weights(name), train.original, train.unlearned, suite.fine_tune,
         suite.seed_starts.train if suite.fine_tune.seed is None else suite.fine_tune.seed, instruments.device,
     )  # fmt: skip
     stage.advance()

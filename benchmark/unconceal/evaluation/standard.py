@@ -3,44 +3,105 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
+from unconceal.checkpoints.apply import Applied
 from unconceal.evaluation import measure as measuring
-from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.evaluation import Evaluation, judged_work
+from unconceal.evaluation.measure import Pictures
 from unconceal.evaluation.scoring import looks, score
 from unconceal.evaluation.settle import settle
 from unconceal.evaluation.strip import strip_path, write_strip
-from unconceal.generate.identity import Shard
-from unconceal.generate.plan import build_plan
+from unconceal.generate.plan import Pair, Plan, build_plan
+from unconceal.generate.reader import Reader
+from unconceal.generate.throughput import note
 from unconceal.generate.worker import Worker, rows_of
-from unconceal.specs.record import Record, Timing, write_record
+from unconceal.specs.record import CheckpointRecord, Record, Timing, write_record
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
-
-def shards(evaluation: Evaluation, task: Task, submission: Submission) -> list[Shard]:
-    """Everything that is to be generated."""
-    return evaluation.plan(task, submission).shards
+NOTHING = Timing()
+"""Spent where no picture was made before."""
 
 
-def measure(evaluation: Evaluation, task: Task, submission: Submission) -> Record:
-    """Generate, judge, and write the record and its strip of pictures."""
-    started = time.perf_counter()
+def pairs(evaluation: Evaluation, task: Task, checkpoint: str) -> list[Pair]:
+    """Everything that is to be generated for a checkpoint of that digest."""
+    return plan_of(evaluation, task, checkpoint).pairs
+
+
+def worker(evaluation: Evaluation, task: Task, submission: Submission) -> tuple[Worker, Applied]:
+    """Who generates, and what was applied to the base; a task that could not be judged is refused before."""
     evaluation.instruments.check(task)
     original, unlearned, applied = evaluation.models(task, submission)
-    base, tier, progress = evaluation.suite.base.digest, evaluation.tier, evaluation.progress
-    plan = build_plan(evaluation.suite, tier, task, base, applied.sha256 or base, evaluation.layout)
-    label = f"{submission.name} on {task.id}"
-    stage = progress.stage(f"{label}: generating", sum(map(rows_of, plan.shards)))
-    worker = Worker(evaluation.store, original, unlearned, stage.advance)
-    pictures = measuring.generate_all(worker, plan)
-    generated = time.perf_counter()
-    found = score(evaluation.instruments, tier, task, plan, pictures, progress.stage(f"{label}: judging", looks(tier)))
-    seconds = {"generate": generated - started, "judge": time.perf_counter() - generated}
-    record = evaluation.record(task, submission, applied, found, Timing(seconds=seconds, denoiser_evaluations=worker.evaluations))
+    return Worker(evaluation.store, original, unlearned), applied
+
+
+def original(evaluation: Evaluation) -> Worker:
+    """Who generates θ's trajectories alone."""
+    alone = evaluation.original()
+    return Worker(evaluation.store, alone, alone)
+
+
+def measure(evaluation: Evaluation, task: Task, submission: Submission, spent: Timing = NOTHING) -> Record:
+    """Generate, judge, and write the record and its strip of pictures. ``spent``: what pictures made before for it cost."""
+    started = time.perf_counter()
+    by, applied = worker(evaluation, task, submission)
+    plan = plan_of(evaluation, task, applied.sha256)
+    by.advance = evaluation.progress.stage(f"{submission.name} on {task.id}: generating", sum(map(rows_of, plan.shards))).advance
+    pictures = measuring.generate_all(by, plan)
+    spent = with_more(spent, time.perf_counter() - started, by.evaluations)
+    checkpoint = evaluation.checkpoint_record(task, submission, applied)
+    with evaluation.judging(task, submission) as done:
+        return done or judged(evaluation, task, submission, checkpoint, plan, pictures, spent)
+
+
+def with_more(spent: Timing, seconds: float, evaluations: int) -> Timing:
+    """What generating has cost in all."""
+    generate = spent.seconds.get("generate", 0.0) + seconds
+    return Timing(seconds={**spent.seconds, "generate": generate}, denoiser_evaluations=spent.denoiser_evaluations + evaluations)
+
+
+def score_stored(evaluation: Evaluation, task: Task, submission: Submission, checkpoint: CheckpointRecord) -> Record:
+    """Every score anew from the pictures that the store holds of a checkpoint; no model of diffusion is called.
+
+    Raises:
+        CheckFailed: the store lacks some of them.
+    """
+    plan = plan_of(evaluation, task, checkpoint.sha256)
+    evaluation.progress.say(f"{submission.name} on {task.id}: reading {len(plan.shards)} shards")
+    pictures = measuring.generate_all(Reader(evaluation.store), plan)
+    return judged(evaluation, task, submission, checkpoint, plan, pictures, Timing())
+
+
+def plan_of(evaluation: Evaluation, task: Task, checkpoint: str | None) -> Plan:
+    """Everything that is to be generated; None: the original itself."""
+    base = evaluation.suite.base.digest
+    return build_plan(evaluation.suite, evaluation.tier, task, base, checkpoint or base, evaluation.layout)
+
+
+def judged(
+    evaluation: Evaluation, task: Task, submission: Submission, checkpoint: CheckpointRecord, plan: Plan, pictures: Mapping[str, Pictures],
+    spent: Timing,
+) -> Record:  # fmt: skip
+    """The record of a plan's pictures, written with its strip. ``spent``: what the pictures cost."""
+    started = time.perf_counter()
+    stage = evaluation.progress.stage(f"{submission.name} on {task.id}: judging", looks(evaluation.tier))
+    found = score(evaluation.instruments, evaluation.tier, task, plan, pictures, stage)
+    seconds = time.perf_counter() - started
+    note(evaluation.store.root, judged_work(evaluation), 1, seconds)
+    timing = spent.model_copy(update={"seconds": {**spent.seconds, "judge": seconds}})
+    record = evaluation.record(task, submission, checkpoint, found, timing)
     path = evaluation.place(task, submission.name)
     write_record(record, path)
     write_strip(plan.evaluation, pictures["evaluation"], strip_path(path), task.category)
     return record
+
+
+def rewritten(evaluation: Evaluation, task: Task, record: Record) -> Record:
+    """A record sealed anew, and written."""
+    fresh = record.model_copy(update={"digest": ""}).sealed()
+    write_record(fresh, evaluation.place(task, fresh.submission))
+    return fresh
 
 
 def settled(evaluation: Evaluation, task: Task, record: Record) -> Record:

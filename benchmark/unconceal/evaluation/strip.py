@@ -32,8 +32,11 @@ def write_strip(block: Block, pictures: Pictures, path: Path, category: str = ""
     step = max(1, len(block.prompts) // SHOWN)
     shown = range(0, step * SHOWN, step)[: len(block.prompts)]
     kinds = [pictures.branches[arm] for arm in ("prompt", "empty") if arm in pictures.branches]
-    kinds.append({psi: pictures.clean.get(psi, np.full_like(pictures.original, 255)) for psi in block.k})
-    rows = [np.concatenate([pixels[i, 0] for pixels in kind.values()], axis=1) for i in shown for kind in kinds]
+    rows = []
+    for i in shown:
+        rows += [np.concatenate([kind[psi].at(i) for psi in block.k], axis=1) for kind in kinds]
+        blank = np.full_like(pictures.original.at(i), 255)
+        rows.append(np.concatenate([pictures.clean[psi].at(i) if psi in pictures.clean else blank for psi in block.k], axis=1))
     seeds = [member(block, i) for i in shown]
     about = PngInfo()
     said = [f"prompt {i + 1}" if category == UNSAFE else block.prompts[i] for i in shown]

@@ -22,7 +22,7 @@ from unconceal.hub.locate import locate
 from unconceal.metrics.crs import mean_over_psi
 from unconceal.metrics.presence import excess
 from unconceal.specs.reading import load_submission
-from unconceal.specs.record import CheckpointRecord, Environment
+from unconceal.specs.record import Environment
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import FamilyName, Sampler
 from unconceal.specs.sweep import Cell, Sweep, sweep_path, write_sweep
@@ -100,14 +100,11 @@ def sweep(evaluation: Evaluation, task: Task, submission: Submission, axes: Axes
         suite=evaluation.suite.name, suite_version=evaluation.suite.version, task=task.id, submission=submission.name,
         tier=evaluation.tier_name, axes=axes, cells=tuple(cells), judges=evaluation.instruments.digests,
         golds={gold.name: evaluation.weights_digest(task, gold) for gold in golds},
-        checkpoint=CheckpointRecord(
-            **provenance.spec_digests(evaluation.suite, task, submission), sha256=applied.sha256, format=applied.format,
-            components=applied.components, left_out=applied.left_out,
-        ),
+        checkpoint=evaluation.checkpoint_record(task, submission, applied),
         code=provenance.code(),
         environment=Environment(
             **provenance.machine(), device=evaluation.device_class, dtype=evaluation.dtype, threads=evaluation.threads,
-            batch=evaluation.batch, packages=provenance.packages(),
+            batch=evaluation.batch, batch_asked=evaluation.batch_asked, options=evaluation.options, packages=provenance.packages(),
         ),
     ).sealed()  # fmt: skip
     write_sweep(record, sweep_path(evaluation.root.results, evaluation.suite.id, task.id, submission.name, evaluation.tier_name))

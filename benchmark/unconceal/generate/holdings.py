@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from unconceal.files import TEMPORARY
 from unconceal.generate.identity import Layout, Picture, Sampling, Shard
-from unconceal.generate.store import SAYS, content_digest
+from unconceal.generate.store import CLAIMS, MODELS, SAYS, THROUGHPUT, content_digest
 from unconceal.hub.locate import weights_digest
 from unconceal.paths import DataRoot
 from unconceal.specs.reading import all_submissions, load_suite, suites
@@ -29,8 +29,9 @@ class Holding:
 
 
 def holdings(root: Path) -> Iterator[Holding]:
-    """Every file of a store by its name; only headers are read."""
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+    """Every file of a store by its name but what lies beside the shards; only headers are read."""
+    beside = {MODELS, THROUGHPUT, CLAIMS}
+    for path in sorted(path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in beside):
         try:
             yield Holding(path, path.stat().st_size, shard_of(said_by(path)))
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
@@ -48,7 +49,8 @@ def shard_of(said: dict[str, Any]) -> Shard:
     """The shard that a file says it holds, whatever version of the generator made it."""
     fields = {name: value for name, value in said["shard"].items() if name != "generator"}
     pictures = tuple(Picture(**picture) for picture in fields.pop("pictures"))
-    sampling, layout = Sampling(**fields.pop("sampling")), Layout(**fields.pop("layout"))
+    cut = fields.pop("layout")
+    sampling, layout = Sampling(**fields.pop("sampling")), Layout(**cut | {"options": tuple(cut.get("options", ()))})
     handovers, arms = (tuple(fields.pop(name)) for name in ("handovers", "arms"))
     return Shard(**fields, handovers=handovers, arms=arms, pictures=pictures, sampling=sampling, layout=layout)
 
@@ -84,6 +86,13 @@ class Models:
 
     def __contains__(self, shard: Shard) -> bool:
         return shard.base in self.bases and (shard.checkpoint is None or shard.checkpoint in self.evaluated)
+
+
+def forget(root: Path, named: Models) -> None:
+    """Take models that nothing names off the store's list."""
+    for path in (root / MODELS).glob("*"):
+        if path.name not in named.evaluated:
+            path.unlink(missing_ok=True)
 
 
 def is_leftover(path: Path) -> bool:

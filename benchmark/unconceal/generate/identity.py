@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from unconceal.specs.digests import canonical_digest
@@ -25,6 +26,12 @@ class Layout:
     """Most rows in one UNet call."""
     shard: int
     """Most pictures (prompt, seed) that are generated together."""
+    options: tuple[str, ...] = ()
+    """What was changed for speed and may change the last digits, by name; left out of the identity where nothing was."""
+
+    def fields(self) -> dict[str, Any]:
+        said = asdict(self)
+        return said if self.options else {name: value for name, value in said.items() if name != "options"}
 
 
 @dataclass(frozen=True)
@@ -64,9 +71,14 @@ class Shard:
 
     def fields(self) -> dict[str, Any]:
         sampling = {name: value for name, value in asdict(self.sampling).items() if value is not None}
-        return {**asdict(self), "sampling": sampling, "generator": GENERATOR_VERSION}
+        return {**asdict(self), "sampling": sampling, "layout": self.layout.fields(), "generator": GENERATOR_VERSION}
 
     @property
+    def model(self) -> str:
+        """Digest of the model that finishes its pictures."""
+        return self.checkpoint or self.base
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the canonical JSON (RFC 8785) of every field."""
         return canonical_digest(self.fields())

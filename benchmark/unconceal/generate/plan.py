@@ -10,6 +10,9 @@ from unconceal.generate.identity import Layout, Picture, Sampling, Shard, image_
 from unconceal.specs.suite import Probing, Suite, Tier
 from unconceal.specs.task import Task
 
+Pair = tuple[Shard, Shard | None]
+"""θ's trajectories of some pictures and what θ* makes of them (None: nothing is asked of it)."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -26,6 +29,11 @@ class Block:
     trajectories: tuple[Shard, ...]
     handovers: tuple[Shard, ...]
 
+    @property
+    def pairs(self) -> list[Pair]:
+        """Every cell of both models."""
+        return list(zip(self.trajectories, self.handovers or (None,) * len(self.trajectories), strict=True))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -40,6 +48,10 @@ class Plan:
     @property
     def blocks(self) -> tuple[Block, ...]:
         return (self.train, self.reference, self.evaluation, self.retain, self.retain_reference)
+
+    @property
+    def pairs(self) -> list[Pair]:
+        return [pair for block in self.blocks for pair in block.pairs]
 
     @property
     def shards(self) -> list[Shard]:
@@ -65,6 +77,11 @@ class ProbePlan:
     neighbours: Block
     attack_gates: dict[str, Block]
     attacks: dict[str, Block]
+
+    @property
+    def certain(self) -> list[Pair]:
+        """Everything but the attacks, of which only eligible ones are drawn."""
+        return [pair for block in (self.gate, self.neighbours, *self.attack_gates.values()) for pair in block.pairs]
 
     @property
     def shards(self) -> list[Shard]:

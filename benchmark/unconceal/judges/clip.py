@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch.nn import functional
 from transformers import CLIPModel, CLIPTokenizer
 
 from unconceal.errors import CheckFailed
-from unconceal.judges.extractors import View, prepare
+from unconceal.judges.extractors import PictureRows, View, prepare
 from unconceal.metrics import clip_score as scoring
 from unconceal.progress import quiet
 
@@ -32,10 +32,9 @@ class Clip:
     longest: int
 
     @torch.no_grad()
-    def image_features(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+    def image_features(self, pixels: PictureRows) -> torch.Tensor:
         """Embeddings (n, d) of uint8 pictures (n, h, w, 3)."""
-        x = prepare(pixels, self.view).to(self.model.device)
-        blocks = [x[i : i + BATCH] for i in range(0, len(x), BATCH)]
+        blocks = (prepare(pixels[i : i + BATCH], self.view).to(self.model.device) for i in range(0, len(pixels), BATCH))
         return torch.cat([_embedding(self.model.get_image_features(pixel_values=block)) for block in blocks])
 
     @torch.no_grad()
@@ -58,8 +57,8 @@ class Clip:
         """Mean CLIP score of pictures and their own prompts, 0 to 100."""
         return scoring.clip_score(self, pixels, prompts)
 
-    def clip_score_per_prompt(self, pixels: NDArray[np.uint8], prompts: Sequence[str]) -> NDArray[np.float64]:
-        """CLIP score of each prompt (p,) for pictures (p, s, h, w, 3)."""
+    def clip_score_per_prompt(self, pixels: Iterable[NDArray[np.uint8]], prompts: Sequence[str]) -> NDArray[np.float64]:
+        """CLIP score of each prompt (p,) for pictures (s, h, w, 3) of each."""
         return scoring.clip_score_per_prompt(self, pixels, prompts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import timm
@@ -33,6 +34,14 @@ NATIVE = View(None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 """x / 127.5 − 1 at the size it has: for weights that come with a suite."""
 IMAGENET = View(256, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """As released, for ImageNet weights."""
+
+
+class PictureRows(Protocol):
+    """uint8 pictures (n, h, w, 3): an array, or one that is read piece by piece."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, places: Any, /) -> Any: ...
 
 
 class Extractor(nn.Module):
@@ -94,7 +103,7 @@ def prepare(pixels: NDArray[np.uint8], view: View = NATIVE) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def pooled(extractor: Extractor, pixels: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float32]:
+def pooled(extractor: Extractor, pixels: PictureRows, batch: int = 64) -> NDArray[np.float32]:
     """Pooled features (n, d) before normalisation: what KID compares."""
     if not len(pixels):
         return np.zeros((0, extractor.width), np.float32)
@@ -102,7 +111,7 @@ def pooled(extractor: Extractor, pixels: NDArray[np.uint8], batch: int = 64) -> 
     return np.asarray(torch.cat(blocks).numpy())
 
 
-def features(extractor: Extractor, pixels: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float32]:
+def features(extractor: Extractor, pixels: PictureRows, batch: int = 64) -> NDArray[np.float32]:
     """φ(x): L2-normalised features (n, d) of uint8 pictures (n, h, w, 3)."""
     return unit(pooled(extractor, pixels, batch))
 

@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from unconceal.judges import extractors
+from unconceal.judges.extractors import PictureRows
 
 if TYPE_CHECKING:
     from unconceal.specs.suite import FineTune
@@ -39,17 +40,17 @@ class Classifier:
         self.extractor, self.head = extractor.eval(), head.eval()
 
     @torch.inference_mode()
-    def read(self, pixels: NDArray[np.uint8], batch: int = 64) -> Reading:
+    def read(self, pixels: PictureRows, batch: int = 64) -> Reading:
         """Features and logits of uint8 pictures (n, h, w, 3) in one pass."""
         pooled = extractors.pooled(self.extractor, pixels, batch)
         logits = self.head(torch.from_numpy(pooled).to(self.head.weight.device)).cpu().numpy()
         return Reading(extractors.unit(pooled), logits)
 
-    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def features(self, pixels: PictureRows) -> NDArray[np.float32]:
         """φ(x), (n, d), L2-normalised."""
         return self.read(pixels).features
 
-    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def logits(self, pixels: PictureRows) -> NDArray[np.float32]:
         """h(x), (n, 2), columns (unlearned, original)."""
         return self.read(pixels).logits
 
@@ -57,8 +58,8 @@ class Classifier:
 def fine_tune(
     name: str,
     weights: Path | None,
-    original: NDArray[np.uint8],
-    unlearned: NDArray[np.uint8],
+    original: PictureRows,
+    unlearned: PictureRows,
     settings: FineTune,
     seed: int,
     device: str = "cpu",
@@ -73,21 +74,20 @@ def fine_tune(
         settings: epochs, batch, rate, momentum, triplet margin, negatives.
         seed: of the order, the triplets and the head's start. Equal seed, threads and device give equal bytes.
     """
-    pixels = np.concatenate([unlearned, original])
     labels = torch.tensor([UNLEARNED] * len(unlearned) + [ORIGINAL] * len(original))
     draws = torch.Generator().manual_seed(seed)
     extractor = extractors.load(name, weights).to(device)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         head = nn.Linear(extractor.width, 2).to(device)
-        _train(extractor.train(), head, pixels, labels, settings, draws)
+        _train(extractor.train(), head, (unlearned, original), labels, settings, draws)
     return Classifier(extractor, head)
 
 
 def _train(
     extractor: extractors.Extractor,
     head: nn.Linear,
-    pixels: NDArray[np.uint8],
+    sides: tuple[PictureRows, PictureRows],
     labels: torch.Tensor,
     settings: FineTune,
     draws: torch.Generator,
@@ -97,13 +97,21 @@ def _train(
     for _ in range(settings.epochs):
         order = torch.randperm(len(labels), generator=draws)
         for rows in order.tensor_split(-(-len(order) // settings.batch)):
-            pooled = extractor(extractor.prepare(pixels[rows.numpy()]))
+            pooled = extractor(extractor.prepare(rows_of(sides, rows.numpy())))
             truth = labels[rows].to(pooled.device)
             loss = functional.cross_entropy(head(pooled), truth)
             loss = loss + triplet_loss(pooled, truth, settings.triplet_margin, settings.negatives, draws)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
+
+
+def rows_of(sides: tuple[PictureRows, PictureRows], rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Pictures by their numbers, those of the second side counted on from the first's."""
+    first = rows < len(sides[0])
+    found = np.concatenate([sides[0][rows[first]], sides[1][rows[~first] - len(sides[0])]])
+    order = np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)])
+    return np.asarray(found[np.argsort(order)])
 
 
 def triplet_loss(pooled: torch.Tensor, labels: torch.Tensor, margin: float, negatives: int, draws: torch.Generator) -> torch.Tensor:

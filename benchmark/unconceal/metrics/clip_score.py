@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -59,6 +59,6 @@ def clip_score(towers: TwoTowers, pixels: NDArray[np.uint8], prompts: Sequence[s
     return float(metric.compute())
 
 
-def clip_score_per_prompt(towers: TwoTowers, pixels: NDArray[np.uint8], prompts: Sequence[str]) -> NDArray[np.float64]:
-    """:func:`clip_score` of each prompt (p,) for pictures (p, s, h, w, 3)."""
+def clip_score_per_prompt(towers: TwoTowers, pixels: Iterable[NDArray[np.uint8]], prompts: Sequence[str]) -> NDArray[np.float64]:
+    """:func:`clip_score` of each prompt (p,) for pictures (s, h, w, 3) of each."""
     return np.asarray([clip_score(towers, block, [prompt] * len(block)) for block, prompt in zip(pixels, prompts, strict=True)])

@@ -34,7 +34,8 @@ RESULTS = pa.schema(
         ("code", pa.struct([("version", pa.string()), ("commit", pa.string()), ("dirty", pa.bool_())])),
         ("environment", pa.struct([
             ("python", pa.string()), ("platform", pa.string()), ("device", pa.string()), ("dtype", pa.string()), ("threads", pa.int64()),
-            ("batch", pa.int64()), ("packages", pa.list_(pa.struct([("name", pa.string()), ("version", pa.string())]))),
+            ("batch", pa.int64()), ("batch_asked", pa.int64()), ("options", pa.list_(pa.string())),
+            ("packages", pa.list_(pa.struct([("name", pa.string()), ("version", pa.string())]))),
         ])),
         ("timing", pa.struct([
             ("seconds", pa.list_(pa.struct([("name", pa.string()), ("seconds", pa.float64())]))), ("denoiser_evaluations", pa.int64()),

@@ -89,7 +89,10 @@ class Code(Spec):
 
 
 class Environment(Spec):
-    """The machine and its layout of work, which the last digits depend on."""
+    """The machine and its layout of work, which the last digits depend on.
+
+    ``batch_asked``: what was asked for, where ``batch`` is less because memory did not suffice. ``options``: what was changed for speed.
+    """
 
     python: str
     platform: str
@@ -97,6 +100,8 @@ class Environment(Spec):
     dtype: str
     threads: int
     batch: int
+    batch_asked: int | None = None
+    options: tuple[str, ...] = ()
     packages: dict[str, str] = Field(default_factory=dict)
 
 

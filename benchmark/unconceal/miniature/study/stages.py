@@ -12,6 +12,7 @@ import numpy as np
 from unconceal.evaluation import measure
 from unconceal.evaluation.measure import Pictures
 from unconceal.evaluation.run import PROTOCOLS
+from unconceal.evaluation.standard import NOTHING
 from unconceal.files import write_atomically
 from unconceal.generate.worker import Worker, rows_of
 from unconceal.miniature.captions import wordings
@@ -52,9 +53,10 @@ def unseen_wordings(study: Study, member: Member, pictures: Pictures) -> float:
     """
     task = study.task(member)
     named = [form.replace("{}", "").strip() for form in wordings(member.concept) if member.concept in form]
-    texts = [prompt.text for prompt in task.forget[: len(pictures.unlearned)]]
+    texts = [prompt.text for prompt in task.forget[: pictures.unlearned.prompts]]
     chosen = [i for i, text in enumerate(texts) if not any(form in text for form in named)]
-    seen = recognise(study.shop.truth, measure.flat(pictures.unlearned[chosen]))[task.judge.head]
+    pixels = np.concatenate([drawn for i, drawn in enumerate(pictures.unlearned.by_prompt()) if i in chosen])
+    seen = recognise(study.shop.truth, pixels)[task.judge.head]
     return float(np.mean([name == task.judge.label for name in seen]))
 
 
@@ -63,7 +65,7 @@ def scores(study: Study, member: Member) -> Mapping[str, object]:
     digest = study.subject(member).digest
     task, submission = study.task(member), study.submission(member)
     record = study.published(member, digest) or study.evaluation.stored(task, submission)
-    record = record or PROTOCOLS[study.under.protocol].measure(study.evaluation, task, submission)
+    record = record or PROTOCOLS[study.under.protocol].measure(study.evaluation, task, submission, NOTHING)
     return {"scores": {name: score.value for name, score in record.scores.items()}}
 
 

@@ -1,0 +1,52 @@
+"""Does memory grow? The same evaluation with more and more pictures, and with more and more submissions, each in a process of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from unconceal.bench.child import apart
+from unconceal.bench.sample import Sample
+from unconceal.evaluation.canvas import pictures_of
+from unconceal.evaluation.run import run
+from unconceal.evaluation.standard import plan_of
+from unconceal.specs.reading import all_submissions
+
+TIMES = (1, 10, 100)
+FEW_STEPS, FEW_PROMPTS = 2, 8
+"""So that a hundred times as many pictures take minutes; prompts enough to fill a cell at the least."""
+
+
+class Grown(BaseModel):
+    """``of``: what was multiplied; ``times``; pictures kept in the store; the most memory of the process, in MB."""
+
+    of: str
+    times: int
+    pictures: int
+    resident: float
+    card: float
+
+
+def memory(sample: Sample) -> list[Grown]:
+    """Seeds of every block of the lite tier ×1, ×10, ×100; submissions ×1, ×10."""
+    small = replace(sample, tier="lite", prompts=FEW_PROMPTS, steps=FEW_STEPS)
+    many = [one.name for one in all_submissions(sample.root) if one.suite == sample.suite and sample.task in one.checkpoints]
+    pictures = [_grown("pictures", times, replace(small, seeds=times, submissions=sample.submissions[:1])) for times in TIMES]
+    return [*pictures, *(_grown("submissions", times, replace(small, submissions=tuple(many[:times]))) for times in TIMES[:2])]
+
+
+def _grown(of: str, times: int, sample: Sample) -> Grown:
+    peak = apart(evaluated, sample)
+    return Grown(of=of, times=times, pictures=peak.found, resident=peak.resident, card=peak.card)
+
+
+def evaluated(sample: Sample) -> int:
+    """Pictures of a whole evaluation, from nothing to a record."""
+    with tempfile.TemporaryDirectory() as folder:
+        evaluation, pairs = sample.evaluation(Path(folder)), sample.pairs()
+        run(evaluation, pairs)
+        plans = [plan_of(evaluation, task, evaluation.weights_digest(task, submission)) for task, submission in pairs]
+        return sum(map(pictures_of, {shard for plan in plans for shard in plan.shards}))

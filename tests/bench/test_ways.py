@@ -1,0 +1,32 @@
+"""Both ways on random weights: the same pictures, and the rows that the cost model says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evaluation.tiny import tiny_root
+from unconceal.bench.cost import bound, released_rows, rows
+from unconceal.bench.sample import Sample
+from unconceal.bench.ways import ALIKE, ours, theirs
+from unconceal.evaluation.standard import plan_of
+from unconceal.paths import DataRoot
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
+    return tiny_root(tmp_path_factory.mktemp("tiny"))
+
+
+def test_both_ways(root: DataRoot, tmp_path: Path) -> None:
+    sample = Sample(root, "tiny", "object/star", ("esd-x", "control-gold-1"), "lite", prompts=2)
+    first, further = ours(sample, tmp_path, 0), ours(sample, tmp_path, 1)
+    evaluations, seconds, judged, pictures, apart = theirs(sample, tmp_path, 1)
+    evaluation, (task, submission) = sample.evaluation(tmp_path), sample.pairs()[1]
+    plan = plan_of(evaluation, task, evaluation.weights_digest(task, submission))
+    assert (first.evaluations, further.evaluations) == (sum(rows(plan)), rows(plan).each)
+    assert evaluations == released_rows(plan, evaluation.suite) > first.evaluations > sum(bound(plan, evaluation.suite))
+    assert apart < ALIKE and pictures == further.pictures
+    assert min(seconds, judged, first.generate, further.judge) > 0
+    assert "the first 2 forget and retain prompts" in sample.said

@@ -1,0 +1,218 @@
+"""Whatever stops a run: the same command again ends with the same record, nothing is lost, and nothing is done twice."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from evaluation.faults import World, content, done, ended, kill, shards
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
+from unconceal.errors import EnvironmentFault
+from unconceal.evaluation import run as running
+from unconceal.evaluation.strip import strip_path
+from unconceal.progress import Silent
+from unconceal.specs.record import Record
+
+KILLS = 50
+
+
+class Said(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World.make(tmp_path_factory.mktemp("faults"))
+
+
+@pytest.fixture(scope="module")
+def whole(world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
+    """An undisturbed run."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, world.run(folder)
+
+
+def same(folder: Path, record: Record, whole: tuple[Path, Record]) -> None:
+    """Record, shards and strip are those of the undisturbed run."""
+    assert content(record) == content(whole[1])
+    assert shards(folder) == shards(whole[0])
+    strips = [strip_path(record.place(place / "results")).read_bytes() for place in (folder, whole[0])]
+    assert strips[0] == strips[1]
+    assert not [path for path in folder.rglob(".part-*") if path.parts[-2] == "object"]
+
+
+def once(folder: Path, whole: tuple[Path, Record]) -> None:
+    """Every shard was stored once, and the record judged once."""
+    assert sorted(done(folder)) == sorted([*(Path(name).stem for name in shards(whole[0])), "judged"])
+
+
+@pytest.mark.slow
+def test_killed_at_fifty_moments(world: World, whole: tuple[Path, Record], tmp_path: Path) -> None:
+    """SIGKILL at a random moment, again and again, until a run comes through; then from the beginning."""
+    started = time.monotonic()
+    first = tmp_path / "first"
+    assert ended(world.start(first))
+    length, chance, kills, number = time.monotonic() - started, random.Random(0), 0, 0
+    while kills < KILLS:
+        folder = tmp_path / str(number)
+        child = world.start(folder)
+        time.sleep(chance.uniform(0, length / 3))
+        kill(child)
+        if not ended(child):
+            kills += 1
+            continue
+        finish(world, folder, whole)
+        number += 1
+    finish(world, tmp_path / str(number), whole)
+
+
+def finish(world: World, folder: Path, whole: tuple[Path, Record]) -> None:
+    """Run once more without disturbance, and compare. A kill between a rename and our own note of it may hide a line, never add one."""
+    assert ended(world.start(folder))
+    same(folder, world.run(folder), whole)
+    lines = done(folder)
+    assert len(lines) == len(set(lines)), "something was done twice"
+    shutil.rmtree(folder)
+
+
+def test_two_runs_at_once_share_the_work(world: World, whole: tuple[Path, Record], tmp_path: Path) -> None:
+    children = [world.start(tmp_path) for _ in range(2)]
+    assert all([ended(child) for child in children])
+    same(tmp_path, world.run(tmp_path), whole)
+    once(tmp_path, whole)
+
+
+def test_a_full_disk_stops_in_one_line_and_the_same_command_goes_on(
+    world: World, whole: tuple[Path, Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, calls = os.fsync, list[int]()
+
+    def full(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) > 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(EnvironmentFault, match="no space left") as failed:
+            world.run(tmp_path)
+    assert failed.value.exit_code == 3 and "\n" not in str(failed.value)
+    assert 0 < len(shards(tmp_path)) < len(shards(whole[0])) and not list(tmp_path.rglob(".part-*"))
+    assert shards(tmp_path).items() <= shards(whole[0]).items()
+    same(tmp_path, world.run(tmp_path), whole)
+
+
+def test_a_read_only_store_that_holds_everything_is_enough(
+    world: World, whole: tuple[Path, Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(whole[0] / "store", tmp_path / "store")
+    monkeypatch.setattr("unconceal.generate.store.write_atomically", refusing)
+    monkeypatch.setattr("unconceal.generate.throughput.write_atomically", refusing)
+    monkeypatch.setattr("unconceal.generate.claims._descriptor", lambda file: None)
+    same(tmp_path, world.run(tmp_path), whole)
+
+
+def test_a_read_only_store_that_lacks_something_names_the_option(
+    world: World, whole: tuple[Path, Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(whole[0] / "store", tmp_path / "store")
+    next((tmp_path / "store").glob("??/*.safetensors")).unlink()
+    monkeypatch.setattr("unconceal.generate.store.write_atomically", refusing)
+    with pytest.raises(EnvironmentFault, match="--store"):
+        world.run(tmp_path)
+
+
+def refusing(*_: Any, **__: Any) -> Any:
+    raise OSError(errno.EROFS, "Read-only file system")
+
+
+def test_a_damaged_shard_is_found_said_and_made_again(world: World, whole: tuple[Path, Record], tmp_path: Path) -> None:
+    shutil.copytree(whole[0] / "store", tmp_path / "store")
+    altered, cut = sorted((tmp_path / "store").glob("??/*.safetensors"))[:2]
+    content = bytearray(altered.read_bytes())
+    content[-1] ^= 1
+    altered.write_bytes(content)
+    cut.write_bytes(cut.read_bytes()[:100])
+    said = Said()
+    same(tmp_path, world.run(tmp_path, said), whole)
+    for path in (altered, cut):
+        assert sum(str(path) in line and "damaged" in line and "made again" in line for line in said.lines) == 1
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    world: World, whole: tuple[Path, Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jumps = random.Random(1)
+    monkeypatch.setattr(time, "time", lambda: jumps.uniform(-1e9, 4e9))
+    world.run(tmp_path)
+    for path in [*(tmp_path / "store").rglob("*"), *(tmp_path / "results").rglob("*")]:
+        os.utime(path, (jumps.uniform(0, 4e9),) * 2)
+    for path in (tmp_path / "results").rglob("*.json"):
+        path.unlink()
+    record = world.run(tmp_path)
+    assert record.timing.denoiser_evaluations == 0
+    same(tmp_path, record, whole)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory: 99 bytes")])
+def test_too_little_memory_halves_the_batch_and_the_record_says_so(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: RuntimeError
+) -> None:
+    """Sixteen rows at once are too many, so that eight are taken: the same pictures as of a run that was asked for eight."""
+    call = StableDiffusion.call
+
+    def small(self: StableDiffusion, latents: torch.Tensor, *more: Any) -> torch.Tensor:
+        if len(latents) > 8:
+            raise error
+        return call(self, latents, *more)
+
+    said = Said()
+    with monkeypatch.context() as patched:
+        patched.setattr(StableDiffusion, "call", small)
+        record = world.run(tmp_path / "short", said)
+    assert (record.environment.batch, record.environment.batch_asked) == (8, 16)
+    assert any("memory does not suffice for 16 rows" in line for line in said.lines)
+    asked = world.evaluation(tmp_path / "asked")
+    asked.batch = 8
+    other = running.run(asked, world.pairs())[0]
+    assert other.measured_digest == record.measured_digest and other.environment.batch_asked is None
+    assert shards(tmp_path / "asked").items() <= shards(tmp_path / "short").items()
+
+
+def test_one_row_that_is_too_much_is_one_line(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: Any) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(StableDiffusion, "call", none)
+    with pytest.raises(EnvironmentFault, match="one row at a time"):
+        world.run(tmp_path)
+
+
+def test_other_failures_are_not_taken_for_lack_of_memory(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> torch.Tensor:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(StableDiffusion, "call", broken)
+    with pytest.raises(RuntimeError, match="shapes"):
+        world.run(tmp_path)
+
+
+def test_pictures_of_the_undisturbed_run_are_pictures(whole: tuple[Path, Record]) -> None:
+    """What all others are compared with is not empty."""
+    assert len(shards(whole[0])) > 10 and whole[1].timing.denoiser_evaluations > 100
+    assert {curve.name for curve in whole[1].curves} >= {"presence", "ccs", "clip"}
+    assert np.isfinite(whole[1].scores["presence"].value or 0.0)
