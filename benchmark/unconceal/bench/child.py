@@ -7,6 +7,7 @@ import resource
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NamedTuple
 
 from unconceal.errors import EnvironmentFault
@@ -25,7 +26,7 @@ def apart(measure: Callable[..., Any], *arguments: Any) -> Peak:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         try:
             return pool.submit(_peaked, measure, arguments).result()
-        except BrokenPipeError as error:
+        except BrokenProcessPool as error:
             raise EnvironmentFault("the measuring process", "ended, so there is no number", "see whether memory sufficed") from error
 
 
