@@ -116,12 +116,13 @@ def test_a_cluster_without_room_is_said(nodes: tuple[Any, Any], root: DataRoot, 
 def test_one_is_started_here_where_none_is_named(root: DataRoot, tmp_path: Path) -> None:
     import ray
 
+    resources: Callable[[], dict[str, float]] = ray.cluster_resources
     evaluation = evaluation_in(root, tmp_path)
     executor = patiently(lambda: RayWorkers(Setting.of(evaluation), 1, None))
     try:
         while not executor.idle():
             executor.next()
-        assert ray.cluster_resources()["CPU"] == usable_cores() and executor.workers == 1
+        assert resources()["CPU"] == usable_cores() and executor.workers == 1
     finally:
         executor.close()
     assert not ray.is_initialized()

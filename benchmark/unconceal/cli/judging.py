@@ -10,8 +10,9 @@ import click
 
 from unconceal.cli.options import echo_rows
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
+from unconceal.evaluation.canvas import canvas_of
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.forecast import canvas_of, needs
+from unconceal.evaluation.forecast import needs
 from unconceal.evaluation.instruments import pinned_path
 from unconceal.evaluation.judge_pictures import Painter, block_of, rows_for
 from unconceal.files import write_atomically
@@ -51,7 +52,7 @@ def echo_plan(evaluation: Evaluation, root: DataRoot) -> None:
     rows = []
     for split, asked in zip(("train", "held out"), asked_for(suite, tasks_of(root, suite)), strict=True):
         shards = [shard for one in asked for shard in block_of(evaluation, one).trajectories]
-        told = needs([shard for shard in shards if shard not in evaluation.store], canvas_of(suite, root))
+        told = needs(len(shards), [shard for shard in shards if shard not in evaluation.store], canvas_of(suite, root)).row
         rows.append({"split": split, "concepts": len({one.concept.label for one in asked if one.concept}), **told})
     echo_rows(rows, as_json=False)
 

@@ -1,0 +1,23 @@
+"""Galleries of pictures that lie in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generate.small import shard
+from unconceal.generate.gallery import Cell, Gallery, Shelf
+from unconceal.generate.identity import Picture
+from unconceal.generate.store import Store
+
+
+def gallery_of(pixels: NDArray[np.uint8]) -> Gallery:
+    """Pictures (prompts, seeds, h, w, 3)."""
+    prompts, seeds = pixels.shape[:2]
+    members = tuple(Picture(f"prompt {p}", s) for p in range(prompts) for s in range(seeds))
+    arrays = {"pictures": pixels.reshape(-1, *pixels.shape[2:])}
+    cell = Cell(replace(shard(), pictures=members), lambda: arrays)
+    return Gallery.of(Shelf(Store(Path("nowhere"))), (cell,), "pictures", seeds)
