@@ -28,7 +28,7 @@ def test_written_as_the_reference_writes_it(value: Any) -> None:
     assert canonical_json(value) == rfc8785.dumps(value)
 
 
-@pytest.mark.parametrize("value", [math.nan, [math.inf], {"a": (-math.inf,)}, 2**53, {"a": object()}], ids=repr)
+@pytest.mark.parametrize("value", [math.nan, [math.inf], {"a": (-math.inf,)}, 2**53, {"a": object}])
 def test_what_json_has_no_word_for_is_refused(value: Any) -> None:
     with pytest.raises(rfc8785.CanonicalizationError):
         canonical_json(value)
