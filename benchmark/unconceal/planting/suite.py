@@ -184,7 +184,7 @@ def files(public: Suite) -> dict[str, str]:
     told = planting() | {"base": public.base.content()}
     found = {
         f"tasks/{NAME}/suite.yaml": as_yaml(suite_of(public), "suite", 2, written, draft),
-        f"tasks/{NAME}/planting.yaml": as_yaml(told, None, 2, written, "A starting point that nobody has tried at this size."),
+        f"tasks/{NAME}/planting.yaml": as_yaml(told, "planting", 2, written, "A starting point that nobody has tried at this size."),
     }
     for task in map(task_of, INVENTED):
         fields = task.model_dump(mode="json", exclude_defaults=True)
@@ -196,14 +196,14 @@ def files(public: Suite) -> dict[str, str]:
     return found
 
 
-def as_yaml(fields: Json, schema: str | None, depth: int, *comments: str) -> str:
+def as_yaml(fields: Json, schema: str, depth: int, *comments: str) -> str:
     """A file with the line that gives editors its schema, ``depth`` folders below the data root."""
     yaml, text = YAML(), StringIO()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 200
     yaml.dump(_plain(fields), text)
-    head = [] if schema is None else [f"# yaml-language-server: $schema={'../' * depth}schemas/{schema}.schema.json"]
-    return "\n".join([*head, *(f"# {comment}" for comment in comments), text.getvalue()])
+    hint = f"# yaml-language-server: $schema={'../' * depth}schemas/{schema}.schema.json"
+    return "\n".join([hint, *(f"# {comment}" for comment in comments), text.getvalue()])
 
 
 def _plain(value: Any) -> Any:

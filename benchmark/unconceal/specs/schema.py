@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from unconceal.specs.planting import Planting
 from unconceal.specs.probes import ProbeSet
 from unconceal.specs.record import Record
 from unconceal.specs.reported import Reported
@@ -21,6 +22,7 @@ SPECS: dict[str, type[Spec]] = {
     "probes": ProbeSet,
     "record": Record,
     "reported": Reported,
+    "planting": Planting,
 }
 
 
