@@ -52,7 +52,7 @@ def test_what_a_model_sees_goes_into_its_set_and_is_scored(root: Path, tmp_path:
     assert "likeness" in said_by("probes", "show", STAR, "some-vlm", *here).stdout
 
     plain, more = (said_by("run", "esd-x", "--tier", "lite", "--dry-run", *flag, *here) for flag in ((), ("--probes",)))
-    rows = [int(line.stdout.split("\n")[2].split()[6]) for line in (plain, more)]
+    rows = [sum(int(line.split()[-2]) for line in told.stdout.split("\n") if "object/star" in line) for told in (plain, more)]
     # Beside the run: 24 prompts × 2 seeds of θ and θ* (liken has drawn θ's gate); one attack × 4 seeds of gate, θ and θ*; 2 · 4 rows each.
     assert rows[1] - rows[0] == (2 * 48 + 3 * 4) * 2 * 4
 

@@ -14,14 +14,14 @@ from unconceal.evaluation.run import run
 from unconceal.execution.conduct import conduct
 from unconceal.execution.executors import Hand, evaluate_with, workers_for
 from unconceal.execution.job import Job, Setting
-from unconceal.execution.local import LocalWorkers, surroundings, visible
+from unconceal.execution.local import LocalWorkers, Process, surroundings, visible
 from unconceal.paths import DataRoot
 
 NAMES = ("esd-x", "control-gold-1")
 
 
 class Killing(LocalWorkers):
-    """Kills the first worker as soon as it has a job."""
+    """Kills the first worker that has a job."""
 
     killed = False
 
@@ -29,9 +29,8 @@ class Killing(LocalWorkers):
         super().submit(hand, job)
         if not self.killed:
             self.killed = True
-            pid = self._processes[0].process.pid
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
+            assert isinstance(hand, Process) and hand.process.pid is not None
+            os.kill(hand.process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
