@@ -44,7 +44,7 @@ class Compared:
 def compared(rows: Sequence[Stored], board: Board, rules: Rules) -> Compared:
     """Rows of one board, each with its primary score."""
     scores = tuple(row.record.scores[rules.primary] for row in rows)
-    found = [values for row in rows if (values := per_prompt(row, board, rules)) is not None]
+    found = [values for row in rows if (values := _kept(row, board, rules)) is not None]
     if len(found) < len(rows) or len({len(values) for values in found}) != 1:
         return Compared(scores, None)
     table = np.stack(found)
@@ -74,6 +74,15 @@ def apart(scores: Sequence[Score]) -> NDArray[np.bool_]:
     high = np.array([np.inf if score.high is None else score.high for score in scores])
     low = np.array([-np.inf if score.low is None else score.low for score in scores])
     return np.asarray(high[:, None] < low[None, :])
+
+
+def _kept(row: Stored, board: Board, rules: Rules) -> Values | None:
+    """:func:`per_prompt`, worked out once for a board, a category and the whole suite."""
+    key = (row.record.submission, rules)
+    if key not in board.kept:
+        board.kept[key] = per_prompt(row, board, rules)
+    found: Values | None = board.kept[key]
+    return found
 
 
 def per_prompt(row: Stored, board: Board, rules: Rules) -> Values | None:

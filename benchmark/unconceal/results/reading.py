@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.machine import usable_cores
@@ -54,6 +55,8 @@ class Board:
     protocol: str
     tier: str
     rows: tuple[Stored, ...]
+    kept: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was worked out of the rows already, by whoever did."""
 
     @property
     def suite_id(self) -> str:
