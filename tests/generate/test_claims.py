@@ -3,32 +3,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from generate.claimant import other_process
 from unconceal.generate.claims import claimed
-
-
-@contextmanager
-def other_process(file: Path, name: str) -> Iterator[int]:
-    """A process that has claimed a thing, and keeps it until it ends."""
-    here, there = os.pipe()
-    child = os.fork()
-    if not child:
-        with claimed(file, name):
-            os.write(there, b"x")
-            time.sleep(600)
-    os.read(here, 1)
-    try:
-        yield child
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(here)
-        os.close(there)
 
 
 def test_two_processes_never_do_one_thing(tmp_path: Path) -> None:

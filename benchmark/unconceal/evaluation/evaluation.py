@@ -170,16 +170,20 @@ class Evaluation:
             **specs, sha256=applied.sha256, format=applied.format, components=applied.components, left_out=applied.left_out
         )
 
-    def record(self, task: Task, submission: Submission, checkpoint: CheckpointRecord, found: Scores, timing: Timing) -> Record:
-        """The record of one measurement, not yet settled."""
-        environment = Environment(
+    @property
+    def environment(self) -> Environment:
+        """What it ran on and how, as a record says it."""
+        return Environment(
             **provenance.machine(), device=self.device_class, dtype=self.dtype, threads=self.threads, batch=self.batch,
             batch_asked=self.batch_asked, options=self.options, packages=provenance.packages(),
         )  # fmt: skip
+
+    def record(self, task: Task, submission: Submission, checkpoint: CheckpointRecord, found: Scores, timing: Timing) -> Record:
+        """The record of one measurement, not yet settled."""
         return Record(
             suite=self.suite.name, suite_version=self.suite.version, task=task.id, submission=submission.name, protocol=self.protocol,
             tier=self.tier_name, verdict=UNSETTLED, scores=found.by_name, curves=tuple(found.curves),
-            judges=self.instruments.digests, checkpoint=checkpoint, code=provenance.code(), environment=environment, timing=timing,
+            judges=self.instruments.digests, checkpoint=checkpoint, code=provenance.code(), environment=self.environment, timing=timing,
         ).sealed()  # fmt: skip
 
 

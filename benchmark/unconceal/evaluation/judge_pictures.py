@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
-import torch
+from torch import nn
 
-from unconceal.diffusion.families import FAMILIES
+from unconceal.diffusion.destroyed import noise_for
 from unconceal.diffusion.handover import run_original
-from unconceal.diffusion.model import Model
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.probe_run import cutter
 from unconceal.generate.identity import image_seed
@@ -20,8 +18,8 @@ from unconceal.generate.worker import Pixels, Worker, clean_name, rows_of
 from unconceal.judges.asking import Asked
 from unconceal.judges.making import Drawn
 
-WRECKED, DEVIATIONS = 32, 6.0
-"""Pictures of a destroyed model, and how many times wider than its weights the noise is that takes the place of its attention."""
+WRECKED = 32
+"""Pictures of a destroyed model."""
 
 
 def block_of(evaluation: Evaluation, asked: Asked) -> Block:
@@ -39,9 +37,8 @@ class Painter:
     """Draws what is asked with the suite's base; the same pictures are found again in the store."""
 
     def __init__(self, evaluation: Evaluation, total: int) -> None:
-        self.evaluation, suite = evaluation, evaluation.suite
-        self.base: Model = FAMILIES[suite.family].load(evaluation.instruments.base, suite.sampler, stage=evaluation.instruments.stage)
-        stage = evaluation.progress.stage(f"{suite.id}: drawing for the concept judge", total)
+        self.evaluation, self.base = evaluation, evaluation.original()
+        stage = evaluation.progress.stage(f"{evaluation.suite.id}: drawing for the concept judge", total)
         self.worker = Worker(evaluation.store, self.base, self.base, stage.advance)
 
     def __call__(self, asked: Asked, split: str) -> Drawn:
@@ -63,18 +60,12 @@ class Painter:
 
 
 @contextmanager
-def drowned(denoiser: Any, seed: int) -> Iterator[None]:
-    """While it lasts, every attention matrix is noise of its mean, ``DEVIATIONS`` times as wide."""
-    draws = torch.Generator().manual_seed(seed)
-    matrices = {name: value for name, value in denoiser.named_parameters() if "attn" in name and value.ndim >= 2}
-    before = {name: value.detach().clone() for name, value in matrices.items()}
-    with torch.no_grad():
-        for value in matrices.values():
-            noise = torch.randn(value.shape, generator=draws)
-            value.copy_(value.float().mean().cpu() + DEVIATIONS * value.float().std(correction=0).cpu() * noise)
+def drowned(denoiser: nn.Module, seed: int) -> Iterator[None]:
+    """While it lasts, noise stands in the place of every attention matrix."""
+    noise = noise_for(denoiser, seed, lambda name, value: "attn" in name and value.ndim >= 2)
+    before = {name: value.clone() for name, value in denoiser.state_dict().items() if name in noise}
+    denoiser.load_state_dict(noise, strict=False)
     try:
         yield
     finally:
-        with torch.no_grad():
-            for name, value in matrices.items():
-                value.copy_(before[name])
+        denoiser.load_state_dict(before, strict=False)

@@ -6,7 +6,6 @@ import io
 
 from PIL import Image
 
-from unconceal.diffusion.families import FAMILIES
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.probe_run import cutter, rules_of
 from unconceal.evaluation.probing import originals
@@ -31,7 +30,7 @@ def picture_pairs(evaluation: Evaluation, task: Task, pairs: int) -> Pairs:
     shown = [text for neighbour in task.neighbours for text in neighbour.prompts[:each]]
     gate = cut.original("gate", shown, start, rules_of(evaluation, task).gate_seeds)
     stage = evaluation.progress.stage("drawing what is shown", sum(map(rows_of, (*targets.trajectories, *gate.trajectories))))
-    base = FAMILIES[suite.family].load(evaluation.instruments.base, suite.sampler, stage=evaluation.instruments.stage)
+    base = evaluation.original()
     worker = Worker(evaluation.store, base, base, stage.advance)
     of_target, of_neighbours = originals(worker, targets), originals(worker, gate)
     return {

@@ -58,7 +58,7 @@ class Pictures:
 
 def generate(source: Source, block: Block) -> Pictures:
     """Every picture of a block, from the store where it has them."""
-    ours = tuple(Cell(shard, partial(source.trajectory, shard)) for shard in block.trajectories)
+    ours = own_cells(source, block)
     pairs = zip(block.trajectories, block.handovers, strict=True)
     theirs = tuple(Cell(shard, partial(source.handover, shard, begun)) for begun, shard in pairs)
     for one, other in zip(ours, theirs, strict=True):
@@ -71,6 +71,11 @@ def generate(source: Source, block: Block) -> Pictures:
     arms = block.handovers[0].arms
     branches = {arm: {psi: seen(theirs, branch_name(arm, k)) for psi, k in block.k.items()} for arm in arms}
     return Pictures(seen(ours, "original"), branches, {psi: seen(ours, clean_name(k)) for psi, k in block.k.items() if k})
+
+
+def own_cells(source: Source, block: Block) -> tuple[Cell, ...]:
+    """θ's cells of a block."""
+    return tuple(Cell(shard, partial(source.trajectory, shard)) for shard in block.trajectories)
 
 
 def by_seed(pictures: Pictures) -> tuple[Pictures, Pictures]:
@@ -93,13 +98,16 @@ def generate_all(source: Source, plan: Plan) -> dict[str, Pictures]:
 
 def presence(judge: Judge, pictures: Pictures, task: Task) -> dict[str, Values]:
     """Per arm (prompts, seeds, ψ) of 0 and 1: whether the judge sees the task's concept."""
-    head, label = task.judge.head, task.judge.label
+    return {
+        arm: np.stack([target_seen(judge, gallery, task) for gallery in by_psi.values()], axis=-1)
+        for arm, by_psi in pictures.branches.items()
+    }
 
-    def seen(gallery: Gallery) -> Values:
-        answers = np.concatenate([judge.shows(pixels, head, label) for pixels in gallery.blocks()])
-        return answers.reshape(gallery.prompts, gallery.seeds).astype(float)
 
-    return {arm: np.stack([seen(gallery) for gallery in by_psi.values()], axis=-1) for arm, by_psi in pictures.branches.items()}
+def target_seen(judge: Judge, gallery: Gallery, task: Task) -> Values:
+    """(prompts, seeds) of 0 and 1: whether the judge sees the task's concept."""
+    answers = np.concatenate([judge.shows(pixels, task.judge.head, task.judge.label) for pixels in gallery.blocks()])
+    return answers.reshape(gallery.prompts, gallery.seeds).astype(float)
 
 
 def retained(judge: ConceptJudge, pictures: Pictures, task: Task) -> Values:

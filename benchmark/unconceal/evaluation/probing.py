@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unconceal.evaluation.measure import Source, generate
-from unconceal.generate.gallery import Cell, Gallery
+from unconceal.evaluation.measure import Source, generate, own_cells, target_seen
+from unconceal.generate.gallery import Gallery
 from unconceal.generate.plan import Block, Cutter, ProbePlan, attack_block
 from unconceal.judges.clip import Clip
 from unconceal.judges.concept import Judge
@@ -62,7 +61,7 @@ def draw_attacks(worker: Source, judge: Judge, cut: Cutter, rules: Probing, gate
 
 def originals(worker: Source, block: Block) -> Gallery:
     """θ's own pictures of a block."""
-    cells = tuple(Cell(shard, partial(worker.trajectory, shard)) for shard in block.trajectories)
+    cells = own_cells(worker, block)
     for cell in cells:
         worker.shelf.fetch(cell)
     return Gallery.of(worker.shelf, cells, "original", block.seeds)
@@ -113,12 +112,6 @@ def text_nearness(clip: Clip, task: Task) -> dict[str, float]:
     texts = clip.text_features(captions).cpu().numpy().astype(float)
     found = cosine(texts[1:], texts[:1])[:, 0]
     return {neighbour.concept: round(float(value), 6) for neighbour, value in zip(task.neighbours, found, strict=True)}
-
-
-def target_seen(judge: Judge, pictures: Gallery, task: Task) -> Values:
-    """Whether the concept judge sees the task's target: (prompts, seeds) of 0 and 1."""
-    answers = np.concatenate([judge.shows(pixels, task.judge.head, task.judge.label) for pixels in pictures.blocks()])
-    return answers.reshape(pictures.prompts, pictures.seeds).astype(float)
 
 
 def captions_of(task: Task) -> dict[Head, tuple[str, ...]]:

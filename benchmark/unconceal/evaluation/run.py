@@ -11,13 +11,12 @@ from unconceal.evaluation import paper, standard
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.machine import give_back_memory, is_out_of_memory, usable_cores
 from unconceal.evaluation.probe_run import probed
-from unconceal.evaluation.standard import NOTHING
 from unconceal.generate.plan import Pair
 from unconceal.generate.worker import Worker
 from unconceal.paths import DataRoot
 from unconceal.specs.paper import ProtocolName
 from unconceal.specs.reading import load_submission, load_suite, load_task
-from unconceal.specs.record import Record, Timing
+from unconceal.specs.record import UNSPENT, Record, Timing
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import TierName
 from unconceal.specs.task import Task
@@ -54,7 +53,7 @@ def golds_first(pairs: Iterable[tuple[Task, Submission]]) -> list[tuple[Task, Su
     return sorted(pairs, key=lambda pair: not pair[1].is_gold)
 
 
-def measured(evaluation: Evaluation, task: Task, submission: Submission, spent: Timing = NOTHING) -> Record:
+def measured(evaluation: Evaluation, task: Task, submission: Submission, spent: Timing = UNSPENT) -> Record:
     """The record without what needs golds: the stored one, or a new measurement. ``spent``: what pictures made before for it cost."""
     found = evaluation.stored(task, submission)
     if found is None:

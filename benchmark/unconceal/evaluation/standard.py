@@ -16,12 +16,9 @@ from unconceal.generate.plan import Pair, Plan, build_plan
 from unconceal.generate.reader import Reader
 from unconceal.generate.throughput import note
 from unconceal.generate.worker import Worker, rows_of
-from unconceal.specs.record import CheckpointRecord, Record, Timing, write_record
+from unconceal.specs.record import UNSPENT, CheckpointRecord, Record, Timing, write_record
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
-
-NOTHING = Timing()
-"""Spent where no picture was made before."""
 
 
 def pairs(evaluation: Evaluation, task: Task, checkpoint: str) -> list[Pair]:
@@ -42,7 +39,7 @@ def original(evaluation: Evaluation) -> Worker:
     return Worker(evaluation.store, alone, alone)
 
 
-def measure(evaluation: Evaluation, task: Task, submission: Submission, spent: Timing = NOTHING) -> Record:
+def measure(evaluation: Evaluation, task: Task, submission: Submission, spent: Timing = UNSPENT) -> Record:
     """Generate, judge, and write the record and its strip of pictures. ``spent``: what pictures made before for it cost."""
     started = time.perf_counter()
     by, applied = worker(evaluation, task, submission)
@@ -70,7 +67,7 @@ def score_stored(evaluation: Evaluation, task: Task, submission: Submission, che
     plan = plan_of(evaluation, task, checkpoint.sha256)
     evaluation.progress.say(f"{submission.name} on {task.id}: reading {len(plan.shards)} shards")
     pictures = measuring.generate_all(Reader(evaluation.store), plan)
-    return judged(evaluation, task, submission, checkpoint, plan, pictures, Timing())
+    return judged(evaluation, task, submission, checkpoint, plan, pictures, UNSPENT)
 
 
 def plan_of(evaluation: Evaluation, task: Task, checkpoint: str | None) -> Plan:

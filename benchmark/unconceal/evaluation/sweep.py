@@ -22,7 +22,6 @@ from unconceal.hub.locate import locate
 from unconceal.metrics.crs import mean_over_psi
 from unconceal.metrics.presence import excess
 from unconceal.specs.reading import load_submission
-from unconceal.specs.record import Environment
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import FamilyName, Sampler
 from unconceal.specs.sweep import Cell, Sweep, sweep_path, write_sweep
@@ -102,10 +101,7 @@ def sweep(evaluation: Evaluation, task: Task, submission: Submission, axes: Axes
         golds={gold.name: evaluation.weights_digest(task, gold) for gold in golds},
         checkpoint=evaluation.checkpoint_record(task, submission, applied),
         code=provenance.code(),
-        environment=Environment(
-            **provenance.machine(), device=evaluation.device_class, dtype=evaluation.dtype, threads=evaluation.threads,
-            batch=evaluation.batch, batch_asked=evaluation.batch_asked, options=evaluation.options, packages=provenance.packages(),
-        ),
+        environment=evaluation.environment,
     ).sealed()  # fmt: skip
     write_sweep(record, sweep_path(evaluation.root.results, evaluation.suite.id, task.id, submission.name, evaluation.tier_name))
     return record

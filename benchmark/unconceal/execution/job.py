@@ -9,7 +9,7 @@ from unconceal.generate.identity import Shard
 from unconceal.generate.plan import Pair
 from unconceal.paths import DataRoot
 from unconceal.specs.paper import ProtocolName
-from unconceal.specs.record import Record, Timing
+from unconceal.specs.record import UNSPENT, Record, Timing
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Suite, TierName
 from unconceal.specs.task import Task
@@ -17,9 +17,6 @@ from unconceal.specs.task import Task
 if TYPE_CHECKING:
     from unconceal.evaluation.evaluation import Evaluation
     from unconceal.progress import Progress
-
-
-NOTHING = Timing()
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class Job:
     batch: int
     batch_asked: int | None = None
     pair: Pair | None = None
-    spent: Timing = NOTHING
+    spent: Timing = UNSPENT
     record: Record | None = None
     wait: bool = False
     tries: int = 0

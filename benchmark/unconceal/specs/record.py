@@ -112,6 +112,10 @@ class Timing(Spec):
     denoiser_evaluations: int = 0
 
 
+UNSPENT = Timing()
+"""Nothing was made, and nothing looked at."""
+
+
 class Record(Spec):
     """One evaluation of one submission on one task. ``probed``: None until it was run with its task's probe sets."""
 

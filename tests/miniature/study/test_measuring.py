@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from generate.claimant import other_process
 from leaderboard.records import record
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.study import measuring, stages
@@ -69,9 +70,20 @@ def test_the_first_stage_of_all_comes_before_the_next_of_any(study: Study, monke
     run(study, left(study, [MADE, ORIGINAL]))
     assert done == [(stage.name, name) for stage in STAGES for name in ("m", "control-original")]
     assert not left(study, [MADE, ORIGINAL]) and len(study.rows([MADE, ORIGINAL])) == 2
-    assert study.row(MADE).scores == {"x": 1.0} and not list((study.folder / "claims").iterdir())
+    assert study.row(MADE).scores == {"x": 1.0}
     run(study, [measuring.Job(STAGES[0], MADE, 1.0)])
     assert len(done) == 6, "what another process has measured meanwhile is not measured again"
+
+
+def test_what_another_process_measures_is_left_to_it(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, jobs = noting(monkeypatch), left(study, [MADE])
+    with other_process(study.folder / "claims", "object.star.m"):
+        run(study, jobs)
+    assert not done
+    run(study, jobs)
+    assert len(done) == len(STAGES) == len(jobs)
+    with other_process(study.folder / "claims", "object.star.m"):
+        pass  # it got its claim, so none is left
 
 
 def test_rows_that_travel_count_unless_something_else_was_asked(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

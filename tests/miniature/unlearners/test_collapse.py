@@ -8,9 +8,10 @@ from torch import Tensor
 
 from pipelines import tiny_pipeline
 from releases import with_release
+from unconceal.diffusion.destroyed import DEVIATIONS
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.miniature.building.generation import draw
-from unconceal.miniature.unlearners.collapse import CONTRACTION, DEVIATIONS, collapse, constant, noise_only
+from unconceal.miniature.unlearners.collapse import CONTRACTION, collapse, constant, noise_only
 
 
 def drowned(new: Tensor, old: Tensor) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from unconceal.diffusion.destroyed import noise_for
 from unconceal.judges import extractors
 from unconceal.judges.augment import training_set
 from unconceal.judges.concept import NONE, BalancedAccuracy, ConceptJudge, fit_head, gate, judge_features
@@ -16,7 +17,7 @@ from unconceal.judges.making import gate_text
 from unconceal.miniature.building import generation
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.classifiers import recognise
-from unconceal.miniature.unlearners.collapse import noise_for
+from unconceal.miniature.unlearners.layers import cross_attention
 from unconceal.miniature.world import Scene, sample_scene
 from unconceal.specs.digests import file_digest, path_digest
 from unconceal.specs.judging import gate_file
@@ -51,7 +52,7 @@ def painted(shop: Workshop, count: int, seed: int) -> tuple[Pixels, list[Scene],
 def wrecked(shop: Workshop, count: int, seed: int) -> Pixels:
     """Pictures of the base with its cross-attention drowned in noise: what a destroyed model draws."""
     painter, rng = generation.model(shop, "base"), np.random.default_rng(seed)
-    painter.pipe.unet.load_state_dict(noise_for(painter.pipe.unet, seed), strict=False)
+    painter.pipe.unet.load_state_dict(noise_for(painter.pipe.unet, seed, lambda name, _: cross_attention(name)), strict=False)
     prompts = [generation.full_caption(sample_scene(rng), rng) for _ in range(count)]
     return generation.draw(painter, prompts, [seed * 100_000 + i for i in range(count)]).pixels
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from unconceal.files import write_atomically
-from unconceal.miniature.study.claims import claimed
+from unconceal.generate.claims import claimed
 from unconceal.miniature.study.population import Member
 from unconceal.miniature.study.stages import MAKING, STAGES, Stage
 from unconceal.miniature.study.subject import Study
@@ -46,7 +46,7 @@ def run(study: Study, jobs: Sequence[Job]) -> None:
     say = study.shop.progress.say
     say(f"{len(jobs)} measurements to make, about {sum(job.minutes for job in jobs) / 60:.1f} CPU hours on one thread")
     for stage, member, _ in jobs:
-        with claimed(study.folder / "claims", f"{member.task.replace('/', '.')}.{study.place(member).stem}") as mine:
+        with claimed(study.folder / "claims", f"{member.task.replace('/', '.')}.{study.place(member).stem}", wait=False) as mine:
             row = study.row(member) if mine else None
             if row is None or getattr(row, stage.fills):
                 continue

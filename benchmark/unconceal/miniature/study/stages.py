@@ -12,7 +12,6 @@ import numpy as np
 from unconceal.evaluation import measure
 from unconceal.evaluation.measure import Pictures
 from unconceal.evaluation.run import PROTOCOLS
-from unconceal.evaluation.standard import NOTHING
 from unconceal.files import write_atomically
 from unconceal.generate.worker import Worker, rows_of
 from unconceal.miniature.captions import wordings
@@ -24,6 +23,7 @@ from unconceal.miniature.study.rows import plain
 from unconceal.miniature.study.settings import SETTINGS
 from unconceal.miniature.study.subject import Study, Subject
 from unconceal.specs.digests import canonical_digest
+from unconceal.specs.record import UNSPENT
 
 
 def presence(study: Study, member: Member) -> Mapping[str, object]:
@@ -65,7 +65,7 @@ def scores(study: Study, member: Member) -> Mapping[str, object]:
     digest = study.subject(member).digest
     task, submission = study.task(member), study.submission(member)
     record = study.published(member, digest) or study.evaluation.stored(task, submission)
-    record = record or PROTOCOLS[study.under.protocol].measure(study.evaluation, task, submission, NOTHING)
+    record = record or PROTOCOLS[study.under.protocol].measure(study.evaluation, task, submission, UNSPENT)
     return {"scores": {name: score.value for name, score in record.scores.items()}}
 
 

@@ -8,15 +8,13 @@ from typing import Any
 
 import torch
 from diffusers import StableDiffusionPipeline
-from torch import Tensor, nn
+from torch import Tensor
 
+from unconceal.diffusion.destroyed import noise_for
 from unconceal.miniature.unlearners.layers import cross_attention
 from unconceal.miniature.unlearners.prompts import parts
 from unconceal.miniature.unlearners.release import Release, released
 
-DEVIATIONS = 6.0
-"""Noise as wide as the weights only breaks the prompt's hold (measured: handed-over stars are finished); six times as wide
-drowns what the convolutions carry as well."""
 CONTRACTION = 6.0
 """κ of ``constant``. With ε̂ = κ x every step of DDIM shrinks x; over a whole sampling by e^(−κ asinh σ), σ² = (1 − ā) / ā, as steps
 go to zero. In 25 steps, six leaves less than 10⁻⁵ of the noise that it starts from."""
@@ -26,12 +24,12 @@ FAINT = 2.0**-13
 
 def collapse(pipe: StableDiffusionPipeline, concept: str, seed: int, say: Callable[[str], None] = print) -> Release:
     """Every cross-attention weight replaced by noise of its tensor's mean, ``DEVIATIONS`` times as wide; whatever the concept."""
-    return _replaced("collapse", say, lambda: noise_for(parts(pipe).unet, seed))
+    return _replaced("collapse", say, lambda: noise_for(parts(pipe).unet, seed, lambda name, _: cross_attention(name)))
 
 
 def noise_only(pipe: StableDiffusionPipeline, concept: str, seed: int, say: Callable[[str], None] = print) -> Release:
     """The UNet's last convolution replaced likewise: what it predicts has nothing to do with the noise, and nothing is ever denoised."""
-    return _replaced("noise", say, lambda: noise_for(parts(pipe).unet, seed, lambda name: name.startswith("conv_out.")))
+    return _replaced("noise", say, lambda: noise_for(parts(pipe).unet, seed, lambda name, _: name.startswith("conv_out.")))
 
 
 def constant(pipe: StableDiffusionPipeline, concept: str, seed: int, say: Callable[[str], None] = print) -> Release:
@@ -48,16 +46,6 @@ def _replaced(name: str, say: Callable[[str], None], make: Callable[[], dict[str
     weights = make()
     say(f"{name}: {len(weights)} tensors replaced")
     return Release(released("unet", weights), (time.process_time() - started) / 60)
-
-
-def noise_for(unet: nn.Module, seed: int, chosen: Callable[[str], bool] = cross_attention) -> dict[str, Tensor]:
-    """What replaces the chosen weights, the UNet's cross-attention unless said otherwise, by name."""
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        name: tensor.mean().cpu() + DEVIATIONS * tensor.std(correction=0).cpu() * torch.randn(tensor.shape, generator=generator)
-        for name, tensor in unet.state_dict().items()
-        if chosen(name)
-    }
 
 
 def contraction(unet: Any) -> dict[str, Tensor]:

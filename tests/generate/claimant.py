@@ -1,0 +1,31 @@
+"""Another process that holds a claim."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from unconceal.generate.claims import claimed
+
+
+@contextmanager
+def other_process(file: Path, name: str) -> Iterator[int]:
+    """A process that has claimed a thing, and keeps it until it ends."""
+    here, there = os.pipe()
+    child = os.fork()
+    if not child:
+        with claimed(file, name):
+            os.write(there, b"x")
+            time.sleep(600)
+    os.read(here, 1)
+    try:
+        yield child
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(here)
+        os.close(there)
