@@ -33,6 +33,7 @@ def test_a_seeds_spread_stands_beside_that_of_models() -> None:
 def test_extractors_that_rank_alike_and_one_that_turns_the_order() -> None:
     rows = [scored(name, kind="gold" if place < 3 else "decoupled", resnet18=place, densenet121=2.0 * place, efficientnet_b0=-place)
             for place, name in enumerate(NAMES)]  # fmt: skip
+    rows.append(scored("control-original", kind="original", resnet18=6, densenet121=12, efficientnet_b0=-6))
     found = between_extractors(rows, STEM, ("resnet18", "densenet121", "efficientnet_b0"))
     assert [round(one.rho, 6) for one in found] == [1.0, -1.0, -1.0]
     line = next(line for line in settings_page.extractors(rows, Scoring()).splitlines() if line.startswith("| CCS"))

@@ -123,12 +123,15 @@ class Separation(NamedTuple):
 def separation(rows: Iterable[Row], metric: Measure) -> Separation | None:
     """How well a metric tells pure concealment from golds over all tasks: 1 perfectly, .5 not at all.
 
-    Within each task the metric is centred on θ's own value, since tasks differ in scale.
+    Within each task the metric is centred on θ's own value, since tasks differ in scale; a task in which θ was not measured is left out.
     """
     scores: list[float] = []
     labels: list[bool] = []
     for of in by_task(rows).values():
-        own = next((value for row in of if row.kind == "original" and (value := metric(row)) is not None), 0.0)
+        originals = [metric(row) for row in of if row.kind == "original"]
+        if not originals:
+            continue
+        own = originals[0] or 0.0
         known = [(value, row.kind) for row in of if row.kind in ("gold", "decoupled") and (value := metric(row)) is not None]
         scores += [value - own for value, _ in known]
         labels += [kind == "decoupled" for _, kind in known]
