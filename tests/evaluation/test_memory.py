@@ -75,7 +75,7 @@ def test_what_a_pipeline_needs_follows_from_it(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_offloaded_the_decoder_may_be_what_takes_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A UNet of 4 with 3 rows of 1, or a VAE of 2 with sixteen pictures of a half each."""
-    need = Need({"unet": 4 * GB, "vae": 2 * GB}, GB, GB // 2)
-    assert need.total(3, offload=True) == 10 * GB and need.total(8, offload=True) == 12 * GB
-    assert need.total(3, offload=False) == (4 + 4 + 2 + 8) * GB
+    """A UNet of 4 with rows of 1, or a VAE of 2 with pictures of 2 each, sixteen at most."""
+    need = Need({"unet": 4 * GB, "vae": 2 * GB}, GB, 2 * GB)
+    assert need.total(1, offload=True) == 5 * GB and need.total(3, offload=True) == 8 * GB and need.total(20, offload=True) == 34 * GB
+    assert need.total(3, offload=False) == (4 + 4 + 2 + 6) * GB

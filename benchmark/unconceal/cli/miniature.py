@@ -26,7 +26,7 @@ def command() -> None:
 @click.option(
     "--work", type=click.Path(file_okay=False, path_type=Path), default=WORK, show_default=True, help="Where the build works and resumes."
 )
-@click.option("--only", multiple=True, help="Make only this thing, e.g. base or gold-star-1; repeatable.")
+@click.option("--only", multiple=True, help="Make only this thing, e.g. base or gold-arrow-zigzag-1; repeatable.")
 @click.option("--scratch", is_flag=True, help="Train everything anew; without it, VAE, ancestor and base are taken from the package.")
 @click.option("--list", "listed", is_flag=True, help="List the steps, what is made and what it took, and stop.")
 @click.option("--ship", is_flag=True, help="Afterwards copy what is shipped into the package and submissions/, and write docs/gates.md.")

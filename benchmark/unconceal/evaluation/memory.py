@@ -12,7 +12,7 @@ from unconceal.diffusion.footprint import denoiser_row, picture_row, weights_of
 from unconceal.errors import EnvironmentFault
 
 DECODED = 16
-"""Pictures that are decoded at once: those of one shard."""
+"""Pictures that are decoded at once: those of one shard, or a batch where that is fewer."""
 SPARE = 1.1
 """What a card takes beyond what lives: fragments, the libraries' own room."""
 HALF = torch.bfloat16
@@ -30,7 +30,7 @@ class Need:
     def total(self, batch: int, offload: bool) -> int:
         """With a θ* of another denoiser beside θ; offloaded, each part lies there alone while it works."""
         denoiser = max(self.parts[name] for name in DENOISERS if name in self.parts)
-        working = {"denoiser": batch * self.row, "vae": DECODED * self.picture}
+        working = {"denoiser": batch * self.row, "vae": min(DECODED, batch) * self.picture}
         if not offload:
             return round(SPARE * (sum(self.parts.values()) + denoiser + max(working.values())))
         alone = [*self.parts.values(), denoiser + working["denoiser"], self.parts.get("vae", 0) + working["vae"]]

@@ -11,7 +11,7 @@ from unconceal.diffusion.restarted import pndm_timesteps, run_from
 from unconceal.diffusion.schedule import handover_steps
 from unconceal.generate.identity import Layout, Picture, Sampling, Shard
 from unconceal.generate.store import Arrays
-from unconceal.generate.worker import Worker, branch_name, decoded_at_once
+from unconceal.generate.worker import Worker, branch_name
 from unconceal.specs.paper import Paper
 from unconceal.specs.suite import Suite
 
@@ -57,7 +57,7 @@ class RestartedWorker(Worker):
         finished, kept = run_from(model, [picture.prompt for picture in shard.pictures], x, 0, shard.handovers, shard.layout.batch)
         self.evaluations += self._rows(shard, 0)
         arrays: Arrays = {f"latents.{k:04d}": kept[k].float().cpu().numpy() for k in shard.handovers}
-        return arrays | {"original": model.decode(finished, decoded_at_once(shard))}
+        return arrays | {"original": model.decode(finished, shard.layout.batch)}
 
     def _hand_over(self, shard: Shard, trajectory: Arrays) -> Arrays:
         model, drawn = self.unlearned, {}
@@ -65,7 +65,7 @@ class RestartedWorker(Worker):
             x = torch.from_numpy(trajectory[f"latents.{k:04d}"]).to(model.device, model.dtype)
             finished, _ = run_from(model, [picture.prompt for picture in shard.pictures], x, k, (), shard.layout.batch)
             self.evaluations += self._rows(shard, k)
-            drawn[branch_name("prompt", k)] = model.decode(finished, decoded_at_once(shard))
+            drawn[branch_name("prompt", k)] = model.decode(finished, shard.layout.batch)
         return drawn
 
     @staticmethod

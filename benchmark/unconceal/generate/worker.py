@@ -18,7 +18,6 @@ from unconceal.generate.plan import Pair
 from unconceal.generate.store import Arrays, Store
 from unconceal.generate.throughput import Work, note
 
-DECODED = 32
 NOTED_EVERY = 2.0
 """Seconds of work between two notes of how fast it goes."""
 
@@ -110,7 +109,7 @@ class Worker:
         prompts, seeds = [p.prompt for p in shard.pictures], [p.seed for p in shard.pictures]
         run = run_original(self.original, prompts, seeds, (*shard.handovers, self.original.steps), shard.layout.batch)
         self.evaluations += run.evaluations
-        batch = decoded_at_once(shard)
+        batch = shard.layout.batch
         arrays: Arrays = {f"latents.{k:04d}": run.latents[k].float().cpu().numpy() for k in shard.handovers}
         arrays |= {clean_name(k): self.original.decode(run.clean[k], batch) for k in shard.handovers if k in run.clean}
         arrays["original"] = self.original.decode(run.latents[self.original.steps], batch)
@@ -122,12 +121,7 @@ class Worker:
         arms: tuple[Arm, ...] = tuple(arm for arm in ("prompt", "empty") if arm in shard.arms)
         finished, evaluations = hand_over(model, [p.prompt for p in shard.pictures], latents, arms, shard.layout.batch)
         self.evaluations += evaluations
-        return {branch_name(arm, k): model.decode(value, decoded_at_once(shard)) for (arm, k), value in finished.items()}
-
-
-def decoded_at_once(shard: Shard) -> int:
-    """Pictures that the VAE decodes together: few enough where a batch had to be halved for lack of memory."""
-    return min(DECODED, shard.layout.batch)
+        return {branch_name(arm, k): model.decode(value, shard.layout.batch) for (arm, k), value in finished.items()}
 
 
 def rows_of(shard: Shard) -> int:

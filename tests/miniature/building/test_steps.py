@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from unconceal.errors import UsageError
 from unconceal.miniature import denoiser
 from unconceal.miniature.building import steps as building
 from unconceal.miniature.building.recipe import (
@@ -92,8 +93,10 @@ def test_a_build_makes_what_is_missing(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_build_of_named_things_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = Workshop(tmp_path)
     done = noted(shop, monkeypatch)
-    build(shop, ("base", "vae"), scratch=True)
+    build(shop, ("base.pt", "vae"), scratch=True)
     assert done == ["vae", "base.pt"]
+    with pytest.raises(UsageError, match="--only bas: the build makes nothing of that name"):
+        build(shop, ("base", "bas"), scratch=True)
 
 
 def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

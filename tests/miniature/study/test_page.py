@@ -114,3 +114,13 @@ def test_nothing_measured_is_said(tmp_path: Path) -> None:
     assert done.exit_code == 1 and "holds no row" in done.output and not (tmp_path / page.PAGE).exists()
     rows = [row for row in made_up() if row.kind == "method"]
     assert "Not measured yet" in page.page(rows, Scoring())
+
+
+def test_models_that_are_one_in_the_empty_arm_count_once(written: tuple[Path, str]) -> None:
+    rows = [row for row in made_up() if row.kind in tables.SCORED]
+    once = {(row.task, row.kind) for row in rows}
+    assert len(page.independent(rows)) == len(once) < len(rows)
+    other = rows[0].model_copy(update={"name": "other", "empty": ((0.0, 0.1, 0.2, 0.3, 1.0),) * 36})
+    assert len(page.independent([*rows, other])) == len(once) + 1
+    counts = [line.split("|")[2].strip() for line in written[1].splitlines() if line.startswith("| of these independent")]
+    assert sum(map(int, counts)) == len(once)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import CLIPModel
 
+from unconceal.errors import UsageError
 from unconceal.miniature import autoencoder, captions, classifiers, contrastive, denoiser, pictures, tokenizer
 from unconceal.miniature.building.gates import measure_gates
 from unconceal.miniature.building.judging import make_gate, make_judge
@@ -45,6 +46,10 @@ class Step(NamedTuple):
     makes: str
     minutes: float
     make: Callable[[Workshop], None]
+
+    @property
+    def stem(self) -> str:
+        return self.makes.partition(".")[0]
 
 
 def make_tokenizer(shop: Workshop) -> None:
@@ -244,11 +249,18 @@ def steps(shop: Workshop) -> list[Step]:
 
 
 def build(shop: Workshop, only: tuple[str, ...] = (), scratch: bool = False) -> None:
-    """Make what is missing; ``only`` names things (without suffix) to make; ``scratch``: take nothing from what is shipped."""
+    """Make what is missing; ``only`` names things to make, with or without suffix; ``scratch``: take nothing from what is shipped.
+
+    Raises:
+        UsageError: nothing that the build makes is called so.
+    """
+    every, chosen = steps(shop), {name.partition(".")[0] for name in only}
+    if unknown := chosen - {step.stem for step in every}:
+        raise UsageError(f"--only {min(unknown)}", "the build makes nothing of that name", "see `unconceal miniature build --list`")
     shop.folder.mkdir(parents=True, exist_ok=True)
     if not scratch:
         adopt(shop)
-    wanted = [step for step in steps(shop) if not only or step.makes.partition(".")[0] in only]
+    wanted = [step for step in every if not only or step.stem in chosen]
     missing = [step for step in wanted if not shop.made(step.makes)]
     shop.progress.say(
         f"{len(missing)} of {len(wanted)} steps to do, about {sum(step.minutes for step in missing):.0f} CPU minutes on one thread"

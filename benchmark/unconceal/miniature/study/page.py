@@ -117,16 +117,28 @@ def known_truths(rows: Sequence[Row], scoring: Scoring) -> str:
     for title, held_out in (("Tasks that choices were made on", False), ("Held out", True)):
         of = [row for row in rows if row.held_out == held_out]
         found = {kind: verdicts(judged([row for row in of if row.kind == kind])) for kind in KNOWN}
-        found["scored in all"] = verdicts(judged([row for row in of if row.kind in SCORED]))
+        scored = [row for row in of if row.kind in SCORED]
+        found |= {"scored in all": verdicts(judged(scored)), "of these independent": verdicts(judged(independent(scored)))}
         lines = [verdict_line(kind, one) for kind, one in found.items() if one.n]
         text += f"\n### {title}\n\n" + (grid(lines, VERDICT_HEADERS) if lines else "Not measured yet.\n")
     wrong = [row for row in rows if row.truth and row.label != row.truth]
     if wrong:
         text += "\nNot as it should be:\n\n" + "".join(f"- {row.name} on {row.task}: {row.label}, should be {row.truth}\n" for row in wrong)
-    return text
+    return text + INDEPENDENT
 
 
 VERDICT_HEADERS = ("models", "n", "right", "undecided", "wrong", "false verdicts [95 %]")
+
+
+INDEPENDENT = """
+*Independent*: cutting words off leaves the UNet as it was, so pure decouplings of a task complete the very same pictures in the empty
+arm, whatever their form and seed. In this line such models count once, and its interval is the one to believe.
+"""
+
+
+def independent(rows: Sequence[Row]) -> list[Row]:
+    """One row of those that show the same in the empty arm of the same task."""
+    return list({(row.task, row.kind, row.empty): row for row in rows}.values())
 
 
 def verdict_line(kind: str, found: Verdicts) -> list[str]:
