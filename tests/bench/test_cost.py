@@ -47,7 +47,7 @@ def found() -> Found:
     further = ours.model_copy(update={"generate": 50, "evaluations": 505})
     released = ours.model_copy(update={"generate": 800, "evaluations": 4000})
     one = Ways(sample="a sample", first=ours, further=further, released=released, bound=(1000, 500), apart=0.1)
-    return Found(machine="a machine", ways=one, planning=Planning(submissions=1, tasks=2, cells=3, rows=4, seconds=5))
+    return Found(machines={"ways": "a machine"}, ways=one, planning=Planning(submissions=1, tasks=2, cells=3, rows=4, seconds=5))
 
 
 def test_the_page_keeps_its_words_and_fills_in_its_tables(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from evaluation.tiny import tiny_root
 from unconceal.bench.cost import bound, released_rows, rows
 from unconceal.bench.sample import Sample
+from unconceal.bench.sharing import _rows
 from unconceal.bench.ways import ALIKE, ours, theirs
 from unconceal.evaluation.standard import plan_of
 from unconceal.paths import DataRoot
@@ -30,3 +32,9 @@ def test_both_ways(root: DataRoot, tmp_path: Path) -> None:
     assert apart < ALIKE and pictures == further.pictures
     assert min(seconds, judged, first.generate, further.judge) > 0
     assert "the first 2 forget and retain prompts" in sample.said
+
+
+def test_what_the_machine_has_to_give(root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unconceal.bench.sharing.BARE_SECONDS", 0.2)
+    sample = Sample(root, "tiny", "object/star", ("esd-x", "control-gold-1"), "lite", prompts=2, batch=8)
+    assert _rows(sample, Barrier(1)) > 0

@@ -16,9 +16,9 @@ from unconceal.files import write_atomically
 
 
 class Found(BaseModel):
-    """A part that was not measured is None. ``machine``: of the last measurement."""
+    """A part that was not measured is None. ``machines``: where each part was measured."""
 
-    machine: str = ""
+    machines: dict[str, str] = {}
     ways: Ways | None = None
     memory: list[Grown] | None = None
     sharing: Sharing | None = None

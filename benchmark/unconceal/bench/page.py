@@ -50,7 +50,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
 
 
 def ways_table(found: Found) -> str:
-    return "" if found.ways is None else _ways(found.ways, found.machine)
+    return "" if found.ways is None else _ways(found.ways, found.machines["ways"])
 
 
 def _ways(ways: Ways, machine: str) -> str:
@@ -65,7 +65,7 @@ def _ways(ways: Ways, machine: str) -> str:
         f"{least} ({cost.evaluations / least - 1:+.1%})" for least, cost in zip(ways.bound, (ways.first, ways.further), strict=True)
     )
     rows = [row("ours, first submission", ways.first, first), row("ours, each further one", ways.further, further)]
-    rows += [row(f"ours in bfloat16, {name}", cost, "") for name, cost in ways.low.items()]
+    rows += [row(f"ours {how}, {name}", cost, "") for how, costs in ways.variants.items() for name, cost in costs.items()]
     rows.append(row("released way, every one", ways.released, ""))
     heads = [
         "",
@@ -86,18 +86,22 @@ def memory_table(found: Found) -> str:
     def row(one: Grown) -> list[str]:
         return [f"{one.of} × {one.times}", str(one.pictures), f"{one.resident:.0f}"]
 
-    return table(["", "pictures kept", "peak MB"], list(map(row, found.memory)), f"{found.machine}.") if found.memory else ""
+    return table(["", "pictures kept", "peak MB"], list(map(row, found.memory)), f"{found.machines['memory']}.") if found.memory else ""
 
 
 def sharing_table(found: Found) -> str:
-    return "" if found.sharing is None else _sharing(found.sharing, found.machine)
+    return "" if found.sharing is None else _sharing(found.sharing, found.machines["sharing"])
 
 
 def _sharing(sharing: Sharing, machine: str) -> str:
     alone = sharing.seconds[min(sharing.seconds)]
-    rows = [[count, f"{seconds:.0f}", f"{alone / seconds:.2f} ×"] for count, seconds in sorted(sharing.seconds.items())]
+    bare = sharing.bare[min(sharing.bare)]
+    rows = [
+        [count, f"{seconds:.0f}", f"{alone / seconds:.2f} ×", f"{sharing.bare[count] / bare:.2f} ×"]
+        for count, seconds in sorted(sharing.seconds.items())
+    ]
     said = f"{sharing.evaluations} evaluations: {sharing.sample}. {machine}. The finished run, asked for again: {sharing.resumed:.1f} s."
-    return table(["workers", "s", "faster than one"], rows, said)
+    return table(["workers", "s", "faster than one", "bare denoiser, as many processes"], rows, said)
 
 
 def planning_table(found: Found) -> str:
@@ -110,7 +114,7 @@ def _planning(planning: Planning) -> str:
 
 
 def precision_table(found: Found) -> str:
-    return "" if found.precision is None else _precision(found.precision, found.machine)
+    return "" if found.precision is None else _precision(found.precision, found.machines["precision"])
 
 
 def _precision(precision: Precision, machine: str) -> str:

@@ -30,6 +30,7 @@ class Sample:
     batch: int = 128
     device: str = "cpu"
     dtype: str = "float32"
+    options: tuple[str, ...] = ()
 
     @property
     def said(self) -> str:
@@ -55,7 +56,7 @@ class Sample:
         """With a store and results of its own below ``folder``."""
         place = replace(self.root, store=folder / "store", results=folder / "results")
         return Evaluation(
-            self.suite_of(), place, self.tier, self.device, self.dtype, self.threads, self.batch, progress=Plain()
+            self.suite_of(), place, self.tier, self.device, self.dtype, self.threads, self.batch, options=self.options, progress=Plain()
         )  # fmt: skip
 
     def pairs(self) -> list[tuple[Task, Submission]]:

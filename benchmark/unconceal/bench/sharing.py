@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 from pydantic import BaseModel
 
 from unconceal.bench.sample import Sample
+from unconceal.diffusion.handover import guided
 from unconceal.evaluation.forecast import forecast
 from unconceal.evaluation.run import run
 from unconceal.execution.conduct import conduct
@@ -17,14 +21,20 @@ from unconceal.execution.local import LocalWorkers
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.task import Task
 
+BARE_SECONDS = 20.0
+
 
 class Sharing(BaseModel):
-    """Seconds from the first job to the last record, by number of workers, which are up before; and of the same command once more."""
+    """Seconds from the first job to the last record, by number of workers, which are up before; and of the same command once more.
+
+    ``bare``: denoiser rows a second that so many processes make together which do nothing else: what the machine has to give.
+    """
 
     sample: str
     evaluations: int
     seconds: dict[int, float]
     resumed: float
+    bare: dict[int, float]
 
 
 def sharing(sample: Sample, workers: tuple[int, ...] = (1, 2)) -> Sharing:
@@ -44,7 +54,32 @@ def sharing(sample: Sample, workers: tuple[int, ...] = (1, 2)) -> Sharing:
             started = time.perf_counter()
             run(sample.evaluation(Path(folder)), sample.pairs())
             resumed = time.perf_counter() - started
-    return Sharing(sample=sample.said, evaluations=len(sample.submissions), seconds=found, resumed=resumed)
+    bare = {count: bare_rows(sample, count) for count in workers}
+    return Sharing(sample=sample.said, evaluations=len(sample.submissions), seconds=found, resumed=resumed, bare=bare)
+
+
+def bare_rows(sample: Sample, processes: int) -> float:
+    """Rows a second through θ's denoiser, of so many processes side by side that start together."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(processes, context) as pool:
+        together = manager.Barrier(processes)
+        return sum(made.result() for made in [pool.submit(_rows, sample, together) for _ in range(processes)])
+
+
+def _rows(sample: Sample, together: Barrier) -> float:
+    import torch
+
+    original = sample.evaluation(Path("unused")).original()
+    told, x = original.told([""] * (sample.batch // 2)), original.noise(range(sample.batch // 2))
+    t, rows = original.scheduler().timesteps[0], 0
+    with torch.inference_mode():
+        guided(original, x, t, told, sample.batch)
+        together.wait()
+        started = time.perf_counter()
+        while time.perf_counter() - started < BARE_SECONDS:
+            guided(original, x, t, told, sample.batch)
+            rows += sample.batch
+    return rows / (time.perf_counter() - started)
 
 
 class Planning(BaseModel):

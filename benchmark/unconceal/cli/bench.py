@@ -69,7 +69,7 @@ def command(
     found = Found.read(numbers)
     for part in parts or PARTS:
         click.echo(f"measuring: {part}", err=True)
-        found = found.model_copy(update={part: measures[part](), "machine": machine(device)})
+        found = found.model_copy(update={part: measures[part](), "machines": {**found.machines, part: machine(device)}})
         found.write(numbers)
         write_page(out, found)
     click.echo(f"{out}\n{numbers}")
