@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from unconceal.execution.executors import Hand
+from unconceal.execution.hands import Hand
 from unconceal.execution.job import Job, Outcome, Setting
 from unconceal.execution.workplace import Workplace
 

@@ -12,7 +12,8 @@ from evaluation.tiny import tiny_root
 from execution.test_conduct import digests, evaluation_in, pairs, stored
 from unconceal.evaluation.run import run
 from unconceal.execution.conduct import conduct
-from unconceal.execution.executors import Hand, evaluate_with, workers_for
+from unconceal.execution.executors import evaluate_with, workers_for
+from unconceal.execution.hands import Hand
 from unconceal.execution.job import Job, Setting
 from unconceal.execution.local import LocalWorkers, Process, surroundings, visible
 from unconceal.paths import DataRoot

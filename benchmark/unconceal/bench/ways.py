@@ -110,7 +110,7 @@ def _uncompiled(count: Callable[..., None]) -> Callable[..., None]:
     """Kept out of a compiled denoiser, which would be compiled anew for every count."""
     import torch
 
-    kept: Callable[..., None] = torch.compiler.disable(count)
+    kept: Callable[..., None] = torch.compiler.disable(count)  # type: ignore[no-untyped-call]
     return kept
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from unconceal.errors import EnvironmentFault, UsageError
 from unconceal.evaluation.machine import usable_cores
-from unconceal.execution.executors import Hand
+from unconceal.execution.hands import Hand
 from unconceal.execution.job import Job, Outcome, Setting
 
 PATIENCE = 1.0

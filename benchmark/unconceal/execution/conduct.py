@@ -15,7 +15,7 @@ from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.forecast import forecast
 from unconceal.evaluation.probe_run import planned
 from unconceal.evaluation.run import PROTOCOLS, golds_first, settled
-from unconceal.execution.executors import Executor, Hand
+from unconceal.execution.hands import Executor, Hand
 from unconceal.execution.job import Job, Outcome
 from unconceal.generate.identity import Shard
 from unconceal.generate.plan import Pair

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from unconceal.execution.job import Job, Outcome, Setting
+from unconceal.execution.hands import Executor
+from unconceal.execution.job import Setting
 
 if TYPE_CHECKING:
     from unconceal.evaluation.evaluation import Evaluation
     from unconceal.specs.record import Record
     from unconceal.specs.submission import Submission
     from unconceal.specs.task import Task
-
-
-class Hand(Protocol):
-    """A worker that waits for a job. ``model``: what its last job loaded."""
-
-    model: tuple[str, str] | None
-
-
-class Executor(Protocol):
-    """Workers somewhere. What one is given, :meth:`next` returns once, with its outcome, or None if the worker was lost over it."""
-
-    @property
-    def workers(self) -> int: ...
-
-    def idle(self) -> Sequence[Hand]: ...
-
-    def submit(self, hand: Hand, job: Job) -> None: ...
-
-    def next(self) -> tuple[Job, Outcome | None] | None:
-        """Waits for one; None: a worker came free, or none is there yet."""
-
-    def close(self) -> None: ...
 
 
 def local(setting: Setting, workers: int | None, address: str | None) -> Executor:

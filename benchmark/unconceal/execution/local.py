@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from unconceal.errors import EnvironmentFault
-from unconceal.execution.executors import Hand
+from unconceal.execution.hands import Hand
 from unconceal.execution.job import Job, Outcome, Setting
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
