@@ -58,17 +58,20 @@ def against_relearning(rows: Sequence[Row], score: str = "excess") -> Figure:
     tables = by_task([row for row in rows if row.relearning is not None])
     across = min(3, max(len(tables), 1))
     down = -(-max(len(tables), 1) // across)
-    sheet = Figure(figsize=(3 * across, 2.6 * down), layout="constrained")
+    sheet = Figure(figsize=(3 * across + 1, 2.6 * down), layout="constrained")
     panels = np.ravel(np.atleast_1d(sheet.subplots(down, across, sharey=True)))
     for axes in panels[len(tables) :]:
         axes.set_axis_off()
     for axes, (task, of) in zip(panels, tables.items(), strict=False):
         for kind, colour in COLOURS.items():
             known = [(-value, row.scores.get(score)) for row in of if row.kind == kind and (value := relearning(row)) is not None]
-            axes.scatter([x for x, _ in known], [y for _, y in known], s=14, color=colour, label=kind)
+            if known:
+                axes.scatter([x for x, _ in known], [y for _, y in known], s=14, color=colour, label=kind)
         axes.set_title(task, fontsize=9)
-    panels[0].set(xlabel="time to learn the concept / something new", ylabel=score)
-    panels[0].legend(frameon=False, fontsize=6)
+    sheet.supxlabel("time to learn the concept again / something new", fontsize=8)
+    sheet.supylabel(score, fontsize=8)
+    every = {label: dot for axes in panels for dot, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    sheet.legend(every.values(), every, loc="outside right upper", frameon=False, fontsize=7)
     return sheet
 
 
