@@ -9,6 +9,7 @@ import pytest
 
 from evaluation.tiny import tiny_root
 from unconceal.bench.cost import bound, released_rows, rows
+from unconceal.bench.growth import here
 from unconceal.bench.sample import Sample
 from unconceal.bench.sharing import _rows
 from unconceal.bench.ways import ALIKE, ours, theirs
@@ -38,3 +39,16 @@ def test_what_the_machine_has_to_give(root: DataRoot, monkeypatch: pytest.Monkey
     monkeypatch.setattr("unconceal.bench.sharing.BARE_SECONDS", 0.2)
     sample = Sample(root, "tiny", "object/star", ("esd-x", "control-gold-1"), "lite", prompts=2, batch=8)
     assert _rows(sample, Barrier(1)) > 0
+
+
+def test_submissions_whose_weights_are_not_here_are_left_out(root: DataRoot) -> None:
+    sample = Sample(root, "tiny", "object/star", ("esd-x", "control-gold-1"))
+    found = here(sample)
+    assert "esd-x" in found
+    path = root.submissions / "tiny" / "weights-that-are-not-here.yaml"
+    told = "suite: tiny\ntitle: A\ndescription: A.\ncheckpoints:\n  object/star:\n    path: submissions/tiny/none.safetensors\n"
+    path.write_text(f"name: {path.stem}\n{told}")
+    try:
+        assert here(sample) == found
+    finally:
+        path.unlink()

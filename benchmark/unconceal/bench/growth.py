@@ -13,6 +13,7 @@ from unconceal.bench.sample import Sample
 from unconceal.evaluation.canvas import pictures_of
 from unconceal.evaluation.run import run
 from unconceal.evaluation.standard import plan_of
+from unconceal.paths import resolve_path
 from unconceal.specs.reading import all_submissions
 
 TIMES = (1, 10, 100)
@@ -31,11 +32,19 @@ class Grown(BaseModel):
 
 
 def memory(sample: Sample) -> list[Grown]:
-    """Seeds of every block of the lite tier ×1, ×10, ×100; submissions ×1, ×10."""
+    """Seeds of every block of the lite tier ×1, ×10, ×100; as many submissions as there are of ×1, ×10, ×100."""
     small = replace(sample, tier="lite", prompts=FEW_PROMPTS, steps=FEW_STEPS)
-    many = [one.name for one in all_submissions(sample.root) if one.suite == sample.suite and sample.task in one.checkpoints]
+    many = here(sample)
+    submissions = [_grown("submissions", times, replace(small, submissions=many[:times])) for times in TIMES if times <= len(many)]
     pictures = [_grown("pictures", times, replace(small, seeds=times, submissions=sample.submissions[:1])) for times in TIMES]
-    return [*pictures, *(_grown("submissions", times, replace(small, submissions=tuple(many[:times]))) for times in TIMES[:2])]
+    return [*pictures, *submissions]
+
+
+def here(sample: Sample) -> tuple[str, ...]:
+    """Submissions of the task whose weights lie on this machine."""
+    of = [one for one in all_submissions(sample.root) if one.suite == sample.suite and sample.task in one.checkpoints]
+    placed = [(one.name, one.checkpoints[sample.task]) for one in of if one.checkpoints[sample.task].repo is None]
+    return tuple(name for name, checkpoint in placed if checkpoint.path is None or resolve_path(checkpoint.path, sample.root).exists())
 
 
 def _grown(of: str, times: int, sample: Sample) -> Grown:
