@@ -64,6 +64,19 @@ def test_adding_an_incomplete_submission_moves_nobody() -> None:
         assert (one.submission, one.rank, one.mean_rank, one.borda) == (other.submission, other.rank, other.mean_rank, other.borda)
 
 
+def test_a_task_whose_golds_nobody_measured_is_no_part_of_the_pool() -> None:
+    rows = {
+        STAR: [record("a", 0.1), record("b", 0.3)],
+        MOON: [record("a", None, task=MOON), record("b", None, task=MOON)],
+    }
+    found = pool(boards(rows), dict.fromkeys(rows, Rules()))
+    assert [board.task for board in found.counted] == [STAR] and found.tasks == (STAR, MOON)
+    assert [(one.submission, one.rank) for one in found.standings] == [("a", (1, 1)), ("b", (2, 2))] and found.density == 1
+    assert set(found.standings[0].cells) == {STAR, MOON}
+    alone = pool(boards({MOON: rows[MOON]}), {MOON: Rules()})
+    assert [one.why for one in alone.standings] == ["no excess on moon"] * 2 and alone.counted == alone.boards
+
+
 def test_damaged_rows_stand_behind_all_others() -> None:
     rows = {
         STAR: [record("a", 0.3), record("b", -0.2, verdict=DAMAGED), record("c", -0.3, verdict=DAMAGED)],

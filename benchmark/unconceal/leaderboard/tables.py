@@ -72,9 +72,11 @@ def _between(numbers: Sequence[int]) -> str:
 def pool_line(pool: Pool) -> str:
     """What the ranks are taken over."""
     submitted = [one for one in pool.standings if not one.is_control]
+    waiting = [board.concept for board in pool.boards if board not in pool.counted]
+    left_out = f" that a row counts on (none yet on {', '.join(waiting)})" if waiting else ""
     return (
-        f"The pool: {len(pool.tasks)} tasks, and the {len(pool.ranked)} of {len(submitted)} submissions that count on every one of them "
-        f"({pool.density:.0%} of all rows are there). Excess and retained fall are means over the tasks."
+        f"The pool: {len(pool.counted)} tasks{left_out}, and the {len(pool.ranked)} of {len(submitted)} submissions "
+        f"that count on every one of them ({pool.density:.0%} of all rows are there). Excess and retained fall are means over the tasks."
     )
 
 

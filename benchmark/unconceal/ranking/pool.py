@@ -1,7 +1,7 @@
 """Who stands before whom over several tasks: mean rank and Borda count in one declared pool.
 
-The pool is a suite's tasks (all, or a category's) and the submissions that have a row on every one of them. Ranks are taken anew within the
-pool, so that who else took part elsewhere moves nothing; who is incomplete is listed unranked, with the reason.
+The pool is a suite's tasks (all, or a category's) on which anything counts, and the submissions that have a row on every one of them. Ranks
+are taken anew within the pool, so that who else took part elsewhere moves nothing; who is incomplete is listed unranked, with the reason.
 """
 
 from __future__ import annotations
@@ -59,9 +59,14 @@ class Standing:
 
 @dataclass(frozen=True)
 class Pool:
-    """The tasks and everybody on them: the ranked, then the unranked, then controls. ``density``: share of cells filled by submissions."""
+    """The tasks and everybody on them: the ranked, then the unranked, then controls.
+
+    ``counted``: the boards that are ranked over: those on which some submission counts, or all if none does. Before a task's golds are
+    measured nobody has an excess there. ``density``: share of their cells filled by submissions.
+    """
 
     boards: tuple[Board, ...]
+    counted: tuple[Board, ...]
     standings: tuple[Standing, ...]
     density: float
 
@@ -85,13 +90,19 @@ def pool(boards: Sequence[Board], rules: Mapping[str, Rules], rows: Mapping[str,
     for board in boards:
         for row in rows[board.task]:
             cells.setdefault(row.stored.record.submission, {})[board.task] = row
-    everybody = [_standing(name, found, boards, rules) for name, found in cells.items()]
-    ranked = _ranked([standing for standing in everybody if not standing.why and not standing.is_control], boards, rules)
+    counted = [board for board in boards if any(_counts(row, board, rules) for row in rows[board.task])] or boards
+    everybody = [_standing(name, found, counted, rules) for name, found in cells.items()]
+    ranked = _ranked([standing for standing in everybody if not standing.why and not standing.is_control], counted, rules)
     others = sorted((standing for standing in everybody if standing.why and not standing.is_control), key=lambda one: one.submission)
     controls = sorted((standing for standing in everybody if standing.is_control), key=lambda one: control_place(one.row))
-    submitted = [row.stored for name in cells if not name.startswith("control-") for row in cells[name].values()]
-    filled = density(submitted, len(boards), len(ranked) + len(others))
-    return Pool(tuple(boards), (*ranked, *others, *controls), filled)
+    names = [name for name in cells if not name.startswith("control-")]
+    submitted = [cells[name][board.task].stored for name in names for board in counted if board.task in cells[name]]
+    filled = density(submitted, len(counted), len(ranked) + len(others))
+    return Pool(tuple(boards), tuple(counted), (*ranked, *others, *controls), filled)
+
+
+def _counts(row: Ranked, board: Board, rules: Mapping[str, Rules]) -> bool:
+    return not row.stored.is_control and not _absence(row, board, rules[board.task].primary)
 
 
 def _standing(name: str, cells: Mapping[str, Ranked], boards: Sequence[Board], rules: Mapping[str, Rules]) -> Standing:
