@@ -51,7 +51,9 @@ def test_the_scaling_of_latents_is_undone(pipes: dict[str, StableDiffusionPipeli
     vae = AutoencoderKL.from_config(config)
     vae.load_state_dict(pipes["original"].vae.state_dict())
     scaled = model(plain(pipes["original"], vae=vae)).decode(latents * 0.5)
-    assert np.array_equal(scaled, model(pipes["original"]).decode(latents))
+    expected, unscaled = model(pipes["original"]).decode(latents).astype(int), model(plain(pipes["original"], vae=vae)).decode(latents)
+    # Another module's weights lie elsewhere in memory, which moves the last bit on some processors.
+    assert np.abs(expected - scaled).max() <= 1 < np.abs(expected - unscaled).max()
 
 
 def test_the_scheduler_is_the_plans(pipes: dict[str, StableDiffusionPipeline]) -> None:
