@@ -13,7 +13,7 @@ from unconceal.bench.sample import Sample
 from unconceal.evaluation.canvas import pictures_of
 from unconceal.evaluation.run import run
 from unconceal.evaluation.standard import plan_of
-from unconceal.paths import resolve_path
+from unconceal.hub.locate import locate
 from unconceal.specs.reading import all_submissions
 
 TIMES = (1, 10, 100)
@@ -43,8 +43,8 @@ def memory(sample: Sample) -> list[Grown]:
 def here(sample: Sample) -> tuple[str, ...]:
     """Submissions of the task whose weights lie on this machine."""
     of = [one for one in all_submissions(sample.root) if one.suite == sample.suite and sample.task in one.checkpoints]
-    placed = [(one.name, one.checkpoints[sample.task]) for one in of if one.checkpoints[sample.task].repo is None]
-    return tuple(name for name, checkpoint in placed if checkpoint.path is None or resolve_path(checkpoint.path, sample.root).exists())
+    places = {one.name: locate(checkpoint, sample.root) for one in of if (checkpoint := one.checkpoints[sample.task]).repo is None}
+    return tuple(name for name, place in places.items() if place is None or place.exists())
 
 
 def _grown(of: str, times: int, sample: Sample) -> Grown:

@@ -14,7 +14,7 @@ from unconceal.miniature.study import page, settings_page, tables
 from unconceal.miniature.study.findings import verdicts
 from unconceal.miniature.study.population import members
 from unconceal.miniature.study.reading import read
-from unconceal.miniature.study.rows import Row, write_rows
+from unconceal.miniature.study.rows import Row, merged, write_rows
 from unconceal.specs.suite import Scoring
 
 PSI = (0.0, 0.1, 0.3, 0.6, 1.0)
@@ -107,6 +107,11 @@ def test_other_settings_stand_by_themselves() -> None:
     lines = [line.split("|") for line in written if line.startswith(("| the suite's", "| 15"))]
     assert [line[3].strip() for line in lines] == ["4/4", "0/4"], "with nothing completed in either arm no concealer is found"
     assert "15 steps" not in page.known_truths(usual, Scoring())
+
+
+def test_the_order_in_which_rows_were_measured_changes_nothing() -> None:
+    rows = list(made_up())
+    assert merged(rows[::-1]) == merged(rows[:7], rows[7:]) and len(merged(rows, rows)) == len(rows)
 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:

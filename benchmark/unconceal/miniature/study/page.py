@@ -132,7 +132,8 @@ VERDICT_HEADERS = ("models", "n", "right", "undecided", "wrong", "false verdicts
 
 INDEPENDENT = """
 *Independent*: cutting words off leaves the UNet as it was, so pure decouplings of a task complete the very same pictures in the empty
-arm, whatever their form and seed. In this line such models count once, and its interval is the one to believe.
+arm, whatever their form and seed; destroyed models that draw nothing of the concept are as alike. In this line such models count once, and
+its interval is the one to believe.
 """
 
 

@@ -63,8 +63,12 @@ def plain(values: Iterable[Iterable[float | None]]) -> PerPrompt:
 
 
 def merged(*parts: Iterable[Row]) -> list[Row]:
-    """Every row once; a later part's row replaces an earlier one's."""
-    return list({(row.task, row.name, row.setting): row for part in parts for row in part}.values())
+    """Every row once, by task and name; a later part's row replaces an earlier one's.
+
+    One order for all: intervals are drawn by resampling rows, so the same rows have to give the same page.
+    """
+    found = {(row.task, row.name, row.setting): row for part in parts for row in part}
+    return [found[key] for key in sorted(found)]
 
 
 def by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
@@ -77,9 +81,8 @@ def by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 def write_rows(rows: Iterable[Row], path: Path) -> None:
     """JSON lines, sorted by task and name, so that a new measurement is a readable change."""
-    ordered = sorted(rows, key=lambda row: (row.task, row.name, row.setting))
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, "".join(row.model_dump_json(exclude_defaults=True) + "\n" for row in ordered).encode())
+    write_atomically(path, "".join(row.model_dump_json(exclude_defaults=True) + "\n" for row in merged(rows)).encode())
 
 
 def read_rows(path: Path) -> list[Row]:
