@@ -13,6 +13,7 @@ from unconceal.miniature.study import findings
 from unconceal.miniature.study.findings import (
     METRICS,
     judged,
+    lead,
     rank_agreement,
     relearning,
     rhos,
@@ -37,6 +38,27 @@ def test_ranks_agree_within_tasks_and_only_there() -> None:
     assert found.low > 0.7 and found.high <= 1 + 1e-9
     backwards = rank_agreement(series("object/star", -1), score("excess"), relearning)
     assert backwards is not None and backwards.rho == pytest.approx(-1)
+
+
+def test_two_metrics_are_compared_on_the_same_models() -> None:
+    """Two right of two tasks; the other is backwards in one and not known of a model in each."""
+    known = {f"m{i}": i for i in range(8)}
+    rows = [
+        one.model_copy(update={"scores": {**one.scores, "other": None if known[one.name] == 7 else sign * known[one.name]}})
+        for task, sign in (("object/star", 1), ("object/cross", -1))
+        for one in series(task)
+    ]
+    found = lead(rows, score("excess"), score("other"), relearning)
+    assert found is not None and (found.n, found.tasks) == (14, 2)
+    assert (
+        found.first == pytest.approx(1)
+        and found.second == pytest.approx(0)
+        and found.low == pytest.approx(0)
+        and found.high == pytest.approx(2)
+    )
+    same = lead(rows, score("excess"), score("excess"), relearning)
+    assert same is not None and (same.low, same.high) == (0, 0), "the same resamples for both"
+    assert lead(rows, score("excess"), score("absent"), relearning) is None
 
 
 def test_ranks_of_too_few_or_of_what_does_not_vary_are_not_given() -> None:

@@ -46,6 +46,10 @@ METRICS: Mapping[str, Measure] = {
     "presence at ψ = 0": score("presence"),
 }
 """By the name in tables; the published ones, ours, and the traditional ones."""
+PRIMARY = "excess (larger arm)"
+"""The leaderboard's."""
+RIVALS = ("CRS, as released", "CCS", "KID to θ's pictures", "KID to θ*'s own", "CLIP score of θ*")
+"""Published metrics that the primary column is to rank better than."""
 
 
 def relearning(row: Row) -> float | None:
@@ -76,29 +80,66 @@ class Agreement(NamedTuple):
     by_task: dict[str, float]
 
 
-def pairs(rows: Iterable[Row], metric: Measure, truth: Measure) -> NDArray[np.float64]:
-    """(n, 2): metric and truth where both are defined."""
-    found = [(a, b) for row in rows if (a := metric(row)) is not None and (b := truth(row)) is not None]
-    return np.asarray(found, np.float64).reshape(-1, 2)
+def within_tasks(rows: Iterable[Row], *measures: Measure) -> dict[str, NDArray[np.float64]]:
+    """By task (n, measures): models of which all measures are known, where there are ``FEWEST`` and they vary in each."""
+    known = {task: [values for row in of if (values := all_known(row, measures))] for task, of in by_task(rows).items()}
+    found = {task: np.asarray(table, np.float64) for task, table in known.items()}
+    return {task: table for task, table in found.items() if len(table) >= FEWEST and (np.ptp(table, axis=0) > 0).all()}
 
 
-def rank_agreement(rows: Iterable[Row], metric: Measure, truth: Measure, resamples: int = 1000, seed: int = 0) -> Agreement | None:
+def all_known(row: Row, measures: Iterable[Measure]) -> list[float]:
+    """The row's values; none at all where one is undefined."""
+    values = [measure(row) for measure in measures]
+    return [value for value in values if value is not None] if None not in values else []
+
+
+def rank_agreement(rows: Iterable[Row], metric: Measure, truth: Measure) -> Agreement | None:
     """Spearman's ρ of metric and truth, within tasks and averaged; the interval resamples tasks, and models within them.
 
     None: no task has ``FEWEST`` models that vary in both.
     """
-    tables = {task: pairs(of, metric, truth) for task, of in by_task(rows).items()}
-    tables = {task: table for task, table in tables.items() if len(table) >= FEWEST and (np.ptp(table, axis=0) > 0).all()}
-    if not tables:
+    found = within_tasks(rows, metric, truth)
+    if not found:
         return None
-    rng = np.random.default_rng(seed)
-    drawn = np.stack([rhos(table[rng.integers(len(table), size=(resamples, len(table)))]) for table in tables.values()], axis=1)
-    picked = np.take_along_axis(drawn, rng.integers(len(tables), size=drawn.shape), axis=1)
-    # Resamples in which nothing varies have no ρ.
-    known = picked[~np.isnan(picked).all(axis=1)]
-    low, high = np.quantile(np.nanmean(known, axis=1), [0.025, 0.975])
-    single = {task: float(rhos(table[None])[0]) for task, table in tables.items()}
-    return Agreement(float(np.mean(list(single.values()))), float(low), float(high), sum(map(len, tables.values())), single)
+    low, high = np.nanquantile(resampled(found.values()), [0.025, 0.975])
+    single = {task: float(rhos(table[None])[0]) for task, table in found.items()}
+    return Agreement(float(np.mean(list(single.values()))), float(low), float(high), sum(map(len, found.values())), single)
+
+
+class Lead(NamedTuple):
+    """Two metrics' mean ρ with a truth on the same ``n`` models of ``tasks`` tasks, and the interval of the first's minus the second's."""
+
+    first: float
+    second: float
+    low: float
+    high: float
+    n: int
+    tasks: int
+
+
+def lead(rows: Iterable[Row], first: Measure, second: Measure, truth: Measure) -> Lead | None:
+    """Whether one metric ranks better than another: both on the same models, and on the same resamples of them."""
+    found = within_tasks(rows, first, second, truth)
+    if not found:
+        return None
+    drawn = resampled(found.values())
+    low, high = np.nanquantile(drawn[:, 0] - drawn[:, 1], [0.025, 0.975])
+    own, other = (float(np.mean([rhos(table[None, :, [column, 2]])[0] for table in found.values()])) for column in (0, 1))
+    return Lead(own, other, float(low), float(high), sum(map(len, found.values())), len(found))
+
+
+def resampled(tables: Iterable[NDArray[np.float64]], resamples: int = 1000, seed: int = 0) -> NDArray[np.float64]:
+    """Mean over tasks of each metric's ρ with the truth, the last column; resamples of tasks, and of models within (resamples, metrics).
+
+    NaN: nothing varies in any task that was drawn.
+    """
+    rng, known = np.random.default_rng(seed), list(tables)
+    again = [table[rng.integers(len(table), size=(resamples, len(table)))] for table in known]
+    drawn = np.stack([[rhos(some[..., [column, -1]]) for column in range(some.shape[-1] - 1)] for some in again], axis=1).T
+    picked = np.take_along_axis(drawn, rng.integers(len(known), size=drawn.shape[:2])[..., None], axis=1)
+    with np.errstate(invalid="ignore"):
+        result: NDArray[np.float64] = np.nansum(picked, axis=1) / (~np.isnan(picked)).sum(axis=1)
+    return result
 
 
 def rhos(tables: NDArray[np.float64]) -> NDArray[np.float64]:

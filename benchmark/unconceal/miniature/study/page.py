@@ -12,12 +12,17 @@ from matplotlib.figure import Figure
 from unconceal.miniature.study import figures, settings_page
 from unconceal.miniature.study.findings import (
     METRICS,
+    PRIMARY,
+    RIVALS,
     TRUTHS,
     Agreement,
+    Lead,
     Separation,
     Verdicts,
     judged,
+    lead,
     rank_agreement,
+    relearning,
     separation,
     verdicts,
 )
@@ -157,8 +162,26 @@ def ranks(rows: Sequence[Row], scoring: Scoring) -> str:
         lines = [[name, *(told(rank_agreement(chosen, metric, truth)) for truth in known.values())] for name, metric in METRICS.items()]
         text += f"\n### {title}\n\n" + grid(lines, ("metric", *known))
     if any(row.relearning is not None for row in rows):
-        text += "\n" + picture("relearning", "excess against the time to learn the concept again, for each task")
+        text += "\n" + contest(rows) + picture("relearning", "excess against the time to learn the concept again, for each task")
     return text
+
+
+def contest(rows: Sequence[Row]) -> str:
+    """The primary column's rank correlation with relearning beside that of published metrics, each on the models that have both."""
+    found = {name: one for name in RIVALS if (one := lead(rows, METRICS[PRIMARY], METRICS[name], relearning))}
+    lines = [[name, *lead_line(one)] for name, one in found.items()]
+    own = rank_agreement(rows, METRICS[PRIMARY], relearning)
+    by_task = ", ".join(f"{task} {rho:.2f}" for task, rho in own.by_task.items()) if own else "not enough models"
+    text = f"### The primary column and relearning\n\nSpearman's ρ of *{PRIMARY}* with relearning, by task: {by_task}.\n"
+    if not lines:
+        return text + "\n"
+    told = "Against published metrics, each on the models that have both scores, with the paired interval of the difference:\n\n"
+    return text + told + grid(lines, ("metric", "its ρ", "primary column's ρ", "difference [95 %]", "models on tasks")) + "\n"
+
+
+def lead_line(found: Lead) -> list[str]:
+    difference = f"{found.first - found.second:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    return [f"{found.second:.2f}", f"{found.first:.2f}", difference, f"{found.n} on {found.tasks}"]
 
 
 def told(found: Agreement | None) -> str:
