@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unconceal.miniature.optimiser import MuonAdamW, decaying
+from unconceal.miniature.optimiser import Muon, MuonAdamW, decaying
 
 
 def network() -> nn.Sequential:
@@ -64,6 +64,21 @@ def test_a_step_on_a_kernel_is_nearly_orthogonal() -> None:
     optimiser.step(1.0)
     moved = torch.linalg.svdvals((model.weight.detach() - before).reshape(6, -1))
     assert moved.min() > 0.4 * moved.max() > 0
+
+
+@pytest.mark.parametrize("shape", [(6, 9), (9, 6), (40, 4)])
+def test_steps_are_pytorchs_up_to_its_bfloat16(shape: tuple[int, int]) -> None:
+    start, noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)), torch.Generator().manual_seed(1)
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    made = [kind([p], lr=0.1, weight_decay=0.1, momentum=0.9) for kind, p in ((Muon, ours), (torch.optim.Muon, theirs))]
+    for _ in range(4):
+        gradient = torch.randn(shape, generator=noise)
+        for p, optimiser in zip((ours, theirs), made, strict=True):
+            p.grad = gradient.clone()
+            optimiser.step()
+    moved, apart = (theirs - start).norm(), (ours - theirs).norm()
+    assert moved > 0.1 and apart < 0.02 * moved
+    torch.testing.assert_close(made[0].state[ours]["momentum_buffer"], made[1].state[theirs]["momentum_buffer"])
 
 
 @pytest.mark.parametrize(("rate", "named", "matrices"), [(5e-3, (), 2), (5e-3, ("0.",), 1), (0.0, (), 0)])
