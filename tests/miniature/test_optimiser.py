@@ -75,7 +75,7 @@ def test_steps_are_pytorchs_up_to_its_bfloat16(shape: tuple[int, int]) -> None:
         gradient = torch.randn(shape, generator=noise)
         for p, optimiser in zip((ours, theirs), made, strict=True):
             p.grad = gradient.clone()
-            optimiser.step()
+            optimiser.step()  # type: ignore[no-untyped-call]
     moved, apart = (theirs - start).norm(), (ours - theirs).norm()
     assert moved > 0.1 and apart < 0.02 * moved
     torch.testing.assert_close(made[0].state[ours]["momentum_buffer"], made[1].state[theirs]["momentum_buffer"])

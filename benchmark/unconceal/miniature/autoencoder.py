@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 
-from unconceal.miniature.fitting import fit
+from unconceal.miniature.fitting import fit, half_precision
 from unconceal.miniature.optimiser import MuonAdamW
 from unconceal.miniature.pictures import Pictures
 
@@ -43,7 +43,7 @@ def train(
 
     def loss(rng: np.random.Generator, noise: torch.Generator, step_share: float) -> torch.Tensor:
         x = to_tensor(pictures.pixels[np.sort(rng.integers(len(pictures), size=batch))])
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             posterior = vae.encode(x).latent_dist
             latent = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=noise)
             back = vae.decode(latent).sample

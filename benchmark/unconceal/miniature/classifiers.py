@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from unconceal.miniature.autoencoder import to_tensor
-from unconceal.miniature.fitting import fit
+from unconceal.miniature.fitting import fit, half_precision
 from unconceal.miniature.optimiser import MuonAdamW
 from unconceal.miniature.pictures import Pictures
 from unconceal.miniature.world import BACKGROUND_NAMES, CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES, Scene
@@ -101,7 +101,7 @@ def train(
     def loss(rng: np.random.Generator, noise: torch.Generator, step_share: float) -> torch.Tensor:
         rows = np.sort(rng.integers(len(pictures), size=batch))
         x = seen(pictures, rows, softened, rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             logits = model(augment(x, rng, noise, warped))
         parts = split(logits.float(), heads)
         losses = [functional.cross_entropy(part, truth[rows, i], ignore_index=UNSTYLED) for i, part in enumerate(parts.values())]

@@ -13,7 +13,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTokenizer, C
 
 from unconceal.miniature.captions import caption
 from unconceal.miniature.classifiers import augment, seen
-from unconceal.miniature.fitting import fit
+from unconceal.miniature.fitting import fit, half_precision
 from unconceal.miniature.optimiser import MuonAdamW
 from unconceal.miniature.pictures import Pictures
 from unconceal.miniature.tokenizer import MAX_TOKENS
@@ -63,7 +63,7 @@ def train(
         x = seen(pictures, rows, softened, rng)
         texts = [caption(pictures.scenes[row], rng) for row in rows]
         tokens = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             found = model(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, pixel_values=augment(x, rng, noise))
         logits = found.logits_per_image.float()
         answer = torch.arange(batch)

@@ -15,7 +15,7 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unconceal.miniature.captions import caption
-from unconceal.miniature.fitting import compiled, fit
+from unconceal.miniature.fitting import compiled, fit, half_precision
 from unconceal.miniature.optimiser import DECAY_FROM, MuonAdamW
 from unconceal.miniature.pictures import Pictures
 from unconceal.miniature.tokenizer import MAX_TOKENS
@@ -130,7 +130,7 @@ def train(
         t = torch.randint(0, len(alphas), (batch,), generator=noise)
         eps = torch.randn(x.shape, generator=noise)
         a = alphas[t][:, None, None, None]
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             words = denoiser.text_encoder(tokens).last_hidden_state
             guess = unet(a.sqrt() * x + (1 - a).sqrt() * eps, t, words).sample
         snr = (a / (1 - a)).flatten()
