@@ -36,14 +36,23 @@ class Muon(torch.optim.Muon):
 
 
 def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
-    """The nearly orthogonal matrix with the same singular vectors, all singular values about 1: the quintic Newton–Schulz iteration."""
+    """The nearly orthogonal matrix with the same singular vectors, all singular values about 1: the quintic Newton–Schulz iteration.
+
+    Every iterate is a polynomial of the Gram matrix times the start. Only polynomial and Gram matrix are iterated, for kernels are
+    several times wider than high.
+    """
     a, b, c = coefficients
-    x = matrix.T if len(matrix) > matrix.shape[1] else matrix
-    x = x / x.norm().clamp(min=eps)
-    for _ in range(steps):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if len(matrix) > matrix.shape[1] else x
+    wide = matrix.T if len(matrix) > matrix.shape[1] else matrix
+    start = wide / wide.norm().clamp(min=eps)
+    gram = start @ start.T
+    polynomial = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    for step in range(steps):
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        polynomial = factor @ polynomial
+        gram = factor @ gram @ factor if step < steps - 1 else gram
+    found = polynomial @ start
+    return found.T if len(matrix) > matrix.shape[1] else found
 
 
 class MuonAdamW:
