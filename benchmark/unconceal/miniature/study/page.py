@@ -31,6 +31,7 @@ from unconceal.miniature.study.population import Kind
 from unconceal.miniature.study.reading import gold_differences, read
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.settings import READ, SETTINGS
+from unconceal.miniature.study.summary import in_short
 from unconceal.miniature.study.tables import COUNTED, FOLDER, KNOWN, SCORED, by_kind, counted, grid, number, picture
 from unconceal.specs.suite import Scoring
 
@@ -82,7 +83,19 @@ def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
 
 def page(rows: Sequence[Row], scoring: Scoring) -> str:
     """The whole document."""
-    parts = (population, known_truths, ranks, separations, graded_series, sensitivity, margins, golds_alone, lesser_golds, no_golds)
+    parts = (
+        in_short,
+        population,
+        known_truths,
+        ranks,
+        separations,
+        graded_series,
+        sensitivity,
+        margins,
+        golds_alone,
+        lesser_golds,
+        no_golds,
+    )
     usual = [row for row in rows if not row.setting]
     text = "".join(f"\n{part(usual, scoring)}" for part in parts)
     return "# Are the metrics right?\n\n" + INTRODUCTION + text + "\n" + "\n".join(part(rows, scoring) for part in settings_page.SECTIONS)

@@ -1,0 +1,142 @@
+"""What the study says in a few sentences, each worked out from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from unconceal.metrics.statistics import wilson
+from unconceal.miniature.study.findings import (
+    METRICS,
+    PRIMARY,
+    RIVALS,
+    judged,
+    lead,
+    rank_agreement,
+    relearning,
+    separation,
+    share,
+    unseen,
+    verdicts,
+)
+from unconceal.miniature.study.floors import floors
+from unconceal.miniature.study.reading import rejudged
+from unconceal.miniature.study.rows import Row, by_task
+from unconceal.miniature.study.tables import SCORED
+from unconceal.specs.suite import Scoring
+
+AIM = 0.8
+"""The rank correlation with relearning that the primary column is to reach."""
+
+
+def in_short(rows: Sequence[Row], scoring: Scoring) -> str:
+    """The section that comes first."""
+    return "## In short\n\n" + "".join(f"- {said}\n" for part in PARTS for said in part(rows, scoring))
+
+
+def truths(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+    """Right and wrong verdicts."""
+    scored = [row for row in rows if row.kind in SCORED]
+    found, aside = verdicts(judged(scored)), sum(row.held_out for row in scored)
+    if found.n:
+        low, high = found.false_rate
+        yield (
+            f"Verdicts: of {found.n} models whose truth is known by construction {found.right} are right, {found.wrong} wrong "
+            f"[{low:.1%}, {high:.1%}], {found.undecided} undecided. {aside} of them are on tasks held out from every choice."
+        )
+
+
+def concealment(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+    """Which metrics tell golds from pure concealers, by the interval of the area under the curve."""
+    found = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
+    surely = [f"{name} ({one.area:.2f})" for name, one in found.items() if one.interval.low > 0.5]
+    chance = [f"{name} ({one.area:.2f}, n = {one.golds + one.concealers})" for name, one in found.items() if one.interval.low <= 0.5]
+    if surely:
+        yield f"Concealment is told from forgetting by {listed(surely)}."
+    if chance:
+        yield f"Not, or not surely, by {listed(chance)}: areas under the curve whose interval holds .5, which is chance."
+
+
+def ranking(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+    """The primary column's rank correlation with relearning, and whose it surely exceeds."""
+    own = rank_agreement(rows, METRICS[PRIMARY], relearning)
+    if own is None:
+        return
+    reached = "reached" if own.rho >= AIM else "missed"
+    yield (
+        f"Ranks: the primary column and relearning agree by ρ = {own.rho:.2f} [{own.low:.2f}, {own.high:.2f}], mean over "
+        f"{len(own.by_task)} tasks and {own.n} models; {AIM:g} is {reached}."
+    )
+    found = {name: one for name in RIVALS if (one := lead(rows, METRICS[PRIMARY], METRICS[name], relearning))}
+    better = [f"{name} ({one.second:.2f} against {one.first:.2f})" for name, one in found.items() if one.low > 0]
+    alike = [f"{name} ({one.second:.2f} against {one.first:.2f})" for name, one in found.items() if one.low <= 0]
+    if better:
+        yield f"On the same models it ranks surely better than {listed(better)}."
+    if alike:
+        yield f"On the same models it cannot be told apart from {listed(alike)}: the difference's interval holds 0."
+
+
+def blindness(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+    """CRS takes the absolute value of a cosine: whether that costs it its order."""
+    found = {name: rank_agreement(rows, METRICS[name], unseen) for name in ("CRS, as released", "CRS, signed", "CRS, calibrated")}
+    known = {name: one for name, one in found.items() if one}
+    if (blind := known.get("CRS, as released")) and blind.high < 0:
+        others = listed([f"{name.removeprefix('CRS, ')} {one.rho:.2f}" for name, one in known.items() if one is not blind])
+        yield (
+            f"CRS as released ranks the wrong way round: ρ = {blind.rho:.2f} [{blind.low:.2f}, {blind.high:.2f}] with what unseen wordings "
+            f"bring out, since it takes a cosine without its sign ({others})."
+        )
+
+
+def series(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+    """Whether models that saw more of the concept complete more of it."""
+    if not any(row.kind == "graded" for row in rows):
+        return
+    for arm in ("empty", "prompt"):
+        if found := rank_agreement(rows, METRICS[f"excess, {arm} arm"], share):
+            told = ", ".join(f"{task} {rho:.2f}" for task, rho in found.by_task.items())
+            yield f"Graded series: ρ of the share of pictures seen with the excess in the {arm} arm is {found.rho:.2f} ({told})."
+
+
+def surrogates(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+    """How often a verdict read against one surrogate is the exact golds'."""
+    for name in dict.fromkeys(row.name for row in rows if row.kind == "surrogate"):
+        same, wrong, undecided, n = 0, 0, 0, 0
+        for of in by_task(rows).values():
+            for row in of if any(row.name == name for row in of) else ():
+                if row.kind in SCORED:
+                    label = rejudged(row, [one for one in of if one.name == name], scoring)
+                    open_one = label in ("inconclusive", "undetermined")
+                    n, same, undecided = n + 1, same + (label == row.label), undecided + open_one
+                    wrong += not open_one and label != row.truth
+        if n:
+            low, high = wilson(same, n)
+            yield (
+                f"Surrogate *{name}* instead of three golds, margin {scoring.margin:g}: {same} of {n} verdicts are the exact golds' "
+                f"[{low:.0%}, {high:.0%}], {undecided} are left open, {wrong} wrong."
+            )
+
+
+def floor(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+    """Whether a threshold can do without any gold."""
+    for name, best in list(floors(rows).items())[:1]:
+        if best.right == best.n:
+            yield (
+                f"Without any gold: {name} above {best.threshold:.2f} of θ's rate tells {best.n} of {best.n} models apart; "
+                f"{best.gap:.2f} of θ's rate lie between concealers and golds."
+            )
+        else:
+            yield (
+                f"Without any gold no threshold is safe, and none is proposed: the best of those tried, {name}, is wrong for "
+                f"{best.n - best.right} of {best.n} models when each task is judged by the others' threshold; {best.gap:.2f} of θ's rate "
+                "lie between concealers and golds."
+            )
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+PARTS: tuple[Callable[[Sequence[Row], Scoring], Iterator[str]], ...] = (
+    truths, concealment, ranking, blindness, series, surrogates, floor,
+)  # fmt: skip
