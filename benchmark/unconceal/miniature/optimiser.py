@@ -51,7 +51,7 @@ def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], steps: 
         factor.diagonal().add_(a)
         polynomial = factor @ polynomial
         gram = factor @ gram @ factor if step < steps - 1 else gram
-    found = polynomial @ start
+    found: Tensor = polynomial @ start
     return found.T if len(matrix) > matrix.shape[1] else found
 
 
