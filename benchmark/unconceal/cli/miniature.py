@@ -96,6 +96,7 @@ docs_option = click.option(
 @docs_option
 @click.option("--task", "tasks", multiple=True, metavar="ID", help="Measure the models of this task only; repeatable.")
 @click.option("--kind", "kinds", multiple=True, help="Measure models of this kind only, e.g. gold; repeatable.")
+@click.option("--model", "models", metavar="NAME", multiple=True, help="Measure this model only, e.g. esd-x-7; repeatable.")
 @click.option("--stage", "stages", multiple=True, help="Measure this only: presence, scores or relearning; repeatable.")
 @click.option("--setting", default="", help='Measure some models with something else than in the suite, e.g. "50 steps" or "judge 2".')
 @click.option("--plan", is_flag=True, help="Print what is left and the hours it takes, and stop.")
@@ -105,6 +106,7 @@ def study(
     docs: Path,
     tasks: tuple[str, ...],
     kinds: tuple[str, ...],
+    models: tuple[str, ...],
     stages: tuple[str, ...],
     setting: str,
     plan: bool,
@@ -132,11 +134,13 @@ def study(
     every = measured_under(setting)
     refuse_unknown("task", tasks, [member.task for member in every])
     refuse_unknown("kind", kinds, [member.kind for member in every])
+    refuse_unknown("model", models, [member.name for member in every])
     refuse_unknown("stage", stages, [stage.name for stage in STAGES])
     data = DataRoot.find(root)
     with progress() as shown:
         study = Study.of(Workshop(work, progress=shown), data, load_suite(data, "miniature"), read_rows(rows_file(docs)), setting)
-        wanted = [member for member in every if (not tasks or member.task in tasks) and (not kinds or member.kind in kinds)]
+        asked = ((tasks, "task"), (kinds, "kind"), (models, "name"))
+        wanted = [member for member in every if all(not names or getattr(member, of) in names for names, of in asked)]
         jobs = [job for job in left(study, wanted) if not stages or job.stage.name in stages]
         if plan:
             echo_rows(planned(jobs), as_json=False, empty="nothing is left to measure")

@@ -5,9 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from generate.claimant import other_process
 from leaderboard.records import record
+from unconceal.cli.main import main
 from unconceal.miniature.building.workshop import Workshop
 from unconceal.miniature.study import measuring, stages
 from unconceal.miniature.study.measuring import left, run
@@ -73,6 +75,16 @@ def test_the_first_stage_of_all_comes_before_the_next_of_any(study: Study, monke
     assert study.row(MADE).scores == {"x": 1.0}
     run(study, [measuring.Job(STAGES[0], MADE, 1.0)])
     assert len(done) == 6, "what another process has measured meanwhile is not measured again"
+
+
+def test_the_command_chooses_by_every_name_that_it_is_given(tmp_path: Path) -> None:
+    def asked(*options: str) -> Result:
+        return CliRunner().invoke(main, ["miniature", "study", "--work", str(tmp_path), "--docs", str(tmp_path), "--plan", *options])
+
+    one = asked("--task", "object/star", "--model", "uce-7", "--model", "control-gold-1", "--kind", "gold", "--stage", "presence")
+    assert [line.split()[:3] for line in one.output.splitlines()[2:]] == [["presence", "gold", "1"], ["all", "all", "1"]]
+    wrong = asked("--model", "uce")
+    assert wrong.exit_code == 2 and "error: model 'uce': is none of the study's; use control-gold-1, " in wrong.output
 
 
 def test_what_another_process_measures_is_left_to_it(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
