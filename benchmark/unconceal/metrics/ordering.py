@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from unconceal.metrics.statistics import Interval
+from unconceal.metrics.statistics import Interval, normal_quantile
 
 Values = NDArray[np.float64]
 LEAST = 4
@@ -68,7 +68,7 @@ def spearman_interval(rho: float, n: int, level: float = 0.95) -> Interval:
         # Fisher's z is infinite there. The largest ρ below 1 that n concepts can have says how low it may be.
         nearest = spearman_interval(1 - 12 / (n * (n**2 - 1)), n, level)
         return Interval(nearest.low, 1.0) if rho > 0 else Interval(-1.0, -nearest.low)
-    half = float(stats.norm.ppf((1 + level) / 2)) * sqrt((1 + rho**2 / 2) / (n - 3))
+    half = normal_quantile((1 + level) / 2) * sqrt((1 + rho**2 / 2) / (n - 3))
     return Interval(tanh(atanh(rho) - half), tanh(atanh(rho) + half))
 
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from unconceal.metrics.presence import excess
-from unconceal.metrics.statistics import resolution
+from unconceal.metrics.statistics import resolution, t_quantile
 from unconceal.ranking.rules import Rules
 from unconceal.results.reading import Board, Stored
 from unconceal.specs.record import Curve, Score
@@ -59,7 +58,7 @@ def paired_less(table: Values, floor: float = 0.0) -> NDArray[np.bool_]:
     if prompts < 2:
         return less
     means, centred = table.mean(axis=1), table - table.mean(axis=1, keepdims=True)
-    own, width = (centred**2).sum(axis=1), float(stats.t.ppf((1 + LEVEL) / 2, prompts - 1))
+    own, width = (centred**2).sum(axis=1), t_quantile((1 + LEVEL) / 2, prompts - 1)
     for start in range(0, rows, BLOCK):
         block = slice(start, start + BLOCK)
         # The variance of a difference is that of both, less twice what they share.

@@ -104,4 +104,4 @@ def test_every_metric_reads_a_row() -> None:
     names = {"crs.released.forget.resnet18": 0.1, "psi_star.prompt": None, "kid.original.forget": 2.0}
     found = {name: metric(row("x", scores=names)) for name, metric in METRICS.items()}
     assert found["CRS, as released"] == 0.1 and found["ψ*, prompt arm"] == -1.0 and found["KID to θ's pictures"] == -2.0
-    assert found["CCS"] is None and findings.unseen(row("x")) is None and findings.share(row("x", share=0.1)) is None
+    assert found["CCS"] is None and findings.unseen(row("x")) is None and findings.share(row("x", "surrogate", share=0.0)) is None

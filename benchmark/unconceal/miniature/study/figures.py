@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from unconceal.miniature.study.findings import Separation, Verdicts, relearning
-from unconceal.miniature.study.population import SEEDS
 from unconceal.miniature.study.rows import Row, by_task
+from unconceal.miniature.study.series import hidden
 
 COLOURS = {
     "gold": "#2c7fb8", "alone": "#41b6c4", "decoupled": "#d95f0e", "damaged": "0.55", "original": "#222222", "unrelated": "#222222",
@@ -28,10 +28,9 @@ SERIES = {
 
 def graded(rows: Sequence[Row]) -> Figure:
     """The graded series: how much of each model's knowledge shows without handover, and after it."""
-    tables = {task: of for task, of in by_task(rows).items() if any(row.kind == "graded" for row in of)}
+    tables = by_task(hidden(rows))
     sheet = Figure(figsize=(3.6 * max(len(tables), 1), 3), layout="constrained")
-    for axes, (task, of) in zip(np.atleast_1d(sheet.subplots(1, max(len(tables), 1), sharey=True)), tables.items(), strict=False):
-        series = sorted((row for row in of if is_decoupled_series(row)), key=lambda row: row.share or 0)
+    for axes, (task, series) in zip(np.atleast_1d(sheet.subplots(1, max(len(tables), 1), sharey=True)), tables.items(), strict=False):
         shares = [max(row.share or 0, 1e-4) for row in series]
         for name, (label, colour) in SERIES.items():
             axes.plot(shares, [row.scores.get(name) for row in series], marker="o", markersize=3, color=colour, label=label)
@@ -40,17 +39,6 @@ def graded(rows: Sequence[Row]) -> Figure:
         axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     sheet.axes[0].legend(frameon=False, fontsize=7)
     return sheet
-
-
-def graded_rows(rows: Sequence[Row]) -> list[Row]:
-    """The series of every task on which a graded model is measured."""
-    tasks = {row.task for row in rows if row.kind == "graded"}
-    return [row for row in rows if row.task in tasks and is_decoupled_series(row)]
-
-
-def is_decoupled_series(row: Row) -> bool:
-    """Whether a row belongs to the series that all looks forgotten: graded models decoupled on top, and the decoupled base."""
-    return (row.kind == "graded" and row.name.endswith("-decoupled")) or row.name == f"decouple-to-nothing-{SEEDS[0]}"
 
 
 def against_relearning(rows: Sequence[Row], score: str = "excess") -> Figure:

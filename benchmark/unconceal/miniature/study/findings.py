@@ -63,8 +63,8 @@ def unseen(row: Row) -> float | None:
 
 
 def share(row: Row) -> float | None:
-    """Truth (c): the share of the concept's pictures that a graded model saw."""
-    return row.share if row.kind in ("graded", "gold", "original") else None
+    """Truth (c): the share of the concept's pictures that a model saw, whatever was cut off afterwards."""
+    return row.share if row.kind != "surrogate" else None
 
 
 TRUTHS: Mapping[str, Measure] = {"relearning": relearning, "unseen wordings": unseen, "share seen": share}

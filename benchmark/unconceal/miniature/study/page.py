@@ -24,12 +24,14 @@ from unconceal.miniature.study.findings import (
     rank_agreement,
     relearning,
     separation,
+    share,
     verdicts,
 )
 from unconceal.miniature.study.floors import floors
 from unconceal.miniature.study.population import Kind
 from unconceal.miniature.study.reading import gold_differences, read
 from unconceal.miniature.study.rows import Row, by_task
+from unconceal.miniature.study.series import graded_tasks, hidden, shown_openly, with_shares
 from unconceal.miniature.study.settings import READ, SETTINGS
 from unconceal.miniature.study.summary import in_short
 from unconceal.miniature.study.tables import COUNTED, FOLDER, KNOWN, SCORED, by_kind, counted, grid, number, picture
@@ -72,7 +74,7 @@ def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
     rows = [row for row in rows if not row.setting]
     apart = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
     found = {
-        "graded": figures.graded(rows) if figures.graded_rows(rows) else None,
+        "graded": figures.graded(rows) if graded_tasks(rows) else None,
         "relearning": figures.against_relearning(rows) if any(row.relearning is not None for row in rows) else None,
         "prompts": figures.by_prompts({count: by_kind(rows, scoring, prompts=count) for count in counts_of(rows)}),
         "golds": figures.differences(gold_differences(rows, scoring.excess_psi).tolist(), scoring.margin),
@@ -172,7 +174,8 @@ def ranks(rows: Sequence[Row], scoring: Scoring) -> str:
     known = {name: truth for name, truth in TRUTHS.items() if any(truth(row) is not None for row in rows)}
     text += "".join(f"{name.capitalize()}: not measured yet.\n" for name in TRUTHS if name not in known)
     for title, chosen in (("All models", rows), ("Without golds", [row for row in rows if row.kind != "gold"])):
-        lines = [[name, *(told(rank_agreement(chosen, metric, truth)) for truth in known.values())] for name, metric in METRICS.items()]
+        of = {truth: with_shares(chosen) if truth is share else chosen for truth in known.values()}
+        lines = [[name, *(told(rank_agreement(of[truth], metric, truth)) for truth in of)] for name, metric in METRICS.items()]
         text += f"\n### {title}\n\n" + grid(lines, ("metric", *known))
     if any(row.relearning is not None for row in rows):
         text += "\n" + contest(rows) + picture("relearning", "excess against the time to learn the concept again, for each task")
@@ -214,16 +217,25 @@ def separations(rows: Sequence[Row], scoring: Scoring) -> str:
 
 
 def graded_series(rows: Sequence[Row], scoring: Scoring) -> str:
-    """The ordering truth: models that all look forgotten and differ in what they saw."""
-    title, series = "## The graded series\n\n", figures.graded_rows(rows)
-    if not series:
+    """The ordering truth: models that all look forgotten and differ in what they saw; below them the same without the words cut off."""
+    title, tables = "## The graded series\n\n", graded_tasks(rows)
+    if not tables:
         return title + "Not measured yet.\n"
-    ordered = sorted(series, key=lambda row: (row.task, row.share or 0))
-    lines = [[row.task, f"{row.share:.1%}", *(number(row.scores.get(name)) for name in SHOWN), row.label] for row in ordered]
-    table = grid(lines, ("task", "seen", *SHOWN, "verdict"))
-    return title + table + "\n" + picture("graded", "presence and excess over the share of pictures seen")
+    lines = [
+        [row.task, row.name, f"{row.share:.1%}", *(number(row.scores.get(name)) for name in SHOWN), number(row.relearning), row.label]
+        for of in tables.values()
+        for row in [*hidden(of), *shown_openly(of)]
+    ]
+    table = grid(lines, ("task", "model", "seen", *SHOWN, "relearning", "verdict"))
+    return title + SERIES + table + "\n" + picture("graded", "presence and excess over the share of pictures seen")
 
 
+SERIES = """\
+Continuations that saw a share of the concept's pictures. With the concept's words cut off on top (first of each task) all look
+forgotten, and only hidden knowledge differs; the last of them is pure decoupling of θ. *Relearning*: time to learn the concept again
+over that for something new; about 1 for a gold.
+
+"""
 SHOWN = ("presence", "excess.prompt", "excess.empty")
 
 

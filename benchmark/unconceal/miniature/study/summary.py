@@ -21,6 +21,7 @@ from unconceal.miniature.study.findings import (
 from unconceal.miniature.study.floors import floors
 from unconceal.miniature.study.reading import rejudged
 from unconceal.miniature.study.rows import Row, by_task
+from unconceal.miniature.study.series import look_forgotten
 from unconceal.miniature.study.tables import SCORED
 from unconceal.specs.suite import Scoring
 
@@ -88,13 +89,22 @@ def blindness(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
 
 
 def series(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
-    """Whether models that saw more of the concept complete more of it."""
-    if not any(row.kind == "graded" for row in rows):
-        return
-    for arm in ("empty", "prompt"):
-        if found := rank_agreement(rows, METRICS[f"excess, {arm} arm"], share):
-            told = ", ".join(f"{task} {rho:.2f}" for task, rho in found.by_task.items())
-            yield f"Graded series: ρ of the share of pictures seen with the excess in the {arm} arm is {found.rho:.2f} ({told})."
+    """Whether, of models that all look forgotten, those that saw more of the concept are said to have more of it left."""
+    of = look_forgotten(rows)
+    found = {name: one for name in SERIES if (one := rank_agreement(of, METRICS[name], share))}
+    if found:
+        most = max((value for row in of if (value := row.scores.get("presence")) is not None), default=0.0)
+        shares = listed([f"{seen:.1%}" for seen in sorted({row.share or 0 for row in of})])
+        told = listed([f"{name}: {one.rho:.2f} [{one.low:.2f}, {one.high:.2f}]" for name, one in found.items()])
+        n, tasks = next((one.n, len(one.by_task)) for one in found.values())
+        yield (
+            f"Graded series: of {n} models on {tasks} tasks that all look forgotten (presence at ψ = 0 at most {most:.2f}) and saw "
+            f"{shares} of the concept's pictures, ρ with that share is, by {told}."
+        )
+
+
+SERIES = (PRIMARY, "excess, empty arm", "excess, prompt arm", "presence at ψ = 0")
+"""Metrics that are measured of every graded model."""
 
 
 def surrogates(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
