@@ -92,6 +92,7 @@ def page(rows: Sequence[Row], scoring: Scoring) -> str:
         ranks,
         separations,
         graded_series,
+        unlearners,
         sensitivity,
         margins,
         golds_alone,
@@ -237,6 +238,26 @@ over that for something new; about 1 for a gold.
 
 """
 SHOWN = ("presence", "excess.prompt", "excess.empty")
+
+
+def unlearners(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Published methods beside what relearning and unseen wordings say of them: reported, not scored."""
+    title = "## Published unlearners\n\n"
+    found = sorted((row for row in rows if row.kind == "method"), key=lambda row: (row.task, row.name))
+    if not found:
+        return title + "Not measured yet.\n"
+    lines = [
+        [row.task, row.name, *(number(row.scores.get(name)) for name in SHOWN), number(row.unseen), number(row.relearning), row.label]
+        for row in found
+    ]
+    return title + UNLEARNERS + grid(lines, ("task", "model", *SHOWN, "unseen wordings", "relearning", "verdict"))
+
+
+UNLEARNERS = """\
+Nothing is known of these by construction, so that no verdict here is right or wrong. *Unseen wordings*: how often the concept is drawn
+when it is asked for in words that the unlearner was not told. The number after a name is its training seed.
+
+"""
 
 
 def counts_of(rows: Sequence[Row]) -> list[int]:
