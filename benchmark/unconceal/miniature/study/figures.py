@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def graded(rows: Sequence[Row]) -> Figure:
 def against_relearning(rows: Sequence[Row], score: str = "excess") -> Figure:
     """The primary column against the time to learn the concept again, a panel for each task."""
     tables = by_task([row for row in rows if row.relearning is not None])
-    across = min(3, max(len(tables), 1))
+    across = max(1, ceil(sqrt(len(tables))))
     down = -(-max(len(tables), 1) // across)
     sheet = Figure(figsize=(3 * across + 1, 2.6 * down), layout="constrained")
     panels = np.ravel(np.atleast_1d(sheet.subplots(down, across, sharey=True)))
