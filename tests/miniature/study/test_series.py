@@ -46,6 +46,11 @@ def test_what_ranks_by_what_was_seen_is_said() -> None:
     (told,) = summary.series(rows(), Scoring())
     assert "of 8 models on 1 tasks that all look forgotten (presence at ψ = 0 at most 0.00)" in told
     assert "excess, empty arm: 1.00" in told and "excess, prompt arm: -1.00" in told and "presence at" not in told.partition("by")[2]
+    labels = {one.name: "conceals" if (one.share or 0) > 0.005 else "forgets" for one in rows()}
+    labelled = [one.model_copy(update={"label": labels[one.name], "relearning": 1.0 - (one.share or 0)}) for one in rows()]
+    _, told = summary.series(labelled, Scoring())
+    assert "saw up to 0.1% are said to forget (relearning 1.00 to 1.00, n = 2)" in told
+    assert "saw from 1.0% on are said to conceal (relearning 0.00 to 0.99, n = 3)" in told
     (told,) = summary.series(rows(sign=-1), Scoring())
     assert "excess, empty arm: -1.00" in told
     assert not list(summary.series([one for one in rows() if one.kind != "graded"], Scoring()))

@@ -21,7 +21,7 @@ from unconceal.miniature.study.findings import (
 from unconceal.miniature.study.floors import floors
 from unconceal.miniature.study.reading import rejudged
 from unconceal.miniature.study.rows import Row, by_task
-from unconceal.miniature.study.series import look_forgotten
+from unconceal.miniature.study.series import hidden, look_forgotten
 from unconceal.miniature.study.tables import SCORED
 from unconceal.specs.suite import Scoring
 
@@ -101,6 +101,19 @@ def series(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
             f"Graded series: of {n} models on {tasks} tasks that all look forgotten (presence at ψ = 0 at most {most:.2f}) and saw "
             f"{shares} of the concept's pictures, ρ with that share is, by {told}."
         )
+    forgot, hid = ([row for row in hidden(rows) if row.label == label] for label in ("forgets", "conceals"))
+    if forgot and hid:
+        most, least = max(row.share or 0 for row in forgot), min(row.share or 0 for row in hid)
+        yield (
+            f"Of these, decoupled models that saw up to {most:.1%} are said to forget{again(forgot)}; those that saw from {least:.1%} on "
+            f"are said to conceal{again(hid)}."
+        )
+
+
+def again(rows: Sequence[Row]) -> str:
+    """How long such models take to learn the concept again, in units of something new."""
+    times = [row.relearning for row in rows if row.relearning is not None]
+    return f" (relearning {min(times):.2f} to {max(times):.2f}, n = {len(times)})" if times else ""
 
 
 SERIES = (PRIMARY, "excess, empty arm", "excess, prompt arm", "presence at ψ = 0")
