@@ -37,6 +37,12 @@ def test_metrics_that_tell_concealment_are_named_and_those_that_do_not() -> None
     assert "excess, empty arm (1.00)" in surely and "prompt" not in surely and "excess, prompt arm (0.50, n = 8)" in chance
 
 
+def test_a_metric_that_puts_golds_above_concealers_is_said_to() -> None:
+    turned = [one.model_copy(update={"scores": {"ccs.forget.resnet18": float(one.kind == "gold")}}) for one in known()]
+    *_, told = summary.concealment(turned, SCORING)
+    assert told == "The wrong way round, golds above concealers, by CCS (0.00, n = 8)."
+
+
 def test_who_ranks_better_is_said_and_whether_the_aim_is_reached() -> None:
     def ranked(sign: int) -> list[Row]:
         scores = [{"excess": sign * i / 10, "clip.unlearned": -i / 10, "ccs.forget.resnet18": i / 10} for i in range(12)]

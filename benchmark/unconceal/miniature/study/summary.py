@@ -50,11 +50,15 @@ def concealment(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
     """Which metrics tell golds from pure concealers, by the interval of the area under the curve."""
     found = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
     surely = [f"{name} ({one.area:.2f})" for name, one in found.items() if one.interval.low > 0.5]
-    chance = [f"{name} ({one.area:.2f}, n = {one.golds + one.concealers})" for name, one in found.items() if one.interval.low <= 0.5]
+    told = {name: f"{name} ({one.area:.2f}, n = {one.golds + one.concealers})" for name, one in found.items()}
+    chance = [told[name] for name, one in found.items() if one.interval.low <= 0.5 <= one.interval.high]
+    against = [told[name] for name, one in found.items() if one.interval.high < 0.5]
     if surely:
         yield f"Concealment is told from forgetting by {listed(surely)}."
     if chance:
         yield f"Not, or not surely, by {listed(chance)}: areas under the curve whose interval holds .5, which is chance."
+    if against:
+        yield f"The wrong way round, golds above concealers, by {listed(against)}."
 
 
 def ranking(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
