@@ -188,7 +188,7 @@ def validation(work: Path | None, docs: Path, root: Path | None) -> None:
     if not rows:
         raise CheckFailed(str(stored), "holds no row, so nothing was found", "measure with `unconceal miniature study`, then name --work")
     page.write(rows, suite.scores, docs)
-    click.echo(f"{docs / page.PAGE}: written from {len(rows)} models")
+    click.echo(f"{docs / page.PAGE}: written from {len(rows)} rows")
 
 
 def planned(jobs: Sequence[Job]) -> list[dict[str, object]]:
