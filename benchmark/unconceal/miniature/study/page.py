@@ -74,7 +74,7 @@ def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
     rows = [row for row in rows if not row.setting]
     apart = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
     found = {
-        "graded": figures.graded(rows) if graded_tasks(rows) else None,
+        "graded": figures.graded(rows) if hidden(rows) else None,
         "relearning": figures.against_relearning(rows) if any(row.relearning is not None for row in rows) else None,
         "prompts": figures.by_prompts({count: by_kind(rows, scoring, prompts=count) for count in counts_of(rows)}),
         "golds": figures.differences(gold_differences(rows, scoring.excess_psi).tolist(), scoring.margin),
@@ -219,12 +219,12 @@ def separations(rows: Sequence[Row], scoring: Scoring) -> str:
 
 def graded_series(rows: Sequence[Row], scoring: Scoring) -> str:
     """The ordering truth: models that all look forgotten and differ in what they saw; below them the same without the words cut off."""
-    title, tables = "## The graded series\n\n", graded_tasks(rows)
-    if not tables:
+    title = "## The graded series\n\n"
+    if not hidden(rows):
         return title + "Not measured yet.\n"
     lines = [
-        [row.task, row.name, f"{row.share:.1%}", *(number(row.scores.get(name)) for name in SHOWN), number(row.relearning), row.label]
-        for of in tables.values()
+        [row.task, row.name, f"{row.share:.1%}", *shown(row), number(row.relearning), row.label]
+        for of in graded_tasks(rows).values()
         for row in [*hidden(of), *shown_openly(of)]
     ]
     table = grid(lines, ("task", "model", "seen", *SHOWN, "relearning", "verdict"))
@@ -238,6 +238,11 @@ over that for something new; about 1 for a gold.
 
 """
 SHOWN = ("presence", "excess.prompt", "excess.empty")
+"""Scores that tables of single models show."""
+
+
+def shown(row: Row) -> list[str]:
+    return [number(row.scores.get(name)) for name in SHOWN]
 
 
 def unlearners(rows: Sequence[Row], scoring: Scoring) -> str:
@@ -246,10 +251,7 @@ def unlearners(rows: Sequence[Row], scoring: Scoring) -> str:
     found = sorted((row for row in rows if row.kind == "method"), key=lambda row: (row.task, row.name))
     if not found:
         return title + "Not measured yet.\n"
-    lines = [
-        [row.task, row.name, *(number(row.scores.get(name)) for name in SHOWN), number(row.unseen), number(row.relearning), row.label]
-        for row in found
-    ]
+    lines = [[row.task, row.name, *shown(row), number(row.unseen), number(row.relearning), row.label] for row in found]
     return title + UNLEARNERS + grid(lines, ("task", "model", *SHOWN, "unseen wordings", "relearning", "verdict"))
 
 
@@ -298,7 +300,7 @@ def golds_alone(rows: Sequence[Row], scoring: Scoring) -> str:
     alone = [row for row in rows if row.kind == "alone"]
     if not alone:
         return title + "Not measured yet.\n"
-    lines = [[row.task, *(number(row.scores.get(name)) for name in SHOWN), row.label] for row in sorted(alone, key=lambda row: row.task)]
+    lines = [[row.task, *shown(row), row.label] for row in sorted(alone, key=lambda row: row.task)]
     told = (
         "Golds leave out a family of concepts, one of a kind. These leave out their own concept alone, as θ's exact counterpart would.\n"
         "What lies between them and the others is what the economy costs:\n\n"

@@ -96,15 +96,16 @@ def series(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
     """Whether, of models that all look forgotten, those that saw more of the concept are said to have more of it left."""
     of = look_forgotten(rows)
     found = {name: one for name in SERIES if (one := rank_agreement(of, METRICS[name], share))}
-    if found:
-        most = max((value for row in of if (value := row.scores.get("presence")) is not None), default=0.0)
-        shares = listed([f"{seen:.1%}" for seen in sorted({row.share or 0 for row in of})])
-        told = listed([f"{name}: {one.rho:.2f} [{one.low:.2f}, {one.high:.2f}]" for name, one in found.items()])
-        n, tasks = next((one.n, len(one.by_task)) for one in found.values())
-        yield (
-            f"Graded series: of {n} models on {tasks} tasks that all look forgotten (presence at ψ = 0 at most {most:.2f}) and saw "
-            f"{shares} of the concept's pictures, ρ with that share is, by {told}."
-        )
+    if not found:
+        return
+    drawn = max((value for row in of if (value := row.scores.get("presence")) is not None), default=0.0)
+    shares = listed([f"{seen:.1%}" for seen in sorted({row.share or 0 for row in of})])
+    told = listed([f"{name}: {one.rho:.2f} [{one.low:.2f}, {one.high:.2f}]" for name, one in found.items()])
+    n, tasks = next((one.n, len(one.by_task)) for one in found.values())
+    yield (
+        f"Graded series: of {n} models on {tasks} tasks that all look forgotten (presence at ψ = 0 at most {drawn:.2f}) and saw "
+        f"{shares} of the concept's pictures, ρ with that share is, by {told}."
+    )
     forgot, hid = ([row for row in hidden(rows) if row.label == label] for label in ("forgets", "conceals"))
     if forgot and hid:
         most, least = max(row.share or 0 for row in forgot), min(row.share or 0 for row in hid)
