@@ -11,7 +11,8 @@ from transformers import CLIPTokenizer
 
 from pipelines import tiny_pipeline
 from unconceal.miniature import denoiser
-from unconceal.miniature.denoiser import Denoiser, balanced
+from unconceal.miniature.building.recipe import Recipe
+from unconceal.miniature.denoiser import Denoiser, Size, balanced
 from unconceal.miniature.pictures import Pictures, render
 
 
@@ -96,3 +97,12 @@ def test_its_pipeline_is_a_plain_one(pipe: StableDiffusionPipeline, tmp_path: Pa
     ids = pipe.tokenizer(["a star"], padding="max_length", truncation=True, return_tensors="pt").input_ids
     with torch.no_grad():
         assert torch.allclose(loaded.encode_prompt("a star", "cpu", 1, False)[0], model.text_encoder(ids).last_hidden_state, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [Size(), *Recipe().sizes.values()])
+def test_every_size_of_the_recipe_denoises(size: Size) -> None:
+    model = Denoiser(300, 299, size).eval()
+    with torch.no_grad():
+        words = model.text_encoder(torch.zeros(2, 24, dtype=torch.long)).last_hidden_state
+        assert model.unet(torch.randn(2, 4, 16, 16), 500, words).sample.shape == (2, 4, 16, 16)
+    assert words.shape == (2, 24, size.width)

@@ -26,12 +26,13 @@ MIN_SNR = 5.0
 
 @dataclass(frozen=True)
 class Size:
-    """``channels``: of the UNet's three resolutions; ``width`` and ``layers``: of the text encoder."""
+    """``channels``: of the UNet's three resolutions, each divisible by ``groups`` of its norms; ``width`` and ``layers``: of the text encoder."""
 
     channels: tuple[int, int, int] = (32, 64, 128)
     layers_per_block: int = 1
     width: int = 96
     layers: int = 2
+    groups: int = 16
 
 
 class Denoiser(nn.Module):
@@ -60,7 +61,7 @@ class Denoiser(nn.Module):
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
             layers_per_block=size.layers_per_block,
             attention_head_dim=4,
-            norm_num_groups=16,
+            norm_num_groups=size.groups,
             cross_attention_dim=size.width,
         )
 
