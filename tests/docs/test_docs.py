@@ -109,8 +109,10 @@ def test_cheap_commands_run(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(clone)
     ran = 0
     for page, arguments in SHOWN:
-        if command_of(arguments)[2] in CHEAP:
-            commit(clone)
+        name = command_of(arguments)[2]
+        if name in CHEAP:
+            if name == "publish":
+                commit(clone)
             result = CliRunner().invoke(main, arguments)
             assert result.exit_code == 0, f"{page.name}: {' '.join(arguments)}: {result.output[-500:]}"
             ran += 1
