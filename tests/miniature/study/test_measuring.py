@@ -118,6 +118,15 @@ def test_a_published_record_of_the_same_weights_is_read(study: Study, tmp_path: 
     assert study.published(member, "ef" * 32) is None and study.published(replace(member, name="esd-x-8"), stored.checkpoint.sha256) is None
 
 
+def test_the_published_record_of_the_base_itself_is_read(study: Study, tmp_path: Path) -> None:
+    member = Member("star", "control-original", "original")
+    study.results = (tmp_path / "results",)
+    stored = record(suite="miniature", suite_version=study.suite.version, submission="control-original")
+    own = stored.model_copy(update={"checkpoint": stored.checkpoint.model_copy(update={"sha256": None, "format": "original"})})
+    write_record(own, own.place(tmp_path / "results"))
+    assert study.published(member, study.suite.base.digest) is not None and study.published(member, "ef" * 32) is None
+
+
 def test_a_surrogate_is_no_checkpoint_and_waits_for_its_training(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     done, surrogate = noting(monkeypatch), Member("star", "surrogate", "surrogate", trained="surrogate")
     jobs = left(study, [surrogate])

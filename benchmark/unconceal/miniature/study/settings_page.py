@@ -62,6 +62,7 @@ def classifier_seeds(rows: Sequence[Row], scoring: Scoring) -> str:
 def extractors(rows: Sequence[Row], scoring: Scoring) -> str:
     """Whether the three extractors rank models alike, and how well each tells concealers from golds."""
     title, usual = "## The extractor\n\n", [row for row in rows if row.setting == USUAL and f"ccs.forget.{EXTRACTORS[-1]}" in row.scores]
+    golds, concealers = (sum(row.kind == kind for row in usual) for kind in ("gold", "decoupled"))
     lines = []
     for name, stem in LEARNT.items():
         pairs = between_extractors(usual, stem, EXTRACTORS)
@@ -74,7 +75,7 @@ def extractors(rows: Sequence[Row], scoring: Scoring) -> str:
     tasks = ", ".join(sorted({row.task for row in usual}))
     told = (
         f"{len(usual)} models of {tasks}, measured with all three. Spearman's ρ between two extractors (mean over tasks, the lowest\n"
-        "and the highest of three pairs), and each one's area under the curve of telling pure concealers from golds.\n\n"
+        f"and the highest of three pairs), and each one's area under the curve of telling pure concealers ({concealers}) from golds ({golds}).\n\n"
     )
     return title + told + grid(lines, ("score", "ρ between extractors", *EXTRACTORS))
 

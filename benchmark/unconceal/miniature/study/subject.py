@@ -124,10 +124,10 @@ class Study:
         return canonical_digest([*shards, judge, self.task(member).judge.content(), *([self.setting] if self.setting else [])])
 
     def published(self, member: Member, digest: str) -> Record | None:
-        """The record of the same weights in results/, where there is one."""
+        """The record of the same weights in results/, where there is one; that of θ itself names none beside the base."""
         for folder in self.results:
             path = record_path(folder, self.suite.id, member.task, member.published, self.suite.protocol, "full")
-            if path.exists() and (record := read_record(path)).checkpoint.sha256 == digest:
+            if path.exists() and ((record := read_record(path)).checkpoint.sha256 or self.suite.base.digest) == digest:
                 return record
         return None
 
