@@ -26,7 +26,7 @@ MIN_SNR = 5.0
 
 @dataclass(frozen=True)
 class Size:
-    """``channels``: of the UNet's three resolutions, each divisible by ``groups`` of its norms; ``width`` and ``layers``: of the text encoder."""
+    """``channels``: of the UNet's three resolutions, divisible by its norms' ``groups``; ``width``, ``layers``: of the text encoder."""
 
     channels: tuple[int, int, int] = (32, 64, 128)
     layers_per_block: int = 1

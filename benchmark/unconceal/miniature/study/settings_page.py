@@ -74,8 +74,9 @@ def extractors(rows: Sequence[Row], scoring: Scoring) -> str:
         return title + NOT_YET
     tasks = ", ".join(sorted({row.task for row in usual}))
     told = (
-        f"{len(usual)} models of {tasks}, measured with all three. Spearman's ρ between two extractors (mean over tasks, the lowest\n"
-        f"and the highest of three pairs), and each one's area under the curve of telling pure concealers ({concealers}) from golds ({golds}).\n\n"
+        "Spearman's ρ between two extractors (mean over tasks, the lowest and the highest of three pairs), and each one's area\n"
+        f"under the curve of telling pure concealers ({concealers}) from golds ({golds}). {len(usual)} models were measured with all three, of\n"
+        f"{tasks}.\n\n"
     )
     return title + told + grid(lines, ("score", "ρ between extractors", *EXTRACTORS))
 
