@@ -75,7 +75,7 @@ def extractors(rows: Sequence[Row], scoring: Scoring) -> str:
     tasks = ", ".join(sorted({row.task for row in usual}))
     told = (
         "Spearman's ρ between two extractors (mean over tasks, the lowest and the highest of three pairs), and each one's area\n"
-        f"under the curve of telling pure concealers ({concealers}) from golds ({golds}). {len(usual)} models were measured with all three, of\n"
+        f"under the curve of telling pure concealers ({concealers}) from golds ({golds}). {len(usual)} models, of\n"
         f"{tasks}.\n\n"
     )
     return title + told + grid(lines, ("score", "ρ between extractors", *EXTRACTORS))
