@@ -67,6 +67,13 @@ def test_a_surrogate_is_held_against_the_exact_golds() -> None:
     assert "4 of 8" in other and "4 wrong" in other
 
 
+def test_the_margin_that_makes_a_surrogate_safe_is_the_one_that_leaves_least_open() -> None:
+    alike, other = (said("safe_margin", [*known(), row("blank", "surrogate", knows=rate)]) for rate in (0.0, 1.0))
+    assert alike.startswith("Margin 0.12 makes a single surrogate safe: of 8 verdicts") and "Wrong" not in alike
+    assert other.startswith("No margin up to 0.4") and "Wrong verdicts among those 8: 4 at 0.12" in other
+    assert not said("safe_margin", known())
+
+
 def test_a_floor_is_proposed_only_if_it_is_right_everywhere() -> None:
     safe = said("floor", [*known(), *known("object/ring")])
     assert safe.startswith("Without any gold: ") and "tells 16 of 16 models apart" in safe

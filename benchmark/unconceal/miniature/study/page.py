@@ -34,7 +34,7 @@ from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.series import graded_tasks, hidden, shown_openly, with_shares
 from unconceal.miniature.study.settings import READ, SETTINGS
 from unconceal.miniature.study.summary import in_short
-from unconceal.miniature.study.tables import COUNTED, FOLDER, KNOWN, SCORED, by_kind, counted, grid, number, picture
+from unconceal.miniature.study.tables import COUNTED, FOLDER, KNOWN, MARGINS, SCORED, WIDER_MARGINS, by_kind, counted, grid, number, picture
 from unconceal.specs.suite import Scoring
 
 PAGE = "validation.md"
@@ -45,7 +45,6 @@ GRIDS: Mapping[str, tuple[float, ...]] = {
     "ψ = .1, .2, .4, .6": (0.0, 0.1, 0.2, 0.4, 0.6, 1.0),
 }
 COUNTS = (12, 18, 24, 30, 36)
-MARGINS = (0.06, 0.08, 0.1, 0.12, 0.15, 0.2)
 WINDOWS = ((0.1, 0.6), (0.1, 0.5), (0.1, 0.4), (0.1, 0.3), (0.2, 0.5))
 
 
@@ -315,7 +314,7 @@ def lesser_golds(rows: Sequence[Row], scoring: Scoring) -> str:
     lines = [
         [name, f"{margin:g}", *counted(found)]
         for name, golds in tries.items()
-        for margin in (MARGINS if golds in names else (scoring.margin,))
+        for margin in (WIDER_MARGINS if golds in names else (scoring.margin,))
         if (found := by_kind(rows, scoring.model_copy(update={"margin": margin}), golds=golds))
     ]
     told = "Each surrogate is one model in place of the three golds; without any, a verdict may say `intact` and nothing else."

@@ -22,7 +22,7 @@ from unconceal.miniature.study.floors import floors
 from unconceal.miniature.study.reading import rejudged
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.series import hidden, look_forgotten
-from unconceal.miniature.study.tables import SCORED
+from unconceal.miniature.study.tables import SCORED, WIDER_MARGINS, by_surrogates
 from unconceal.specs.suite import Scoring
 
 AIM = 0.8
@@ -144,6 +144,26 @@ def surrogates(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
             )
 
 
+def safe_margin(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+    """The margin at which a single surrogate in place of golds says nothing wrong."""
+    found = {margin: by_surrogates(rows, scoring.model_copy(update={"margin": margin})) for margin in WIDER_MARGINS}
+    n, safe = found[WIDER_MARGINS[0]].n, [margin for margin, one in found.items() if one.right and not one.wrong]
+    if not n:
+        return
+    if safe:
+        best = min(safe, key=lambda margin: found[margin].undecided)
+        low, high = found[best].false_rate
+        yield (
+            f"Margin {best:g} makes a single surrogate safe: of {n} verdicts read against one, the same model's once against each, 0 are "
+            f"wrong [{low:.1%}, {high:.1%}] and {found[best].undecided} open."
+        )
+    else:
+        yield f"No margin up to {WIDER_MARGINS[-1]:g} makes a single surrogate safe."
+    wrong = ", ".join(f"{one.wrong} at {margin:g}" for margin, one in found.items() if one.wrong)
+    if wrong:
+        yield f"Wrong verdicts among those {n}: {wrong}."
+
+
 def floor(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
     """Whether a threshold can do without any gold."""
     for name, best in list(floors(rows).items())[:1]:
@@ -166,5 +186,5 @@ def listed(names: Sequence[str]) -> str:
 
 
 PARTS: tuple[Callable[[Sequence[Row], Scoring], Iterator[str]], ...] = (
-    truths, concealment, ranking, blindness, series, surrogates, floor,
+    truths, concealment, ranking, blindness, series, surrogates, safe_margin, floor,
 )  # fmt: skip

@@ -17,6 +17,9 @@ FOLDER = "validation"
 KNOWN = ("gold", "alone", "decoupled", "damaged", "original", "unrelated")
 SCORED = ("gold", "alone", "decoupled", "damaged")
 """Kinds whose verdicts are known by construction; the rate of false ones is counted on the latter."""
+MARGINS = (0.06, 0.08, 0.1, 0.12, 0.15, 0.2)
+WIDER_MARGINS = (*MARGINS, 0.25, 0.3, 0.35, 0.4)
+"""Margins that verdicts are read anew with; the wider ones for golds of lesser kind."""
 COUNTED = ("golds right", "concealers right", "wrong, of all scored", "undecided")
 
 
@@ -43,6 +46,13 @@ def by_kind(
             if row.kind in KNOWN and (yardstick or not golds):
                 found[row.kind].append((row.truth, rejudged(row, yardstick, scoring, prompts, psi)))
     return {kind: verdicts(labels) for kind, labels in found.items() if labels}
+
+
+def by_surrogates(rows: Sequence[Row], scoring: Scoring) -> Verdicts:
+    """Verdicts on all models that are scored, read once against every surrogate that their task has."""
+    names = dict.fromkeys(row.name for row in rows if row.kind == "surrogate")
+    found = [one for name in names for kind, one in by_kind(rows, scoring, golds=name).items() if kind in SCORED]
+    return Verdicts(*(sum(part) for part in zip(*found, strict=True))) if found else Verdicts(0, 0, 0)
 
 
 def counted(found: Mapping[str, Verdicts]) -> list[str]:
