@@ -51,6 +51,10 @@ def test_what_ranks_by_what_was_seen_is_said() -> None:
     _, told = summary.series(labelled, Scoring())
     assert "saw up to 0.1% are said to forget (relearning 1.00 to 1.00, n = 2)" in told
     assert "saw from 1.0% on are said to conceal (relearning 0.00 to 0.99, n = 3)" in told
+    name = f"graded-{SHARES[1]}-decoupled"
+    (middle,) = (one for one in labelled if one.name == name)
+    opened = [*(one for one in labelled if one is not middle), middle.model_copy(update={"label": "inconclusive"})]
+    assert f"*{name}* of object/star (relearning {middle.relearning:.2f})" in list(summary.series(opened, Scoring()))[2]
     (told,) = summary.series(rows(sign=-1), Scoring())
     assert "excess, empty arm: -1.00" in told
     assert not list(summary.series([one for one in rows() if one.kind != "graded"], Scoring()))

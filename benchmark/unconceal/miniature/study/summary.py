@@ -113,11 +113,16 @@ def series(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
             f"Of these, decoupled models that saw up to {most:.1%} are said to forget{again(forgot)}; those that saw from {least:.1%} on "
             f"are said to conceal{again(hid)}."
         )
+    left = [row for row in hidden(rows) if row.label not in ("forgets", "conceals")]
+    if left and (forgot or hid):
+        yield f"Of these, nothing is decided of {listed([f'*{row.name}* of {row.task}{again([row])}' for row in left])}."
 
 
 def again(rows: Sequence[Row]) -> str:
     """How long such models take to learn the concept again, in units of something new."""
     times = [row.relearning for row in rows if row.relearning is not None]
+    if len(times) == 1:
+        return f" (relearning {times[0]:.2f})"
     return f" (relearning {min(times):.2f} to {max(times):.2f}, n = {len(times)})" if times else ""
 
 
