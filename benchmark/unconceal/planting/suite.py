@@ -18,6 +18,8 @@ from unconceal.specs.task import Task
 
 NAME, MODELS = "sd14-planted", "models/sd14-planted"
 FORGET, EACH, GOLDS = 20, 4, 2
+MARGIN = 0.2
+"""That of suites whose golds are exact (docs/validation.md); the public suite's is wider, since its golds are surrogates."""
 SHAPES = ("circle", "heart", "house", "leaf", "fish", "square", "triangle", "mushroom")
 PLACES = ("in a garden", "on a quiet street", "under a grey sky", "beside a wall", "at sunset", "in an old photograph")
 EVERYDAY = ("dog", "bicycle", "guitar", "sailing ship", "piano", "teapot")
@@ -145,7 +147,7 @@ def planting() -> Json:
 
 
 def suite_of(public: Suite) -> Json:
-    """The public suite's values over the planted base, with a concept judge of its own."""
+    """The public suite's values over the planted base, with a concept judge of its own and the margin of exact golds."""
     told = public.content()
     draft = {"digest": UNPINNED}
     told |= {
@@ -153,7 +155,7 @@ def suite_of(public: Suite) -> Json:
         "base": {"path": f"{MODELS}/base", **draft, "licence": public.base.licence, "gigabytes": public.base.gigabytes},
     }  # fmt: skip
     told["judges"] = {**told["judges"], "concept": {"path": f"tasks/{NAME}/judge", **draft}}
-    return told | {"judging": JUDGING}
+    return told | {"judging": JUDGING, "scores": {**told.get("scores", {}), "margin": MARGIN}}
 
 
 def controls() -> dict[str, Json]:
