@@ -136,7 +136,7 @@ class Recipe:
     """A model of another size, trained from nothing on another, smaller world in which none of the nine concepts is drawn."""
     surrogate_pictures: int = 20_000
     surrogate_pictures_seed: int = 5
-    sizes: Mapping[str, Size] = field(default_factory=lambda: {"surrogate": Size((24, 48, 96), 1, 64, 2, 8)})
+    sizes: Mapping[str, Size] = field(default_factory=lambda: {"surrogate": Size((24, 48, 96), width=64, groups=8)})
     """Of denoisers that are not of the base's size, by name."""
     unlearner_seed: int = 7
 

@@ -34,7 +34,20 @@ from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.series import graded_tasks, hidden, shown_openly, with_shares
 from unconceal.miniature.study.settings import READ, SETTINGS
 from unconceal.miniature.study.summary import in_short
-from unconceal.miniature.study.tables import COUNTED, FOLDER, KNOWN, MARGINS, SCORED, WIDER_MARGINS, by_kind, counted, grid, number, picture
+from unconceal.miniature.study.tables import (
+    COUNTED,
+    FOLDER,
+    KNOWN,
+    MARGINS,
+    SCORED,
+    WIDER_MARGINS,
+    by_kind,
+    counted,
+    grid,
+    number,
+    picture,
+    surrogate_names,
+)
 from unconceal.specs.suite import Scoring
 
 PAGE = "validation.md"
@@ -309,7 +322,7 @@ def golds_alone(rows: Sequence[Row], scoring: Scoring) -> str:
 
 def lesser_golds(rows: Sequence[Row], scoring: Scoring) -> str:
     """Verdicts read against exact golds, against each surrogate, and against none."""
-    names = dict.fromkeys(row.name for row in rows if row.kind == "surrogate")
+    names = surrogate_names(rows)
     tries = {"exact golds": "gold", **{name: name for name in names}, "none": ""}
     lines = [
         [name, f"{margin:g}", *counted(found)]

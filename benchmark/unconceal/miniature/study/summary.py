@@ -22,7 +22,7 @@ from unconceal.miniature.study.floors import floors
 from unconceal.miniature.study.reading import rejudged
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.series import hidden, look_forgotten
-from unconceal.miniature.study.tables import SCORED, WIDER_MARGINS, by_surrogates
+from unconceal.miniature.study.tables import SCORED, WIDER_MARGINS, by_surrogates, surrogate_names
 from unconceal.specs.suite import Scoring
 
 AIM = 0.8
@@ -106,14 +106,15 @@ def series(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
         f"Graded series: of {n} models on {tasks} tasks that all look forgotten (presence at ψ = 0 at most {drawn:.2f}) and saw "
         f"{shares} of the concept's pictures, ρ with that share is, by {told}."
     )
-    forgot, hid = ([row for row in hidden(rows) if row.label == label] for label in ("forgets", "conceals"))
+    graded = hidden(rows)
+    forgot, hid = ([row for row in graded if row.label == label] for label in ("forgets", "conceals"))
     if forgot and hid:
         most, least = max(row.share or 0 for row in forgot), min(row.share or 0 for row in hid)
         yield (
             f"Of these, decoupled models that saw up to {most:.1%} are said to forget{again(forgot)}; those that saw from {least:.1%} on "
             f"are said to conceal{again(hid)}."
         )
-    left = [row for row in hidden(rows) if row.label not in ("forgets", "conceals")]
+    left = [row for row in graded if row not in (*forgot, *hid)]
     if left and (forgot or hid):
         yield f"Of these, nothing is decided of {listed([f'*{row.name}* of {row.task}{again([row])}' for row in left])}."
 
@@ -132,7 +133,7 @@ SERIES = (PRIMARY, "excess, empty arm", "excess, prompt arm", "presence at ψ = 
 
 def surrogates(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
     """How often a verdict read against one surrogate is the exact golds'."""
-    for name in dict.fromkeys(row.name for row in rows if row.kind == "surrogate"):
+    for name in surrogate_names(rows):
         same, wrong, undecided, n = 0, 0, 0, 0
         for of in by_task(rows).values():
             for row in of if any(row.name == name for row in of) else ():

@@ -48,10 +48,14 @@ def by_kind(
     return {kind: verdicts(labels) for kind, labels in found.items() if labels}
 
 
+def surrogate_names(rows: Sequence[Row]) -> list[str]:
+    """Of the models that stand in for golds, each once, in the order of the rows."""
+    return list(dict.fromkeys(row.name for row in rows if row.kind == "surrogate"))
+
+
 def by_surrogates(rows: Sequence[Row], scoring: Scoring) -> Verdicts:
     """Verdicts on all models that are scored, read once against every surrogate that their task has."""
-    names = dict.fromkeys(row.name for row in rows if row.kind == "surrogate")
-    found = [one for name in names for kind, one in by_kind(rows, scoring, golds=name).items() if kind in SCORED]
+    found = [one for name in surrogate_names(rows) for kind, one in by_kind(rows, scoring, golds=name).items() if kind in SCORED]
     return Verdicts(*(sum(part) for part in zip(*found, strict=True))) if found else Verdicts(0, 0, 0)
 
 
