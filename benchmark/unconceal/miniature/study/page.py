@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ from unconceal.miniature.study.reading import gold_differences, read
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.series import graded_tasks, hidden, shown_openly, with_shares
 from unconceal.miniature.study.settings import READ, SETTINGS
+from unconceal.miniature.study.spread import by_unlearner
 from unconceal.miniature.study.summary import in_short
 from unconceal.miniature.study.tables import (
     COUNTED,
@@ -48,6 +49,7 @@ from unconceal.miniature.study.tables import (
     picture,
     surrogate_names,
 )
+from unconceal.specs.record import Label
 from unconceal.specs.suite import Scoring
 
 PAGE = "validation.md"
@@ -105,6 +107,7 @@ def page(rows: Sequence[Row], scoring: Scoring) -> str:
         separations,
         graded_series,
         unlearners,
+        trainings,
         sensitivity,
         margins,
         golds_alone,
@@ -272,6 +275,30 @@ Nothing is known of these by construction, so that no verdict here is right or w
 when it is asked for in words that the unlearner was not told. The number after a name is its training seed.
 
 """
+
+
+def trainings(rows: Sequence[Row], scoring: Scoring) -> str:
+    """How far trainings of one unlearner with other seeds lie apart."""
+    title, found = "## An unlearner trained again\n\n", by_unlearner(rows)
+    if not found:
+        return title + "Not measured yet.\n"
+    lines = [
+        [task, name, str(len(of)), *(between(of, score) for score in SHOWN), tallied(row.label for row in of)]
+        for (task, name), of in sorted(found.items())
+    ]
+    told = "The same unlearner with several training seeds: each score's lowest and highest, and the verdicts.\n\n"
+    return title + told + grid(lines, ("task", "unlearner", "trainings", *SHOWN, "verdicts"))
+
+
+def between(rows: Sequence[Row], score: str) -> str:
+    """A score's range over rows."""
+    values = [value for row in rows if (value := row.scores.get(score)) is not None]
+    return f"{min(values):.2f} to {max(values):.2f}" if values else number(None)
+
+
+def tallied(labels: Iterable[Label]) -> str:
+    """``conceals 2, inconclusive 1``."""
+    return ", ".join(f"{label} {count}" for label, count in Counter(labels).most_common())
 
 
 def counts_of(rows: Sequence[Row]) -> list[int]:

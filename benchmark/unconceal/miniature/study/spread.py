@@ -1,8 +1,8 @@
-"""How much scores depend on who measures: the classifier's seed, the extractor, the protocol. Pure functions of rows."""
+"""How much scores depend on who trains and who measures: seeds, the extractor, the protocol. Pure functions of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ Key = tuple[str, str]
 
 
 class SeedSpread(NamedTuple):
-    """Standard deviation of a score over seeds of the classifier (mean over models) and over models (mean over tasks); ``n`` models."""
+    """Standard deviation of a score over seeds (mean over models) and over models (mean over tasks); ``n`` models."""
 
     seeds: float
     models: float
@@ -33,8 +33,28 @@ def by_model(rows: Iterable[Row], score: str, settings: Sequence[str]) -> dict[K
 
 
 def seed_spread(rows: Iterable[Row], score: str, settings: Sequence[str]) -> SeedSpread | None:
-    """None: no task has two models that were measured under all ``settings``."""
-    found = by_model(rows, score, settings)
+    """Over the classifier's seeds. None: no task has two models that were measured under all ``settings``."""
+    return spread_of(by_model(rows, score, settings))
+
+
+def by_unlearner(rows: Iterable[Row]) -> dict[Key, list[Row]]:
+    """Trainings of each published unlearner on each task, of those with several; a name ends in its training's seed."""
+    found: dict[Key, list[Row]] = {}
+    for row in rows:
+        if row.kind == "method":
+            found.setdefault((row.task, row.name.rpartition("-")[0]), []).append(row)
+    return {key: of for key, of in found.items() if len(of) > 1}
+
+
+def training_spread(rows: Iterable[Row], score: str) -> SeedSpread | None:
+    """Over the unlearners' training seeds. None: no task has two unlearners with several trainings."""
+    every = {key: [row.scores.get(score) for row in of] for key, of in by_unlearner(rows).items()}
+    known = {key: tuple(value for value in values if value is not None) for key, values in every.items()}
+    return spread_of({key: values for key, values in known.items() if len(values) > 1})
+
+
+def spread_of(found: Mapping[Key, Sequence[float]]) -> SeedSpread | None:
+    """From each model's values over seeds, by task and name. None: no task has two models."""
     tasks: dict[str, list[float]] = {}
     for (task, _), values in found.items():
         tasks.setdefault(task, []).append(float(np.mean(values)))

@@ -22,6 +22,7 @@ from unconceal.miniature.study.floors import floors
 from unconceal.miniature.study.reading import rejudged
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.series import hidden, look_forgotten
+from unconceal.miniature.study.spread import by_unlearner, training_spread
 from unconceal.miniature.study.tables import SCORED, WIDER_MARGINS, by_surrogates, surrogate_names
 from unconceal.specs.suite import Scoring
 
@@ -131,6 +132,21 @@ SERIES = (PRIMARY, "excess, empty arm", "excess, prompt arm", "presence at ψ = 
 """Metrics that are measured of every graded model."""
 
 
+def trained_again(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+    """Whether another training seed of a published unlearner changes what is said of it."""
+    found, apart = by_unlearner(rows), training_spread(rows, "excess")
+    if apart is None:
+        return
+    same = sum(len({row.label for row in of}) == 1 for of in found.values())
+    turned = [f"{name} on {task}" for (task, name), of in sorted(found.items()) if {"forgets", "conceals"} <= {row.label for row in of}]
+    yield (
+        f"Published unlearners trained with several seeds: {same} of {len(found)} have one verdict each time; the excess's standard "
+        f"deviation over seeds is {apart.seeds:.2f}, over unlearners {apart.models:.2f}."
+    )
+    if turned:
+        yield f"Of one seed that it forgets, of another that it conceals, is said of {listed(turned)}."
+
+
 def surrogates(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
     """How often a verdict read against one surrogate is the exact golds'."""
     for name in surrogate_names(rows):
@@ -192,5 +208,5 @@ def listed(names: Sequence[str]) -> str:
 
 
 PARTS: tuple[Callable[[Sequence[Row], Scoring], Iterator[str]], ...] = (
-    truths, concealment, ranking, blindness, series, surrogates, safe_margin, floor,
+    truths, concealment, ranking, blindness, series, trained_again, surrogates, safe_margin, floor,
 )  # fmt: skip
