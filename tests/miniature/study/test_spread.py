@@ -1,15 +1,15 @@
-"""How much scores depend on who trains and who measures, on made-up rows whose answers are known."""
+"""How much scores depend on who measures, on made-up rows whose answers are known."""
 
 from __future__ import annotations
 
 import pytest
 
 from study_rows import row
-from unconceal.miniature.study import page, settings_page, summary
+from unconceal.miniature.study import settings_page
 from unconceal.miniature.study.findings import score
 from unconceal.miniature.study.rows import Row
 from unconceal.miniature.study.settings import USUAL
-from unconceal.miniature.study.spread import between_extractors, by_unlearner, ranked_apart, seed_spread, training_spread
+from unconceal.miniature.study.spread import between_extractors, ranked_apart, seed_spread
 from unconceal.specs.suite import Scoring
 
 STEM = "ccs.forget"
@@ -28,23 +28,6 @@ def test_a_seeds_spread_stands_beside_that_of_models() -> None:
     assert found.seeds == pytest.approx(0.1) and found.models == pytest.approx(1.0)
     assert "| 10%" in settings_page.classifier_seeds(rows, Scoring())
     assert seed_spread(rows[:5], f"{STEM}.resnet18", (USUAL, "classifier 2", "classifier 3")) is None, "one model has no spread"
-
-
-def test_trainings_of_an_unlearner_stand_together() -> None:
-    seeds = (("7", 0.0, "forgets"), ("8", 0.1, "forgets"), ("9", -0.1, "conceals"))
-    rows = [row(f"esd-{way}-{seed}", scores={"excess": place + shift}, label=label if way == "x" else "conceals")
-            for place, way in enumerate("xu") for seed, shift, label in seeds]  # fmt: skip
-    rows += [row("uce-7", scores={"excess": 9.0}), row("gold-8", "gold", scores={"excess": 9.0}), row("gold-9", "gold")]
-    assert by_unlearner(rows).keys() == {("object/star", "esd-x"), ("object/star", "esd-u")}
-    found = training_spread(rows, "excess")
-    assert found is not None and found.n == 2
-    assert found.seeds == pytest.approx(0.1) and found.models == pytest.approx(0.5**0.5)
-    assert "| forgets 2, conceals 1" in page.trainings(rows, Scoring()) and "| conceals 3" in page.trainings(rows, Scoring())
-    said = list(summary.trained_again(rows, Scoring()))
-    assert "1 of 2 have one verdict each time" in said[0] and "0.10, over unlearners 0.71" in said[0]
-    assert said[1].endswith("is said of esd-x on object/star.")
-    assert list(summary.trained_again(rows[:3], Scoring())) == [], "one unlearner has no spread over unlearners"
-    assert "Not measured yet" in page.trainings(rows[:1], Scoring())
 
 
 def test_extractors_that_rank_alike_and_one_that_turns_the_order() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from unconceal.miniature.study import figures, settings_page
+from unconceal.miniature.study import figures, settings_page, unlearners_page
 from unconceal.miniature.study.findings import (
     METRICS,
     PRIMARY,
@@ -33,23 +33,24 @@ from unconceal.miniature.study.reading import gold_differences, read
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.series import graded_tasks, hidden, shown_openly, with_shares
 from unconceal.miniature.study.settings import READ, SETTINGS
-from unconceal.miniature.study.spread import by_unlearner
 from unconceal.miniature.study.summary import in_short
 from unconceal.miniature.study.tables import (
     COUNTED,
     FOLDER,
     KNOWN,
     MARGINS,
+    NOT_YET,
     SCORED,
+    SHOWN,
     WIDER_MARGINS,
     by_kind,
     counted,
     grid,
     number,
     picture,
+    shown,
     surrogate_names,
 )
-from unconceal.specs.record import Label
 from unconceal.specs.suite import Scoring
 
 PAGE = "validation.md"
@@ -106,8 +107,7 @@ def page(rows: Sequence[Row], scoring: Scoring) -> str:
         ranks,
         separations,
         graded_series,
-        unlearners,
-        trainings,
+        *unlearners_page.SECTIONS,
         sensitivity,
         margins,
         golds_alone,
@@ -156,7 +156,7 @@ def known_truths(rows: Sequence[Row], scoring: Scoring) -> str:
         scored = [row for row in of if row.kind in SCORED]
         found |= {"scored in all": verdicts(judged(scored)), "of these independent": verdicts(judged(independent(scored)))}
         lines = [verdict_line(kind, one) for kind, one in found.items() if one.n]
-        text += f"\n### {title}\n\n" + (grid(lines, VERDICT_HEADERS) if lines else "Not measured yet.\n")
+        text += f"\n### {title}\n\n" + (grid(lines, VERDICT_HEADERS) if lines else NOT_YET)
     wrong = [row for row in rows if row.truth and row.label != row.truth]
     if wrong:
         text += "\nNot as it should be:\n\n" + "".join(f"- {row.name} on {row.task}: {row.label}, should be {row.truth}\n" for row in wrong)
@@ -227,7 +227,7 @@ def separations(rows: Sequence[Row], scoring: Scoring) -> str:
              for name, one in found.items()]  # fmt: skip
     title = "## Which metrics tell concealment from forgetting?\n\n"
     if not lines:
-        return title + "Not measured yet.\n"
+        return title + NOT_YET
     table = grid(lines, ("metric", "area [95 %]", "golds", "concealers"))
     return title + table + "\n" + picture("separation", "areas under the curve by metric")
 
@@ -236,7 +236,7 @@ def graded_series(rows: Sequence[Row], scoring: Scoring) -> str:
     """The ordering truth: models that all look forgotten and differ in what they saw; below them the same without the words cut off."""
     title = "## The graded series\n\n"
     if not hidden(rows):
-        return title + "Not measured yet.\n"
+        return title + NOT_YET
     lines = [
         [row.task, row.name, f"{row.share:.1%}", *shown(row), number(row.relearning), row.label]
         for of in graded_tasks(rows).values()
@@ -252,53 +252,6 @@ forgotten, and only hidden knowledge differs; the last of them is pure decouplin
 over that for something new; about 1 for a gold.
 
 """
-SHOWN = ("presence", "excess.prompt", "excess.empty")
-"""Scores that tables of single models show."""
-
-
-def shown(row: Row) -> list[str]:
-    return [number(row.scores.get(name)) for name in SHOWN]
-
-
-def unlearners(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Published methods beside what relearning and unseen wordings say of them: reported, not scored."""
-    title = "## Published unlearners\n\n"
-    found = sorted((row for row in rows if row.kind == "method"), key=lambda row: (row.task, row.name))
-    if not found:
-        return title + "Not measured yet.\n"
-    lines = [[row.task, row.name, *shown(row), number(row.unseen), number(row.relearning), row.label] for row in found]
-    return title + UNLEARNERS + grid(lines, ("task", "model", *SHOWN, "unseen wordings", "relearning", "verdict"))
-
-
-UNLEARNERS = """\
-Nothing is known of these by construction, so that no verdict here is right or wrong. *Unseen wordings*: how often the concept is drawn
-when it is asked for in words that the unlearner was not told. The number after a name is its training seed.
-
-"""
-
-
-def trainings(rows: Sequence[Row], scoring: Scoring) -> str:
-    """How far trainings of one unlearner with other seeds lie apart."""
-    title, found = "## An unlearner trained again\n\n", by_unlearner(rows)
-    if not found:
-        return title + "Not measured yet.\n"
-    lines = [
-        [task, name, str(len(of)), *(between(of, score) for score in SHOWN), tallied(row.label for row in of)]
-        for (task, name), of in sorted(found.items())
-    ]
-    told = "The same unlearner with several training seeds: each score's lowest and highest, and the verdicts.\n\n"
-    return title + told + grid(lines, ("task", "unlearner", "trainings", *SHOWN, "verdicts"))
-
-
-def between(rows: Sequence[Row], score: str) -> str:
-    """A score's range over rows."""
-    values = [value for row in rows if (value := row.scores.get(score)) is not None]
-    return f"{min(values):.2f} to {max(values):.2f}" if values else number(None)
-
-
-def tallied(labels: Iterable[Label]) -> str:
-    """``conceals 2, inconclusive 1``."""
-    return ", ".join(f"{label} {count}" for label, count in Counter(labels).most_common())
 
 
 def counts_of(rows: Sequence[Row]) -> list[int]:
@@ -338,7 +291,7 @@ def golds_alone(rows: Sequence[Row], scoring: Scoring) -> str:
     title = "## Golds by family\n\n"
     alone = [row for row in rows if row.kind == "alone"]
     if not alone:
-        return title + "Not measured yet.\n"
+        return title + NOT_YET
     lines = [[row.task, *shown(row), row.label] for row in sorted(alone, key=lambda row: row.task)]
     told = (
         "Golds leave out a family of concepts, one of a kind. These leave out their own concept alone, as θ's exact counterpart would.\n"

@@ -10,10 +10,9 @@ from unconceal.miniature.study.findings import METRICS, score, separation
 from unconceal.miniature.study.rows import Row
 from unconceal.miniature.study.settings import READ, RELEASED, SETTINGS, USUAL
 from unconceal.miniature.study.spread import between_extractors, ranked_apart, seed_spread
-from unconceal.miniature.study.tables import COUNTED, by_kind, counted, grid, number
+from unconceal.miniature.study.tables import COUNTED, NOT_YET, by_kind, counted, grid, number
 from unconceal.specs.suite import Scoring
 
-NOT_YET = "Not measured yet.\n"
 EXTRACTORS = ("resnet18", "densenet121", "efficientnet_b0")
 LEARNT: Mapping[str, str] = {
     "CRS, as released": "crs.released.forget", "CRS, signed": "crs.signed.forget", "CRS, calibrated": "crs.calibrated.forget",

@@ -11,8 +11,7 @@ from scipy.stats import rankdata, spearmanr
 
 from unconceal.miniature.study.findings import FEWEST, Agreement, Measure, rank_agreement
 from unconceal.miniature.study.rows import Row, by_task
-
-Key = tuple[str, str]
+from unconceal.miniature.study.unlearners import Key, trained_again
 
 
 class SeedSpread(NamedTuple):
@@ -37,18 +36,9 @@ def seed_spread(rows: Iterable[Row], score: str, settings: Sequence[str]) -> See
     return spread_of(by_model(rows, score, settings))
 
 
-def by_unlearner(rows: Iterable[Row]) -> dict[Key, list[Row]]:
-    """Trainings of each published unlearner on each task, of those with several; a name ends in its training's seed."""
-    found: dict[Key, list[Row]] = {}
-    for row in rows:
-        if row.kind == "method":
-            found.setdefault((row.task, row.name.rpartition("-")[0]), []).append(row)
-    return {key: of for key, of in found.items() if len(of) > 1}
-
-
 def training_spread(rows: Iterable[Row], score: str) -> SeedSpread | None:
     """Over the unlearners' training seeds. None: no task has two unlearners with several trainings."""
-    every = {key: [row.scores.get(score) for row in of] for key, of in by_unlearner(rows).items()}
+    every = {key: [row.scores.get(score) for row in of] for key, of in trained_again(rows).items()}
     known = {key: tuple(value for value in values if value is not None) for key, values in every.items()}
     return spread_of({key: values for key, values in known.items() if len(values) > 1})
 

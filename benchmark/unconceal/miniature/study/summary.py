@@ -22,8 +22,9 @@ from unconceal.miniature.study.floors import floors
 from unconceal.miniature.study.reading import rejudged
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.series import hidden, look_forgotten
-from unconceal.miniature.study.spread import by_unlearner, training_spread
+from unconceal.miniature.study.spread import training_spread
 from unconceal.miniature.study.tables import SCORED, WIDER_MARGINS, by_surrogates, surrogate_names
+from unconceal.miniature.study.unlearners import trained_again, works
 from unconceal.specs.suite import Scoring
 
 AIM = 0.8
@@ -132,13 +133,32 @@ SERIES = (PRIMARY, "excess, empty arm", "excess, prompt arm", "presence at ψ = 
 """Metrics that are measured of every graded model."""
 
 
-def trained_again(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+def unlearners(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+    """Whether published unlearners do their work."""
+    found = works(rows, scoring)
+    if not found:
+        return
+    done = sum(work.hides and work.spares for work in found.values())
+    yield (
+        f"Of {len(found)} pairs of a published unlearner and a task {done} do the paper's work: the concept is no longer drawn when asked "
+        "for, others still are."
+    )
+    for left, told in (
+        ([key for key, work in found.items() if not work.hides], "The concept is still drawn when asked for"),
+        ([key for key, work in found.items() if not work.spares], "Others are drawn less"),
+    ):
+        if left:
+            names = {name: listed([task.partition("/")[2] for task, other in left if other == name]) for _, name in sorted(left)}
+            yield f"{told}: {'; '.join(f'{name} ({on})' for name, on in sorted(names.items()))}."
+
+
+def seeds(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
     """Whether another training seed of a published unlearner changes what is said of it."""
-    found, apart = by_unlearner(rows), training_spread(rows, "excess")
+    found, apart = trained_again(rows), training_spread(rows, "excess")
     if apart is None:
         return
     same = sum(len({row.label for row in of}) == 1 for of in found.values())
-    turned = [f"{name} on {task}" for (task, name), of in sorted(found.items()) if {"forgets", "conceals"} <= {row.label for row in of}]
+    turned = [f"{name} on {task}" for (task, name), of in found.items() if {"forgets", "conceals"} <= {row.label for row in of}]
     yield (
         f"Published unlearners trained with several seeds: {same} of {len(found)} have one verdict each time; the excess's standard "
         f"deviation over seeds is {apart.seeds:.2f}, over unlearners {apart.models:.2f}."
@@ -208,5 +228,5 @@ def listed(names: Sequence[str]) -> str:
 
 
 PARTS: tuple[Callable[[Sequence[Row], Scoring], Iterator[str]], ...] = (
-    truths, concealment, ranking, blindness, series, trained_again, surrogates, safe_margin, floor,
+    truths, concealment, ranking, blindness, series, unlearners, seeds, surrogates, safe_margin, floor,
 )  # fmt: skip

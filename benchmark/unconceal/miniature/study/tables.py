@@ -14,12 +14,15 @@ from unconceal.specs.record import Label
 from unconceal.specs.suite import Scoring
 
 FOLDER = "validation"
+NOT_YET = "Not measured yet.\n"
 KNOWN = ("gold", "alone", "decoupled", "damaged", "original", "unrelated")
 SCORED = ("gold", "alone", "decoupled", "damaged")
 """Kinds whose verdicts are known by construction; the rate of false ones is counted on the latter."""
 MARGINS = (0.06, 0.08, 0.1, 0.12, 0.15, 0.2)
 WIDER_MARGINS = (*MARGINS, 0.25, 0.3, 0.35, 0.4)
 """Margins that verdicts are read anew with; the wider ones for golds of lesser kind."""
+SHOWN = ("presence", "excess.prompt", "excess.empty")
+"""Scores that tables of single models show."""
 COUNTED = ("golds right", "concealers right", "wrong, of all scored", "undecided")
 
 
@@ -33,6 +36,10 @@ def grid(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
 
 def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
+
+
+def shown(row: Row) -> list[str]:
+    return [number(row.scores.get(name)) for name in SHOWN]
 
 
 def by_kind(
