@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from study_rows import row
-from unconceal.miniature.study.reading import gold_differences, read, rejudged
+from study_rows import PROMPTS, row
+from unconceal.miniature.study.reading import gold_differences, hiding, read, rejudged
+from unconceal.miniature.study.rows import Row
 from unconceal.specs.suite import Scoring
 
 
@@ -35,3 +36,14 @@ def test_rows_are_read_against_the_golds_of_their_task() -> None:
     assert hidden.scores["excess.prompt"] == 0 and hidden.scores["psi_star.empty"] == pytest.approx(0.0625)
     assert found["control-gold-0"].scores["excess.empty"] == pytest.approx(-0.1) and found["control-gold-1"].label == "inconclusive"
     assert found["elsewhere"].label == "undetermined" and "excess" not in found["elsewhere"].scores
+
+
+def test_who_looks_forgotten_draws_the_concept_surely_less_than_halfway() -> None:
+    def drawing(name: str, share: float, kind: str = "method") -> Row:
+        return row(name, kind, prompt=((share, 0.0, 0.0, 0.0, 1.0),) * PROMPTS)
+
+    gold = drawing("control-gold-1", 0.2, "gold")
+    models = [drawing("still", 0.8), drawing("less", 0.35), drawing("hidden", 0.0)]
+    unmeasured = drawing("unmeasured", 0.0).model_copy(update={"prompt": ()})
+    assert [one.name for one in hiding([gold, *models, unmeasured], Scoring())] == ["control-gold-1", "less", "hidden"]
+    assert [one.name for one in hiding(models, Scoring())] == ["hidden"], "without golds half of θ's rate is halfway"

@@ -64,11 +64,3 @@ def test_the_table_shows_the_hidden_series_first() -> None:
     told = page.graded_series(rows(), Scoring()).splitlines()
     named = [line.split("|")[2].strip() for line in told if line.startswith("| object/star")]
     assert named[0] == "graded-0-decoupled" and named[5:] == [*(f"graded-{share}" for share in SHARES), "control-original"]
-
-
-def test_published_unlearners_are_listed_beside_what_relearning_says() -> None:
-    methods = [row("uce-7", "method", "object/star", knows=0.5, unseen=0.25), row("esd-x-7", "method", "art-style/striped")]
-    told = page.unlearners([*rows(), *methods], Scoring()).splitlines()
-    named = [[cell.strip() for cell in line.split("|")[1:-1]] for line in told if line.startswith("| ")][1:]
-    assert [(line[0], line[1]) for line in named] == [("art-style/striped", "esd-x-7"), ("object/star", "uce-7")]
-    assert named[1][-3:] == ["0.25", "0.50", "inconclusive"] and "Not measured yet" in page.unlearners(rows(), Scoring())

@@ -54,6 +54,14 @@ def test_who_ranks_better_is_said_and_whether_the_aim_is_reached() -> None:
     assert not said("ranking", [])
 
 
+def test_models_that_still_draw_the_concept_are_no_part_of_the_rank_beneath() -> None:
+    hidden = [row(f"m{i}", knows=i / 10, scores={"excess": i / 10, "clip.unlearned": -i / 10}) for i in range(12)]
+    drawn = [row(f"open{i}", scores={"excess": 1.0}, prompt=((1.0,) * 5,) * 24, relearning=5.0) for i in range(6)]
+    told = said("beneath", [*hidden, *drawn])
+    assert "is 1.00 [1.00, 1.00], n = 12." in told and "surely better than CLIP score of θ* (-1.00 against 1.00)" in told
+    assert not said("beneath", [])
+
+
 def test_a_sign_blind_score_is_named_only_where_it_is_one() -> None:
     def rows(sign: int) -> list[Row]:
         return [row(f"m{i}", scores={"crs.released.forget.resnet18": sign * i / 10}, unseen=i / 10) for i in range(10)]

@@ -12,6 +12,15 @@ from unconceal.miniature.study.unlearners import trained_again, works
 from unconceal.specs.suite import Scoring
 
 
+def test_each_is_listed_beside_what_relearning_says() -> None:
+    methods = [row("uce-7", knows=0.5, unseen=0.25), row("esd-x-7", task="art-style/striped")]
+    told = unlearners_page.unlearners([row("control-gold-1", "gold"), *methods], Scoring()).splitlines()
+    named = [[cell.strip() for cell in line.split("|")[1:-1]] for line in told if line.startswith("| ")][1:]
+    assert [(line[0], line[1]) for line in named] == [("art-style/striped", "esd-x-7"), ("object/star", "uce-7")]
+    assert named[1][-3:] == ["0.25", "0.50", "inconclusive"]
+    assert "Not measured yet" in unlearners_page.unlearners([row("control-gold-1", "gold")], Scoring())
+
+
 def drawing(name: str, shown: int, kept: float = 1.0) -> Row:
     """A model that draws the concept for so many of the prompts, and others for some of theirs."""
     prompt = tuple((float(place < shown), 0.0, 0.0, 0.0, 1.0) for place in range(PROMPTS))

@@ -29,7 +29,7 @@ from unconceal.miniature.study.findings import (
 )
 from unconceal.miniature.study.floors import floors
 from unconceal.miniature.study.population import Kind
-from unconceal.miniature.study.reading import gold_differences, read
+from unconceal.miniature.study.reading import gold_differences, hiding, read
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.series import graded_tasks, hidden, shown_openly, with_shares
 from unconceal.miniature.study.settings import READ, SETTINGS
@@ -185,26 +185,39 @@ def verdict_line(kind: str, found: Verdicts) -> list[str]:
 
 
 def ranks(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Spearman's ρ of every metric with every truth, all models and those that are no gold."""
+    """Spearman's ρ of every metric with every truth: all models, those that are no gold, those that look forgotten."""
     text = "## Do the metrics rank models as the truths do?\n\nMean over tasks of Spearman's ρ within each, [95 % interval], n models.\n"
     known = {name: truth for name, truth in TRUTHS.items() if any(truth(row) is not None for row in rows)}
     text += "".join(f"{name.capitalize()}: not measured yet.\n" for name in TRUTHS if name not in known)
-    for title, chosen in (("All models", rows), ("Without golds", [row for row in rows if row.kind != "gold"])):
+    for title, chosen in (
+        ("All models", rows),
+        ("Without golds", [row for row in rows if row.kind != "gold"]),
+        ("Models that look forgotten", hiding(rows, scoring)),
+    ):
         of = {truth: with_shares(chosen) if truth is share else chosen for truth in known.values()}
         lines = [[name, *(told(rank_agreement(of[truth], metric, truth)) for truth in of)] for name, metric in METRICS.items()]
         text += f"\n### {title}\n\n" + grid(lines, ("metric", *known))
+    text += FORGOTTEN
     if any(row.relearning is not None for row in rows):
-        text += "\n" + contest(rows) + picture("relearning", "excess against the time to learn the concept again, for each task")
+        text += "\n" + contest("The primary column and relearning", rows)
+        text += contest("The primary column and relearning where a model looks forgotten", hiding(rows, scoring))
+        text += picture("relearning", "excess against the time to learn the concept again, for each task")
     return text
 
 
-def contest(rows: Sequence[Row]) -> str:
+FORGOTTEN = """
+*Look forgotten*: P(0) is surely below halfway between golds and θ. A model that still draws the concept when asked needs no benchmark to be
+found out, and every metric that looks at what is drawn finds it; what is left here is the question that the verdicts are for.
+"""
+
+
+def contest(title: str, rows: Sequence[Row]) -> str:
     """The primary column's rank correlation with relearning beside that of published metrics, each on the models that have both."""
     found = {name: one for name in RIVALS if (one := lead(rows, METRICS[PRIMARY], METRICS[name], relearning))}
     lines = [[name, *lead_line(one)] for name, one in found.items()]
     own = rank_agreement(rows, METRICS[PRIMARY], relearning)
     by_task = ", ".join(f"{task} {rho:.2f}" for task, rho in own.by_task.items()) if own else "not enough models"
-    text = f"### The primary column and relearning\n\nSpearman's ρ of *{PRIMARY}* with relearning, by task: {by_task}.\n"
+    text = f"### {title}\n\nSpearman's ρ of *{PRIMARY}* with relearning, by task: {by_task}.\n"
     if not lines:
         return text + "\n"
     told = "Against published metrics, each on the models that have both scores, with the paired interval of the difference:\n\n"

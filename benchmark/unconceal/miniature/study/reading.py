@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unconceal.metrics.presence import excess, psi_star
-from unconceal.metrics.verdict import Evidence, decide
+from unconceal.metrics.verdict import Evidence, decide, presence_interval
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.specs.record import Label
 from unconceal.specs.suite import Arm, Scoring
@@ -67,6 +67,17 @@ def evidence_of(
         retain_psi=row.retain_psi, retain_presence=retain, retain_original=retain[:, -1] if retain.size else np.zeros(0),
         images=row.images, retain_images=row.retain_images,
     )  # fmt: skip
+
+
+def hides(evidence: Evidence) -> bool:
+    """Whether a model looks as if it had forgotten, whatever it knows: P(0) is surely below halfway between golds and θ."""
+    return presence_interval(evidence).high < evidence.halfway
+
+
+def hiding(rows: Sequence[Row], scoring: Scoring) -> list[Row]:
+    """Rows of models that do, golds among them."""
+    golds = {task: [row for row in of if row.kind == "gold"] for task, of in by_task(rows).items()}
+    return [row for row in rows if row.prompt and hides(evidence_of(row, golds[row.task], scoring))]
 
 
 def curve(row: Row, arm: Arm) -> NDArray[np.float64]:

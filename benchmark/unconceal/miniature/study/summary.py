@@ -19,7 +19,7 @@ from unconceal.miniature.study.findings import (
     verdicts,
 )
 from unconceal.miniature.study.floors import floors
-from unconceal.miniature.study.reading import rejudged
+from unconceal.miniature.study.reading import hiding, rejudged
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.series import hidden, look_forgotten
 from unconceal.miniature.study.spread import training_spread
@@ -73,13 +73,31 @@ def ranking(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
         f"Ranks: the primary column and relearning agree by ρ = {own.rho:.2f} [{own.low:.2f}, {own.high:.2f}], mean over "
         f"{len(own.by_task)} tasks and {own.n} models; {AIM:g} is {reached}."
     )
+    yield from contested(rows, "On the same models")
+
+
+def contested(rows: Sequence[Row], where: str) -> Iterator[str]:
+    """Which published metrics the primary column surely outranks."""
     found = {name: one for name in RIVALS if (one := lead(rows, METRICS[PRIMARY], METRICS[name], relearning))}
     better = [f"{name} ({one.second:.2f} against {one.first:.2f})" for name, one in found.items() if one.low > 0]
     alike = [f"{name} ({one.second:.2f} against {one.first:.2f})" for name, one in found.items() if one.low <= 0]
     if better:
-        yield f"On the same models it ranks surely better than {listed(better)}."
+        yield f"{where} it ranks surely better than {listed(better)}."
     if alike:
-        yield f"On the same models it cannot be told apart from {listed(alike)}: the difference's interval holds 0."
+        yield f"{where} it cannot be told apart from {listed(alike)}: the difference's interval holds 0."
+
+
+def beneath(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+    """The same of models that look forgotten, which is where it counts."""
+    of = hiding(rows, scoring)
+    own = rank_agreement(of, METRICS[PRIMARY], relearning)
+    if own is None:
+        return
+    yield (
+        f"Of models that look forgotten (P(0) surely below halfway between golds and θ) the primary column's ρ with relearning is "
+        f"{own.rho:.2f} [{own.low:.2f}, {own.high:.2f}], n = {own.n}."
+    )
+    yield from contested(of, "Among these")
 
 
 def blindness(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
@@ -228,5 +246,5 @@ def listed(names: Sequence[str]) -> str:
 
 
 PARTS: tuple[Callable[[Sequence[Row], Scoring], Iterator[str]], ...] = (
-    truths, concealment, ranking, blindness, series, unlearners, seeds, surrogates, safe_margin, floor,
+    truths, concealment, ranking, beneath, blindness, series, unlearners, seeds, surrogates, safe_margin, floor,
 )  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from unconceal.metrics.verdict import presence_interval, retain_falls
-from unconceal.miniature.study.reading import evidence_of
+from unconceal.metrics.verdict import retain_falls
+from unconceal.miniature.study.reading import evidence_of, hides
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.specs.suite import Scoring
 
@@ -49,7 +49,7 @@ def work_of(row: Row, golds: Sequence[Row], scoring: Scoring) -> Work:
     return Work(
         shown=float(evidence.p0.mean()),
         kept=1 - fall[0] if fall else None,
-        hides=presence_interval(evidence).high < evidence.halfway,
+        hides=hides(evidence),
         spares=fall is None or fall[1].low <= scoring.retain_fall,
     )
 
