@@ -42,9 +42,10 @@ def graded(rows: Sequence[Row]) -> Figure:
     return sheet
 
 
-def against_relearning(rows: Sequence[Row], score: str = "excess") -> Figure:
-    """The primary column against the time to learn the concept again, a panel for each task."""
+def against_relearning(rows: Sequence[Row], hiding: Sequence[Row]) -> Figure:
+    """The primary column against the time to learn the concept again, a panel for each task; filled: ``hiding``, which look forgotten."""
     tables = by_task([row for row in rows if row.relearning is not None])
+    quiet = {(row.task, row.name) for row in hiding}
     across = max(1, ceil(sqrt(len(tables))))
     down = -(-max(len(tables), 1) // across)
     sheet = Figure(figsize=(3 * across + 1, 2.6 * down), layout="constrained")
@@ -53,12 +54,17 @@ def against_relearning(rows: Sequence[Row], score: str = "excess") -> Figure:
         axes.set_axis_off()
     for axes, (task, of) in zip(panels, tables.items(), strict=False):
         for kind, colour in COLOURS.items():
-            known = [(-value, row.scores.get(score)) for row in of if row.kind == kind and (value := relearning(row)) is not None]
+            known = [(-value, row) for row in of if row.kind == kind and (value := relearning(row)) is not None]
             if known:
-                axes.scatter([x for x, _ in known], [y for _, y in known], s=14, color=colour, label=kind)
+                faces = [colour if (row.task, row.name) in quiet else "none" for _, row in known]
+                axes.scatter([x for x, _ in known], [row.scores.get("excess") for _, row in known], s=16, c=faces, edgecolors=colour)
+                axes.scatter([], [], s=16, color=colour, label=kind)
+        axes.axhline(0, color="0.85", linewidth=0.8, zorder=0)
+        axes.axvline(1, color="0.85", linewidth=0.8, zorder=0)
+        axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
         axes.set_title(task, fontsize=9)
-    sheet.supxlabel("time to learn the concept again / something new", fontsize=8)
-    sheet.supylabel(score, fontsize=8)
+    sheet.supxlabel("time to learn the concept again / something new (hollow: still drawn when asked for)", fontsize=8)
+    sheet.supylabel("excess retrieval, larger arm", fontsize=8)
     every = {label: dot for axes in panels for dot, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     sheet.legend(every.values(), every, loc="outside right upper", frameon=False, fontsize=7)
     return sheet

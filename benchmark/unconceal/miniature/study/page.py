@@ -90,7 +90,7 @@ def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
     apart = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
     found = {
         "graded": figures.graded(rows) if hidden(rows) else None,
-        "relearning": figures.against_relearning(rows) if any(row.relearning is not None for row in rows) else None,
+        "relearning": figures.against_relearning(rows, hiding(rows, scoring)) if any(row.relearning is not None for row in rows) else None,
         "prompts": figures.by_prompts({count: by_kind(rows, scoring, prompts=count) for count in counts_of(rows)}),
         "golds": figures.differences(gold_differences(rows, scoring.excess_psi).tolist(), scoring.margin),
         "separation": figures.separations(apart) if apart else None,
