@@ -74,9 +74,14 @@ def hides(evidence: Evidence) -> bool:
     return presence_interval(evidence).high < evidence.halfway
 
 
+def golds_by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Golds of every task; an empty list where there are none."""
+    return {task: [row for row in of if row.kind == "gold"] for task, of in by_task(rows).items()}
+
+
 def hiding(rows: Sequence[Row], scoring: Scoring) -> list[Row]:
     """Rows of models that do, golds among them."""
-    golds = {task: [row for row in of if row.kind == "gold"] for task, of in by_task(rows).items()}
+    golds = golds_by_task(rows)
     return [row for row in rows if row.prompt and hides(evidence_of(row, golds[row.task], scoring))]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from unconceal.metrics.verdict import retain_falls
-from unconceal.miniature.study.reading import evidence_of, hides
-from unconceal.miniature.study.rows import Row, by_task
+from unconceal.miniature.study.reading import evidence_of, golds_by_task, hides
+from unconceal.miniature.study.rows import Row
 from unconceal.specs.suite import Scoring
 
 Key = tuple[str, str]
@@ -56,5 +56,5 @@ def work_of(row: Row, golds: Sequence[Row], scoring: Scoring) -> Work:
 
 def works(rows: Sequence[Row], scoring: Scoring) -> dict[Key, Work]:
     """Of the first training of every unlearner on every task."""
-    golds = {task: [row for row in of if row.kind == "gold"] for task, of in by_task(rows).items()}
+    golds = golds_by_task(rows)
     return {key: work_of(of[0], golds[key[0]], scoring) for key, of in by_unlearner(rows).items()}
