@@ -189,10 +189,11 @@ def ranks(rows: Sequence[Row], scoring: Scoring) -> str:
     text = "## Do the metrics rank models as the truths do?\n\nMean over tasks of Spearman's ρ within each, [95 % interval], n models.\n"
     known = {name: truth for name, truth in TRUTHS.items() if any(truth(row) is not None for row in rows)}
     text += "".join(f"{name.capitalize()}: not measured yet.\n" for name in TRUTHS if name not in known)
+    forgotten = hiding(rows, scoring)
     for title, chosen in (
         ("All models", rows),
         ("Without golds", [row for row in rows if row.kind != "gold"]),
-        ("Models that look forgotten", hiding(rows, scoring)),
+        ("Models that look forgotten", forgotten),
     ):
         of = {truth: with_shares(chosen) if truth is share else chosen for truth in known.values()}
         lines = [[name, *(told(rank_agreement(of[truth], metric, truth)) for truth in of)] for name, metric in METRICS.items()]
@@ -200,7 +201,7 @@ def ranks(rows: Sequence[Row], scoring: Scoring) -> str:
     text += FORGOTTEN
     if any(row.relearning is not None for row in rows):
         text += "\n" + contest("The primary column and relearning", rows)
-        text += contest("The primary column and relearning where a model looks forgotten", hiding(rows, scoring))
+        text += contest("The primary column and relearning where a model looks forgotten", forgotten)
         text += picture("relearning", "excess against the time to learn the concept again, for each task")
     return text
 

@@ -165,9 +165,11 @@ def unlearners(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
         ([key for key, work in found.items() if not work.hides], "The concept is still drawn when asked for"),
         ([key for key, work in found.items() if not work.spares], "Others are drawn less"),
     ):
-        if left:
-            names = {name: listed([task.partition("/")[2] for task, other in left if other == name]) for _, name in sorted(left)}
-            yield f"{told}: {'; '.join(f'{name} ({on})' for name, on in sorted(names.items()))}."
+        on: dict[str, list[str]] = {}
+        for task, name in left:
+            on.setdefault(name, []).append(task.partition("/")[2])
+        if on:
+            yield f"{told}: {'; '.join(f'{name} ({listed(tasks)})' for name, tasks in sorted(on.items()))}."
 
 
 def seeds(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from unconceal.miniature.study.rows import Row
 from unconceal.miniature.study.tables import NOT_YET, SHOWN, grid, number, shown
-from unconceal.miniature.study.unlearners import Work, trained_again, works
+from unconceal.miniature.study.unlearners import Work, by_unlearner, trained_again, works
 from unconceal.specs.record import Label
 from unconceal.specs.suite import Scoring
 
@@ -15,7 +15,7 @@ from unconceal.specs.suite import Scoring
 def unlearners(rows: Sequence[Row], scoring: Scoring) -> str:
     """Published methods beside what relearning and unseen wordings say of them: reported, not scored."""
     title = "## Published unlearners\n\n"
-    found = sorted((row for row in rows if row.kind == "method"), key=lambda row: (row.task, row.name))
+    found = [row for of in by_unlearner(rows).values() for row in of]
     if not found:
         return title + NOT_YET
     lines = [[row.task, row.name, *shown(row), number(row.unseen), number(row.relearning), row.label] for row in found]
