@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from unconceal.miniature.study import measuring, stages
 from unconceal.miniature.study.measuring import left, run
 from unconceal.miniature.study.population import MORE, Member, measured_under, members
 from unconceal.miniature.study.rows import Row
-from unconceal.miniature.study.settings import SETTINGS, USUAL
+from unconceal.miniature.study.settings import BUILT_AGAIN, SETTINGS, USUAL
 from unconceal.miniature.study.stages import STAGES, Stage
 from unconceal.miniature.study.subject import Study
 from unconceal.paths import SOURCE_TREE, DataRoot
@@ -148,9 +149,19 @@ def test_other_settings_ask_something_else_and_measure_one_stage_alone(study: St
     assert done == [(SETTINGS[setting].stage, "m")]
     assert not left(other, [MADE]) and len(left(study, [MADE])) == len(STAGES)
     assert other.row(MADE).setting == setting and other.rows([MADE]) and not study.rows([MADE])
+
+
+@pytest.mark.parametrize("setting", [name for name in SETTINGS if name not in (USUAL, BUILT_AGAIN)])
+def test_other_settings_are_measured_on_two_tasks(setting: str) -> None:
     kinds = {"gold", "original", "decoupled"} | ({"method"} if SETTINGS[setting].stage == "scores" else set())
     chosen = measured_under(setting)
     assert {member.concept for member in chosen} == set(MORE) and {member.kind for member in chosen} == kinds
+
+
+def test_what_does_not_travel_with_the_source_is_built_again() -> None:
+    chosen = measured_under(BUILT_AGAIN)
+    assert {member.concept for member in chosen} == {"crescent", "dotted", "bruno", "arrow", "zigzag"}
+    assert Counter(member.kind for member in chosen) == {"gold": 15, "decoupled": 9}
 
 
 def test_settings_change_what_they_are_called_after() -> None:

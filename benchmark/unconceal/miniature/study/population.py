@@ -16,6 +16,7 @@ from unconceal.miniature import denoiser
 from unconceal.miniature.building.recipe import (
     ALONE,
     BLANKS,
+    FAMILIES,
     GOLDS,
     GRADED,
     HELD_OUT_TASKS,
@@ -30,7 +31,7 @@ from unconceal.miniature.building.recipe import (
 from unconceal.miniature.building.releasing import DAMAGED, halved, release, release_name, submission_name
 from unconceal.miniature.building.shortcut import SCRATCH
 from unconceal.miniature.building.workshop import Workshop
-from unconceal.miniature.study.settings import SETTINGS, USUAL
+from unconceal.miniature.study.settings import BUILT_AGAIN, SETTINGS, USUAL
 from unconceal.miniature.unlearners import UNLEARNERS
 from unconceal.miniature.unlearners.decouple import decouple_to_nothing
 from unconceal.specs.record import Label
@@ -121,9 +122,15 @@ def members() -> list[Member]:
 
 
 def measured_under(setting: str) -> list[Member]:
-    """Members measured under a setting: golds, θ and pure decoupling on the tasks of ``MORE``, and methods where scores are asked for."""
+    """Members measured under a setting: golds, θ and pure decoupling on the tasks of ``MORE``, and methods where scores are asked for.
+
+    Built again is what does not travel with the source: golds and pure decoupling of all tasks but the first family's.
+    """
     if setting == USUAL:
         return members()
+    if setting == BUILT_AGAIN:
+        made_here = [member for member in members() if member.concept not in FAMILIES[0] and member.seed in (0, SEEDS[0])]
+        return [member for member in made_here if member.kind in ("gold", "decoupled")]
     kinds = ("gold", "original", "decoupled", *(("method",) if SETTINGS[setting].stage == "scores" else ()))
     return [member for member in members() if member.concept in MORE and member.kind in kinds and member.seed in (0, SEEDS[0])]
 

@@ -1,4 +1,4 @@
-"""What may be other than in the suite when a member is measured: sampler, judge, classifier, protocol."""
+"""What may be other than usual when a member is measured: sampler, judge, classifier, protocol, or the making of its weights."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Setting:
         return published.model_copy(update={"tiers": {"full": full}, "sampler": sampler, "fine_tune": fine_tune, "paper": RELEASED})
 
 
-USUAL = ""
+USUAL, BUILT_AGAIN = "", "built again"
 SETTINGS: Mapping[str, Setting] = {
     USUAL: Setting(),
     "15 steps": Setting({"steps": 15}),
@@ -46,7 +46,8 @@ SETTINGS: Mapping[str, Setting] = {
     "classifier 2": Setting(classifier=2, stage="scores"),
     "classifier 3": Setting(classifier=3, stage="scores"),
     "as released": Setting(protocol="paper", stage="scores"),
+    BUILT_AGAIN: Setting(),
 }
-"""By what is other; under none of them relearning changes."""
-READ = tuple(name for name, setting in SETTINGS.items() if setting.stage == "presence")
-"""Settings under which there is a verdict to read."""
+"""By what is other; under none of them relearning changes. Built again: weights made a second time, measured as usual."""
+READ = tuple(name for name, setting in SETTINGS.items() if setting.stage == "presence" and name != BUILT_AGAIN)
+"""Settings that have golds of their own to read verdicts against."""

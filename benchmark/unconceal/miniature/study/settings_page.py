@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from unconceal.miniature.study.findings import METRICS, score, separation
+from unconceal.miniature.study.rebuilt import makings, moved
 from unconceal.miniature.study.rows import Row
 from unconceal.miniature.study.settings import READ, RELEASED, SETTINGS, USUAL
 from unconceal.miniature.study.spread import between_extractors, ranked_apart, seed_spread
-from unconceal.miniature.study.tables import COUNTED, NOT_YET, by_kind, counted, grid, number
+from unconceal.miniature.study.tables import COUNTED, NOT_YET, SHOWN, by_kind, counted, grid, number, shown
 from unconceal.specs.suite import Scoring
 
 EXTRACTORS = ("resnet18", "densenet121", "efficientnet_b0")
@@ -101,4 +102,37 @@ def as_released(rows: Sequence[Row], scoring: Scoring) -> str:
     return title + told + grid(lines, ("released protocol", "ours", "task", "models", "ρ", "places apart, mean", "most"))
 
 
-SECTIONS: tuple[Callable[[Sequence[Row], Scoring], str], ...] = (other_settings, classifier_seeds, extractors, as_released)
+def built_again(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Whether weights made a second time get the verdict of the first, and whether golds made again leave that of others."""
+    title, found = "## Built again\n\n", makings(rows, scoring)
+    if not found:
+        return title + NOT_YET
+    lines = [
+        [first.task, first.name, "same" if first.weights == second.weights else "other",
+         *map(before_and_after, [*shown(first), first.label], [*shown(second), second.label])]
+        for first, second in found
+    ]  # fmt: skip
+    text = title + AGAIN + grid(lines, ("task", "model", "bytes", *SHOWN, "verdict"))
+    moves = [[one.task, str(one.golds), str(one.n), str(one.same), str(one.opened), str(one.turned)] for one in moved(rows, scoring)]
+    if moves:
+        text += "\n" + REPLACED + grid(moves, ("task", "golds replaced", "models", "same verdict", "open in one", "turned"))
+    return text
+
+
+AGAIN = """\
+Weights that do not travel with the source, made a second time by the same recipe in another build, and measured as the first.
+First making → second, both read against the first golds; *bytes*: of the weights.
+
+"""
+REPLACED = """\
+The other way round: verdicts of all models of a task read against its golds as first made, and with those made again in their
+place. *Open in one*: inconclusive in one reading; *turned*: two verdicts that contradict each other.
+
+"""
+
+
+def before_and_after(first: str, second: str) -> str:
+    return f"{first} → {second}"
+
+
+SECTIONS: tuple[Callable[[Sequence[Row], Scoring], str], ...] = (other_settings, classifier_seeds, extractors, as_released, built_again)

@@ -1,0 +1,61 @@
+"""Models whose weights were made a second time, beside their first making. Pure functions of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from unconceal.miniature.study.reading import golds_by_task, rejudged, scores_of
+from unconceal.miniature.study.rows import Row, by_task
+from unconceal.miniature.study.settings import BUILT_AGAIN, USUAL
+from unconceal.specs.suite import Scoring
+
+
+class Makings(NamedTuple):
+    """One model, both times read against the first golds of its task."""
+
+    first: Row
+    second: Row
+
+
+def makings(rows: Sequence[Row], scoring: Scoring) -> list[Makings]:
+    """Every model that was made twice."""
+    usual = {(row.task, row.name): row for row in rows if row.setting == USUAL and row.prompt}
+    golds = golds_by_task(usual.values())
+
+    def read(row: Row) -> Row:
+        of = golds[row.task]
+        return row.model_copy(update={"label": rejudged(row, of, scoring), "scores": scores_of(row, of, scoring)})
+
+    again = [row for row in rows if row.setting == BUILT_AGAIN and (row.task, row.name) in usual]
+    return [Makings(read(usual[row.task, row.name]), read(row)) for row in again]
+
+
+class Moved(NamedTuple):
+    """Verdicts of one task's models once its golds are replaced by their second making."""
+
+    task: str
+    golds: int
+    same: int
+    opened: int
+    turned: int
+
+    @property
+    def n(self) -> int:
+        return self.same + self.opened + self.turned
+
+
+def moved(rows: Sequence[Row], scoring: Scoring) -> list[Moved]:
+    """Of every task of which a gold was made again: how many verdicts stay, how many are open in one reading alone, how many turn."""
+    found = []
+    for task, of in by_task(rows).items():
+        fresh = {row.name: row for row in of if row.setting == BUILT_AGAIN and row.kind == "gold"}
+        models = [row for row in of if row.setting == USUAL and row.prompt and row.kind != "surrogate"]
+        golds = [row for row in models if row.kind == "gold"]
+        replaced = [fresh.get(gold.name, gold) for gold in golds]
+        if fresh:
+            pairs = [(rejudged(row, golds, scoring), rejudged(row, replaced, scoring)) for row in models]
+            same = sum(first == second for first, second in pairs)
+            opened = sum(first != second and bool({first, second} & {"inconclusive", "undetermined"}) for first, second in pairs)
+            found.append(Moved(task, sum(gold.name in fresh for gold in golds), same, opened, len(pairs) - same - opened))
+    return found
