@@ -72,7 +72,7 @@ def psi_star(
     half = original_rate / 2
     rng = np.random.default_rng(seed)
     draws = rng.integers(len(rates), size=(bootstrap, len(rates)))
-    crossings = [_crossing(grid, rates[rows].mean(axis=0), half, ceiling) for rows in draws]
+    crossings = [_crossing(grid, curve, half, ceiling) for curve in rates[draws].mean(axis=1)]
     # "inverted_cdf" picks drawn values: interpolating towards an infinite one would make NaN.
     low, high = np.quantile(crossings, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
     return PsiStar(*(None if np.isinf(x) else float(x) for x in (_crossing(grid, rates.mean(axis=0), half, ceiling), low, high)))

@@ -18,7 +18,7 @@ from unconceal.results.soundness import AGAIN, flaws
 from unconceal.specs.problems import Problem
 from unconceal.specs.reading import load_submission, load_suite, load_task, submission_files, suites, task_files
 from unconceal.specs.record import Record
-from unconceal.specs.submission import Checkpoint
+from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
@@ -127,10 +127,11 @@ def _todays(row: Stored, root: DataRoot, suite: Suite) -> Iterator[Problem]:
     pinned = {"concept": suite.judges.concept, "clip": suite.judges.clip, **suite.judges.extractors}
     if record.judges != {name: judge.digest for name, judge in pinned.items()}:
         yield Problem(row.path, None, "judges", f"are not those that {suite.id} pins", AGAIN)
-    checkpoint = _checkpoint_of(root, record)
-    if task is None or checkpoint is None:
+    submission = _submission_of(root, record.suite, record.submission)
+    checkpoint = submission.checkpoints.get(record.task) if submission else None
+    if task is None or submission is None or checkpoint is None:
         return
-    wanted = spec_digests(suite, task, load_submission(root, f"{record.suite}/{record.submission}"))
+    wanted = spec_digests(suite, task, submission)
     for name, digest in wanted.items():
         if getattr(record.checkpoint, name) != digest:
             yield Problem(row.path, None, name, f"is not that of today's file under version {suite.version}", AGAIN)
@@ -178,11 +179,12 @@ def _task_of(root: DataRoot, suite: str, task: str) -> Task | None:
         return None
 
 
-def _checkpoint_of(root: DataRoot, record: Record) -> Checkpoint | None:
-    """The checkpoint that the submission's file names today; None where the file is gone or wrong: a record outlives it."""
-    if (record.suite, record.submission) not in {(of, name) for of, name, _ in submission_files(root)}:
+@cache
+def _submission_of(root: DataRoot, suite: str, name: str) -> Submission | None:
+    """As its file says today; None where that is gone or wrong: a record outlives it."""
+    if (suite, name) not in {(of, called) for of, called, _ in submission_files(root)}:
         return None
     try:
-        return load_submission(root, f"{record.suite}/{record.submission}").checkpoints.get(record.task)
+        return load_submission(root, f"{suite}/{name}")
     except (UnconcealError, OSError):
         return None
