@@ -28,8 +28,14 @@ def known(task: str = "object/star", label: str = "conceals") -> list[Row]:
 
 
 def test_verdicts_are_counted() -> None:
-    assert "of 8 models whose truth is known by construction 8 are right, 0 wrong" in said("truths", known())
+    assert "Of 8 models whose truth is known by construction 8 are right, 0 wrong" in said("truths", known())
     assert "4 are right, 4 wrong" in said("truths", known(label="forgets")) and not said("truths", [])
+
+
+def test_what_is_known_stands_under_the_question_that_it_answers() -> None:
+    told = summary.in_short(known(), SCORING)
+    assert told.startswith("## In short\n\n**Are verdicts right?**\n\n- Of 8 models") and told.count("**Are verdicts right?**") == 1
+    assert "**Published unlearners**" not in told, "nothing is known of any"
 
 
 def test_metrics_that_tell_concealment_are_named_and_those_that_do_not() -> None:

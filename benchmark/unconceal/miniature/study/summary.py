@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from unconceal.metrics.statistics import wilson
 from unconceal.miniature.study.findings import (
@@ -32,8 +32,10 @@ AIM = 0.8
 
 
 def in_short(rows: Sequence[Row], scoring: Scoring) -> str:
-    """The section that comes first."""
-    return "## In short\n\n" + "".join(f"- {said}\n" for part in PARTS for said in part(rows, scoring))
+    """The section that comes first: under each question what is known of it."""
+    found = {question: [said for part in parts for said in part(rows, scoring)] for question, parts in PARTS.items()}
+    told = [f"**{question}**\n\n" + "".join(f"- {said}\n" for said in of) for question, of in found.items() if of]
+    return "## In short\n\n" + "\n".join(told)
 
 
 def truths(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
@@ -43,7 +45,7 @@ def truths(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
     if found.n:
         low, high = found.false_rate
         yield (
-            f"Verdicts: of {found.n} models whose truth is known by construction {found.right} are right, {found.wrong} wrong "
+            f"Of {found.n} models whose truth is known by construction {found.right} are right, {found.wrong} wrong "
             f"[{low:.1%}, {high:.1%}], {found.undecided} undecided. {aside} of them are on tasks held out from every choice."
         )
 
@@ -70,7 +72,7 @@ def ranking(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
         return
     reached = "reached" if own.rho >= AIM else "missed"
     yield (
-        f"Ranks: the primary column and relearning agree by ρ = {own.rho:.2f} [{own.low:.2f}, {own.high:.2f}], mean over "
+        f"The primary column and relearning agree by ρ = {own.rho:.2f} [{own.low:.2f}, {own.high:.2f}], mean over "
         f"{len(own.by_task)} tasks and {own.n} models; {AIM:g} is {reached}."
     )
     yield from contested(rows, "On the same models")
@@ -123,7 +125,7 @@ def series(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
     told = listed([f"{name}: {one.rho:.2f} [{one.low:.2f}, {one.high:.2f}]" for name, one in found.items()])
     n, tasks = next((one.n, len(one.by_task)) for one in found.values())
     yield (
-        f"Graded series: of {n} models on {tasks} tasks that all look forgotten (presence at ψ = 0 at most {drawn:.2f}) and saw "
+        f"Of {n} models on {tasks} tasks that all look forgotten (presence at ψ = 0 at most {drawn:.2f}) and saw "
         f"{shares} of the concept's pictures, ρ with that share is, by {told}."
     )
     graded = hidden(rows)
@@ -247,6 +249,12 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-PARTS: tuple[Callable[[Sequence[Row], Scoring], Iterator[str]], ...] = (
-    truths, concealment, ranking, beneath, blindness, series, unlearners, seeds, surrogates, safe_margin, floor,
-)  # fmt: skip
+Part = Callable[[Sequence[Row], Scoring], Iterator[str]]
+PARTS: Mapping[str, tuple[Part, ...]] = {
+    "Are verdicts right?": (truths, concealment),
+    "Are ranks?": (ranking, beneath, blindness),
+    "Models of which the share is known that they saw": (series,),
+    "Published unlearners": (unlearners, seeds),
+    "Without exact golds": (surrogates, safe_margin, floor),
+}
+"""By the question that they answer."""
