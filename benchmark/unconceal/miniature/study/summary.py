@@ -252,7 +252,7 @@ def listed(names: Sequence[str]) -> str:
 Part = Callable[[Sequence[Row], Scoring], Iterator[str]]
 PARTS: Mapping[str, tuple[Part, ...]] = {
     "Are verdicts right?": (truths, concealment),
-    "Are ranks?": (ranking, beneath, blindness),
+    "Are ranks right?": (ranking, beneath, blindness),
     "Models of which the share is known that they saw": (series,),
     "Published unlearners": (unlearners, seeds),
     "Without exact golds": (surrogates, safe_margin, floor),
