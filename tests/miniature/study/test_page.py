@@ -104,8 +104,9 @@ def test_other_settings_stand_by_themselves() -> None:
     weak = [row.model_copy(update={"setting": "15 steps", "empty": row.prompt}) for row in usual]
     rows = read(usual, Scoring(margin=0.15)) + read(weak, Scoring(margin=0.15))
     written = settings_page.other_settings(rows, Scoring(margin=0.15)).splitlines()
-    lines = [line.split("|") for line in written if line.startswith(("| the suite's", "| 15"))]
-    assert [line[3].strip() for line in lines] == ["4/4", "0/4"], "with nothing completed in either arm no concealer is found"
+    (line,) = ([cell.strip() for cell in line.split("|")[1:-1]] for line in written if line.startswith("| 15"))
+    assert line[:2] == ["15 steps", "object/star"] and line[3] == "0/4", "with nothing completed in either arm no concealer is found"
+    assert line[-1] == "1.00 → 0.00", "beside what the same models have usually"
     assert "15 steps" not in page.known_truths(usual, Scoring())
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from unconceal.miniature.study.findings import METRICS, score, separation
 from unconceal.miniature.study.rebuilt import makings, moved
-from unconceal.miniature.study.rows import Row
+from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.settings import READ, RELEASED, SETTINGS, USUAL
 from unconceal.miniature.study.spread import between_extractors, ranked_apart, seed_spread
 from unconceal.miniature.study.tables import COUNTED, NOT_YET, SHOWN, by_kind, counted, grid, number, shown
@@ -23,19 +23,26 @@ LEARNT: Mapping[str, str] = {
 
 
 def other_settings(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Verdicts under other steps, guidance and judges, and the excess that they rest on, on the members measured under any of them."""
+    """Verdicts under other steps, guidance and judges, and the excess that they rest on beside what the same members have usually."""
     text = "## Other samplers, other judges\n\n"
-    measured = {(row.task, row.name) for row in rows if row.setting in READ and row.setting != USUAL}
-    if not measured:
+    lines = []
+    for name in READ:
+        found = [row for row in rows if row.setting == name != USUAL]
+        measured = {(row.task, row.name) for row in found}
+        usual = [row for row in rows if row.setting == USUAL and (row.task, row.name) in measured]
+        if found:
+            moved_to = (before_and_after(mean_excess(usual, kind), mean_excess(found, kind)) for kind in ("gold", "decoupled"))
+            lines.append([name, ", ".join(by_task(found)), *counted(by_kind(found, scoring)), *moved_to])
+    if not lines:
         return text + NOT_YET
-    of = {name: [row for row in rows if row.setting == name and (row.task, row.name) in measured] for name in READ}
-    lines = [
-        [name or "the suite's", *counted(by_kind(found, scoring)), *(mean_excess(found, kind) for kind in ("gold", "decoupled"))]
-        for name, found in of.items()
-        if found
-    ]
-    told = "Judges 2 and 3 were fitted like the suite's with other seeds, on other pictures of θ.\n\n"
-    return text + told + grid(lines, ("setting", *COUNTED, "mean excess, golds", "concealers"))
+    return text + SAMPLERS + grid(lines, ("setting", "tasks", *COUNTED, "mean excess, golds", "concealers"))
+
+
+SAMPLERS = """\
+Mean excess: of the same models under the suite's own sampler and judge → under the setting. Judges 2 and 3 were fitted like the suite's
+with other seeds, on other pictures of θ.
+
+"""
 
 
 def mean_excess(rows: Sequence[Row], kind: str) -> str:
