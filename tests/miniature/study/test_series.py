@@ -44,7 +44,7 @@ def test_a_task_without_graded_models_is_no_part_of_it() -> None:
 
 def test_what_ranks_by_what_was_seen_is_said() -> None:
     (told,) = summary.series(rows(), Scoring())
-    assert "of 8 models on 1 tasks that all look forgotten (presence at ψ = 0 at most 0.00)" in told
+    assert "Of 8 models on 1 tasks that all look forgotten (presence at ψ = 0 at most 0.00)" in told
     assert "excess, empty arm: 1.00" in told and "excess, prompt arm: -1.00" in told and "presence at" not in told.partition("by")[2]
     labels = {one.name: "conceals" if (one.share or 0) > 0.005 else "forgets" for one in rows()}
     labelled = [one.model_copy(update={"label": labels[one.name], "relearning": 1.0 - (one.share or 0)}) for one in rows()]
