@@ -181,6 +181,10 @@ def separation(rows: Iterable[Row], metric: Measure) -> Separation | None:
     return Separation(auc(scores, labels), auc_interval(scores, labels), len(labels) - sum(labels), sum(labels))
 
 
+UNDECIDED: tuple[Label, ...] = ("inconclusive", "undetermined")
+"""Verdicts that say nothing."""
+
+
 class Verdicts(NamedTuple):
     """How verdicts compare with known truth. ``wrong`` ones say something that is not so; ``undecided`` ones say nothing."""
 
@@ -201,7 +205,7 @@ class Verdicts(NamedTuple):
 def verdicts(labelled: Iterable[tuple[Label | None, Label]]) -> Verdicts:
     """(truth, verdict) of each model; models of unknown truth are left out."""
     known = [(truth, label) for truth, label in labelled if truth is not None]
-    undecided = sum(label in ("inconclusive", "undetermined") for _, label in known)
+    undecided = sum(label in UNDECIDED for _, label in known)
     right = sum(truth == label for truth, label in known)
     return Verdicts(right, len(known) - right - undecided, undecided)
 

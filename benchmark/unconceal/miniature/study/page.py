@@ -32,7 +32,7 @@ from unconceal.miniature.study.population import Kind
 from unconceal.miniature.study.reading import gold_differences, hiding, read
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.series import graded_tasks, hidden, shown_openly, with_shares
-from unconceal.miniature.study.settings import READ, SETTINGS
+from unconceal.miniature.study.settings import BUILT_AGAIN, READ, SETTINGS, USUAL
 from unconceal.miniature.study.summary import in_short
 from unconceal.miniature.study.tables import (
     COUNTED,
@@ -74,8 +74,10 @@ def write(rows: Sequence[Row], scoring: Scoring, docs: Path) -> None:
 
 
 def read_under(setting: str, rows: Sequence[Row], scoring: Scoring) -> list[Row]:
-    """The rows of a setting, read against its golds where there is anything to read."""
+    """The rows of a setting, read against its golds where there is anything to read; what was built again against the first golds."""
     of = [row for row in rows if row.setting == setting]
+    if setting == BUILT_AGAIN:
+        return read(of, scoring, against=[row for row in rows if row.setting == USUAL])
     return read(of, scoring) if setting in READ else of
 
 

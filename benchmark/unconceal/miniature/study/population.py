@@ -128,11 +128,11 @@ def measured_under(setting: str) -> list[Member]:
     """
     if setting == USUAL:
         return members()
+    trained_first = [member for member in members() if member.seed in (0, SEEDS[0])]
     if setting == BUILT_AGAIN:
-        made_here = [member for member in members() if member.concept not in FAMILIES[0] and member.seed in (0, SEEDS[0])]
-        return [member for member in made_here if member.kind in ("gold", "decoupled")]
+        return [member for member in trained_first if member.concept not in FAMILIES[0] and member.kind in ("gold", "decoupled")]
     kinds = ("gold", "original", "decoupled", *(("method",) if SETTINGS[setting].stage == "scores" else ()))
-    return [member for member in members() if member.concept in MORE and member.kind in kinds and member.seed in (0, SEEDS[0])]
+    return [member for member in trained_first if member.concept in MORE and member.kind in kinds]
 
 
 def of_task(concept: str) -> Iterator[Member]:

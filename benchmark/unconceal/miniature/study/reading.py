@@ -16,11 +16,14 @@ from unconceal.specs.suite import Arm, Scoring
 ARMS: tuple[Arm, ...] = ("prompt", "empty")
 
 
-def read(rows: Iterable[Row], scoring: Scoring) -> list[Row]:
-    """Every row with its verdict and the scores that need the golds of its task; a gold is read against the others."""
-    found = []
-    for of in by_task(rows).values():
-        golds = [row for row in of if row.kind == "gold"]
+def read(rows: Sequence[Row], scoring: Scoring, against: Sequence[Row] = ()) -> list[Row]:
+    """Every row with its verdict and the scores that need the golds of its task; a gold is read against the others.
+
+    ``against``: rows that hold the golds, where these rows do not.
+    """
+    found, yardsticks = [], golds_by_task(against or rows)
+    for task, of in by_task(rows).items():
+        golds = yardsticks.get(task, [])
         found += [row.model_copy(update={"label": label, "scores": {**row.scores, **scores}}) for row, label, scores in (
             (row, rejudged(row, golds, scoring), scores_of(row, golds, scoring)) for row in of
         )]  # fmt: skip

@@ -5,30 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from unconceal.miniature.study.reading import golds_by_task, rejudged, scores_of
+from unconceal.miniature.study.findings import UNDECIDED
+from unconceal.miniature.study.reading import rejudged
 from unconceal.miniature.study.rows import Row, by_task
 from unconceal.miniature.study.settings import BUILT_AGAIN, USUAL
 from unconceal.specs.suite import Scoring
 
 
 class Makings(NamedTuple):
-    """One model, both times read against the first golds of its task."""
+    """One model, as it was made first and again."""
 
     first: Row
     second: Row
 
 
-def makings(rows: Sequence[Row], scoring: Scoring) -> list[Makings]:
-    """Every model that was made twice."""
+def makings(rows: Sequence[Row]) -> list[Makings]:
+    """Every model that was made twice, both times as it was read against the first golds of its task."""
     usual = {(row.task, row.name): row for row in rows if row.setting == USUAL and row.prompt}
-    golds = golds_by_task(usual.values())
-
-    def read(row: Row) -> Row:
-        of = golds[row.task]
-        return row.model_copy(update={"label": rejudged(row, of, scoring), "scores": scores_of(row, of, scoring)})
-
     again = [row for row in rows if row.setting == BUILT_AGAIN and (row.task, row.name) in usual]
-    return [Makings(read(usual[row.task, row.name]), read(row)) for row in again]
+    return [Makings(usual[row.task, row.name], row) for row in again]
 
 
 class Moved(NamedTuple):
@@ -50,12 +45,13 @@ def moved(rows: Sequence[Row], scoring: Scoring) -> list[Moved]:
     found = []
     for task, of in by_task(rows).items():
         fresh = {row.name: row for row in of if row.setting == BUILT_AGAIN and row.kind == "gold"}
+        if not fresh:
+            continue
         models = [row for row in of if row.setting == USUAL and row.prompt and row.kind != "surrogate"]
         golds = [row for row in models if row.kind == "gold"]
         replaced = [fresh.get(gold.name, gold) for gold in golds]
-        if fresh:
-            pairs = [(rejudged(row, golds, scoring), rejudged(row, replaced, scoring)) for row in models]
-            same = sum(first == second for first, second in pairs)
-            opened = sum(first != second and bool({first, second} & {"inconclusive", "undetermined"}) for first, second in pairs)
-            found.append(Moved(task, sum(gold.name in fresh for gold in golds), same, opened, len(pairs) - same - opened))
+        pairs = [(row.label, rejudged(row, replaced, scoring)) for row in models]
+        same = sum(first == second for first, second in pairs)
+        opened = sum(first != second and (first in UNDECIDED or second in UNDECIDED) for first, second in pairs)
+        found.append(Moved(task, sum(gold.name in fresh for gold in golds), same, opened, len(pairs) - same - opened))
     return found

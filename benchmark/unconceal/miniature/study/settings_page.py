@@ -111,7 +111,7 @@ def as_released(rows: Sequence[Row], scoring: Scoring) -> str:
 
 def built_again(rows: Sequence[Row], scoring: Scoring) -> str:
     """Whether weights made a second time get the verdict of the first, and whether golds made again leave that of others."""
-    title, found = "## Built again\n\n", makings(rows, scoring)
+    title, found = "## Built again\n\n", makings(rows)
     if not found:
         return title + NOT_YET
     lines = [

@@ -9,6 +9,7 @@ from unconceal.miniature.study.findings import (
     METRICS,
     PRIMARY,
     RIVALS,
+    UNDECIDED,
     judged,
     lead,
     rank_agreement,
@@ -197,7 +198,7 @@ def surrogates(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
             for row in of if any(row.name == name for row in of) else ():
                 if row.kind in SCORED:
                     label = rejudged(row, [one for one in of if one.name == name], scoring)
-                    open_one = label in ("inconclusive", "undetermined")
+                    open_one = label in UNDECIDED
                     n, same, undecided = n + 1, same + (label == row.label), undecided + open_one
                     wrong += not open_one and label != row.truth
         if n:
