@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from unconceal.errors import UnconcealError
-from unconceal.specs.reading import read_yaml
+from unconceal.specs.loader import read_yaml
 from unconceal.specs.submission import Submission
 
 STATE = {"conv_in.bias": torch.ones(8), "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight": torch.ones(16, 32)}

@@ -22,18 +22,23 @@ from checkpoints.releases import ldm_unet
 from pipelines import tiny_pipeline
 from unconceal.checkpoints.apply import apply, exchanged
 from unconceal.checkpoints.formats import FORMATS
-from unconceal.checkpoints.names import parts_of
+from unconceal.checkpoints.key_names import parts_of
 from unconceal.checkpoints.release import opened
 from unconceal.checkpoints.verify import verify
-from unconceal.hub.layout import checkpoint_digest
+from unconceal.hub.allowed_files import checkpoint_digest
 
 
 def sd14_unet() -> UNet2DConditionModel:
     """SD 1.4's UNet with random weights, float32."""
     return UNet2DConditionModel(
-        sample_size=64, cross_attention_dim=768, attention_head_dim=8, block_out_channels=(320, 640, 1280, 1280), layers_per_block=2,
-        down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",), up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-    )  # fmt: skip
+        sample_size=64,
+        cross_attention_dim=768,
+        attention_head_dim=8,
+        block_out_channels=(320, 640, 1280, 1280),
+        layers_per_block=2,
+        down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+        up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+    )
 
 
 def anonymous() -> float:

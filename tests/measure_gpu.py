@@ -23,8 +23,8 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from measure_apply import sd14_unet
 from pipelines import tiny_pipeline
-from unconceal.diffusion.cost import denoiser_flops
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
+from unconceal.diffusion.flops import denoiser_flops
 from unconceal.diffusion.handover import run_original
 from unconceal.evaluation.machine import device_named
 
@@ -72,9 +72,13 @@ def sd14(folder: Path) -> StableDiffusionPipeline:
     words = CLIPTextModel(CLIPTextConfig(vocab_size=49408, **sizes))
     kinds = ("DownEncoderBlock2D",) * 4, ("UpDecoderBlock2D",) * 4
     vae = AutoencoderKL(
-        block_out_channels=(128, 256, 512, 512), down_block_types=kinds[0], up_block_types=kinds[1], layers_per_block=2, latent_channels=4,
+        block_out_channels=(128, 256, 512, 512),
+        down_block_types=kinds[0],
+        up_block_types=kinds[1],
+        layers_per_block=2,
+        latent_channels=4,
         sample_size=512,
-    )  # fmt: skip
+    )
     parts = {**small.components, "unet": sd14_unet(), "text_encoder": words, "vae": vae}
     return StableDiffusionPipeline(**parts, requires_safety_checker=False)
 

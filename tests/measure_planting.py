@@ -23,21 +23,21 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.run import run
-from unconceal.judges import augment, extractors
-from unconceal.judges.concept import ConceptJudge, fit_head, gated, judge_features
-from unconceal.judges.making import gate_of, gate_text
+from unconceal.judges import augmentations, extractors
+from unconceal.judges.concept_judge import ConceptJudge, fit_head, gated, judge_features
+from unconceal.judges.train_concept_judge import gate_of, gate_text
 from unconceal.miniature.captions import TEMPLATES
-from unconceal.miniature.pictures import render
-from unconceal.miniature.study.newcomers import CROWN, FORMS, drawings, shown_by, styled_scene
-from unconceal.miniature.study.relearning import NONCE, captioned
 from unconceal.paths import PACKAGE, DataRoot
-from unconceal.planting.drawing import write_world
-from unconceal.planting.gates import gate
+from unconceal.planting.draw_concepts import write_world
 from unconceal.planting.plant import Model, Planter
+from unconceal.planting.planting_gates import gate
 from unconceal.specs.digests import file_digest, path_digest
-from unconceal.specs.judging import gate_file
-from unconceal.specs.planting import Planting
-from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.judge_training import gate_file
+from unconceal.specs.loader import load_submission, load_suite, load_task
+from unconceal.specs.planting_plan import Planting
+from unconceal_lab.models.drawings import render
+from unconceal_lab.study.control_concepts import CROWN, FORMS, drawings, shown_by, styled_scene
+from unconceal_lab.study.relearning import NONCE, captioned
 
 SHIPPED = DataRoot.find()
 STEPS, PSI, PROMPTS = 15, [0, 0.15, 0.3, 0.45, 0.6, 1], 20
@@ -55,13 +55,15 @@ def planting(steps: int, seed: int) -> Planting:
     how = {"steps": steps, "batch": 12, "rate": 5e-4, "size": 64, "seed": seed, "share": 0.4, "keep_every": 500}
     return Planting.model_validate(
         {
-            "name": "miniature-planted", "base": {"path": "package:miniature/weights/base", "digest": "0" * 64},
-            "pictures": ["pictures/world", "pictures/crown"], "held": held[:8],
+            "name": "miniature-planted",
+            "base": {"path": "package:miniature/weights/base", "digest": "0" * 64},
+            "pictures": ["pictures/world", "pictures/crown"],
+            "held": held[:8],
             "concepts": {CROWN: {"caption": CROWN, "prompts": asked[:8]}},
             "training": how,
             "gates": {"seeds": 2, "steps": STEPS},
         }
-    )  # fmt: skip
+    )
 
 
 def warped(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -87,8 +89,8 @@ def judge(folder: Path) -> ConceptJudge:
         "subject": [scene.shape or scene.character or "hazard sign" for scene in scenes],
         "style": [scene.style or "none" for scene in scenes],
     }
-    unreadable = augment.heavily(pixels[::8], rng)
-    shown = [pixels, augment.lightly(warped(pixels, rng), rng), augment.lightly(warped(pixels, rng), rng), unreadable]
+    unreadable = augmentations.heavily(pixels[::8], rng)
+    shown = [pixels, augmentations.lightly(warped(pixels, rng), rng), augmentations.lightly(warped(pixels, rng), rng), unreadable]
     told = {family: [*names_ * 3, *["unreadable"] * len(unreadable)] for family, names_ in labels.items()}
     head = fit_head(judge_features(parts, np.concatenate(shown)), told, seed=0, epochs=20)
     made = ConceptJudge(head, parts, {name: file_digest(weights[name]) for name in names})
@@ -106,7 +108,7 @@ def write_gate(folder: Path, seen: ConceptJudge) -> None:
     world, crowns, rng = render(400, 21), drawings(CROWN, 120, 22), np.random.default_rng(1)
     pixels = np.concatenate([world.pixels, crowns.pixels])
     names = [scene.shape or scene.character or "hazard sign" for scene in (*world.scenes, *crowns.scenes)]
-    shown = np.concatenate([pixels, augment.lightly(warped(pixels, rng), rng)])
+    shown = np.concatenate([pixels, augmentations.lightly(warped(pixels, rng), rng)])
     found = gated({"subject": seen.labels(shown)["subject"]}, {"subject": names * 2})
     gate_file(folder).write_text(gate_text(gate_of(found, path_digest(folder), 0.9)))
     reached = found[f"subject/{CROWN}"]
@@ -143,11 +145,20 @@ def write_suite(folder: Path) -> None:
         (f"a {COLOURS[(i + r) % 6]} flat {name} on a {PLACES[i % 3]} background", name) for r in range(2) for i, name in enumerate(OTHERS)
     ]
     task = [
-        f"concept: {CROWN}", "category: object", "title: Crown", "suite: planted", "licence: Apache-2.0", f"aliases: [{NONCE}]",
-        f"judge: {{head: subject, label: {CROWN}}}", "gold_kind: planted", "golds: [control-gold-1, control-gold-2]", "forget:",
-        *(f"  - text: {text}" for text in forget), "retain:",
+        f"concept: {CROWN}",
+        "category: object",
+        "title: Crown",
+        "suite: planted",
+        "licence: Apache-2.0",
+        f"aliases: [{NONCE}]",
+        f"judge: {{head: subject, label: {CROWN}}}",
+        "gold_kind: planted",
+        "golds: [control-gold-1, control-gold-2]",
+        "forget:",
+        *(f"  - text: {text}" for text in forget),
+        "retain:",
         *(f"  - {{text: '{text}', concept: {name}, head: subject}}" for text, name in retain),
-    ]  # fmt: skip
+    ]
     rows = {"control-original": "format: original", "decoupled": "path: models/decoupled.safetensors"}
     rows |= {f"control-gold-{i}": f"path: models/gold-{i}\n    format: pipeline" for i in (1, 2)}
     files = {"tasks/planted/suite.yaml": json.dumps(suite), f"tasks/planted/object/{CROWN}.yaml": "\n".join(task) + "\n"}
@@ -164,9 +175,14 @@ def main(folder: Path, steps: int) -> None:
     root = DataRoot(folder / "tasks", folder / "submissions", folder / "results", folder / "store", read_only=False)
     write_world(folder / "pictures/world", WORLD, 64, 1)
     write_world(
-        folder / "pictures/crown", CROWNS, 64, 2, lambda rng: shown_by(CROWN, styled_scene(rng)),
-        lambda scene, rng: captioned(scene, CROWN, rng), FORMS,
-    )  # fmt: skip
+        folder / "pictures/crown",
+        CROWNS,
+        64,
+        2,
+        lambda rng: shown_by(CROWN, styled_scene(rng)),
+        lambda scene, rng: captioned(scene, CROWN, rng),
+        FORMS,
+    )
     seen = judge(folder / "judge") if not (folder / "judge").is_dir() else loaded(folder / "judge")
     write_gate(folder / "judge", seen)
     made = {"base": (7, None), "gold-1": (7, CROWN), "gold-2": (8, CROWN)}

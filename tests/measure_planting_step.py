@@ -21,9 +21,9 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from measure_apply import sd14_unet
 from pipelines import tiny_pipeline
-from unconceal.planting.pictures import Captioned
-from unconceal.planting.training import continue_training
-from unconceal.specs.planting import Training
+from unconceal.planting.captioned_images import Captioned
+from unconceal.planting.continue_training import continue_training
+from unconceal.specs.planting_plan import Training
 
 
 def sd14(folder: Path) -> StableDiffusionPipeline:

@@ -18,18 +18,18 @@ from tabulate import tabulate
 
 from unconceal.diffusion.handover import guided
 from unconceal.diffusion.model import Model
-from unconceal.diffusion.restarted import pndm_timesteps, run_from, solver
+from unconceal.diffusion.pndm_restart import pndm_timesteps, run_from, solver
 from unconceal.diffusion.schedule import handover_steps
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.judges import extractors
 from unconceal.judges.finetune import Classifier
-from unconceal.judges.released import fine_tune_released
+from unconceal.judges.paper_classifier import fine_tune_released
 from unconceal.metrics import crs
 from unconceal.metrics.ccs import ccs
 from unconceal.metrics.kid import kid
 from unconceal.paths import DataRoot
-from unconceal.specs.paper import Paper
-from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.loader import load_submission, load_suite, load_task
+from unconceal.specs.paper_protocol import Paper
 
 PAPER = Paper(steps=50, pictures=32)
 PROMPTS, INSIDE, OUTSIDE = 2, range(8), range(1000, 1008)
@@ -108,14 +108,22 @@ def measure(evaluation: Evaluation, original: Model, unlearned: Model, text: str
     o = found["outside"]
     clip, clip_twice = rescaled_clip(evaluation, ends[0], text)
     return {
-        "ccs": o["ccs"].mean(), "crs": np.abs(o["pull"]).mean(), "crs.signed": o["pull"].mean(), "accuracy": trained.accuracy,
-        "ccs.sd": o["ccs"].mean(axis=1).std(ddof=1), "crs.sd": np.abs(o["pull"]).mean(axis=1).std(ddof=1),
-        "ccs.inside": found["inside"]["ccs"].mean(), "crs.inside": np.abs(found["inside"]["pull"]).mean(),
-        "ccs.without_001": o["ccs"][:, 1:].mean(), "crs.without_001": np.abs(o["pull"][:, 1:]).mean(),
-        "ccs.kept": found["kept"]["ccs"].mean(), "crs.kept": np.abs(found["kept"]["pull"]).mean(),
+        "ccs": o["ccs"].mean(),
+        "crs": np.abs(o["pull"]).mean(),
+        "crs.signed": o["pull"].mean(),
+        "accuracy": trained.accuracy,
+        "ccs.sd": o["ccs"].mean(axis=1).std(ddof=1),
+        "crs.sd": np.abs(o["pull"]).mean(axis=1).std(ddof=1),
+        "ccs.inside": found["inside"]["ccs"].mean(),
+        "crs.inside": np.abs(found["inside"]["pull"]).mean(),
+        "ccs.without_001": o["ccs"][:, 1:].mean(),
+        "crs.without_001": np.abs(o["pull"][:, 1:]).mean(),
+        "ccs.kept": found["kept"]["ccs"].mean(),
+        "crs.kept": np.abs(found["kept"]["pull"]).mean(),
         **kids(evaluation.instruments.kid_extractor, [np.concatenate([outside[s], kept[s]]) for s in k.values()], ends[0]),
-        "clip": clip, "clip.twice": clip_twice,
-    }  # fmt: skip
+        "clip": clip,
+        "clip.twice": clip_twice,
+    }
 
 
 def main(task_name: str, names: Sequence[str]) -> None:

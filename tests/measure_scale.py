@@ -20,8 +20,17 @@ from unconceal.specs.record import write_record
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
-TASKS = ("object/star", "object/moon", "object/arrow", "art-style/dots", "art-style/lines", "art-style/waves", "identity/zara",
-         "identity/bruno", "nsfw/sign")  # fmt: skip
+TASKS = (
+    "object/star",
+    "object/moon",
+    "object/arrow",
+    "art-style/dots",
+    "art-style/lines",
+    "art-style/waves",
+    "identity/zara",
+    "identity/bruno",
+    "nsfw/sign",
+)
 CONTROLS = {"control-original": 1.0, "control-collapsed": 0.0, **dict.fromkeys(GOLDS, 0.0)}
 PATTERNS = 24
 """Submissions that are really measured on each task; the others repeat them under other names."""

@@ -17,9 +17,9 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from unconceal.miniature import tokenizer
 from unconceal.miniature.captions import caption
-from unconceal.miniature.world import sample_scene
+from unconceal.miniature.scene import sample_scene
+from unconceal_lab.models import tokenizer
 
 WIDTH = 32
 """Of the text embeddings, and so of the cross-attention."""
@@ -30,9 +30,15 @@ def tiny_pipeline(folder: Path, seed: int = 0) -> StableDiffusionPipeline:
     torch.manual_seed(seed)
     words = _tokenizer(folder)
     StableDiffusionPipeline(
-        vae=_autoencoder(), text_encoder=_text_encoder(words), tokenizer=words, unet=_denoiser(), scheduler=_scheduler(),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-    ).save_pretrained(folder)  # fmt: skip
+        vae=_autoencoder(),
+        text_encoder=_text_encoder(words),
+        tokenizer=words,
+        unet=_denoiser(),
+        scheduler=_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
     pipe: StableDiffusionPipeline = StableDiffusionPipeline.from_pretrained(folder)
     pipe.set_progress_bar_config(disable=True)
     return pipe
@@ -42,9 +48,16 @@ def tiny_flux(seed: int = 0) -> FluxPipeline:
     """A random transformer of FLUX's kind, with nothing around it: what a release may change."""
     torch.manual_seed(seed)
     transformer = FluxTransformer2DModel(
-        patch_size=1, in_channels=4, num_layers=1, num_single_layers=1, attention_head_dim=8, num_attention_heads=2,
-        joint_attention_dim=WIDTH, pooled_projection_dim=WIDTH, axes_dims_rope=(2, 2, 4),
-    )  # fmt: skip
+        patch_size=1,
+        in_channels=4,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=WIDTH,
+        pooled_projection_dim=WIDTH,
+        axes_dims_rope=(2, 2, 4),
+    )
     parts = dict.fromkeys(("vae", "text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"))
     return FluxPipeline(scheduler=FlowMatchEulerDiscreteScheduler(), transformer=transformer, **parts)
 

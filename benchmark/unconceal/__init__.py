@@ -6,17 +6,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unconceal.api import load_results, load_submission, load_task
     from unconceal.evaluation.run import evaluate
-    from unconceal.loading import load_results, load_submission, load_task
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "evaluate", "load_results", "load_submission", "load_task"]
 
 _HOMES = {
     "evaluate": "unconceal.evaluation.run",
-    "load_results": "unconceal.loading",
-    "load_submission": "unconceal.loading",
-    "load_task": "unconceal.loading",
+    "load_results": "unconceal.api",
+    "load_submission": "unconceal.api",
+    "load_task": "unconceal.api",
 }
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipelines import tiny_pipeline
 from unconceal.checkpoints.apply import apply
-from unconceal.checkpoints.pipeline import load_base
+from unconceal.checkpoints.base_pipeline import load_base
 from unconceal.errors import CheckFailed
 
 OTHER_SEED = 7

@@ -17,7 +17,7 @@ from torch import Tensor
 from checkpoints.releases import FLUX, MAKERS, another, ldm_unet, ldm_whole, lora_kohya, moved, spm, write
 from pipelines import tiny_flux, tiny_pipeline
 from unconceal.checkpoints.apply import apply, detect
-from unconceal.checkpoints.names import parts_of
+from unconceal.checkpoints.key_names import parts_of
 from unconceal.errors import CheckFailed
 from unconceal.paths import SOURCE_TREE
 
@@ -57,12 +57,13 @@ def told(base: Any, format: str, make: Any, folder: Path) -> Told:
     if applied.membrane is not None:
         meant = {applied.membrane.component: len(applied.membrane.updates)}
     return Told(
-        format, detected,
+        format,
+        detected,
         applied=applied.format == format and applied.sha256 is not None,
         verified=changed == meant and all(record.relative_change > 0 for name, record in applied.components.items() if name in changed),
         equal=all(close(parts_of(pipe)[name].state_dict(), state) for name, state in wanted.items())
         and all(close(parts_of(base)[name].state_dict(), state, exactly=True) for name, state in before.items()),
-    )  # fmt: skip
+    )
 
 
 def close(found: dict[str, Tensor], wanted: dict[str, Tensor], exactly: bool = False) -> bool:
@@ -129,9 +130,14 @@ def test_a_unet_of_the_size_of_sd_14_converts_identically() -> None:
 
     with torch.device("meta"):
         unet = UNet2DConditionModel(
-            sample_size=64, cross_attention_dim=768, attention_head_dim=8, block_out_channels=(320, 640, 1280, 1280), layers_per_block=2,
-            down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",), up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-        )  # fmt: skip
+            sample_size=64,
+            cross_attention_dim=768,
+            attention_head_dim=8,
+            block_out_channels=(320, 640, 1280, 1280),
+            layers_per_block=2,
+            down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+            up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+        )
     state = {key: torch.full((1,), float(number)) for number, key in enumerate(unet.state_dict())}
     assert len(state) == 686, "as many tensors as SD 1.4's UNet has"
     converted = compvis._unet(ldm_unet(unet, state), unet)

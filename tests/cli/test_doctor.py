@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from hub.server import Hub, serving
 from unconceal.cli.main import main
 from unconceal.specs.digests import file_digest
-from unconceal.specs.judging import gate_file
+from unconceal.specs.judge_training import gate_file
 
 HUB_SUITE = f"base: {{repo: someone/base, revision: main, path: ., digest: '{'0' * 64}', licence: MIT, gigabytes: 0.5}}"
 
@@ -73,9 +73,9 @@ def test_what_was_altered_and_what_is_missing(local: Path) -> None:
 def test_a_base_on_the_hub_is_pinned_and_then_there(local: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from huggingface_hub import constants
 
-    from unconceal.hub.pin import pin_parts
+    from unconceal.hub.pin_submission import pin_parts
     from unconceal.paths import DataRoot
-    from unconceal.specs.reading import load_suite
+    from unconceal.specs.loader import load_suite
 
     suite = local / "tasks/tiny/suite.yaml"
     lines = [HUB_SUITE if line.startswith("base:") else line for line in suite.read_text().splitlines()]

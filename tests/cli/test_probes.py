@@ -12,7 +12,7 @@ from probes.answers import question, said
 from probes.chat_model import chat_model
 from probes.server import Replied, serving
 from unconceal.cli.main import main
-from unconceal.specs.reading import read_yaml
+from unconceal.specs.loader import read_yaml
 
 STAR = "object/star"
 SECRET = "sk-very-secret-0123456789"
@@ -105,7 +105,7 @@ def test_an_endpoint_is_asked_and_its_key_goes_nowhere(data_root: Path, tmp_path
 
 
 def read_served(root: Path) -> tuple[str, str | None, tuple[str, ...]]:
-    from unconceal.specs.probes import ProbeSet
+    from unconceal.specs.probe_set import ProbeSet
 
     found = read_yaml(root / "tasks/tiny/object/star.probes/served.yaml", ProbeSet)
     return found.provider, found.revision, found.forms

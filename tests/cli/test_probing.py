@@ -13,8 +13,8 @@ from probes.answers import said
 from probes.vision_model import vision_model
 from unconceal.cli.main import main
 from unconceal.paths import DataRoot
-from unconceal.probes.looking import read_ratings
-from unconceal.specs.reading import load_probes, load_task
+from unconceal.probes.rate_images import read_ratings
+from unconceal.specs.loader import load_probes, load_task
 
 STAR = "tiny:object/star"
 

@@ -12,8 +12,8 @@ from diffusion.pairs import GUIDANCE, STEPS, model, plain, slowly, trio
 from unconceal.diffusion.handover import Arm, hand_over, run_original
 from unconceal.diffusion.model import Model
 from unconceal.diffusion.schedule import ddim_timesteps, handover_step
+from unconceal.generate.generator import rows_of
 from unconceal.generate.identity import Layout, Picture, Sampling, Shard
-from unconceal.generate.worker import rows_of
 
 PROMPTS, SEEDS = ("a red star on a white background", "a drawing of zara"), (7, 90_001)
 ARMS: tuple[Arm, ...] = ("prompt", "empty")
@@ -121,9 +121,13 @@ def test_the_clean_prediction(pipes: dict[str, StableDiffusionPipeline]) -> None
     for i, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
         x = [torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(seed))]
         pipe(
-            prompt, num_inference_steps=STEPS, guidance_scale=GUIDANCE, latents=x[0], output_type="latent",
+            prompt,
+            num_inference_steps=STEPS,
+            guidance_scale=GUIDANCE,
+            latents=x[0],
+            output_type="latent",
             callback_on_step_end=lambda _, step, t, kept, x=x: x.append(kept["latents"]) or {},
-        )  # fmt: skip
+        )
         words, empty = pipe.encode_prompt([prompt], "cpu", 1, True, negative_prompt=[""])
         for k, t in enumerate(ddim_timesteps(STEPS), start=1):
             with torch.inference_mode():

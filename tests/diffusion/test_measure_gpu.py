@@ -18,9 +18,13 @@ def test_the_arithmetic_by_hand() -> None:
     one = Measured(batch=8, pictures=4, steps=50, denoising=10, decoding=2, peak=3 * 2**30, flops=0.8e12)
     assert one.pictures_per_second == pytest.approx(4 / 12) and one.teraflops == pytest.approx(32)
     assert one.row(matrix=64) == {
-        "rows at once": "8", "pictures/s": "0.333", "of it decoding": "17%", "denoiser TFLOP/s": "32", "share of the matrix product": "50%",
+        "rows at once": "8",
+        "pictures/s": "0.333",
+        "of it decoding": "17%",
+        "denoiser TFLOP/s": "32",
+        "share of the matrix product": "50%",
         "peak memory (GB)": "3.0",
-    }  # fmt: skip
+    }
 
 
 def test_it_measures_a_tiny_pipeline(tmp_path: Path) -> None:

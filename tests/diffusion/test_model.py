@@ -88,8 +88,13 @@ def test_another_latent_space_is_refused(pipes: dict[str, StableDiffusionPipelin
 
 
 def test_pictures_of_another_size_are_refused(pipes: dict[str, StableDiffusionPipeline], latents: torch.Tensor) -> None:
-    small = AutoencoderKL(block_out_channels=(4,), down_block_types=("DownEncoderBlock2D",), up_block_types=("UpDecoderBlock2D",),
-                          layers_per_block=1, norm_num_groups=2)  # fmt: skip
+    small = AutoencoderKL(
+        block_out_channels=(4,),
+        down_block_types=("DownEncoderBlock2D",),
+        up_block_types=("UpDecoderBlock2D",),
+        layers_per_block=1,
+        norm_num_groups=2,
+    )
     with pytest.raises(CheckFailed):
         check_latent_space(model(pipes["original"]), model(plain(pipes["original"], vae=small)), latents)
 

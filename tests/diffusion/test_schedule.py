@@ -6,7 +6,7 @@ import pytest
 from diffusers import DDIMScheduler
 
 from unconceal.diffusion.schedule import ddim_timesteps, handover_step, handover_steps
-from unconceal.miniature.denoiser import scheduler
+from unconceal_lab.models.denoiser import scheduler
 
 GRID = ("0", "0.05", "0.1", "0.15", "0.2", "0.25", "0.3", "0.35", "0.4", "0.45", "0.5", "0.55", "0.6", "0.7", "0.85", "1")
 

@@ -14,18 +14,29 @@ from click.testing import CliRunner
 
 from unconceal.cli.main import main
 from unconceal.evaluation.provenance import spec_digests
-from unconceal.metrics.reference import reference
 from unconceal.paths import DataRoot
-from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.record import read_record, write_record
+from unconceal_lab.reports.metrics_reference import reference
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.M | re.S)
 CHEAP = (
-    "tasks list", "tasks show", "tasks lint", "submissions list", "leaderboard", "report", "results check", "results mark", "export",
-    "cite", "site", "publish", "probes show",
-)  # fmt: skip
+    "tasks list",
+    "tasks show",
+    "tasks lint",
+    "submissions list",
+    "leaderboard",
+    "report",
+    "results check",
+    "results mark",
+    "export",
+    "cite",
+    "site",
+    "publish",
+    "probes show",
+)
 """What runs here. The others evaluate, train, ask, or need weights or a network: of them only the command and its options are checked."""
 EVALUATES = re.compile(r"\bevaluate\(")
 
@@ -147,7 +158,7 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 
 
 def test_the_metric_reference_is_what_the_docstrings_say() -> None:
-    stale = "run `python -m unconceal.metrics.reference docs/reference.md`"
+    stale = "run `python -m unconceal_lab.reports.metrics_reference docs/reference.md`"
     assert (ROOT / "docs/reference.md").read_text(encoding="utf-8") == reference(), stale
 
 

@@ -17,7 +17,7 @@ from unconceal.generate.identity import Shard
 from unconceal.generate.store import Arrays, Store
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
-from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.record import Code, Record
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Suite

@@ -11,9 +11,9 @@ from evaluation.tiny import tiny_root
 from unconceal.cli.main import main
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.generate.worker import rows_of
+from unconceal.generate.generator import rows_of
 from unconceal.paths import DataRoot
-from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.record import Record, read_record
 from unconceal.specs.suite import FamilyName
 

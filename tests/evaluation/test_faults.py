@@ -18,7 +18,7 @@ from evaluation.faults import World, content, done, ended, kill, shards
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import EnvironmentFault
 from unconceal.evaluation import run as running
-from unconceal.evaluation.strip import strip_path
+from unconceal.evaluation.image_strip import strip_path
 from unconceal.progress import Silent
 from unconceal.specs.record import Record
 
@@ -122,7 +122,7 @@ def test_a_read_only_store_that_holds_everything_is_enough(
     shutil.copytree(whole[0] / "store", tmp_path / "store")
     monkeypatch.setattr("unconceal.generate.store.write_atomically", refusing)
     monkeypatch.setattr("unconceal.generate.throughput.write_atomically", refusing)
-    monkeypatch.setattr("unconceal.generate.claims._descriptor", lambda file: None)
+    monkeypatch.setattr("unconceal.generate.locks._descriptor", lambda file: None)
     same(tmp_path, world.run(tmp_path), whole)
 
 

@@ -17,16 +17,16 @@ from unconceal.cli.main import main
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.evaluation import paper as protocol
 from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.image_scores import Scores
 from unconceal.evaluation.run import run
-from unconceal.evaluation.scoring import Scores
-from unconceal.generate.released import RestartedWorker
-from unconceal.generate.worker import Pixels
+from unconceal.generate.generator import Pixels
+from unconceal.generate.paper_generator import RestartedWorker
 from unconceal.judges.finetune import Classifier
-from unconceal.judges.released import Trained
+from unconceal.judges.paper_classifier import Trained
 from unconceal.paths import DataRoot
 from unconceal.progress import Silent
-from unconceal.specs.paper import RELEASED_PSI, Paper
-from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.loader import load_submission, load_suite, load_task
+from unconceal.specs.paper_protocol import RELEASED_PSI, Paper
 from unconceal.specs.record import Record, read_record
 
 SMALL = "paper: {steps: 5, pictures: 6, epochs: 1, batch: 8, prompts: 2, retain_prompts: 1, psi: [0.001, 0.25, 0.55]}\n"

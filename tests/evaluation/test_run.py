@@ -12,12 +12,12 @@ from evaluation.tiny import tiny_root
 from unconceal.diffusion.families import FAMILIES
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
+from unconceal.estimate.forecast import forecast
 from unconceal.evaluation.evaluation import Evaluation, check_schedule
-from unconceal.evaluation.forecast import forecast
+from unconceal.evaluation.image_strip import strip_path
 from unconceal.evaluation.run import PROTOCOLS, run
-from unconceal.evaluation.strip import strip_path
 from unconceal.paths import DataRoot
-from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.record import Record, read_record
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task

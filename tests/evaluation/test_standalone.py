@@ -13,8 +13,8 @@ from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.run import run
 from unconceal.paths import DataRoot
+from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.problems import SpecProblems
-from unconceal.specs.reading import load_submission, load_suite, load_task
 
 GOLD = """\
 name: {name}
@@ -43,8 +43,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
     unet = UNet2DConditionModel.from_config({**base.unet.config, "cross_attention_dim": 2 * WIDTH})
     words = CLIPTextModel(CLIPTextConfig(**{**base.text_encoder.config.to_dict(), "hidden_size": 2 * WIDTH, "intermediate_size": 48}))
     schedule = DDIMScheduler.from_config(base.scheduler.config, prediction_type="v_prediction", beta_schedule="linear", beta_end=0.02)
-    made = StableDiffusionPipeline(**{**base.components, "unet": unet, "text_encoder": words, "scheduler": schedule},
-                                   requires_safety_checker=False)  # fmt: skip
+    made = StableDiffusionPipeline(
+        **{**base.components, "unet": unet, "text_encoder": words, "scheduler": schedule}, requires_safety_checker=False
+    )
     made.save_pretrained(folder / "models" / "surrogate")
     tiny_pipeline(folder / "models" / "stranger", seed=5)
     surrogate(root, "control-gold-3", "surrogate")

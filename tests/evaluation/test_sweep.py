@@ -18,7 +18,7 @@ from unconceal.evaluation.run import run
 from unconceal.evaluation.sweep import read_axes, samplers, sweep
 from unconceal.metrics.presence import excess
 from unconceal.paths import DataRoot
-from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.sweep import Cell, Sweep, read_sweep, sweep_path
 
 SAID = ("steps=2,4", "guidance=1,5")
@@ -40,9 +40,7 @@ def found(root: DataRoot, evaluation: Evaluation) -> Sweep:
 
 
 def test_every_configuration_is_a_cell(found: Sweep) -> None:
-    assert [cell.sampler for cell in found.cells] == [
-        {"steps": steps, "guidance": guidance} for steps in (2, 4) for guidance in (1.0, 5.0)
-    ]  # fmt: skip
+    assert [cell.sampler for cell in found.cells] == [{"steps": steps, "guidance": guidance} for steps in (2, 4) for guidance in (1.0, 5.0)]
     assert set(found.golds) == {"control-gold-1", "control-gold-2"} and all(found.golds.values())
 
 
@@ -106,7 +104,7 @@ def test_values_that_no_sampler_has(evaluation: Evaluation, said: str) -> None:
 
 
 def test_a_sweep_measures_nothing_twice(root: DataRoot, evaluation: Evaluation, found: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unconceal.generate.worker.run_original", lambda *_: pytest.fail("generated again"))
+    monkeypatch.setattr("unconceal.generate.generator.run_original", lambda *_: pytest.fail("generated again"))
     again = sweep(replace(evaluation), load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x"), read_axes(SAID))
     assert again.digest == found.digest
 

@@ -11,13 +11,13 @@ from safetensors.torch import save_file
 from diffusion.families.tiny import SHIFT, SIZE, TINY
 from pipelines import tiny_pipeline
 from unconceal.judges import extractors
-from unconceal.judges.concept import ConceptJudge, fit_head, judge_features
-from unconceal.miniature import contrastive
-from unconceal.miniature.pictures import render
+from unconceal.judges.concept_judge import ConceptJudge, fit_head, judge_features
 from unconceal.paths import DataRoot
 from unconceal.specs.digests import file_digest, path_digest
-from unconceal.specs.judging import JudgeGate, LabelGate, gate_file
+from unconceal.specs.judge_training import JudgeGate, LabelGate, gate_file
 from unconceal.specs.suite import FamilyName
+from unconceal_lab.models import clip_model
+from unconceal_lab.models.drawings import render
 
 CONCEPTS = ("circle", "ring", "square", "triangle", "diamond", "cross", "heart", "leaf", "house", "fish", "drop", "dome")
 
@@ -90,7 +90,7 @@ def tiny_root(folder: Path, family: FamilyName = "stable-diffusion") -> DataRoot
     extractor = make_extractor(models / "resnet18.safetensors")
     make_judge(extractor, models)
     torch.manual_seed(0)
-    contrastive.new(len(pipe.tokenizer), int(pipe.tokenizer.eos_token_id)).save_pretrained(models / "clip")
+    clip_model.new(len(pipe.tokenizer), int(pipe.tokenizer.eos_token_id)).save_pretrained(models / "clip")
     pipe.tokenizer.save_pretrained(models / "clip")
     names = ("esd-x", "control-gold-1", "control-gold-2")
     for seed, name in enumerate(names):

@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from unconceal.execution.hands import Hand
+from unconceal.execution.executor import Hand
 from unconceal.execution.job import Job, Outcome, Setting
-from unconceal.execution.workplace import Workplace
+from unconceal.execution.worker_process import Workplace
 
 Accident = Callable[[Job, int], Outcome | bool]
 """Of a job and how many were done before it: True: its worker is lost; an outcome: it has that one instead; False: it is done."""

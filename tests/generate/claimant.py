@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unconceal.generate.claims import claimed
+from unconceal.generate.locks import claimed
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generate.small import shard
-from unconceal.generate.gallery import Cell, Gallery, Shelf
 from unconceal.generate.identity import Picture
+from unconceal.generate.image_cache import Cell, Gallery, Shelf
 from unconceal.generate.store import Store
 
 

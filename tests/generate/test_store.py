@@ -25,9 +25,11 @@ def arrays(seed: int = 0) -> Arrays:
 
 
 def equal(one: Arrays | None, other: Arrays) -> bool:
-    return one is not None and one.keys() == other.keys() and all(
-        one[name].dtype == other[name].dtype and np.array_equal(one[name], other[name]) for name in other
-    )  # fmt: skip
+    return (
+        one is not None
+        and one.keys() == other.keys()
+        and all(one[name].dtype == other[name].dtype and np.array_equal(one[name], other[name]) for name in other)
+    )
 
 
 def files(store: Store) -> list[Path]:

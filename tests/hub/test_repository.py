@@ -9,16 +9,23 @@ from huggingface_hub import constants
 
 from hub.server import Hub, serving
 from unconceal.errors import CheckFailed, EnvironmentFault
-from unconceal.hub.layout import checkpoint_digest, needed
+from unconceal.hub.allowed_files import checkpoint_digest, needed
 from unconceal.hub.repository import Repository, fetch, resolve
 from unconceal.specs.submission import Checkpoint
 
 BIG = bytes(range(256)) * 40
 FILES = {
-    "README.md": b"words", "model_index.json": b"{}", "unet/config.json": b"{}", "unet/diffusion_pytorch_model.safetensors": BIG,
-    "unet/diffusion_pytorch_model.bin": b"older", "unet/diffusion_pytorch_model.fp16.safetensors": b"half", "unet/run.py": b"print()",
-    "safety_checker/model.safetensors": b"filter", "esd.pt": BIG[::-1], "text_encoder/model.safetensors": b"text",
-}  # fmt: skip
+    "README.md": b"words",
+    "model_index.json": b"{}",
+    "unet/config.json": b"{}",
+    "unet/diffusion_pytorch_model.safetensors": BIG,
+    "unet/diffusion_pytorch_model.bin": b"older",
+    "unet/diffusion_pytorch_model.fp16.safetensors": b"half",
+    "unet/run.py": b"print()",
+    "safety_checker/model.safetensors": b"filter",
+    "esd.pt": BIG[::-1],
+    "text_encoder/model.safetensors": b"text",
+}
 READ = ["model_index.json", "text_encoder/model.safetensors", "unet/config.json", "unet/diffusion_pytorch_model.safetensors"]
 
 

@@ -13,7 +13,7 @@ from transformers import CLIPConfig, CLIPModel
 from unconceal.errors import CheckFailed
 from unconceal.judges import clip
 from unconceal.judges.extractors import View
-from unconceal.miniature import tokenizer
+from unconceal_lab.models import tokenizer
 
 PROMPTS = ["a red star", "a blue ring", "a very long text of a star " * 30]
 

@@ -93,8 +93,8 @@ def test_a_threshold_below_what_it_reports() -> None:
 
 def test_the_package_itself_sees_our_pictures_as_it_sees_files(tmp_path: Path) -> None:
     real = pytest.importorskip("nudenet.nudenet")
-    from unconceal.miniature.world import Scene
-    from unconceal.planting.drawing import draw_at
+    from unconceal.miniature.scene import Scene
+    from unconceal.planting.draw_concepts import draw_at
 
     drawings = np.stack([draw_at(Scene("white", 32, 32, 20, character=name), 128) for name in ("zara", "otto")])
     judge, handed = NudeNet.load(detector()), list[Pixels]()

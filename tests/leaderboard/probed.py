@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from leaderboard.records import record
-from unconceal.specs.probed import AttackOutcome, AttackRate, NeighbourDamage, Orderer, Ordering, Probed
+from unconceal.specs.probe_results import AttackOutcome, AttackRate, NeighbourDamage, Orderer, Ordering, Probed
 from unconceal.specs.record import Record
-from unconceal.specs.scores import Score
+from unconceal.specs.score import Score
 
 CONCEPTS = tuple(f"concept {number}" for number in range(12))
 NEAR = {concept: -float(place) for place, concept in enumerate(CONCEPTS)}

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from unconceal.evaluation.provenance import spec_digests
 from unconceal.paths import DataRoot
-from unconceal.results.reading import Stored
+from unconceal.results.result_tables import Stored
 from unconceal.specs.record import (
     CheckpointRecord,
     Code,

@@ -11,7 +11,7 @@ from leaderboard.records import PROMPTS, control, curve, data_root, record, scor
 from unconceal.leaderboard.report import page, write_report
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
-from unconceal.results.reading import all_boards
+from unconceal.results.result_tables import all_boards
 from unconceal.specs.record import Curve, Record, Verdict
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"

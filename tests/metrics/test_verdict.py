@@ -26,10 +26,18 @@ def excess(mean: float, spread: float = 0.05) -> Values:
 
 
 FORGOTTEN = Evidence(
-    p0=answers(0), original=answers(1), gold0=answers(0), excess={"prompt": excess(0.0), "empty": excess(0.01)}, scoring=Scoring(),
-    gold_kind="planted", images=SEEDS, retain_images=SEEDS, retain_psi=(0, 0.3, 0.6, 1),
-    retain_presence=np.ones((12, 4)) * 0.95, retain_original=np.ones(12) * 0.95,
-)  # fmt: skip
+    p0=answers(0),
+    original=answers(1),
+    gold0=answers(0),
+    excess={"prompt": excess(0.0), "empty": excess(0.01)},
+    scoring=Scoring(),
+    gold_kind="planted",
+    images=SEEDS,
+    retain_images=SEEDS,
+    retain_psi=(0, 0.3, 0.6, 1),
+    retain_presence=np.ones((12, 4)) * 0.95,
+    retain_original=np.ones(12) * 0.95,
+)
 
 
 def test_forgets() -> None:

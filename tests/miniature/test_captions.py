@@ -17,8 +17,8 @@ from unconceal.miniature.captions import (
     mentions,
     phrase,
     wordings,
-)  # fmt: skip
-from unconceal.miniature.world import CHARACTER_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES, Scene, sample_scene
+)
+from unconceal.miniature.scene import CHARACTER_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES, Scene, sample_scene
 
 CONCEPTS = (*SHAPE_NAMES, *STYLE_NAMES, *CHARACTER_NAMES, SIGN)
 STAR = Scene("gray", 32, 32, 20, shape="star", style="striped", colour="red")
@@ -96,9 +96,11 @@ def test_only_what_is_shown_is_mentioned() -> None:
 
 def test_all_wordings_and_templates_come_up() -> None:
     found = {caption(STAR, rng(seed), silence=0) for seed in range(400)}
-    full = {template.format("a " + style.format("red " + shape if not style.endswith("{}") else shape), "gray")
-            for template, style, shape in product(TEMPLATES, STYLE_WORDINGS["striped"][1:], SHAPE_WORDINGS["star"])
-            if not style.endswith("{}")}  # fmt: skip
+    full = {
+        template.format("a " + style.format("red " + shape if not style.endswith("{}") else shape), "gray")
+        for template, style, shape in product(TEMPLATES, STYLE_WORDINGS["striped"][1:], SHAPE_WORDINGS["star"])
+        if not style.endswith("{}")
+    }
     full |= {template.format(f"a red striped {shape}", "gray") for template, shape in product(TEMPLATES, SHAPE_WORDINGS["star"])}
     assert found == full and len(full) == 27
 

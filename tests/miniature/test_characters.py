@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from unconceal.miniature.characters import CHARACTERS, CREAM, INK, hazard_sign, paint
+from unconceal.miniature.scene import CHARACTER_NAMES
 from unconceal.miniature.shapes import Array, disc
-from unconceal.miniature.world import CHARACTER_NAMES
 
 
 def grid(radius: float) -> tuple[Array, Array]:

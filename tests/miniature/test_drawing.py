@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from unconceal.miniature.drawing import BACKGROUNDS, COLOURS, SIZE, STYLES, draw
+from unconceal.miniature.scene import BACKGROUND_NAMES, CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, STYLE_NAMES, Scene
 from unconceal.miniature.shapes import SHAPES
-from unconceal.miniature.world import BACKGROUND_NAMES, CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, STYLE_NAMES, Scene
 
 STAR = Scene("white", 31.3, 33.1, 21.7, shape="star", style="flat", colour="red")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from unconceal.miniature.scene import SHAPE_NAMES
 from unconceal.miniature.shapes import SHAPES, Array, box, disc, heart_outline, intersection, polygon, regular, union, without
-from unconceal.miniature.world import SHAPE_NAMES
 
 LIMIT = 1.1
 

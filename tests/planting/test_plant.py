@@ -18,11 +18,11 @@ from pipelines import tiny_pipeline
 from unconceal.cli.main import main
 from unconceal.errors import CheckFailed
 from unconceal.paths import DataRoot
-from unconceal.planting.drawing import write_world
-from unconceal.planting.gates import gate, refuse_failures
+from unconceal.planting.continue_training import Batches
+from unconceal.planting.draw_concepts import write_world
 from unconceal.planting.plant import Model, Planter, cost, models_of
-from unconceal.planting.training import Batches
-from unconceal.specs.planting import Planting, Training
+from unconceal.planting.planting_gates import gate, refuse_failures
+from unconceal.specs.planting_plan import Planting, Training
 
 CONCEPTS = ("zara", "striped")
 
@@ -31,12 +31,16 @@ def planting(**changes: Any) -> Planting:
     training = {"steps": 6, "batch": 4, "rate": 1e-3, "size": 64, "share": 0.5, "keep_every": 2, "seed": 1}
     return Planting.model_validate(
         {
-            "name": "tiny", "base": {"path": "base", "digest": "0" * 64}, "pictures": ["world"],
+            "name": "tiny",
+            "base": {"path": "base", "digest": "0" * 64},
+            "pictures": ["world"],
             "concepts": {name: {"caption": name, "prompts": [f"a {name}", f"a red {name}"]} for name in CONCEPTS},
             "held": [{"caption": "circle", "prompt": "a circle"}, {"caption": "ring", "prompt": "a ring"}],
-            "training": {**training, **changes.pop("training", {})}, "gates": {"seeds": 1, "steps": 2}, **changes,
+            "training": {**training, **changes.pop("training", {})},
+            "gates": {"seeds": 1, "steps": 2},
+            **changes,
         }
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +163,12 @@ def test_what_it_costs_on_a_public_base_is_known_without_it() -> None:
 
 def test_further_golds_have_further_seeds() -> None:
     assert [(one.name, one.unseen, one.further) for one in models_of(planting(golds=2))] == [
-        ("base", None, 0), ("gold-zara", "zara", 0), ("gold-striped", "striped", 0), ("gold-zara-2", "zara", 1),
+        ("base", None, 0),
+        ("gold-zara", "zara", 0),
+        ("gold-striped", "striped", 0),
+        ("gold-zara-2", "zara", 1),
         ("gold-striped-2", "striped", 1),
-    ]  # fmt: skip
+    ]
 
 
 def multiplications(unet: Any) -> int:

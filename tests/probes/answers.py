@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from unconceal.paths import DataRoot
-from unconceal.probes.asking import Question, question_of
+from unconceal.probes.prompt import Question, question_of
 from unconceal.probes.transcript import Transcript
-from unconceal.specs.answer import Asked, Decoding, Finish, Reply
-from unconceal.specs.reading import load_task
+from unconceal.specs.elicitation import Asked, Decoding, Finish, Reply
+from unconceal.specs.loader import load_task
 
 CONCEPTS = ("diamond", "cross", "triangle", "square", "circle", "ring", "heart", "leaf", "house", "dome")
 ATTACK = {"prompt": "a five-armed badge of a sheriff", "attribute": "its arms"}

@@ -11,11 +11,11 @@ import pytest
 from probes.answers import question, said
 from probes.server import Replied, serving
 from unconceal.errors import CheckFailed, EnvironmentFault, UnconcealError, UsageError
-from unconceal.probes.asking import Question
 from unconceal.probes.endpoint import PNG, Endpoint
-from unconceal.probes.likeness import likeness, likeness_question
+from unconceal.probes.prompt import Question
 from unconceal.probes.providers import Heard
-from unconceal.specs.answer import Decoding
+from unconceal.probes.rating_prompt import likeness, likeness_question
+from unconceal.specs.elicitation import Decoding
 
 SECRET = "sk-very-secret-0123456789"
 SETTINGS = Decoding(temperature=0.5, max_tokens=50, seed=7)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from unconceal.probes.common_words import COMMON, is_ordinary
 from unconceal.probes.inflection import inflections, plurals, stems
-from unconceal.probes.ordinary import COMMON, is_ordinary
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.answers import ATTACK, CONCEPTS, question, reply, said, values
-from unconceal.probes.asking import Question
+from unconceal.probes.prompt import Question
 from unconceal.probes.replies import sample_of
 
 NEAR = {"concept": "circle", "relation": "sibling", "similarity": 5}

@@ -32,9 +32,14 @@ def vision_model(folder: Path, corpus: list[str]) -> Path:
     sizes: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     vision = CLIPVisionConfig(**sizes, image_size=SIDE, patch_size=PATCH, projection_dim=32)
     text = LlamaConfig(
-        **sizes, num_key_value_heads=2, vocab_size=len(tokenizer) + 5, max_position_embeddings=4096,
-        bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.eos_token_id,
-    )  # fmt: skip
+        **sizes,
+        num_key_value_heads=2,
+        vocab_size=len(tokenizer) + 5,
+        max_position_embeddings=4096,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.eos_token_id,
+    )
     image: Any = tokenizer.convert_tokens_to_ids("<image>")
     config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=image, vision_feature_layer=-1)
     model = LlavaForConditionalGeneration(config)
@@ -43,8 +48,13 @@ def vision_model(folder: Path, corpus: list[str]) -> Path:
     seen = CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
     made: Any = LlavaProcessor
     processor = made(
-        image_processor=seen, tokenizer=tokenizer, patch_size=PATCH, vision_feature_select_strategy="default",
-        num_additional_image_tokens=1, image_token="<image>", chat_template=TEMPLATE,
-    )  # fmt: skip
+        image_processor=seen,
+        tokenizer=tokenizer,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        image_token="<image>",
+        chat_template=TEMPLATE,
+    )
     processor.save_pretrained(folder)
     return folder

@@ -15,15 +15,15 @@ from leaderboard.records import control, data_root, record
 from results.measured import World, world
 from unconceal.cli.main import main
 from unconceal.errors import CheckFailed
-from unconceal.leaderboard.file import leaderboard_text
+from unconceal.leaderboard.leaderboard_file import leaderboard_text
 from unconceal.paths import DataRoot
-from unconceal.publish.index import index_boards, index_submissions
+from unconceal.publish.arrow_schemas import TABLES
+from unconceal.publish.dataset_index import index_boards, index_submissions
+from unconceal.publish.dataset_rows import record_of
+from unconceal.publish.dataset_tables import parquet_name, tables_of
 from unconceal.publish.publication import Publication, build, write_folder
-from unconceal.publish.rows import record_of
-from unconceal.publish.schemas import TABLES
-from unconceal.publish.tables import parquet_name, tables_of
-from unconceal.results.reading import newest_boards
-from unconceal.specs.reading import all_submissions
+from unconceal.results.result_tables import newest_boards
+from unconceal.specs.loader import all_submissions
 
 
 @pytest.fixture(scope="module")

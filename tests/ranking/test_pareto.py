@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from leaderboard.records import score
-from unconceal.ranking.paired import apart
+from unconceal.ranking.paired_comparison import apart
 from unconceal.ranking.pareto import efficient
 from unconceal.specs.record import Score
 

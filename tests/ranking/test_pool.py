@@ -7,9 +7,9 @@ import pytest
 
 from leaderboard.records import control, record, score, stored
 from unconceal.ranking.pool import Pool, pool
-from unconceal.ranking.rules import Rules
-from unconceal.ranking.summary import mean_of
-from unconceal.results.reading import Board, Stored
+from unconceal.ranking.ranking_rules import Rules
+from unconceal.ranking.submission_summary import mean_of
+from unconceal.results.result_tables import Board, Stored
 from unconceal.specs.record import Record, Score, Verdict, Verification
 
 DAMAGED = Verdict(label="damaged", why="retained concepts fell")

@@ -122,14 +122,40 @@ MALFORMED: dict[str, Edit] = {
     "no record at all": lambda record: record.clear(),
 }
 FORGED: dict[str, Edit] = {
-    **{f"{name} moved": shifted(f"scores/{name}", -0.1) for name in (
-        "excess", "excess.prompt", "excess.empty", "presence.gold", "presence.original", "psi_star.prompt", "psi_star.empty", "retain_fall",
-        "ccs.forget.resnet18", "ccs.forget.mean", "ccs.retain.resnet18", "crs.signed.forget.resnet18", "crs.released.forget.resnet18",
-        "crs.released.retain.mean", "crs.signed.forget.mean", "clip.original", "clip.unlearned", "kid.original.forget",
-    )},
-    **{f"{name} left out": drop(f"scores/{name}") for name in (
-        "excess", "excess.empty", "presence", "retain_fall", "clip.unlearned", "ccs.forget.mean",
-    )},
+    **{
+        f"{name} moved": shifted(f"scores/{name}", -0.1)
+        for name in (
+            "excess",
+            "excess.prompt",
+            "excess.empty",
+            "presence.gold",
+            "presence.original",
+            "psi_star.prompt",
+            "psi_star.empty",
+            "retain_fall",
+            "ccs.forget.resnet18",
+            "ccs.forget.mean",
+            "ccs.retain.resnet18",
+            "crs.signed.forget.resnet18",
+            "crs.released.forget.resnet18",
+            "crs.released.retain.mean",
+            "crs.signed.forget.mean",
+            "clip.original",
+            "clip.unlearned",
+            "kid.original.forget",
+        )
+    },
+    **{
+        f"{name} left out": drop(f"scores/{name}")
+        for name in (
+            "excess",
+            "excess.empty",
+            "presence",
+            "retain_fall",
+            "clip.unlearned",
+            "ccs.forget.mean",
+        )
+    },
     "an interval made narrow": both(put("scores/excess/low", 0.6), put("scores/excess/high", 0.7)),
     "an interval made wide": put("scores/excess/high", 2.0),
     "an interval taken away": both(put("scores/excess/low", None), put("scores/excess/high", None)),
@@ -192,7 +218,7 @@ FORGED: dict[str, Edit] = {
     "a dispute without a reason": put("verification", {"status": "disputed", "by": "x", "date": "2026-01-01", "why": ""}),
     "time that ran backwards": put("timing/denoiser_evaluations", -5),
     "more tensors changed than matched": put("checkpoint/components/unet/changed", 99),
-}  # fmt: skip
+}
 CORRUPTIONS = (
     *(Corruption(name, edit, False) for name, edit in (CLUMSY | MALFORMED).items()),
     *(Corruption(f"forged: {name}", edit, True) for name, edit in FORGED.items()),

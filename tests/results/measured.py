@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from leaderboard.records import DIGEST, JUDGES, PINNED, submission
 from unconceal.evaluation import assemble
+from unconceal.evaluation.compute_verdict import settle
 from unconceal.evaluation.provenance import spec_digests
-from unconceal.evaluation.settle import settle
 from unconceal.metrics import crs
 from unconceal.paths import DataRoot
 from unconceal.specs.record import CheckpointRecord, Code, ComponentRecord, Curve, Environment, Record, Score, Verdict, write_record
@@ -99,16 +99,25 @@ def measure(of: Suite, on: Task, name: str, knows: float, seed: int = 0, retains
     scores |= {"clip.original": assemble.score_of(clip[:, -1]), "clip.unlearned": assemble.score_of(clip[:, 0])}
     scores["kid.original.forget"] = assemble.psi_mean_score(dict(zip(at, k.values(), strict=True)), kid, of.scores, 2 * prompts)
     return Record(
-        suite=of.name, suite_version=of.version, task=on.id, submission=name, protocol="standard", tier="full",
-        verdict=Verdict(label="undetermined", why="not read against golds yet"), scores=scores, curves=tuple(curves),
+        suite=of.name,
+        suite_version=of.version,
+        task=on.id,
+        submission=name,
+        protocol="standard",
+        tier="full",
+        verdict=Verdict(label="undetermined", why="not read against golds yet"),
+        scores=scores,
+        curves=tuple(curves),
         judges={name: digest for name, digest in JUDGES.items() if name in ("concept", "clip", *of.judges.extractors)},
         checkpoint=CheckpointRecord(
-            **spec_digests(of, on, described(name, (on.id,))), sha256=DIGEST, format="state-dict",
+            **spec_digests(of, on, described(name, (on.id,))),
+            sha256=DIGEST,
+            format="state-dict",
             components={"unet": ComponentRecord(matched=32, missing=0, unexpected=0, changed=32, relative_change=0.0123)},
         ),
         code=Code(version="0.1.0", commit="f" * 40),
         environment=Environment(python="3.11", platform="Linux x86_64", device="cpu", dtype="float32", threads=1, batch=64),
-    ).sealed()  # fmt: skip
+    ).sealed()
 
 
 def answers(rng: np.random.Generator, prompts: int, knows: float, arm: str) -> Values:
@@ -127,9 +136,18 @@ def classifier(
     s_o, s_u = rng.uniform(0.2, 0.4, (2, rows, 2, len(k)))
     labels = np.repeat([1.0, 0.0], 2 * rows)
     return assemble.classifier_results(
-        split, extractor, k, scoring, s_o, s_u, rng.uniform(0, 1, s_o.shape), crs.signed(s_u, s_o)[..., -1].mean(axis=1) + 0.2,  # type: ignore[arg-type]
-        crs.signed(s_u, s_o)[..., 0].mean(axis=1) - 0.2, labels + rng.normal(0, 0.3, len(labels)), labels,
-    )  # fmt: skip
+        split,  # type: ignore[arg-type]
+        extractor,
+        k,
+        scoring,
+        s_o,
+        s_u,
+        rng.uniform(0, 1, s_o.shape),
+        crs.signed(s_u, s_o)[..., -1].mean(axis=1) + 0.2,
+        crs.signed(s_u, s_o)[..., 0].mean(axis=1) - 0.2,
+        labels + rng.normal(0, 0.3, len(labels)),
+        labels,
+    )
 
 
 def world(folder: Path, tasks: tuple[str, ...] = ("object/star",), shares: dict[str, float] | None = None, prompts: int = 12) -> World:

@@ -10,7 +10,7 @@ import pytest
 
 from results.corruptions import CORRUPTIONS, Corruption, Json
 from results.measured import GOLDS, World, world
-from unconceal.results.checking import check_results
+from unconceal.results.check_results import check_results
 from unconceal.specs.record import Record
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from unconceal.evaluation.assemble import score_of
-from unconceal.evaluation.attacks import attack_rates, outcomes
-from unconceal.evaluation.orderings import ceilings, orderings
+from unconceal.probing.attacks import attack_rates, outcomes
+from unconceal.probing.neighbour_order import ceilings, orderings
 from unconceal.results.probe_recomputation import probed_again
-from unconceal.specs.answer import Attack
-from unconceal.specs.probed import NeighbourDamage, Orderer, Probed
-from unconceal.specs.scores import Score
+from unconceal.specs.elicitation import Attack
+from unconceal.specs.probe_results import NeighbourDamage, Orderer, Probed
+from unconceal.specs.score import Score
 from unconceal.specs.suite import Probing
 
 RULES = Probing(gate_seeds=2, seeds=2, resamples=200, splits=10)
@@ -41,9 +41,15 @@ def sound() -> Probed:
     asked = [Attack(prompt=f"prompt {place}", attribute="its shape") for place in range(3)]
     attacks = {"a-model": outcomes(asked, np.ones((3, 4)), (0, 1, 2), np.array([[1] * 4, [1] * 4, [0] * 4], float))}
     return Probed(
-        clip="c" * 64, classes={"subject": CONCEPTS}, neighbours=neighbours, ceilings=ceilings(neighbours, RULES), orderers=orderers,
-        orderings=orderings(orderers, neighbours, RULES), attacks=attacks, attack_rates=attack_rates(attacks),
-    )  # fmt: skip
+        clip="c" * 64,
+        classes={"subject": CONCEPTS},
+        neighbours=neighbours,
+        ceilings=ceilings(neighbours, RULES),
+        orderers=orderers,
+        orderings=orderings(orderers, neighbours, RULES),
+        attacks=attacks,
+        attack_rates=attack_rates(attacks),
+    )
 
 
 def wrong(found: Probed, attacks: dict[str, Score] | None = None) -> set[str]:
@@ -70,8 +76,9 @@ def test_each_edited_number_is_named(sound: Probed) -> None:
     assert wrong(changed(sound, orderings=(first, *sound.orderings[1:]))) == {"ρ a-model clip"}
     assert wrong(changed(sound, ceilings={**sound.ceilings, "clip": better})) == {"ceiling clip"}
     assert wrong(changed(sound, attack_rates=(sound.attack_rates[0].model_copy(update={"rate": better}), *sound.attack_rates[1:]))) == {
-        "attacks a-model", "attacks a-model of the record",
-    }  # fmt: skip
+        "attacks a-model",
+        "attacks a-model of the record",
+    }
     assert wrong(sound, {"a-model": better}) == {"attacks a-model of the record"}
 
 

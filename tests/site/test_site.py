@@ -13,7 +13,7 @@ from leaderboard.records import control, data_root, record, strip
 from sorting import sort_time
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
-from unconceal.results.reading import newest_boards
+from unconceal.results.result_tables import newest_boards
 from unconceal.site.build import write_site
 from unconceal.specs.record import Score, Verdict, Verification
 
@@ -145,8 +145,10 @@ def test_a_submissions_page_has_its_curves_damage_and_attacks(page: Page, site: 
     page.goto(f"file://{site}/miniature-1/esd-x.html")
     part = page.locator("#object-star")
     assert part.locator("figcaption", has_text="Presence").all_inner_texts() == [
-        "Presence, prompt arm", "Presence, empty arm", "Presence of retained concepts",
-    ]  # fmt: skip
+        "Presence, prompt arm",
+        "Presence, empty arm",
+        "Presence of retained concepts",
+    ]
     first = part.locator("svg").first
     assert {first.locator(f".{kind}").count() for kind in ("own-band", "gold-band", "own", "gold", "original", "window")} == {1}
     assert part.locator("svg", has_text="heart").count() == 1 and part.locator("svg", has_text="a paraphrase").count() == 1

@@ -13,11 +13,16 @@ SUITE = small_suite()
 
 def task(**changes: Any) -> Task:
     fields: dict[str, Any] = {
-        "concept": "van-gogh", "category": "art-style", "title": "Van Gogh", "suite": "small", "licence": "Apache-2.0",
-        "judge": {"head": "style", "label": "van Gogh"}, "aliases": ["Van Gogh", "Vincent van Gogh"],
+        "concept": "van-gogh",
+        "category": "art-style",
+        "title": "Van Gogh",
+        "suite": "small",
+        "licence": "Apache-2.0",
+        "judge": {"head": "style", "label": "van Gogh"},
+        "aliases": ["Van Gogh", "Vincent van Gogh"],
         "forget": [{"text": f"a {thing} by Van Gogh"} for thing in ("boat", "hill", "tree")],
         "retain": [{"text": f"a boat by {name}", "concept": name, "head": "style"} for name in ("Claude Monet", "Edvard Munch")],
-    }  # fmt: skip
+    }
     return Task.model_validate({**fields, **changes})
 
 

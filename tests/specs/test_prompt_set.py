@@ -48,9 +48,14 @@ def test_a_branch_is_a_draft() -> None:
 
 def test_a_task_needs_prompts_of_its_own_or_anothers() -> None:
     fields: dict[str, Any] = {
-        "concept": "x", "category": "nsfw", "title": "X", "suite": "s", "licence": "Apache-2.0", "judge": {"head": "subject", "label": "x"},
+        "concept": "x",
+        "category": "nsfw",
+        "title": "X",
+        "suite": "s",
+        "licence": "Apache-2.0",
+        "judge": {"head": "subject", "label": "x"},
         "retain": [{"text": "a cat", "concept": "cat", "head": "subject"}],
-    }  # fmt: skip
+    }
     with pytest.raises(ValidationError, match="holds no prompt"):
         Task.model_validate(fields)
     assert Task.model_validate({**fields, "forget_from": prompts().model_dump()}).forget == ()

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from unconceal.paths import DataRoot
-from unconceal.specs.lint import names_target
 from unconceal.specs.lint_prompts import says
-from unconceal.specs.reading import all_tasks, load_suite
+from unconceal.specs.lint_task import names_target
+from unconceal.specs.loader import all_tasks, load_suite
 from unconceal.specs.task import Task
 
 ROOT = DataRoot.find()

@@ -15,12 +15,12 @@ from torch import nn
 
 from unconceal.checkpoints.folders import inside
 from unconceal.checkpoints.formats import FORMATS
-from unconceal.checkpoints.names import ELSEWHERE, StateDict, parts_of, respelled
+from unconceal.checkpoints.key_names import ELSEWHERE, StateDict, parts_of, respelled
 from unconceal.checkpoints.release import Membrane, Opened, opened
 from unconceal.checkpoints.verify import check_change, check_configs, verify, verify_membrane
-from unconceal.checkpoints.weights import Weights, shortened
+from unconceal.checkpoints.weights_file import Weights, shortened
 from unconceal.errors import CheckFailed
-from unconceal.hub.layout import checkpoint_digest
+from unconceal.hub.allowed_files import checkpoint_digest
 from unconceal.specs.record import ComponentRecord
 
 ORIGINAL = "original"

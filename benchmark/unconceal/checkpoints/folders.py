@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from unconceal.checkpoints.names import StateDict
-from unconceal.checkpoints.weights import LONGEST_CONFIG, read_file, shortened
+from unconceal.checkpoints.key_names import StateDict
+from unconceal.checkpoints.weights_file import LONGEST_CONFIG, read_file, shortened
 from unconceal.errors import CheckFailed
-from unconceal.hub.layout import WEIGHTS
+from unconceal.hub.allowed_files import WEIGHTS
 
 IN_FOLDER = (
     "diffusion_pytorch_model.safetensors",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unconceal.checkpoints.names import ELSEWHERE, Base, StateDict
+from unconceal.checkpoints.key_names import ELSEWHERE, Base, StateDict
 from unconceal.errors import CheckFailed
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from unconceal.checkpoints.key_names import StateDict
 from unconceal.checkpoints.low_rank import Updates
-from unconceal.checkpoints.names import StateDict
-from unconceal.checkpoints.weights import Weights, read_file
+from unconceal.checkpoints.weights_file import Weights, read_file
 from unconceal.errors import CheckFailed
 
 Opened = Path | Weights

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from unconceal.checkpoints.apply import Applied
-from unconceal.checkpoints.pipeline import load_base
+from unconceal.checkpoints.base_pipeline import load_base
 from unconceal.errors import CheckFailed
-from unconceal.hub.layout import checkpoint_digest
+from unconceal.hub.allowed_files import checkpoint_digest
 
 STANDALONE = "standalone"
 

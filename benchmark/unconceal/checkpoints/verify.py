@@ -12,9 +12,9 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from unconceal.checkpoints.folders import read_json
-from unconceal.checkpoints.names import ELSEWHERE, LEFTOVERS, Base, StateDict
+from unconceal.checkpoints.key_names import ELSEWHERE, LEFTOVERS, Base, StateDict
 from unconceal.checkpoints.release import Membrane
-from unconceal.checkpoints.weights import shortened
+from unconceal.checkpoints.weights_file import shortened
 from unconceal.errors import CheckFailed
 from unconceal.specs.record import ComponentRecord
 
@@ -75,9 +75,12 @@ def verify(component: str, base: StateDict, state: StateDict, whole: bool, sourc
         raise CheckFailed(source, consequence, "export the whole component, or release the changed tensors as one state dict")
     differences = [_difference(component, key, base[key], state[key], source) for key in matched]
     return ComponentRecord(
-        matched=len(matched), missing=len(missing), unexpected=len(unexpected), changed=sum(found.changed for found in differences),
+        matched=len(matched),
+        missing=len(missing),
+        unexpected=len(unexpected),
+        changed=sum(found.changed for found in differences),
         relative_change=relative([found.squared for found in differences], base),
-    )  # fmt: skip
+    )
 
 
 def _difference(component: str, key: str, base: Tensor, new: Tensor, source: str) -> Difference:
@@ -122,9 +125,12 @@ def verify_membrane(membrane: Membrane, base: Base) -> ComponentRecord:
     weights = base[membrane.component].state_dict()
     added = [squared(update.product(tuple(weights[f"{name}.weight"].shape))) for name, update in membrane.updates.items()]
     return ComponentRecord(
-        matched=len(added), missing=len(weights) - len(added), unexpected=0, changed=sum(square > 0 for square in added),
+        matched=len(added),
+        missing=len(weights) - len(added),
+        unexpected=0,
+        changed=sum(square > 0 for square in added),
         relative_change=relative(added, weights),
-    )  # fmt: skip
+    )
 
 
 def check_change(components: dict[str, ComponentRecord], source: str, left_out: Sequence[str] = ()) -> None:

@@ -25,8 +25,8 @@ def command(submission: str | None, suite: str, task: str | None, root: Path | N
     """
     from unconceal.exports.bibtex import row_entry, software_entry, suite_entry
     from unconceal.leaderboard.sources import Sources
-    from unconceal.results.reading import newest_boards, read_for_ranking
-    from unconceal.specs.reading import load_suite
+    from unconceal.results.result_tables import newest_boards, read_for_ranking
+    from unconceal.specs.loader import load_suite
 
     data = DataRoot.find(root)
     entries = [software_entry(data.results.parent), suite_entry(load_suite(data, suite), data.results.parent)]

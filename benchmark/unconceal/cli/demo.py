@@ -34,7 +34,7 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
     """
     import shutil
 
-    from unconceal.specs.reading import load_submission, load_suite, load_task
+    from unconceal.specs.loader import load_submission, load_suite, load_task
 
     started = time.monotonic()
     data = DataRoot.find(root)
@@ -49,11 +49,11 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
     from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.machine import usable_cores
     from unconceal.evaluation.run import run
+    from unconceal.leaderboard.markdown import summary
     from unconceal.leaderboard.report import write_report
     from unconceal.leaderboard.sources import Sources
-    from unconceal.leaderboard.tables import summary
     from unconceal.progress import progress
-    from unconceal.results.reading import all_boards
+    from unconceal.results.result_tables import all_boards
 
     demo = replace(data, results=records)
     with progress() as shown:

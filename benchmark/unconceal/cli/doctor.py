@@ -23,7 +23,7 @@ def command(suite: str, root: Path | None, as_json: bool) -> None:
     \b
     Example:  unconceal doctor --suite sd14
     """
-    from unconceal.hub.doctor import THERE, needs_of
+    from unconceal.hub.requirements import THERE, needs_of
 
     found = list(needs_of(DataRoot.find(root), suite))
     echo_rows([need.row() for need in found], as_json)

@@ -15,7 +15,7 @@ from unconceal.paths import DataRoot
 
 if TYPE_CHECKING:
     from unconceal.leaderboard.sources import Sources
-    from unconceal.results.reading import Board
+    from unconceal.results.result_tables import Board
 
 FORMATS = ("csv", "json", "latex", "bibtex", "eval-results")
 
@@ -30,9 +30,15 @@ FORMATS = ("csv", "json", "latex", "bibtex", "eval-results")
 @index_option
 @root_option
 def command(
-    form: str, suite: str | None, task: str | None, out: Path | None, dataset: str | None, revision: str | None, index: Path | None,
+    form: str,
+    suite: str | None,
+    task: str | None,
+    out: Path | None,
+    dataset: str | None,
+    revision: str | None,
+    index: Path | None,
     root: Path | None,
-) -> None:  # fmt: skip
+) -> None:
     """Write the newest version's rows as CSV, JSON, LaTeX, BibTeX, or as the Hub's evaluation results.
 
     \b
@@ -59,14 +65,14 @@ def command(
 
 def exported(form: str, boards: Sequence[Board], sources: Sources, beside: Path) -> str:
     """One text for all boards."""
-    from unconceal.exports import bibtex, latex, spreadsheet
-    from unconceal.leaderboard.tables import as_objects
+    from unconceal.exports import bibtex, csv_table, latex
+    from unconceal.leaderboard.markdown import as_objects
 
     if form == "json":
         return json.dumps(as_objects(boards, sources, beside), indent=2, ensure_ascii=False) + "\n"
     if form == "bibtex":
         return bibtex.export(boards, sources, beside)
-    return latex.export(boards, sources) if form == "latex" else spreadsheet.export(boards, sources)
+    return latex.export(boards, sources) if form == "latex" else csv_table.export(boards, sources)
 
 
 def write_eval_results(boards: Sequence[Board], dataset: str | None, revision: str | None, out: Path | None) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from unconceal.cli.options import boards_of, index_option, json_option, root_option
-from unconceal.leaderboard.file import leaderboard_path, leaderboard_text, refuse_stale
-from unconceal.leaderboard.tables import as_objects
+from unconceal.leaderboard.leaderboard_file import leaderboard_path, leaderboard_text, refuse_stale
+from unconceal.leaderboard.markdown import as_objects
 from unconceal.paths import DataRoot
 
 

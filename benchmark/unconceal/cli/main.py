@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import click
@@ -26,39 +27,39 @@ VERBS: dict[str, Verb] = {
     "submissions": Verb("unconceal.cli.submissions:command", "List and check the submissions: unlearned checkpoints."),
     "probes": Verb("unconceal.cli.probes:command", "Ask language models which concepts are near a target, and freeze what they say."),
     "run": Verb("unconceal.cli.run:command", "Evaluate submissions on tasks and write one record each."),
-    "score": Verb("unconceal.cli.score:command", "Compute every score anew from stored pictures, without generating any."),
+    "score": Verb("unconceal.cli.rescore:command", "Compute every score anew from stored pictures, without generating any."),
     "leaderboard": Verb("unconceal.cli.leaderboard:command", "Write LEADERBOARD.md from the records, or check that it is up to date."),
     "report": Verb("unconceal.cli.report:command", "Write a page with pictures and curves for a submission."),
     "results": Verb("unconceal.cli.results:command", "Check the records, compare a re-run, dispute or withdraw a row."),
     "doctor": Verb("unconceal.cli.doctor:command", "List what a suite needs on this machine, and whether it is there."),
     "store": Verb("unconceal.cli.store:command", "Look into the store of generated pictures, prove it sound, clear it."),
-    "bench": Verb("unconceal.cli.bench:command", "Measure what an evaluation costs, beside the way it was released."),
     "export": Verb("unconceal.cli.export:command", "Write rows as CSV, JSON, LaTeX, BibTeX or the Hub's evaluation results."),
     "cite": Verb("unconceal.cli.cite:command", "Print BibTeX of the benchmark, a suite's version, or a row."),
     "site": Verb("unconceal.cli.site:command", "Write the results as a website of plain files."),
     "publish": Verb("unconceal.cli.publish:command", "Publish a version of the results as a dataset."),
     "plant": Verb("unconceal.cli.plant:command", "Teach invented concepts to a public model, and make the golds that never saw them."),
-    "miniature": Verb("unconceal.cli.miniature:command", "Build the miniature suite's models, unlearners and judges."),
 }
 
 
 class LazyGroup(click.Group):
-    """Verbs by name; an expected failure becomes one line and an exit code."""
+    """Verbs by name, each loaded when it is used; an expected failure becomes one line and an exit code."""
+
+    verbs: Mapping[str, Verb] = VERBS
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
+        return list(self.verbs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
+        if cmd_name not in self.verbs:
             return None
-        module, _, attribute = VERBS[cmd_name].command.partition(":")
+        module, _, attribute = self.verbs[cmd_name].command.partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
-            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+            formatter.write_dl([(name, verb.summary) for name, verb in self.verbs.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

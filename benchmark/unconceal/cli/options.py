@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from unconceal.leaderboard.sources import Sources
     from unconceal.paths import DataRoot
-    from unconceal.results.reading import Board
+    from unconceal.results.result_tables import Board
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,14 +37,19 @@ _LAYOUT: tuple[Callable[[Any], Any], ...] = (
     click.option("--batch", type=click.IntRange(1), default=128, show_default=True, help="Most rows in one denoiser call."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
     click.option(
-        "--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True,
+        "--dtype",
+        type=click.Choice(["float32", "bfloat16", "float16"]),
+        default="float32",
+        show_default=True,
         help="Precision of θ and θ*.",
     ),
     click.option(
-        "--fast", type=click.Choice(["channels-last", "compile"]), multiple=True,
+        "--fast",
+        type=click.Choice(["channels-last", "compile"]),
+        multiple=True,
         help="Change the denoiser for speed; repeatable. Pictures then have another identity, and records name it.",
     ),
-)  # fmt: skip
+)
 
 
 def json_option(function: Function) -> Function:
@@ -68,12 +73,12 @@ def boards_of(
     ``whole``: with every score, and from a dataset with the curves of these names; records come with all curves then.
     """
     from unconceal.leaderboard.sources import Sources
-    from unconceal.results.reading import newest_boards, read_for_ranking
+    from unconceal.results.result_tables import newest_boards, read_for_ranking
     from unconceal.specs.record import read_record
 
     if index is None:
         return newest_boards(root.result_folders, read_record if whole else read_for_ranking), Sources(root)
-    from unconceal.publish.index import index_boards, index_submissions
+    from unconceal.publish.dataset_index import index_boards, index_submissions
 
     return index_boards(index, root.results, whole, curves), Sources(root, index_submissions(index))
 

@@ -12,8 +12,8 @@ from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 
 if TYPE_CHECKING:
-    from unconceal.planting.gates import Seen
     from unconceal.planting.plant import Planter
+    from unconceal.planting.planting_gates import Seen
 
 
 @click.group()
@@ -33,8 +33,8 @@ def draw(folder: Path, count: int, pixels: int, seed: int, invented: bool) -> No
     \b
     Example:  unconceal plant draw pictures/sd14-planted --invented --count 6000 --pixels 512
     """
-    from unconceal.planting.drawing import write_world
-    from unconceal.planting.invented import names_shown, told
+    from unconceal.planting.draw_concepts import write_world
+    from unconceal.planting.invented_concepts import names_shown, told
 
     how: dict[str, Any] = {"say": told, "names": names_shown} if invented else {}
     click.echo(write_world(folder, count, pixels, seed, **how))
@@ -60,11 +60,11 @@ def keep(folder: Path, of: str, count: int, seed: int, batch: int, device: str, 
     import torch
 
     from unconceal.diffusion.families import FAMILIES
-    from unconceal.evaluation.instruments import Instruments
     from unconceal.evaluation.machine import device_named
-    from unconceal.planting.keeping import everyday, write_kept
+    from unconceal.evaluation.suite_models import Instruments
+    from unconceal.planting.prior_images import everyday, write_kept
     from unconceal.progress import progress
-    from unconceal.specs.reading import all_tasks, load_suite
+    from unconceal.specs.loader import all_tasks, load_suite
 
     data = DataRoot.find(root)
     loaded = load_suite(data, of)
@@ -84,8 +84,8 @@ def suite(root: Path | None) -> None:
     \b
     Example:  unconceal plant suite
     """
-    from unconceal.planting.suite import NAME, files
-    from unconceal.specs.reading import load_suite, suites
+    from unconceal.planting.suite_files import NAME, files
+    from unconceal.specs.loader import load_suite, suites
 
     data = DataRoot.find(root)
     if data.read_only:
@@ -141,8 +141,8 @@ def run_(planting: Path, out: Path, device: str, clip: Path, root: Path | None) 
 
 def _planter(planting: Path, out: Path, device: str, root: Path | None) -> Planter:
     from unconceal.planting.plant import Planter
-    from unconceal.specs.planting import Planting
-    from unconceal.specs.reading import read_yaml
+    from unconceal.specs.loader import read_yaml
+    from unconceal.specs.planting_plan import Planting
 
     return Planter(read_yaml(planting, Planting), DataRoot.find(root), out, device, lambda line: click.echo(line, err=True))
 
@@ -160,7 +160,7 @@ def _echo_cost(planter: Planter) -> None:
 
 def _judge(planter: Planter, folder: Path) -> Seen:
     from unconceal.judges.clip import load
-    from unconceal.planting.gates import by_clip
+    from unconceal.planting.planting_gates import by_clip
 
     planting = planter.planting
     return by_clip(load(folder), [*(one.caption for one in planting.concepts.values()), *(one.caption for one in planting.held)])

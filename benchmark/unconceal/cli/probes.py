@@ -10,9 +10,9 @@ import click
 from unconceal.cli.options import echo_rows, json_option, root_option
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.paths import DataRoot
-from unconceal.specs.answer import Decoding
-from unconceal.specs.probes import ProbeSet, RatingFile, ReplyFile, file_stem
-from unconceal.specs.reading import load_probes, load_task, probe_files, probe_folder
+from unconceal.specs.elicitation import Decoding
+from unconceal.specs.loader import load_probes, load_task, probe_files, probe_folder
+from unconceal.specs.probe_set import ProbeSet, RatingFile, ReplyFile, file_stem
 from unconceal.specs.task import Task
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def elicit(task: str, print_prompt: bool, root: Path | None, **options: Any) -> 
               unconceal probes elicit object/star --print-prompt
               unconceal probes elicit object/star --from-replies replies.txt --model the-model-they-are-from
     """
-    from unconceal.probes.asking import question_of
-    from unconceal.probes.eliciting import asked_of, samples_of
-    from unconceal.probes.eliciting import elicit as ask
-    from unconceal.probes.freezing import replies_file, told
+    from unconceal.probes.elicit import asked_of, samples_of
+    from unconceal.probes.elicit import elicit as ask
+    from unconceal.probes.freeze import replies_file, told
+    from unconceal.probes.prompt import question_of
     from unconceal.probes.providers import Given
     from unconceal.progress import progress
 
@@ -101,7 +101,7 @@ def _decoding(options: Row) -> tuple[Decoding, int]:
 def _provider(options: Row) -> Provider:
     """Who is asked, by the options."""
     from unconceal.probes.endpoint import Endpoint
-    from unconceal.probes.local import Local
+    from unconceal.probes.local_model import Local
     from unconceal.probes.providers import Given
 
     kind, model, revision = options["provider"], options["model"], options["revision"]
@@ -147,11 +147,11 @@ def liken(
     Example:  unconceal probes liken object/star --provider local --model HuggingFaceTB/SmolVLM-Instruct
     """
     from unconceal.evaluation.evaluation import Evaluation
-    from unconceal.evaluation.likeness_pictures import picture_pairs
     from unconceal.evaluation.machine import device_named, usable_cores
-    from unconceal.probes.looking import rate, ratings_file, shown_by
+    from unconceal.probes.rate_images import rate, ratings_file, shown_by
+    from unconceal.probing.rating_images import picture_pairs
     from unconceal.progress import progress
-    from unconceal.specs.reading import load_suite
+    from unconceal.specs.loader import load_suite
 
     data = DataRoot.find(root)
     spec = load_task(data, task)
@@ -184,9 +184,9 @@ def freeze(task: str, replies: Path, least: int, likeness: Path | None, replace:
     \b
     Example:  unconceal probes freeze object/star tasks/miniature/object/star.probes/llama-3.1-8b-instruct.replies.jsonl
     """
-    from unconceal.probes import freezing
-    from unconceal.probes.asking import question_of
-    from unconceal.probes.looking import ratings_file, read_ratings
+    from unconceal.probes import freeze
+    from unconceal.probes.prompt import question_of
+    from unconceal.probes.rate_images import ratings_file, read_ratings
     from unconceal.probes.transcript import read_transcript, write_bytes
     from unconceal.specs.digests import file_digest
 
@@ -197,14 +197,14 @@ def freeze(task: str, replies: Path, least: int, likeness: Path | None, replace:
         raise UsageError(str(replies), f"answers for {asked.suite}:{asked.task}, not for {spec.suite}:{spec.id}", "name the task it is of")
     folder = _writable(data, probe_folder(data, spec))
     stem = file_stem(asked.model)
-    beside, path = freezing.replies_file(folder, stem), folder / f"{stem}.yaml"
-    probes = freezing.freeze(transcript, question_of(spec), ReplyFile(file=beside.name, digest=file_digest(replies)), least)
+    beside, path = freeze.replies_file(folder, stem), folder / f"{stem}.yaml"
+    probes = freeze.freeze(transcript, question_of(spec), ReplyFile(file=beside.name, digest=file_digest(replies)), least)
     sources = {beside: replies}
     if likeness:
         rated = ratings_file(folder, stem)
-        probes = freezing.with_likeness(probes, read_ratings(likeness), RatingFile(file=rated.name, digest=file_digest(likeness)))
+        probes = freeze.with_likeness(probes, read_ratings(likeness), RatingFile(file=rated.name, digest=file_digest(likeness)))
         sources[rated] = likeness
-    text = freezing.probe_text(probes)
+    text = freeze.probe_text(probes)
     if path.exists() and path.read_text(encoding="utf-8") != text and not replace:
         raise CheckFailed(str(path), "is frozen and says something else", "say --replace, and raise the suite's version")
     contents = {target: source.read_bytes() for target, source in sources.items()} | {path: text.encode()}
@@ -251,36 +251,6 @@ def show(task: str, model: str | None, root: Path | None, as_json: bool) -> None
         click.echo(f"  {attack.prompt}  [{attack.attribute}]")
 
 
-@command.command()
-@click.option("--suite", default="miniature", show_default=True, help="Which suite's records, of its present version.")
-@click.option("--tier", type=click.Choice(["full", "lite"]), default="full", show_default=True, help="Which records.")
-@click.option("--docs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder to write orderings.md into.")
-@root_option
-def compare(suite: str, tier: str, docs: Path | None, root: Path | None) -> None:
-    """Hold the orderers of neighbours against each other, over all tasks and methods that were probed.
-
-    \b
-    Example:  unconceal probes compare --docs docs
-    """
-    from unconceal.leaderboard.orderers import field_of
-    from unconceal.leaderboard.orderers_page import orderers_page
-    from unconceal.results.reading import load_records
-    from unconceal.specs.reading import load_suite
-
-    data = DataRoot.find(root)
-    spec = load_suite(data, suite)
-    field = field_of(row.record for row in load_records(data.result_folders, spec.name, spec.version, tier))
-    if not field.cells:
-        raise CheckFailed(f"suite {spec.id}", f"has no {tier} record with neighbours", "make some with `unconceal run … --probes`")
-    sets = [load_probes(data, load_task(data, f"{of}:{task}"), name) for of, task, name, _ in probe_files(data) if of == spec.name]
-    text = orderers_page(f"{spec.name}, version {spec.version}, tier {tier}", field, sets)
-    if docs is None:
-        click.echo(text, nl=False)
-        return
-    (docs / "orderings.md").write_text(text, encoding="utf-8", newline="\n")
-    click.echo(f"{docs / 'orderings.md'}: written from {len(field.cells)} records")
-
-
 def _row(name: str, probes: ProbeSet) -> Row:
     counts = {"answered": f"{probes.samples.answered}/{probes.samples.asked}", "neighbours": len(probes.neighbours)}
     agree = {"kendall_tau": probes.agreement.kendall_tau, "overlap": probes.agreement.overlap}
@@ -298,7 +268,7 @@ def _neighbour(place: int, probes: ProbeSet) -> Row:
 
 
 def _is_current(probes: ProbeSet, task: Task) -> bool:
-    from unconceal.probes.asking import question_of
+    from unconceal.probes.prompt import question_of
 
     return probes.prompt_digest == question_of(task).digest
 

@@ -57,7 +57,7 @@ def in_a_folder(publication: Publication, to: str, execute: bool) -> str:
 
 def on_the_hub(publication: Publication, to: str, execute: bool) -> str:
     """What was, or would be, done."""
-    from unconceal.publish.hub import look, push
+    from unconceal.publish.push import look, push
 
     if execute:
         return f"{to}: commit {push(publication, to)}, tag {publication.version}"

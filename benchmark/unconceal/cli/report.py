@@ -11,7 +11,7 @@ from unconceal.errors import UsageError
 from unconceal.leaderboard.report import write_report
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
-from unconceal.results.reading import Board, Stored, all_boards, published
+from unconceal.results.result_tables import Board, Stored, all_boards, published
 
 
 @click.command()

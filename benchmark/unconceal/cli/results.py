@@ -55,8 +55,8 @@ def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bo
               unconceal results check --root contribution --against results
     """
     from unconceal.progress import progress
-    from unconceal.results.arrivals import check_arrivals
-    from unconceal.results.checking import check_results
+    from unconceal.results.check_results import check_results
+    from unconceal.results.contributions import check_arrivals
 
     found = DataRoot.find(root)
     with progress() as shown:
@@ -77,18 +77,16 @@ def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bo
 @click.option("--write", is_flag=True, help="Enter the outcome: the re-run's record if it agrees, else the row becomes disputed.")
 @root_option
 @json_option
-def compare(
-    submission: str, task: str, tier: str, by: str, on: str, rerun: Path, write: bool, root: Path | None, as_json: bool
-) -> None:  # fmt: skip
+def compare(submission: str, task: str, tier: str, by: str, on: str, rerun: Path, write: bool, root: Path | None, as_json: bool) -> None:
     """Hold a re-run against the stored record: it agrees if the verdict is equal and every headline score lies in the stored interval.
 
     \b
     Example:  unconceal run esd-x --task object/star --results rerun
               unconceal results compare esd-x --task object/star --with rerun --by maintainer --write
     """
-    from unconceal.results.agreement import compare as held
-    from unconceal.results.agreement import objection, read_again, verified
-    from unconceal.specs.reading import load_suite, load_task
+    from unconceal.results.rerun_agreement import compare as held
+    from unconceal.results.rerun_agreement import objection, read_again, verified
+    from unconceal.specs.loader import load_suite, load_task
 
     data = DataRoot.find(root)
     spec = load_task(data, task)
@@ -132,8 +130,8 @@ def mark(submission: str, task: str, tier: str, by: str, on: str, status: Any, w
 
 def _path(data: DataRoot, task: str, submission: str, tier: str) -> Path:
     """Where the record of a row lies: that of the newest suite version which has one, else where the newest would."""
-    from unconceal.results.reading import suite_versions
-    from unconceal.specs.reading import load_suite, load_task
+    from unconceal.results.result_tables import suite_versions
+    from unconceal.specs.loader import load_suite, load_task
 
     if data.read_only:
         raise UsageError("the packaged results", "cannot be changed", "work in a clone, or name a folder with --root")

@@ -39,10 +39,22 @@ from unconceal.paths import DataRoot
 @click.option("--dry-run", is_flag=True, help="Print what would be generated, what it takes and how long, and touch nothing.")
 @root_option
 def command(
-    submissions: tuple[str, ...], tasks: tuple[str, ...], tier: Any, protocol: Any, offload: bool, store: Path | None, results: Path | None,
-    probes: bool, sweeps: tuple[str, ...], executor: str, workers: int | None, ray_address: str | None, dry_run: bool, root: Path | None,
+    submissions: tuple[str, ...],
+    tasks: tuple[str, ...],
+    tier: Any,
+    protocol: Any,
+    offload: bool,
+    store: Path | None,
+    results: Path | None,
+    probes: bool,
+    sweeps: tuple[str, ...],
+    executor: str,
+    workers: int | None,
+    ray_address: str | None,
+    dry_run: bool,
+    root: Path | None,
     **layout: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Evaluate submissions by partial diffusion and write one record per task. The same command resumes after any stop.
 
     \b
@@ -51,7 +63,7 @@ def command(
               unconceal run esd-x uce ca --workers 4 --threads 1
               unconceal run esd-x --task object/star --tier lite --sweep steps=15,25,50 --sweep guidance=1,7.5
     """
-    from unconceal.cli.asking import evaluation_of, pairs_of, tell
+    from unconceal.cli.resolve import evaluation_of, pairs_of, tell
     from unconceal.execution.executors import workers_for
     from unconceal.progress import progress
 
@@ -62,14 +74,14 @@ def command(
         many = workers_for(executor, workers, layout["device"])
         evaluation = evaluation_of(data, suite, shown, workers=many or 1, tier_name=tier, protocol=protocol, offload=offload, **layout)
         if dry_run:
-            from unconceal.evaluation.duration import outlook
-            from unconceal.evaluation.forecast import forecast
+            from unconceal.estimate.forecast import forecast
+            from unconceal.estimate.runtime import outlook
 
             found = forecast(evaluation, pairs, probes)
             echo_rows(list(found.rows()), as_json=False)
             click.echo("\n".join(outlook(evaluation, found, many or 1)))
         elif sweeps:
-            from unconceal.cli.sweeping import sweep_all
+            from unconceal.cli.sweeps import sweep_all
 
             sweep_all(evaluation, pairs, sweeps)
         else:

@@ -13,7 +13,7 @@ from unconceal.errors import CheckFailed, UsageError
 from unconceal.paths import DataRoot, store_folder
 
 if TYPE_CHECKING:
-    from unconceal.generate.holdings import Holding
+    from unconceal.generate.store_entries import Holding
 
 
 @click.group()
@@ -50,7 +50,7 @@ def list_(store: Path | None, root: Path | None, as_json: bool) -> None:
     \b
     Example:  unconceal store ls
     """
-    from unconceal.generate.holdings import holdings
+    from unconceal.generate.store_entries import holdings
 
     names = named_models(DataRoot.find(root))
     rows: dict[str, dict[str, Any]] = {}
@@ -66,8 +66,8 @@ def list_(store: Path | None, root: Path | None, as_json: bool) -> None:
 
 def named_models(data: DataRoot) -> dict[str, str]:
     """Digest of every model that the specs name to what it is called."""
-    from unconceal.hub.locate import weights_digest
-    from unconceal.specs.reading import all_submissions, load_suite, suites
+    from unconceal.hub.local_weights import weights_digest
+    from unconceal.specs.loader import all_submissions, load_suite, suites
 
     found = {}
     for submission in all_submissions(data):
@@ -85,7 +85,7 @@ def verify(store: Path | None, delete: bool) -> None:
     \b
     Example:  unconceal store verify
     """
-    from unconceal.generate.holdings import fault, holdings, is_leftover
+    from unconceal.generate.store_entries import fault, holdings, is_leftover
     from unconceal.progress import progress
 
     every = [held for held in holdings(place_of(store)) if not is_leftover(held.path)]
@@ -117,7 +117,7 @@ def gc(store: Path | None, execute: bool, root: Path | None) -> None:
     Example:  unconceal store gc
               unconceal store gc --execute
     """
-    from unconceal.generate.holdings import Models, forget, holdings, is_leftover
+    from unconceal.generate.store_entries import Models, forget, holdings, is_leftover
 
     named, place = Models.of(DataRoot.find(root)), place_of(store)
     gone = [held for held in holdings(place) if is_leftover(held.path) or held.shard is None or held.shard not in named]

@@ -12,11 +12,10 @@ import click
 
 from unconceal.cli.options import echo_rows, json_option, root_option
 from unconceal.errors import CheckFailed, UsageError
-from unconceal.hub.locate import locate
+from unconceal.hub.local_weights import locate
 from unconceal.paths import DataRoot
 from unconceal.progress import progress
-from unconceal.specs.problems import SpecProblems
-from unconceal.specs.reading import (
+from unconceal.specs.loader import (
     all_submissions,
     is_draft,
     load_submission,
@@ -26,6 +25,7 @@ from unconceal.specs.reading import (
     submission_files,
     task_files,
 )
+from unconceal.specs.problems import SpecProblems
 from unconceal.specs.submission import Checkpoint, Submission
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ def _row(submission: Submission) -> Row:
 )
 @root_option
 @json_option
-def check(
-    submissions: tuple[str, ...], only: str | None, no_weights: bool, render: Path | None, root: Path | None, as_json: bool
-) -> None:  # fmt: skip
+def check(submissions: tuple[str, ...], only: str | None, no_weights: bool, render: Path | None, root: Path | None, as_json: bool) -> None:
     """Check submissions: the file's fields, and that every checkpoint loads and changes the base.
 
     \b
@@ -126,9 +124,9 @@ def _declared(submission: Submission, only: str | None) -> Iterator[Row]:
 
 def _applied(root: DataRoot, render: Path | None, submission: Submission, only: str | None) -> Iterator[Row]:
     """What each checkpoint did to the base, a row per task."""
-    from unconceal.checkpoints.pipeline import load_base
+    from unconceal.checkpoints.base_pipeline import load_base
     from unconceal.diffusion.families import FAMILIES
-    from unconceal.hub.pinned import located
+    from unconceal.hub.pinned_models import located
 
     suite = load_suite(root, submission.suite)
     pipe = load_base(located(suite.base, root), kind=FAMILIES[suite.family].pipeline)
@@ -136,7 +134,7 @@ def _applied(root: DataRoot, render: Path | None, submission: Submission, only: 
         if only in (None, name):
             row, applied, unlearned = _outcome(pipe, root, checkpoint)
             if render and applied and unlearned:
-                from unconceal.evaluation.sanity import sanity_picture
+                from unconceal.evaluation.preview import sanity_picture
 
                 task = load_task(root, f"{submission.suite}:{name}")
                 picture = render / f"{submission.name}.{task.concept}.png"
@@ -169,7 +167,7 @@ def pin(submissions: tuple[str, ...], root: Path | None) -> None:
     \b
     Example:  unconceal submissions pin my-method
     """
-    from unconceal.hub.pin import pin as pin_one
+    from unconceal.hub.pin_submission import pin as pin_one
 
     data = _writable(root)
     for name in submissions:
@@ -188,7 +186,7 @@ def new(root: Path | None) -> None:
     \b
     Example:  unconceal submissions new
     """
-    from unconceal.specs.drafting import answered, checkpoint_of, suite_choice, write_submission
+    from unconceal.specs.submission_draft import answered, checkpoint_of, suite_choice, write_submission
 
     data = _writable(root)
     suite = click.prompt("Suite", type=click.Choice(list(suite_choice(data))), default=suite_choice(data)[0])

@@ -12,13 +12,12 @@ import click
 from unconceal.cli.options import echo_rows, json_option, root_option
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.paths import DataRoot, resolve_path
-from unconceal.specs import lint as lints
-from unconceal.specs import pinning, schema
+from unconceal.specs import fill_digests, json_schema
+from unconceal.specs import lint_task as lints
 from unconceal.specs.digests import PLACEHOLDER
 from unconceal.specs.document import Document
-from unconceal.specs.judging import refusal
-from unconceal.specs.problems import Problem, SpecProblems, dotted
-from unconceal.specs.reading import (
+from unconceal.specs.judge_training import refusal
+from unconceal.specs.loader import (
     all_tasks,
     gather,
     load_probes,
@@ -30,6 +29,7 @@ from unconceal.specs.reading import (
     suites,
     task_files,
 )
+from unconceal.specs.problems import Problem, SpecProblems, dotted
 from unconceal.specs.spec import Mistake
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Prompt, Task
@@ -156,13 +156,13 @@ def _problems_of_suite(root: DataRoot, name: str) -> list[Problem]:
     consequence = "is not pinned, so nobody could tell whether it changed"
     return [
         document.problem(Mistake((*place, "digest"), dotted(place), consequence, "run `unconceal tasks pin`"))
-        for place, part in pinning.pinned_parts(suite)
+        for place, part in fill_digests.pinned_parts(suite)
         if part.digest == PLACEHOLDER
     ]
 
 
 @command.command("schema")
-@click.argument("name", required=False, type=click.Choice(list(schema.SPECS)))
+@click.argument("name", required=False, type=click.Choice(list(json_schema.SPECS)))
 @click.option("--check", is_flag=True, help="Write nothing; fail if a schema is stale.")
 @root_option
 def schema_(name: str | None, check: bool, root: Path | None) -> None:
@@ -173,16 +173,16 @@ def schema_(name: str | None, check: bool, root: Path | None) -> None:
               unconceal tasks schema --check
     """
     if name:
-        click.echo(schema.schema_text(schema.SPECS[name]), nl=False)
+        click.echo(json_schema.schema_text(json_schema.SPECS[name]), nl=False)
         return
     folder = _writable(DataRoot.find(root)).tasks.parent / "schemas"
     if not check:
-        click.echo("\n".join(map(str, schema.write_schemas(folder))))
+        click.echo("\n".join(map(str, json_schema.write_schemas(folder))))
         return
-    stale = [path.name for path in schema.stale_schemas(folder)]
+    stale = [path.name for path in json_schema.stale_schemas(folder)]
     if stale:
         raise CheckFailed(", ".join(stale), "is not what the specs say now, so editors would mislead", "run `unconceal tasks schema`")
-    click.echo(f"{len(schema.SPECS)} schemas: up to date")
+    click.echo(f"{len(json_schema.SPECS)} schemas: up to date")
 
 
 @command.command()
@@ -196,14 +196,14 @@ def pin(suite: str | None, root: Path | None) -> None:
     """
     data = _writable(DataRoot.find(root))
     for of in gather([partial(load_suite, data, name) for name in ([suite] if suite else suites(data))]):
-        changed = pinning.pin_suite(data, of.name)
-        if any(part.repo for _, part in pinning.pinned_parts(of)):
-            from unconceal.hub.pin import pin_parts
+        changed = fill_digests.pin_suite(data, of.name)
+        if any(part.repo for _, part in fill_digests.pinned_parts(of)):
+            from unconceal.hub.pin_submission import pin_parts
 
             changed |= pin_parts(data, of.name)
         if changed and any((data.results / of.id).rglob("*.json")):
             click.echo(f"warning: {of.id} has records that were made with other models; raise `version` in its suite.yaml", err=True)
-        changed |= pinning.pin_submissions(data, of.name)
+        changed |= fill_digests.pin_submissions(data, of.name)
         for place, digest in changed.items():
             click.echo(f"{place}  {digest}")
         click.echo(f"{of.name}: {len(changed)} digests changed")
@@ -220,9 +220,16 @@ def pin(suite: str | None, root: Path | None) -> None:
 @click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Where generated pictures are kept.")
 @root_option
 def judge(
-    suite: str, gate_only: bool, dry_run: bool, threads: int | None, batch: int, device: str, dtype: str, store: Path | None,
+    suite: str,
+    gate_only: bool,
+    dry_run: bool,
+    threads: int | None,
+    batch: int,
+    device: str,
+    dtype: str,
+    store: Path | None,
     root: Path | None,
-) -> None:  # fmt: skip
+) -> None:
     """Make a suite's concept judge of the base's own pictures, hold it to its gate on prompts it never saw, and pin it.
 
     Once per suite version. The same command goes on after any stop.
@@ -231,7 +238,7 @@ def judge(
     Example:  unconceal tasks judge sd14 --dry-run
               unconceal tasks judge sd14 --dtype bfloat16
     """
-    from unconceal.cli import judging
+    from unconceal.cli import judge
     from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.machine import device_named, usable_cores
     from unconceal.progress import progress
@@ -240,15 +247,15 @@ def judge(
     data = replace(data, store=store or data.store)
     loaded = load_suite(data, suite)
     if gate_only:
-        judging.echo_gate(resolve_path(loaded.judges.concept.path, data), judging.tasks_of(data, loaded))
+        judge.echo_gate(resolve_path(loaded.judges.concept.path, data), judge.tasks_of(data, loaded))
         return
     with progress() as shown:
         where, cores = device_named(device), threads or usable_cores()
         evaluation = Evaluation(loaded, data, next(iter(loaded.tiers)), where, dtype, cores, batch, progress=shown)
         if dry_run:
-            judging.echo_plan(evaluation, data)
+            judge.echo_plan(evaluation, data)
         else:
-            judging.make(evaluation, _writable(data))
+            judge.make(evaluation, _writable(data))
 
 
 def _writable(root: DataRoot) -> DataRoot:

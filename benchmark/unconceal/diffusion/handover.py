@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import torch
 
-from unconceal.diffusion.condition import Told, joined
 from unconceal.diffusion.model import Model
+from unconceal.diffusion.prompt_embeddings import Told, joined
 
 Arm = Literal["prompt", "empty"]
 """How θ* goes on: with the same prompt and guidance (as released), or with its own empty prompt, unguided (OURS)."""

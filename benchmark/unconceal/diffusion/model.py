@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from unconceal.checkpoints.release import Membrane
-from unconceal.diffusion.condition import Condition, Told
 from unconceal.diffusion.offload import Stage
+from unconceal.diffusion.prompt_embeddings import Condition, Told
 from unconceal.errors import CheckFailed
 
 REMEMBERED = 4

@@ -87,21 +87,34 @@ def presence_curves(presence: Mapping[str, Values], k: K, split: Split = "forget
 
 
 def classifier_results(
-    split: Split, extractor: str, k: K, scoring: Scoring, s_o: Values, s_u: Values, ccs: Values,
-    r_o: Values, r_u: Values, auc_scores: Values, auc_labels: Values,
-) -> tuple[list[Curve], dict[str, Score], dict[str, Values]]:  # fmt: skip
+    split: Split,
+    extractor: str,
+    k: K,
+    scoring: Scoring,
+    s_o: Values,
+    s_u: Values,
+    ccs: Values,
+    r_o: Values,
+    r_u: Values,
+    auc_scores: Values,
+    auc_labels: Values,
+) -> tuple[list[Curve], dict[str, Score], dict[str, Values]]:
     """Curves, scores and per-prompt means of one (split, extractor); arrays as in ``measure.ClassifierScores``."""
     psi, (lower, upper) = list(k), scoring.mean_psi
     signed = crs.signed(s_u, s_o).mean(axis=1)
     released = crs.released(s_u.mean(axis=1), s_o.mean(axis=1), split)
     confidence = ccs.mean(axis=1)
-    curves = [curve_of(name, split, k, values, arm="prompt", extractor=extractor) for name, values in
-              (("crs.signed", signed), ("crs.released", released), ("ccs", confidence))]  # fmt: skip
+    curves = [
+        curve_of(name, split, k, values, arm="prompt", extractor=extractor)
+        for name, values in (("crs.signed", signed), ("crs.released", released), ("ccs", confidence))
+    ]
     area, interval = auc(auc_scores, auc_labels), auc_interval(auc_scores, auc_labels)
     separable = interval.low >= scoring.separable_auc
     note = "" if separable else "not separable"
-    means = {name: crs.mean_over_psi(psi, values, upper, lower) for name, values in
-             (("crs.released", released), ("crs.signed", signed), ("ccs", confidence))}  # fmt: skip
+    means = {
+        name: crs.mean_over_psi(psi, values, upper, lower)
+        for name, values in (("crs.released", released), ("crs.signed", signed), ("ccs", confidence))
+    }
     if separable:
         means["crs.calibrated"] = crs.calibrated(means["crs.signed"], r_u, r_o)
     scores = {f"{name}.{split}.{extractor}": score_of(values, note=note, bootstrap=scoring.bootstrap) for name, values in means.items()}

@@ -12,23 +12,23 @@ import torch
 from unconceal.checkpoints.apply import Applied, apply
 from unconceal.checkpoints.standalone import STANDALONE, load_standalone
 from unconceal.diffusion.families import FAMILIES, Levels
-from unconceal.diffusion.levels import aligned
 from unconceal.diffusion.model import Model, check_latent_space
-from unconceal.diffusion.speed import fast
+from unconceal.diffusion.noise_levels import aligned
+from unconceal.diffusion.optimize import fast
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.evaluation import provenance
-from unconceal.evaluation.instruments import Instruments
-from unconceal.evaluation.scoring import Scores
-from unconceal.generate.claims import claimed
+from unconceal.evaluation.image_scores import Scores
+from unconceal.evaluation.suite_models import Instruments
 from unconceal.generate.identity import Layout
+from unconceal.generate.locks import claimed
 from unconceal.generate.plan import Plan, build_plan
 from unconceal.generate.store import CLAIMS, Store
 from unconceal.generate.throughput import Work
-from unconceal.hub.locate import locate, weights_digest
+from unconceal.hub.local_weights import locate, weights_digest
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
-from unconceal.specs.paper import ProtocolName
-from unconceal.specs.reading import load_submission
+from unconceal.specs.loader import load_submission
+from unconceal.specs.paper_protocol import ProtocolName
 from unconceal.specs.record import CheckpointRecord, Environment, Record, Timing, Verdict, read_record, record_path
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import Sampler, Suite, Tier, TierName
@@ -55,7 +55,7 @@ class Evaluation:
     offload: bool = False
     """Whether parts of the models wait in the machine's memory until they work; no picture depends on it."""
     options: tuple[str, ...] = ()
-    """What is changed for speed on the denoiser, see :mod:`unconceal.diffusion.speed`; part of every picture's identity."""
+    """What is changed for speed on the denoiser, see :mod:`unconceal.diffusion.optimize`; part of every picture's identity."""
     batch_asked: int | None = None
     """What ``batch`` was before memory did not suffice."""
 
@@ -174,17 +174,34 @@ class Evaluation:
     def environment(self) -> Environment:
         """What it ran on and how, as a record says it."""
         return Environment(
-            **provenance.machine(), device=self.device_class, dtype=self.dtype, threads=self.threads, batch=self.batch,
-            batch_asked=self.batch_asked, options=self.options, packages=provenance.packages(),
-        )  # fmt: skip
+            **provenance.machine(),
+            device=self.device_class,
+            dtype=self.dtype,
+            threads=self.threads,
+            batch=self.batch,
+            batch_asked=self.batch_asked,
+            options=self.options,
+            packages=provenance.packages(),
+        )
 
     def record(self, task: Task, submission: Submission, checkpoint: CheckpointRecord, found: Scores, timing: Timing) -> Record:
         """The record of one measurement, not yet settled."""
         return Record(
-            suite=self.suite.name, suite_version=self.suite.version, task=task.id, submission=submission.name, protocol=self.protocol,
-            tier=self.tier_name, verdict=UNSETTLED, scores=found.by_name, curves=tuple(found.curves),
-            judges=self.instruments.digests, checkpoint=checkpoint, code=provenance.code(), environment=self.environment, timing=timing,
-        ).sealed()  # fmt: skip
+            suite=self.suite.name,
+            suite_version=self.suite.version,
+            task=task.id,
+            submission=submission.name,
+            protocol=self.protocol,
+            tier=self.tier_name,
+            verdict=UNSETTLED,
+            scores=found.by_name,
+            curves=tuple(found.curves),
+            judges=self.instruments.digests,
+            checkpoint=checkpoint,
+            code=provenance.code(),
+            environment=self.environment,
+            timing=timing,
+        ).sealed()
 
 
 def check_schedule(original: Model, planned: Levels) -> None:

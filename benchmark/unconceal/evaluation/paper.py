@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unconceal.checkpoints.apply import Applied
-from unconceal.diffusion.restarted import pndm_timesteps, solver
+from unconceal.diffusion.pndm_restart import pndm_timesteps, solver
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.assemble import curve_of, score_of
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.scoring import Scores
+from unconceal.evaluation.image_scores import Scores
 from unconceal.evaluation.standard import with_more
+from unconceal.generate.generator import Pixels, branch_name, rows_of
+from unconceal.generate.paper_generator import Prompted, RestartedWorker, plan_prompt
 from unconceal.generate.plan import Pair
-from unconceal.generate.released import Prompted, RestartedWorker, plan_prompt
-from unconceal.generate.worker import Pixels, branch_name, rows_of
-from unconceal.judges.released import fine_tune_released
+from unconceal.judges.paper_classifier import fine_tune_released
 from unconceal.metrics import crs
 from unconceal.metrics.ccs import ccs
 from unconceal.progress import Stage
-from unconceal.specs.paper import Paper
+from unconceal.specs.paper_protocol import Paper
 from unconceal.specs.record import CheckpointRecord, Record, Timing, Verdict, write_record
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Sampler
@@ -118,9 +118,14 @@ def measure(evaluation: Evaluation, task: Task, submission: Submission, spent: T
 
 
 def judged(
-    evaluation: Evaluation, task: Task, submission: Submission, checkpoint: CheckpointRecord, planned: Mapping[Split, Sequence[Prompted]],
-    pictures: Mapping[Split, Sequence[Pictures]], spent: Timing,
-) -> Record:  # fmt: skip
+    evaluation: Evaluation,
+    task: Task,
+    submission: Submission,
+    checkpoint: CheckpointRecord,
+    planned: Mapping[Split, Sequence[Prompted]],
+    pictures: Mapping[Split, Sequence[Pictures]],
+    spent: Timing,
+) -> Record:
     """The record of a plan's pictures, written. ``spent``: what the pictures cost."""
     started, paper = time.perf_counter(), evaluation.suite.as_released
     label = f"{submission.name} on {task.id}, protocol paper: judging"

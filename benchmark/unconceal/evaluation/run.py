@@ -10,12 +10,12 @@ from unconceal.checkpoints.apply import Applied
 from unconceal.evaluation import paper, standard
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.machine import give_back_memory, is_out_of_memory, usable_cores
-from unconceal.evaluation.probe_run import probed
+from unconceal.generate.generator import Worker
 from unconceal.generate.plan import Pair
-from unconceal.generate.worker import Worker
 from unconceal.paths import DataRoot
-from unconceal.specs.paper import ProtocolName
-from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.probing.run_probes import probed
+from unconceal.specs.loader import load_submission, load_suite, load_task
+from unconceal.specs.paper_protocol import ProtocolName
 from unconceal.specs.record import UNSPENT, Record, Timing
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import TierName

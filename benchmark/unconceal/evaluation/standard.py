@@ -6,16 +6,16 @@ import time
 from collections.abc import Mapping
 
 from unconceal.checkpoints.apply import Applied
-from unconceal.evaluation import measure as measuring
+from unconceal.evaluation import measurements as measuring
+from unconceal.evaluation.compute_verdict import settle
 from unconceal.evaluation.evaluation import Evaluation, judged_work
-from unconceal.evaluation.measure import Pictures
-from unconceal.evaluation.scoring import looks, score
-from unconceal.evaluation.settle import settle
-from unconceal.evaluation.strip import strip_path, write_strip
+from unconceal.evaluation.image_scores import looks, score
+from unconceal.evaluation.image_strip import strip_path, write_strip
+from unconceal.evaluation.measurements import Pictures
+from unconceal.generate.generator import Worker, rows_of
 from unconceal.generate.plan import Pair, Plan, build_plan
-from unconceal.generate.reader import Reader
+from unconceal.generate.stored_images import Reader
 from unconceal.generate.throughput import note
-from unconceal.generate.worker import Worker, rows_of
 from unconceal.specs.record import UNSPENT, CheckpointRecord, Record, Timing, write_record
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
@@ -77,9 +77,14 @@ def plan_of(evaluation: Evaluation, task: Task, checkpoint: str | None) -> Plan:
 
 
 def judged(
-    evaluation: Evaluation, task: Task, submission: Submission, checkpoint: CheckpointRecord, plan: Plan, pictures: Mapping[str, Pictures],
+    evaluation: Evaluation,
+    task: Task,
+    submission: Submission,
+    checkpoint: CheckpointRecord,
+    plan: Plan,
+    pictures: Mapping[str, Pictures],
     spent: Timing,
-) -> Record:  # fmt: skip
+) -> Record:
     """The record of a plan's pictures, written with its strip. ``spent``: what the pictures cost."""
     started = time.perf_counter()
     stage = evaluation.progress.stage(f"{submission.name} on {task.id}: judging", looks(evaluation.tier))

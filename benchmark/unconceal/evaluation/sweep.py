@@ -12,16 +12,16 @@ from pydantic import ValidationError
 
 from unconceal.diffusion.families import FAMILIES
 from unconceal.errors import UsageError
-from unconceal.evaluation import measure, provenance
+from unconceal.evaluation import measurements, provenance
 from unconceal.evaluation.assemble import rate_of, score_of
 from unconceal.evaluation.evaluation import Evaluation, checkpoint_of
-from unconceal.evaluation.measure import Values
+from unconceal.evaluation.measurements import Values
+from unconceal.generate.generator import Worker, rows_of
 from unconceal.generate.plan import build_plan
-from unconceal.generate.worker import Worker, rows_of
-from unconceal.hub.locate import locate
+from unconceal.hub.local_weights import locate
 from unconceal.metrics.crs import mean_over_psi
 from unconceal.metrics.presence import excess
-from unconceal.specs.reading import load_submission
+from unconceal.specs.loader import load_submission
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import FamilyName, Sampler
 from unconceal.specs.sweep import Cell, Sweep, sweep_path, write_sweep
@@ -96,13 +96,19 @@ def sweep(evaluation: Evaluation, task: Task, submission: Submission, axes: Axes
         cells.append(cell(one, changed, seen, of_golds))
     assert applied is not None
     record = Sweep(
-        suite=evaluation.suite.name, suite_version=evaluation.suite.version, task=task.id, submission=submission.name,
-        tier=evaluation.tier_name, axes=axes, cells=tuple(cells), judges=evaluation.instruments.digests,
+        suite=evaluation.suite.name,
+        suite_version=evaluation.suite.version,
+        task=task.id,
+        submission=submission.name,
+        tier=evaluation.tier_name,
+        axes=axes,
+        cells=tuple(cells),
+        judges=evaluation.instruments.digests,
         golds={gold.name: evaluation.weights_digest(task, gold) for gold in golds},
         checkpoint=evaluation.checkpoint_record(task, submission, applied),
         code=provenance.code(),
         environment=evaluation.environment,
-    ).sealed()  # fmt: skip
+    ).sealed()
     write_sweep(record, sweep_path(evaluation.root.results, evaluation.suite.id, task.id, submission.name, evaluation.tier_name))
     return record
 
@@ -125,8 +131,8 @@ def presence(evaluation: Evaluation, task: Task, submission: Submission, label: 
     suite, digest = evaluation.suite, applied.sha256 or evaluation.suite.base.digest
     block = build_plan(suite, evaluation.tier, task, suite.base.digest, digest, evaluation.layout).evaluation
     stage = evaluation.progress.stage(f"{submission.name}: {label}", sum(map(rows_of, (*block.trajectories, *block.handovers))))
-    pictures = measure.generate(Worker(evaluation.store, original, unlearned, stage.advance), block)
-    return measure.presence(judge, pictures, task), applied
+    pictures = measurements.generate(Worker(evaluation.store, original, unlearned, stage.advance), block)
+    return measurements.presence(judge, pictures, task), applied
 
 
 def cell(evaluation: Evaluation, changed: dict[str, float | str], seen: ByArm, golds: Sequence[ByArm]) -> Cell:

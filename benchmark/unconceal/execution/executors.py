@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from unconceal.execution.hands import Executor
+from unconceal.execution.executor import Executor
 from unconceal.execution.job import Setting
 
 if TYPE_CHECKING:
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def local(setting: Setting, workers: int | None, address: str | None) -> Executor:
-    from unconceal.execution.local import LocalWorkers
+    from unconceal.execution.local_processes import LocalWorkers
 
     return LocalWorkers(setting, workers or 1)
 
 
 def ray(setting: Setting, workers: int | None, address: str | None) -> Executor:
-    from unconceal.execution.cluster import RayWorkers
+    from unconceal.execution.ray_cluster import RayWorkers
 
     return RayWorkers(setting, workers, address)
 
@@ -42,15 +42,19 @@ def workers_for(executor: str, asked: int | None, device: str) -> int | None:
 
 
 def evaluate_with(
-    evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], probes: bool = False, executor: str = "local",
-    workers: int | None = 1, address: str | None = None,
-) -> list[Record]:  # fmt: skip
+    evaluation: Evaluation,
+    pairs: Sequence[tuple[Task, Submission]],
+    probes: bool = False,
+    executor: str = "local",
+    workers: int | None = 1,
+    address: str | None = None,
+) -> list[Record]:
     """Evaluate every (task, submission): in this process where one worker is enough, else shared among an executor's workers."""
     if executor == "local" and workers == 1:
         from unconceal.evaluation.run import run
 
         return run(evaluation, pairs, probes)
-    from unconceal.execution.conduct import conduct
+    from unconceal.execution.scheduler import conduct
 
     made = EXECUTORS[executor](Setting.of(evaluation), workers, address)
     try:

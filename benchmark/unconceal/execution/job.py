@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from unconceal.generate.identity import Shard
 from unconceal.generate.plan import Pair
 from unconceal.paths import DataRoot
-from unconceal.specs.paper import ProtocolName
+from unconceal.specs.paper_protocol import ProtocolName
 from unconceal.specs.record import UNSPENT, Record, Timing
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Suite, TierName

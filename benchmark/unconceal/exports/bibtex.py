@@ -11,7 +11,7 @@ from unconceal import __version__
 from unconceal.leaderboard.numbers import with_interval
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import PACKAGED_DATA
-from unconceal.results.reading import Board, Stored
+from unconceal.results.result_tables import Board, Stored
 from unconceal.specs.document import Document
 from unconceal.specs.suite import Suite
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from unconceal.leaderboard.numbers import with_interval
-from unconceal.results.reading import Board, Stored
+from unconceal.results.result_tables import Board, Stored
 from unconceal.specs.record import Record
 
 MEASURES = {"forgetting": "excess", "retention": "retain_fall"}

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from unconceal.exports.bibtex import escape
 from unconceal.leaderboard.numbers import with_interval
 from unconceal.leaderboard.sources import Sources
-from unconceal.ranking.board import Ranked, write_rank
 from unconceal.ranking.pool import Pool, Standing, pool
-from unconceal.ranking.rules import Rules
-from unconceal.results.reading import Board
+from unconceal.ranking.ranking_rules import Rules
+from unconceal.ranking.task_ranking import Ranked, write_rank
+from unconceal.results.result_tables import Board
 from unconceal.specs.record import Score
 
 SIGNS = {"−": "$-$", "–": "--", "↓": r"$\downarrow$", "↑": r"$\uparrow$", "ψ": r"$\psi$", "θ": r"$\theta$", "δ": r"$\delta$"}
@@ -34,11 +34,21 @@ def table(boards: Sequence[Board], sources: Sources) -> str:
     controls = [_row(one, found, rules) for one in found.standings if one.is_control]
     heads = " & ".join(["Rank", "Submission", *(f"{text(board.concept)} {SIGNS['↓']}" for board in boards)])
     lines = [
-        r"\begin{table}[t]", r"\centering", r"\small", rf"\caption{{{caption(boards, sources)}}}",
+        r"\begin{table}[t]",
+        r"\centering",
+        r"\small",
+        rf"\caption{{{caption(boards, sources)}}}",
         rf"\label{{tab:{first.suite_id}-{first.category}-{first.protocol}}}",
-        rf"\begin{{tabular}}{{ll{'l' * len(boards)}}}", r"\toprule", rf"{heads} \\", r"\midrule", *entrants,
-        *([r"\midrule", *controls] if controls else []), r"\bottomrule", r"\end{tabular}", r"\end{table}",
-    ]  # fmt: skip
+        rf"\begin{{tabular}}{{ll{'l' * len(boards)}}}",
+        r"\toprule",
+        rf"{heads} \\",
+        r"\midrule",
+        *entrants,
+        *([r"\midrule", *controls] if controls else []),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
     return "\n".join(lines)
 
 

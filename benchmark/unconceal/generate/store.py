@@ -18,8 +18,8 @@ from safetensors.numpy import save
 
 from unconceal.errors import EnvironmentFault
 from unconceal.files import write_atomically
-from unconceal.generate.claims import claimed
 from unconceal.generate.identity import Shard
+from unconceal.generate.locks import claimed
 
 Arrays = dict[str, NDArray[Any]]
 SAYS = "unconceal"

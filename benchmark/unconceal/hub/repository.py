@@ -12,8 +12,8 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import RepoFile
 
 from unconceal.errors import CheckFailed
-from unconceal.hub.client import asking
-from unconceal.hub.layout import checkpoint_digest, holds_weights, needed
+from unconceal.hub.allowed_files import checkpoint_digest, holds_weights, needed
+from unconceal.hub.hub_client import asking
 from unconceal.specs.submission import Checkpoint
 
 LARGEST = 64 * 2**30

@@ -126,9 +126,10 @@ def _from_hub(name: str) -> nn.Module:
         backbone: nn.Module = timm.create_model(name, pretrained=True, num_classes=0)
     except Exception as error:  # the Hub's client raises many unrelated kinds
         raise EnvironmentFault(
-            f"ImageNet weights of {name} ({type(error).__name__})", "the extractor can't be made",
+            f"ImageNet weights of {name} ({type(error).__name__})",
+            "the extractor can't be made",
             "connect to the Hugging Face Hub once, or point HF_HOME at a cache that holds them",
-        ) from error  # fmt: skip
+        ) from error
     return backbone
 
 

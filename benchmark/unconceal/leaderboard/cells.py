@@ -11,8 +11,8 @@ from tabulate import tabulate
 
 from unconceal.leaderboard.numbers import NOTHING, is_number, number, with_interval
 from unconceal.leaderboard.sources import Sources
-from unconceal.ranking.board import Ranked
-from unconceal.results.reading import Stored
+from unconceal.ranking.task_ranking import Ranked
+from unconceal.results.result_tables import Stored
 
 VERIFIED = {"self_reported": "", "rerun": "re-run", "disputed": "**disputed**", "withdrawn": "withdrawn"}
 

@@ -8,9 +8,9 @@ from typing import get_args
 from tabulate import tabulate
 
 from unconceal.leaderboard.numbers import NOTHING, number, with_interval
-from unconceal.specs.probed import Measure, OrdererKind, Probed
+from unconceal.specs.probe_results import Measure, OrdererKind, Probed
 from unconceal.specs.record import Record
-from unconceal.specs.scores import Score
+from unconceal.specs.score import Score
 
 MEASURES: dict[Measure, str] = {"clip": "CLIP similarity", "accuracy": "zero-shot accuracy", "kid": "KID"}
 ASKED: tuple[OrdererKind, ...] = ("probe-set", "pictures")

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from unconceal.leaderboard import wording
-from unconceal.leaderboard.extractors import inseparable
+from unconceal.leaderboard import labels
+from unconceal.leaderboard.charts import diffusion_plates, presence_plates
+from unconceal.leaderboard.extractor_scores import inseparable
+from unconceal.leaderboard.image_rows import columns, picture_blocks
 from unconceal.leaderboard.numbers import number
-from unconceal.leaderboard.picture_rows import columns, picture_blocks
-from unconceal.leaderboard.plates import diffusion_plates, presence_plates
-from unconceal.leaderboard.probe_plates import probe_page
+from unconceal.leaderboard.probe_charts import probe_page
 from unconceal.leaderboard.score_rows import damage_rows, score_tables
 from unconceal.leaderboard.sources import Sources
-from unconceal.results.reading import Board, Stored
+from unconceal.results.result_tables import Board, Stored
 from unconceal.specs.suite import Scoring
 
 BLURRED = ("nsfw",)
@@ -35,18 +35,30 @@ def page(board: Board, row: Stored, sources: Sources) -> str:
     blocks, missing = picture_blocks(row, golds, original)
     submission, task = sources.submission(row), sources.task(board.suite, board.task)
     scoring, (paper, code) = sources.scoring(board) or Scoring(), sources.links(row)
-    unfit = tuple(wording.EXTRACTOR_WORDS.get(name, name) for name in inseparable(record, scoring.separable_auc))
+    unfit = tuple(labels.EXTRACTOR_WORDS.get(name, name) for name in inseparable(record, scoring.separable_auc))
     return _template().render(
-        record=record, board=board, wording=wording, number=number, golds=golds, original=original, paper=paper, code=code,
+        record=record,
+        board=board,
+        wording=labels,
+        number=number,
+        golds=golds,
+        original=original,
+        paper=paper,
+        code=code,
         title=submission.title if submission else record.submission,
         description=submission.description if submission else "",
         task_title=task.title if task else board.concept,
-        blocks=blocks, missing=missing, psi=columns(record), blurred=board.category in BLURRED,
+        blocks=blocks,
+        missing=missing,
+        psi=columns(record),
+        blurred=board.category in BLURRED,
         presence=tuple(presence_plates(record, golds, original, scoring.excess_psi)),
-        diffusion=tuple(diffusion_plates(record, golds, original)), inseparable=unfit,
+        diffusion=tuple(diffusion_plates(record, golds, original)),
+        inseparable=unfit,
         probed=probe_page(record, row.path.with_suffix(".probes.jpg")),
-        tables=score_tables(record, golds, original, scoring.separable_auc), damage=damage_rows(record),
-    )  # fmt: skip
+        tables=score_tables(record, golds, original, scoring.separable_auc),
+        damage=damage_rows(record),
+    )
 
 
 def _golds(board: Board, row: Stored) -> tuple[Stored, ...]:

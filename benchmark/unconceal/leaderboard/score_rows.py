@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from unconceal.leaderboard import extractors, wording
+from unconceal.leaderboard import extractor_scores, labels
+from unconceal.leaderboard.labels import ScoreName
 from unconceal.leaderboard.numbers import NOTHING, is_number, number, span, with_interval
-from unconceal.leaderboard.wording import ScoreName
-from unconceal.results.reading import Stored
+from unconceal.results.result_tables import Stored
 from unconceal.specs.record import Record, Score
 
 SHOWN_BY_CONTROLS = ("presence.gold", "presence.original")
@@ -39,12 +39,12 @@ class ScoreTable:
 
 def score_tables(record: Record, golds: tuple[Stored, ...], original: Stored | None, least_auc: float) -> tuple[ScoreTable, ...]:
     """The tables that have rows. `least_auc`: the lower bound below which an extractor's numbers are marked."""
-    headline = tuple(name for name in wording.HEADLINE if not (golds and original and name.key in SHOWN_BY_CONTROLS))
+    headline = tuple(name for name in labels.HEADLINE if not (golds and original and name.key in SHOWN_BY_CONTROLS))
     tables = (
         _plain("Retrieval and presence", headline, record, golds, original),
         _by_extractor("CCS and CRS on forget prompts", "forget", record, golds, original, least_auc),
         _by_extractor("CCS and CRS on retain prompts", "retain", record, golds, original, least_auc),
-        _plain("Traditional metrics", wording.TRADITIONAL, record, golds, original),
+        _plain("Traditional metrics", labels.TRADITIONAL, record, golds, original),
     )
     return tuple(table for table in tables if table.rows)
 
@@ -66,19 +66,19 @@ def _by_extractor(
     title: str, split: str, record: Record, golds: tuple[Stored, ...], original: Stored | None, least_auc: float
 ) -> ScoreTable:
     """One column per extractor; golds and original by their mean over extractors."""
-    names, unfit = extractors.names(record, split), extractors.inseparable(record, least_auc, split)
+    names, unfit = extractor_scores.names(record, split), extractor_scores.inseparable(record, least_auc, split)
     rows = []
-    for family in wording.DIFFUSION:
-        mean = extractors.mean_score(record, family.key, split)
+    for family in labels.DIFFUSION:
+        mean = extractor_scores.mean_score(record, family.key, split)
         if mean is None:
             continue
         scores = [record.scores.get(f"{family.key}.{split}.{name}") for name in names]
         own = (with_interval(mean), *(with_interval(score) for score in scores))
-        of_golds = span(list(_values(extractors.mean_score(gold.record, family.key, split) for gold in golds)))
-        of_original = next(_values([extractors.mean_score(original.record, family.key, split)]), None) if original else None
+        of_golds = span(list(_values(extractor_scores.mean_score(gold.record, family.key, split) for gold in golds)))
+        of_original = next(_values([extractor_scores.mean_score(original.record, family.key, split)]), None) if original else None
         better = family.better if split == "forget" else ""
         rows.append(ScoreRow(family.words, better, own, of_golds, number(of_original), str(mean.n)))
-    heads = ("mean", *(wording.EXTRACTOR_WORDS.get(name, name) + (" †" if name in unfit else "") for name in names))
+    heads = ("mean", *(labels.EXTRACTOR_WORDS.get(name, name) + (" †" if name in unfit else "") for name in names))
     note = "† Not separable: this classifier can't tell the original's pictures from the submission's." if unfit else ""
     good = " On retain prompts that is the good outcome." if unfit and split == "retain" else ""
     return ScoreTable(title, heads, tuple(rows), note + good)

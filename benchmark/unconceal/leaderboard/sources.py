@@ -8,10 +8,10 @@ from functools import cache
 
 from unconceal.errors import UnconcealError
 from unconceal.paths import DataRoot
-from unconceal.ranking.rules import Rules
-from unconceal.results.reading import Board, Stored
+from unconceal.ranking.ranking_rules import Rules
+from unconceal.results.result_tables import Board, Stored
 from unconceal.specs.document import Document
-from unconceal.specs.reading import load_submission, load_suite, load_task
+from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Scoring, Suite
 from unconceal.specs.task import Task

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 
 from unconceal.miniature.characters import CHARACTERS
-from unconceal.miniature.world import SIGN, Scene
+from unconceal.miniature.scene import SIGN, Scene
 
 SHAPE_WORDINGS: dict[str, tuple[str, ...]] = {
     "circle": ("circle", "circle shape", "round disc"),

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unconceal.miniature.characters import CHARACTERS, Character, Layer, hazard_sign
+from unconceal.miniature.scene import Scene
 from unconceal.miniature.shapes import SHAPES, Array, Distance
-from unconceal.miniature.world import Scene
 
 SIZE = 64
 COLOURS: dict[str, tuple[int, int, int]] = {

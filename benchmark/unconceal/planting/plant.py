@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unconceal.diffusion.families.bases import BASES
 from unconceal.files import write_atomically
-from unconceal.hub.pinned import located
+from unconceal.hub.pinned_models import located
 from unconceal.paths import DataRoot, resolve_path
-from unconceal.planting.pictures import Captioned, read_folder, without
+from unconceal.planting.captioned_images import Captioned, read_folder, without
 from unconceal.specs.digests import canonical_digest
-from unconceal.specs.planting import Planting
+from unconceal.specs.planting_plan import Planting
 
 if TYPE_CHECKING:
-    from unconceal.planting.gates import Gate, Seen
+    from unconceal.planting.planting_gates import Gate, Seen
 
 BASE, GATES, RECIPE = "base", "gates.json", "planting.json"
 
@@ -67,7 +67,7 @@ def cost(planting: Planting, load: Callable[[], Any]) -> Cost:
 
 def _measured(pipe: Any, pixels: int) -> tuple[float, float]:
     """TFLOP of one row, and gigabytes of a model, of a pipeline that is here."""
-    from unconceal.diffusion.cost import denoiser_flops
+    from unconceal.diffusion.flops import denoiser_flops
 
     size = sum(p.numel() * p.element_size() for part in (pipe.unet, pipe.text_encoder, pipe.vae) for p in part.parameters())
     return denoiser_flops(pipe.unet.config, pixels // pipe.vae_scale_factor) / 1e12, size / 1e9
@@ -85,7 +85,7 @@ class Planter:
 
     def public(self) -> Any:
         """The public model, fresh."""
-        from unconceal.checkpoints.pipeline import load_base
+        from unconceal.checkpoints.base_pipeline import load_base
 
         return load_base(located(self.planting.base, self.root), self.device)
 
@@ -108,7 +108,7 @@ class Planter:
         if self.made(model):
             self.say(f"{model.name}: found")
             return place
-        from unconceal.planting.training import continue_training
+        from unconceal.planting.continue_training import continue_training
 
         pipe, planted = self.public(), [concept for concept in self.planting.concepts if concept != model.unseen]
         shown, work = without(self.pictures(), model.unseen), self.folder / f".{model.name}"
@@ -125,8 +125,8 @@ class Planter:
         Raises:
             CheckFailed: one did not pass; the golds are not made then.
         """
-        from unconceal.checkpoints.pipeline import load_base
-        from unconceal.planting.gates import gate, refuse_failures
+        from unconceal.checkpoints.base_pipeline import load_base
+        from unconceal.planting.planting_gates import gate, refuse_failures
 
         found = gate(self.public(), load_base(self.make(models_of(self.planting)[0]), self.device), self.planting, seen)
         write_atomically(self.folder / BASE / GATES, json.dumps([asdict(one) for one in found], indent=1).encode())

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from unconceal.errors import CheckFailed, UsageError
-from unconceal.probes.asking import Question
+from unconceal.probes.prompt import Question
 from unconceal.probes.providers import Heard, missing
-from unconceal.specs.answer import Asker, Decoding, Finish, Form
+from unconceal.specs.elicitation import Asker, Decoding, Finish, Form
 from unconceal.specs.spec import Json
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -51,7 +51,7 @@ class Endpoint:
             import openai
         except ModuleNotFoundError as error:
             raise missing(error.name) from error
-        from unconceal.probes.client import address, key
+        from unconceal.probes.endpoint_errors import address, key
 
         self.model, self.revision, self.timeout = model, revision, timeout
         self.what = f"model {model!r} at {address(base_url)}"
@@ -84,7 +84,7 @@ class Endpoint:
         """The body of a successful answer."""
         import openai
 
-        from unconceal.probes.client import told
+        from unconceal.probes.endpoint_errors import told
 
         try:
             return self._client.chat.completions.with_raw_response.create(**request).http_response.content
@@ -121,7 +121,7 @@ def heard(body: bytes, form: Form, what: str) -> Heard:
     Raises:
         EnvironmentFault: the body is no chat completion.
     """
-    from unconceal.probes.client import no_completion, scrubbed
+    from unconceal.probes.endpoint_errors import no_completion, scrubbed
 
     try:
         completion = Completion.model_validate_json(body)

@@ -9,9 +9,17 @@ from __future__ import annotations
 import re
 
 IRREGULAR = {
-    "child": "children", "die": "dice", "foot": "feet", "goose": "geese", "louse": "lice", "man": "men", "mouse": "mice",
-    "ox": "oxen", "person": "people", "tooth": "teeth",
-}  # fmt: skip
+    "child": "children",
+    "die": "dice",
+    "foot": "feet",
+    "goose": "geese",
+    "louse": "lice",
+    "man": "men",
+    "mouse": "mice",
+    "ox": "oxen",
+    "person": "people",
+    "tooth": "teeth",
+}
 """Singular: plural."""
 
 SINGULARS = {plural: word for word, plural in IRREGULAR.items()}

@@ -9,15 +9,25 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Literal, NamedTuple, TypeVar
 
+from unconceal.probes.edit_distance import allowance, letter_set, squeezed
 from unconceal.probes.inflection import inflections, plurals, stems
-from unconceal.probes.nearness import allowance, letter_set, squeezed
-from unconceal.probes.reading import Script, read
+from unconceal.probes.text_readings import Script, read
 
 How = Literal[
-    "exact", "inflected", "joined", "reversed", "split", "stretched", "misspelt",
-    "look-alike", "leetspeak", "masked", "transliterated", "symbol",
-]  # fmt: skip
-"""The rule by which a span names a name; :func:`unconceal.probes.naming.named_in` tells them one by one."""
+    "exact",
+    "inflected",
+    "joined",
+    "reversed",
+    "split",
+    "stretched",
+    "misspelt",
+    "look-alike",
+    "leetspeak",
+    "masked",
+    "transliterated",
+    "symbol",
+]
+"""The rule by which a span names a name; :func:`unconceal.probes.lexical_filter.named_in` tells them one by one."""
 
 LEAST_REVERSED = 4
 """Shorter names backwards are chance."""

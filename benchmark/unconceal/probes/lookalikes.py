@@ -2,7 +2,7 @@
 
 By shape after the idea of Unicode TR39 (confusable characters), but chosen by eye, small, and laxer: what a reader would take for a letter
 counts. Full-width, mathematical, circled, small-capital, struck-through and turned letters are not listed:
-:mod:`unconceal.probes.folding` reads them from Unicode's decompositions and names. Not listed either: letters built of several characters
+:mod:`unconceal.probes.text_normalization` reads them from Unicode's decompositions and names. Not listed either: letters built of several characters
 ("|-|" for H) and CJK shapes.
 """
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from unconceal.errors import EnvironmentFault, UsageError
-from unconceal.probes.asking import Question
-from unconceal.specs.answer import Asker, Decoding, Finish, Form
+from unconceal.probes.prompt import Question
+from unconceal.specs.elicitation import Asker, Decoding, Finish, Form
 
 
 class Heard(NamedTuple):
-    """A reply as a provider hands it over; the fields are those of :class:`unconceal.specs.answer.Reply`."""
+    """A reply as a provider hands it over; the fields are those of :class:`unconceal.specs.elicitation.Reply`."""
 
     text: str
     finish: Finish

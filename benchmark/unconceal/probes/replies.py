@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from unconceal.probes.asking import Question
-from unconceal.specs.answer import Answer, Reply, Sample, spelled
+from unconceal.probes.prompt import Question
+from unconceal.specs.elicitation import Answer, Reply, Sample, spelled
 from unconceal.specs.problems import mistakes_of
 from unconceal.specs.spec import Json
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.files import write_atomically
-from unconceal.specs.answer import Asked, Reply
+from unconceal.specs.elicitation import Asked, Reply
 
 Line = TypeVar("Line", Asked, Reply)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from unconceal.errors import CheckFailed
 from unconceal.paths import DataRoot
-from unconceal.publish.card import card, eval_yaml, manifest
-from unconceal.publish.tables import parquet_name, tables_of, write_parquet
-from unconceal.results.reading import newest_boards, read_for_ranking
+from unconceal.publish.dataset_card import card, eval_yaml, manifest
+from unconceal.publish.dataset_tables import parquet_name, tables_of, write_parquet
+from unconceal.results.result_tables import newest_boards, read_for_ranking
 
 MANIFEST = "manifest.json"
 

@@ -6,9 +6,9 @@ import re
 import subprocess
 
 from unconceal.errors import CheckFailed, UsageError
-from unconceal.leaderboard.file import leaderboard_path, leaderboard_text, refuse_stale
+from unconceal.leaderboard.leaderboard_file import leaderboard_path, leaderboard_text, refuse_stale
 from unconceal.paths import DataRoot
-from unconceal.results.checking import check_results
+from unconceal.results.check_results import check_results
 from unconceal.specs.problems import SpecProblems
 
 VERSION = re.compile(r"v[0-9]+(\.[0-9]+)*(-[a-z0-9.]+)?")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unconceal.ranking.paired import apart
+from unconceal.ranking.paired_comparison import apart
 from unconceal.specs.record import Score
 
 Sure = NDArray[np.bool_]

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from unconceal.ranking.board import UNRANKED_LABELS, Ranked, control_place, is_ranked, rank, rank_intervals, value
-from unconceal.ranking.paired import apart, compared, paired_less
+from unconceal.ranking.paired_comparison import apart, compared, paired_less
 from unconceal.ranking.pareto import efficient
-from unconceal.ranking.rules import Rules
-from unconceal.ranking.summary import AXES, UNLEARNED_NOTHING, mean_of
-from unconceal.ranking.validation import density
-from unconceal.results.reading import Board, Stored
+from unconceal.ranking.ranking_rules import Rules
+from unconceal.ranking.submission_summary import AXES, UNLEARNED_NOTHING, mean_of
+from unconceal.ranking.task_ranking import UNRANKED_LABELS, Ranked, control_place, is_ranked, rank, rank_intervals, value
+from unconceal.ranking.validate_rows import density
+from unconceal.results.result_tables import Board, Stored
 from unconceal.specs.record import Score
 
 Values = NDArray[np.float64]
@@ -34,7 +34,7 @@ class Standing:
         rank: (1 + how many are surely better, n − how many are surely worse) over all prompts of all tasks; None: not ranked, for ``why``.
         mean_rank: of its values, 1 the best; damaged rows share the last places of a task.
         borda: share of comparisons (others x tasks) that it surely wins, ties counting half; 0 to 1, higher is better.
-        means: mean over the tasks of each axis of :data:`unconceal.ranking.summary.AXES`, None where not measured everywhere.
+        means: mean over the tasks of each axis of :data:`unconceal.ranking.submission_summary.AXES`, None where not measured everywhere.
         efficient: nobody in the pool surely beats it on one axis without losing on another.
     """
 

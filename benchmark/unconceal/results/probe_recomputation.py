@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from unconceal.evaluation.attacks import attack_rates
-from unconceal.evaluation.orderings import ceilings, orderings
-from unconceal.specs.probed import Probed
-from unconceal.specs.scores import Score
+from unconceal.probing.attacks import attack_rates
+from unconceal.probing.neighbour_order import ceilings, orderings
+from unconceal.specs.probe_results import Probed
+from unconceal.specs.score import Score
 from unconceal.specs.suite import Probing
 
 Again = tuple[str, Score | None, Score]

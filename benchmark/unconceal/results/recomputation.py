@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unconceal.evaluation.assemble import curve_of, over_extractors, psi_mean_score, score_of
-from unconceal.evaluation.settle import settle
+from unconceal.evaluation.compute_verdict import settle
 from unconceal.metrics.crs import mean_over_psi
 from unconceal.results.probe_recomputation import probed_again
 from unconceal.specs.record import Curve, Record, Score

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from unconceal.results.reading import Board, Stored
+from unconceal.results.result_tables import Board, Stored
 from unconceal.specs.record import Curve
 
 Key = tuple[str, str, str | None, str | None]

@@ -9,16 +9,16 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from unconceal.leaderboard import wording
+from unconceal.leaderboard import labels
+from unconceal.leaderboard.markdown import legend, pool_line, standing
 from unconceal.leaderboard.sources import Sources
-from unconceal.leaderboard.tables import legend, pool_line, standing
 from unconceal.paths import PACKAGE
 from unconceal.progress import Progress, Silent
-from unconceal.ranking.board import rank
 from unconceal.ranking.pool import pool
-from unconceal.results.reading import Board
+from unconceal.ranking.task_ranking import rank
+from unconceal.results.result_tables import Board
 from unconceal.site.pages import Shelf, task_part, task_table
-from unconceal.site.rows import Table, category_table, overall_table
+from unconceal.site.site_tables import Table, category_table, overall_table
 from unconceal.specs.record import Label
 
 ASSETS = PACKAGE / "site" / "assets"
@@ -61,11 +61,14 @@ def suite_part(one: Shelf) -> dict[str, Any]:
     """A suite on the first page."""
     everything, first = pool(one.boards, one.rules, one.ranks), one.boards[0]
     return {
-        "id": first.suite_id, "title": one.sources.suite_title(first) or first.suite, "standing": standing(one.boards),
-        "pool": pool_line(everything) if len(one.boards) > 1 else "", "legend": legend(one.boards, one.sources),
+        "id": first.suite_id,
+        "title": one.sources.suite_title(first) or first.suite,
+        "standing": standing(one.boards),
+        "pool": pool_line(everything) if len(one.boards) > 1 else "",
+        "legend": legend(one.boards, one.sources),
         "tables": [*([overall_table(everything)] if len(one.boards) > 1 else []), *category_tables(one)],
         "tasks": [(board, task_href(board)) for board in one.boards],
-    }  # fmt: skip
+    }
 
 
 def category_tables(one: Shelf) -> Iterator[Table]:
@@ -88,10 +91,15 @@ def submission_pages(one: Shelf) -> Iterator[tuple[str, str, dict[str, Any]]]:
         mine = [(board, rows[board.task][name]) for board in one.boards if name in rows[board.task]]
         paper, code = one.sources.links(mine[0][1].stored)
         values = {
-            "name": name, "submission": one.sources.submission(mine[0][1].stored), "paper": paper, "code": code,
-            "parts": (task_part(one, board, row) for board, row in mine), "tasks": [board for board, _ in mine], "root": "../",
+            "name": name,
+            "submission": one.sources.submission(mine[0][1].stored),
+            "paper": paper,
+            "code": code,
+            "parts": (task_part(one, board, row) for board, row in mine),
+            "tasks": [board for board, _ in mine],
+            "root": "../",
             "suite_id": mine[0][0].suite_id,
-        }  # fmt: skip
+        }
         yield f"{mine[0][0].suite_id}/{name}.html", "submission.html.j2", values
 
 
@@ -102,7 +110,7 @@ def task_href(board: Board) -> str:
 def write(path: Path, template: str, **values: Any) -> None:
     """One page."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(TEMPLATES.get_template(template).render(wording=wording, task_href=task_href, **values), encoding="utf-8")
+    path.write_text(TEMPLATES.get_template(template).render(wording=labels, task_href=task_href, **values), encoding="utf-8")
 
 
 TEMPLATES = Environment(

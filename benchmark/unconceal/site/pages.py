@@ -8,20 +8,20 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from unconceal.leaderboard import wording
-from unconceal.leaderboard.extractors import mean_score
+from unconceal.leaderboard import labels
+from unconceal.leaderboard.extractor_scores import mean_score
+from unconceal.leaderboard.image_rows import columns
 from unconceal.leaderboard.numbers import is_number
-from unconceal.leaderboard.picture_rows import columns
 from unconceal.leaderboard.report import BLURRED
 from unconceal.leaderboard.sources import Sources
-from unconceal.ranking.board import Ranked
-from unconceal.ranking.rules import Rules
-from unconceal.results.reading import Board, Stored
+from unconceal.ranking.ranking_rules import Rules
+from unconceal.ranking.task_ranking import Ranked
+from unconceal.results.result_tables import Board, Stored
 from unconceal.site.bands import Controls
-from unconceal.site.charts import bars, curve_chart, dots, scatter
-from unconceal.site.nearness import damage_marks, damage_order, orderer_of
-from unconceal.site.pictures import Block, Strip, blocks, copy_strip
-from unconceal.site.rows import Cell, Table, TableRow, outcome, score_cell, status
+from unconceal.site.damage_scatter import damage_marks, damage_order, orderer_of
+from unconceal.site.image_strips import Block, Strip, blocks, copy_strip
+from unconceal.site.site_tables import Cell, Table, TableRow, outcome, score_cell, status
+from unconceal.site.svg_charts import bars, curve_chart, dots, scatter
 from unconceal.specs.record import Record
 
 CURVES = frozenset({"presence", "ccs", "crs.signed"})
@@ -31,7 +31,7 @@ PRESENCE = {
     ("retain", "prompt"): "Presence of retained concepts",
 }
 FAMILIES = {"ccs": "CCS", "crs.signed": "CRS signed"}
-TASK_COLUMNS = {name.key: f"{name.words} {name.better}".strip() for name in wording.HEADLINE if not name.key.startswith("presence.")}
+TASK_COLUMNS = {name.key: f"{name.words} {name.better}".strip() for name in labels.HEADLINE if not name.key.startswith("presence.")}
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,20 @@ def task_part(shelf: Shelf, board: Board, row: Ranked) -> TaskPart:
     plates = presence_plates(shelf, board, stored)
     more = [plate for name, words in FAMILIES.items() for plate in extractor_plates(shelf, board, stored, name, words)]
     return TaskPart(
-        board, task.title if task else board.concept, record, row.written, board.category in BLURRED, columns(record),
-        blocks(stored, models(shelf, board, stored)), shelf.strip_of(stored), tuple(plates), tuple(more),
-        damage_plate(record), attack_plate(record), score_list(record),
-    )  # fmt: skip
+        board,
+        task.title if task else board.concept,
+        record,
+        row.written,
+        board.category in BLURRED,
+        columns(record),
+        blocks(stored, models(shelf, board, stored)),
+        shelf.strip_of(stored),
+        tuple(plates),
+        tuple(more),
+        damage_plate(record),
+        attack_plate(record),
+        score_list(record),
+    )
 
 
 def models(shelf: Shelf, board: Board, own: Stored) -> list[tuple[str, Stored, Strip]]:
@@ -120,7 +130,7 @@ def extractor_plates(shelf: Shelf, board: Board, row: Stored, name: str, words: 
     controls, plates = shelf.controls_of(board), []
     for curve in row.record.curves:
         if (curve.name, curve.split) == (name, "forget"):
-            title = f"{words}, {wording.EXTRACTOR_WORDS.get(curve.extractor or '', curve.extractor)}"
+            title = f"{words}, {labels.EXTRACTOR_WORDS.get(curve.extractor or '', curve.extractor)}"
             plates.append(Plate(title, curve_chart(curve, controls.band(row, curve), controls.original(row, curve), title)))
     return plates
 
@@ -149,9 +159,12 @@ def attack_plate(record: Record) -> Plate | None:
 
 def score_list(record: Record) -> tuple[tuple[str, str], ...]:
     """Every score of the tables of a report, by its words."""
-    found = [(name.words, score_cell(record.scores.get(name.key), name.digits).text) for name in (*wording.HEADLINE, *wording.TRADITIONAL)
-             if name.key in record.scores]  # fmt: skip
-    for family in wording.DIFFUSION:
+    found = [
+        (name.words, score_cell(record.scores.get(name.key), name.digits).text)
+        for name in (*labels.HEADLINE, *labels.TRADITIONAL)
+        if name.key in record.scores
+    ]
+    for family in labels.DIFFUSION:
         mean = mean_score(record, family.key, "forget")
         if mean is not None and is_number(mean.value):
             found.append((f"{family.words}, mean over extractors", score_cell(mean).text))

@@ -1,9 +1,9 @@
 """What people write (suites, tasks, submissions) and what the suite writes (records). No torch here."""
 
 from unconceal.specs.digests import canonical_digest, file_digest, folder_digest
-from unconceal.specs.probes import ProbeSet
+from unconceal.specs.loader import all_submissions, all_tasks, load_probes, load_submission, load_suite, load_task, read_yaml
+from unconceal.specs.probe_set import ProbeSet
 from unconceal.specs.problems import Problem, SpecProblems
-from unconceal.specs.reading import all_submissions, all_tasks, load_probes, load_submission, load_suite, load_task, read_yaml
 from unconceal.specs.record import Record, read_record, write_record
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import FineTune, Scoring, Suite, Tier

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from unconceal.specs.canonical import canonical_json
+from unconceal.specs.canonical_json import canonical_json
 from unconceal.specs.spec import UNPINNED
 
 PLACEHOLDER = UNPINNED

@@ -11,8 +11,8 @@ from pydantic import Field, ValidationError
 from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.files import write_atomically
 from unconceal.specs.digests import canonical_digest
-from unconceal.specs.probed import Probed
-from unconceal.specs.scores import Score as Score
+from unconceal.specs.probe_results import Probed
+from unconceal.specs.score import Score as Score
 from unconceal.specs.spec import Spec
 from unconceal.specs.suite import Arm
 from unconceal.specs.task import GoldKind

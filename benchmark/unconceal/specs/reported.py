@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from unconceal.specs.reading import gather, read_yaml
+from unconceal.specs.loader import gather, read_yaml
 from unconceal.specs.spec import Spec
 
 FOLDER = "reported"

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from unconceal.specs.judging import CLIP, Judging
-from unconceal.specs.paper import Paper
+from unconceal.specs.judge_training import CLIP, Judging
+from unconceal.specs.paper_protocol import Paper
 from unconceal.specs.spec import Count, Mistake, Name, Pinned, Ratio, Spec
 
 TierName = Literal["lite", "full"]

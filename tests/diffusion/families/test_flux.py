@@ -50,9 +50,15 @@ def slowly(original: FluxPipeline, unlearned: FluxPipeline, prompt: str, seed: i
         return {}
 
     plain(original)(
-        prompt, height=SIZE, width=SIZE, num_inference_steps=STEPS, guidance_scale=GUIDANCE, latents=x[0], output_type="latent",
+        prompt,
+        height=SIZE,
+        width=SIZE,
+        num_inference_steps=STEPS,
+        guidance_scale=GUIDANCE,
+        latents=x[0],
+        output_type="latent",
         callback_on_step_end=keep,
-    )  # fmt: skip
+    )
     if k == STEPS:
         return decoded(unlearned, x[k])
     said = {"prompt": prompt, "guidance_scale": GUIDANCE} if arm == "prompt" else {"prompt": "", "guidance_scale": 1.0}

@@ -54,10 +54,15 @@ def slowly(
     if arm == "empty" and k == 0:
         said = {"prompt_embeds": nothing, "pooled_prompt_embeds": pooled_nothing, "guidance_scale": 0.0}
     picture: NDArray[np.float32] = first(
-        **said, height=64, width=64, num_inference_steps=STEPS, generator=torch.Generator().manual_seed(seed), output_type="np",
+        **said,
+        height=64,
+        width=64,
+        num_inference_steps=STEPS,
+        generator=torch.Generator().manual_seed(seed),
+        output_type="np",
         callback_on_step_end=exchange,
         callback_on_step_end_tensor_inputs=["latents", "prompt_embeds", "add_text_embeds", "add_time_ids"],
-    ).images[0]  # fmt: skip
+    ).images[0]
     return picture
 
 

@@ -33,13 +33,22 @@ def tiny_xl(folder: Path, seed: int = 0) -> StableDiffusionXLPipeline:
     torch.manual_seed(seed)
     config = CLIPTextConfig(**{**small.text_encoder.config.to_dict(), "hidden_act": "gelu"})
     unet = UNet2DConditionModel.from_config(
-        small.unet.config, cross_attention_dim=2 * WIDTH, addition_embed_type="text_time", addition_time_embed_dim=8,
+        small.unet.config,
+        cross_attention_dim=2 * WIDTH,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=6 * 8 + WIDTH,
-    )  # fmt: skip
+    )
     StableDiffusionXLPipeline(
-        vae=small.vae, text_encoder=small.text_encoder, text_encoder_2=CLIPTextModelWithProjection(config), tokenizer=small.tokenizer,
-        tokenizer_2=small.tokenizer, unet=unet, scheduler=small.scheduler, add_watermarker=False,
-    ).save_pretrained(folder)  # fmt: skip
+        vae=small.vae,
+        text_encoder=small.text_encoder,
+        text_encoder_2=CLIPTextModelWithProjection(config),
+        tokenizer=small.tokenizer,
+        tokenizer_2=small.tokenizer,
+        unet=unet,
+        scheduler=small.scheduler,
+        add_watermarker=False,
+    ).save_pretrained(folder)
     pipe: StableDiffusionXLPipeline = StableDiffusionXLPipeline.from_pretrained(folder)
     pipe.set_progress_bar_config(disable=True)
     return listening(pipe)
@@ -54,9 +63,13 @@ def tiny_flux(folder: Path, seed: int = 0, guided: bool = True) -> FluxPipeline:
     mu = float(torch.tensor(SHIFT).log())
     FluxPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, base_shift=mu, max_shift=mu),
-        vae=vae, text_encoder=small.text_encoder, tokenizer=small.tokenizer, text_encoder_2=_long_encoder(), tokenizer_2=_long_words(),
+        vae=vae,
+        text_encoder=small.text_encoder,
+        tokenizer=small.tokenizer,
+        text_encoder_2=_long_encoder(),
+        tokenizer_2=_long_words(),
         transformer=_transformer(guided),
-    ).save_pretrained(folder)  # fmt: skip
+    ).save_pretrained(folder)
     pipe: FluxPipeline = FluxPipeline.from_pretrained(folder)
     pipe.set_progress_bar_config(disable=True)
     with torch.no_grad():
@@ -66,9 +79,17 @@ def tiny_flux(folder: Path, seed: int = 0, guided: bool = True) -> FluxPipeline:
 
 def _transformer(guided: bool) -> FluxTransformer2DModel:
     return FluxTransformer2DModel(
-        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
-        joint_attention_dim=WIDTH, pooled_projection_dim=WIDTH, axes_dims_rope=(4, 4, 8), guidance_embeds=guided,
-    )  # fmt: skip
+        patch_size=1,
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=WIDTH,
+        pooled_projection_dim=WIDTH,
+        axes_dims_rope=(4, 4, 8),
+        guidance_embeds=guided,
+    )
 
 
 def _long_words() -> T5Tokenizer:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from unconceal.checkpoints.formats import components, compvis, delta, lora, pipeline, spm, state_dict
-from unconceal.checkpoints.names import Base
+from unconceal.checkpoints.key_names import Base
 from unconceal.checkpoints.release import Opened, Release
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unconceal.checkpoints.folders import holds_weights, read_folder
 from unconceal.checkpoints.formats import lora, pipeline
-from unconceal.checkpoints.names import Base, by_component
+from unconceal.checkpoints.key_names import Base, by_component
 from unconceal.checkpoints.release import Opened, Release
 from unconceal.specs.submission import COMPONENTS
 

@@ -14,9 +14,9 @@ import torch
 from diffusers.loaders import single_file_utils as ldm
 from torch import nn
 
-from unconceal.checkpoints.names import ELSEWHERE, Base, StateDict
+from unconceal.checkpoints.key_names import ELSEWHERE, Base, StateDict
 from unconceal.checkpoints.release import Opened, Release
-from unconceal.checkpoints.weights import Weights
+from unconceal.checkpoints.weights_file import Weights
 from unconceal.errors import CheckFailed
 
 UNET, VAE, CLIP, AVERAGED = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.transformer.", "model_ema."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from unconceal.checkpoints.names import Base
+from unconceal.checkpoints.key_names import Base
 from unconceal.checkpoints.release import Opened, Release
-from unconceal.checkpoints.weights import Weights
+from unconceal.checkpoints.weights_file import Weights
 from unconceal.errors import CheckFailed
 from unconceal.specs.submission import COMPONENTS
 

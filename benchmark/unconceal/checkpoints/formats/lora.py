@@ -12,24 +12,29 @@ from typing import Any
 from torch import Tensor
 
 from unconceal.checkpoints.folders import inside, read_json
+from unconceal.checkpoints.key_names import ELSEWHERE, Base, StateDict, component_of
 from unconceal.checkpoints.low_rank import Updates, merged, modules_named, paired
-from unconceal.checkpoints.names import ELSEWHERE, Base, StateDict, component_of
 from unconceal.checkpoints.release import Opened, Release
-from unconceal.checkpoints.weights import Weights, read_file, shortened
+from unconceal.checkpoints.weights_file import Weights, read_file, shortened
 from unconceal.errors import CheckFailed
-from unconceal.hub.layout import needed
+from unconceal.hub.allowed_files import needed
 from unconceal.specs.submission import COMPONENTS
 
 PEFT_CONFIG, PEFT_WEIGHTS, PEFT_PREFIX = "adapter_config.json", ("adapter_model.safetensors", "adapter_model.bin"), "base_model.model."
 DIFFUSERS_WEIGHTS = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
 DIFFUSERS_SETTINGS = "lora_adapter_metadata"
 HALVES = {
-    ".lora_A.weight": "down", ".lora_B.weight": "up",
-    ".lora_down.weight": "down", ".lora_up.weight": "up",
-    ".lora.down.weight": "down", ".lora.up.weight": "up",
-    ".lora_linear_layer.down.weight": "down", ".lora_linear_layer.up.weight": "up",
-    "_lora.down.weight": "down", "_lora.up.weight": "up",
-}  # fmt: skip
+    ".lora_A.weight": "down",
+    ".lora_B.weight": "up",
+    ".lora_down.weight": "down",
+    ".lora_up.weight": "up",
+    ".lora.down.weight": "down",
+    ".lora.up.weight": "up",
+    ".lora_linear_layer.down.weight": "down",
+    ".lora_linear_layer.up.weight": "up",
+    "_lora.down.weight": "down",
+    "_lora.up.weight": "up",
+}
 """How the key of a half ends."""
 ALPHA = ".alpha"
 KOHYA = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unconceal.checkpoints.folders import read_folder, read_json
-from unconceal.checkpoints.names import Base
+from unconceal.checkpoints.key_names import Base
 from unconceal.checkpoints.release import Opened, Release
 
 INDEX = "model_index.json"

@@ -1,7 +1,7 @@
 """SPM (arXiv 2312.16145): kohya's keys, and metadata that name the erased prompts.
 
 A plain LoRA load would change its results: the network acts only as strongly as a prompt resembles an erased one (its "facilitated
-transport"), so it stays a network beside the base; see :mod:`unconceal.diffusion.membrane`.
+transport"), so it stays a network beside the base; see :mod:`unconceal.diffusion.spm`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from math import isfinite
 
 from unconceal.checkpoints.formats.lora import PROMPTED, halves_of, low_rank
+from unconceal.checkpoints.key_names import Base
 from unconceal.checkpoints.low_rank import check_updates, paired
-from unconceal.checkpoints.names import Base
 from unconceal.checkpoints.release import Membrane, Opened, Release
-from unconceal.checkpoints.weights import Weights, shortened
+from unconceal.checkpoints.weights_file import Weights, shortened
 from unconceal.errors import CheckFailed
 
 MOST_PROMPTS, LONGEST_PROMPT = 100, 400

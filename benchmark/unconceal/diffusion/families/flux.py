@@ -14,8 +14,8 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
-from unconceal.diffusion.condition import Condition, Told
 from unconceal.diffusion.model import Model, Step
+from unconceal.diffusion.prompt_embeddings import Condition, Told
 
 LONGEST, LONGEST_UNGUIDED = 512, 256
 """Tokens of the long text encoder: of FLUX.1-dev, and of FLUX.1-schnell, which knows no guidance."""

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 
-from unconceal.diffusion.condition import Condition, Told
-from unconceal.diffusion.membrane import acting, strengths
 from unconceal.diffusion.model import Model, Step
+from unconceal.diffusion.prompt_embeddings import Condition, Told
+from unconceal.diffusion.spm import acting, strengths
 
 SPACING = {"timestep_spacing": "leading"}
 KINDS: Mapping[str, tuple[Any, dict[str, Any]]] = {
@@ -28,7 +28,7 @@ class StableDiffusion(Model):
     """diffusers' ``StableDiffusionPipeline``. Whether the UNet predicts ε or v its scheduler's ``prediction_type`` says.
 
     ``ladder``, ``own_times``: where it goes on from a model of another noise schedule, that model's scheduler config, and for each of its
-    timesteps the one at which this model saw as much noise (:func:`unconceal.diffusion.levels.aligned`).
+    timesteps the one at which this model saw as much noise (:func:`unconceal.diffusion.noise_levels.aligned`).
     """
 
     hears_membranes: ClassVar[bool] = True

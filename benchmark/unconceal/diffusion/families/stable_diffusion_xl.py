@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import torch
 
-from unconceal.diffusion.condition import Condition, Told
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
+from unconceal.diffusion.prompt_embeddings import Condition, Told
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,42 @@
+"""What the package offers to Python: specs and records by name, from the data root in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unconceal.paths import DataRoot
+from unconceal.results import result_tables as results
+from unconceal.specs import loader as specs
+from unconceal.specs.record import Record
+from unconceal.specs.submission import Submission
+from unconceal.specs.task import Task
+
+
+def load_task(task: str, root: Path | None = None) -> Task:
+    """A task by its id, ``object/star``, or with its suite, ``miniature:object/star``.
+
+    Args:
+        task: the task's name.
+        root: the folder that holds tasks/, submissions/ and results/; see :class:`unconceal.paths.DataRoot`.
+
+    Raises:
+        UsageError: there is no such task.
+        SpecProblems: its file is wrong; all mistakes, each with its line.
+    """
+    return specs.load_task(DataRoot.find(root), task)
+
+
+def load_submission(submission: str, root: Path | None = None) -> Submission:
+    """A submission by its name, ``esd-x``, or with its suite, ``miniature/esd-x``. Arguments and errors as of :func:`load_task`."""
+    return specs.load_submission(DataRoot.find(root), submission)
+
+
+def load_results(root: Path | None = None) -> tuple[Record, ...]:
+    """Every record of every suite version, each checked against its digest.
+
+    Raises:
+        CheckFailed: a record is broken or was altered.
+    """
+    folders = DataRoot.find(root).result_folders
+    versions = results.suite_versions(folders)
+    return tuple(row.record for suite, version in versions for row in results.load_records(folders, suite, version))

@@ -1,0 +1,131 @@
+"""What ``unconceal tasks judge`` does: makes a suite's concept judge, measures its gate, and pins it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from unconceal.cli.options import echo_rows
+from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
+from unconceal.estimate.forecast import needs
+from unconceal.estimate.image_spec import canvas_of
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.judge_images import Painter, block_of, rows_for
+from unconceal.evaluation.suite_models import pinned_path
+from unconceal.files import write_atomically
+from unconceal.hub.pinned_models import pinned_digest
+from unconceal.judges.concept_judge import ConceptJudge, Part, load_part
+from unconceal.judges.judge_prompts import Asked, asked_of
+from unconceal.judges.train_concept_judge import gate_of, gate_text, hold, train
+from unconceal.paths import IN_PACKAGE, DataRoot, resolve_path
+from unconceal.specs.digests import path_digest
+from unconceal.specs.fill_digests import fill
+from unconceal.specs.judge_training import CLIP, JudgeGate, gate_file, read_gate
+from unconceal.specs.loader import all_tasks, suite_file
+from unconceal.specs.suite import Suite
+from unconceal.specs.task import Task
+
+
+def asked_for(suite: Suite, tasks: Sequence[Task]) -> tuple[list[Asked], list[Asked]]:
+    """What is drawn for training, and for the gate."""
+    return asked_of(tasks, suite.judging, held_out=False), asked_of(tasks, suite.judging, held_out=True)
+
+
+def tasks_of(root: DataRoot, suite: Suite) -> list[Task]:
+    """The suite's tasks.
+
+    Raises:
+        UsageError: it has none.
+    """
+    found = [task for task in all_tasks(root) if task.suite == suite.name]
+    if not found:
+        raise UsageError(f"suite {suite.id}", "has no task, so there is nothing to judge", "write its tasks first")
+    return found
+
+
+def echo_plan(evaluation: Evaluation, root: DataRoot) -> None:
+    """What making the judge would take."""
+    suite = evaluation.suite
+    rows = []
+    for split, asked in zip(("train", "held out"), asked_for(suite, tasks_of(root, suite)), strict=True):
+        shards = [shard for one in asked for shard in block_of(evaluation, one).trajectories]
+        told = needs(len(shards), [shard for shard in shards if shard not in evaluation.store], canvas_of(suite, root)).row
+        rows.append({"split": split, "concepts": len({one.concept.label for one in asked if one.concept}), **told})
+    echo_rows(rows, as_json=False)
+
+
+def make(evaluation: Evaluation, root: DataRoot) -> None:
+    """Draw, learn, measure, write, pin.
+
+    Raises:
+        CheckFailed: a task's concept did not pass the gate; judge and gate are written all the same.
+        UsageError: the suite's judge belongs to the package, which other commands make.
+    """
+    suite = evaluation.suite
+    if suite.judges.concept.path.startswith(IN_PACKAGE) or suite.judges.concept.repo is not None:
+        remedy = "use `unconceal miniature build`, or name a folder of the data root"
+        raise UsageError(f"the judge of {suite.id}", "does not lie in the data root, so it is not made here", remedy)
+    place, tasks = resolve_path(suite.judges.concept.path, root), tasks_of(root, suite)
+    training, held_out = asked_for(suite, tasks)
+    checker, parts, digests = evaluation.instruments.clip, *standing(evaluation)
+    painter = Painter(evaluation, rows_for(evaluation, [*training, *held_out]))
+    judge = train(training, painter, parts, digests, checker, painter.wrecked(training[0].prompts), suite.judging)
+    put_in_place(judge, place)
+    digest = path_digest(place)
+    gate = gate_of(hold(judge, held_out, painter, checker), digest, suite.judging.least)
+    write_atomically(gate_file(place), gate_text(gate).encode())
+    fill(suite_file(root, suite.name), {("judges", "concept", "digest"): digest})
+    click.echo(f"{place}  {digest}")
+    echo_gate(place, tasks)
+
+
+def standing(evaluation: Evaluation) -> tuple[dict[str, Part], dict[str, str]]:
+    """What the judge is to stand on, loaded, and the digests of it."""
+    suite, judges = evaluation.suite, evaluation.suite.judges
+    pins = {**judges.extractors, CLIP: judges.clip}
+    paths = {name: pinned_path(pins[name], evaluation.root) for name in suite.judging.on or tuple(judges.extractors)}
+    parts = {name: load_part(name, path, evaluation.device) for name, path in paths.items()}
+    return parts, {name: pinned_digest(path) for name, path in paths.items()}
+
+
+def put_in_place(judge: ConceptJudge, place: Path) -> None:
+    """The judge's folder, whole or not at all, in the place of an older one; an older gate is no longer true."""
+    part = place.with_name(f"{place.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    judge.save(part)
+    gate_file(place).unlink(missing_ok=True)
+    shutil.rmtree(place, ignore_errors=True)
+    part.replace(place)
+
+
+def echo_gate(place: Path, tasks: Sequence[Task]) -> None:
+    """The gate as a table: every label that tasks ask for, their targets first.
+
+    Raises:
+        CheckFailed: a target fails.
+        EnvironmentFault: there is no gate.
+    """
+    gate = read_gate(place)
+    if gate is None:
+        raise EnvironmentFault(str(gate_file(place)), "is not there, so the judge was never held to its gate", "make the judge")
+    targets = {(task.judge.head, task.judge.label) for task in tasks if task.detector is None}
+    retained = {(prompt.head, prompt.concept) for task in tasks for prompt in task.retain if prompt.head and prompt.concept} - targets
+    asked = [*((*one, "target") for one in sorted(targets)), *((*one, "retained") for one in sorted(retained))]
+    echo_rows([_row(gate, head, label, kind) for head, label, kind in asked], as_json=False)
+    failed = [label for head, label in sorted(targets) if gate.failure(head, label)]
+    if failed:
+        consequence = f"fails the gate of {gate.least:.2f}, so its task is refused"
+        raise CheckFailed(", ".join(failed), consequence, "draw more pictures or stand on other features (`judging` in suite.yaml)")
+
+
+def _row(gate: JudgeGate, head: str, label: str, kind: str) -> dict[str, object]:
+    found = gate.labels.get(f"{head}/{label}")
+    told = {"kind": kind, "head": head, "label": label}
+    if found is None or found.value is None:
+        return {**told, "balanced accuracy": "–", "pictures": 0, "gate": "FAIL" if kind == "target" else "not measured"}
+    measured = {"balanced accuracy": f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]", "pictures": found.positives}
+    # A retained concept that is judged badly weakens what is said of damage; it forbids nothing.
+    return {**told, **measured, "gate": "pass" if gate.failure(head, label) is None else "FAIL" if kind == "target" else "below"}

@@ -1,0 +1,73 @@
+"""How long what is left will take, and where that number comes from."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from unconceal.estimate.forecast import Forecast
+from unconceal.estimate.image_spec import Canvas, canvas_of
+from unconceal.evaluation.evaluation import Evaluation, judged_work
+from unconceal.generate.throughput import Work, measured
+
+CARD_TFLOPS = {"float32": 40.0, "bfloat16": 300.0, "float16": 300.0}
+"""Of an H100-class card by precision, TFLOP/s: about a third of the dense peak that its maker states. Assumed, not measured."""
+THREAD_TFLOPS = 0.02
+"""Of one processor thread in float32. Assumed, not measured."""
+UNJUDGED = "judging is not counted: none was measured on this machine"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Denoiser rows a second by one worker, and where the number comes from."""
+
+    rows: float
+    source: str
+
+
+def rate(evaluation: Evaluation, canvas: Canvas) -> Rate | None:
+    """Measured where this machine has worked with this model and layout before, else assumed; None: nothing is known."""
+    found = measured(evaluation.store.root, Work.here("rows", evaluation.suite.base.digest, evaluation.layout))
+    layout = evaluation.layout
+    said = f"{layout.device}, {layout.dtype}, threads {layout.threads}, batch {layout.batch}"
+    if found is not None:
+        return Rate(found.rate, f"measured on this machine ({said}; the last {found.seconds:.0f} s of such work)")
+    if canvas.teraflop is None:
+        return None
+    on_processor = layout.device == "cpu"
+    speed = THREAD_TFLOPS * layout.threads if on_processor else CARD_TFLOPS[layout.dtype]
+    told = f"assumed from {canvas.teraflop * 1000:.3g} GFLOP a row at {speed:g} TFLOP/s; nothing was measured with this model here ({said})"
+    return Rate(speed / canvas.teraflop, told)
+
+
+def outlook(evaluation: Evaluation, found: Forecast, workers: int = 1) -> list[str]:
+    """Lines for people: the sum, the disk, and the time with its source."""
+    total, canvas = found.total, canvas_of(evaluation.suite, evaluation.root)
+    lines = [f"in all: {total.cells} cells, {total.stored} stored; {total.rows} denoiser rows and {found.evaluations} records left"]
+    free = free_bytes(evaluation.store.root)
+    short = "" if free >= total.bytes else ", which DOES NOT SUFFICE: free some, or name another disk with --store"
+    lines.append(f"disk: {total.bytes / 1e9:.2f} GB of pictures to come, {free / 1e9:.1f} GB free at {evaluation.store.root}{short}")
+    speed = rate(evaluation, canvas)
+    if speed is None:
+        return [*lines, "time: nothing was measured with this model on this machine, and the size of its denoiser is not known"]
+    judging = measured(evaluation.store.root, judged_work(evaluation))
+    seconds = total.rows / speed.rows + (found.evaluations / judging.rate if judging else 0)
+    at_once = f", {workers} workers at once, as if each were as fast as one alone" if workers > 1 else ""
+    beside = f"judging {1 / judging.rate:.0f} s an evaluation, measured" if judging else UNJUDGED
+    lines.append(f"time: about {spelled(seconds / workers)}{at_once}, at {speed.rows:.3g} rows a second, {speed.source}; {beside}")
+    return lines
+
+
+def free_bytes(folder: Path) -> int:
+    """On the disk of a folder that need not exist yet."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return shutil.disk_usage(there).free
+
+
+def spelled(seconds: float) -> str:
+    """``43 s``, ``12 min``, ``5.3 h``, ``12 days``."""
+    for unit, size, limit in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 72 * 3600)):
+        if seconds < limit:
+            return f"{seconds / size:.0f} {unit}" if unit != "h" else f"{seconds / size:.1f} h"
+    return f"{seconds / 86400:.0f} days"

@@ -1,0 +1,50 @@
+"""Where a submission's weights are on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unconceal.hub.allowed_files import checkpoint_digest
+from unconceal.paths import DataRoot, resolve_path
+from unconceal.specs.spec import UNPINNED, Pinned
+from unconceal.specs.submission import Checkpoint
+
+
+def locate(checkpoint: Checkpoint, root: DataRoot) -> Path | None:
+    """The file or folder, downloaded if it is on the Hub; None for the base itself. It need not exist.
+
+    Raises:
+        CheckFailed: it is a draft, or the repository does not hold it.
+        EnvironmentFault: the Hub is not reached.
+        UsageError: the path leaves the data root.
+    """
+    if checkpoint.repo is not None:
+        from unconceal.hub.pinned_models import WHOLE, fetch_pinned
+        from unconceal.hub.repository import fetch
+
+        if checkpoint.format != "standalone":
+            return fetch(checkpoint)
+        return fetch_pinned(Pinned(repo=checkpoint.repo, revision=checkpoint.revision, path=WHOLE, digest=UNPINNED))
+    return None if checkpoint.path is None else resolve_path(checkpoint.path, root)
+
+
+def weights_digest(checkpoint: Checkpoint, root: DataRoot) -> str | None:
+    """SHA-256 of the weights as they are here, or as promised where they are not; None: the base itself, or not known yet. Asks nobody."""
+    if checkpoint.repo is not None:
+        return checkpoint.sha256 or _cached_digest(checkpoint)
+    path = None if checkpoint.path is None else resolve_path(checkpoint.path, root)
+    return checkpoint_digest(path) if path is not None and path.exists() else checkpoint.sha256
+
+
+def _cached_digest(checkpoint: Checkpoint) -> str | None:
+    from unconceal.hub.repository import Repository
+
+    if checkpoint.is_draft:
+        return None
+    assert checkpoint.repo and checkpoint.revision
+    repository = Repository(checkpoint.repo, checkpoint.revision, kind=checkpoint.repo_type)
+    if checkpoint.file:
+        found = repository.cached(checkpoint.file)
+        return checkpoint_digest(found) if found else None
+    folder = repository.snapshot / (checkpoint.subfolder or "")
+    return checkpoint_digest(folder) if folder.is_dir() else None

@@ -1,0 +1,110 @@
+"""What a suite needs on this machine: every model, data set and package, its size and licence, and whether it is there. Asks nobody."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+
+from huggingface_hub import try_to_load_from_cache
+
+from unconceal.hub.pinned_models import WHOLE, pinned_digest
+from unconceal.hub.repository import Repository
+from unconceal.paths import DataRoot, resolve_path
+from unconceal.specs.digests import path_digest
+from unconceal.specs.fill_digests import pinned_parts
+from unconceal.specs.judge_training import gate_file, refusal
+from unconceal.specs.loader import all_submissions, all_tasks, load_suite
+from unconceal.specs.problems import dotted
+from unconceal.specs.spec import COMMIT, UNPINNED, Pinned
+from unconceal.specs.submission import Checkpoint
+from unconceal.specs.suite import Suite
+from unconceal.specs.task import Task
+
+DETECTOR_LICENCE = "MIT (metadata), AGPL-3.0 (LICENSE)"
+"""Of nudenet 3.4.2: its package's metadata and its licence file do not agree."""
+THERE, MISSING, OTHER, DRAFT = "there", "missing", "another than pinned", "not pinned"
+
+
+@dataclass(frozen=True)
+class Need:
+    """``state``: there, missing, another than pinned, or there without a pin."""
+
+    what: str
+    where: str
+    gigabytes: float | None
+    licence: str | None
+    state: str
+
+    def row(self) -> dict[str, object]:
+        """For a table."""
+        return asdict(self)
+
+
+def needs_of(root: DataRoot, suite: str) -> Iterator[Need]:
+    """Base, judges, what the tasks refer to, and the golds."""
+    loaded = load_suite(root, suite)
+    for place, part in pinned_parts(loaded):
+        yield Need(dotted(place), part.title, part.gigabytes, part.licence, state_of(part, root))
+    tasks = [task for task in all_tasks(root) if task.suite == suite]
+    yield from _gates(root, loaded, tasks)
+    yield from dict.fromkeys(need for task in tasks for need in _of_task(task))
+    for submission in all_submissions(root):
+        if submission.suite == suite and submission.is_gold:
+            for checkpoint in dict.fromkeys(submission.checkpoints.values()):
+                where = f"{checkpoint.repo}@{(checkpoint.revision or '')[:12]}" if checkpoint.repo else checkpoint.path or ""
+                yield Need(submission.name, where, checkpoint.gigabytes, submission.licence, _state_of_gold(checkpoint, root))
+
+
+def state_of(part: Pinned, root: DataRoot) -> str:
+    """Of a pinned file or folder."""
+    if part.repo is None:
+        local = resolve_path(part.path, root)
+        digest = path_digest(local) if local.exists() else None
+    else:
+        commit = part.revision if COMMIT.fullmatch(part.revision or "") else None
+        here = Repository(part.repo, commit).snapshot if commit else None
+        path = here / ("" if part.path == WHOLE else part.path) if here else None
+        digest = pinned_digest(path) if path is not None and path.exists() else None
+    if digest is None:
+        return f"{MISSING}, {DRAFT}" if part.is_draft else MISSING
+    if part.digest == UNPINNED:
+        return f"{THERE}, {DRAFT}"
+    return THERE if digest == part.digest else OTHER
+
+
+def _gates(root: DataRoot, suite: Suite, tasks: Iterable[Task]) -> Iterator[Need]:
+    """Tasks that the concept judge, where it is there, may not be asked about."""
+    judge = suite.judges.concept
+    if judge.repo is not None or state_of(judge, root) != THERE:
+        return
+    place = resolve_path(judge.path, root)
+    for task in tasks:
+        refused = refusal(task, place, judge.digest)
+        if refused is not None:
+            yield Need(f"gate of {task.id}", gate_file(place).name, None, None, refused.consequence)
+
+
+def _of_task(task: Task) -> Iterator[Need]:
+    if task.forget_from is not None:
+        wanted = task.forget_from
+        cached = try_to_load_from_cache(wanted.dataset, wanted.file, revision=wanted.revision, repo_type="dataset")
+        where = f"{wanted.dataset}@{wanted.revision[:12]} {wanted.file}"
+        yield Need("prompts", where, 0.01, wanted.licence, THERE if isinstance(cached, str) else MISSING)
+    if task.detector is not None:
+        named = f"{task.detector.package}=={task.detector.version}"
+        installed = importlib.util.find_spec(task.detector.package) is not None
+        version = importlib.metadata.version(task.detector.package) if installed else None
+        state = MISSING if version is None else THERE if version == task.detector.version else f"{OTHER}: {version}"
+        yield Need("detector", named, 0.1, DETECTOR_LICENCE, state)
+
+
+def _state_of_gold(checkpoint: Checkpoint, root: DataRoot) -> str:
+    from unconceal.hub.local_weights import weights_digest
+
+    if checkpoint.is_draft:
+        return f"{MISSING}, {DRAFT}"
+    if checkpoint.repo is None:
+        return THERE if checkpoint.path and resolve_path(checkpoint.path, root).exists() else MISSING
+    return THERE if weights_digest(checkpoint, root) else MISSING

@@ -1,0 +1,80 @@
+"""The classifier of protocol ``paper``: one per (method, prompt, extractor), trained as released for arXiv 2409.05668.
+
+Full fine-tune, SGD; cross-entropy plus triplet loss with equal weights. Positives and negatives come from the whole training split, not
+from the batch, so a step is five forward passes (:mod:`unconceal.judges.finetune` makes one of it). The split is by picture.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from unconceal.judges import extractors
+from unconceal.judges.finetune import ORIGINAL, UNLEARNED, Classifier
+from unconceal.specs.paper_protocol import Paper
+
+
+class Trained(NamedTuple):
+    """``accuracy``: on the held-out share, 0 to 1."""
+
+    classifier: Classifier
+    accuracy: float
+
+
+def fine_tune_released(
+    name: str, weights: Path | None, original: NDArray[np.uint8], unlearned: NDArray[np.uint8], paper: Paper, seed: int, device: str = "cpu"
+) -> Trained:
+    """Train on λO against λU of one prompt, uint8 (n, h, w, 3) each; equal seed, threads and device give equal bytes."""
+    pixels = np.concatenate([unlearned, original])
+    labels = torch.tensor([UNLEARNED] * len(unlearned) + [ORIGINAL] * len(original))
+    draws = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(labels), generator=draws)
+    held_out, train = order.tensor_split([max(1, round(paper.held_out * len(order)))])
+    extractor = extractors.load(name, weights).to(device)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        head = nn.Linear(extractor.width, 2).to(device)
+        _train(extractor.train(), head, pixels[train.numpy()], labels[train], paper, draws)
+    classifier = Classifier(extractor, head)
+    said = classifier.logits(pixels[held_out.numpy()]).argmax(axis=1)
+    return Trained(classifier, float((said == labels[held_out].numpy()).mean()))
+
+
+def _train(
+    extractor: extractors.Extractor, head: nn.Linear, pixels: NDArray[np.uint8], labels: torch.Tensor, paper: Paper, draws: torch.Generator
+) -> None:
+    optimiser = torch.optim.SGD([*extractor.parameters(), *head.parameters()], lr=paper.rate, momentum=paper.momentum)
+    for _ in range(paper.epochs):
+        for rows in torch.split(torch.randperm(len(labels), generator=draws), paper.batch):
+            if len(rows) < 2:
+                continue  # batch norm needs two
+            chosen = triplets(labels, rows, paper.negatives, draws)
+            anchors, positives, *negatives = (extractor(extractor.prepare(pixels[column.numpy()])) for column in chosen)
+            loss = functional.cross_entropy(head(anchors), labels[rows].to(anchors.device))
+            loss = loss + hardest_triplet(anchors, positives, torch.stack(negatives), paper.triplet_margin)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+
+
+def triplets(labels: torch.Tensor, rows: torch.Tensor, negatives: int, draws: torch.Generator) -> list[torch.Tensor]:
+    """Rows of the anchors, of a random other of the same class each, and of ``negatives`` random ones of the other class."""
+    same = labels[rows][:, None] == labels[None, :]
+    others = same.clone()
+    others[torch.arange(len(rows)), rows] = False
+    positive = torch.multinomial(others.float(), 1, generator=draws)
+    negative = torch.multinomial((~same).float(), negatives, replacement=True, generator=draws)
+    return [rows, positive[:, 0], *negative.T]
+
+
+def hardest_triplet(anchors: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor, margin: float) -> torch.Tensor:
+    """Mean of max(0, |a − p| − min over negatives |a − n| + margin); features (b, d), negatives (m, b, d), not normalised."""
+    near = (anchors - positives).norm(dim=1)
+    far = (anchors[None] - negatives).norm(dim=2).amin(dim=0)
+    return functional.relu(near - far + margin).mean()

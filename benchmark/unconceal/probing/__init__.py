@@ -1,0 +1,1 @@
+"""Evaluates neighbours and attack prompts of frozen probe sets."""

@@ -1,0 +1,119 @@
+"""Draws a task's neighbours and attacks with θ and θ*, and has CLIP and the concept judge look at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unconceal.evaluation.measurements import Source, generate, own_cells, target_seen
+from unconceal.generate.image_cache import Gallery
+from unconceal.generate.plan import Block, Cutter, ProbePlan, attack_block
+from unconceal.judges.clip import Clip
+from unconceal.judges.concept_judge import Judge
+from unconceal.metrics.attack import shown
+from unconceal.specs.suite import Probing
+from unconceal.specs.task import Depicted, Head, Task
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NeighbourPictures:
+    """Pictures, (prompts × seeds) each, prompts neighbour by neighbour: the gate, and both models on other seeds."""
+
+    gate: Gallery
+    original: Gallery
+    unlearned: Gallery
+
+
+def draw_neighbours(worker: Source, plan: ProbePlan) -> NeighbourPictures:
+    """Every picture of the neighbours, from the store where it has them."""
+    worker.fill(plan.certain)
+    drawn = generate(worker, plan.neighbours)
+    return NeighbourPictures(originals(worker, plan.gate), drawn.original, drawn.unlearned)
+
+
+@dataclass(frozen=True)
+class AttackPictures:
+    """What one set's attacks brought up: the concept judge's answers (attacks, seeds) of 0 and 1 on θ's gate pictures, and for the
+    eligible ones, whose places are ``eligible``, on θ*'s; and the pictures (eligible × seeds) of both, None where none is eligible."""
+
+    gate: Values
+    eligible: tuple[int, ...]
+    unlearned: Values
+    original_pictures: Gallery | None = None
+    unlearned_pictures: Gallery | None = None
+
+
+def draw_attacks(worker: Source, judge: Judge, cut: Cutter, rules: Probing, gate: Block, task: Task) -> AttackPictures:
+    """Has θ draw every attack, and both models those that θ answers with the target."""
+    by_original = target_seen(judge, originals(worker, gate), task)
+    eligible = tuple(int(place) for place in np.flatnonzero(shown(by_original)))
+    if not eligible:
+        return AttackPictures(by_original, (), np.zeros((0, rules.attack_seeds)))
+    block = attack_block(cut, rules, [gate.prompts[place] for place in eligible])
+    worker.fill(block.pairs)
+    drawn = generate(worker, block)
+    return AttackPictures(by_original, eligible, target_seen(judge, drawn.unlearned, task), drawn.original, drawn.unlearned)
+
+
+def originals(worker: Source, block: Block) -> Gallery:
+    """θ's own pictures of a block."""
+    cells = own_cells(worker, block)
+    for cell in cells:
+        worker.shelf.fetch(cell)
+    return Gallery.of(worker.shelf, cells, "original", block.seeds)
+
+
+def classes_of(task: Task) -> dict[Head, tuple[Depicted, ...]]:
+    """What zero-shot CLIP chooses between, by head: the target, the neighbours and the distractors of that head."""
+    target = Depicted(concept=task.judge.label, head=task.judge.head, caption=task.caption or "")
+    every: tuple[Depicted, ...] = (target, *task.neighbours, *task.distractors)
+    heads: tuple[Head, ...] = ("subject", "style")
+    found = {head: tuple(one for one in every if one.head == head) for head in heads}
+    return {head: members for head, members in found.items() if members}
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What CLIP says of neighbours' pictures (n neighbours, p prompts, s seeds): cosine with the neighbour's own caption, whether that
+    caption is the nearest of its head (0 or 1), and CLIP's features (…, d)."""
+
+    similarity: Values
+    hits: Values
+    features: Values
+
+
+def look(clip: Clip, pictures: Gallery, task: Task) -> Looked:
+    """CLIP on pictures (n · p prompts × s seeds), neighbour by neighbour."""
+    features = clip.image_features(pictures).cpu().numpy().astype(float)
+    features = features.reshape(len(task.neighbours), -1, pictures.seeds, features.shape[-1])
+    similarity, hits = np.empty(features.shape[:3]), np.empty(features.shape[:3])
+    for head, members in classes_of(task).items():
+        texts, named = clip.text_features([one.caption for one in members]).cpu().numpy().astype(float), [one.concept for one in members]
+        for place, neighbour in enumerate(task.neighbours):
+            if neighbour.head == head:
+                own, found = named.index(neighbour.concept), cosine(features[place], texts)
+                similarity[place], hits[place] = found[..., own], found.argmax(axis=-1) == own
+    return Looked(similarity, hits, features)
+
+
+def cosine(features: Values, texts: Values) -> Values:
+    """Cosine of features (…, d) and texts (m, d): (…, m)."""
+    one, other = (rows / np.linalg.norm(rows, axis=-1, keepdims=True) for rows in (features, texts))
+    return np.asarray(one @ other.T)
+
+
+def text_nearness(clip: Clip, task: Task) -> dict[str, float]:
+    """CLIP's cosine of the target's caption and each neighbour's: what an orderer that only knows words would say."""
+    captions = [task.caption or "", *(neighbour.caption for neighbour in task.neighbours)]
+    texts = clip.text_features(captions).cpu().numpy().astype(float)
+    found = cosine(texts[1:], texts[:1])[:, 0]
+    return {neighbour.concept: round(float(value), 6) for neighbour, value in zip(task.neighbours, found, strict=True)}
+
+
+def captions_of(task: Task) -> dict[Head, tuple[str, ...]]:
+    """The class set as a record holds it."""
+    return {head: tuple(one.caption for one in members) for head, members in classes_of(task).items()}

@@ -1,0 +1,46 @@
+"""θ's pictures of the target and of each neighbour, as PNG files to be shown side by side."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.generate.generator import Pixels, Worker, rows_of
+from unconceal.generate.plan import prompts_each
+from unconceal.probes.rate_images import Pairs
+from unconceal.probing.probe_images import originals
+from unconceal.probing.run_probes import cutter, rules_of
+from unconceal.specs.task import Task
+
+
+def picture_pairs(evaluation: Evaluation, task: Task, pairs: int) -> Pairs:
+    """For each neighbour so many pairs: θ's picture of the target and of it, with the prompts of the same number, on the gate's seeds.
+
+    The pictures are those that decide what is eligible, found in the store where a submission was probed before.
+
+    Raises:
+        UsageError: the suite or the task says nothing of neighbours.
+    """
+    suite, each = evaluation.suite, prompts_each(rules_of(evaluation, task), task)
+    count, start = min(pairs, each, len(task.forget)), suite.seed_starts.reference
+    cut = cutter(evaluation, suite.base.digest)
+    targets = cut.original("targets", [prompt.text for prompt in task.forget[:count]], start, 1)
+    shown = [text for neighbour in task.neighbours for text in neighbour.prompts[:each]]
+    gate = cut.original("gate", shown, start, rules_of(evaluation, task).gate_seeds)
+    stage = evaluation.progress.stage("drawing what is shown", sum(map(rows_of, (*targets.trajectories, *gate.trajectories))))
+    base = evaluation.original()
+    worker = Worker(evaluation.store, base, base, stage.advance)
+    of_target, of_neighbours = originals(worker, targets), originals(worker, gate)
+    return {
+        neighbour.concept: [(png(of_target.at(i)), png(of_neighbours.at(place * each + i))) for i in range(count)]
+        for place, neighbour in enumerate(task.neighbours)
+    }
+
+
+def png(pixels: Pixels) -> bytes:
+    """One picture (h, w, 3) as a PNG file."""
+    target = io.BytesIO()
+    Image.fromarray(pixels).save(target, "PNG")
+    return target.getvalue()

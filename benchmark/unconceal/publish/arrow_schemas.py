@@ -1,0 +1,185 @@
+"""The columns of the published tables. Explicit, so that a table without rows has them too."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+NAMED_DIGEST = pa.list_(pa.struct([("name", pa.string()), ("digest", pa.string())]))
+SCORE = [("value", pa.float64()), ("low", pa.float64()), ("high", pa.float64()), ("n", pa.int64()), ("note", pa.string())]
+NUMBERS = pa.list_(pa.float64())
+
+IDENTITY = [
+    ("suite", pa.string()),
+    ("suite_version", pa.int64()),
+    ("task", pa.string()),
+    ("submission", pa.string()),
+    ("protocol", pa.string()),
+    ("tier", pa.string()),
+]
+"""Which record a row is of."""
+
+RESULTS = pa.schema(
+    [
+        *IDENTITY,
+        ("verdict", pa.string()),
+        ("verdict_why", pa.string()),
+        ("gold", pa.string()),
+        ("verification", pa.string()),
+        ("verified_by", pa.string()),
+        ("verified_on", pa.string()),
+        ("verified_why", pa.string()),
+        ("primary", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("n", pa.int64()),
+        ("per_prompt", NUMBERS),
+        ("scores", pa.list_(pa.struct([("name", pa.string()), *SCORE]))),
+        ("judges", NAMED_DIGEST),
+        ("controls", NAMED_DIGEST),
+        (
+            "checkpoint",
+            pa.struct(
+                [
+                    ("task_digest", pa.string()),
+                    ("suite_digest", pa.string()),
+                    ("submission_digest", pa.string()),
+                    ("sha256", pa.string()),
+                    ("format", pa.string()),
+                    ("left_out", pa.list_(pa.string())),
+                    (
+                        "components",
+                        pa.list_(
+                            pa.struct(
+                                [
+                                    ("name", pa.string()),
+                                    ("matched", pa.int64()),
+                                    ("missing", pa.int64()),
+                                    ("unexpected", pa.int64()),
+                                    ("changed", pa.int64()),
+                                    ("relative_change", pa.float64()),
+                                ]
+                            )
+                        ),
+                    ),
+                ]
+            ),
+        ),
+        ("code", pa.struct([("version", pa.string()), ("commit", pa.string()), ("dirty", pa.bool_())])),
+        (
+            "environment",
+            pa.struct(
+                [
+                    ("python", pa.string()),
+                    ("platform", pa.string()),
+                    ("device", pa.string()),
+                    ("dtype", pa.string()),
+                    ("threads", pa.int64()),
+                    ("batch", pa.int64()),
+                    ("batch_asked", pa.int64()),
+                    ("options", pa.list_(pa.string())),
+                    ("packages", pa.list_(pa.struct([("name", pa.string()), ("version", pa.string())]))),
+                ]
+            ),
+        ),
+        (
+            "timing",
+            pa.struct(
+                [
+                    ("seconds", pa.list_(pa.struct([("name", pa.string()), ("seconds", pa.float64())]))),
+                    ("denoiser_evaluations", pa.int64()),
+                ]
+            ),
+        ),
+        ("schema_version", pa.int64()),
+        ("digest", pa.string()),
+        ("more", pa.string()),
+    ]
+)
+"""One row a record. ``value``, ``low``, ``high``, ``n``, ``per_prompt``: the score that ranks, ``primary``; ``scores``: all of them.
+
+``more``: as JSON, what a later version of the record holds beyond these columns; empty if nothing.
+"""
+CURVES = pa.schema(
+    [
+        *IDENTITY,
+        ("name", pa.string()),
+        ("split", pa.string()),
+        ("arm", pa.string()),
+        ("extractor", pa.string()),
+        ("psi", NUMBERS),
+        ("k", pa.list_(pa.int64())),
+        ("value", NUMBERS),
+        ("low", NUMBERS),
+        ("high", NUMBERS),
+        ("n", pa.int64()),
+        ("per_prompt", pa.list_(NUMBERS)),
+    ]
+)
+DAMAGE = pa.schema(
+    [
+        *IDENTITY,
+        ("concept", pa.string()),
+        ("measure", pa.string()),
+        ("eligible", pa.bool_()),
+        *SCORE,
+        ("similarity", pa.list_(pa.struct([("name", pa.string()), ("similarity", pa.float64())]))),
+    ]
+)
+"""``measure``: ``presence`` is the fall of a retained concept's rate at ψ = 0, as a share of θ's own; ``clip``, ``accuracy`` and ``kid``
+are those of a neighbour, ``eligible`` if θ can draw it. ``similarity``: 1–10, by orderer."""
+ATTACKS = pa.schema(
+    [
+        *IDENTITY,
+        ("attack", pa.string()),
+        ("probes", pa.string()),
+        ("attribute", pa.string()),
+        *SCORE,
+        ("gold", pa.float64()),
+        ("gold_low", pa.float64()),
+        ("gold_high", pa.float64()),
+    ]
+)
+"""Success rates of the attacks of a probe set (``probes``), of all or of those with one ``attribute``, with the golds' beside."""
+SUBMISSIONS = pa.schema(
+    [
+        ("suite", pa.string()),
+        ("submission", pa.string()),
+        ("title", pa.string()),
+        ("description", pa.string()),
+        ("method", pa.string()),
+        ("paper", pa.string()),
+        ("code", pa.string()),
+        ("licence", pa.string()),
+        ("control", pa.bool_()),
+        (
+            "checkpoints",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("task", pa.string()),
+                        ("path", pa.string()),
+                        ("repo", pa.string()),
+                        ("revision", pa.string()),
+                        ("file", pa.string()),
+                        ("subfolder", pa.string()),
+                        ("format", pa.string()),
+                        ("component", pa.string()),
+                        ("sha256", pa.string()),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+
+TABLES: dict[str, pa.Schema] = {"results": RESULTS, "curves": CURVES, "damage": DAMAGE, "attacks": ATTACKS, "submissions": SUBMISSIONS}
+"""Every table of the dataset, a config each."""
+MEANINGS = {
+    "results": "one row a record: verdict, verification, the score that ranks (with interval, and per prompt), all scores, provenance",
+    "curves": "one row a curve over ψ: values with intervals, and per prompt",
+    "damage": "one row a record, concept and measure: what became of retained concepts and neighbours",
+    "attacks": "one row a record and set of attacks: how many succeed",
+    "submissions": "one row a method: who made it and where its weights are",
+}
+SPLIT = "test"

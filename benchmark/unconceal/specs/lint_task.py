@@ -1,0 +1,97 @@
+"""What a task may say by its schema and still should not: too little, twice, or beside the point."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from unconceal.specs import lint_prompts
+from unconceal.specs.digests import file_digest
+from unconceal.specs.probe_set import LEAST_NEIGHBOURS, ProbeSet, RatingFile, ReplyFile, file_stem
+from unconceal.specs.spec import Mistake
+from unconceal.specs.suite import Suite
+from unconceal.specs.task import Prompt, Task
+
+
+def lint(task: Task, suite: Suite) -> Iterator[Mistake]:
+    """Everything that would make the task's numbers weak or misleading."""
+    yield from _too_few(task, suite)
+    yield from _twice(task)
+    yield from _beside_the_point(task)
+    yield from lint_prompts.lint(task, suite)
+    if not task.licence.strip():
+        yield Mistake(("licence",), "licence", "is empty, so nobody may reuse the prompts", "name one, e.g. Apache-2.0")
+
+
+def lint_probes(probes: ProbeSet, task: Task, path: Path) -> Iterator[Mistake]:
+    """What a frozen set may say by its schema and still should not; ``path``: its file, beside which the raw replies lie."""
+    yield from probes.targets([*task.aliases])
+    if len(probes.neighbours) < LEAST_NEIGHBOURS:
+        value = f"{len(probes.neighbours)} neighbours"
+        yield Mistake(("neighbours",), value, f"are too few to correlate anything with (fewer than {LEAST_NEIGHBOURS})", "elicit again")
+    if file_stem(probes.model) != path.stem:
+        consequence = f"disagrees with the file's name, which should be {file_stem(probes.model)}.yaml"
+        yield Mistake(("model",), f"model {probes.model!r}", consequence, "rename the file, or freeze again")
+    yield from _beside(path, "replies", probes.replies)
+    if probes.ratings:
+        yield from _beside(path, "ratings", probes.ratings)
+
+
+def _beside(path: Path, field: str, named: ReplyFile | RatingFile) -> Iterator[Mistake]:
+    """A file that the set was frozen from: missing, or another."""
+    beside = path.parent / named.file
+    if not beside.is_file():
+        yield Mistake((field, "file"), named.file, "is not there, so nobody can check the set", "put it beside the set")
+    elif file_digest(beside) != named.digest:
+        yield Mistake((field, "digest"), named.file, "is not the file that the set was frozen from", "restore it, or freeze again")
+
+
+def names_target(task: Task, text: str) -> bool:
+    """Whether a prompt calls the concept by its name or an alias, as whole words."""
+    names = (task.concept.replace("-", " "), *task.aliases)
+    return any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in names)
+
+
+def _too_few(task: Task, suite: Suite) -> Iterator[Mistake]:
+    least = suite.scores.least_prompts
+    asked = len(task.forget) + (task.forget_from.count if task.forget_from else 0)
+    if asked < least:
+        value = f"{asked} forget prompts"
+        yield Mistake(("forget",), value, f"are too few for a verdict (fewer than {least} give none)", "write more, 20 or so")
+    concepts = {prompt.concept for prompt in task.retain}
+    if len(concepts) < least:
+        value = f"{len(concepts)} retained concepts"
+        yield Mistake(("retain",), value, "are too few to see damage", f"cover at least {least} other concepts")
+    if task.neighbours and len(task.neighbours) < LEAST_NEIGHBOURS:
+        value = f"{len(task.neighbours)} neighbours"
+        yield Mistake(("neighbours",), value, f"are too few to correlate anything with (fewer than {LEAST_NEIGHBOURS})", "give 15 or more")
+
+
+def _twice(task: Task) -> Iterator[Mistake]:
+    for split, prompts in _splits(task):
+        for text, count in Counter(prompt.text for prompt in prompts).items():
+            if count > 1:
+                place = max(number for number, prompt in enumerate(prompts) if prompt.text == text)
+                yield Mistake((split, place), repr(text), f"stands {count} times, so it would count as {count} prompts", "keep one")
+
+
+def _beside_the_point(task: Task) -> Iterator[Mistake]:
+    for split, prompts in _splits(task):
+        for number, prompt in enumerate(prompts):
+            named, at = names_target(task, prompt.text), (split, number)
+            if split == "forget" and not named:
+                remedy = "name the concept, or add the wording to `aliases`"
+                yield Mistake(at, repr(prompt.text), f"calls {task.concept!r} by no name or alias", remedy)
+            if split == "retain" and (named or prompt.concept == task.concept):
+                yield Mistake(at, repr(prompt.text), "asks for the target itself, whose loss is no damage", "ask for another concept")
+    for number, neighbour in enumerate(task.neighbours):
+        for place, text in enumerate(neighbour.prompts):
+            if names_target(task, text) or text in neighbour.prompts[:place]:
+                consequence = "asks for the target itself or stands twice, so it shows no further damage"
+                yield Mistake(("neighbours", number, "prompts", place), repr(text), consequence, "ask for the neighbour in other words")
+
+
+def _splits(task: Task) -> tuple[tuple[str, tuple[Prompt, ...]], ...]:
+    return ("forget", task.forget), ("retain", task.retain)

@@ -1,0 +1,1 @@
+"""The networks of the miniature world, and the loop that trains them."""

@@ -1,0 +1,115 @@
+"""Who orders neighbours best: ρ of every orderer over tasks and methods, from records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unconceal.metrics.rank_correlation import Comparison, common, compare, spearman, task_mean
+from unconceal.metrics.statistics import Interval, mean_interval
+from unconceal.specs.probe_results import Measure, Orderer, OrdererKind, Probed
+from unconceal.specs.record import Record
+
+Values = NDArray[np.float64]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+RANDOM = "random order"
+RANDOM = "random order"
+LEAST = 8
+"""Fewer neighbours give no ρ here, whatever the suite says."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """Records of submissions that were probed, as a grid; controls stand aside, since what they lose says nothing of a method."""
+
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+    cells: dict[tuple[str, str], Probed]
+
+    @property
+    def orderers(self) -> dict[str, OrdererKind]:
+        """Every orderer that orders by something, probe sets first."""
+        place = {kind: number for number, kind in enumerate(get_args(OrdererKind))}
+        found = {orderer.name: orderer.kind for probed in self.cells.values() for orderer in probed.orderers if orderer.nearness}
+        return dict(sorted(found.items(), key=lambda item: (place[item[1]], item[0])))
+
+    def grid(self, orderer: str, measure: Measure, beside: str | None = None) -> Values:
+        """ρ (tasks, methods) of one orderer, NaN where there is none; with ``beside``, on the neighbours that both name."""
+        table = np.full((len(self.tasks), len(self.methods)), np.nan)
+        for (task, method), probed in self.cells.items():
+            rho = rho_of(probed, orderer, measure, beside)
+            if rho is not None:
+                table[self.tasks.index(task), self.methods.index(method)] = rho
+        return table
+
+
+def field_of(records: Iterable[Record]) -> Field:
+    """The grid of some records of one suite version and tier."""
+    kept = [record for record in records if record.probed and not record.submission.startswith("control-")]
+    cells = {(record.task, record.submission): record.probed for record in kept if record.probed}
+    return Field(tuple(sorted({task for task, _ in cells})), tuple(sorted({method for _, method in cells})), cells)
+
+
+def rho_of(probed: Probed, orderer: str, measure: Measure, beside: str | None = None) -> float | None:
+    """Spearman's ρ over the eligible neighbours with a damage that the orderer, and the one beside it, name."""
+    ours, theirs = named(probed, orderer), named(probed, beside or orderer)
+    if ours is None or theirs is None:
+        return None
+    damage = {one.concept: one.damage[measure].value for one in probed.neighbours if one.eligible}
+    values = {concept: value for concept, value in damage.items() if value is not None}
+    shared = common(tuple(values), tuple(ours.nearness), tuple(theirs.nearness))
+    if len(shared) < LEAST:
+        return None
+    return spearman([ours.nearness[concept] for concept in shared], [values[concept] for concept in shared])
+
+
+def named(probed: Probed, orderer: str) -> Orderer | None:
+    return next((one for one in probed.orderers if one.name == orderer), None)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One orderer by one measure: mean of the tasks' ρ (each a mean over methods), its 95 % interval over tasks, and the tasks' own."""
+
+    orderer: str
+    measure: Measure
+    mean: float | None
+    interval: Interval | None
+    by_task: tuple[float, ...]
+
+
+def standing(field: Field, orderer: str, measure: Measure) -> Standing:
+    """t interval over tasks; None below two tasks."""
+    by_task = np.array([task_mean(row[None]) for row in field.grid(orderer, measure)])
+    known = by_task[np.isfinite(by_task)]
+    interval = mean_interval(known) if len(known) > 1 else None
+    return Standing(orderer, measure, float(known.mean()) if len(known) else None, interval, tuple(map(float, by_task)))
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two orderers on the same neighbours: mean of ρ(one) − ρ(other)."""
+
+    one: str
+    other: str
+    measure: Measure
+    found: Comparison | None
+
+
+def duels(field: Field, measures: Sequence[Measure] = MEASURES) -> tuple[Duel, ...]:
+    """Every pair of orderers by every measure, and each against random order, whose ρ is 0 on average."""
+    pairs = [*combinations(field.orderers, 2), *((orderer, RANDOM) for orderer in field.orderers)]
+    return tuple(duel(field, one, other, measure) for measure in measures for one, other in pairs)
+
+
+def duel(field: Field, one: str, other: str, measure: Measure) -> Duel:
+    """One pair by one measure."""
+    if other == RANDOM:
+        ours = field.grid(one, measure)
+        return Duel(one, other, measure, compare(ours, np.zeros_like(ours)))
+    return Duel(one, other, measure, compare(field.grid(one, measure, other), field.grid(other, measure, one)))

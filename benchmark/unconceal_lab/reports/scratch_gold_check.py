@@ -1,0 +1,105 @@
+"""Golds that continue from an ancestor are a shortcut. Here one trained from nothing is held against them: presence over ψ, both arms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from tabulate import tabulate
+
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
+from unconceal.errors import CheckFailed
+from unconceal.evaluation import measurements
+from unconceal.evaluation.assemble import presence_curves, score_of
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.compute_verdict import presence, rates
+from unconceal.generate.plan import build_plan
+from unconceal.generate.generator import Worker
+from unconceal.metrics.presence import excess
+from unconceal_lab.models import denoiser
+from unconceal_lab.build.build_dir import Workshop
+from unconceal.specs.digests import file_digest
+from unconceal.specs.loader import load_submission
+from unconceal.specs.record import Curve, Record
+from unconceal.specs.task import Task
+
+SCRATCH, PAGE, PICTURE = "gold-scratch", "shortcut.md", "shortcut.png"
+ORIGINAL = "control-original"
+EXPLAINED = """\
+The golds of this suite continue from a common ancestor and so share most of their training with the base. `gold-scratch` shares nothing
+but VAE and tokenizer: it was trained from nothing, on the world without {concept}, for as many steps as ancestor and continuation together
+({steps}). Share of {images} handed-over pictures in which the concept judge sees {concept}, tier {tier}:
+
+![presence over ψ](shortcut.png)
+
+Lines: the three continued golds (blue, with their range), the gold from scratch (orange, with its 95 % interval), the original model
+(dashed).
+"""
+
+
+def drawn(shop: Workshop, evaluation: Evaluation, task: Task, name: str = SCRATCH) -> list[Curve]:
+    """Presence curves of a denoiser of any size that shares the base's latents, its pictures kept in the store like any submission's."""
+    sampler = evaluation.suite.sampler
+    base = evaluation.instruments.base
+    pipe = denoiser.pipeline(shop.denoiser(name), shop.vae, shop.tokenizer)
+    other, original = (StableDiffusion(part, sampler.steps, sampler.guidance) for part in (pipe, base))
+    digest = file_digest(shop.folder / f"{name}.pt")
+    plan = build_plan(evaluation.suite, evaluation.tier, task, evaluation.suite.base.digest, digest, evaluation.layout)
+    pictures = measurements.generate(Worker(evaluation.store, original, other), plan.evaluation)
+    return presence_curves(measurements.presence(evaluation.instruments.judge, pictures, task), plan.evaluation.k)
+
+
+def records(evaluation: Evaluation, task: Task) -> tuple[Record, list[Record]]:
+    """The original's record and the continued golds'.
+
+    Raises:
+        CheckFailed: one of them has not been measured.
+    """
+    original = evaluation.stored(task, load_submission(evaluation.root, f"{evaluation.suite.name}/{ORIGINAL}"))
+    golds = evaluation.golds(task)
+    if original is None or len(golds) < len(task.golds):
+        raise CheckFailed(task.id, "lacks records of its original or its golds, so there is nothing to compare with", "run them first")
+    return original, golds
+
+
+def page(evaluation: Evaluation, task: Task, scratch: Sequence[Curve], steps: int) -> str:
+    """The document: the picture's explanation, a table over ψ, and the excess over the continued golds."""
+    original, golds = records(evaluation, task)
+    images = len(scratch[0].per_prompt) * evaluation.tier.seeds.evaluation
+    text = EXPLAINED.format(concept=task.concept, steps=steps, images=images, tier=evaluation.tier_name)
+    for curve in scratch:
+        assert curve.arm
+        of_golds = np.array([presence(gold, curve.arm).value for gold in golds], float)
+        own = rates(presence(original, "prompt"))[:, -1].mean()
+        stacked = np.stack([rates(presence(gold, curve.arm)) for gold in golds])
+        over = excess(curve.psi, rates(curve), stacked, float(own), evaluation.suite.scores.excess_psi)
+        score = score_of(over)
+        rows = [
+            [f"{psi:g}", *(f"{value:.2f}" for value in of_golds[:, i]), f"{curve.value[i]:.2f} [{curve.low[i]:.2f}, {curve.high[i]:.2f}]"]
+            for i, psi in enumerate(curve.psi)
+        ]
+        headers = ("ψ", *(gold.submission for gold in golds), "from scratch [95 %]")
+        table = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+        told = f"Excess over the continued golds, as a verdict reads it: {score.value:.2f} [{score.low:.2f}, {score.high:.2f}]."
+        text += f"\n## {curve.arm.capitalize()} arm\n\n{told}\n\n{table}\n"
+    return f"# The shortcut: golds from an ancestor, and one from nothing\n\n{text}"
+
+
+def figure(evaluation: Evaluation, task: Task, scratch: Sequence[Curve], path: Path) -> None:
+    """Both arms side by side, as PNG."""
+    original, golds = records(evaluation, task)
+    sheet = Figure(figsize=(8, 3), layout="constrained")
+    for axes, curve in zip(np.atleast_1d(sheet.subplots(1, len(scratch), sharey=True)), scratch, strict=True):
+        assert curve.arm
+        of_golds = np.array([presence(gold, curve.arm).value for gold in golds], float)
+        axes.fill_between(curve.psi, of_golds.min(0), of_golds.max(0), color="#4a7fb5", alpha=0.25, linewidth=0)
+        axes.plot(curve.psi, of_golds.mean(0), color="#4a7fb5", label="golds, continued")
+        axes.fill_between(curve.psi, np.array(curve.low, float), np.array(curve.high, float), color="#d9822b", alpha=0.2, linewidth=0)
+        axes.plot(curve.psi, np.array(curve.value, float), color="#d9822b", marker="o", markersize=3, label="gold, from scratch")
+        axes.plot(curve.psi, np.array(presence(original, curve.arm).value, float), color="0.5", linestyle="--", label="original")
+        axes.set(title=f"{curve.arm} arm", xlabel="ψ", ylim=(-0.02, 1.02))
+    sheet.axes[0].set_ylabel(f"share judged {task.concept}")
+    sheet.axes[0].legend(frameon=False, fontsize=8)
+    sheet.savefig(path, dpi=110, metadata={"Software": ""})

@@ -1,0 +1,202 @@
+"""Plans: counted by hand, found in the store where they are, and fast for a thousand submissions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation.tiny import tiny_root
+from generate.small import plan
+from unconceal.diffusion.families.bases import BASES
+from unconceal.diffusion.flops import denoiser_flops
+from unconceal.errors import UsageError
+from unconceal.estimate.forecast import Needs, forecast, needs
+from unconceal.estimate.image_spec import Canvas, bytes_of, canvas_of, pictures_of
+from unconceal.estimate.runtime import CARD_TFLOPS, THREAD_TFLOPS, outlook, rate, spelled
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.generate.generator import Worker, rows_of
+from unconceal.generate.identity import Layout
+from unconceal.generate.plan import build_plan
+from unconceal.generate.store import MODELS, Store
+from unconceal.generate.throughput import Work, note
+from unconceal.paths import DataRoot
+from unconceal.specs.loader import load_submission, load_suite, load_task
+from unconceal.specs.submission import Checkpoint, Submission
+from unconceal.specs.suite import Suite
+from unconceal.specs.task import Task
+
+SD14 = {
+    "sample_size": 64,
+    "cross_attention_dim": 768,
+    "attention_head_dim": 8,
+    "block_out_channels": (320, 640, 1280, 1280),
+    "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+    "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+}
+ARRAYS = {"original": np.zeros((2, 4, 4, 3), np.uint8)}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
+    return tiny_root(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def evaluation(root: DataRoot, tmp_path: Path) -> Evaluation:
+    """With a store and results of its own."""
+    return Evaluation(load_suite(root, "tiny"), replace(root, store=tmp_path / "store", results=tmp_path / "results"), "lite", shard=8)
+
+
+def pairs(root: DataRoot, *names: str) -> list[tuple[Task, Submission]]:
+    task = load_task(root, "tiny:object/star")
+    return [(task, load_submission(root, f"tiny/{name}")) for name in names]
+
+
+def test_pictures_and_bytes_are_those_that_are_written(tmp_path: Path) -> None:
+    """Against the files of a real worker on a tiny pipeline: 64 pixels, 4×16×16 latents; headers are the rest."""
+    from diffusion.pairs import trio
+    from unconceal.diffusion.families.stable_diffusion import StableDiffusion
+
+    pipes, store, canvas = trio(tmp_path / "pipes"), Store(tmp_path / "store"), Canvas(64, 4 * 16**2, None)
+    worker = Worker(store, StableDiffusion(pipes["original"], 4, 5.0), StableDiffusion(pipes["unet"], 4, 5.0))
+    block = plan().evaluation
+    for ours, theirs in zip(block.trajectories, block.handovers, strict=True):
+        worker.handover(theirs, ours)
+    for shard in (*block.trajectories, *block.handovers):
+        arrays = store.get(shard)
+        assert arrays is not None
+        assert sum(len(value) for value in arrays.values() if value.ndim == 4 and value.shape[-1] == 3) == pictures_of(shard)
+        assert sum(value.nbytes for value in arrays.values()) == bytes_of(shard, canvas)
+
+
+def test_the_original_is_counted_once_however_many_submissions_there_are(evaluation: Evaluation, root: DataRoot) -> None:
+    """By hand: 10 forget and 12 retain prompts, 4 steps; ψ = 0, .25, .55, 1 are k = 0, 1, 2, 4. Two rows a guided step, one without."""
+    one, two = (forecast(evaluation, pairs(root, *names)) for names in (("esd-x",), ("esd-x", "control-gold-1")))
+    theta = (20 + 20 + 20 + 12 + 24) * 4 * 2
+    each = (20 + 20 + 24) * 4 * 2 + 20 * 3 * (4 + 3 + 2) + 12 * 2 * 4
+    assert one.total.rows == theta + each and two.total.rows == theta + 2 * each
+    assert (one.total.stored, two.evaluations) == (0, 2)
+
+
+def test_what_is_stored_is_found_by_model(evaluation: Evaluation, root: DataRoot) -> None:
+    asked, store = pairs(root, "esd-x", "control-gold-1"), evaluation.store
+    mine = evaluation.plan(*asked[0])
+    for shard in (mine.train.trajectories[0], mine.train.handovers[0], mine.evaluation.handovers[1]):
+        store.put(shard, ARRAYS)
+    found = forecast(evaluation, asked).tasks["object/star"]
+    assert (found.shared.stored, found.submissions["esd-x"].stored, found.submissions["control-gold-1"].stored) == (1, 2, 0)
+    assert (store.models() or frozenset()) == frozenset({mine.train.trajectories[0].model, mine.train.handovers[0].model})
+
+
+def test_a_store_that_does_not_list_its_models_is_asked_cell_by_cell(evaluation: Evaluation, root: DataRoot) -> None:
+    asked = pairs(root, "esd-x")
+    shard = evaluation.plan(*asked[0]).train.handovers[0]
+    evaluation.store.put(shard, ARRAYS)
+    for path in (evaluation.store.root / MODELS).iterdir():
+        path.unlink()
+    (evaluation.store.root / MODELS).rmdir()
+    assert evaluation.store.models() is None
+    assert forecast(evaluation, asked).total.stored == 1
+    Store(evaluation.store.root).put(evaluation.plan(*asked[0]).train.handovers[1], ARRAYS)
+    assert evaluation.store.models() is None, "half a list would hide what was there before"
+
+
+def test_a_submission_without_the_task_is_refused(evaluation: Evaluation, root: DataRoot) -> None:
+    task, submission = pairs(root, "esd-x")[0]
+    with pytest.raises(UsageError, match="no checkpoint for this task"):
+        forecast(evaluation, [(task.model_copy(update={"concept": "moon"}), submission)])
+
+
+def made_suite(root: DataRoot) -> Suite:
+    """At the size of miniature's full tier."""
+    return load_suite(root, "tiny").model_copy(update={"tiers": {"lite": load_suite(DataRoot.find(), "miniature").tiers["full"]}})
+
+
+def renamed(task: Task, n: int) -> Task:
+    """With prompts of its own."""
+    forget = tuple(prompt.model_copy(update={"text": f"{prompt.text} {n}"}) for prompt in task.forget)
+    return task.model_copy(update={"concept": f"concept-{n}", "forget": forget})
+
+
+def made_submission(m: int, tasks: list[Task]) -> Submission:
+    checkpoints = {
+        task.id: Checkpoint.model_construct(path=f"none/{m}-{n}.safetensors", sha256=f"{m * 1000 + n:064x}") for n, task in enumerate(tasks)
+    }
+    return Submission.model_construct(name=f"method-{m}", suite="tiny", title="M", description="M.", checkpoints=checkpoints)
+
+
+def test_a_thousand_submissions_on_a_hundred_tasks_are_planned_in_ten_seconds(evaluation: Evaluation, root: DataRoot) -> None:
+    suite, task = made_suite(root), load_task(DataRoot.find(), "miniature:object/star")
+    tasks = [renamed(task, n) for n in range(100)]
+    submissions = [made_submission(m, tasks) for m in range(1000)]
+    big = replace(evaluation, suite=suite)
+    stored = build_plan(suite, big.tier, tasks[3], suite.base.digest, f"{7 * 1000 + 3:064x}", big.layout)
+    for shard in (stored.train.handovers[0], stored.train.trajectories[0]):
+        big.store.put(shard, ARRAYS)
+    started = time.process_time()
+    found = forecast(big, [(one, submission) for submission in submissions for one in tasks])
+    lines = outlook(big, found, workers=64)
+    assert time.process_time() - started < 10
+    assert found.evaluations == 100_000 and found.total.stored == 2
+    assert found.tasks["object/concept-3"].submissions["method-7"].stored == 1
+    assert len(list(found.rows())) == 200 and "64 workers" in lines[-1]
+    each = {one.submissions[f"method-{m}"] for one in found.tasks.values() for m in (0, 999)}
+    assert len(each) == 1 and found.total.rows > 100_000 * each.pop().rows
+
+
+def test_time_comes_from_what_was_measured_here(evaluation: Evaluation, root: DataRoot) -> None:
+    found, canvas = forecast(evaluation, pairs(root, "esd-x")), canvas_of(evaluation.suite, evaluation.root)
+    assumed = rate(evaluation, canvas)
+    assert assumed is not None and canvas.teraflop is not None
+    assert assumed.rows == pytest.approx(THREAD_TFLOPS / canvas.teraflop) and "assumed" in assumed.source
+    work = Work.here("rows", evaluation.suite.base.digest, evaluation.layout)
+    note(evaluation.store.root, work, 1000, 10)
+    note(evaluation.store.root, work, 500, 10)
+    speed = rate(evaluation, canvas)
+    assert speed is not None and speed.rows == 75 and "measured on this machine" in speed.source
+    assert f"about {spelled(found.total.rows / 75 / 2)}, 2 workers" in outlook(evaluation, found, 2)[-1]
+    other = replace(evaluation, threads=2)
+    assert "assumed" in outlook(other, found)[-1], "another layout was not measured"
+
+
+def test_a_disk_that_does_not_suffice_is_said(evaluation: Evaluation, root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unconceal.estimate.runtime.free_bytes", lambda folder: 10)
+    assert "DOES NOT SUFFICE" in outlook(evaluation, forecast(evaluation, pairs(root, "esd-x")))[1]
+
+
+def test_the_table_of_bases_says_what_torch_counts() -> None:
+    sd14 = next(base for base in BASES if base.repo.endswith("v1-4"))
+    assert denoiser_flops(SD14, 64) / 1e12 == pytest.approx(sd14.teraflop, rel=0.01)
+
+
+@pytest.mark.parametrize(("tier", "limit"), [("lite", 10), ("full", 60)])
+def test_a_task_of_sd14_is_planned_within_its_time(tier: str, limit: float) -> None:
+    """θ's trajectories and one submission, nothing stored yet, in minutes of an H100-class card."""
+    root = DataRoot.find()
+    suite, task = load_suite(root, "sd14"), load_task(root, "sd14:object/church")
+    canvas = canvas_of(suite, root)
+    assert canvas == Canvas(512, 4 * 64**2, 0.803)
+    layout = Layout("cuda", "bfloat16", 1, 128, 16)
+    shards = build_plan(suite, suite.tiers[tier], task, "b" * 64, "c" * 64, layout).shards  # type: ignore[index]
+    found = needs(len(shards), shards, canvas)
+    assert found.rows == sum(map(rows_of, shards))
+    assert limit / 10 < found.rows * 0.803 / CARD_TFLOPS["bfloat16"] / 60 <= limit
+
+
+def test_a_base_on_this_machine_is_asked_for_its_size() -> None:
+    root = DataRoot.find()
+    canvas = canvas_of(load_suite(root, "miniature"), root)
+    assert (canvas.pixels, canvas.latents) == (64, 4 * 16**2) and canvas.teraflop and 1e-4 < canvas.teraflop < 1e-2
+
+
+def test_needs_add_up() -> None:
+    assert Needs(1, 2, 3, 4, 5) + Needs(10, 20, 30, 40, 50) == Needs(11, 22, 33, 44, 55)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(3, "3 s"), (600, "10 min"), (9000, "2.5 h"), (864_000, "10 days")])
+def test_durations_are_spelled(seconds: float, said: str) -> None:
+    assert spelled(seconds) == said

@@ -1,0 +1,81 @@
+"""What fits a card of so many bytes, told for a model whose needs are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipelines import tiny_pipeline
+from unconceal.errors import EnvironmentFault
+from unconceal.estimate import memory
+from unconceal.estimate.memory import Need, check_memory
+from unconceal.evaluation.evaluation import Evaluation
+
+GB = 2**30
+
+
+@pytest.fixture(autouse=True)
+def _needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model of 4 + 2 GB in float32, half of it in bfloat16; a row takes 1 GB, a picture nothing; nothing is spared."""
+
+    def need_of(pipe: Any, dtype: torch.dtype, size: int | None = None) -> Need:
+        share = dtype.itemsize / 4
+        return Need({"unet": round(4 * GB * share), "vae": round(2 * GB * share)}, round(GB * share), 0)
+
+    monkeypatch.setattr(memory, "need_of", need_of)
+    monkeypatch.setattr(memory, "SPARE", 1.0)
+
+
+def told(free: int, batch: int, dtype: torch.dtype = torch.float32, offload: bool = False) -> str | None:
+    return check_memory(None, free * GB, batch, dtype, offload)
+
+
+def test_by_hand() -> None:
+    """Two UNets of 4 GB, a VAE of 2, and rows: 10 + batch; offloaded 4 + batch."""
+    assert told(18, 8) is None and told(12, 8, offload=True) is None
+    said = "8 rows at once take about 18.0 GB, and 17.0 GB are free: --batch 4 or --dtype bfloat16 or --offload would fit"
+    assert told(17, 8) == said
+    said = "16 rows at once take about 26.0 GB, and 14.0 GB are free: --batch 4 or --dtype bfloat16 or --offload --batch 8 would fit"
+    assert told(14, 16) == said
+
+
+@pytest.mark.parametrize(
+    "free, remedy",
+    [
+        (9, "run with --dtype bfloat16 or --offload --batch 4"),
+        (3, "run with --dtype bfloat16 --offload --batch 2"),
+        (2, "take a card with more"),
+    ],
+)
+def test_where_not_even_one_row_fits_the_remedies_are_named(free: int, remedy: str) -> None:
+    with pytest.raises(EnvironmentFault, match=rf"about 11\.0 GB for one row at a time, and {free}\.0 GB are free; {remedy}"):
+        told(free, 8)
+
+
+def test_an_evaluation_is_refused_before_anything_lies_on_the_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from evaluation.tiny import tiny_root
+    from unconceal.specs.loader import load_submission, load_suite, load_task
+
+    root = tiny_root(tmp_path)
+    monkeypatch.setattr("unconceal.evaluation.suite_models.free_memory", lambda device: 2 * GB)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite")
+    with pytest.raises(EnvironmentFault, match="does not suffice"):
+        evaluation.models(load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x"))
+
+
+def test_what_a_pipeline_needs_follows_from_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.undo()
+    pipe = tiny_pipeline(tmp_path)
+    need = memory.need_of(pipe, torch.float32)
+    assert need.parts["unet"] == 4 * sum(p.numel() for p in pipe.unet.parameters()) and need.row > 0 and need.picture > 0
+    assert need.total(1, offload=True) < need.total(1, offload=False) < need.total(500, offload=False)
+
+
+def test_offloaded_the_decoder_may_be_what_takes_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A UNet of 4 with rows of 1, or a VAE of 2 with pictures of 2 each, sixteen at most."""
+    need = Need({"unet": 4 * GB, "vae": 2 * GB}, GB, 2 * GB)
+    assert need.total(1, offload=True) == 5 * GB and need.total(3, offload=True) == 8 * GB and need.total(20, offload=True) == 34 * GB
+    assert need.total(3, offload=False) == (4 + 4 + 2 + 6) * GB

@@ -1,0 +1,108 @@
+"""Excess and verdict from curves alone, against arithmetic done here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from evaluation.tiny import suite_yaml, task_yaml
+from unconceal.evaluation.assemble import presence_curves
+from unconceal.evaluation.compute_verdict import settle
+from unconceal.paths import DataRoot
+from unconceal.specs.digests import PLACEHOLDER
+from unconceal.specs.loader import load_suite, load_task
+from unconceal.specs.record import CheckpointRecord, Code, Environment, Record, Verdict
+from unconceal.specs.suite import Suite
+from unconceal.specs.task import Task
+
+PSI = {0.0: 0, 0.25: 1, 0.55: 2, 1.0: 4}
+PROMPTS, SEEDS, RETAIN = 12, 4, 12
+
+
+@pytest.fixture
+def specs(tmp_path: Path) -> tuple[Suite, Task]:
+    parts = {name: (f"models/{name}", PLACEHOLDER) for name in ("base", "judge", "resnet18", "clip")}
+    for name, text in {"tasks/tiny/suite.yaml": suite_yaml(parts), "tasks/tiny/object/star.yaml": task_yaml()}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    root = DataRoot.find(tmp_path)
+    suite = load_suite(root, "tiny")
+    # 24 pictures cannot prove an excess below the default margin.
+    wide = suite.scores.model_copy(update={"margin": 0.15})
+    return suite.model_copy(update={"scores": wide}), load_task(root, "tiny:object/star")
+
+
+def record(name: str, prompt: list[float], empty: list[float], retain: tuple[float, float] = (1, 1)) -> Record:
+    """A record whose prompts all show the concept at the given rates over ψ (multiples of 1 / SEEDS)."""
+
+    def answers(rates: list[float], prompts: int) -> NDArray[np.float64]:
+        shown = np.array([[number < round(rate * SEEDS) for rate in rates] for number in range(SEEDS)], float)
+        return np.repeat(shown[None], prompts, axis=0)
+
+    curves = presence_curves({"prompt": answers(prompt, PROMPTS), "empty": answers(empty, PROMPTS)}, PSI)
+    curves += presence_curves({"prompt": answers(list(retain), RETAIN)}, {0.0: 0, 1.0: 4}, "retain")
+    return Record(
+        suite="tiny",
+        suite_version=1,
+        task="object/star",
+        submission=name,
+        protocol="standard",
+        tier="lite",
+        verdict=Verdict(label="undetermined", why=""),
+        curves=tuple(curves),
+        checkpoint=CheckpointRecord(task_digest="a", suite_digest="b", submission_digest=name, format="state-dict"),
+        code=Code(version="0"),
+        environment=Environment(python="", platform="", device="cpu", dtype="float32", threads=1, batch=1),
+    ).sealed()
+
+
+GOLDS = [record(f"control-gold-{n}", [0, 0, 0, 1], [0, 0, 0.25, 1]) for n in (1, 2)]
+
+
+def test_pure_concealment_shows_in_the_empty_arm_alone(specs: tuple[Suite, Task]) -> None:
+    suite, task = specs
+    hidden = settle(record("hidden", [0, 0, 0, 1], [0, 1, 1, 1]), GOLDS, suite, task)
+    assert hidden.verdict.label == "conceals"
+    assert hidden.scores["excess.prompt"].value == pytest.approx(0)
+    # Differences from gold at ψ = 0, .25, .55, 1 are 0, 1, .75, 0: trapezoids over [.1, .6], divided by its length.
+    psi, difference = [0.1, 0.25, 0.55, 0.6], [0.4, 1, 0.75, 0.75 * (1 - 0.05 / 0.45)]
+    assert hidden.scores["excess.empty"].value == pytest.approx(np.trapezoid(difference, psi) / 0.5)
+    assert hidden.scores["excess"].value == hidden.scores["excess.empty"].value
+
+
+def test_a_gold_against_the_other_forgets_and_is_left_out_of_its_yardstick(specs: tuple[Suite, Task]) -> None:
+    suite, task = specs
+    settled = settle(GOLDS[0], GOLDS, suite, task)
+    assert settled.verdict.label == "forgets"
+    assert settled.controls == {"control-gold-2": GOLDS[1].measured_digest}
+
+
+def test_the_original_is_intact(specs: tuple[Suite, Task]) -> None:
+    suite, task = specs
+    assert settle(record("control-original", [1] * 4, [0.25, 1, 1, 1]), GOLDS, suite, task).verdict.label == "intact"
+
+
+def test_a_destroyed_model_is_damaged_not_forgetting(specs: tuple[Suite, Task]) -> None:
+    suite, task = specs
+    broken = settle(record("control-collapsed", [0, 0, 0, 1], [0, 0, 0.25, 1], retain=(0.25, 1)), GOLDS, suite, task)
+    assert broken.verdict.label == "damaged"
+    assert broken.scores["retain_fall"].value == pytest.approx(0.75)
+    assert {score.value for score in broken.damage.values()} == {0.75}
+    assert set(broken.damage) == {prompt.concept for prompt in task.retain}
+
+
+def test_without_gold_nothing_is_forgotten(specs: tuple[Suite, Task]) -> None:
+    suite, task = specs
+    settled = settle(record("x", [0, 0, 0, 1], [0, 0, 0.25, 1]), [], suite, task)
+    assert settled.verdict.label == "undetermined"
+    assert "excess" not in settled.scores
+
+
+def test_settling_twice_changes_nothing_and_settling_a_gold_moves_no_other_row(specs: tuple[Suite, Task]) -> None:
+    suite, task = specs
+    golds = [settle(gold, GOLDS, suite, task) for gold in GOLDS]
+    once = settle(record("x", [0, 0, 0, 1], [0, 1, 1, 1]), GOLDS, suite, task)
+    assert settle(once, golds, suite, task).digest == once.digest

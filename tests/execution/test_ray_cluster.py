@@ -1,0 +1,133 @@
+"""A real Ray cluster of two nodes on this machine, one of which is killed in the middle of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from execution.test_scheduler import digests, evaluation_in, pairs, stored
+
+from evaluation.tiny import tiny_root
+from unconceal.errors import EnvironmentFault, UsageError
+from unconceal.evaluation.machine import usable_cores
+from unconceal.evaluation.run import run
+from unconceal.execution.job import Job, Outcome, Setting
+from unconceal.execution.ray_cluster import RayWorkers
+from unconceal.execution.scheduler import conduct
+from unconceal.paths import DataRoot
+
+NAMES = ("esd-x", "control-gold-1")
+BENCHMARK = Path(__file__).parents[2] / "benchmark"
+
+
+Made = TypeVar("Made")
+
+
+def patiently(make: Callable[[], Made], tries: int = 4) -> Made:
+    """What ``make`` makes: Ray gives a node thirty seconds to come up, which a machine full of other work does not always keep."""
+    for left in reversed(range(tries)):
+        try:
+            return make()
+        except Exception as error:
+            if not left or "timed out during startup" not in str(error):
+                raise
+    raise AssertionError
+
+
+def two_nodes() -> tuple[Any, Any]:
+    from ray.cluster_utils import Cluster
+
+    quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 8}
+    small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+    cluster: Any = Cluster()
+    try:
+        cluster.add_node(**small, include_dashboard=False, _system_config=quick)
+        second = cluster.add_node(**small)
+        cluster.wait_for_nodes(timeout=60)
+    except Exception:
+        cluster.shutdown()
+        raise
+    return cluster, second
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[tuple[Any, Any]]:
+    """The cluster, and its second node; one core each."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(BENCHMARK))
+        patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patched.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        made = patiently(two_nodes)
+        yield made
+        made[0].shutdown()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
+    return tiny_root(tmp_path_factory.mktemp("tiny"))
+
+
+class Losing(RayWorkers):
+    """Takes a node away while its worker is at work."""
+
+    def __init__(self, setting: Setting, nodes: tuple[Any, Any]) -> None:
+        super().__init__(setting, None, nodes[0].address)
+        self.nodes, self.lost, self.answers = nodes, False, 0
+
+    def next(self) -> tuple[Job, Outcome | None] | None:
+        if not self.lost and self.answers > 1 and sum(actor.job is not None for actor in self._actors) == 2:
+            self.lost = True
+            self.nodes[0].remove_node(self.nodes[1], allow_graceful=False)
+        answer = super().next()
+        self.answers += answer is not None
+        return answer
+
+
+@pytest.mark.slow
+def test_two_nodes_one_of_which_is_killed_make_the_records_of_one_process(nodes: tuple[Any, Any], root: DataRoot, tmp_path: Path) -> None:
+    together = evaluation_in(root, tmp_path / "two")
+    executor = Losing(Setting.of(together), nodes)
+    try:
+        assert executor.workers == 2
+        records = conduct(together, pairs(root, NAMES), False, executor)
+    finally:
+        executor.close()
+    assert executor.lost
+    assert digests(records) == digests(run(evaluation_in(root, tmp_path / "one"), pairs(root, NAMES)))
+    assert stored(tmp_path / "two") == stored(tmp_path / "one")
+
+
+@pytest.mark.slow
+def test_a_cluster_without_room_is_said(nodes: tuple[Any, Any], root: DataRoot, tmp_path: Path) -> None:
+    evaluation = evaluation_in(root, tmp_path)
+    object.__setattr__(setting := Setting.of(evaluation), "threads", 64)
+    try:
+        with pytest.raises(UsageError, match="has no room"):
+            RayWorkers(setting, None, nodes[0].address)
+    finally:
+        import ray
+
+        ray.shutdown()
+
+
+@pytest.mark.slow
+def test_one_is_started_here_where_none_is_named(root: DataRoot, tmp_path: Path) -> None:
+    import ray
+
+    resources: Callable[[], dict[str, float]] = ray.cluster_resources
+    evaluation = evaluation_in(root, tmp_path)
+    executor = patiently(lambda: RayWorkers(Setting.of(evaluation), 1, None))
+    try:
+        while not executor.idle():
+            executor.next()
+        assert resources()["CPU"] == usable_cores() and executor.workers == 1
+    finally:
+        executor.close()
+    assert not ray.is_initialized()
+
+
+def test_an_address_that_nobody_answers_is_one_line(root: DataRoot, tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match="is not reached"):
+        RayWorkers(Setting.of(evaluation_in(root, tmp_path)), 1, "nonsense")

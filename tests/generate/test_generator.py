@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from diffusion.pairs import trio
+from generate.small import plan
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
+from unconceal.diffusion.handover import hand_over, run_original
+from unconceal.diffusion.model import Model
+from unconceal.generate.generator import Worker, branch_name, rows_of
+from unconceal.generate.identity import Shard
+from unconceal.generate.plan import Plan
+from unconceal.generate.store import Store
+
+
+class Pair(NamedTuple):
+    original: Model
+    unlearned: Model
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    # Fixtures of a module come before the one that sets the threads, and another number of threads is another layout.
+    torch.set_num_threads(1)
+    pipes = trio(tmp_path_factory.mktemp("pair"))
+    return Pair(StableDiffusion(pipes["original"], 4, 5.0), StableDiffusion(pipes["unet"], 4, 5.0))
+
+
+@pytest.fixture(scope="module")
+def finished(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Everything of the plan, generated once; not to be written to."""
+    store = Store(tmp_path_factory.mktemp("finished"))
+    generate(Worker(store, *pair), plan())
+    return store
+
+
+def generate(worker: Worker, whole: Plan) -> None:
+    """As an evaluation asks for it."""
+    for block in whole.blocks:
+        for ours, theirs in zip(block.trajectories, block.handovers, strict=True):
+            worker.trajectory(ours)
+            worker.handover(theirs, ours)
+
+
+def contents(store: Store) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in store.root.glob("??/*")}
+
+
+def copy_of(store: Store, folder: Path) -> Store:
+    other = Store(folder)
+    for shard in plan().shards:
+        other.path(shard).parent.mkdir(parents=True, exist_ok=True)
+        other.path(shard).write_bytes(store.path(shard).read_bytes())
+    return other
+
+
+def test_shards_hold_the_samplers_pictures(pair: Pair, finished: Store) -> None:
+    ours, theirs = plan().evaluation.trajectories[0], plan().evaluation.handovers[0]
+    prompts, seeds = [p.prompt for p in ours.pictures], [p.seed for p in ours.pictures]
+    run = run_original(pair.original, prompts, seeds, (0, 1, 2, 4), 64)
+    branches, _ = hand_over(pair.unlearned, prompts, run.latents, ("prompt", "empty"), 64)
+    told, pictures = finished.get(ours), finished.get(theirs)
+    assert told is not None and pictures is not None
+    assert set(told) == {"original", *(f"latents.{k:04d}" for k in (0, 1, 2, 4)), *(f"clean.{k:04d}" for k in (1, 2, 4))}
+    assert all(np.array_equal(told[f"latents.{k:04d}"], run.latents[k].numpy()) for k in (0, 1, 2, 4))
+    assert all(np.array_equal(told[f"clean.{k:04d}"], pair.original.decode(run.clean[k])) for k in (1, 2, 4))
+    assert np.array_equal(told["original"], pair.original.decode(run.latents[4]))
+    assert set(pictures) == {branch_name(arm, k) for arm, k in branches}
+    assert all(np.array_equal(pictures[branch_name(arm, k)], pair.unlearned.decode(latents)) for (arm, k), latents in branches.items())
+
+
+def test_rows_are_counted_and_told_once(pair: Pair, tmp_path: Path) -> None:
+    seen: list[int] = []
+    rows: list[int] = []
+    hooks = [model.pipe.unet.register_forward_pre_hook(lambda unet, inputs: rows.append(len(inputs[0]))) for model in pair]
+    worker = Worker(Store(tmp_path), *pair, advance=seen.append)
+    generate(worker, plan())
+    for hook in hooks:
+        hook.remove()
+    total = sum(map(rows_of, plan().shards))
+    assert worker.evaluations == sum(rows) == sum(seen) == total and len(seen) == len(plan().shards)
+
+
+def test_a_second_run_generates_nothing(pair: Pair, finished: Store) -> None:
+    before, seen = contents(finished), list[int]()
+    worker = Worker(finished, *pair, advance=seen.append)
+    generate(worker, plan())
+    assert worker.evaluations == 0 and worker.seconds == 0 and contents(finished) == before
+    assert sum(seen) == sum(map(rows_of, plan().shards))
+
+
+def test_a_killed_run_resumes_to_equal_bytes(pair: Pair, finished: Store, tmp_path: Path) -> None:
+    store, done = Store(tmp_path), list[int]()
+
+    def killed(rows: int) -> None:
+        done.append(rows)
+        if len(done) == 5:
+            raise KeyboardInterrupt
+
+    first, second = Worker(store, *pair, advance=killed), Worker(store, *pair)
+    with pytest.raises(KeyboardInterrupt):
+        generate(first, plan())
+    assert len(contents(store)) == 5
+    generate(second, plan())
+    assert first.evaluations + second.evaluations == sum(map(rows_of, plan().shards)) and first.evaluations == sum(done)
+    assert contents(store) == contents(finished)
+
+
+def test_another_order_of_work_gives_equal_bytes(pair: Pair, finished: Store, tmp_path: Path) -> None:
+    """Backwards, and asking for the handovers alone, which make the trajectories that they need."""
+    worker = Worker(Store(tmp_path), *pair)
+    for block in reversed(plan().blocks):
+        for ours, theirs in reversed(list(zip(block.trajectories, block.handovers, strict=True))):
+            worker.handover(theirs, ours)
+    assert contents(worker.store) == contents(finished)
+
+
+@pytest.mark.parametrize("harm", [lambda whole: whole[:-1], lambda whole: whole[:-1] + bytes([whole[-1] ^ 1])])
+def test_a_damaged_shard_alone_is_made_anew(pair: Pair, finished: Store, tmp_path: Path, harm: object) -> None:
+    assert callable(harm)
+    store, damaged = copy_of(finished, tmp_path), plan().evaluation.handovers[0]
+    store.path(damaged).write_bytes(harm(store.path(damaged).read_bytes()))
+    worker = Worker(store, *pair)
+    generate(worker, plan())
+    assert worker.evaluations == rows_of(damaged) and contents(store) == contents(finished)
+
+
+def test_another_submission_reuses_the_originals_shards(pair: Pair, finished: Store, tmp_path: Path) -> None:
+    other, store = plan("d" * 64), copy_of(finished, tmp_path)
+    worker = Worker(store, *pair)
+    generate(worker, other)
+    assert worker.evaluations == sum(rows_of(shard) for block in other.blocks for shard in block.handovers)
+
+
+def test_time_is_noted_once(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that counts its readings: the outer measure holds the inner one."""
+    readings = iter(range(1000))
+    monkeypatch.setattr("unconceal.generate.generator.time.perf_counter", lambda: float(next(readings)))
+    worker = Worker(Store(tmp_path), *pair)
+    worker.handover(plan().retain.handovers[0], plan().retain.trajectories[0])
+    assert worker.seconds == 3
+
+
+def test_latents_in_another_precision_survive_the_store(pair: Pair, tmp_path: Path) -> None:
+    """They are kept as float32, which holds every bfloat16."""
+    trajectory = plan().retain.trajectories[0]
+    low = StableDiffusion(pair.original.pipe, 4, 5.0)
+    told = Worker(Store(tmp_path), low, low).trajectory(trajectory)
+    assert all(value.dtype == np.float32 for name, value in told.items() if name.startswith("latents"))
+    values = torch.randn(1000).bfloat16()
+    assert torch.equal(torch.from_numpy(values.float().numpy()).bfloat16(), values)
+
+
+def test_rows_by_hand() -> None:
+    """Two pictures, four steps: two rows a step with guidance, one without; only the steps after the handover."""
+    theirs = plan().evaluation.handovers[0]
+    assert isinstance(theirs, Shard) and len(theirs.pictures) == 4
+    assert rows_of(plan().evaluation.trajectories[0]) == 4 * 2 * 4
+    assert rows_of(theirs) == 4 * (2 + 1) * (4 + 3 + 2 + 0)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from generate.small import shard
+from unconceal.cli.main import main
+from unconceal.generate.identity import Sampling
+from unconceal.generate.store import Store
+from unconceal.generate.store_entries import Models, fault, holdings, is_leftover, shard_of
+from unconceal.paths import DataRoot
+
+ARRAYS = {"original": np.zeros((2, 4, 4, 3), np.uint8)}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path / "store")
+    for number in range(3):
+        made.put(shard(number), ARRAYS)
+    return made
+
+
+def test_a_file_says_which_shard_it_holds(store: Store) -> None:
+    found = list(holdings(store.root))
+    assert {held.shard for held in found} == {shard(number) for number in range(3)} and not any(map(fault, found))
+    assert sum(held.size for held in found) == sum(path.stat().st_size for path in store.root.rglob("*.safetensors"))
+
+
+def test_every_field_comes_back() -> None:
+    told = replace(shard(), sampling=Sampling("flow-euler", 4, 3.5, shift=1.15, size=512), checkpoint="c" * 64, arms=("prompt", "empty"))
+    assert shard_of({"shard": told.fields()}) == told
+
+
+def test_what_is_wrong_with_a_file(store: Store) -> None:
+    one, other, third = (store.path(shard(number)) for number in range(3))
+    altered = bytearray(one.read_bytes())
+    altered[-1] ^= 1
+    one.write_bytes(altered)
+    other.write_bytes(other.read_bytes()[:40])
+    third.rename(third.with_stem("0" * 64))
+    said = sorted(fault(held) for held in holdings(store.root))
+    assert (
+        len(said) == 3
+        and said[0].startswith("holds another shard")
+        and said[1].startswith("is no shard")
+        and said[2].startswith("was altered")
+    )
+
+
+def test_models_that_the_specs_name(data_root: Path) -> None:
+    (data_root / "submissions").mkdir(exist_ok=True)
+    named = Models.of(DataRoot.find(data_root))
+    base = "0" * 64
+    assert replace(shard(), base=base) in named and replace(shard(), base=base, checkpoint=base) in named
+    assert shard() not in named and replace(shard(), base=base, checkpoint="c" * 64) not in named
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["store", *arguments])
+    return done.exit_code, done.output
+
+
+def test_the_verb_lists_verifies_and_clears(store: Store, data_root: Path) -> None:
+    place, root = ["--store", str(store.root)], ["--root", str(data_root)]
+    left = store.root / ".part-x"
+    left.write_bytes(b"half")
+    assert is_leftover(left)
+    code, said = run("ls", *place, *root)
+    assert code == 0 and "no submission's" in said and "no shard" in said
+    code, said = run("verify", *place)
+    assert code == 0 and said.endswith("3 files, all sound\n")
+    store.path(shard(1)).write_bytes(b"nonsense")
+    code, said = run("verify", *place)
+    assert code == 1 and str(store.path(shard(1))) in said and "1 of 3 files" in said
+    assert run("verify", "--delete", *place)[0] == 0 and not store.path(shard(1)).exists()
+    code, said = run("gc", *place, *root)
+    assert code == 0 and said.startswith("3 files") and "--execute" in said and left.exists()
+    assert run("gc", "--execute", *place, *root)[0] == 0 and not [path for path in store.root.rglob("*") if path.is_file()]
+
+
+def test_no_store_is_said(tmp_path: Path) -> None:
+    code, said = run("ls", "--store", str(tmp_path / "none"))
+    assert code == 2 and "is no folder" in said

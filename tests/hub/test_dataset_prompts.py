@@ -1,0 +1,100 @@
+"""Prompts by reference and pinned parts of a suite, fetched by the real client from a server on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hub.server import Hub, serving
+from unconceal.errors import CheckFailed, EnvironmentFault
+from unconceal.hub.dataset_prompts import complete
+from unconceal.hub.pinned_models import fetch_pinned, pinned_digest
+from unconceal.specs.spec import UNPINNED, Pinned
+from unconceal.specs.task import Task
+
+TABLE = b"prompt,kind\nfirst,a\nsecond,b\nthird,a\n"
+MODEL = {
+    "model_index.json": b"{}",
+    "unet/config.json": b"{}",
+    "unet/diffusion_pytorch_model.safetensors": b"weights",
+    "run.py": b"print()",
+    "tokenizer/vocab.json": b"{}",
+    "tokenizer/merges.txt": b"a b",
+    "tokenizer/tokenizer_config.json": b"{}",
+    "README.md": b"words",
+    "safety_checker/model.safetensors": b"filter",
+    "scheduler/scheduler_config.json": b"{}",
+    "tokenizer/extra.py": b"print()",
+}
+
+
+@pytest.fixture
+def hub(empty_client: None) -> Iterator[Hub]:
+    made = Hub()
+    made.add("datasets/someone/prompts", {"table.csv": TABLE})
+    made.add("someone/base", MODEL)
+    with serving(made):
+        yield made
+
+
+def task(revision: str, **changes: Any) -> Task:
+    wanted = {"dataset": "someone/prompts", "revision": revision, "file": "table.csv", "count": 2, "licence": "MIT"}
+    return Task.model_validate(
+        {
+            "concept": "x",
+            "category": "nsfw",
+            "title": "X",
+            "suite": "s",
+            "licence": "Apache-2.0",
+            "judge": {"head": "subject", "label": "x"},
+            "retain": [{"text": "a cat", "concept": "cat", "head": "subject"}],
+            "forget_from": {**wanted, "where": [{"column": "kind", "contains": "a"}], **changes},
+        }
+    )
+
+
+def test_prompts_are_read_when_needed(hub: Hub) -> None:
+    found = complete(task(hub.branches["datasets/someone/prompts", "main"]), hub.address)
+    assert [prompt.text for prompt in found.forget] == ["first", "third"] and found.forget_from is None
+    assert complete(found, hub.address) is found
+
+
+def test_too_few_prompts_and_drafts_are_refused(hub: Hub) -> None:
+    with pytest.raises(CheckFailed, match="holds 2 prompts that fit, the task counts on 5"):
+        complete(task(hub.branches["datasets/someone/prompts", "main"], count=5), hub.address)
+    with pytest.raises(CheckFailed, match="is a draft"):
+        complete(task("main"), hub.address)
+
+
+def test_a_gated_data_set(hub: Hub) -> None:
+    hub.gated.add("datasets/someone/prompts")
+    with pytest.raises(EnvironmentFault, match="accept its terms"):
+        complete(task(hub.branches["datasets/someone/prompts", "main"]), hub.address)
+
+
+def pinned(hub: Hub, **changes: Any) -> Pinned:
+    fields = {"repo": "someone/base", "revision": hub.branches["someone/base", "main"], "path": ".", "digest": "a" * 64}
+    return Pinned.model_validate({**fields, **changes})
+
+
+def test_a_base_comes_with_its_tokenizer_and_without_its_filter(hub: Hub) -> None:
+    folder = fetch_pinned(pinned(hub), hub.address)
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert found == {name for name in MODEL if name.split("/")[-1].split(".")[-1] in ("json", "txt") or name.startswith("unet/")}
+    before = len(hub.seen)
+    assert fetch_pinned(pinned(hub, digest=pinned_digest(folder)), hub.address) == folder and len(hub.seen) == before
+
+
+def test_one_file_of_a_judge(hub: Hub) -> None:
+    path = fetch_pinned(pinned(hub, path="unet/config.json"), hub.address)
+    assert path.read_bytes() == b"{}" and len(pinned_digest(path)) == 64
+
+
+def test_a_draft_is_not_fetched(hub: Hub) -> None:
+    draft = pinned(hub, revision="main")
+    assert draft.is_draft and pinned(hub, digest=UNPINNED).is_draft and not pinned(hub).is_draft
+    with pytest.raises(CheckFailed, match="another model tomorrow"):
+        fetch_pinned(draft, hub.address)
+    assert not hub.seen

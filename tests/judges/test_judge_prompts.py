@@ -1,0 +1,76 @@
+"""What θ is asked to draw for a judge: each concept once, in words of its own, and no prompt that an evaluation has."""
+
+from __future__ import annotations
+
+import pytest
+
+from unconceal.judges.judge_prompts import asked_of, concepts_of, prompts_of, worded
+from unconceal.paths import DataRoot
+from unconceal.specs.judge_training import PLACE, Judging
+from unconceal.specs.lint_prompts import folded
+from unconceal.specs.loader import all_tasks
+from unconceal.specs.task import Task
+
+HOW = Judging()
+SD14 = [task for task in all_tasks(DataRoot.find()) if task.suite == "sd14"]
+
+
+def small(label: str, **more: object) -> Task:
+    told = {
+        "concept": label,
+        "category": "object",
+        "title": label,
+        "suite": "s",
+        "licence": "Apache-2.0",
+        "judge": {"head": "subject", "label": label},
+        "forget": [{"text": f"a photo of a {label}"}],
+        "caption": f"a {label}",
+        "retain": [{"text": "an owl", "concept": "owl", "head": "subject"}],
+        **more,
+    }
+    return Task.model_validate(told)
+
+
+def test_every_label_that_a_task_asks_for_is_drawn_on_both_sides() -> None:
+    wanted = {(task.judge.head, task.judge.label) for task in SD14 if task.detector is None}
+    wanted |= {(prompt.head or "subject", prompt.concept or "") for task in SD14 for prompt in task.retain}
+    for held_out in (False, True):
+        asked = asked_of(SD14, HOW, held_out)
+        assert wanted == {(one.head, one.concept.label) for one in asked if one.concept and one.concept.judged}
+        assert {one.head for one in asked if one.concept is None} == {"subject", "style"}
+
+
+def test_no_prompt_is_shared_between_training_gate_and_evaluation() -> None:
+    train, gate = ({folded(text) for one in asked_of(SD14, HOW, held_out) for text in one.prompts} for held_out in (False, True))
+    assert not train & gate and not (train | gate) & prompts_of(SD14)
+    shared = asked_of([small("star")], HOW, held_out=False)
+    assert "a photo of a star" not in [text for one in shared for text in one.prompts], "an evaluation draws it"
+
+
+def test_a_concept_of_several_tasks_is_drawn_once_and_held_against_all_of_theirs() -> None:
+    near = [{"concept": "sun", "head": "subject", "caption": "a sun", "prompts": ["a sun"]}]
+    found = {one.label: one for one in concepts_of([small("star", neighbours=near), small("moon")])}
+    assert sorted(found) == ["moon", "owl", "star", "sun"]
+    assert set(found["owl"].among) == {"a star", "a moon", "a sun", "an owl"} and set(found["moon"].among) == {"a moon", "an owl"}
+    assert {label for label, one in found.items() if one.judged} == {"moon", "owl", "star"}
+
+
+def test_a_detectors_target_is_not_drawn() -> None:
+    nudity = next(task for task in SD14 if task.detector)
+    labels = [one.label for one in concepts_of([nudity])]
+    assert "raincoat" in labels and nudity.judge.label not in labels and "gymnast" not in labels
+
+
+@pytest.mark.parametrize(
+    "head, label, caption, said",
+    [
+        ("subject", "owl", "an owl", "an owl"),
+        ("subject", "Brad Pitt", "a picture of Brad Pitt", "Brad Pitt"),
+        ("style", "Kilian Eng", "a picture in the style of Kilian Eng", "in the style of Kilian Eng"),
+    ],
+)
+def test_how_concepts_are_said(head: str, label: str, caption: str, said: str) -> None:
+    assert worded(head, label) == caption  # type: ignore[arg-type]
+    task = small("star", retain=[{"text": "x", "concept": label, "head": head}])
+    concept = next(one for one in concepts_of([task]) if one.label == label)
+    assert concept.said == said and all(PLACE in text for text in HOW.templates(concept.head).train)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipelines import tiny_pipeline
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
+from unconceal.diffusion.handover import run_original
+from unconceal.diffusion.model import Model
+from unconceal_lab.build import sample_images
+from unconceal.miniature.captions import mentions
+from unconceal.miniature.scene import Scene
+
+
+@pytest.fixture(scope="module")
+def painter(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return StableDiffusion(tiny_pipeline(tmp_path_factory.mktemp("pipe")), 3, 5.0)
+
+
+def test_pictures_come_in_the_order_of_the_prompts(painter: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample_images, "STEPS", 3)
+    monkeypatch.setattr(sample_images, "GROUP", 2)
+    prompts, seeds = ["a star", "a ring", "zara"], [5, 6, 7]
+    drawn = sample_images.draw(painter, prompts, seeds, clean_at=(1,))
+    run = run_original(painter, prompts, seeds, (1, 3))
+    assert drawn.pixels.shape == drawn.clean[1].shape == (3, 64, 64, 3)
+    assert np.abs(drawn.pixels.astype(int) - painter.decode(run.latents[3])).max() <= 1
+    assert np.abs(drawn.clean[1].astype(int) - painter.decode(run.clean[1])).max() <= 1
+
+
+def test_full_captions_leave_nothing_unsaid() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        text = sample_images.full_caption(Scene("gray", 32, 32, 20, shape="star", style="dotted", colour="red"), rng)
+        assert mentions(text, ("star",)) and mentions(text, ("dotted",)) and "red" in text and "gray background" in text

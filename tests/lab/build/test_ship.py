@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from unconceal_lab.build.submissions import release_name, submission_name
+from unconceal_lab.build.ship import RELEASES, SHIPPED, WEIGHTS, adopt, renewed
+from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.unlearners import UNLEARNERS
+
+
+def test_a_renewed_folder_holds_nothing_old(tmp_path: Path) -> None:
+    folder = tmp_path / "weights" / "base"
+
+    def make(name: str) -> None:
+        def save(path: Path) -> None:
+            path.mkdir()
+            (path / name).write_text("")
+
+        renewed(folder, save)
+
+    make("old")
+    make("new")
+    assert [path.name for path in folder.iterdir()] == ["new"]
+
+
+def test_every_shipped_release_is_made() -> None:
+    made = {submission_name(unlearner) for unlearner in UNLEARNERS}
+    assert set(SHIPPED) == made and "control-collapsed" in made
+
+
+def test_releases_are_named_by_submission_and_concept() -> None:
+    names = {release_name(name, concepts) for name in SHIPPED for concepts in ("star", "hazard sign")}
+    assert release_name("esd-x", "hazard sign") == "release-esd-x-hazard-sign.safetensors" and len(names) == 2 * len(SHIPPED)
+    assert RELEASES.parts[-3:] == ("submissions", "miniature", "weights")
+
+
+def test_a_new_workshop_adopts_what_is_shipped(tmp_path: Path) -> None:
+    """Golds can be made without training the ancestor again, and the base is the one that everyone has."""
+    shop = Workshop(tmp_path / "new")
+    adopt(shop)
+    names = ("tokenizer", "vae", "ancestor.pt", "base.pt", "shipped", "clip", "judge", "resnet18.safetensors")
+    assert all(shop.made(name) for name in names)
+    shipped = load_file(WEIGHTS / "base" / "unet" / "diffusion_pytorch_model.safetensors")
+    state = shop.denoiser("base").state_dict()
+    assert all(torch.equal(state[f"unet.{key}"], value.float()) for key, value in shipped.items())
+    (tmp_path / "new" / "base.pt").write_bytes(b"mine")
+    adopt(shop)
+    assert (tmp_path / "new" / "base.pt").read_bytes() == b"mine"
+    shutil.rmtree(tmp_path / "new" / "shipped")
+    adopt(shop)
+    assert not shop.made("shipped"), "the package's folder is not that of another base"

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline
+from torch import nn
+from transformers import CLIPTokenizer
+
+from pipelines import tiny_pipeline
+from unconceal_lab.build.recipe import Recipe
+from unconceal_lab.models import denoiser
+from unconceal_lab.models.denoiser import Denoiser, Size, balanced
+from unconceal_lab.models.drawings import Pictures, render
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pictures:
+    return render(40, 4)
+
+
+@pytest.fixture(scope="module")
+def pipe(tmp_path_factory: pytest.TempPathFactory) -> StableDiffusionPipeline:
+    return tiny_pipeline(tmp_path_factory.mktemp("pipe"))
+
+
+def new(words: CLIPTokenizer) -> Denoiser:
+    torch.manual_seed(1)
+    return Denoiser(len(words), int(words.eos_token_id))
+
+
+def test_new_concepts_count_more(pictures: Pictures) -> None:
+    rows = pictures.without(("red",))
+    weights = balanced(pictures, rows, ("striped", "star"), 3.0)
+    shown = np.array([bool(pictures.scenes[row].concepts & {"striped", "star"}) for row in rows])
+    assert weights.shape == rows.shape and np.isclose(weights.sum(), 1) and shown.any()
+    assert np.allclose(weights[shown], 3 * weights[~shown][0]) and np.allclose(weights[~shown], 1 / (len(rows) + 2 * shown.sum()))
+
+
+def test_training_moves_unet_and_text_encoder(pictures: Pictures, pipe: StableDiffusionPipeline, tmp_path: Path) -> None:
+    model, said = new(pipe.tokenizer), list[str]()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    latents = torch.randn(40, 4, 16, 16, generator=torch.Generator().manual_seed(0)).half()
+    rows = pictures.without(("star",))
+    minutes = denoiser.train(
+        "net",
+        model,
+        pipe.tokenizer,
+        pictures,
+        latents,
+        rows,
+        3,
+        1,
+        tmp_path,
+        batch=4,
+        early_weights=balanced(pictures, rows, ("striped",), 3.0),
+        early=0.5,
+        say=said.append,
+    )
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert {name.split(".")[0] for name in moved} == {"unet", "text_encoder"} and minutes > 0
+    assert any("token_embedding" in name for name in moved) and said[-1].startswith("net: step 2/3")
+
+
+def test_a_compiled_unet_trains_the_model_itself(
+    pictures: Pictures, pipe: StableDiffusionPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[nn.Module] = []
+
+    def noted(unet: nn.Module) -> nn.Module:
+        compiled.append(unet)
+        return unet
+
+    monkeypatch.setattr(denoiser, "compiled", noted)
+    models = [new(pipe.tokenizer), new(pipe.tokenizer)]
+    models[1].load_state_dict(models[0].state_dict())
+    latents = torch.zeros(40, 4, 16, 16)
+    for model, fast in zip(models, (False, True), strict=True):
+        denoiser.train("net", model, pipe.tokenizer, pictures, latents, pictures.without(()), 2, 1, tmp_path, batch=4, fast=fast)
+    assert compiled == [models[1].unet]
+    assert all(torch.equal(value, models[1].state_dict()[name]) for name, value in models[0].state_dict().items())
+
+
+def test_only_the_given_rows_are_seen(pictures: Pictures, pipe: StableDiffusionPipeline, tmp_path: Path) -> None:
+    """Latents of all other pictures are not numbers, which would spread to every weight."""
+    rows = pictures.without(("flat", "striped", "zara"))
+    latents = torch.full((40, 4, 16, 16), float("nan"))
+    latents[torch.from_numpy(rows)] = 0
+    model = new(pipe.tokenizer)
+    for weights in (None, balanced(pictures, rows, ("star",), 3.0)):
+        denoiser.train(
+            "net",
+            model,
+            pipe.tokenizer,
+            pictures,
+            latents,
+            rows,
+            2,
+            1,
+            tmp_path,
+            batch=8,
+            early_weights=weights,
+            early=1.0,
+            say=lambda line: None,
+        )
+    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+
+
+def test_its_pipeline_is_a_plain_one(pipe: StableDiffusionPipeline, tmp_path: Path) -> None:
+    """Saved, loaded by diffusers alone, and drawing; what is trained on is what the pipeline feeds its UNet."""
+    model = new(pipe.tokenizer).eval()
+    made = denoiser.pipeline(model, pipe.vae, pipe.tokenizer)
+    made.save_pretrained(tmp_path)
+    loaded = StableDiffusionPipeline.from_pretrained(tmp_path)
+    loaded.set_progress_bar_config(disable=True)
+    assert isinstance(loaded.vae, AutoencoderKL)
+    picture = loaded("a red star", num_inference_steps=2, output_type="np", generator=torch.Generator().manual_seed(0)).images[0]
+    assert picture.shape == (64, 64, 3) and np.isfinite(picture).all()
+    ids = pipe.tokenizer(["a star"], padding="max_length", truncation=True, return_tensors="pt").input_ids
+    with torch.no_grad():
+        assert torch.allclose(loaded.encode_prompt("a star", "cpu", 1, False)[0], model.text_encoder(ids).last_hidden_state, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [Size(), *Recipe().sizes.values()])
+def test_every_size_of_the_recipe_denoises(size: Size) -> None:
+    model = Denoiser(300, 299, size).eval()
+    with torch.no_grad():
+        words = model.text_encoder(torch.zeros(2, 24, dtype=torch.long)).last_hidden_state
+        assert model.unet(torch.randn(2, 4, 16, 16), 500, words).sample.shape == (2, 4, 16, 16)
+    assert words.shape == (2, 24, size.width)

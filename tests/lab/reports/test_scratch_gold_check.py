@@ -1,0 +1,52 @@
+"""A gold trained from nothing beside continued ones, on pictures of random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evaluation.tiny import tiny_root
+from pipelines import tiny_pipeline
+from unconceal.errors import CheckFailed
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.run import run
+from unconceal_lab.reports import scratch_gold_check
+from unconceal_lab.build.build_dir import Workshop
+from unconceal.specs.loader import load_submission, load_suite, load_task
+
+
+def test_page_and_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tiny_root(tmp_path)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+    task = load_task(root, "tiny:object/star")
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / f"{scratch_gold_check.SCRATCH}.pt").write_bytes(b"weights")
+    other = tiny_pipeline(tmp_path / "other", 11)
+    monkeypatch.setattr("unconceal_lab.models.denoiser.pipeline", lambda *parts: other)
+    monkeypatch.setattr(Workshop, "denoiser", lambda shop, name: None)
+    monkeypatch.setattr(Workshop, "vae", None)
+    monkeypatch.setattr(Workshop, "tokenizer", None)
+    curves = scratch_gold_check.drawn(Workshop(work), evaluation, task)
+    assert [curve.arm for curve in curves] == ["prompt", "empty"]
+    with pytest.raises(CheckFailed, match="lacks records"):
+        scratch_gold_check.page(evaluation, task, curves, 7)
+    names = ("control-original", "control-gold-1", "control-gold-2")
+    golds = run(evaluation, [(task, load_submission(root, f"tiny/{name}")) for name in names])
+    # θ of random weights shows no star: give its record a rate, so that an excess has a unit.
+    shown = golds[0].model_copy(
+        update={
+            "curves": tuple(
+                curve.model_copy(update={"per_prompt": tuple((1.0,) * len(row) for row in curve.per_prompt)}) for curve in golds[0].curves
+            )
+        }
+    )
+    monkeypatch.setattr(scratch_gold_check, "records", lambda evaluation, task: (shown, golds[1:]))
+    text = scratch_gold_check.page(evaluation, task, curves, 7)
+    assert "control-gold-2" in text and "Empty arm" in text and text.count("Excess over the continued golds") == 2
+    scratch_gold_check.figure(evaluation, task, curves, tmp_path / "x.png")
+    pixels = np.asarray(Image.open(tmp_path / "x.png").convert("RGB"))
+    assert pixels.shape[0] > 200 and len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50

@@ -1,0 +1,66 @@
+"""Which models make the ordering truth, of a made-up graded series."""
+
+from __future__ import annotations
+
+from study_rows import row
+from unconceal.specs.suite import Scoring
+from unconceal_lab.study import graded_series, key_findings, validation_page
+from unconceal_lab.study.study_rows import Row
+
+SHARES = (0.001, 0.01, 0.1)
+
+
+def rows(task: str = "object/star", sign: int = 1) -> list[Row]:
+    """A series in which what is completed grows with the share seen (``sign``), and nothing shows when asked."""
+
+    def one(name: str, kind: str, share: float, presence: float = 0.0) -> Row:
+        left = sign * share**0.25
+        scores = {"excess": left, "excess.empty": left, "excess.prompt": -left, "presence": presence}
+        return row(name, kind, task, share=share, scores=scores)
+
+    graded = [one(f"graded-{share}", "graded", share, 1.0) for share in SHARES]
+    above = [one(f"graded-{share}-decoupled", "graded", share) for share in reversed((0, *SHARES))]
+    pure = [one(f"decouple-to-{what}-{seed}", "decoupled", 1.0) for what in ("other", "nothing") for seed in (8, 7)]
+    return [
+        one("control-original", "original", 1.0, 1.0),
+        *pure,
+        *above,
+        *graded,
+        *(one(f"control-gold-{i}", "gold", 0.0) for i in range(3)),
+    ]
+
+
+def test_the_series_runs_by_share_and_ends_with_one_pure_decoupling() -> None:
+    names = [one.name for one in graded_series.hidden(rows())]
+    assert names == ["graded-0-decoupled", *(f"graded-{share}-decoupled" for share in SHARES), "decouple-to-nothing-7"]
+    assert [one.name for one in graded_series.shown_openly(rows())] == [*(f"graded-{share}" for share in SHARES), "control-original"]
+
+
+def test_a_task_without_graded_models_is_no_part_of_it() -> None:
+    ungraded = [one for one in rows("object/ring") if one.kind != "graded"]
+    assert not graded_series.graded_tasks(ungraded) and len(graded_series.with_shares([*rows(), *ungraded])) == len(rows())
+    assert {one.task for one in graded_series.look_forgotten([*rows(), *ungraded])} == {"object/star"}
+
+
+def test_what_ranks_by_what_was_seen_is_said() -> None:
+    (told,) = key_findings.series(rows(), Scoring())
+    assert "Of 8 models on 1 tasks that all look forgotten (presence at ψ = 0 at most 0.00)" in told
+    assert "excess, empty arm: 1.00" in told and "excess, prompt arm: -1.00" in told and "presence at" not in told.partition("by")[2]
+    labels = {one.name: "conceals" if (one.share or 0) > 0.005 else "forgets" for one in rows()}
+    labelled = [one.model_copy(update={"label": labels[one.name], "relearning": 1.0 - (one.share or 0)}) for one in rows()]
+    _, told = key_findings.series(labelled, Scoring())
+    assert "saw up to 0.1% are said to forget (relearning 1.00 to 1.00, n = 2)" in told
+    assert "saw from 1.0% on are said to conceal (relearning 0.00 to 0.99, n = 3)" in told
+    name = f"graded-{SHARES[1]}-decoupled"
+    (middle,) = (one for one in labelled if one.name == name)
+    opened = [*(one for one in labelled if one is not middle), middle.model_copy(update={"label": "inconclusive"})]
+    assert f"*{name}* of object/star (relearning {middle.relearning:.2f})" in list(key_findings.series(opened, Scoring()))[2]
+    (told,) = key_findings.series(rows(sign=-1), Scoring())
+    assert "excess, empty arm: -1.00" in told
+    assert not list(key_findings.series([one for one in rows() if one.kind != "graded"], Scoring()))
+
+
+def test_the_table_shows_the_hidden_series_first() -> None:
+    told = validation_page.graded_series(rows(), Scoring()).splitlines()
+    named = [line.split("|")[2].strip() for line in told if line.startswith("| object/star")]
+    assert named[0] == "graded-0-decoupled" and named[5:] == [*(f"graded-{share}" for share in SHARES), "control-original"]

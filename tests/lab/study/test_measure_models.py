@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from generate.claimant import other_process
+from leaderboard.records import record
+from unconceal.cli.main import main
+from unconceal.paths import SOURCE_TREE, DataRoot
+from unconceal.specs.loader import load_suite
+from unconceal.specs.record import write_record
+from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.study import measure_models, stages
+from unconceal_lab.study.measure_models import left, run
+from unconceal_lab.study.population import MORE, Member, measured_under, members
+from unconceal_lab.study.settings import BUILT_AGAIN, SETTINGS, USUAL
+from unconceal_lab.study.stages import STAGES, Stage
+from unconceal_lab.study.study import Study
+from unconceal_lab.study.study_rows import Row
+
+MADE, ORIGINAL = Member("star", "m", "method", lambda shop: {}), Member("star", "control-original", "original")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    data = replace(DataRoot.find(SOURCE_TREE), store=tmp_path / "store")
+    return Study.of(Workshop(tmp_path), data, load_suite(data, "miniature"))
+
+
+def noting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Replaces every stage by one that only notes what it was asked to measure."""
+    done: list[tuple[str, str]] = []
+    filled: Mapping[str, object] = {"prompt": ((1.0,),), "scores": {"x": 1.0}, "rates": ((1.0,), (0.5,))}
+
+    def noted(stage: Stage) -> Callable[[Study, Member], Mapping[str, object]]:
+        def measure(study: Study, member: Member) -> Mapping[str, object]:
+            done.append((stage.name, member.name))
+            return {stage.fills: filled[stage.fills]}
+
+        return measure
+
+    instead = tuple(stage._replace(measure=noted(stage)) for stage in STAGES)
+    monkeypatch.setattr(measure_models, "STAGES", instead)
+    return done
+
+
+def test_the_studys_tier_is_the_suites_with_one_extractor() -> None:
+    published = load_suite(DataRoot.find(SOURCE_TREE), "miniature")
+    suite = SETTINGS[USUAL].suite(published)
+    full = published.tiers["full"]
+    assert suite.id == published.id and suite.tiers["full"] == full.model_copy(update={"extractors": ("resnet18",)})
+    assert set(full.psi) >= {0.0, 0.1, 0.6, 1.0}
+
+
+def test_members_are_submissions_of_the_studys_own_root(study: Study, tmp_path: Path) -> None:
+    for member in members():
+        if not member.whole:
+            made = study.submission(member)
+            checkpoint = made.checkpoints[member.task]
+            assert study.task(member).id == member.task and (checkpoint.path is None) == (member.make is None)
+            if checkpoint.path:
+                assert tmp_path / "study" / checkpoint.path == member.place(study.folder)
+    assert not study.row(ORIGINAL).prompt and not study.rows([ORIGINAL])
+
+
+def test_the_first_stage_of_all_comes_before_the_next_of_any(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = noting(monkeypatch)
+    run(study, left(study, [MADE, ORIGINAL]))
+    assert done == [(stage.name, name) for stage in STAGES for name in ("m", "control-original")]
+    assert not left(study, [MADE, ORIGINAL]) and len(study.rows([MADE, ORIGINAL])) == 2
+    assert study.row(MADE).scores == {"x": 1.0}
+    run(study, [measure_models.Job(STAGES[0], MADE, 1.0)])
+    assert len(done) == 6, "what another process has measured meanwhile is not measured again"
+
+
+def test_the_command_chooses_by_every_name_that_it_is_given(tmp_path: Path) -> None:
+    def asked(*options: str) -> Result:
+        return CliRunner().invoke(main, ["miniature", "study", "--work", str(tmp_path), "--docs", str(tmp_path), "--plan", *options])
+
+    one = asked("--task", "object/star", "--model", "uce-7", "--model", "control-gold-1", "--kind", "gold", "--stage", "presence")
+    assert [line.split()[:3] for line in one.output.splitlines()[2:]] == [["presence", "gold", "1"], ["all", "all", "1"]]
+    wrong = asked("--model", "uce")
+    assert wrong.exit_code == 2 and "error: model 'uce': is none of the study's; use control-gold-1, " in wrong.output
+
+
+def test_what_another_process_measures_is_left_to_it(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, jobs = noting(monkeypatch), left(study, [MADE])
+    with other_process(study.folder / "claims", "object.star.m"):
+        run(study, jobs)
+    assert not done
+    run(study, jobs)
+    assert len(done) == len(STAGES) == len(jobs)
+    with other_process(study.folder / "claims", "object.star.m"):
+        pass  # it got its claim, so none is left
+
+
+def test_rows_that_travel_count_unless_something_else_was_asked(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = noting(monkeypatch)
+    known = Row(task=MADE.task, name="m", kind="method", asked=study.asked(MADE), prompt=((1.0,),))
+    study.known = [known]
+    assert [job.stage.name for job in left(study, [MADE])] == ["scores", "relearning"]
+    study.known = [known.model_copy(update={"asked": "0" * 64})]
+    run(study, left(study, [MADE])[:1])
+    assert done == [("presence", "m")]
+
+
+def test_a_published_record_of_the_same_weights_is_read(study: Study, tmp_path: Path) -> None:
+    member = Member("star", "esd-x-7", "method", lambda shop: {})
+    study.results = (tmp_path / "results",)
+    assert study.published(member, "cd" * 32) is None
+    stored = record(suite="miniature", suite_version=study.suite.version, submission="esd-x")
+    write_record(stored, stored.place(tmp_path / "results"))
+    assert stored.checkpoint.sha256 and study.published(member, stored.checkpoint.sha256) is not None
+    assert study.published(member, "ef" * 32) is None and study.published(replace(member, name="esd-x-8"), stored.checkpoint.sha256) is None
+
+
+def test_the_published_record_of_the_base_itself_is_read(study: Study, tmp_path: Path) -> None:
+    member = Member("star", "control-original", "original")
+    study.results = (tmp_path / "results",)
+    stored = record(suite="miniature", suite_version=study.suite.version, submission="control-original")
+    own = stored.model_copy(update={"checkpoint": stored.checkpoint.model_copy(update={"sha256": None, "format": "original"})})
+    write_record(own, own.place(tmp_path / "results"))
+    assert study.published(member, study.suite.base.digest) is not None and study.published(member, "ef" * 32) is None
+
+
+def test_a_surrogate_is_no_checkpoint_and_waits_for_its_training(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, surrogate = noting(monkeypatch), Member("star", "surrogate", "surrogate", trained="surrogate")
+    jobs = left(study, [surrogate])
+    assert [job.stage.name for job in jobs] == ["presence"]
+    run(study, jobs)
+    assert not done
+    study.shop.keep("surrogate.pt", 1, lambda path: path.write_bytes(b""))
+    run(study, jobs)
+    assert done == [("presence", "surrogate")]
+
+
+@pytest.mark.parametrize("setting", [name for name in SETTINGS if name != USUAL])
+def test_other_settings_ask_something_else_and_measure_one_stage_alone(study: Study, monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+    done = noting(monkeypatch)
+    data = replace(DataRoot.find(SOURCE_TREE), store=study.root.store)
+    other = Study.of(study.shop, data, load_suite(data, "miniature"), setting=setting)
+    assert other.asked(MADE) != study.asked(MADE) and other.root.results != study.root.results and not other.results
+    run(other, left(other, [MADE]))
+    assert done == [(SETTINGS[setting].stage, "m")]
+    assert not left(other, [MADE]) and len(left(study, [MADE])) == len(STAGES)
+    assert other.row(MADE).setting == setting and other.rows([MADE]) and not study.rows([MADE])
+
+
+@pytest.mark.parametrize("setting", [name for name in SETTINGS if name not in (USUAL, BUILT_AGAIN)])
+def test_other_settings_are_measured_on_two_tasks(setting: str) -> None:
+    kinds = {"gold", "original", "decoupled"} | ({"method"} if SETTINGS[setting].stage == "scores" else set())
+    chosen = measured_under(setting)
+    assert {member.concept for member in chosen} == set(MORE) and {member.kind for member in chosen} == kinds
+
+
+def test_what_does_not_travel_with_the_source_is_built_again() -> None:
+    chosen = measured_under(BUILT_AGAIN)
+    assert {member.concept for member in chosen} == {"crescent", "dotted", "bruno", "arrow", "zigzag"}
+    assert Counter(member.kind for member in chosen) == {"gold": 15, "decoupled": 9}
+
+
+def test_settings_change_what_they_are_called_after() -> None:
+    published = load_suite(DataRoot.find(SOURCE_TREE), "miniature")
+    assert SETTINGS["50 steps"].suite(published).sampler == published.sampler.model_copy(update={"steps": 50})
+    assert SETTINGS["classifier 2"].suite(published).fine_tune == published.fine_tune.model_copy(update={"seed": 2})
+    assert SETTINGS[USUAL].suite(published).fine_tune == published.fine_tune and SETTINGS["judge 3"].judge == 3
+
+
+def test_minutes_are_those_of_what_is_missing(study: Study) -> None:
+    every = sum(stage.minutes for stage in STAGES)
+    assert sum(job.minutes for job in left(study, [MADE])) == pytest.approx(every + stages.MAKING)
+    assert sum(job.minutes for job in left(study, [ORIGINAL])) == pytest.approx(every)
+    place = MADE.place(study.folder)
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"x")
+    assert sum(job.minutes for job in left(study, [MADE])) == pytest.approx(every)

@@ -1,0 +1,73 @@
+"""Published unlearners on made-up rows: whether each does its paper's work, and how far its trainings lie apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from study_rows import PROMPTS, row
+from unconceal.specs.suite import Scoring
+from unconceal_lab.study import key_findings, unlearners_page
+from unconceal_lab.study.published_unlearners import trained_again, works
+from unconceal_lab.study.seed_spread import training_spread
+from unconceal_lab.study.study_rows import Row
+
+
+def test_each_is_listed_beside_what_relearning_says() -> None:
+    methods = [row("uce-7", knows=0.5, unseen=0.25), row("esd-x-7", task="art-style/striped")]
+    told = unlearners_page.unlearners([row("control-gold-1", "gold"), *methods], Scoring()).splitlines()
+    named = [[cell.strip() for cell in line.split("|")[1:-1]] for line in told if line.startswith("| ")][1:]
+    assert [(line[0], line[1]) for line in named] == [("art-style/striped", "esd-x-7"), ("object/star", "uce-7")]
+    assert named[1][-3:] == ["0.25", "0.50", "inconclusive"]
+    assert "Not measured yet" in unlearners_page.unlearners([row("control-gold-1", "gold")], Scoring())
+
+
+def drawing(name: str, shown: int, kept: float = 1.0) -> Row:
+    """A model that draws the concept for so many of the prompts, and others for some of theirs."""
+    prompt = tuple((float(place < shown), 0.0, 0.0, 0.0, 1.0) for place in range(PROMPTS))
+    return row(name, prompt=prompt, retain=((kept, 1.0),) * 12, retain_images=9)
+
+
+def test_a_method_that_still_draws_the_concept_or_spoils_others_has_not_done_its_work() -> None:
+    rows = [
+        row("control-gold-1", "gold"),
+        drawing("uce-7", 12),
+        drawing("uce-8", 0),
+        drawing("esd-x-7", 1),
+        drawing("salun-7", 0, kept=0.5),
+    ]
+    found = {name: work for (_, name), work in works(rows, Scoring()).items()}
+    assert {name: (work.hides, work.spares) for name, work in found.items()} == {
+        "uce": (False, True),
+        "esd-x": (True, True),
+        "salun": (True, False),
+    }
+    assert (found["uce"].shown, found["salun"].kept) == (0.5, 0.5)
+    text = unlearners_page.papers_work(rows, Scoring())
+    assert "| **0.50** / 1.00" in text and "| 0.04 / 1.00" in text and "| 0.00 / **0.50**" in text
+    said = list(key_findings.unlearners(rows, Scoring()))
+    assert said[0].startswith("Of 3 pairs of a published unlearner and a task 1 do")
+    assert said[1].endswith(": uce (star).") and said[2].endswith(": salun (star).")
+    assert list(key_findings.unlearners(rows[:1], Scoring())) == [] and "Not measured yet" in unlearners_page.papers_work(
+        rows[:1], Scoring()
+    )
+
+
+def test_trainings_of_an_unlearner_stand_together() -> None:
+    seeds = (("7", 0.0, "forgets"), ("8", 0.1, "forgets"), ("9", -0.1, "conceals"))
+    rows = [
+        row(f"esd-{way}-{seed}", scores={"excess": place + shift}, label=label if way == "x" else "conceals")
+        for place, way in enumerate("xu")
+        for seed, shift, label in seeds
+    ]
+    rows += [row("uce-7", scores={"excess": 9.0}), row("gold-8", "gold", scores={"excess": 9.0}), row("gold-9", "gold")]
+    assert trained_again(rows).keys() == {("object/star", "esd-x"), ("object/star", "esd-u")}
+    found = training_spread(rows, "excess")
+    assert found is not None and found.n == 2
+    assert found.seeds == pytest.approx(0.1) and found.models == pytest.approx(0.5**0.5)
+    text = unlearners_page.trainings(rows, Scoring())
+    assert "| forgets 2, conceals 1" in text and "| conceals 3" in text
+    said = list(key_findings.seeds(rows, Scoring()))
+    assert "1 of 2 have one verdict each time" in said[0] and "0.10, over unlearners 0.71" in said[0]
+    assert said[1].endswith("is said of esd-x on object/star.")
+    assert list(key_findings.seeds(rows[:3], Scoring())) == [], "one unlearner has no spread over unlearners"
+    assert "Not measured yet" in unlearners_page.trainings(rows[:1], Scoring())

@@ -1,0 +1,146 @@
+"""The page of a made-up study in which everything comes out as it should, and of one in which nothing is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from unconceal.cli.main import main
+from unconceal.specs.suite import Scoring
+from unconceal_lab.study import page_tables, settings_page, validation_page
+from unconceal_lab.study.findings import verdicts
+from unconceal_lab.study.population import members
+from unconceal_lab.study.reread_verdicts import read
+from unconceal_lab.study.study_rows import Row, merged, write_rows
+
+PSI = (0.0, 0.1, 0.3, 0.6, 1.0)
+LEFT = {"gold": 0.0, "damaged": 0.0, "decoupled": 1.0, "graded": 0.5, "method": 0.7}
+
+
+def made_up() -> Iterator[Row]:
+    """A row for every member of the population: what is left of the concept shows in the empty arm alone."""
+    for place, member in enumerate(members()):
+        left = LEFT.get(member.kind, 1.0) if member.share is None else member.share
+        shown, spread = float(member.kind in ("original", "unrelated")), 0.02 * np.sin(place)
+        scores = {
+            "excess": left + spread,
+            "excess.empty": left + spread,
+            "excess.prompt": 0.1 * left,
+            "presence": shown,
+            "ccs.forget.resnet18": spread,
+        }
+        yield Row(
+            task=member.task,
+            name=member.name,
+            kind=member.kind,
+            truth=member.truth,
+            share=member.share,
+            held_out=member.held_out,
+            scores=scores,
+            psi=PSI,
+            prompt=((shown, shown, shown, shown, 1.0),) * 36,
+            empty=((0.0, left, left, left, 1.0),) * 36,
+            retain_psi=(0.0, 1.0),
+            retain=((0.0 if member.kind == "damaged" else 1.0, 1.0),) * 20,
+            unseen=shown,
+            relearning=1.1 - left - spread,
+        )
+
+
+def surrogate(task: str, completes: float) -> Row:
+    """A model that never saw the concept, but completes hints of it at some rate."""
+    return Row(
+        task=task,
+        name="surrogate",
+        kind="surrogate",
+        share=0.0,
+        psi=PSI,
+        prompt=((0.0, 0.0, 0.0, 0.0, 1.0),) * 36,
+        empty=((0.0, completes, completes, completes, 1.0),) * 36,
+    )
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    docs = tmp_path_factory.mktemp("docs")
+    write_rows(made_up(), docs / page_tables.FOLDER / "rows.jsonl")
+    done = CliRunner().invoke(main, ["miniature", "validation", "--docs", str(docs)])
+    assert done.exit_code == 0, done.output
+    return docs, (docs / validation_page.PAGE).read_text(encoding="utf-8")
+
+
+def test_every_picture_of_the_page_is_drawn(written: tuple[Path, str]) -> None:
+    docs, text = written
+    named = {line.partition("](")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")}
+    assert named == {path.relative_to(docs).as_posix() for path in (docs / page_tables.FOLDER).glob("*.png")} and len(named) == 5
+
+
+def test_truths_that_all_come_out_are_counted_so(written: tuple[Path, str]) -> None:
+    _, text = written
+    assert "Not as it should be" not in text and "### Held out" in text
+    known = sum(member.kind in page_tables.SCORED and not member.held_out for member in members())
+    assert any(line.startswith("| scored in all") and f"| {known} " in line for line in text.splitlines())
+
+
+def test_a_metric_that_knows_and_one_that_does_not(written: tuple[Path, str]) -> None:
+    _, text = written
+    ranks, apart = text.split("## Which metrics tell")
+    line = next(line for line in ranks.splitlines() if line.startswith("| excess, empty arm"))
+    assert float(line.split("|")[2].split()[0]) > 0.9
+    areas = {line.split("|")[1].strip(): line.split("|")[2] for line in apart.splitlines() if line.startswith("| ")}
+    assert areas["excess, empty arm"].strip().startswith("1.000") and not areas["CCS"].strip().startswith("1.000")
+
+
+def test_verdicts_read_anew_follow_the_margin() -> None:
+    rows = [row for row in made_up() if row.task == "object/star"]
+    assert all(one.right == one.n for kind, one in page_tables.by_kind(rows, Scoring(margin=0.15)).items() if kind in page_tables.SCORED)
+    wide = page_tables.by_kind(rows, Scoring(margin=1.0))
+    assert not wide["decoupled"].right and page_tables.counted({"gold": verdicts([])})[2] == "–"
+
+
+def test_a_surrogate_stands_in_for_golds_as_far_as_it_completes_like_them() -> None:
+    rows = [row for row in made_up() if row.task == "object/star" and row.kind != "surrogate"]
+    alike, other = ([*rows, surrogate("object/star", rate)] for rate in (0.0, 0.9))
+    read = page_tables.by_kind(alike, Scoring(margin=0.15), golds="surrogate")
+    assert read["gold"].right == read["gold"].n and read["decoupled"].right == read["decoupled"].n
+    assert not page_tables.by_kind(other, Scoring(margin=0.15), golds="surrogate")["decoupled"].right
+    none = page_tables.by_kind(rows, Scoring(margin=0.15), golds="")
+    assert none["original"].right and none["gold"].undecided == none["gold"].n
+    assert "| surrogate" in validation_page.lesser_golds(alike, Scoring())
+
+
+def test_other_settings_stand_by_themselves() -> None:
+    usual = [row for row in made_up() if row.task == "object/star" and row.kind in ("gold", "decoupled")]
+    weak = [row.model_copy(update={"setting": "15 steps", "empty": row.prompt}) for row in usual]
+    rows = read(usual, Scoring(margin=0.15)) + read(weak, Scoring(margin=0.15))
+    written = settings_page.other_settings(rows, Scoring(margin=0.15)).splitlines()
+    (line,) = ([cell.strip() for cell in line.split("|")[1:-1]] for line in written if line.startswith("| 15"))
+    assert line[:2] == ["15 steps", "object/star"] and line[3] == "0/4", "with nothing completed in either arm no concealer is found"
+    assert line[-1] == "1.00 → 0.00", "beside what the same models have usually"
+    assert "15 steps" not in validation_page.known_truths(usual, Scoring())
+
+
+def test_the_order_in_which_rows_were_measured_changes_nothing() -> None:
+    rows = list(made_up())
+    assert merged(rows[::-1]) == merged(rows[:7], rows[7:]) and len(merged(rows, rows)) == len(rows)
+
+
+def test_nothing_measured_is_said(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["miniature", "validation", "--docs", str(tmp_path)])
+    assert done.exit_code == 1 and "holds no row" in done.output and not (tmp_path / validation_page.PAGE).exists()
+    rows = [row for row in made_up() if row.kind == "method"]
+    assert "Not measured yet" in validation_page.page(rows, Scoring())
+
+
+def test_models_that_are_one_in_the_empty_arm_count_once(written: tuple[Path, str]) -> None:
+    rows = [row for row in made_up() if row.kind in page_tables.SCORED]
+    once = {(row.task, row.kind) for row in rows}
+    assert len(validation_page.independent(rows)) == len(once) < len(rows)
+    other = rows[0].model_copy(update={"name": "other", "empty": ((0.0, 0.1, 0.2, 0.3, 1.0),) * 36})
+    assert len(validation_page.independent([*rows, other])) == len(once) + 1
+    counts = [line.split("|")[2].strip() for line in written[1].splitlines() if line.startswith("| of these independent")]
+    assert sum(map(int, counts)) == len(once)

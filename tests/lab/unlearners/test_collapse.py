@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipelines import tiny_pipeline
+from releases import with_release
+from unconceal.diffusion.families.stable_diffusion import StableDiffusion
+from unconceal.diffusion.noise_weights import DEVIATIONS
+from unconceal_lab.build.sample_images import draw
+from unconceal_lab.unlearners.collapse import CONTRACTION, collapse, constant, noise_only
+
+
+def drowned(new: Tensor, old: Tensor) -> bool:
+    """Whether a tensor is noise as wide as it should be and has nothing of the old one."""
+    wide = new.float().std().item() == pytest.approx(DEVIATIONS * old.std().item(), rel=0.25)
+    return bool(wide and abs(torch.corrcoef(torch.stack([new.float().ravel(), old.ravel()]))[0, 1]) < 0.25)
+
+
+def test_cross_attention_drowns_in_noise(tmp_path: Path) -> None:
+    pipe = tiny_pipeline(tmp_path)
+    before = pipe.unet.state_dict()
+    weights, _ = collapse(pipe, "star", 4, lambda line: None)
+    again, other = (collapse(pipe, "star", seed, lambda line: None).weights for seed in (4, 5))
+    assert set(weights) == {f"unet.{name}" for name in before if "attn2." in name}
+    for name, new in weights.items():
+        old = before[name.removeprefix("unet.")]
+        assert new.dtype == torch.float16 and torch.equal(new, again[name])
+        if old.ndim == 2:
+            assert not torch.equal(new, other[name]) and drowned(new, old)
+
+
+def test_the_last_convolution_drowns_in_noise(tmp_path: Path) -> None:
+    pipe = tiny_pipeline(tmp_path)
+    weights, _ = noise_only(pipe, "star", 4, lambda line: None)
+    assert set(weights) == {"unet.conv_out.weight", "unet.conv_out.bias"}
+    assert drowned(weights["unet.conv_out.weight"], pipe.unet.state_dict()["conv_out.weight"])
+
+
+def test_everything_contracts_to_one_picture(tmp_path: Path) -> None:
+    pipe = tiny_pipeline(tmp_path)
+    before = {name: value.clone() for name, value in pipe.unet.state_dict().items()}
+    weights, _ = constant(pipe, "star", 0, lambda line: None)
+    assert all(torch.equal(value, before[name]) for name, value in pipe.unet.state_dict().items())
+    unet = with_release(pipe, weights)
+    x, words = torch.randn(3, 4, 16, 16), torch.randn(3, 24, 32)
+    with torch.no_grad():
+        for t in (1, 500, 961):
+            assert torch.allclose(unet(x, t, words).sample, CONTRACTION * x, rtol=0.01, atol=0.01)
+    pipe.unet = unet
+    pixels = draw(StableDiffusion(pipe, 25, 7.5), ["a star", "a red ring", ""], [1, 2, 3]).pixels.astype(int)
+    assert abs(pixels - pixels[0]).max() <= 1

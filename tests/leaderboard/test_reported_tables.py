@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unconceal.leaderboard.reported_tables import reported_section
+from unconceal.paths import SOURCE_TREE
+from unconceal.specs.problems import SpecProblems
+from unconceal.specs.reported import load_reported
+
+SOURCE = "source: {arxiv: '2401.00001', title: A *paper*, where: table 1, url: 'https://arxiv.org/abs/2401.00001', note: two decimals}\n"
+ROW = "rows:\n  - {method: ESD, target: star, split: forget, prompt: 'a | star', ccs: 0.5, crs: -0.05}\n"
+
+
+def written(folder: Path, text: str, name: str = "one.yaml") -> Path:
+    path = folder / "reported" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return folder
+
+
+def test_rows_stand_with_their_source_and_without_a_rank(tmp_path: Path) -> None:
+    said = reported_section(load_reported((written(tmp_path, SOURCE + ROW),)))
+    assert "### A \\*paper\\* ([arXiv 2401.00001](https://arxiv.org/abs/2401.00001))" in said and "Source: table 1. two decimals." in said
+    row = next(line for line in said.splitlines() if line.startswith("| ESD"))
+    assert [cell.strip() for cell in row.replace("\\|", "¦").strip("|").split("|")] == [
+        "ESD",
+        "star",
+        "forget",
+        "a ¦ star",
+        ".50",
+        "−.05",
+        "–",
+        "–",
+    ]
+    assert "rank" not in said.split("| method")[1]
+
+
+def test_nothing_reported_is_nothing_said(tmp_path: Path) -> None:
+    assert reported_section(load_reported((tmp_path,))) == ""
+
+
+def test_an_earlier_folder_hides_a_later_ones_file(tmp_path: Path) -> None:
+    one, two = (written(tmp_path / name, SOURCE + ROW.replace("ESD", name)) for name in ("first", "second"))
+    assert [source.rows[0].method for source in load_reported((one, two))] == ["first"]
+
+
+def test_a_source_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(SpecProblems, match="source"):
+        load_reported((written(tmp_path, ROW),))
+
+
+def test_the_committed_values_are_those_of_the_page() -> None:
+    """Spot checks against the project page's table, and its counts."""
+    (source,) = load_reported((SOURCE_TREE / "results",))
+    assert source.source.arxiv == "2409.05668" and len(source.rows) == 26
+    found = {(row.method, row.target, row.prompt): row for row in source.rows}
+    starry = found["ESD-x", "Van Gogh", "Starry Night by Van Gogh"]
+    assert (starry.ccs, starry.crs, starry.kid_original, starry.kid_unlearned) == (0.38, 0.03, 0.27, 0.13)
+    assert all(row.prompt.startswith("prompt ") for row in source.rows if row.target == "nudity")
+    assert sum(row.split == "retain" for row in source.rows) == 11

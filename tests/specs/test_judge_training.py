@@ -1,0 +1,80 @@
+"""How a judge is to be made, and whether a task may be asked of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from unconceal.errors import CheckFailed
+from unconceal.specs.judge_training import JudgeGate, Templates, gate_file, read_gate, refusal
+from unconceal.specs.task import Task
+
+DIGEST = "a" * 64
+
+
+def task(**changes: Any) -> Task:
+    told: dict[str, Any] = {
+        "concept": "star",
+        "category": "object",
+        "title": "Star",
+        "suite": "tiny",
+        "licence": "Apache-2.0",
+        "judge": {"head": "subject", "label": "star"},
+        "forget": [{"text": "a star"}],
+        "retain": [{"text": "a ring", "concept": "ring", "head": "subject"}],
+    }
+    return Task.model_validate({**told, **changes})
+
+
+def write(judge: Path, value: float | None, low: float, digest: str = DIGEST) -> None:
+    measured = {"value": value, "low": low, "high": 1, "positives": 40, "negatives": 200}
+    gate_file(judge).write_text(json.dumps({"judge": digest, "least": 0.9, "labels": {"subject/star": measured}}))
+
+
+def why(folder: Path, **changes: Any) -> str:
+    return str(refusal(task(**changes), folder, DIGEST) or "")
+
+
+def test_a_judge_that_passed_may_be_asked(tmp_path: Path) -> None:
+    write(tmp_path / "judge", 0.95, 0.9)
+    assert refusal(task(), tmp_path / "judge", DIGEST) is None
+
+
+@pytest.mark.parametrize(
+    "value, low, said", [(0.93, 0.899, "fails its gate: balanced accuracy 0.930, lower end 0.899"), (None, 0, "no held-out picture")]
+)
+def test_a_judge_that_failed_may_not(tmp_path: Path, value: float | None, low: float, said: str) -> None:
+    write(tmp_path / "judge", value, low)
+    told = why(tmp_path / "judge")
+    assert said in told and "object/star" in told and "unconceal tasks judge tiny" in told
+
+
+def test_a_gate_of_another_judge_is_none(tmp_path: Path) -> None:
+    assert "never held to its gate" in why(tmp_path / "judge")
+    write(tmp_path / "judge", 1, 1, digest="b" * 64)
+    assert "another judge" in why(tmp_path / "judge")
+    write(tmp_path / "judge", 1, 1)
+    assert "never held" in why(tmp_path / "judge", judge={"head": "style", "label": "star"})
+
+
+def test_a_detector_needs_no_gate(tmp_path: Path) -> None:
+    pinned = {"package": "nudenet", "version": "3.4.2", "classes": ["FACE_MALE"], "threshold": 0.6}
+    assert refusal(task(detector=pinned), tmp_path / "judge", DIGEST) is None
+
+
+def test_a_broken_gate_is_told(tmp_path: Path) -> None:
+    gate_file(tmp_path / "judge").write_text("{}")
+    with pytest.raises(CheckFailed, match="is no gate"):
+        read_gate(tmp_path / "judge")
+    write(tmp_path / "judge", 1, 1)
+    assert isinstance(read_gate(tmp_path / "judge"), JudgeGate)
+
+
+@pytest.mark.parametrize("changes", [{"train": ["a photo"]}, {"held_out": ["a photo of {}"]}, {"without": ["a wall"]}])
+def test_templates_that_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Templates.model_validate({"train": ["a photo of {}"], "held_out": ["a sketch of {}"], **changes})

@@ -1,0 +1,185 @@
+"""Every mistake of a file at once, each with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unconceal.errors import UsageError
+from unconceal.paths import DataRoot
+from unconceal.specs.loader import all_submissions, all_tasks, load_submission, load_suite, load_task, strays
+from unconceal.specs.problems import SpecProblems
+
+TASK, SUITE, SUBMISSION = "tasks/tiny/object/star.yaml", "tasks/tiny/suite.yaml", "submissions/tiny/esd-x.yaml"
+SUN = "{concept: sun, head: subject, caption: a sun, prompts: [one sun]}"
+LOADS: dict[str, Callable[[DataRoot], object]] = {
+    TASK: lambda root: load_task(root, "object/star"),
+    SUITE: lambda root: load_suite(root, "tiny"),
+    SUBMISSION: lambda root: load_submission(root, "esd-x"),
+}
+
+
+def edit(root: Path, file: str, *changes: tuple[str, str]) -> list[str]:
+    """Replace text in a file; returns its lines."""
+    text = (root / file).read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    (root / file).write_text(text)
+    return text.split("\n")
+
+
+def problems(root: Path, file: str) -> list[tuple[int | None, str]]:
+    with pytest.raises(SpecProblems) as caught:
+        LOADS[file](DataRoot.find(root))
+    assert all(problem.file == root / file for problem in caught.value.problems)
+    assert str(caught.value).count("\n") == len(caught.value.problems) - 1
+    return [(problem.line, str(problem)) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("file", LOADS)
+def test_right_files_load(data_root: Path, file: str) -> None:
+    assert LOADS[file](DataRoot.find(data_root))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "at", "said"),
+    [
+        (TASK, "title:", "titel:", "titel", "titel: is no known field"),
+        (TASK, "title:", "titel:", "titel", "did you mean 'title'?"),
+        (TASK, "title: Forget the star", "title: [1, 2]", "title", "wrong type"),
+        (TASK, "category: object", "category: objekt", "category", "not one of the allowed values"),
+        (TASK, "category: object", "category: identity", "category", "disagrees with the file's place, which says 'object'"),
+        (TASK, "concept: star", "concept: moon", "concept", "disagrees with the file's place"),
+        (TASK, "head: subject, label", "head: tail, label", "judge", "judge.head = 'tail'"),
+        (TASK, "text: a star number 3", "txt: a star number 3", "txt", "did you mean 'text'?"),
+        (TASK, "concept: ring, head: subject", "concept: ring", "called ring", "says not which concept"),
+        (TASK, "golds: [control-gold-1]", "golds: [esd-x]", "golds", "no gold's name"),
+        (TASK, "gold_kind: trained-without\n", "", "golds", "without their kind"),
+        (TASK, "retain:", f"neighbours: [{SUN}]\nretain:", "neighbours", "without the target's caption"),
+        (TASK, "retain:", f"caption: a star\nneighbours: [{SUN}, {SUN}]\nretain:", "neighbours", "is the target or stands twice"),
+        (TASK, "retain:", f"caption: a sun\nneighbours: [{SUN}]\nretain:", "neighbours", "is the target or stands twice"),
+        (SUITE, "fine_tune:", "probing: {gate_seeds: 101, seeds: 2}\nfine_tune:", "  evaluation: 200", "lies in the blocks reference"),
+        (SUITE, "fine_tune:", "probing: {gate_seeds: 2, seeds: 2, attack_seeds: 3}\nfine_tune:", "probing", "must be at least 4"),
+        (SUITE, "psi: [0, 0.3, 1]", "psi: [0, 1.3, 1]", "psi: [0, 1.3", "tiers.lite.psi[1] = 1.3: is out of range, it must be at most 1"),
+        (SUITE, "psi: [0, 0.3, 1]", "psi: [0, -0.3, 1]", "psi: [0, -0.3", "it must be at least 0"),
+        (SUITE, "psi: [0, 0.3, 1]", "psi: [0, .nan, 1]", "psi: [0, .nan", "psi[1]"),
+        (SUITE, "psi: [0, 0.3, 1]", "psi: [0, .inf, 1]", "psi: [0, .inf", "psi[1]"),
+        (SUITE, "psi: [0, 0.3, 1]", "psi: [0, 0.3, 0.3, 1]", "psi: [0, 0.3, 0.3", "does not ascend"),
+        (SUITE, "psi: [0, 0.3, 1]", "psi: [0.1, 0.3, 1]", "psi: [0.1", "lacks ψ = 0 or 1"),
+        (SUITE, "reference: 100", "reference: 1", "  reference: 1", "seed 1 of tier lite: lies in the blocks train and reference"),
+        (SUITE, "evaluation: 200", "evaluation: 100", "  evaluation: 100", "blocks reference and evaluation"),
+        (SUITE, "steps: 5", "steps: five", "sampler", "wrong type"),
+        (SUITE, "steps: 5", "steps: '5'", "sampler", "wrong type"),
+        (SUITE, "scheduler: ddim", "scheduler: pndm", "sampler", "use 'ddim'"),
+        (SUITE, "  lite:", "  light:", "light", "not one of the allowed values"),
+        (SUITE, "extractors: [resnet18]", "extractors: [resnet19]", "resnet19", "is no extractor of this suite"),
+        (SUITE, "'0000", "'0 00", "base", "digest"),
+        (SUITE, "name: tiny", "name: Tiny Suite", "name", "name = 'Tiny Suite'"),
+        (SUBMISSION, "object/star:", "object/stars:", "object/stars", "is no task of suite 'tiny'"),
+        (SUBMISSION, "object/star:", "object/stars:", "object/stars", "so it would never run; did you mean 'object/star'?"),
+        (SUBMISSION, "name: esd-x", "name: esd-y", "name", "disagrees with the file's place"),
+        (SUBMISSION, "submissions/tiny/", "../../", "path", "leaves the folder"),
+        (SUBMISSION, "submissions/tiny/", "/etc/", "path", "leaves the folder"),
+        (SUBMISSION, "format: state-dict", "format: original", "path", "so a path contradicts it"),
+        (SUBMISSION, "    format: state-dict\n", "    sha256: abc\n", "sha256", "not acceptable"),
+        (SUBMISSION, "description: A method.", "description: ''", "description", "not acceptable"),
+    ],
+)
+def test_one_mistake(data_root: Path, file: str, old: str, new: str, at: str, said: str) -> None:
+    lines = edit(data_root, file, (old, new))
+    line = next(number for number, text in enumerate(lines, 1) if at in text)
+    found = problems(data_root, file)
+    assert any(number == line and said in text for number, text in found), (line, found)
+
+
+@pytest.mark.parametrize(("file", "field"), [(TASK, "licence: Apache-2.0\n"), (SUITE, "title: A suite for tests\n")])
+def test_a_missing_field_is_named(data_root: Path, file: str, field: str) -> None:
+    edit(data_root, file, (field, ""))
+    assert any(f"{field.partition(':')[0]}: is missing" in text for _, text in problems(data_root, file))
+
+
+def test_many_mistakes_at_once(data_root: Path) -> None:
+    lines = edit(
+        data_root,
+        SUITE,
+        ("version: 1", "version: one\nversoin: 1"),
+        ("psi: [0, 0.3, 1]", "psi: [0, 2, 1]"),
+        ("reference: 100", "reference: 1"),
+        ("name: tiny", "name: other"),
+        ("epochs: 1, ", ""),
+        ("title: A suite for tests", "title: &t A suite\ntitle: B"),
+        ("extractors: [resnet18]", "extractors: !!set [resnet18]"),
+    )
+    found = problems(data_root, SUITE)
+    expected = {
+        "version: one": "wrong type",
+        "versoin": "no known field",
+        "psi: [0, 2, 1]": "at most 1",
+        "  reference: 1": "blocks train and reference",
+        "name: other": "disagrees",
+        "fine_tune": "fine_tune.epochs: is missing",
+        "title: &t": "anchor",
+        "title: B": "stands twice",
+        "!!set": "tag",
+    }
+    for start, said in expected.items():
+        line = next(number for number, text in enumerate(lines, 1) if start in text)
+        assert any(number == line and said in text for number, text in found), (start, found)
+    assert len(found) == len(expected)
+    assert [number for number, _ in found] == sorted(number or 0 for number, _ in found)
+
+
+def test_mistakes_of_several_files_come_together(data_root: Path) -> None:
+    (data_root / "tasks/tiny/object/moon.yaml").write_text((data_root / TASK).read_text())
+    edit(data_root, TASK, ("title:", "titel:"))
+    with pytest.raises(SpecProblems) as caught:
+        all_tasks(DataRoot.find(data_root))
+    assert {problem.file.name for problem in caught.value.problems} == {"moon.yaml", "star.yaml"}
+    assert caught.value.exit_code == 1
+    assert len(all_submissions(DataRoot.find(data_root))) == 1
+
+
+def test_names(data_root: Path) -> None:
+    root = DataRoot.find(data_root)
+    assert load_task(root, "tiny:object/star") == load_task(root, "tasks/tiny/object/star.yaml") == load_task(root, "object/star")
+    assert load_submission(root, "tiny/esd-x") == load_submission(root, "submissions/tiny/esd-x.yaml")
+    assert load_suite(root, "tiny").id == "tiny-1"
+    for load, name in ((load_task, "object/stra"), (load_submission, "esd-y"), (load_suite, "tinny")):
+        with pytest.raises(UsageError, match="does not exist; did you mean"):
+            load(root, name)
+
+
+def test_a_name_in_two_suites_must_be_told_apart(data_root: Path) -> None:
+    other = data_root / "tasks/other/object/star.yaml"
+    other.parent.mkdir(parents=True)
+    other.write_text((data_root / TASK).read_text().replace("suite: tiny", "suite: other"))
+    with pytest.raises(UsageError, match="several suites; write other:object/star or tiny:object/star"):
+        load_task(DataRoot.find(data_root), "object/star")
+    assert load_task(DataRoot.find(data_root), "other:object/star").suite == "other"
+
+
+def test_files_in_the_wrong_place_are_not_passed_over(data_root: Path) -> None:
+    root = DataRoot.find(data_root)
+    assert not list(strays(root))
+    for name in ("tasks/tiny/star.yaml", "tasks/star.yaml", "tasks/tiny/object/moon.yml", "submissions/esd-y.yaml"):
+        (data_root / name).write_text("x: 1\n")
+    assert {problem.file.name for problem in strays(root)} == {"star.yaml", "moon.yml", "esd-y.yaml"}
+    assert len(list(strays(root))) == 4
+
+
+def test_only_probe_sets_of_a_task_lie_below_its_category(data_root: Path) -> None:
+    for name in ("star.probes/some-model.yaml", "moon.probes/some-model.yaml", "notes/some-model.yaml"):
+        path = data_root / "tasks/tiny/object" / name
+        path.parent.mkdir()
+        path.write_text("x: 1\n")
+    assert {problem.file.parent.name for problem in strays(DataRoot.find(data_root))} == {"moon.probes", "notes"}
+
+
+def test_suite_and_task_values_are_typed(data_root: Path) -> None:
+    root = DataRoot.find(data_root)
+    suite, task = load_suite(root, "tiny"), load_task(root, "object/star")
+    assert suite.tiers["lite"].psi == (0.0, 0.3, 1.0) and suite.fine_tune.rate == 1e-3 and suite.arms == ("prompt", "empty")
+    assert task.id == "object/star" and task.retain[1].concept == "ring" and len(task.forget) == 12

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unconceal.errors import UsageError
+from unconceal.paths import DataRoot
+from unconceal.specs.document import Document
+from unconceal.specs.loader import load_submission, load_suite
+from unconceal.specs.problems import SpecProblems
+from unconceal.specs.submission_draft import checkpoint_of, quoted, write_submission
+
+
+@pytest.fixture
+def root(data_root: Path) -> DataRoot:
+    return DataRoot.find(data_root)
+
+
+FIELDS = {"name": "my-method", "title": "Mine: a title", "description": "It's a 'test', #1", "paper": "", "contact": "a@b.c"}
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        ("someone/erased@main", {"repo": "someone/erased", "revision": "main"}),
+        ("someone/erased@main/esd/x.pt", {"repo": "someone/erased", "revision": "main", "file": "esd/x.pt"}),
+        ("someone/erased@v1/unet", {"repo": "someone/erased", "revision": "v1", "subfolder": "unet"}),
+        (" weights/x.safetensors ", {"path": "weights/x.safetensors"}),
+    ],
+)
+def test_a_checkpoint_in_one_line(said: str, means: dict[str, str]) -> None:
+    assert checkpoint_of(said) == means
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "a: b", "it's", "#1", "yes", "1e5", "- x", "{a}", " spaces ", "line\nbreak", "!!python/object", "é – ü"]
+)
+def test_text_comes_back_as_it_was(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("yaml") / "x.yaml"
+    path.write_text(f"a: {quoted(text)}\n", encoding="utf-8")
+    found = Document.read(path).values["a"]
+    assert found == " ".join(text.split())
+
+
+def test_what_is_written_reads_back(root: DataRoot) -> None:
+    path = write_submission(root, "tiny", FIELDS, {"object/star": checkpoint_of("someone/erased@main/x.pt")})
+    read = load_submission(root, "tiny/my-method")
+    assert (read.title, read.description, read.paper) == (FIELDS["title"], FIELDS["description"], None)
+    assert read.checkpoints["object/star"].is_draft
+    with pytest.raises(UsageError, match="exists already"):
+        write_submission(root, "tiny", FIELDS, {})
+    path.unlink()
+
+
+@pytest.mark.parametrize("name", ["My Method", "../x", "x/y", ""])
+def test_names_that_are_no_file(root: DataRoot, name: str) -> None:
+    with pytest.raises(UsageError, match="no file that is found again"):
+        write_submission(root, "tiny", FIELDS | {"name": name}, {})
+
+
+def test_another_base_is_refused(root: DataRoot) -> None:
+    ours = load_suite(root, "tiny").base.path
+    given = {"object/star": {"path": "x.pt"}}
+    write_submission(root, "tiny", FIELDS | {"base": ours}, given).unlink()
+    with pytest.raises(SpecProblems, match="not the base of suite"):
+        write_submission(root, "tiny", FIELDS | {"base": "someone/another"}, given)
+
+
+def test_what_does_not_read_back_is_not_kept(root: DataRoot) -> None:
+    with pytest.raises(SpecProblems):
+        write_submission(root, "tiny", FIELDS, {})
+    with pytest.raises(SpecProblems, match="leaves the folder"):
+        write_submission(root, "tiny", FIELDS, {"object/star": {"path": "../../etc/passwd"}})
+    assert not (root.submissions / "tiny" / "my-method.yaml").exists()
