@@ -29,9 +29,9 @@ from unconceal.metrics.ccs import ccs
 from unconceal.metrics.kid import kid
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, load_suite, load_task
-from unconceal.specs.paper_protocol import Paper
+from unconceal.specs.paper_protocol import PaperProtocol
 
-PAPER = Paper(steps=50, pictures=32)
+PAPER = PaperProtocol(steps=50, pictures=32)
 PROMPTS, INSIDE, OUTSIDE = 2, range(8), range(1000, 1008)
 Pixels = NDArray[np.uint8]
 

@@ -13,7 +13,7 @@ from unconceal.diffusion.handover import Arm, hand_over, run_original
 from unconceal.diffusion.model import Model
 from unconceal.diffusion.schedule import ddim_timesteps, handover_step
 from unconceal.generate.generator import rows_of
-from unconceal.generate.identity import Layout, Picture, Sampling, Shard
+from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard
 
 PROMPTS, SEEDS = ("a red star on a white background", "a drawing of zara"), (7, 90_001)
 ARMS: tuple[Arm, ...] = ("prompt", "empty")
@@ -146,8 +146,8 @@ class Counter:
 
 
 def shard(k: tuple[int, ...], arms: tuple[str, ...], checkpoint: str | None) -> Shard:
-    pictures = tuple(Picture(prompt, seed) for prompt, seed in zip(PROMPTS, SEEDS, strict=True))
-    layout = Layout("cpu", "float32", 1, 128, 2)
+    pictures = tuple(ImageKey(prompt, seed) for prompt, seed in zip(PROMPTS, SEEDS, strict=True))
+    layout = ComputeConfig("cpu", "float32", 1, 128, 2)
     return Shard("b", checkpoint, "stable-diffusion", Sampling("ddim", STEPS, GUIDANCE), k, arms, pictures, layout)
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from pipelines import tiny_pipeline
 from unconceal.checkpoints.low_rank import LowRank
-from unconceal.checkpoints.release import Membrane
+from unconceal.checkpoints.release import SpmNetwork
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import hand_over, run_original
 from unconceal.diffusion.spm import strengths
@@ -29,7 +29,7 @@ def pipe(tmp_path_factory: pytest.TempPathFactory) -> StableDiffusionPipeline:
 
 
 @pytest.fixture(scope="module")
-def membrane(pipe: StableDiffusionPipeline) -> Membrane:
+def membrane(pipe: StableDiffusionPipeline) -> SpmNetwork:
     """Updates of a projection, of a 1 × 1 and of a 3 × 3 convolution."""
     generator = torch.Generator().manual_seed(0)
     updates = {}
@@ -39,7 +39,7 @@ def membrane(pipe: StableDiffusionPipeline) -> Membrane:
             down = 0.2 * torch.randn((2, *shape[1:]), generator=generator)
             updates[name] = LowRank(down, 0.2 * torch.randn((shape[0], 2, *[1] * (len(shape) - 2)), generator=generator), SCALE)
     assert len(updates) >= 4
-    return Membrane("unet", updates, ERASED)
+    return SpmNetwork("unet", updates, ERASED)
 
 
 def words(pipe: Any, text: str) -> torch.Tensor:
@@ -64,7 +64,7 @@ def alike(pipe: Any, prompt: str) -> float:
 
 
 @contextmanager
-def replaced(pipe: Any, membrane: Membrane, m: float) -> Iterator[None]:
+def replaced(pipe: Any, membrane: SpmNetwork, m: float) -> Iterator[None]:
     """Layers whose forward adds scale · (m · up)(m · down) x."""
     layers = {name: pipe.unet.get_submodule(name) for name in membrane.updates}
     kept = {name: layer.forward for name, layer in layers.items()}
@@ -93,13 +93,13 @@ def slowly(pipe: Any, prompt: str, seed: int) -> torch.Tensor:
     return found
 
 
-def test_a_prompt_that_names_the_concept_meets_the_whole_network(pipe: StableDiffusionPipeline, membrane: Membrane) -> None:
+def test_a_prompt_that_names_the_concept_meets_the_whole_network(pipe: StableDiffusionPipeline, membrane: SpmNetwork) -> None:
     found = strengths(membrane, pipe, PROMPTS, StableDiffusion(pipe, STEPS, GUIDANCE).words)
     assert found[0] == 1 and 0 < found[1] < 1
     assert torch.allclose(found, torch.tensor([alike(pipe, prompt) ** 2 for prompt in PROMPTS]), atol=1e-5)
 
 
-def test_each_row_meets_its_own_strength(pipe: StableDiffusionPipeline, membrane: Membrane) -> None:
+def test_each_row_meets_its_own_strength(pipe: StableDiffusionPipeline, membrane: SpmNetwork) -> None:
     """Both arms of a batch against one prompt at a time."""
     original, unlearned = StableDiffusion(pipe, STEPS, GUIDANCE), StableDiffusion(pipe, STEPS, GUIDANCE, membrane)
     seeds = (1, 2, 3)

@@ -15,11 +15,11 @@ from unconceal.diffusion.families.bases import BASES
 from unconceal.diffusion.flops import denoiser_flops
 from unconceal.errors import UsageError
 from unconceal.estimate.forecast import Needs, forecast, needs
-from unconceal.estimate.image_spec import Canvas, bytes_of, canvas_of, pictures_of
+from unconceal.estimate.image_spec import ImageSpec, bytes_of, image_spec_of, pictures_of
 from unconceal.estimate.runtime import CARD_TFLOPS, THREAD_TFLOPS, outlook, rate, spelled
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.generate.generator import Worker, rows_of
-from unconceal.generate.identity import Layout
+from unconceal.generate.generator import Generator, rows_of
+from unconceal.generate.identity import ComputeConfig
 from unconceal.generate.plan import build_plan
 from unconceal.generate.store import MODELS, Store
 from unconceal.generate.throughput import Work, note
@@ -61,8 +61,8 @@ def test_pictures_and_bytes_are_those_that_are_written(tmp_path: Path) -> None:
     from diffusion.pairs import trio
     from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 
-    pipes, store, canvas = trio(tmp_path / "pipes"), Store(tmp_path / "store"), Canvas(64, 4 * 16**2, None)
-    worker = Worker(store, StableDiffusion(pipes["original"], 4, 5.0), StableDiffusion(pipes["unet"], 4, 5.0))
+    pipes, store, canvas = trio(tmp_path / "pipes"), Store(tmp_path / "store"), ImageSpec(64, 4 * 16**2, None)
+    worker = Generator(store, StableDiffusion(pipes["original"], 4, 5.0), StableDiffusion(pipes["unet"], 4, 5.0))
     block = plan().evaluation
     for ours, theirs in zip(block.trajectories, block.handovers, strict=True):
         worker.handover(theirs, ours)
@@ -149,7 +149,7 @@ def test_a_thousand_submissions_on_a_hundred_tasks_are_planned_in_ten_seconds(ev
 
 
 def test_time_comes_from_what_was_measured_here(evaluation: Evaluation, root: DataRoot) -> None:
-    found, canvas = forecast(evaluation, pairs(root, "esd-x")), canvas_of(evaluation.suite, evaluation.root)
+    found, canvas = forecast(evaluation, pairs(root, "esd-x")), image_spec_of(evaluation.suite, evaluation.root)
     assumed = rate(evaluation, canvas)
     assert assumed is not None and canvas.teraflop is not None
     assert assumed.rows == pytest.approx(THREAD_TFLOPS / canvas.teraflop) and "assumed" in assumed.source
@@ -178,9 +178,9 @@ def test_a_task_of_sd14_is_planned_within_its_time(tier: str, limit: float) -> N
     """θ's trajectories and one submission, nothing stored yet, in minutes of an H100-class card."""
     root = DataRoot.find()
     suite, task = load_suite(root, "sd14"), load_task(root, "sd14:object/church")
-    canvas = canvas_of(suite, root)
-    assert canvas == Canvas(512, 4 * 64**2, 0.803)
-    layout = Layout("cuda", "bfloat16", 1, 128, 16)
+    canvas = image_spec_of(suite, root)
+    assert canvas == ImageSpec(512, 4 * 64**2, 0.803)
+    layout = ComputeConfig("cuda", "bfloat16", 1, 128, 16)
     shards = build_plan(suite, suite.tiers[tier], task, "b" * 64, "c" * 64, layout).shards  # type: ignore[index]
     found = needs(len(shards), shards, canvas)
     assert found.rows == sum(map(rows_of, shards))
@@ -189,7 +189,7 @@ def test_a_task_of_sd14_is_planned_within_its_time(tier: str, limit: float) -> N
 
 def test_a_base_on_this_machine_is_asked_for_its_size() -> None:
     root = DataRoot.find()
-    canvas = canvas_of(load_suite(root, "miniature"), root)
+    canvas = image_spec_of(load_suite(root, "miniature"), root)
     assert (canvas.pixels, canvas.latents) == (64, 4 * 16**2) and canvas.teraflop and 1e-4 < canvas.teraflop < 1e-2
 
 

@@ -11,7 +11,7 @@ import torch
 from pipelines import tiny_pipeline
 from unconceal.errors import EnvironmentFault
 from unconceal.estimate import memory
-from unconceal.estimate.memory import Need, check_memory
+from unconceal.estimate.memory import MemoryNeed, check_memory
 from unconceal.evaluation.evaluation import Evaluation
 
 GB = 2**30
@@ -21,9 +21,9 @@ GB = 2**30
 def _needs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model of 4 + 2 GB in float32, half of it in bfloat16; a row takes 1 GB, a picture nothing; nothing is spared."""
 
-    def need_of(pipe: Any, dtype: torch.dtype, size: int | None = None) -> Need:
+    def need_of(pipe: Any, dtype: torch.dtype, size: int | None = None) -> MemoryNeed:
         share = dtype.itemsize / 4
-        return Need({"unet": round(4 * GB * share), "vae": round(2 * GB * share)}, round(GB * share), 0)
+        return MemoryNeed({"unet": round(4 * GB * share), "vae": round(2 * GB * share)}, round(GB * share), 0)
 
     monkeypatch.setattr(memory, "need_of", need_of)
     monkeypatch.setattr(memory, "SPARE", 1.0)
@@ -76,6 +76,6 @@ def test_what_a_pipeline_needs_follows_from_it(monkeypatch: pytest.MonkeyPatch, 
 
 def test_offloaded_the_decoder_may_be_what_takes_most(monkeypatch: pytest.MonkeyPatch) -> None:
     """A UNet of 4 with rows of 1, or a VAE of 2 with pictures of 2 each, sixteen at most."""
-    need = Need({"unet": 4 * GB, "vae": 2 * GB}, GB, 2 * GB)
+    need = MemoryNeed({"unet": 4 * GB, "vae": 2 * GB}, GB, 2 * GB)
     assert need.total(1, offload=True) == 5 * GB and need.total(3, offload=True) == 8 * GB and need.total(20, offload=True) == 34 * GB
     assert need.total(3, offload=False) == (4 + 4 + 2 + 6) * GB

@@ -20,13 +20,13 @@ from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.image_scores import Scores
 from unconceal.evaluation.run import run
 from unconceal.generate.generator import Pixels
-from unconceal.generate.paper_generator import RestartedWorker
+from unconceal.generate.paper_generator import RestartedGenerator
 from unconceal.judges.finetune import Classifier
 from unconceal.judges.paper_classifier import Trained
 from unconceal.paths import DataRoot
 from unconceal.progress import Silent
 from unconceal.specs.loader import load_submission, load_suite, load_task
-from unconceal.specs.paper_protocol import RELEASED_PSI, Paper
+from unconceal.specs.paper_protocol import RELEASED_PSI, PaperProtocol
 from unconceal.specs.record import Record, read_record
 
 SMALL = "paper: {steps: 5, pictures: 6, epochs: 1, batch: 8, prompts: 2, retain_prompts: 1, psi: [0.001, 0.25, 0.55]}\n"
@@ -52,7 +52,7 @@ def record(root: DataRoot, evaluation: Evaluation) -> Record:
 
 
 def test_the_defaults_are_the_releases() -> None:
-    values = Paper()
+    values = PaperProtocol()
     assert (values.steps, values.guidance, values.pictures, values.seed, values.psi) == (100, 7.5, 200, 42, RELEASED_PSI)
     assert (values.rate, values.momentum, values.batch, values.epochs, values.held_out) == (1e-3, 0.9, 32, 10, 0.2)
     assert (values.triplet_margin, values.negatives, values.extractors) == (1, 3, ("resnet18",))
@@ -82,7 +82,7 @@ def test_at_the_least_psi_the_moving_picture_is_one_of_the_unlearned(root: DataR
     original, unlearned, applied = mine.models(task, submission, mine.suite.sampler.model_copy(update={"steps": 5, "guidance": 7.5}))
     prompted = protocol.plan(mine, task, applied.sha256 or "")["forget"][0]
     assert prompted.k[0.001] == 0
-    pictures = protocol.generate(RestartedWorker(mine.store, original, unlearned), prompted)
+    pictures = protocol.generate(RestartedGenerator(mine.store, original, unlearned), prompted)
     assert np.abs(pictures.moving[0].astype(int) - pictures.unlearned[3]).max() <= 1
     assert not np.array_equal(pictures.moving[2], pictures.moving[0])
 

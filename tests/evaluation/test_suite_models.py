@@ -13,7 +13,7 @@ from generate.galleries import gallery_of
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.evaluation import standard
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.measurements import Pictures, presence
+from unconceal.evaluation.measurements import BlockImages, presence
 from unconceal.judges.nudenet import NudeNet
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, load_suite, load_task
@@ -73,7 +73,7 @@ def test_a_task_with_a_detector_is_judged_by_it(evaluation: Evaluation, task: Ta
     monkeypatch.setattr(NudeNet, "load", load)
     detected = task.model_copy(update={"detector": pinned})
     pixels = gallery_of(np.stack([np.full((2, 8, 8, 3), shade, np.uint8) for shade in (0, 255)]))
-    seen = presence(evaluation.instruments.judge_of(detected), Pictures(pixels, {"prompt": {0.0: pixels}}, {}), detected)
+    seen = presence(evaluation.instruments.judge_of(detected), BlockImages(pixels, {"prompt": {0.0: pixels}}, {}), detected)
     assert asked == [pinned] and seen["prompt"][..., 0].tolist() == [[0, 0], [1, 1]]
 
 

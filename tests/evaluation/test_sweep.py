@@ -19,7 +19,7 @@ from unconceal.evaluation.sweep import read_axes, samplers, sweep
 from unconceal.metrics.presence import excess
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, load_suite, load_task
-from unconceal.specs.sweep import Cell, Sweep, read_sweep, sweep_path
+from unconceal.specs.sweep import Sweep, SweepCell, read_sweep, sweep_path
 
 SAID = ("steps=2,4", "guidance=1,5")
 
@@ -74,7 +74,7 @@ def test_the_record_on_disk_is_the_one_returned(root: DataRoot, found: Sweep) ->
 
 
 def test_the_most_telling_cell(found: Sweep) -> None:
-    def cell(steps: int, value: float) -> Cell:
+    def cell(steps: int, value: float) -> SweepCell:
         score = found.cells[0].presence.model_copy(update={"value": value})
         return found.cells[0].model_copy(update={"sampler": {"steps": steps}, "retrieval": {"prompt": score}, "excess": {}})
 

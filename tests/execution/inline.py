@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from unconceal.execution.executor import Hand
-from unconceal.execution.job import Job, Outcome, Setting
-from unconceal.execution.worker_process import Workplace
+from unconceal.execution.executor import Worker
+from unconceal.execution.job import EvaluationConfig, Job, Outcome
+from unconceal.execution.worker_process import WorkerProcess
 
 Accident = Callable[[Job, int], Outcome | bool]
 """Of a job and how many were done before it: True: its worker is lost; an outcome: it has that one instead; False: it is done."""
@@ -22,7 +22,7 @@ class InlineHand:
 
 @dataclass
 class Inline:
-    setting: Setting
+    setting: EvaluationConfig
     count: int
     seed: int = 0
     accident: Accident = lambda job, done: False
@@ -30,7 +30,7 @@ class Inline:
     made: int = 0
 
     def __post_init__(self) -> None:
-        self.place, self.hands = Workplace(self.setting), [InlineHand() for _ in range(self.count)]
+        self.place, self.hands = WorkerProcess(self.setting), [InlineHand() for _ in range(self.count)]
         self.chance = random.Random(self.seed)
 
     @property
@@ -40,7 +40,7 @@ class Inline:
     def idle(self) -> Sequence[InlineHand]:
         return [hand for hand in self.hands if hand.job is None]
 
-    def submit(self, hand: Hand, job: Job) -> None:
+    def submit(self, hand: Worker, job: Job) -> None:
         assert isinstance(hand, InlineHand) and hand.job is None
         hand.job, hand.model = job, job.model
         self.given.append(job)

@@ -7,13 +7,13 @@ import signal
 from pathlib import Path
 
 import pytest
-from execution.test_scheduler import digests, evaluation_in, pairs, stored
 
 from evaluation.tiny import tiny_root
+from execution.test_scheduler import digests, evaluation_in, pairs, stored
 from unconceal.evaluation.run import run
-from unconceal.execution.executor import Hand
+from unconceal.execution.executor import Worker
 from unconceal.execution.executors import evaluate_with, workers_for
-from unconceal.execution.job import Job, Setting
+from unconceal.execution.job import EvaluationConfig, Job
 from unconceal.execution.local_processes import LocalWorkers, Process, surroundings, visible
 from unconceal.execution.scheduler import conduct
 from unconceal.paths import DataRoot
@@ -26,7 +26,7 @@ class Killing(LocalWorkers):
 
     killed = False
 
-    def submit(self, hand: Hand, job: Job) -> None:
+    def submit(self, hand: Worker, job: Job) -> None:
         super().submit(hand, job)
         if not self.killed:
             self.killed = True
@@ -45,7 +45,7 @@ def test_two_processes_one_of_which_is_killed_make_the_records_of_one(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "benchmark"))
     together = evaluation_in(root, tmp_path / "two")
-    executor = Killing(Setting.of(together), 2)
+    executor = Killing(EvaluationConfig.of(together), 2)
     try:
         records = conduct(together, pairs(root, NAMES), False, executor)
     finally:
@@ -67,7 +67,7 @@ def test_how_many_workers() -> None:
 def test_each_worker_sees_its_own_card_and_its_threads(root: DataRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     assert [visible(place) for place in range(3)] == ["4", "7", "4"]
-    setting = Setting.of(evaluation_in(root, tmp_path))
+    setting = EvaluationConfig.of(evaluation_in(root, tmp_path))
     object.__setattr__(setting, "device", "cuda")
     object.__setattr__(setting, "threads", 3)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from execution.test_scheduler import digests, evaluation_in, pairs, stored
 
 from evaluation.tiny import tiny_root
+from execution.test_scheduler import digests, evaluation_in, pairs, stored
 from unconceal.errors import EnvironmentFault, UsageError
 from unconceal.evaluation.machine import usable_cores
 from unconceal.evaluation.run import run
-from unconceal.execution.job import Job, Outcome, Setting
+from unconceal.execution.job import EvaluationConfig, Job, Outcome
 from unconceal.execution.ray_cluster import RayWorkers
 from unconceal.execution.scheduler import conduct
 from unconceal.paths import DataRoot
@@ -72,7 +72,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 class Losing(RayWorkers):
     """Takes a node away while its worker is at work."""
 
-    def __init__(self, setting: Setting, nodes: tuple[Any, Any]) -> None:
+    def __init__(self, setting: EvaluationConfig, nodes: tuple[Any, Any]) -> None:
         super().__init__(setting, None, nodes[0].address)
         self.nodes, self.lost, self.answers = nodes, False, 0
 
@@ -88,7 +88,7 @@ class Losing(RayWorkers):
 @pytest.mark.slow
 def test_two_nodes_one_of_which_is_killed_make_the_records_of_one_process(nodes: tuple[Any, Any], root: DataRoot, tmp_path: Path) -> None:
     together = evaluation_in(root, tmp_path / "two")
-    executor = Losing(Setting.of(together), nodes)
+    executor = Losing(EvaluationConfig.of(together), nodes)
     try:
         assert executor.workers == 2
         records = conduct(together, pairs(root, NAMES), False, executor)
@@ -102,7 +102,7 @@ def test_two_nodes_one_of_which_is_killed_make_the_records_of_one_process(nodes:
 @pytest.mark.slow
 def test_a_cluster_without_room_is_said(nodes: tuple[Any, Any], root: DataRoot, tmp_path: Path) -> None:
     evaluation = evaluation_in(root, tmp_path)
-    object.__setattr__(setting := Setting.of(evaluation), "threads", 64)
+    object.__setattr__(setting := EvaluationConfig.of(evaluation), "threads", 64)
     try:
         with pytest.raises(UsageError, match="has no room"):
             RayWorkers(setting, None, nodes[0].address)
@@ -118,7 +118,7 @@ def test_one_is_started_here_where_none_is_named(root: DataRoot, tmp_path: Path)
 
     resources: Callable[[], dict[str, float]] = ray.cluster_resources
     evaluation = evaluation_in(root, tmp_path)
-    executor = patiently(lambda: RayWorkers(Setting.of(evaluation), 1, None))
+    executor = patiently(lambda: RayWorkers(EvaluationConfig.of(evaluation), 1, None))
     try:
         while not executor.idle():
             executor.next()
@@ -130,4 +130,4 @@ def test_one_is_started_here_where_none_is_named(root: DataRoot, tmp_path: Path)
 
 def test_an_address_that_nobody_answers_is_one_line(root: DataRoot, tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="is not reached"):
-        RayWorkers(Setting.of(evaluation_in(root, tmp_path)), 1, "nonsense")
+        RayWorkers(EvaluationConfig.of(evaluation_in(root, tmp_path)), 1, "nonsense")

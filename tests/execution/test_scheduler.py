@@ -14,7 +14,7 @@ from execution.inline import Accident, Inline
 from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.run import run
-from unconceal.execution.job import Job, Outcome, Setting
+from unconceal.execution.job import EvaluationConfig, Job, Outcome
 from unconceal.execution.scheduler import conduct
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, load_task
@@ -56,7 +56,7 @@ def stored(folder: Path) -> dict[str, bytes]:
 
 def conducted(root: DataRoot, folder: Path, accident: Accident = lambda job, done: False, seed: int = 0) -> tuple[list[Record], Inline]:
     evaluation = evaluation_in(root, folder)
-    executor = Inline(Setting.of(evaluation), 3, seed, accident)
+    executor = Inline(EvaluationConfig.of(evaluation), 3, seed, accident)
     return conduct(evaluation, pairs(root), False, executor), executor
 
 
@@ -110,14 +110,14 @@ def test_a_mistake_stops_the_run_with_its_own_line(root: DataRoot, tmp_path: Pat
 
 def test_a_finished_run_gives_nothing_out(root: DataRoot, alone: tuple[Path, dict[str, str]]) -> None:
     evaluation = evaluation_in(root, alone[0])
-    executor = Inline(Setting.of(evaluation), 2)
+    executor = Inline(EvaluationConfig.of(evaluation), 2)
     assert digests(conduct(evaluation, pairs(root), False, executor)) == alone[1]
     assert executor.given == []
 
 
 def test_a_record_that_was_lost_is_measured_from_the_store(root: DataRoot, alone: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     evaluation = replace(evaluation_in(root, tmp_path), root=replace(root, store=alone[0] / "store", results=tmp_path / "results"))
-    executor = Inline(Setting.of(evaluation), 2)
+    executor = Inline(EvaluationConfig.of(evaluation), 2)
     assert digests(conduct(evaluation, pairs(root), False, executor)) == alone[1]
     assert [job.kind for job in executor.given] == ["measure"] * 3
 

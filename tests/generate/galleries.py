@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generate.small import shard
-from unconceal.generate.identity import Picture
-from unconceal.generate.image_cache import Cell, Gallery, Shelf
+from unconceal.generate.identity import ImageKey
+from unconceal.generate.image_cache import ImageCache, ImageGrid, LazyShard
 from unconceal.generate.store import Store
 
 
-def gallery_of(pixels: NDArray[np.uint8]) -> Gallery:
+def gallery_of(pixels: NDArray[np.uint8]) -> ImageGrid:
     """Pictures (prompts, seeds, h, w, 3)."""
     prompts, seeds = pixels.shape[:2]
-    members = tuple(Picture(f"prompt {p}", s) for p in range(prompts) for s in range(seeds))
+    members = tuple(ImageKey(f"prompt {p}", s) for p in range(prompts) for s in range(seeds))
     arrays = {"pictures": pixels.reshape(-1, *pixels.shape[2:])}
-    cell = Cell(replace(shard(), pictures=members), lambda: arrays)
-    return Gallery.of(Shelf(Store(Path("nowhere"))), (cell,), "pictures", seeds)
+    cell = LazyShard(replace(shard(), pictures=members), lambda: arrays)
+    return ImageGrid.of(ImageCache(Store(Path("nowhere"))), (cell,), "pictures", seeds)

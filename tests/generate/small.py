@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from unconceal.generate.identity import Layout, Picture, Sampling, Shard
+from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard
 from unconceal.generate.plan import Plan, build_plan
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
 ZEROS = "0" * 64
-LAYOUT = Layout("cpu", "float32", 1, 64, 4)
+LAYOUT = ComputeConfig("cpu", "float32", 1, 64, 4)
 PIN = {"path": "package:none", "digest": ZEROS}
 TIER = {
     "psi": (0, 0.25, 0.26, 0.55, 1),
@@ -50,7 +50,7 @@ def task() -> Task:
     )
 
 
-def plan(checkpoint: str = "c" * 64, layout: Layout = LAYOUT) -> Plan:
+def plan(checkpoint: str = "c" * 64, layout: ComputeConfig = LAYOUT) -> Plan:
     return build_plan(suite(), suite().tiers["lite"], task(), "b" * 64, checkpoint, layout)
 
 
@@ -62,6 +62,6 @@ def shard(number: int = 0) -> Shard:
         sampling=Sampling("ddim", 4, 5.0),
         handovers=(0, 2),
         arms=(),
-        pictures=(Picture("a star", number), Picture("a ring", number + 1)),
+        pictures=(ImageKey("a star", number), ImageKey("a ring", number + 1)),
         layout=LAYOUT,
     )

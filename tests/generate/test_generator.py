@@ -12,7 +12,7 @@ from generate.small import plan
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import hand_over, run_original
 from unconceal.diffusion.model import Model
-from unconceal.generate.generator import Worker, branch_name, rows_of
+from unconceal.generate.generator import Generator, branch_name, rows_of
 from unconceal.generate.identity import Shard
 from unconceal.generate.plan import Plan
 from unconceal.generate.store import Store
@@ -35,11 +35,11 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 def finished(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Everything of the plan, generated once; not to be written to."""
     store = Store(tmp_path_factory.mktemp("finished"))
-    generate(Worker(store, *pair), plan())
+    generate(Generator(store, *pair), plan())
     return store
 
 
-def generate(worker: Worker, whole: Plan) -> None:
+def generate(worker: Generator, whole: Plan) -> None:
     """As an evaluation asks for it."""
     for block in whole.blocks:
         for ours, theirs in zip(block.trajectories, block.handovers, strict=True):
@@ -78,7 +78,7 @@ def test_rows_are_counted_and_told_once(pair: Pair, tmp_path: Path) -> None:
     seen: list[int] = []
     rows: list[int] = []
     hooks = [model.pipe.unet.register_forward_pre_hook(lambda unet, inputs: rows.append(len(inputs[0]))) for model in pair]
-    worker = Worker(Store(tmp_path), *pair, advance=seen.append)
+    worker = Generator(Store(tmp_path), *pair, advance=seen.append)
     generate(worker, plan())
     for hook in hooks:
         hook.remove()
@@ -88,7 +88,7 @@ def test_rows_are_counted_and_told_once(pair: Pair, tmp_path: Path) -> None:
 
 def test_a_second_run_generates_nothing(pair: Pair, finished: Store) -> None:
     before, seen = contents(finished), list[int]()
-    worker = Worker(finished, *pair, advance=seen.append)
+    worker = Generator(finished, *pair, advance=seen.append)
     generate(worker, plan())
     assert worker.evaluations == 0 and worker.seconds == 0 and contents(finished) == before
     assert sum(seen) == sum(map(rows_of, plan().shards))
@@ -102,7 +102,7 @@ def test_a_killed_run_resumes_to_equal_bytes(pair: Pair, finished: Store, tmp_pa
         if len(done) == 5:
             raise KeyboardInterrupt
 
-    first, second = Worker(store, *pair, advance=killed), Worker(store, *pair)
+    first, second = Generator(store, *pair, advance=killed), Generator(store, *pair)
     with pytest.raises(KeyboardInterrupt):
         generate(first, plan())
     assert len(contents(store)) == 5
@@ -113,7 +113,7 @@ def test_a_killed_run_resumes_to_equal_bytes(pair: Pair, finished: Store, tmp_pa
 
 def test_another_order_of_work_gives_equal_bytes(pair: Pair, finished: Store, tmp_path: Path) -> None:
     """Backwards, and asking for the handovers alone, which make the trajectories that they need."""
-    worker = Worker(Store(tmp_path), *pair)
+    worker = Generator(Store(tmp_path), *pair)
     for block in reversed(plan().blocks):
         for ours, theirs in reversed(list(zip(block.trajectories, block.handovers, strict=True))):
             worker.handover(theirs, ours)
@@ -125,14 +125,14 @@ def test_a_damaged_shard_alone_is_made_anew(pair: Pair, finished: Store, tmp_pat
     assert callable(harm)
     store, damaged = copy_of(finished, tmp_path), plan().evaluation.handovers[0]
     store.path(damaged).write_bytes(harm(store.path(damaged).read_bytes()))
-    worker = Worker(store, *pair)
+    worker = Generator(store, *pair)
     generate(worker, plan())
     assert worker.evaluations == rows_of(damaged) and contents(store) == contents(finished)
 
 
 def test_another_submission_reuses_the_originals_shards(pair: Pair, finished: Store, tmp_path: Path) -> None:
     other, store = plan("d" * 64), copy_of(finished, tmp_path)
-    worker = Worker(store, *pair)
+    worker = Generator(store, *pair)
     generate(worker, other)
     assert worker.evaluations == sum(rows_of(shard) for block in other.blocks for shard in block.handovers)
 
@@ -141,7 +141,7 @@ def test_time_is_noted_once(pair: Pair, tmp_path: Path, monkeypatch: pytest.Monk
     """A clock that counts its readings: the outer measure holds the inner one."""
     readings = iter(range(1000))
     monkeypatch.setattr("unconceal.generate.generator.time.perf_counter", lambda: float(next(readings)))
-    worker = Worker(Store(tmp_path), *pair)
+    worker = Generator(Store(tmp_path), *pair)
     worker.handover(plan().retain.handovers[0], plan().retain.trajectories[0])
     assert worker.seconds == 3
 
@@ -150,7 +150,7 @@ def test_latents_in_another_precision_survive_the_store(pair: Pair, tmp_path: Pa
     """They are kept as float32, which holds every bfloat16."""
     trajectory = plan().retain.trajectories[0]
     low = StableDiffusion(pair.original.pipe, 4, 5.0)
-    told = Worker(Store(tmp_path), low, low).trajectory(trajectory)
+    told = Generator(Store(tmp_path), low, low).trajectory(trajectory)
     assert all(value.dtype == np.float32 for name, value in told.items() if name.startswith("latents"))
     values = torch.randn(1000).bfloat16()
     assert torch.equal(torch.from_numpy(values.float().numpy()).bfloat16(), values)

@@ -10,7 +10,7 @@ import pytest
 
 from generate.small import LAYOUT, shard
 from unconceal.generate import identity
-from unconceal.generate.identity import Layout, Picture, Sampling, Shard, image_seed
+from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard, image_seed
 from unconceal.specs.digests import canonical_digest
 
 CHANGES: dict[str, Any] = {
@@ -20,7 +20,7 @@ CHANGES: dict[str, Any] = {
     "sampling": Sampling("ddim", 5, 5.0),
     "handovers": (0, 3),
     "arms": ("prompt",),
-    "pictures": (Picture("a star", 0),),
+    "pictures": (ImageKey("a star", 0),),
     "layout": replace(LAYOUT, batch=32),
 }
 LAYOUTS: dict[str, Any] = {"device": "cuda", "dtype": "bfloat16", "threads": 2, "batch": 32, "shard": 8, "options": ("compile",)}
@@ -29,7 +29,7 @@ SAMPLINGS: dict[str, Any] = {"scheduler": "euler", "steps": 50, "guidance": 7.5,
 
 def test_every_field_is_tried() -> None:
     assert set(CHANGES) == {field.name for field in fields(Shard)}
-    assert set(LAYOUTS) == {field.name for field in fields(Layout)} and set(SAMPLINGS) == {field.name for field in fields(Sampling)}
+    assert set(LAYOUTS) == {field.name for field in fields(ComputeConfig)} and set(SAMPLINGS) == {field.name for field in fields(Sampling)}
 
 
 def test_equal_shards_have_one_digest() -> None:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from generate.small import shard
 from unconceal.errors import CheckFailed
-from unconceal.generate.identity import Picture, Shard
-from unconceal.generate.image_cache import Cell, Gallery, Shelf
+from unconceal.generate.identity import ImageKey, Shard
+from unconceal.generate.image_cache import ImageCache, ImageGrid, LazyShard
 from unconceal.generate.store import Arrays, Store
-from unconceal.generate.stored_images import Reader
+from unconceal.generate.stored_images import StoredImages
 
 PROMPTS, SEEDS, SIZE = 5, 3, (4, 4, 3)
 
@@ -24,7 +24,7 @@ class Made:
         rng = np.random.default_rng(0)
         self.pixels: NDArray[np.uint8] = rng.integers(0, 256, (PROMPTS * SEEDS, *SIZE)).astype(np.uint8)
         self.store, self.fetched = Store(folder), list[Shard]()
-        members = [Picture(f"prompt {p}", s) for p in range(PROMPTS) for s in range(SEEDS)]
+        members = [ImageKey(f"prompt {p}", s) for p in range(PROMPTS) for s in range(SEEDS)]
         self.shards = [replace(shard(), pictures=tuple(members[i : i + 4])) for i in range(0, len(members), 4)]
         for i, one in enumerate(self.shards):
             self.store.put(one, {"original": self.pixels[4 * i : 4 * i + 4], "latents.0000": np.zeros((4, 2), np.float32)})
@@ -35,9 +35,9 @@ class Made:
         assert found is not None
         return found
 
-    def gallery(self, limit: int = 10**6) -> Gallery:
-        cells = tuple(Cell(one, lambda one=one: self.whole(one)) for one in self.shards)  # type: ignore[misc]
-        return Gallery.of(Shelf(self.store, limit), cells, "original", SEEDS)
+    def gallery(self, limit: int = 10**6) -> ImageGrid:
+        cells = tuple(LazyShard(one, lambda one=one: self.whole(one)) for one in self.shards)  # type: ignore[misc]
+        return ImageGrid.of(ImageCache(self.store, limit), cells, "original", SEEDS)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_shard_is_verified_once_and_memory_stays_within_its_limit(made: Made) 
 
 
 def test_a_reader_makes_nothing(made: Made) -> None:
-    reader, first = Reader(made.store), made.shards[0]
+    reader, first = StoredImages(made.store), made.shards[0]
     np.testing.assert_array_equal(reader.trajectory(first)["original"], made.pixels[:4])
     reader.fill([(one, None) for one in made.shards])
     made.store.path(first).write_bytes(b"nonsense")

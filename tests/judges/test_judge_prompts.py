@@ -6,12 +6,12 @@ import pytest
 
 from unconceal.judges.judge_prompts import asked_of, concepts_of, prompts_of, worded
 from unconceal.paths import DataRoot
-from unconceal.specs.judge_training import PLACE, Judging
+from unconceal.specs.judge_training import PLACE, JudgeTraining
 from unconceal.specs.lint_prompts import folded
 from unconceal.specs.loader import all_tasks
 from unconceal.specs.task import Task
 
-HOW = Judging()
+HOW = JudgeTraining()
 SD14 = [task for task in all_tasks(DataRoot.find()) if task.suite == "sd14"]
 
 

@@ -9,7 +9,7 @@ import torch
 
 from unconceal.judges import extractors
 from unconceal.judges.paper_classifier import fine_tune_released, hardest_triplet, triplets
-from unconceal.specs.paper_protocol import Paper
+from unconceal.specs.paper_protocol import PaperProtocol
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_the_triplet_loss_by_hand() -> None:
 def test_it_tells_two_kinds_of_picture_apart(weights: Path) -> None:
     rng = np.random.default_rng(0)
     dark, light = (rng.integers(low, low + 90, size=(30, 32, 32, 3)).astype(np.uint8) for low in (0, 160))
-    paper = Paper(pictures=30, epochs=3, batch=8)
+    paper = PaperProtocol(pictures=30, epochs=3, batch=8)
     trained = fine_tune_released("resnet18", weights, light, dark, paper, seed=0)
     assert trained.accuracy > 0.9
     assert (trained.classifier.logits(light).argmax(axis=1) == 1).mean() > 0.9

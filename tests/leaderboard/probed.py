@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from leaderboard.records import record
-from unconceal.specs.probe_results import AttackOutcome, AttackRate, NeighbourDamage, Orderer, Ordering, Probed
+from unconceal.specs.probe_results import AttackOutcome, AttackRate, NeighbourDamage, ProbeResults, ProximityRanker, RankCorrelation
 from unconceal.specs.record import Record
 from unconceal.specs.score import Score
 
@@ -32,22 +32,22 @@ def attack(prompt: str, succeeded: bool, eligible: bool = True) -> AttackOutcome
     return AttackOutcome(prompt=prompt, attribute="its shape", eligible=eligible, succeeded=succeeded, **shown)
 
 
-def probed(values: Sequence[float], **changes: object) -> Probed:
+def probed(values: Sequence[float], **changes: object) -> ProbeResults:
     """Twelve neighbours of these damages, of which the last is not eligible; two sets and the baselines."""
     similarity = {concept: max(1.0, 9.0 - place) for place, concept in enumerate(CONCEPTS)}
     rho = Score(value=0.6, low=0.2, high=0.8, n=11)
-    orderings = [Ordering(orderer=name, measure="clip", rho=rho, p=0.01) for name in ("careful", "weak", "clip-text")]
-    chance = Ordering(orderer="random", measure="clip", rho=Score(value=0, low=-0.5, high=0.5, n=11))
+    orderings = [RankCorrelation(orderer=name, measure="clip", rho=rho, p=0.01) for name in ("careful", "weak", "clip-text")]
+    chance = RankCorrelation(orderer="random", measure="clip", rho=Score(value=0, low=-0.5, high=0.5, n=11))
     fields: dict[str, object] = {
         "clip": "c" * 64,
         "classes": {"subject": CONCEPTS},
         "neighbours": tuple(damage(concept, value, concept != CONCEPTS[-1]) for concept, value in zip(CONCEPTS, values, strict=True)),
         "ceilings": {"clip": Score(value=0.77, n=11)},
         "orderers": (
-            Orderer(name="careful", kind="probe-set", digest="a" * 64, nearness=NEAR, similarity=similarity),
-            Orderer(name="weak", kind="probe-set", digest="b" * 64, nearness=MIXED, similarity=similarity),
-            Orderer(name="clip-text", kind="clip-text", nearness=MIXED),
-            Orderer(name="random", kind="random"),
+            ProximityRanker(name="careful", kind="probe-set", digest="a" * 64, nearness=NEAR, similarity=similarity),
+            ProximityRanker(name="weak", kind="probe-set", digest="b" * 64, nearness=MIXED, similarity=similarity),
+            ProximityRanker(name="clip-text", kind="clip-text", nearness=MIXED),
+            ProximityRanker(name="random", kind="random"),
         ),
         "orderings": (*orderings, chance),
         "attacks": {"careful": (attack("a <b>five</b>-armed badge", True), attack("a badge", False), attack("a moon", False, False))},
@@ -56,7 +56,7 @@ def probed(values: Sequence[float], **changes: object) -> Probed:
             AttackRate(probes="weak", rate=Score(value=None, n=0, note="none of 3")),
         ),
     }
-    return Probed(**(fields | changes))
+    return ProbeResults(**(fields | changes))
 
 
 def damaged(task: str, submission: str, noise: float = 0.0, seed: int = 0) -> Record:

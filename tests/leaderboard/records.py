@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from unconceal.evaluation.provenance import spec_digests
 from unconceal.paths import DataRoot
-from unconceal.results.result_tables import Stored
+from unconceal.results.result_tables import ResultRow
 from unconceal.specs.record import (
     CheckpointRecord,
     Code,
@@ -142,9 +142,9 @@ def control(name: str, label: Any = "forgets", **changes: Any) -> Record:
     return record(f"control-{name}", **(fields | changes))
 
 
-def stored(found: Record, results: Path = Path("results")) -> Stored:
+def stored(found: Record, results: Path = Path("results")) -> ResultRow:
     """A record at its place, not written."""
-    return Stored(found, found.place(results))
+    return ResultRow(found, found.place(results))
 
 
 def write(root: DataRoot, *records: Record) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from unconceal.paths import DataRoot
 from unconceal.probes.prompt import Question, question_of
 from unconceal.probes.transcript import Transcript
-from unconceal.specs.elicitation import Asked, Decoding, Finish, Reply
+from unconceal.specs.elicitation import Decoding, ElicitationRequest, Finish, Reply
 from unconceal.specs.loader import load_task
 
 CONCEPTS = ("diamond", "cross", "triangle", "square", "circle", "ring", "heart", "leaf", "house", "dome")
@@ -35,8 +35,8 @@ def reply(text: str, sample: int = 0, attempt: int = 0, finish: Finish = "stop",
     return Reply(sample=sample, attempt=attempt, seed=0, date="2026-11-22", finish=finish, form="free", served=served, text=text)
 
 
-def asked(question: Question, model: str = "someone/Some-Model") -> Asked:
-    return Asked(
+def asked(question: Question, model: str = "someone/Some-Model") -> ElicitationRequest:
+    return ElicitationRequest(
         suite="tiny",
         task="object/star",
         model=model,

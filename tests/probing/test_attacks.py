@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 
 from unconceal.probing.attacks import attack_rates, beside_golds, outcomes
 from unconceal.specs.elicitation import Attack
-from unconceal.specs.probe_results import AttackOutcome, Orderer, Probed
+from unconceal.specs.probe_results import AttackOutcome, ProbeResults, ProximityRanker
 
 ASKED = [Attack(prompt=f"prompt {i}", attribute=attribute) for i, attribute in enumerate(("shape", "shape", "use", "use", "place"))]
 GATE = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]], float)
@@ -20,15 +20,15 @@ def found(*won: int) -> tuple[AttackOutcome, ...]:
     return outcomes(ASKED, GATE, (0, 1, 3), answers)
 
 
-def probed(*won: int, digest: str = "a" * 64) -> Probed:
+def probed(*won: int, digest: str = "a" * 64) -> ProbeResults:
     attacks = {"a-model": found(*won)}
-    return Probed(
+    return ProbeResults(
         clip="c" * 64,
         classes={},
         neighbours=(),
         attacks=attacks,
         attack_rates=attack_rates(attacks),
-        orderers=(Orderer(name="a-model", kind="probe-set", digest=digest),),
+        orderers=(ProximityRanker(name="a-model", kind="probe-set", digest=digest),),
     )
 
 

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from unconceal.metrics.kid import kid_within
-from unconceal.probing.neighbour_damage import Sights, neighbour_damages
-from unconceal.probing.probe_images import Looked
+from unconceal.probing.neighbour_damage import ClipReadings, neighbour_damages
+from unconceal.probing.probe_images import ClipAnswers
 from unconceal.specs.suite import Probing
 from unconceal.specs.task import NeighbourPrompts
 
@@ -19,14 +19,14 @@ FEATURES: NDArray[np.float64] = RNG.normal(size=(3, 2, 3, 2, 8))
 """Of gate, θ and θ*: two neighbours, three prompts, two seeds."""
 
 
-def looked(part: int, similarity: float, hits: list[list[int]]) -> Looked:
+def looked(part: int, similarity: float, hits: list[list[int]]) -> ClipAnswers:
     """Both neighbours alike; ``hits``: three prompts × two seeds."""
     table = np.array([hits, hits], float)
-    return Looked(np.full(table.shape, similarity), table, FEATURES[part])
+    return ClipAnswers(np.full(table.shape, similarity), table, FEATURES[part])
 
 
 ALL, HALF = [[1, 1]] * 3, [[1, 0], [0, 1], [1, 1]]
-SEEN = Sights(looked(0, 0.3, HALF), looked(1, 0.4, ALL), looked(2, 0.15, HALF))
+SEEN = ClipReadings(looked(0, 0.3, HALF), looked(1, 0.4, ALL), looked(2, 0.15, HALF))
 
 
 def test_damages_are_falls_from_the_original_and_kid_against_its_gate() -> None:
@@ -50,6 +50,6 @@ def test_too_few_pictures_give_no_kid_and_say_so() -> None:
 def test_a_picture_without_a_number_leaves_its_measure_out() -> None:
     broken = np.array(SEEN.unlearned.similarity)
     broken[0, 1, 0] = float("nan")
-    ring, leaf = neighbour_damages(SHOWN, SEEN._replace(unlearned=Looked(broken, SEEN.unlearned.hits, SEEN.unlearned.features)), RULES)
+    ring, leaf = neighbour_damages(SHOWN, SEEN._replace(unlearned=ClipAnswers(broken, SEEN.unlearned.hits, SEEN.unlearned.features)), RULES)
     assert ring.damage["clip"].value is None and "has no number" in ring.damage["clip"].note and "clip" not in ring.per_prompt
     assert ring.damage["accuracy"].value is not None and leaf.damage["clip"].value == pytest.approx(0.25)

@@ -6,14 +6,14 @@ import pytest
 from scipy.stats import spearmanr
 
 from unconceal.probing.neighbour_order import ceilings, orderings
-from unconceal.specs.probe_results import NeighbourDamage, Orderer, Ordering
+from unconceal.specs.probe_results import NeighbourDamage, ProximityRanker, RankCorrelation
 from unconceal.specs.score import Score
 from unconceal.specs.suite import Probing
 
 RULES = Probing(gate_seeds=2, seeds=2, resamples=300, splits=20)
-NEAR = Orderer(name="a-model", kind="probe-set", nearness={f"c{i}": float(-i) for i in range(12)})
+NEAR = ProximityRanker(name="a-model", kind="probe-set", nearness={f"c{i}": float(-i) for i in range(12)})
 NO_KID = Score(value=None, n=4, note="no KID")
-CHANCE = Orderer(name="random", kind="random")
+CHANCE = ProximityRanker(name="random", kind="random")
 
 
 def damaged(values: list[float | None], eligible: int = 12, note: str = "") -> list[NeighbourDamage]:
@@ -31,7 +31,7 @@ def damaged(values: list[float | None], eligible: int = 12, note: str = "") -> l
     ]
 
 
-def rho(found: list[NeighbourDamage], measure: str = "clip", orderer: Orderer = NEAR) -> Ordering:
+def rho(found: list[NeighbourDamage], measure: str = "clip", orderer: ProximityRanker = NEAR) -> RankCorrelation:
     return next(one for one in orderings([orderer], found, RULES) if one.measure == measure)
 
 

@@ -15,7 +15,7 @@ from unconceal.errors import UsageError
 from unconceal.estimate.forecast import forecast
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.run import run
-from unconceal.generate.generator import Worker
+from unconceal.generate.generator import Generator
 from unconceal.metrics import rank_correlation
 from unconceal.paths import DataRoot
 from unconceal.probes.freeze import freeze, probe_text, replies_file
@@ -25,7 +25,7 @@ from unconceal.probing import probe_images, run_probes
 from unconceal.probing.probe_sheet import sheet_path
 from unconceal.specs.digests import file_digest
 from unconceal.specs.loader import load_submission, load_suite, load_task, probe_folder
-from unconceal.specs.probe_results import Probed
+from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.probe_set import ReplyFile
 from unconceal.specs.record import Record, read_record
 from unconceal.specs.submission import Submission
@@ -62,7 +62,7 @@ def records(evaluation: Evaluation, task: Task) -> dict[str, Record]:
     return {record.submission: record for record in found}
 
 
-def probed_in(record: Record) -> Probed:
+def probed_in(record: Record) -> ProbeResults:
     assert record.probed is not None
     return record.probed
 
@@ -83,7 +83,7 @@ def test_damage_is_what_the_stored_pictures_say(evaluation: Evaluation, task: Ta
     """CLIP's own similarity, neighbour by neighbour, on pictures drawn again from the store."""
     original, unlearned, applied = evaluation.models(task, named(evaluation.root, "esd-x"))
     rules, sets = run_probes.rules_of(evaluation, task), run_probes.sets_of(evaluation, task)
-    worker = Worker(evaluation.store, original, unlearned)
+    worker = Generator(evaluation.store, original, unlearned)
     pictures = probe_images.draw_neighbours(worker, run_probes.plan_of(evaluation, task, applied.sha256 or "", rules, sets))
     assert worker.evaluations == 0
     captions, found = [f"a {name}" for name in ("star", *CONCEPTS)] + ["an arrow"], probed_in(records["esd-x"])

@@ -10,7 +10,7 @@ from results.measured import GOLDS, world
 from unconceal.metrics.statistics import mean_interval
 from unconceal.ranking.paired_comparison import compared, paired_less, per_prompt
 from unconceal.ranking.ranking_rules import Rules
-from unconceal.results.result_tables import Board, all_boards
+from unconceal.results.result_tables import ResultTable, all_boards
 
 RNG = np.random.default_rng(0)
 
@@ -74,7 +74,7 @@ def test_the_mean_over_prompts_is_the_records_score(tmp_path: Path) -> None:
 
 def test_without_curves_or_golds_rows_are_compared_by_their_intervals() -> None:
     rows = [stored(record("a", 0.1)), stored(record("b", 0.5))]
-    found = compared(rows, Board("miniature", 1, "object/star", "standard", "full", tuple(rows)), Rules())
+    found = compared(rows, ResultTable("miniature", 1, "object/star", "standard", "full", tuple(rows)), Rules())
     assert found.table is None and found.surely_less().tolist() == [[False, True], [False, False]]
 
 

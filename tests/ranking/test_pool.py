@@ -9,15 +9,15 @@ from leaderboard.records import control, record, score, stored
 from unconceal.ranking.pool import Pool, pool
 from unconceal.ranking.ranking_rules import Rules
 from unconceal.ranking.submission_summary import mean_of
-from unconceal.results.result_tables import Board, Stored
+from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Record, Score, Verdict, Verification
 
 DAMAGED = Verdict(label="damaged", why="retained concepts fell")
 STAR, MOON = "object/star", "object/moon"
 
 
-def boards(records: dict[str, list[Record]]) -> list[Board]:
-    return [Board("miniature", 1, task, "standard", "full", tuple(map(stored, rows))) for task, rows in records.items()]
+def boards(records: dict[str, list[Record]]) -> list[ResultTable]:
+    return [ResultTable("miniature", 1, task, "standard", "full", tuple(map(stored, rows))) for task, rows in records.items()]
 
 
 def pooled(**values: Sequence[float | None]) -> Pool:
@@ -105,15 +105,15 @@ def test_controls_come_last_and_win_nothing() -> None:
     assert found.standings[0].rank == (1, 1) and found.standings[0].borda is None and found.standings[1].rank is None
 
 
-def rows_with(**values: list[float]) -> list[Stored]:
-    return [Stored(record(name, float(np.mean(each))), stored(record(name)).path, tuple(each)) for name, each in values.items()]
+def rows_with(**values: list[float]) -> list[ResultRow]:
+    return [ResultRow(record(name, float(np.mean(each))), stored(record(name)).path, tuple(each)) for name, each in values.items()]
 
 
 def test_ranks_over_all_tasks_rest_on_paired_differences() -> None:
     rng = np.random.default_rng(2)
     hard = rng.normal(0.5, 0.3, 24)
     made = rows_with(a=hard.tolist(), b=(hard + 0.15).tolist(), c=(hard + 0.151).tolist())
-    found = pool([Board("miniature", 1, STAR, "standard", "full", tuple(made))], {STAR: Rules(images=40)})
+    found = pool([ResultTable("miniature", 1, STAR, "standard", "full", tuple(made))], {STAR: Rules(images=40)})
     assert [(one.submission, one.rank) for one in found.standings] == [("a", (1, 1)), ("b", (2, 3)), ("c", (2, 3))]
 
 

@@ -9,16 +9,16 @@ from leaderboard.records import control, record, score, stored
 from unconceal.errors import CheckFailed
 from unconceal.ranking.paired_comparison import apart
 from unconceal.ranking.ranking_rules import Rules
-from unconceal.ranking.task_ranking import Ranked, is_ranked, rank, rank_intervals, tie_groups
-from unconceal.results.result_tables import Board
+from unconceal.ranking.task_ranking import RankedRow, is_ranked, rank, rank_intervals, tie_groups
+from unconceal.results.result_tables import ResultTable
 from unconceal.specs.record import Record, Score, Verdict, Verification
 
 
-def board(records: Iterable[Record]) -> Board:
-    return Board("miniature", 1, "object/star", "standard", "full", tuple(stored(found) for found in records))
+def board(records: Iterable[Record]) -> ResultTable:
+    return ResultTable("miniature", 1, "object/star", "standard", "full", tuple(stored(found) for found in records))
 
 
-def ranked(*records: Record) -> tuple[Ranked, ...]:
+def ranked(*records: Record) -> tuple[RankedRow, ...]:
     return rank(board(records))
 
 

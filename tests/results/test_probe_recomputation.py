@@ -12,7 +12,7 @@ from unconceal.probing.attacks import attack_rates, outcomes
 from unconceal.probing.neighbour_order import ceilings, orderings
 from unconceal.results.probe_recomputation import probed_again
 from unconceal.specs.elicitation import Attack
-from unconceal.specs.probe_results import NeighbourDamage, Orderer, Probed
+from unconceal.specs.probe_results import NeighbourDamage, ProbeResults, ProximityRanker
 from unconceal.specs.score import Score
 from unconceal.specs.suite import Probing
 
@@ -21,7 +21,7 @@ CONCEPTS = tuple(f"c{number}" for number in range(10))
 
 
 @pytest.fixture(scope="module")
-def sound() -> Probed:
+def sound() -> ProbeResults:
     """As an evaluation would have it, on made-up answers."""
     rng = np.random.default_rng(0)
     tables = {concept: rng.normal(scale=0.3, size=6) + place / 10 for place, concept in enumerate(CONCEPTS)}
@@ -37,10 +37,13 @@ def sound() -> Probed:
         for concept, table in tables.items()
     )
     near = {concept: float(place) for place, concept in enumerate(CONCEPTS)}
-    orderers = (Orderer(name="a-model", kind="probe-set", digest="a" * 64, nearness=near), Orderer(name="random", kind="random"))
+    orderers = (
+        ProximityRanker(name="a-model", kind="probe-set", digest="a" * 64, nearness=near),
+        ProximityRanker(name="random", kind="random"),
+    )
     asked = [Attack(prompt=f"prompt {place}", attribute="its shape") for place in range(3)]
     attacks = {"a-model": outcomes(asked, np.ones((3, 4)), (0, 1, 2), np.array([[1] * 4, [1] * 4, [0] * 4], float))}
-    return Probed(
+    return ProbeResults(
         clip="c" * 64,
         classes={"subject": CONCEPTS},
         neighbours=neighbours,
@@ -52,7 +55,7 @@ def sound() -> Probed:
     )
 
 
-def wrong(found: Probed, attacks: dict[str, Score] | None = None) -> set[str]:
+def wrong(found: ProbeResults, attacks: dict[str, Score] | None = None) -> set[str]:
     """What comes out otherwise."""
     rates = {rate.probes: rate.rate for rate in found.attack_rates if rate.attribute is None} if attacks is None else attacks
     return {name for name, stored, again in probed_again(found, rates, RULES) if stored != again and not _near(stored, again)}
@@ -62,15 +65,15 @@ def _near(stored: Score | None, again: Score) -> bool:
     return stored is not None and stored.value is not None and again.value is not None and stored.value == pytest.approx(again.value)
 
 
-def changed(found: Probed, **parts: Any) -> Probed:
+def changed(found: ProbeResults, **parts: Any) -> ProbeResults:
     return found.model_copy(update=parts)
 
 
-def test_what_an_evaluation_wrote_comes_out_again(sound: Probed) -> None:
+def test_what_an_evaluation_wrote_comes_out_again(sound: ProbeResults) -> None:
     assert wrong(sound) == set() and len(list(probed_again(sound, {}, RULES))) > 30
 
 
-def test_each_edited_number_is_named(sound: Probed) -> None:
+def test_each_edited_number_is_named(sound: ProbeResults) -> None:
     better = Score(value=0.99, low=0.9, high=1, n=10)
     first = sound.orderings[0].model_copy(update={"rho": better})
     assert wrong(changed(sound, orderings=(first, *sound.orderings[1:]))) == {"ρ a-model clip"}
@@ -82,7 +85,7 @@ def test_each_edited_number_is_named(sound: Probed) -> None:
     assert wrong(sound, {"a-model": better}) == {"attacks a-model of the record"}
 
 
-def test_an_edited_damage_or_gate_moves_what_rests_on_it(sound: Probed) -> None:
+def test_an_edited_damage_or_gate_moves_what_rests_on_it(sound: ProbeResults) -> None:
     worst = sound.neighbours[0].model_copy(update={"damage": {**sound.neighbours[0].damage, "clip": Score(value=5, n=6)}})
     assert {"damage c0 clip", "ρ a-model clip"} <= wrong(changed(sound, neighbours=(worst, *sound.neighbours[1:])))
     hidden = sound.neighbours[0].model_copy(update={"eligible": False})

@@ -16,7 +16,7 @@ from torch import nn
 from unconceal.checkpoints.folders import inside
 from unconceal.checkpoints.formats import FORMATS
 from unconceal.checkpoints.key_names import ELSEWHERE, StateDict, parts_of, respelled
-from unconceal.checkpoints.release import Membrane, Opened, opened
+from unconceal.checkpoints.release import Opened, SpmNetwork, opened
 from unconceal.checkpoints.verify import check_change, check_configs, verify, verify_membrane
 from unconceal.checkpoints.weights_file import Weights, shortened
 from unconceal.errors import CheckFailed
@@ -28,7 +28,7 @@ Pipeline = TypeVar("Pipeline", bound=DiffusionPipeline)
 
 
 @dataclass(frozen=True)
-class Applied:
+class AppliedCheckpoint:
     """What was applied: the format found, the SHA-256 of the file or folder, and what it did to each component it names.
 
     ``left_out``: what the checkpoint holds beside, in words. ``membrane``: a network that acts beside the pipeline, prompt by prompt;
@@ -39,12 +39,12 @@ class Applied:
     sha256: str | None = None
     components: dict[str, ComponentRecord] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
-    membrane: Membrane | None = None
+    membrane: SpmNetwork | None = None
 
 
 def apply(
     pipe: Pipeline, checkpoint: Path | None, format: str = "auto", sha256: str | None = None, component: str | None = None
-) -> tuple[Pipeline, Applied]:
+) -> tuple[Pipeline, AppliedCheckpoint]:
     """θ* and the proof that it is the checkpoint. ``pipe``, the base θ, stays as it is and shares what θ* leaves unchanged.
 
     ``format`` "original" gives θ back. ``sha256``: what the checkpoint must digest to. ``component``: whose weights they are, where
@@ -54,7 +54,7 @@ def apply(
         CheckFailed: the checkpoint is missing, altered, in no known format, of another architecture, not finite, or equal to θ.
     """
     if format == ORIGINAL:
-        return pipe, Applied(ORIGINAL)
+        return pipe, AppliedCheckpoint(ORIGINAL)
     if checkpoint is None or not checkpoint.exists():
         raise CheckFailed(str(checkpoint), "does not exist, so there is nothing to evaluate", "correct the path, or download the weights")
     if checkpoint.is_dir():
@@ -93,7 +93,7 @@ def _example(found: Opened) -> str:
     return f": it holds {shortened(next(iter(found.flat or found.tables)))!r}" if found.tables else ": it holds no tensor"
 
 
-def _put(pipe: Pipeline, found: Opened, name: str, source: str, digest: str, component: str | None) -> tuple[Pipeline, Applied]:
+def _put(pipe: Pipeline, found: Opened, name: str, source: str, digest: str, component: str | None) -> tuple[Pipeline, AppliedCheckpoint]:
     if isinstance(found, Path):
         check_configs(pipe, found)
     base = parts_of(pipe)
@@ -111,7 +111,7 @@ def _put(pipe: Pipeline, found: Opened, name: str, source: str, digest: str, com
     if release.membrane is not None:
         records[release.membrane.component] = verify_membrane(release.membrane, base)
     check_change(records, source, release.left_out)
-    return _sharing(pipe, changed), Applied(name, digest, records, release.left_out, release.membrane)
+    return _sharing(pipe, changed), AppliedCheckpoint(name, digest, records, release.left_out, release.membrane)
 
 
 def _meant(tensors: dict[str, StateDict], component: str | None, source: str) -> dict[str, StateDict]:

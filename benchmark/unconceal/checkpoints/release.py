@@ -15,7 +15,7 @@ Opened = Path | Weights
 
 
 @dataclass(frozen=True)
-class Membrane:
+class SpmNetwork:
     """A low-rank network that acts as strongly as a prompt resembles ``prompts``, the concepts that it was trained against."""
 
     component: str
@@ -32,7 +32,7 @@ class Release:
 
     tensors: dict[str, StateDict]
     whole: bool = False
-    membrane: Membrane | None = None
+    membrane: SpmNetwork | None = None
     left_out: tuple[str, ...] = ()
 
 

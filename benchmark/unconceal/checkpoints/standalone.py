@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from unconceal.checkpoints.apply import Applied
+from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.checkpoints.base_pipeline import load_base
 from unconceal.errors import CheckFailed
 from unconceal.hub.allowed_files import checkpoint_digest
@@ -15,7 +15,7 @@ from unconceal.hub.allowed_files import checkpoint_digest
 STANDALONE = "standalone"
 
 
-def load_standalone(path: Path | None, sha256: str | None, device: str, dtype: torch.dtype, kind: str) -> tuple[Any, Applied]:
+def load_standalone(path: Path | None, sha256: str | None, device: str, dtype: torch.dtype, kind: str) -> tuple[Any, AppliedCheckpoint]:
     """The pipeline, and what a record says of it. It is not compared with the base: whoever hands over checks the latents.
 
     Raises:
@@ -28,4 +28,4 @@ def load_standalone(path: Path | None, sha256: str | None, device: str, dtype: t
     if sha256 is not None and digest != sha256:
         consequence = f"has SHA-256 {digest[:12]}…, the submission promises {sha256[:12]}…, so it is not the model that was submitted"
         raise CheckFailed(str(path), consequence, "restore it, or pin the submission again")
-    return load_base(path, device, dtype, kind), Applied(STANDALONE, digest)
+    return load_base(path, device, dtype, kind), AppliedCheckpoint(STANDALONE, digest)

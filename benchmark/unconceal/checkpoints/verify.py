@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unconceal.checkpoints.folders import read_json
 from unconceal.checkpoints.key_names import ELSEWHERE, LEFTOVERS, Base, StateDict
-from unconceal.checkpoints.release import Membrane
+from unconceal.checkpoints.release import SpmNetwork
 from unconceal.checkpoints.weights_file import shortened
 from unconceal.errors import CheckFailed
 from unconceal.specs.record import ComponentRecord
@@ -120,7 +120,7 @@ def _same(base: Tensor, new: Tensor) -> bool:
     return torch.equal(base.to(coarse), new.to(coarse))
 
 
-def verify_membrane(membrane: Membrane, base: Base) -> ComponentRecord:
+def verify_membrane(membrane: SpmNetwork, base: Base) -> ComponentRecord:
     """What a network beside the base would add to it at full strength: its modules for tensors."""
     weights = base[membrane.component].state_dict()
     added = [squared(update.product(tuple(weights[f"{name}.weight"].shape))) for name, update in membrane.updates.items()]

@@ -15,7 +15,7 @@ from unconceal.paths import DataRoot
 
 if TYPE_CHECKING:
     from unconceal.leaderboard.sources import Sources
-    from unconceal.results.result_tables import Board
+    from unconceal.results.result_tables import ResultTable
 
 FORMATS = ("csv", "json", "latex", "bibtex", "eval-results")
 
@@ -63,7 +63,7 @@ def command(
         click.echo(f"wrote {out}")
 
 
-def exported(form: str, boards: Sequence[Board], sources: Sources, beside: Path) -> str:
+def exported(form: str, boards: Sequence[ResultTable], sources: Sources, beside: Path) -> str:
     """One text for all boards."""
     from unconceal.exports import bibtex, csv_table, latex
     from unconceal.leaderboard.markdown import as_objects
@@ -75,7 +75,7 @@ def exported(form: str, boards: Sequence[Board], sources: Sources, beside: Path)
     return latex.export(boards, sources) if form == "latex" else csv_table.export(boards, sources)
 
 
-def write_eval_results(boards: Sequence[Board], dataset: str | None, revision: str | None, out: Path | None) -> None:
+def write_eval_results(boards: Sequence[ResultTable], dataset: str | None, revision: str | None, out: Path | None) -> None:
     """One file a submission, to be put into the model's repository."""
     from unconceal.exports.eval_results import files
 

@@ -11,7 +11,7 @@ import click
 from unconceal.cli.options import echo_rows
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.estimate.forecast import needs
-from unconceal.estimate.image_spec import canvas_of
+from unconceal.estimate.image_spec import image_spec_of
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.judge_images import Painter, block_of, rows_for
 from unconceal.evaluation.suite_models import pinned_path
@@ -52,7 +52,7 @@ def echo_plan(evaluation: Evaluation, root: DataRoot) -> None:
     rows = []
     for split, asked in zip(("train", "held out"), asked_for(suite, tasks_of(root, suite)), strict=True):
         shards = [shard for one in asked for shard in block_of(evaluation, one).trajectories]
-        told = needs(len(shards), [shard for shard in shards if shard not in evaluation.store], canvas_of(suite, root)).row
+        told = needs(len(shards), [shard for shard in shards if shard not in evaluation.store], image_spec_of(suite, root)).row
         rows.append({"split": split, "concepts": len({one.concept.label for one in asked if one.concept}), **told})
     echo_rows(rows, as_json=False)
 

@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from unconceal.leaderboard.sources import Sources
     from unconceal.paths import DataRoot
-    from unconceal.results.result_tables import Board
+    from unconceal.results.result_tables import ResultTable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -67,7 +67,7 @@ def index_option(function: Function) -> Function:
 
 def boards_of(
     root: DataRoot, index: Path | None, whole: bool = False, curves: frozenset[str] = frozenset()
-) -> tuple[tuple[Board, ...], Sources]:
+) -> tuple[tuple[ResultTable, ...], Sources]:
     """The newest boards of each suite and what tables need beside, from the records or from a published dataset.
 
     ``whole``: with every score, and from a dataset with the curves of these names; records come with all curves then.

@@ -61,14 +61,14 @@ def keep(folder: Path, of: str, count: int, seed: int, batch: int, device: str, 
 
     from unconceal.diffusion.families import FAMILIES
     from unconceal.evaluation.machine import device_named
-    from unconceal.evaluation.suite_models import Instruments
+    from unconceal.evaluation.suite_models import SuiteModels
     from unconceal.planting.prior_images import everyday, write_kept
     from unconceal.progress import progress
     from unconceal.specs.loader import all_tasks, load_suite
 
     data = DataRoot.find(root)
     loaded = load_suite(data, of)
-    base = Instruments(loaded, data, device_named(device), getattr(torch, dtype)).base
+    base = SuiteModels(loaded, data, device_named(device), getattr(torch, dtype)).base
     model = FAMILIES[loaded.family].load(base, loaded.sampler)
     with progress() as shown:
         stage = shown.stage(f"{loaded.id}: drawing what is kept", count)

@@ -11,7 +11,7 @@ from unconceal.errors import UsageError
 from unconceal.leaderboard.report import write_report
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
-from unconceal.results.result_tables import Board, Stored, all_boards, published
+from unconceal.results.result_tables import ResultRow, ResultTable, all_boards, published
 
 
 @click.command()
@@ -41,11 +41,11 @@ def command(submission: str | None, task: str | None, tier: str | None, out: Pat
         click.echo(str(write_report(board, row, Sources(found), out)))
 
 
-def _all_of(boards: list[Board], tier: str | None) -> list[tuple[Board, Stored]]:
+def _all_of(boards: list[ResultTable], tier: str | None) -> list[tuple[ResultTable, ResultRow]]:
     return [(board, row) for board in (boards if tier else published(boards)) for row in board.rows]
 
 
-def _of_submission(boards: list[Board], name: str, tier: str | None) -> list[tuple[Board, Stored]]:
+def _of_submission(boards: list[ResultTable], name: str, tier: str | None) -> list[tuple[ResultTable, ResultRow]]:
     """The submission's row on every task, in the newest suite version that has one."""
     mine = [board for board in boards if _row(board, name)]
     newest = {board.suite: max(other.version for other in mine if other.suite == board.suite) for board in mine}
@@ -53,9 +53,9 @@ def _of_submission(boards: list[Board], name: str, tier: str | None) -> list[tup
     return [(board, row) for board in (mine if tier else published(mine)) if (row := _row(board, name))]
 
 
-def _row(board: Board, name: str) -> Stored | None:
+def _row(board: ResultTable, name: str) -> ResultRow | None:
     return board.find(name.removeprefix(f"{board.suite}/"))
 
 
-def _is_task(board: Board, task: str | None) -> bool:
+def _is_task(board: ResultTable, task: str | None) -> bool:
     return task in (None, board.task, f"{board.suite}:{board.task}")

@@ -13,7 +13,7 @@ from unconceal.errors import CheckFailed, UsageError
 from unconceal.paths import DataRoot, store_folder
 
 if TYPE_CHECKING:
-    from unconceal.generate.store_entries import Holding
+    from unconceal.generate.store_entries import StoreEntry
 
 
 @click.group()
@@ -128,5 +128,5 @@ def gc(store: Path | None, execute: bool, root: Path | None) -> None:
     click.echo(f"{len(gone)} files, {megabytes(gone):.1f} MB" + (" cleared" if execute else " would go; --execute clears them"))
 
 
-def megabytes(held: Iterable[Holding]) -> float:
+def megabytes(held: Iterable[StoreEntry]) -> float:
     return sum(one.size for one in held) / 1e6

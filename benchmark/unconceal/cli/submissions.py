@@ -31,7 +31,7 @@ from unconceal.specs.submission import Checkpoint, Submission
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
-    from unconceal.checkpoints.apply import Applied
+    from unconceal.checkpoints.apply import AppliedCheckpoint
 
 Row = dict[str, Any]
 
@@ -144,7 +144,7 @@ def _applied(root: DataRoot, render: Path | None, submission: Submission, only: 
 
 def _outcome(
     pipe: StableDiffusionPipeline, root: DataRoot, checkpoint: Checkpoint
-) -> tuple[Row, Applied | None, StableDiffusionPipeline | None]:
+) -> tuple[Row, AppliedCheckpoint | None, StableDiffusionPipeline | None]:
     from unconceal.checkpoints.apply import apply
 
     try:

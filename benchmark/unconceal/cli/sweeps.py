@@ -9,7 +9,7 @@ import click
 
 from unconceal.cli.options import echo_rows
 from unconceal.leaderboard.numbers import with_interval
-from unconceal.specs.sweep import Cell, Sweep, sweep_path
+from unconceal.specs.sweep import Sweep, SweepCell, sweep_path
 
 if TYPE_CHECKING:
     from unconceal.evaluation.evaluation import Evaluation
@@ -32,7 +32,7 @@ def sweep_all(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], 
         click.echo(f"{telling(found)}\n  {path}\n  {path.with_suffix('.png')}")
 
 
-def row(cell: Cell) -> dict[str, Any]:
+def row(cell: SweepCell) -> dict[str, Any]:
     """One configuration."""
     scores = {"P(0)": cell.presence, "original": cell.original}
     scores |= {f"{'excess' if cell.excess else 'retrieval'}, {arm} arm": score for arm, score in (cell.excess or cell.retrieval).items()}

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 
 from unconceal.diffusion.model import Model
-from unconceal.diffusion.prompt_embeddings import Told, joined
+from unconceal.diffusion.prompt_embeddings import PromptEmbeddings, joined
 
 Arm = Literal["prompt", "empty"]
 """How θ* goes on: with the same prompt and guidance (as released), or with its own empty prompt, unguided (OURS)."""
@@ -35,7 +35,7 @@ class Trajectory:
     """Rows that went through the denoiser."""
 
 
-def guided(model: Model, latents: torch.Tensor, t: torch.Tensor, told: Told, batch: int) -> torch.Tensor:
+def guided(model: Model, latents: torch.Tensor, t: torch.Tensor, told: PromptEmbeddings, batch: int) -> torch.Tensor:
     """The prediction with classifier-free guidance, p(∅) + w · (p(c) − p(∅)), or that of a model that has its guidance built in."""
     if told.negative is None:
         return model.predict(latents, t, told.prompt, batch)
@@ -94,12 +94,12 @@ def hand_over(
     return running, evaluations
 
 
-def rows_of(told: Told) -> int:
+def rows_of(told: PromptEmbeddings) -> int:
     """Rows that one guided step takes."""
     return len(told.prompt) * (1 if told.negative is None else 2)
 
 
-def both_arms(model: Model, x: torch.Tensor, t: torch.Tensor, told: Told, guided_rows: int, batch: int) -> torch.Tensor:
+def both_arms(model: Model, x: torch.Tensor, t: torch.Tensor, told: PromptEmbeddings, guided_rows: int, batch: int) -> torch.Tensor:
     """Predictions of all rows in one sweep: the first ``guided_rows`` with prompt and guidance, the rest with the empty prompt alone."""
     n = len(told.prompt)
     guided_times, empty_times = guided_rows // n, (len(x) - guided_rows) // n

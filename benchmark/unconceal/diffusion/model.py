@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unconceal.checkpoints.release import Membrane
+from unconceal.checkpoints.release import SpmNetwork
 from unconceal.diffusion.offload import Stage
-from unconceal.diffusion.prompt_embeddings import Condition, Told
+from unconceal.diffusion.prompt_embeddings import Condition, PromptEmbeddings
 from unconceal.errors import CheckFailed
 
 REMEMBERED = 4
@@ -39,7 +39,7 @@ class Model(ABC):
     pipe: Any
     steps: int
     guidance: float
-    membrane: Membrane | None = None
+    membrane: SpmNetwork | None = None
     """A network that acts beside the denoiser, as strongly as the prompt asks for."""
     size: int | None = None
     """Pixels on a side; None: as the pipeline was made for."""
@@ -47,7 +47,7 @@ class Model(ABC):
     """Where parts are brought only while they work; None: all of them lie on one device."""
     solver: str = ""
     """What steps through the noise, where the family has several; "": its own deterministic single-step solver."""
-    _heard: dict[tuple[str, ...], Told] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _heard: dict[tuple[str, ...], PromptEmbeddings] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     part: ClassVar[str] = "unet"
     """The pipeline's component that denoises."""
@@ -99,10 +99,10 @@ class Model(ABC):
             self.stage.take(part for name in names if isinstance(part := getattr(self.pipe, name, None), torch.nn.Module))
 
     @abstractmethod
-    def embed(self, prompts: Sequence[str]) -> Told:
+    def embed(self, prompts: Sequence[str]) -> PromptEmbeddings:
         """What n prompts tell this model, by its own text encoders."""
 
-    def told(self, prompts: Sequence[str]) -> Told:
+    def told(self, prompts: Sequence[str]) -> PromptEmbeddings:
         """:meth:`embed`, once for prompts that come again: blocks of the same prompts differ in their seeds alone."""
         key = tuple(prompts)
         if key not in self._heard:

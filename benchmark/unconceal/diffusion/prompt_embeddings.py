@@ -48,7 +48,7 @@ def joined(conditions: Sequence[Condition]) -> Condition:
     return Condition(**{name: torch.cat([getattr(condition, name) for condition in conditions]) for name in named})
 
 
-class Told(NamedTuple):
+class PromptEmbeddings(NamedTuple):
     """What n prompts tell a model.
 
     ``prompt``; ``negative``: what guidance subtracts for it (None: guidance is distilled into the model, and one row is enough);

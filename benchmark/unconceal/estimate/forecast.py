@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from unconceal.estimate.image_spec import Canvas, bytes_of, canvas_of, pictures_of
+from unconceal.estimate.image_spec import ImageSpec, bytes_of, image_spec_of, pictures_of
 from unconceal.evaluation.evaluation import Evaluation, checkpoint_of
 from unconceal.evaluation.run import PROTOCOLS
 from unconceal.generate.generator import rows_of
@@ -47,7 +47,7 @@ class Needs:
         }
 
 
-def needs(cells: int, left: Iterable[Shard], canvas: Canvas) -> Needs:
+def needs(cells: int, left: Iterable[Shard], canvas: ImageSpec) -> Needs:
     """Of so many cells, of which those ``left`` are not stored."""
     shards = list(left)
     size = sum(bytes_of(shard, canvas) for shard in shards)
@@ -104,7 +104,7 @@ class Forecaster:
 
     def __init__(self, evaluation: Evaluation, probes: bool = False) -> None:
         self.evaluation, self.probes = evaluation, probes
-        self.canvas = canvas_of(evaluation.suite, evaluation.root)
+        self.canvas = image_spec_of(evaluation.suite, evaluation.root)
         self.models = evaluation.store.models()
         self.counted: set[Shard] = set()
 

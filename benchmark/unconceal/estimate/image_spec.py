@@ -14,7 +14,7 @@ from unconceal.specs.suite import Suite
 
 
 @dataclass(frozen=True)
-class Canvas:
+class ImageSpec:
     """``pixels`` on a side of a picture, ``latents``: numbers that stand for one; ``teraflop`` of one row, None: not known."""
 
     pixels: int
@@ -31,18 +31,18 @@ class Canvas:
         return 4 * self.latents
 
 
-def canvas_of(suite: Suite, root: DataRoot) -> Canvas:
+def image_spec_of(suite: Suite, root: DataRoot) -> ImageSpec:
     """From the table of bases, or from the settings of a base on this machine."""
     base = next((base for base in BASES if base.repo == suite.base.repo), None)
     if base is not None:
         pixels = suite.sampler.size or base.pixels
         share = (pixels / base.pixels) ** 2
-        return Canvas(pixels, round(base.latents * share), base.teraflop * share)
+        return ImageSpec(pixels, round(base.latents * share), base.teraflop * share)
     folder = resolve_path(suite.base.path, root)
     vae, unet = settings(folder / "vae"), settings(folder / "unet")
     scale = 2 ** (len(vae.get("block_out_channels", [0] * 4)) - 1)
     pixels = suite.sampler.size or unet.get("sample_size", 64) * scale
-    return Canvas(pixels, vae.get("latent_channels", 4) * (pixels // scale) ** 2, _teraflop(unet, pixels // scale))
+    return ImageSpec(pixels, vae.get("latent_channels", 4) * (pixels // scale) ** 2, _teraflop(unet, pixels // scale))
 
 
 def settings(part: Path) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def pictures_of(shard: Shard) -> int:
     return len(shard.pictures) * each
 
 
-def bytes_of(shard: Shard, canvas: Canvas) -> int:
+def bytes_of(shard: Shard, canvas: ImageSpec) -> int:
     """On the disk, uncompressed as they are kept."""
     latents = len(shard.pictures) * len(shard.handovers) * canvas.latent_bytes if shard.checkpoint is None else 0
     return latents + pictures_of(shard) * canvas.picture_bytes

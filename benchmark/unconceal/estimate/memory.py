@@ -20,7 +20,7 @@ DENOISERS = ("unet", "transformer")
 
 
 @dataclass(frozen=True)
-class Need:
+class MemoryNeed:
     """Bytes of a base in one precision. ``parts``: weights by component; ``row``, ``picture``: what one takes on its way; 0: not known."""
 
     parts: dict[str, int]
@@ -37,14 +37,14 @@ class Need:
         return round(SPARE * max(alone))
 
 
-def need_of(pipe: Any, dtype: torch.dtype, size: int | None = None) -> Need:
+def need_of(pipe: Any, dtype: torch.dtype, size: int | None = None) -> MemoryNeed:
     """Of a pipeline that is loaded anywhere; ``size``: pixels on a side, None: its own."""
     parts = {name: weights_of(part, dtype) for name, part in parts_of(pipe).items()}
     unet = getattr(pipe, "unet", None)
     if unet is None:
-        return Need(parts, 0, 0)
+        return MemoryNeed(parts, 0, 0)
     side = size // pipe.vae_scale_factor if size else unet.config.sample_size
-    return Need(parts, denoiser_row(unet.config, side, dtype), picture_row(pipe.vae.config, side, dtype))
+    return MemoryNeed(parts, denoiser_row(unet.config, side, dtype), picture_row(pipe.vae.config, side, dtype))
 
 
 def check_memory(pipe: Any, free: int, batch: int, dtype: torch.dtype, offload: bool, size: int | None = None) -> str | None:
@@ -66,7 +66,7 @@ def check_memory(pipe: Any, free: int, batch: int, dtype: torch.dtype, offload: 
     raise EnvironmentFault("this accelerator's memory", f"does not suffice: about {least}", remedy)
 
 
-def _largest(need: Need, free: int, batch: int, offload: bool) -> int:
+def _largest(need: MemoryNeed, free: int, batch: int, offload: bool) -> int:
     """The largest batch, halved from the one asked for, that fits; 0: none."""
     while batch and need.total(batch, offload) > free:
         batch //= 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unconceal.estimate.forecast import Forecast
-from unconceal.estimate.image_spec import Canvas, canvas_of
+from unconceal.estimate.image_spec import ImageSpec, image_spec_of
 from unconceal.evaluation.evaluation import Evaluation, judged_work
 from unconceal.generate.throughput import Work, measured
 
@@ -26,7 +26,7 @@ class Rate:
     source: str
 
 
-def rate(evaluation: Evaluation, canvas: Canvas) -> Rate | None:
+def rate(evaluation: Evaluation, canvas: ImageSpec) -> Rate | None:
     """Measured where this machine has worked with this model and layout before, else assumed; None: nothing is known."""
     found = measured(evaluation.store.root, Work.here("rows", evaluation.suite.base.digest, evaluation.layout))
     layout = evaluation.layout
@@ -43,7 +43,7 @@ def rate(evaluation: Evaluation, canvas: Canvas) -> Rate | None:
 
 def outlook(evaluation: Evaluation, found: Forecast, workers: int = 1) -> list[str]:
     """Lines for people: the sum, the disk, and the time with its source."""
-    total, canvas = found.total, canvas_of(evaluation.suite, evaluation.root)
+    total, canvas = found.total, image_spec_of(evaluation.suite, evaluation.root)
     lines = [f"in all: {total.cells} cells, {total.stored} stored; {total.rows} denoiser rows and {found.evaluations} records left"]
     free = free_bytes(evaluation.store.root)
     short = "" if free >= total.bytes else ", which DOES NOT SUFFICE: free some, or name another disk with --store"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from unconceal.checkpoints.apply import Applied, apply
+from unconceal.checkpoints.apply import AppliedCheckpoint, apply
 from unconceal.checkpoints.standalone import STANDALONE, load_standalone
 from unconceal.diffusion.families import FAMILIES, Levels
 from unconceal.diffusion.model import Model, check_latent_space
@@ -18,8 +18,8 @@ from unconceal.diffusion.optimize import fast
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.evaluation import provenance
 from unconceal.evaluation.image_scores import Scores
-from unconceal.evaluation.suite_models import Instruments
-from unconceal.generate.identity import Layout
+from unconceal.evaluation.suite_models import SuiteModels
+from unconceal.generate.identity import ComputeConfig
 from unconceal.generate.locks import claimed
 from unconceal.generate.plan import Plan, build_plan
 from unconceal.generate.store import CLAIMS, Store
@@ -66,7 +66,7 @@ class Evaluation:
             known = ", ".join(self.suite.tiers)
             raise UsageError(f"tier {self.tier_name!r}", f"suite {self.suite.id} has none of that name", f"use {known}")
         torch.set_num_threads(self.threads)
-        self.instruments = Instruments(
+        self.instruments = SuiteModels(
             self.suite, self.root, self.device, getattr(torch, self.dtype), self.batch, self.offload, self.progress.say
         )
         self.store = Store(self.root.store, self.progress.say)
@@ -85,8 +85,8 @@ class Evaluation:
         return torch.cuda.get_device_name(self.device) if self.device.startswith("cuda") else self.device
 
     @property
-    def layout(self) -> Layout:
-        return Layout(self.device_class, self.dtype, self.threads, self.batch, self.shard, self.options)
+    def layout(self) -> ComputeConfig:
+        return ComputeConfig(self.device_class, self.dtype, self.threads, self.batch, self.shard, self.options)
 
     def halve_batch(self) -> None:
         """Go on with half as many rows at once: another layout, so everything that it makes has another identity, and records name it.
@@ -144,7 +144,7 @@ class Evaluation:
         base = fast(self.instruments.base, self.options)
         return FAMILIES[self.suite.family].load(base, sampler or self.suite.sampler, stage=self.instruments.stage)
 
-    def models(self, task: Task, submission: Submission, sampler: Sampler | None = None) -> tuple[Model, Model, Applied]:
+    def models(self, task: Task, submission: Submission, sampler: Sampler | None = None) -> tuple[Model, Model, AppliedCheckpoint]:
         """θ and θ*, the latter verified to differ from θ and to share its latent space; ``sampler``: other than the suite's."""
         family, sampler = FAMILIES[self.suite.family], sampler or self.suite.sampler
         checkpoint = checkpoint_of(submission, task)
@@ -163,7 +163,7 @@ class Evaluation:
             check_latent_space(original, unlearned, original.noise([0, 1]))
         return original, aligned(unlearned, original), applied
 
-    def checkpoint_record(self, task: Task, submission: Submission, applied: Applied) -> CheckpointRecord:
+    def checkpoint_record(self, task: Task, submission: Submission, applied: AppliedCheckpoint) -> CheckpointRecord:
         """What was loaded, as a record says it."""
         specs = provenance.spec_digests(self.suite, task, submission)
         return CheckpointRecord(

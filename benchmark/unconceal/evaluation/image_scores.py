@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from unconceal.evaluation import assemble, measurements
-from unconceal.evaluation.measurements import Pictures, Values
-from unconceal.evaluation.suite_models import KID_EXTRACTOR, Instruments
+from unconceal.evaluation.measurements import BlockImages, Values
+from unconceal.evaluation.suite_models import KID_EXTRACTOR, SuiteModels
 from unconceal.generate.plan import Plan
 from unconceal.judges.finetune import fine_tune
 from unconceal.progress import Stage
@@ -29,7 +29,7 @@ def looks(tier: Tier) -> int:
     return 3 + 2 * len(tier.extractors)
 
 
-def score(instruments: Instruments, tier: Tier, task: Task, plan: Plan, pictures: Mapping[str, Pictures], stage: Stage) -> Scores:
+def score(instruments: SuiteModels, tier: Tier, task: Task, plan: Plan, pictures: Mapping[str, BlockImages], stage: Stage) -> Scores:
     """Presence, KID, CLIP score, and CRS, CCS and AUC of every extractor."""
     found = Scores()
     look_for_concepts(found, instruments, task, plan, pictures)
@@ -45,7 +45,7 @@ def score(instruments: Instruments, tier: Tier, task: Task, plan: Plan, pictures
     return found
 
 
-def look_for_concepts(found: Scores, instruments: Instruments, task: Task, plan: Plan, pictures: Mapping[str, Pictures]) -> None:
+def look_for_concepts(found: Scores, instruments: SuiteModels, task: Task, plan: Plan, pictures: Mapping[str, BlockImages]) -> None:
     """The concept judge: the task's concept in both arms, and the retain prompts' own concepts."""
     answers = measurements.presence(instruments.judge_of(task), pictures["evaluation"], task)
     retained = measurements.retained(instruments.judge, pictures["retain"], task)
@@ -53,7 +53,7 @@ def look_for_concepts(found: Scores, instruments: Instruments, task: Task, plan:
     found.curves += assemble.presence_curves({"prompt": retained}, plan.retain.k, "retain")
 
 
-def compare_with_clip_and_kid(found: Scores, instruments: Instruments, plan: Plan, pictures: Mapping[str, Pictures]) -> None:
+def compare_with_clip_and_kid(found: Scores, instruments: SuiteModels, plan: Plan, pictures: Mapping[str, BlockImages]) -> None:
     """The traditional metrics, reported beside."""
     k, seen = plan.evaluation.k, pictures["evaluation"]
     images = plan.evaluation.seeds * len(plan.evaluation.prompts)
@@ -66,7 +66,7 @@ def compare_with_clip_and_kid(found: Scores, instruments: Instruments, plan: Pla
 
 
 def classify(
-    found: Scores, instruments: Instruments, name: str, plan: Plan, pictures: Mapping[str, Pictures], stage: Stage
+    found: Scores, instruments: SuiteModels, name: str, plan: Plan, pictures: Mapping[str, BlockImages], stage: Stage
 ) -> dict[str, dict[str, Values]]:
     """Fine-tune one extractor on the train block and read both splits with it; returns per-prompt means by split."""
     suite, train = instruments.suite, pictures["train"]
@@ -82,7 +82,7 @@ def classify(
         instruments.device,
     )
     stage.advance()
-    splits: dict[assemble.Split, tuple[Pictures, Pictures, Pictures, dict[float, int]]] = {
+    splits: dict[assemble.Split, tuple[BlockImages, BlockImages, BlockImages, dict[float, int]]] = {
         "forget": (train, pictures["reference"], pictures["evaluation"], plan.evaluation.k),
         "retain": (retain_yardstick, retain_held_out, pictures["retain"], plan.retain.k),
     }

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
-from unconceal.evaluation.measurements import Pictures
+from unconceal.evaluation.measurements import BlockImages
 from unconceal.files import write_atomically
 from unconceal.generate.plan import Block
 from unconceal.generate.store import storage_fault
@@ -27,7 +27,7 @@ UNSAFE, BLUR = "nsfw", 12
 """Category whose pictures are blurred wherever they are kept to be looked at, and whose prompts are not repeated."""
 
 
-def write_strip(block: Block, pictures: Pictures, path: Path, category: str = "") -> None:
+def write_strip(block: Block, pictures: BlockImages, path: Path, category: str = "") -> None:
     """Rows: for each shown prompt its arms, then x̂0 (blank where θ ran no step); columns: ψ of the grid; the first seed of each prompt."""
     step = max(1, len(block.prompts) // SHOWN)
     shown = range(0, step * SHOWN, step)[: len(block.prompts)]

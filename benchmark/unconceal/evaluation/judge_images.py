@@ -11,7 +11,7 @@ from torch import nn
 from unconceal.diffusion.handover import run_original
 from unconceal.diffusion.noise_weights import noise_for
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.generate.generator import Pixels, Worker, clean_name, rows_of
+from unconceal.generate.generator import Generator, Pixels, clean_name, rows_of
 from unconceal.generate.identity import image_seed
 from unconceal.generate.plan import Block
 from unconceal.judges.judge_prompts import Asked
@@ -39,7 +39,7 @@ class Painter:
     def __init__(self, evaluation: Evaluation, total: int) -> None:
         self.evaluation, self.base = evaluation, evaluation.original()
         stage = evaluation.progress.stage(f"{evaluation.suite.id}: drawing for the concept judge", total)
-        self.worker = Worker(evaluation.store, self.base, self.base, stage.advance)
+        self.worker = Generator(evaluation.store, self.base, self.base, stage.advance)
 
     def __call__(self, asked: Asked, split: str) -> Drawn:
         block = block_of(self.evaluation, asked)

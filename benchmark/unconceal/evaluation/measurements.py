@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unconceal.generate.generator import branch_name, clean_name
 from unconceal.generate.identity import Shard
-from unconceal.generate.image_cache import Cell, Gallery, Shelf
+from unconceal.generate.image_cache import ImageCache, ImageGrid, LazyShard
 from unconceal.generate.plan import Block, Pair, Plan
 from unconceal.generate.store import Arrays
 from unconceal.judges import extractors
@@ -30,7 +30,7 @@ Values = NDArray[np.float64]
 class Source(Protocol):
     """Where pictures come from: a worker, which makes what is missing, or the store alone."""
 
-    shelf: Shelf
+    shelf: ImageCache
     evaluations: int
 
     def trajectory(self, shard: Shard) -> Arrays: ...
@@ -41,62 +41,62 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Pictures:
+class BlockImages:
     """A block's pictures, (prompts × seeds) each.
 
     ``original``: λO. ``branches[arm][psi]``: λP(ψ); at ψ = 0 in the prompt arm, λU. ``clean[psi]``, ψ > 0: x̂0(ψ).
     """
 
-    original: Gallery
-    branches: dict[str, dict[float, Gallery]]
-    clean: dict[float, Gallery]
+    original: ImageGrid
+    branches: dict[str, dict[float, ImageGrid]]
+    clean: dict[float, ImageGrid]
 
     @property
-    def unlearned(self) -> Gallery:
+    def unlearned(self) -> ImageGrid:
         return self.branches["prompt"][0.0]
 
 
-def generate(source: Source, block: Block) -> Pictures:
+def generate(source: Source, block: Block) -> BlockImages:
     """Every picture of a block, from the store where it has them."""
     ours = own_cells(source, block)
     pairs = zip(block.trajectories, block.handovers, strict=True)
-    theirs = tuple(Cell(shard, partial(source.handover, shard, begun)) for begun, shard in pairs)
+    theirs = tuple(LazyShard(shard, partial(source.handover, shard, begun)) for begun, shard in pairs)
     for one, other in zip(ours, theirs, strict=True):
         source.shelf.fetch(one)
         source.shelf.fetch(other)
 
-    def seen(cells: tuple[Cell, ...], name: str) -> Gallery:
-        return Gallery.of(source.shelf, cells, name, block.seeds)
+    def seen(cells: tuple[LazyShard, ...], name: str) -> ImageGrid:
+        return ImageGrid.of(source.shelf, cells, name, block.seeds)
 
     arms = block.handovers[0].arms
     branches = {arm: {psi: seen(theirs, branch_name(arm, k)) for psi, k in block.k.items()} for arm in arms}
-    return Pictures(seen(ours, "original"), branches, {psi: seen(ours, clean_name(k)) for psi, k in block.k.items() if k})
+    return BlockImages(seen(ours, "original"), branches, {psi: seen(ours, clean_name(k)) for psi, k in block.k.items() if k})
 
 
-def own_cells(source: Source, block: Block) -> tuple[Cell, ...]:
+def own_cells(source: Source, block: Block) -> tuple[LazyShard, ...]:
     """θ's cells of a block."""
-    return tuple(Cell(shard, partial(source.trajectory, shard)) for shard in block.trajectories)
+    return tuple(LazyShard(shard, partial(source.trajectory, shard)) for shard in block.trajectories)
 
 
-def by_seed(pictures: Pictures) -> tuple[Pictures, Pictures]:
+def by_seed(pictures: BlockImages) -> tuple[BlockImages, BlockImages]:
     """The same prompts with the first half of the seeds, and with the rest."""
 
-    def part(seeds: slice) -> Pictures:
+    def part(seeds: slice) -> BlockImages:
         branches = {arm: {psi: gallery.with_seeds(seeds) for psi, gallery in by_psi.items()} for arm, by_psi in pictures.branches.items()}
         clean = {psi: gallery.with_seeds(seeds) for psi, gallery in pictures.clean.items()}
-        return Pictures(pictures.original.with_seeds(seeds), branches, clean)
+        return BlockImages(pictures.original.with_seeds(seeds), branches, clean)
 
     half = (pictures.original.seeds + 1) // 2
     return part(slice(half)), part(slice(half, None))
 
 
-def generate_all(source: Source, plan: Plan) -> dict[str, Pictures]:
+def generate_all(source: Source, plan: Plan) -> dict[str, BlockImages]:
     """The pictures of every block, by its name."""
     source.fill(plan.pairs)
     return {block.name: generate(source, block) for block in plan.blocks}
 
 
-def presence(judge: Judge, pictures: Pictures, task: Task) -> dict[str, Values]:
+def presence(judge: Judge, pictures: BlockImages, task: Task) -> dict[str, Values]:
     """Per arm (prompts, seeds, ψ) of 0 and 1: whether the judge sees the task's concept."""
     return {
         arm: np.stack([target_seen(judge, gallery, task) for gallery in by_psi.values()], axis=-1)
@@ -104,20 +104,20 @@ def presence(judge: Judge, pictures: Pictures, task: Task) -> dict[str, Values]:
     }
 
 
-def target_seen(judge: Judge, gallery: Gallery, task: Task) -> Values:
+def target_seen(judge: Judge, gallery: ImageGrid, task: Task) -> Values:
     """(prompts, seeds) of 0 and 1: whether the judge sees the task's concept."""
     answers = np.concatenate([judge.shows(pixels, task.judge.head, task.judge.label) for pixels in gallery.blocks()])
     return answers.reshape(gallery.prompts, gallery.seeds).astype(float)
 
 
-def retained(judge: ConceptJudge, pictures: Pictures, task: Task) -> Values:
+def retained(judge: ConceptJudge, pictures: BlockImages, task: Task) -> Values:
     """(retain prompts, seeds, ψ) of 0 and 1: whether each retain prompt's own concept is seen."""
 
     asked = [(prompt.head or "subject", prompt.concept or "") for prompt in task.retain[: pictures.original.prompts]]
     for head, concept in asked:
         judge.check(head, concept)
 
-    def seen(gallery: Gallery) -> Values:
+    def seen(gallery: ImageGrid) -> Values:
         said = [judge.labels(pixels) for pixels in gallery.blocks()]
         by_head = {head: np.concatenate([part[head] for part in said]).reshape(gallery.prompts, gallery.seeds) for head in said[0]}
         return np.stack([by_head[head][place] == concept for place, (head, concept) in enumerate(asked)]).astype(float)
@@ -142,14 +142,14 @@ class ClassifierScores:
     r_u: Values
 
 
-def classifier_scores(classifier: Classifier, yardstick: Pictures, held_out: Pictures, evaluated: Pictures) -> ClassifierScores:
+def classifier_scores(classifier: Classifier, yardstick: BlockImages, held_out: BlockImages, evaluated: BlockImages) -> ClassifierScores:
     """CRS and CCS material of one split, prompt arm.
 
     φ(λO_i) and φ(λU_i) come from ``yardstick``, held-out pictures (R_O, R_U, AUC) from ``held_out``; all have the same prompts.
     """
     near_o, near_u = (per_prompt_features(classifier, gallery) for gallery in (yardstick.original, yardstick.unlearned))
 
-    def pulls(gallery: Gallery) -> tuple[Values, Values, Values]:
+    def pulls(gallery: ImageGrid) -> tuple[Values, Values, Values]:
         reading = classifier.read(gallery)
         phi = reading.features.reshape(gallery.prompts, gallery.seeds, -1)
         s_o = np.stack([crs.affinity(x, reference) for x, reference in zip(phi, near_o, strict=True)])
@@ -170,12 +170,12 @@ def classifier_scores(classifier: Classifier, yardstick: Pictures, held_out: Pic
     )
 
 
-def per_prompt_features(classifier: Classifier, gallery: Gallery) -> NDArray[np.float32]:
+def per_prompt_features(classifier: Classifier, gallery: ImageGrid) -> NDArray[np.float32]:
     """φ of every picture, (prompts, seeds, d)."""
     return classifier.features(gallery).reshape(gallery.prompts, gallery.seeds, -1)
 
 
-def kid_curves(extractor: extractors.Extractor, evaluated: Pictures, train: Pictures) -> dict[str, list[float | None]]:
+def kid_curves(extractor: extractors.Extractor, evaluated: BlockImages, train: BlockImages) -> dict[str, list[float | None]]:
     """KID(λP(ψ) → λO) and KID(λP(ψ) → λU) per ψ; λO and λU are the train block's, so no seeds are shared. Lower is nearer."""
     ends = {
         "kid.original": extractors.pooled(extractor, train.original),
@@ -190,7 +190,7 @@ def kid_curves(extractor: extractors.Extractor, evaluated: Pictures, train: Pict
     return {name: curve(reference) for name, reference in ends.items()}
 
 
-def clip_curve(clip: Clip, evaluated: Pictures, prompts: Sequence[str]) -> Values:
+def clip_curve(clip: Clip, evaluated: BlockImages, prompts: Sequence[str]) -> Values:
     """CLIP score (prompts, ψ) of λP(ψ) against its prompt; higher fits better."""
     moving = evaluated.branches["prompt"].values()
     return np.stack([clip.clip_score_per_prompt(gallery.by_prompt(), prompts) for gallery in moving], axis=-1)

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unconceal.checkpoints.apply import Applied
+from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.diffusion.pndm_restart import pndm_timesteps, solver
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.assemble import curve_of, score_of
@@ -18,13 +18,13 @@ from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.image_scores import Scores
 from unconceal.evaluation.standard import with_more
 from unconceal.generate.generator import Pixels, branch_name, rows_of
-from unconceal.generate.paper_generator import Prompted, RestartedWorker, plan_prompt
+from unconceal.generate.paper_generator import Prompted, RestartedGenerator, plan_prompt
 from unconceal.generate.plan import Pair
 from unconceal.judges.paper_classifier import fine_tune_released
 from unconceal.metrics import crs
 from unconceal.metrics.ccs import ccs
 from unconceal.progress import Stage
-from unconceal.specs.paper_protocol import Paper
+from unconceal.specs.paper_protocol import PaperProtocol
 from unconceal.specs.record import CheckpointRecord, Record, Timing, Verdict, write_record
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Sampler
@@ -54,7 +54,7 @@ class Reading:
     accuracy: list[float] = field(default_factory=list)
 
 
-def prompts_of(paper: Paper, task: Task) -> dict[Split, list[str]]:
+def prompts_of(paper: PaperProtocol, task: Task) -> dict[Split, list[str]]:
     """The prompts of both splits."""
     return {
         "forget": [prompt.text for prompt in task.forget[: paper.prompts]],
@@ -85,16 +85,16 @@ def sampler(evaluation: Evaluation) -> Sampler:
     return evaluation.suite.sampler.model_copy(update={"steps": paper.steps, "guidance": paper.guidance})
 
 
-def worker(evaluation: Evaluation, task: Task, submission: Submission) -> tuple[RestartedWorker, Applied]:
+def worker(evaluation: Evaluation, task: Task, submission: Submission) -> tuple[RestartedGenerator, AppliedCheckpoint]:
     """Who generates, and what was applied to the base."""
     original, unlearned, applied = evaluation.models(task, submission, sampler(evaluation))
-    return RestartedWorker(evaluation.store, original, unlearned), applied
+    return RestartedGenerator(evaluation.store, original, unlearned), applied
 
 
-def original(evaluation: Evaluation) -> RestartedWorker:
+def original(evaluation: Evaluation) -> RestartedGenerator:
     """Who generates θ's trajectories alone."""
     alone = evaluation.original(sampler(evaluation))
-    return RestartedWorker(evaluation.store, alone, alone)
+    return RestartedGenerator(evaluation.store, alone, alone)
 
 
 def measure(evaluation: Evaluation, task: Task, submission: Submission, spent: Timing) -> Record:
@@ -147,7 +147,7 @@ def check_solver(steps: Sequence[int], planned: int) -> None:
         raise CheckFailed(value, "a ratio ψ would name another noise level than its record says", "use --protocol standard")
 
 
-def generate(worker: RestartedWorker, prompted: Prompted) -> Pictures:
+def generate(worker: RestartedGenerator, prompted: Prompted) -> Pictures:
     """λO, λU and λP of one prompt, from the store where it has them."""
     original = [worker.trajectory(ours)["original"] for ours, _ in prompted.whole]
     unlearned = [worker.handover(theirs, ours)[branch_name("prompt", 0)] for ours, theirs in prompted.whole]

@@ -8,7 +8,7 @@ import numpy as np
 from diffusers import DiffusionPipeline
 from PIL import Image, ImageFilter
 
-from unconceal.checkpoints.apply import Applied
+from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.diffusion.families import FAMILIES
 from unconceal.diffusion.handover import run_original
 from unconceal.evaluation.image_strip import BLUR, UNSAFE
@@ -20,7 +20,7 @@ LEAST_SPREAD = 2.0
 
 
 def sanity_picture(
-    suite: Suite, task: Task, base: DiffusionPipeline, unlearned: DiffusionPipeline, applied: Applied, path: Path
+    suite: Suite, task: Task, base: DiffusionPipeline, unlearned: DiffusionPipeline, applied: AppliedCheckpoint, path: Path
 ) -> dict[str, str]:
     """Draw and save θ's picture and θ*'s side by side; says where, and whether θ*'s is blank. Unsafe categories are blurred."""
     sampler, prompt, seed = suite.sampler, task.forget[0].text, suite.seed_starts.evaluation

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from unconceal.checkpoints.apply import Applied
+from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.evaluation import paper, standard
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.machine import give_back_memory, is_out_of_memory, usable_cores
-from unconceal.generate.generator import Worker
+from unconceal.generate.generator import Generator
 from unconceal.generate.plan import Pair
 from unconceal.paths import DataRoot
 from unconceal.probing.run_probes import probed
@@ -28,8 +28,8 @@ class Protocol(NamedTuple):
     """What a protocol generates and with what, how it measures, and how its records are read against golds (None: they are not)."""
 
     pairs: Callable[[Evaluation, Task, str], list[Pair]]
-    worker: Callable[[Evaluation, Task, Submission], tuple[Worker, Applied]]
-    original: Callable[[Evaluation], Worker]
+    worker: Callable[[Evaluation, Task, Submission], tuple[Generator, AppliedCheckpoint]]
+    original: Callable[[Evaluation], Generator]
     measure: Callable[[Evaluation, Task, Submission, Timing], Record]
     settled: Callable[[Evaluation, Task, Record], Record] | None
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from unconceal.checkpoints.apply import Applied
+from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.evaluation import measurements as measuring
 from unconceal.evaluation.compute_verdict import settle
 from unconceal.evaluation.evaluation import Evaluation, judged_work
 from unconceal.evaluation.image_scores import looks, score
 from unconceal.evaluation.image_strip import strip_path, write_strip
-from unconceal.evaluation.measurements import Pictures
-from unconceal.generate.generator import Worker, rows_of
+from unconceal.evaluation.measurements import BlockImages
+from unconceal.generate.generator import Generator, rows_of
 from unconceal.generate.plan import Pair, Plan, build_plan
-from unconceal.generate.stored_images import Reader
+from unconceal.generate.stored_images import StoredImages
 from unconceal.generate.throughput import note
 from unconceal.specs.record import UNSPENT, CheckpointRecord, Record, Timing, write_record
 from unconceal.specs.submission import Submission
@@ -26,17 +26,17 @@ def pairs(evaluation: Evaluation, task: Task, checkpoint: str) -> list[Pair]:
     return plan_of(evaluation, task, checkpoint).pairs
 
 
-def worker(evaluation: Evaluation, task: Task, submission: Submission) -> tuple[Worker, Applied]:
+def worker(evaluation: Evaluation, task: Task, submission: Submission) -> tuple[Generator, AppliedCheckpoint]:
     """Who generates, and what was applied to the base; a task that could not be judged is refused before."""
     evaluation.instruments.check(task)
     original, unlearned, applied = evaluation.models(task, submission)
-    return Worker(evaluation.store, original, unlearned), applied
+    return Generator(evaluation.store, original, unlearned), applied
 
 
-def original(evaluation: Evaluation) -> Worker:
+def original(evaluation: Evaluation) -> Generator:
     """Who generates θ's trajectories alone."""
     alone = evaluation.original()
-    return Worker(evaluation.store, alone, alone)
+    return Generator(evaluation.store, alone, alone)
 
 
 def measure(evaluation: Evaluation, task: Task, submission: Submission, spent: Timing = UNSPENT) -> Record:
@@ -66,7 +66,7 @@ def score_stored(evaluation: Evaluation, task: Task, submission: Submission, che
     """
     plan = plan_of(evaluation, task, checkpoint.sha256)
     evaluation.progress.say(f"{submission.name} on {task.id}: reading {len(plan.shards)} shards")
-    pictures = measuring.generate_all(Reader(evaluation.store), plan)
+    pictures = measuring.generate_all(StoredImages(evaluation.store), plan)
     return judged(evaluation, task, submission, checkpoint, plan, pictures, UNSPENT)
 
 
@@ -82,7 +82,7 @@ def judged(
     submission: Submission,
     checkpoint: CheckpointRecord,
     plan: Plan,
-    pictures: Mapping[str, Pictures],
+    pictures: Mapping[str, BlockImages],
     spent: Timing,
 ) -> Record:
     """The record of a plan's pictures, written with its strip. ``spent``: what the pictures cost."""

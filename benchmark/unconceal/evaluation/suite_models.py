@@ -55,7 +55,7 @@ def pinned_path(pinned: Pinned, root: DataRoot) -> Path:
 
 
 @dataclass(frozen=True)
-class Instruments:
+class SuiteModels:
     """The base model and the judges of a suite on one device."""
 
     suite: Suite

@@ -16,7 +16,7 @@ from unconceal.evaluation import measurements, provenance
 from unconceal.evaluation.assemble import rate_of, score_of
 from unconceal.evaluation.evaluation import Evaluation, checkpoint_of
 from unconceal.evaluation.measurements import Values
-from unconceal.generate.generator import Worker, rows_of
+from unconceal.generate.generator import Generator, rows_of
 from unconceal.generate.plan import build_plan
 from unconceal.hub.local_weights import locate
 from unconceal.metrics.crs import mean_over_psi
@@ -24,7 +24,7 @@ from unconceal.metrics.presence import excess
 from unconceal.specs.loader import load_submission
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import FamilyName, Sampler
-from unconceal.specs.sweep import Cell, Sweep, sweep_path, write_sweep
+from unconceal.specs.sweep import Sweep, SweepCell, sweep_path, write_sweep
 from unconceal.specs.task import Task
 
 AXES = ("steps", "guidance", "scheduler")
@@ -131,11 +131,11 @@ def presence(evaluation: Evaluation, task: Task, submission: Submission, label: 
     suite, digest = evaluation.suite, applied.sha256 or evaluation.suite.base.digest
     block = build_plan(suite, evaluation.tier, task, suite.base.digest, digest, evaluation.layout).evaluation
     stage = evaluation.progress.stage(f"{submission.name}: {label}", sum(map(rows_of, (*block.trajectories, *block.handovers))))
-    pictures = measurements.generate(Worker(evaluation.store, original, unlearned, stage.advance), block)
+    pictures = measurements.generate(Generator(evaluation.store, original, unlearned, stage.advance), block)
     return measurements.presence(judge, pictures, task), applied
 
 
-def cell(evaluation: Evaluation, changed: dict[str, float | str], seen: ByArm, golds: Sequence[ByArm]) -> Cell:
+def cell(evaluation: Evaluation, changed: dict[str, float | str], seen: ByArm, golds: Sequence[ByArm]) -> SweepCell:
     """The scores of one configuration."""
     psi, images, rules = evaluation.tier.psi, _images(seen), evaluation.suite.scores
     rates: Mapping[Any, Values] = {arm: values.mean(axis=1) for arm, values in seen.items()}
@@ -146,7 +146,7 @@ def cell(evaluation: Evaluation, changed: dict[str, float | str], seen: ByArm, g
         for arm in rates:
             of_golds = np.stack([gold[arm].mean(axis=1) for gold in golds])
             beyond[arm] = excess(psi, rates[arm], of_golds, float(original.mean()), rules.excess_psi)
-    return Cell(
+    return SweepCell(
         sampler=changed,
         presence=rate_of(rates["prompt"][:, 0], images),
         original=rate_of(original, images),

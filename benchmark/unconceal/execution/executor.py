@@ -8,7 +8,7 @@ from typing import Protocol
 from unconceal.execution.job import Job, Outcome
 
 
-class Hand(Protocol):
+class Worker(Protocol):
     """A worker that waits for a job. ``model``: what its last job loaded."""
 
     model: tuple[str, str] | None
@@ -20,9 +20,9 @@ class Executor(Protocol):
     @property
     def workers(self) -> int: ...
 
-    def idle(self) -> Sequence[Hand]: ...
+    def idle(self) -> Sequence[Worker]: ...
 
-    def submit(self, hand: Hand, job: Job) -> None: ...
+    def submit(self, hand: Worker, job: Job) -> None: ...
 
     def next(self) -> tuple[Job, Outcome | None] | None:
         """Waits for one; None: a worker came free, or none is there yet."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from unconceal.execution.executor import Executor
-from unconceal.execution.job import Setting
+from unconceal.execution.job import EvaluationConfig
 
 if TYPE_CHECKING:
     from unconceal.evaluation.evaluation import Evaluation
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from unconceal.specs.task import Task
 
 
-def local(setting: Setting, workers: int | None, address: str | None) -> Executor:
+def local(setting: EvaluationConfig, workers: int | None, address: str | None) -> Executor:
     from unconceal.execution.local_processes import LocalWorkers
 
     return LocalWorkers(setting, workers or 1)
 
 
-def ray(setting: Setting, workers: int | None, address: str | None) -> Executor:
+def ray(setting: EvaluationConfig, workers: int | None, address: str | None) -> Executor:
     from unconceal.execution.ray_cluster import RayWorkers
 
     return RayWorkers(setting, workers, address)
 
 
-EXECUTORS: dict[str, Callable[[Setting, int | None, str | None], Executor]] = {"local": local, "ray": ray}
+EXECUTORS: dict[str, Callable[[EvaluationConfig, int | None, str | None], Executor]] = {"local": local, "ray": ray}
 
 
 def workers_for(executor: str, asked: int | None, device: str) -> int | None:
@@ -56,7 +56,7 @@ def evaluate_with(
         return run(evaluation, pairs, probes)
     from unconceal.execution.scheduler import conduct
 
-    made = EXECUTORS[executor](Setting.of(evaluation), workers, address)
+    made = EXECUTORS[executor](EvaluationConfig.of(evaluation), workers, address)
     try:
         return conduct(evaluation, pairs, probes, made)
     finally:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Setting:
+class EvaluationConfig:
     """How every job of a run is done: what an evaluation is made of."""
 
     suite: Suite
@@ -35,7 +35,7 @@ class Setting:
     offload: bool
 
     @classmethod
-    def of(cls, one: Evaluation) -> Setting:
+    def of(cls, one: Evaluation) -> EvaluationConfig:
         return cls(**{each.name: getattr(one, each.name) for each in fields(cls)})
 
     def evaluation(self, progress: Progress) -> Evaluation:

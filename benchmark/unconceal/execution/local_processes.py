@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from unconceal.errors import EnvironmentFault
-from unconceal.execution.executor import Hand
-from unconceal.execution.job import Job, Outcome, Setting
+from unconceal.execution.executor import Worker
+from unconceal.execution.job import EvaluationConfig, Job, Outcome
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -33,7 +33,7 @@ class Process:
 class LocalWorkers:
     """Processes that are started afresh, so that each sees its own GPU and threads only; one that dies is replaced."""
 
-    def __init__(self, setting: Setting, workers: int) -> None:
+    def __init__(self, setting: EvaluationConfig, workers: int) -> None:
         self.setting = setting
         self._processes = [self._start(place) for place in range(workers)]
 
@@ -44,7 +44,7 @@ class LocalWorkers:
     def idle(self) -> Sequence[Process]:
         return [one for one in self._processes if one.up and one.job is None]
 
-    def submit(self, hand: Hand, job: Job) -> None:
+    def submit(self, hand: Worker, job: Job) -> None:
         assert isinstance(hand, Process)
         hand.job, hand.model = job, job.model
         try:
@@ -99,7 +99,7 @@ class LocalWorkers:
 
 
 @contextmanager
-def surroundings(setting: Setting, place: int) -> Iterator[None]:
+def surroundings(setting: EvaluationConfig, place: int) -> Iterator[None]:
     """The environment that a worker is born into: read when its libraries are loaded, so set before."""
     wanted = dict.fromkeys(THREADS, str(setting.threads))
     if setting.device.startswith("cuda"):
@@ -126,13 +126,13 @@ def visible(place: int) -> str:
     return named[place % len(named)]
 
 
-def serve(line: Connection, setting: Setting) -> None:
+def serve(line: Connection, setting: EvaluationConfig) -> None:
     """A worker's life: jobs come and outcomes go until the line ends, which it also does when the run is killed."""
-    from unconceal.execution.worker_process import Workplace
+    from unconceal.execution.worker_process import WorkerProcess
 
     # An interrupt is for the run, which then ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    place = Workplace(setting)
+    place = WorkerProcess(setting)
     line.send(None)
     while True:
         try:

@@ -12,8 +12,8 @@ from typing import Any
 
 from unconceal.errors import EnvironmentFault, UsageError
 from unconceal.evaluation.machine import usable_cores
-from unconceal.execution.executor import Hand
-from unconceal.execution.job import Job, Outcome, Setting
+from unconceal.execution.executor import Worker
+from unconceal.execution.job import EvaluationConfig, Job, Outcome
 
 PATIENCE = 1.0
 """Seconds between two looks at who is there."""
@@ -36,12 +36,12 @@ class Actor:
 class RayWorkers:
     """One actor a worker, with a GPU or with its threads' cores; one that is lost is asked for anew wherever the cluster has room."""
 
-    def __init__(self, setting: Setting, workers: int | None, address: str | None) -> None:
+    def __init__(self, setting: EvaluationConfig, workers: int | None, address: str | None) -> None:
         try:
             import ray
         except ModuleNotFoundError as error:
             raise EnvironmentFault("package ray", "is not installed, so there is no cluster", "pip install 'unconceal[ray]'") from error
-        from unconceal.execution.worker_process import Workplace
+        from unconceal.execution.worker_process import WorkerProcess
 
         self.ray: Any = ray
         self.setting = setting
@@ -50,7 +50,7 @@ class RayWorkers:
             self._join(address)
         on_card = setting.device.startswith("cuda")
         self._needs = {"num_gpus": 1, "num_cpus": 1} if on_card else {"num_cpus": setting.threads}
-        self._kind: Any = ray.remote(Workplace)
+        self._kind: Any = ray.remote(WorkerProcess)
         self._actors = [self._start() for _ in range(workers or self._room())]
 
     def _join(self, address: str | None) -> None:
@@ -80,7 +80,7 @@ class RayWorkers:
     def idle(self) -> Sequence[Actor]:
         return [actor for actor in self._actors if actor.is_idle]
 
-    def submit(self, hand: Hand, job: Job) -> None:
+    def submit(self, hand: Worker, job: Job) -> None:
         assert isinstance(hand, Actor)
         hand.job, hand.model = job, job.model
         hand.pending = hand.handle.do.remote(job)

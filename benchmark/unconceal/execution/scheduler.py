@@ -14,7 +14,7 @@ from unconceal.errors import EnvironmentFault
 from unconceal.estimate.forecast import forecast
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.run import PROTOCOLS, golds_first, settled
-from unconceal.execution.executor import Executor, Hand
+from unconceal.execution.executor import Executor, Worker
 from unconceal.execution.job import Job, Outcome
 from unconceal.generate.generator import rows_of
 from unconceal.generate.identity import Shard
@@ -34,7 +34,7 @@ def conduct(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], pr
 
 
 @dataclass
-class Opened:
+class PendingEvaluation:
     """A (task, submission) at work: cells to come, and what those that are stored have cost."""
 
     task: Task
@@ -53,7 +53,7 @@ class Run:
     probes: bool
     executor: Executor
     ready: deque[Job] = field(default_factory=deque)
-    opened: dict[int, Opened] = field(default_factory=dict)
+    opened: dict[int, PendingEvaluation] = field(default_factory=dict)
     unopened: deque[int] = field(default_factory=deque)
     held: dict[Shard, list[Job]] = field(default_factory=dict)
     """Jobs that need a trajectory which is not stored yet."""
@@ -85,7 +85,7 @@ class Run:
             record = self.evaluation.stored(task, submission)
             if record is not None:
                 self.evaluation.progress.say(f"{submission.name} on {task.id}: record found, not measured again")
-            self.opened[number] = Opened(task, submission)
+            self.opened[number] = PendingEvaluation(task, submission)
             cells = list(self._cells(task, submission, record))
             if not cells:
                 self._after_cells(number, record)
@@ -130,7 +130,7 @@ class Run:
             self.executor.submit(hand, job)
             self.at_work += 1
 
-    def _job_for(self, hand: Hand) -> Job:
+    def _job_for(self, hand: Worker) -> Job:
         """One whose model the worker has loaded, else the first; one that has to wait for another run only if there is no other."""
         free = [job for job in self.ready if not job.wait]
         return next((job for job in free if job.model == hand.model), next(iter(free), self.ready[0]))

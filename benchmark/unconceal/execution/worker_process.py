@@ -8,12 +8,12 @@ from unconceal.errors import EnvironmentFault, UnconcealError
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.machine import give_back_memory, is_out_of_memory
 from unconceal.evaluation.run import PROTOCOLS, measured, with_probes
-from unconceal.execution.job import Job, Outcome, Setting
-from unconceal.generate.generator import Worker
+from unconceal.execution.job import EvaluationConfig, Job, Outcome
+from unconceal.generate.generator import Generator
 from unconceal.progress import Silent
 
 
-class Heard(Silent):
+class BufferedProgress(Silent):
     """Shows nothing, and keeps what is said for whoever gave the job."""
 
     def __init__(self) -> None:
@@ -23,13 +23,13 @@ class Heard(Silent):
         self.lines.append(line)
 
 
-class Workplace:
+class WorkerProcess:
     """Does one job after the other; keeps the base, the judges, and the last submission's model."""
 
-    def __init__(self, setting: Setting) -> None:
-        self.setting, self.heard = setting, Heard()
+    def __init__(self, setting: EvaluationConfig) -> None:
+        self.setting, self.heard = setting, BufferedProgress()
         self._evaluation: Evaluation | None = None
-        self._loaded: tuple[tuple[str, str] | None, Worker] | None = None
+        self._loaded: tuple[tuple[str, str] | None, Generator] | None = None
 
     def ready(self) -> bool:
         """Answers once the process is up."""
@@ -73,7 +73,7 @@ class Workplace:
             worker.make(shard, job.pair[0])
         return Outcome(evaluations=worker.evaluations - before, seconds=time.perf_counter() - started)
 
-    def _worker(self, job: Job) -> Worker:
+    def _worker(self, job: Job) -> Generator:
         """Loaded for the job's model; θ alone is part of whatever is loaded."""
         if self._loaded is None or job.model not in (None, self._loaded[0]):
             # What was loaded goes before the next comes: a card may hold one at a time.
@@ -83,7 +83,7 @@ class Workplace:
             self._loaded = (job.model, worker)
         return self._loaded[1]
 
-    def _both(self, job: Job) -> Worker:
+    def _both(self, job: Job) -> Generator:
         return PROTOCOLS[self.evaluation.protocol].worker(self.evaluation, job.task, job.submission)[0]
 
     def _record(self, job: Job) -> Outcome:

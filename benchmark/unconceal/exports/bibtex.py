@@ -11,7 +11,7 @@ from unconceal import __version__
 from unconceal.leaderboard.numbers import with_interval
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import PACKAGED_DATA
-from unconceal.results.result_tables import Board, Stored
+from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.document import Document
 from unconceal.specs.suite import Suite
 
@@ -39,7 +39,7 @@ def suite_entry(suite: Suite, root: Path) -> str:
     return entry("misc", suite.id, fields | {"howpublished": "unconceal benchmark suite", "url": _citation(root).get("url")})
 
 
-def row_entry(row: Stored, board: Board, sources: Sources) -> str:
+def row_entry(row: ResultRow, board: ResultTable, sources: Sources) -> str:
     """A method by its paper, with what was measured of it as a note."""
     record, submission = row.record, sources.submission(row)
     paper, code = sources.links(row)
@@ -52,7 +52,7 @@ def row_entry(row: Stored, board: Board, sources: Sources) -> str:
     return entry("misc", f"{record.submission}-{board.suite_id}-{board.concept}", fields | {"note": escape(note)})
 
 
-def export(boards: Sequence[Board], sources: Sources, root: Path) -> str:
+def export(boards: Sequence[ResultTable], sources: Sources, root: Path) -> str:
     """The benchmark, each suite's version, and the method of every row that is no control."""
     suites = {board.suite_id: suite for board in boards if (suite := sources.suite(board.suite, board.version))}
     rows = [row_entry(row, board, sources) for board in boards for row in board.rows if not row.is_control]

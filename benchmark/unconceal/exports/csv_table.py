@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from unconceal.leaderboard.sources import Sources
-from unconceal.ranking.task_ranking import Ranked, rank
-from unconceal.results.result_tables import Board
+from unconceal.ranking.task_ranking import RankedRow, rank
+from unconceal.results.result_tables import ResultTable
 
 Row = dict[str, Any]
 FIRST = (
@@ -29,7 +29,7 @@ FIRST = (
 )
 
 
-def export(boards: Iterable[Board], sources: Sources) -> str:
+def export(boards: Iterable[ResultTable], sources: Sources) -> str:
     """Every row of every board, in the order of its ranks; columns of scores in the order in which they first appear."""
     rows = [_row(board, row) for board in boards for row in rank(board, sources.rules(board))]
     columns = dict.fromkeys([*FIRST, *(name for row in rows for name in row)])
@@ -40,7 +40,7 @@ def export(boards: Iterable[Board], sources: Sources) -> str:
     return buffer.getvalue()
 
 
-def _row(board: Board, row: Ranked) -> Row:
+def _row(board: ResultTable, row: RankedRow) -> Row:
     record = row.stored.record
     low, high = row.rank or (None, None)
     found: Row = {

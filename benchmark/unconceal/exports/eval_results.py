@@ -11,19 +11,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from unconceal.leaderboard.numbers import with_interval
-from unconceal.results.result_tables import Board, Stored
+from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Record
 
 MEASURES = {"forgetting": "excess", "retention": "retain_fall"}
 """Measure to the score that it is 1 minus of."""
 
 
-def task_ids(board: Board) -> dict[str, str]:
+def task_ids(board: ResultTable) -> dict[str, str]:
     """Measure to its task's id in the benchmark dataset."""
     return {measure: f"{board.suite_id}.{board.concept}.{measure}" for measure in MEASURES}
 
 
-def files(boards: Iterable[Board], dataset: str, revision: str | None = None) -> dict[str, str]:
+def files(boards: Iterable[ResultTable], dataset: str, revision: str | None = None) -> dict[str, str]:
     """``<suite>/<submission>/.eval_results/unconceal.yaml`` to its text, for every submission that has a number. Controls are no models."""
     from huggingface_hub import eval_result_entries_to_yaml
 
@@ -36,7 +36,7 @@ def files(boards: Iterable[Board], dataset: str, revision: str | None = None) ->
     return {place: as_yaml(eval_result_entries_to_yaml(found)) for place, found in sorted(entries.items()) if found}
 
 
-def _entries(row: Stored, board: Board, dataset: str, revision: str | None) -> Iterator[Any]:
+def _entries(row: ResultRow, board: ResultTable, dataset: str, revision: str | None) -> Iterator[Any]:
     from huggingface_hub import EvalResultEntry
 
     record, ids = row.record, task_ids(board)

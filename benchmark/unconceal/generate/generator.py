@@ -12,8 +12,8 @@ from unconceal.diffusion.families import FAMILIES
 from unconceal.diffusion.handover import Arm, hand_over, run_original
 from unconceal.diffusion.model import Model
 from unconceal.generate.identity import Shard
+from unconceal.generate.image_cache import ImageCache
 from unconceal.generate.image_cache import Pixels as Pixels
-from unconceal.generate.image_cache import Shelf
 from unconceal.generate.plan import Pair
 from unconceal.generate.store import Arrays, Store
 from unconceal.generate.throughput import Work, note
@@ -33,7 +33,7 @@ def clean_name(k: int) -> str:
 
 
 @dataclass
-class Worker:
+class Generator:
     """Generates with one pair of models, and counts what it cost."""
 
     store: Store
@@ -43,12 +43,12 @@ class Worker:
     """Told how many UNet rows are done, stored ones included, once per shard."""
     evaluations: int = 0
     seconds: float = 0.0
-    shelf: Shelf = field(init=False)
+    shelf: ImageCache = field(init=False)
     _told: set[Shard] = field(default_factory=set)
     _unnoted: tuple[int, float] = (0, 0.0)
 
     def __post_init__(self) -> None:
-        self.shelf = Shelf(self.store)
+        self.shelf = ImageCache(self.store)
 
     def trajectory(self, shard: Shard) -> Arrays:
         """θ's own run: ``latents.KKKK`` float32 at every handover; pictures uint8 (n, h, w, 3): ``original``, and x̂0 ``clean.KKKK``."""

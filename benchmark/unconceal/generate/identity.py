@@ -15,7 +15,7 @@ GENERATOR_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Layout:
+class ComputeConfig:
     """How work is cut up. Equal bytes are promised within one layout; across layouts, agreement within a tolerance."""
 
     device: str
@@ -46,7 +46,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageKey:
     """One member of a shard."""
 
     prompt: str
@@ -66,8 +66,8 @@ class Shard:
     sampling: Sampling
     handovers: tuple[int, ...]
     arms: tuple[str, ...]
-    pictures: tuple[Picture, ...]
-    layout: Layout
+    pictures: tuple[ImageKey, ...]
+    layout: ComputeConfig
 
     def fields(self) -> dict[str, Any]:
         sampling = {name: value for name, value in asdict(self.sampling).items() if value is not None}

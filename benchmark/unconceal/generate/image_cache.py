@@ -22,7 +22,7 @@ BLOCK = 64
 """Pictures that judges look at together."""
 
 
-class Cell(NamedTuple):
+class LazyShard(NamedTuple):
     """A shard, and how to come by all that it holds, sound: from the store, or made."""
 
     shard: Shard
@@ -30,7 +30,7 @@ class Cell(NamedTuple):
 
 
 @dataclass
-class Shelf:
+class ImageCache:
     """The pictures that were read lately. What was found sound once is read again without the rest of its shard."""
 
     store: Store
@@ -39,7 +39,7 @@ class Shelf:
     _sound: set[Shard] = field(default_factory=set)
     _bytes: int = 0
 
-    def array(self, cell: Cell, name: str) -> Pixels:
+    def array(self, cell: LazyShard, name: str) -> Pixels:
         """One array of a shard, (n, h, w, 3)."""
         key = (cell.shard, name)
         if key in self._kept:
@@ -51,7 +51,7 @@ class Shelf:
         self._keep(key, alone)
         return alone
 
-    def fetch(self, cell: Cell) -> Arrays:
+    def fetch(self, cell: LazyShard) -> Arrays:
         """All of a shard, whose pictures are kept as long as there is room."""
         arrays = cell.whole()
         self._sound.add(cell.shard)
@@ -69,21 +69,21 @@ class Shelf:
 
 
 @dataclass(frozen=True, eq=False)
-class Gallery:
+class ImageGrid:
     """The pictures (prompts × seeds) of one branch of a block, prompt by prompt.
 
     It is indexed by number of picture as an array uint8 (n, h, w, 3) would be, with a slice or with an array of numbers.
     """
 
-    shelf: Shelf
-    cells: tuple[Cell, ...]
+    shelf: ImageCache
+    cells: tuple[LazyShard, ...]
     name: str
     seeds: int
     rows: Rows
     """Which pictures of the cells' these are."""
 
     @classmethod
-    def of(cls, shelf: Shelf, cells: tuple[Cell, ...], name: str, seeds: int) -> Gallery:
+    def of(cls, shelf: ImageCache, cells: tuple[LazyShard, ...], name: str, seeds: int) -> ImageGrid:
         """All pictures of the cells."""
         return cls(shelf, cells, name, seeds, np.arange(sum(len(cell.shard.pictures) for cell in cells)))
 
@@ -127,7 +127,7 @@ class Gallery:
         picture: Pixels = self[[prompt * self.seeds + seed]][0]
         return picture
 
-    def with_seeds(self, seeds: slice) -> Gallery:
+    def with_seeds(self, seeds: slice) -> ImageGrid:
         """The same prompts with some of the seeds."""
         rows = self.rows.reshape(-1, self.seeds)[:, seeds]
         return replace(self, rows=rows.ravel(), seeds=rows.shape[1])

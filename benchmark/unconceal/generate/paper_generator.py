@@ -9,10 +9,10 @@ import torch
 
 from unconceal.diffusion.pndm_restart import pndm_timesteps, run_from
 from unconceal.diffusion.schedule import handover_steps
-from unconceal.generate.generator import Worker, branch_name
-from unconceal.generate.identity import Layout, Picture, Sampling, Shard
+from unconceal.generate.generator import Generator, branch_name
+from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard
 from unconceal.generate.store import Arrays
-from unconceal.specs.paper_protocol import Paper
+from unconceal.specs.paper_protocol import PaperProtocol
 from unconceal.specs.suite import Suite
 
 SOLVER = "pndm-restarted"
@@ -33,13 +33,13 @@ class Prompted:
             yield from pair
 
 
-def plan_prompt(suite: Suite, paper: Paper, text: str, checkpoint: str, layout: Layout) -> Prompted:
+def plan_prompt(suite: Suite, paper: PaperProtocol, text: str, checkpoint: str, layout: ComputeConfig) -> Prompted:
     """The shards of one prompt."""
     k = handover_steps(paper.psi, pndm_timesteps(paper.steps, suite.sampler.train_steps), suite.sampler.train_steps)
     sampling = Sampling(SOLVER, paper.steps, paper.guidance)
 
     def pair(seeds: Sequence[int], handovers: tuple[int, ...]) -> tuple[Shard, Shard]:
-        pictures = tuple(Picture(text, seed) for seed in seeds)
+        pictures = tuple(ImageKey(text, seed) for seed in seeds)
         base = suite.base.digest
         ours = Shard(base, None, suite.family, sampling, handovers, (), pictures, layout)
         return ours, Shard(base, checkpoint, suite.family, sampling, handovers, ("prompt",), pictures, layout)
@@ -48,7 +48,7 @@ def plan_prompt(suite: Suite, paper: Paper, text: str, checkpoint: str, layout: 
     return Prompted(text, tuple(pair(group, (0,)) for group in groups), pair([paper.seed], tuple(sorted(set(k.values())))), k)
 
 
-class RestartedWorker(Worker):
+class RestartedGenerator(Generator):
     """Makes shards with the restarted solver. θ's shards hold ``original`` and ``latents.KKKK``; no clean predictions."""
 
     def _run_original(self, shard: Shard) -> Arrays:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from unconceal.diffusion.families import FAMILIES
-from unconceal.generate.identity import Layout, Picture, Sampling, Shard, image_seed
+from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard, image_seed
 from unconceal.specs.suite import Probing, Suite, Tier
 from unconceal.specs.task import Task
 
@@ -97,7 +97,7 @@ class Cutter:
     suite: Suite
     base_digest: str
     checkpoint_digest: str
-    layout: Layout
+    layout: ComputeConfig
 
     def block(self, name: str, prompts: Sequence[str], start: int, seeds: int, grid: Sequence[float], arms: tuple[str, ...]) -> Block:
         """Both models' pictures of one purpose."""
@@ -105,7 +105,7 @@ class Cutter:
         family, sampling = FAMILIES[suite.family], sampling_of(suite)
         k = family.handovers(grid, family.levels(suite.sampler), suite.sampler.train_steps)
         kept = tuple(sorted(set(k.values())))
-        pictures = [Picture(text, image_seed(start, text, number)) for text in prompts for number in range(seeds)]
+        pictures = [ImageKey(text, image_seed(start, text, number)) for text in prompts for number in range(seeds)]
         groups = [tuple(pictures[i : i + layout.shard]) for i in range(0, len(pictures), layout.shard)]
         ours = [Shard(self.base_digest, None, suite.family, sampling, kept, (), group, layout) for group in groups]
         theirs = [Shard(self.base_digest, self.checkpoint_digest, suite.family, sampling, kept, arms, group, layout) for group in groups]
@@ -120,7 +120,7 @@ class Cutter:
         return replace(self.pair(name, prompts, start, seeds), handovers=())
 
 
-def build_plan(suite: Suite, tier: Tier, task: Task, base_digest: str, checkpoint_digest: str, layout: Layout) -> Plan:
+def build_plan(suite: Suite, tier: Tier, task: Task, base_digest: str, checkpoint_digest: str, layout: ComputeConfig) -> Plan:
     """The plan of one evaluation."""
     cut = Cutter(suite, base_digest, checkpoint_digest, layout)
     forget = [prompt.text for prompt in task.forget[: tier.prompts]]

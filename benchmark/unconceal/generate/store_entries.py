@@ -11,7 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from unconceal.files import TEMPORARY
-from unconceal.generate.identity import Layout, Picture, Sampling, Shard
+from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard
 from unconceal.generate.store import CLAIMS, MODELS, SAYS, THROUGHPUT, content_digest
 from unconceal.hub.local_weights import weights_digest
 from unconceal.paths import DataRoot
@@ -19,7 +19,7 @@ from unconceal.specs.loader import all_submissions, load_suite, suites
 
 
 @dataclass(frozen=True)
-class Holding:
+class StoreEntry:
     """One file. ``shard``: what it says it holds; None: it is no shard, and ``wrong`` says why."""
 
     path: Path
@@ -28,14 +28,14 @@ class Holding:
     wrong: str = ""
 
 
-def holdings(root: Path) -> Iterator[Holding]:
+def holdings(root: Path) -> Iterator[StoreEntry]:
     """Every file of a store by its name but what lies beside the shards; only headers are read."""
     beside = {MODELS, THROUGHPUT, CLAIMS}
     for path in sorted(path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in beside):
         try:
-            yield Holding(path, path.stat().st_size, shard_of(said_by(path)))
+            yield StoreEntry(path, path.stat().st_size, shard_of(said_by(path)))
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-            yield Holding(path, path.stat().st_size, None, f"is no shard ({' '.join(str(error).split()) or type(error).__name__})")
+            yield StoreEntry(path, path.stat().st_size, None, f"is no shard ({' '.join(str(error).split()) or type(error).__name__})")
 
 
 def said_by(path: Path) -> dict[str, Any]:
@@ -48,14 +48,14 @@ def said_by(path: Path) -> dict[str, Any]:
 def shard_of(said: dict[str, Any]) -> Shard:
     """The shard that a file says it holds, whatever version of the generator made it."""
     fields = {name: value for name, value in said["shard"].items() if name != "generator"}
-    pictures = tuple(Picture(**picture) for picture in fields.pop("pictures"))
+    pictures = tuple(ImageKey(**picture) for picture in fields.pop("pictures"))
     cut = fields.pop("layout")
-    sampling, layout = Sampling(**fields.pop("sampling")), Layout(**cut | {"options": tuple(cut.get("options", ()))})
+    sampling, layout = Sampling(**fields.pop("sampling")), ComputeConfig(**cut | {"options": tuple(cut.get("options", ()))})
     handovers, arms = (tuple(fields.pop(name)) for name in ("handovers", "arms"))
     return Shard(**fields, handovers=handovers, arms=arms, pictures=pictures, sampling=sampling, layout=layout)
 
 
-def fault(holding: Holding) -> str:
+def fault(holding: StoreEntry) -> str:
     """What is wrong with a file, read whole; empty: nothing."""
     if holding.shard is None:
         return holding.wrong

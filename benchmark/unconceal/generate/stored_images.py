@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 
 from unconceal.errors import CheckFailed
 from unconceal.generate.identity import Shard
-from unconceal.generate.image_cache import Shelf
+from unconceal.generate.image_cache import ImageCache
 from unconceal.generate.plan import Pair
 from unconceal.generate.store import Arrays, Store
 
 
 @dataclass
-class Reader:
+class StoredImages:
     """Stands where a :class:`unconceal.generate.generator.Worker` would, and calls no denoiser."""
 
     store: Store
-    shelf: Shelf = field(init=False)
+    shelf: ImageCache = field(init=False)
     evaluations: int = 0
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self.shelf = Shelf(self.store)
+        self.shelf = ImageCache(self.store)
 
     def trajectory(self, shard: Shard) -> Arrays:
         return self._stored(shard)

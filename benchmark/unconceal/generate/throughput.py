@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from unconceal.files import write_atomically
-from unconceal.generate.identity import Layout
+from unconceal.generate.identity import ComputeConfig
 from unconceal.generate.store import THROUGHPUT
 from unconceal.specs.digests import canonical_digest
 
@@ -22,11 +22,11 @@ class Work:
 
     what: str
     of: str
-    layout: Layout
+    layout: ComputeConfig
     machine: str = ""
 
     @classmethod
-    def here(cls, what: str, of: str, layout: Layout) -> Work:
+    def here(cls, what: str, of: str, layout: ComputeConfig) -> Work:
         """On the machine that asks."""
         return cls(what, of, layout, platform.node())
 

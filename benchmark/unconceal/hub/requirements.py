@@ -28,7 +28,7 @@ THERE, MISSING, OTHER, DRAFT = "there", "missing", "another than pinned", "not p
 
 
 @dataclass(frozen=True)
-class Need:
+class Requirement:
     """``state``: there, missing, another than pinned, or there without a pin."""
 
     what: str
@@ -42,11 +42,11 @@ class Need:
         return asdict(self)
 
 
-def needs_of(root: DataRoot, suite: str) -> Iterator[Need]:
+def needs_of(root: DataRoot, suite: str) -> Iterator[Requirement]:
     """Base, judges, what the tasks refer to, and the golds."""
     loaded = load_suite(root, suite)
     for place, part in pinned_parts(loaded):
-        yield Need(dotted(place), part.title, part.gigabytes, part.licence, state_of(part, root))
+        yield Requirement(dotted(place), part.title, part.gigabytes, part.licence, state_of(part, root))
     tasks = [task for task in all_tasks(root) if task.suite == suite]
     yield from _gates(root, loaded, tasks)
     yield from dict.fromkeys(need for task in tasks for need in _of_task(task))
@@ -54,7 +54,7 @@ def needs_of(root: DataRoot, suite: str) -> Iterator[Need]:
         if submission.suite == suite and submission.is_gold:
             for checkpoint in dict.fromkeys(submission.checkpoints.values()):
                 where = f"{checkpoint.repo}@{(checkpoint.revision or '')[:12]}" if checkpoint.repo else checkpoint.path or ""
-                yield Need(submission.name, where, checkpoint.gigabytes, submission.licence, _state_of_gold(checkpoint, root))
+                yield Requirement(submission.name, where, checkpoint.gigabytes, submission.licence, _state_of_gold(checkpoint, root))
 
 
 def state_of(part: Pinned, root: DataRoot) -> str:
@@ -74,7 +74,7 @@ def state_of(part: Pinned, root: DataRoot) -> str:
     return THERE if digest == part.digest else OTHER
 
 
-def _gates(root: DataRoot, suite: Suite, tasks: Iterable[Task]) -> Iterator[Need]:
+def _gates(root: DataRoot, suite: Suite, tasks: Iterable[Task]) -> Iterator[Requirement]:
     """Tasks that the concept judge, where it is there, may not be asked about."""
     judge = suite.judges.concept
     if judge.repo is not None or state_of(judge, root) != THERE:
@@ -83,21 +83,21 @@ def _gates(root: DataRoot, suite: Suite, tasks: Iterable[Task]) -> Iterator[Need
     for task in tasks:
         refused = refusal(task, place, judge.digest)
         if refused is not None:
-            yield Need(f"gate of {task.id}", gate_file(place).name, None, None, refused.consequence)
+            yield Requirement(f"gate of {task.id}", gate_file(place).name, None, None, refused.consequence)
 
 
-def _of_task(task: Task) -> Iterator[Need]:
+def _of_task(task: Task) -> Iterator[Requirement]:
     if task.forget_from is not None:
         wanted = task.forget_from
         cached = try_to_load_from_cache(wanted.dataset, wanted.file, revision=wanted.revision, repo_type="dataset")
         where = f"{wanted.dataset}@{wanted.revision[:12]} {wanted.file}"
-        yield Need("prompts", where, 0.01, wanted.licence, THERE if isinstance(cached, str) else MISSING)
+        yield Requirement("prompts", where, 0.01, wanted.licence, THERE if isinstance(cached, str) else MISSING)
     if task.detector is not None:
         named = f"{task.detector.package}=={task.detector.version}"
         installed = importlib.util.find_spec(task.detector.package) is not None
         version = importlib.metadata.version(task.detector.package) if installed else None
         state = MISSING if version is None else THERE if version == task.detector.version else f"{OTHER}: {version}"
-        yield Need("detector", named, 0.1, DETECTOR_LICENCE, state)
+        yield Requirement("detector", named, 0.1, DETECTOR_LICENCE, state)
 
 
 def _state_of_gold(checkpoint: Checkpoint, root: DataRoot) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from unconceal.specs.judge_training import PLACE, Judging, Templates
+from unconceal.specs.judge_training import PLACE, JudgeTraining, Templates
 from unconceal.specs.lint_prompts import folded
 from unconceal.specs.task import Head, Task
 
@@ -82,7 +82,7 @@ class Asked:
     seeds: int
 
 
-def asked_of(tasks: Sequence[Task], how: Judging, held_out: bool) -> list[Asked]:
+def asked_of(tasks: Sequence[Task], how: JudgeTraining, held_out: bool) -> list[Asked]:
     """Everything that is drawn for training, or for the gate; no prompt of any task is among it."""
     taken, concepts = prompts_of(tasks), concepts_of(tasks)
     found = []

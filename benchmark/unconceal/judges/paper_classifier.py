@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from unconceal.judges import extractors
 from unconceal.judges.finetune import ORIGINAL, UNLEARNED, Classifier
-from unconceal.specs.paper_protocol import Paper
+from unconceal.specs.paper_protocol import PaperProtocol
 
 
 class Trained(NamedTuple):
@@ -28,7 +28,13 @@ class Trained(NamedTuple):
 
 
 def fine_tune_released(
-    name: str, weights: Path | None, original: NDArray[np.uint8], unlearned: NDArray[np.uint8], paper: Paper, seed: int, device: str = "cpu"
+    name: str,
+    weights: Path | None,
+    original: NDArray[np.uint8],
+    unlearned: NDArray[np.uint8],
+    paper: PaperProtocol,
+    seed: int,
+    device: str = "cpu",
 ) -> Trained:
     """Train on λO against λU of one prompt, uint8 (n, h, w, 3) each; equal seed, threads and device give equal bytes."""
     pixels = np.concatenate([unlearned, original])
@@ -47,7 +53,12 @@ def fine_tune_released(
 
 
 def _train(
-    extractor: extractors.Extractor, head: nn.Linear, pixels: NDArray[np.uint8], labels: torch.Tensor, paper: Paper, draws: torch.Generator
+    extractor: extractors.Extractor,
+    head: nn.Linear,
+    pixels: NDArray[np.uint8],
+    labels: torch.Tensor,
+    paper: PaperProtocol,
+    draws: torch.Generator,
 ) -> None:
     optimiser = torch.optim.SGD([*extractor.parameters(), *head.parameters()], lr=paper.rate, momentum=paper.momentum)
     for _ in range(paper.epochs):

@@ -13,7 +13,7 @@ from unconceal.errors import CheckFailed
 from unconceal.judges.augmentations import training_set
 from unconceal.judges.concept_judge import NONE, UNREADABLE, BalancedAccuracy, ConceptJudge, Names, Part, fit_head, gated, judge_features
 from unconceal.judges.judge_prompts import Asked, Concept
-from unconceal.specs.judge_training import JudgeGate, Judging, LabelGate
+from unconceal.specs.judge_training import JudgeGate, JudgeTraining, LabelGate
 
 Pixels = NDArray[np.uint8]
 LEAST = 2
@@ -92,7 +92,7 @@ def train(
     digests: Mapping[str, str],
     checker: Checker,
     wrecked: Pixels,
-    how: Judging,
+    how: JudgeTraining,
 ) -> ConceptJudge:
     """The judge. ``wrecked``: pictures (n, h, w, 3) of a destroyed model, which are unreadable.
 

@@ -11,8 +11,8 @@ from tabulate import tabulate
 
 from unconceal.leaderboard.numbers import NOTHING, is_number, number, with_interval
 from unconceal.leaderboard.sources import Sources
-from unconceal.ranking.task_ranking import Ranked
-from unconceal.results.result_tables import Stored
+from unconceal.ranking.task_ranking import RankedRow
+from unconceal.results.result_tables import ResultRow
 
 VERIFIED = {"self_reported": "", "rerun": "re-run", "disputed": "**disputed**", "withdrawn": "withdrawn"}
 
@@ -22,20 +22,20 @@ def table(rows: Iterable[list[str]], headers: Iterable[str]) -> str:
     return tabulate(list(rows), headers=list(headers), tablefmt="github", disable_numparse=True)
 
 
-def name(row: Stored, sources: Sources) -> str:
+def name(row: ResultRow, sources: Sources) -> str:
     """The submission, linked to its paper where it names one; controls in italics."""
     paper, _ = sources.links(row)
     text = escape(row.record.submission)
     return f"[{text}]({paper})" if paper else f"*{text}*" if row.is_control else text
 
 
-def links(row: Stored, sources: Sources) -> str:
+def links(row: ResultRow, sources: Sources) -> str:
     """Checkpoint and code."""
     found = {"checkpoint": sources.checkpoint(row), "code": sources.links(row)[1]}
     return ", ".join(f"[{words}]({place})" for words, place in found.items() if place) or NOTHING
 
 
-def outcome(row: Ranked | None, primary: str, sources: Sources, beside: Path) -> str:
+def outcome(row: RankedRow | None, primary: str, sources: Sources, beside: Path) -> str:
     """`conceals .52 [.41, .62]`: the verdict, linked to the report or the record, and the primary score, bold for the best and its ties."""
     if row is None:
         return NOTHING
@@ -48,7 +48,7 @@ def outcome(row: Ranked | None, primary: str, sources: Sources, beside: Path) ->
     return f"{verdict} {f'**{score}**' if row.is_best else score}{mark}"
 
 
-def report(row: Stored, sources: Sources) -> str | None:
+def report(row: ResultRow, sources: Sources) -> str | None:
     """The submission's page of the results' website, if there is one."""
     record = row.record
     return f"{sources.site}{record.suite}-{record.suite_version}/{record.submission}.html" if sources.site else None
@@ -58,18 +58,18 @@ def linked(text: str, place: str | None) -> str:
     return f"[{text}]({quote(place, safe='/:#')})" if place else text
 
 
-def verdict(row: Stored) -> str:
+def verdict(row: ResultRow) -> str:
     """`conceals (trained-without)`: the label and the gold behind it."""
     found, status = row.record.verdict, row.record.verification.status
     return found.label + (f" ({found.gold})" if found.gold else "") + (f" ({status})" if status in ("disputed", "withdrawn") else "")
 
 
-def psi_stars(row: Stored) -> str:
+def psi_stars(row: ResultRow) -> str:
     """`.15 / none`: ψ* in the prompt and the empty arm; a dash where it was not measured."""
     return " / ".join(_psi_star(row, arm) for arm in ("prompt", "empty"))
 
 
-def _psi_star(row: Stored, arm: str) -> str:
+def _psi_star(row: ResultRow, arm: str) -> str:
     score = row.record.scores.get(f"psi_star.{arm}")
     if score is None:
         return NOTHING

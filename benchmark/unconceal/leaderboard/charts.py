@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from unconceal.leaderboard.figures import Lines, chart, limits_of
 from unconceal.leaderboard.labels import EXTRACTOR_WORDS
-from unconceal.results.result_tables import Stored
+from unconceal.results.result_tables import ResultRow
 from unconceal.specs.record import Curve, Record
 
 PRESENCE = {
@@ -35,13 +35,13 @@ def _identity(curve: Curve) -> tuple[str, str, str | None, str | None]:
     return curve.name, curve.split, curve.arm, curve.extractor
 
 
-def _lines(own: Curve, golds: tuple[Stored, ...], original: Stored | None) -> Lines:
+def _lines(own: Curve, golds: tuple[ResultRow, ...], original: ResultRow | None) -> Lines:
     found = tuple(curve for gold in golds if (curve := _find(gold.record, own)) is not None)
     return Lines(own, found, _find(original.record, own) if original else None)
 
 
 def presence_plates(
-    record: Record, golds: tuple[Stored, ...], original: Stored | None, window: tuple[float, float] | None
+    record: Record, golds: tuple[ResultRow, ...], original: ResultRow | None, window: tuple[float, float] | None
 ) -> Iterator[Plate]:
     """One plate per split and arm that was measured; `window`: the range of ψ that makes the excess."""
     for key, title in PRESENCE.items():
@@ -51,7 +51,7 @@ def presence_plates(
             yield Plate(title, chart(_lines(own, golds, original), f"{title} over ψ", (-0.03, 1.03), shade))
 
 
-def diffusion_plates(record: Record, golds: tuple[Stored, ...], original: Stored | None) -> Iterator[tuple[Plate, ...]]:
+def diffusion_plates(record: Record, golds: tuple[ResultRow, ...], original: ResultRow | None) -> Iterator[tuple[Plate, ...]]:
     """One row of plates per score, one plate per extractor, with a common vertical axis."""
     for name, words, at_least in (("crs.signed", "CRS signed", (0.0, 0.0)), ("ccs", "CCS", (0.0, 1.0))):
         found = [_lines(own, golds, original) for own in _by_extractor(record, name)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from unconceal.errors import CheckFailed
 from unconceal.leaderboard.strips import ROWS, Strip, read_strip
-from unconceal.results.result_tables import Stored
+from unconceal.results.result_tables import ResultRow
 from unconceal.specs.record import Record
 
 
@@ -34,7 +34,7 @@ def columns(record: Record) -> tuple[float, ...]:
     return next((curve.psi for curve in record.curves if curve.name == "presence" and curve.split == "forget"), ())
 
 
-def picture_blocks(row: Stored, golds: tuple[Stored, ...], original: Stored | None) -> tuple[tuple[StripBlock, ...], str]:
+def picture_blocks(row: ResultRow, golds: tuple[ResultRow, ...], original: ResultRow | None) -> tuple[tuple[StripBlock, ...], str]:
     """The picture rows, prompt by prompt and arm by arm; and what to tell the reader if there are none."""
     models = [("original", original), *(("gold", gold) for gold in golds[:1]), ("own", row)]
     try:
@@ -49,7 +49,7 @@ def picture_blocks(row: Stored, golds: tuple[Stored, ...], original: Stored | No
     return tuple(_block(prompt, seed, arm, shown) for prompt, seed in pairs for arm in ROWS), ""
 
 
-def _block(prompt: str, seed: int, arm: str, shown: list[tuple[str, Stored, Strip]]) -> StripBlock:
+def _block(prompt: str, seed: int, arm: str, shown: list[tuple[str, ResultRow, Strip]]) -> StripBlock:
     rows = []
     for role, model, strip in shown:
         place = strip.find(prompt, seed)

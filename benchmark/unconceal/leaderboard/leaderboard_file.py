@@ -10,7 +10,7 @@ from unconceal.leaderboard.markdown import leaderboard
 from unconceal.leaderboard.reported_tables import reported_section
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
-from unconceal.results.result_tables import Board, newest_boards, read_for_ranking
+from unconceal.results.result_tables import ResultTable, newest_boards, read_for_ranking
 from unconceal.specs.reported import load_reported
 
 
@@ -19,7 +19,7 @@ def leaderboard_path(root: DataRoot) -> Path:
     return root.results.parent / "LEADERBOARD.md"
 
 
-def leaderboard_text(root: DataRoot, boards: Iterable[Board] | None = None, sources: Sources | None = None) -> str:
+def leaderboard_text(root: DataRoot, boards: Iterable[ResultTable] | None = None, sources: Sources | None = None) -> str:
     """What the file should say; ``boards`` with their ``sources``: instead of the records under results/."""
     found = newest_boards(root.result_folders, read_for_ranking) if boards is None else boards
     tables = leaderboard(found, sources or Sources(root), leaderboard_path(root).parent)

@@ -18,7 +18,7 @@ from unconceal.leaderboard.figures import LINE, MUTED, OWN, STYLE, TEXT, inline
 from unconceal.leaderboard.numbers import number, with_interval
 from unconceal.leaderboard.probe_sheets import SheetRow, read_sheet
 from unconceal.leaderboard.probe_tables import ASKED, MEASURES, gold_value, rho_cell
-from unconceal.specs.probe_results import AttackRate, NeighbourDamage, Orderer, Probed
+from unconceal.specs.probe_results import AttackRate, NeighbourDamage, ProbeResults, ProximityRanker
 from unconceal.specs.record import Record
 
 LETTERS, GAP, LEAD = 7.0, 0.042, 0.12
@@ -57,22 +57,22 @@ def probe_page(record: Record, sheet: Path) -> ProbePage | None:
     )
 
 
-def ordering_cells(probed: Probed, orderer: Orderer) -> Cells:
+def ordering_cells(probed: ProbeResults, orderer: ProximityRanker) -> Cells:
     """ρ by every measure."""
     return (orderer.name, *(rho_cell(probed, orderer.name, measure) for measure in MEASURES))
 
 
-def ceiling_cells(probed: Probed) -> Cells:
+def ceiling_cells(probed: ProbeResults) -> Cells:
     scores = [probed.ceilings.get(measure) for measure in MEASURES]
     return ("ceiling", *(number(score.value if score else None) for score in scores))
 
 
-def rate_cells(probed: Probed, rate: AttackRate) -> Cells:
+def rate_cells(probed: ProbeResults, rate: AttackRate) -> Cells:
     """(set, attribute, success, eligible, golds' success)."""
     return (rate.probes, rate.attribute or "all", with_interval(rate.rate), str(rate.rate.n), number(gold_value(rate.gold)))
 
 
-def scatter(orderer: Orderer, neighbours: Sequence[NeighbourDamage]) -> Markup:
+def scatter(orderer: ProximityRanker, neighbours: Sequence[NeighbourDamage]) -> Markup:
     """How alike the orderer says a neighbour is (1–10) against the fall of its CLIP similarity, with names; hollow: θ can't draw it."""
     shown = [one for one in neighbours if one.concept in orderer.similarity and one.damage["clip"].value is not None]
     x = np.array([orderer.similarity[one.concept] for one in shown])

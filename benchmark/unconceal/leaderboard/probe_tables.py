@@ -8,12 +8,12 @@ from typing import get_args
 from tabulate import tabulate
 
 from unconceal.leaderboard.numbers import NOTHING, number, with_interval
-from unconceal.specs.probe_results import Measure, OrdererKind, Probed
+from unconceal.specs.probe_results import Measure, ProbeResults, RankerKind
 from unconceal.specs.record import Record
 from unconceal.specs.score import Score
 
 MEASURES: dict[Measure, str] = {"clip": "CLIP similarity", "accuracy": "zero-shot accuracy", "kid": "KID"}
-ASKED: tuple[OrdererKind, ...] = ("probe-set", "pictures")
+ASKED: tuple[RankerKind, ...] = ("probe-set", "pictures")
 LEGEND = """\
 **ρ**: Spearman's rank correlation of how near an orderer says a neighbour is and how far unlearning damaged it, with its 95 % interval;
 positive: nearer concepts are damaged more. Orderers are the frozen probe sets by name; *clip-text*, the cosine of CLIP's own text
@@ -62,12 +62,12 @@ def row(record: Record, measure: Measure, orderers: Sequence[str], sets: Sequenc
 
 def names(records: Iterable[Record]) -> list[str]:
     """The orderers of all records, language models first, chance last."""
-    place = {kind: number for number, kind in enumerate(get_args(OrdererKind))}
+    place = {kind: number for number, kind in enumerate(get_args(RankerKind))}
     seen = {orderer.name: orderer.kind for record in records for orderer in found(record).orderers}
     return sorted(seen, key=lambda name: (place[seen[name]], name))
 
 
-def rho_cell(probed: Probed, orderer: str, measure: Measure) -> str:
+def rho_cell(probed: ProbeResults, orderer: str, measure: Measure) -> str:
     """`.64 [.30, .84]`; of random order the range alone; a dash where there is no ρ."""
     rho = probed.rho(orderer, measure)
     if rho is not None and any(one.name == orderer and one.kind == "random" for one in probed.orderers):
@@ -75,7 +75,7 @@ def rho_cell(probed: Probed, orderer: str, measure: Measure) -> str:
     return with_interval(rho)
 
 
-def attack_cell(probed: Probed, probes: str) -> str:
+def attack_cell(probed: ProbeResults, probes: str) -> str:
     """`.25 [.07, .59] of 8 (.00)`: the rate, how many were eligible, and the golds'."""
     whole = next((rate for rate in probed.attack_rates if (rate.probes, rate.attribute) == (probes, None)), None)
     if whole is None or whole.rate.value is None:
@@ -87,7 +87,7 @@ def gold_value(score: Score | None) -> float | None:
     return score.value if score else None
 
 
-def found(record: Record) -> Probed:
+def found(record: Record) -> ProbeResults:
     """What the record's probe sets found; only records that have it come here."""
     assert record.probed is not None
     return record.probed

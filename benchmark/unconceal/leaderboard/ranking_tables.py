@@ -11,7 +11,7 @@ from unconceal.leaderboard.numbers import NOTHING, number, with_interval
 from unconceal.leaderboard.sources import Sources
 from unconceal.ranking.pool import Pool, Standing
 from unconceal.ranking.task_ranking import write_rank
-from unconceal.results.result_tables import Board
+from unconceal.results.result_tables import ResultTable
 
 FRONT = " ◆"
 
@@ -46,7 +46,7 @@ def _overall_row(standing: Standing, place: Place, attacked: bool) -> list[str]:
     return [*_who(standing, place), verdicts(standing), *ranks, *means, _verified(standing), _links(standing, place)]
 
 
-def _task_row(standing: Standing, boards: tuple[Board, ...], place: Place, with_links: bool) -> list[str]:
+def _task_row(standing: Standing, boards: tuple[ResultTable, ...], place: Place, with_links: bool) -> list[str]:
     outcomes = [cells.outcome(standing.cells.get(board.task), place.primary, place.sources, place.beside) for board in boards]
     more = [_verified(standing), _links(standing, place)] if with_links else []
     return [*_who(standing, place), *outcomes, *more]

@@ -14,14 +14,14 @@ from unconceal.leaderboard.numbers import number
 from unconceal.leaderboard.probe_charts import probe_page
 from unconceal.leaderboard.score_rows import damage_rows, score_tables
 from unconceal.leaderboard.sources import Sources
-from unconceal.results.result_tables import Board, Stored
+from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.suite import Scoring
 
 BLURRED = ("nsfw",)
 ORIGINAL = "control-original"
 
 
-def write_report(board: Board, row: Stored, sources: Sources, out: Path) -> Path:
+def write_report(board: ResultTable, row: ResultRow, sources: Sources, out: Path) -> Path:
     """Writes the page of one row below `out` and returns its path."""
     path = out / board.suite_id / board.task / f"{row.record.submission}.{board.protocol}-{board.tier}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def write_report(board: Board, row: Stored, sources: Sources, out: Path) -> Path
     return path
 
 
-def page(board: Board, row: Stored, sources: Sources) -> str:
+def page(board: ResultTable, row: ResultRow, sources: Sources) -> str:
     """The HTML of one row. `board` holds the controls it is read against; a gold is read against the other golds."""
     record, golds, original = row.record, _golds(board, row), _original(board, row)
     blocks, missing = picture_blocks(row, golds, original)
@@ -61,11 +61,11 @@ def page(board: Board, row: Stored, sources: Sources) -> str:
     )
 
 
-def _golds(board: Board, row: Stored) -> tuple[Stored, ...]:
+def _golds(board: ResultTable, row: ResultRow) -> tuple[ResultRow, ...]:
     return tuple(gold for gold in board.golds if gold.record.submission != row.record.submission)
 
 
-def _original(board: Board, row: Stored) -> Stored | None:
+def _original(board: ResultTable, row: ResultRow) -> ResultRow | None:
     return None if row.record.submission == ORIGINAL else board.find(ORIGINAL)
 
 

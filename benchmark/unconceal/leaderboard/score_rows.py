@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from unconceal.leaderboard import extractor_scores, labels
 from unconceal.leaderboard.labels import ScoreName
 from unconceal.leaderboard.numbers import NOTHING, is_number, number, span, with_interval
-from unconceal.results.result_tables import Stored
+from unconceal.results.result_tables import ResultRow
 from unconceal.specs.record import Record, Score
 
 SHOWN_BY_CONTROLS = ("presence.gold", "presence.original")
@@ -37,7 +37,7 @@ class ScoreTable:
     note: str = ""
 
 
-def score_tables(record: Record, golds: tuple[Stored, ...], original: Stored | None, least_auc: float) -> tuple[ScoreTable, ...]:
+def score_tables(record: Record, golds: tuple[ResultRow, ...], original: ResultRow | None, least_auc: float) -> tuple[ScoreTable, ...]:
     """The tables that have rows. `least_auc`: the lower bound below which an extractor's numbers are marked."""
     headline = tuple(name for name in labels.HEADLINE if not (golds and original and name.key in SHOWN_BY_CONTROLS))
     tables = (
@@ -49,12 +49,14 @@ def score_tables(record: Record, golds: tuple[Stored, ...], original: Stored | N
     return tuple(table for table in tables if table.rows)
 
 
-def _plain(title: str, names: tuple[ScoreName, ...], record: Record, golds: tuple[Stored, ...], original: Stored | None) -> ScoreTable:
+def _plain(
+    title: str, names: tuple[ScoreName, ...], record: Record, golds: tuple[ResultRow, ...], original: ResultRow | None
+) -> ScoreTable:
     rows = tuple(_row(name, record.scores[name.key], golds, original) for name in names if name.key in record.scores)
     return ScoreTable(title, ("this submission",), rows)
 
 
-def _row(name: ScoreName, score: Score, golds: tuple[Stored, ...], original: Stored | None) -> ScoreRow:
+def _row(name: ScoreName, score: Score, golds: tuple[ResultRow, ...], original: ResultRow | None) -> ScoreRow:
     nothing = "none" if name.key.startswith("psi_star") else NOTHING
     own = with_interval(score, name.digits) if is_number(score.value) else nothing
     of_golds = span(list(_values(gold.record.scores.get(name.key) for gold in golds)), name.digits)
@@ -63,7 +65,7 @@ def _row(name: ScoreName, score: Score, golds: tuple[Stored, ...], original: Sto
 
 
 def _by_extractor(
-    title: str, split: str, record: Record, golds: tuple[Stored, ...], original: Stored | None, least_auc: float
+    title: str, split: str, record: Record, golds: tuple[ResultRow, ...], original: ResultRow | None, least_auc: float
 ) -> ScoreTable:
     """One column per extractor; golds and original by their mean over extractors."""
     names, unfit = extractor_scores.names(record, split), extractor_scores.inseparable(record, least_auc, split)

@@ -9,7 +9,7 @@ from functools import cache
 from unconceal.errors import UnconcealError
 from unconceal.paths import DataRoot
 from unconceal.ranking.ranking_rules import Rules
-from unconceal.results.result_tables import Board, Stored
+from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.document import Document
 from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.submission import Submission
@@ -33,29 +33,29 @@ class Sources:
     def task(self, suite: str, task: str) -> Task | None:
         return _task(self.root, f"{suite}:{task}")
 
-    def submission(self, row: Stored) -> Submission | None:
+    def submission(self, row: ResultRow) -> Submission | None:
         name = f"{row.record.suite}/{row.record.submission}"
         return self.known.get(name) or _submission(self.root, name)
 
-    def suite_title(self, board: Board) -> str | None:
+    def suite_title(self, board: ResultTable) -> str | None:
         suite = self.suite(board.suite, board.version)
         return suite.title if suite else None
 
-    def scoring(self, board: Board) -> Scoring | None:
+    def scoring(self, board: ResultTable) -> Scoring | None:
         """The values that the board's scores and verdicts rest on; None if the suite has moved on to another version."""
         suite = self.suite(board.suite, board.version)
         return suite.scores if suite else None
 
-    def rules(self, board: Board) -> Rules:
+    def rules(self, board: ResultTable) -> Rules:
         """What the board is ranked by."""
         return Rules.of(self.suite(board.suite, board.version), board.tier)
 
-    def links(self, row: Stored) -> tuple[str | None, str | None]:
+    def links(self, row: ResultRow) -> tuple[str | None, str | None]:
         """(paper, code) of a submission; only web addresses."""
         submission = self.submission(row)
         return (_address(submission.paper), _address(submission.code)) if submission else (None, None)
 
-    def checkpoint(self, row: Stored) -> str | None:
+    def checkpoint(self, row: ResultRow) -> str | None:
         """Where a submission's weights are: their page on the Hub, else the file that describes them, as seen from the data root."""
         submission, record = self.submission(row), row.record
         found = submission.checkpoints.get(record.task) if submission else None

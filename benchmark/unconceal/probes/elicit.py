@@ -11,16 +11,16 @@ from unconceal.probes.providers import Provider
 from unconceal.probes.replies import sample_of
 from unconceal.probes.transcript import Transcript, read_transcript, write_transcript
 from unconceal.progress import Progress
-from unconceal.specs.elicitation import Asked, Decoding, Reply, Sample
+from unconceal.specs.elicitation import Decoding, ElicitationRequest, Reply, Sample
 from unconceal.specs.task import Task
 
 STRIDE = 100
 """Seeds between one sample's first attempt and the next one's."""
 
 
-def asked_of(provider: Provider, task: Task, question: Question, decoding: Decoding) -> Asked:
+def asked_of(provider: Provider, task: Task, question: Question, decoding: Decoding) -> ElicitationRequest:
     """What the first line of the replies says."""
-    return Asked(
+    return ElicitationRequest(
         suite=task.suite,
         task=task.id,
         model=provider.model,
@@ -32,7 +32,7 @@ def asked_of(provider: Provider, task: Task, question: Question, decoding: Decod
     )
 
 
-def begin(path: Path, asked: Asked) -> Transcript:
+def begin(path: Path, asked: ElicitationRequest) -> Transcript:
     """An empty transcript, or the one that is there.
 
     Raises:
@@ -50,7 +50,14 @@ def begin(path: Path, asked: Asked) -> Transcript:
 
 
 def elicit(
-    provider: Provider, question: Question, asked: Asked, samples: int, attempts: int, path: Path, shown: Progress, date: str | None = None
+    provider: Provider,
+    question: Question,
+    asked: ElicitationRequest,
+    samples: int,
+    attempts: int,
+    path: Path,
+    shown: Progress,
+    date: str | None = None,
 ) -> Transcript:
     """Ask until every sample has ended; the file is written after each reply, so that the same call resumes.
 

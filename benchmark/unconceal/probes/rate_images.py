@@ -17,7 +17,7 @@ from unconceal.probes.rating_prompt import TEXT, VERSION, likeness, likeness_que
 from unconceal.probes.transcript import write_bytes
 from unconceal.progress import Progress
 from unconceal.specs.elicitation import Decoding
-from unconceal.specs.image_ratings import Rating, Shown
+from unconceal.specs.image_ratings import RatedPair, Rating
 from unconceal.specs.probe_set import Estimate
 from unconceal.specs.task import Task
 
@@ -29,7 +29,7 @@ Pairs = Mapping[str, Sequence[tuple[bytes, bytes]]]
 class Ratings:
     """What was shown to whom, and every rating in the order in which they came."""
 
-    shown: Shown
+    shown: RatedPair
     ratings: tuple[Rating, ...] = ()
 
     def has(self, neighbour: str, pair: int) -> bool:
@@ -45,9 +45,9 @@ class Ratings:
         return {neighbour: estimate(values) for neighbour, values in found.items()}
 
 
-def shown_by(provider: Provider, task: Task, base: str, decoding: Decoding) -> Shown:
+def shown_by(provider: Provider, task: Task, base: str, decoding: Decoding) -> RatedPair:
     """What the first line of the ratings says."""
-    return Shown(
+    return RatedPair(
         suite=task.suite,
         task=task.id,
         model=provider.model,
@@ -60,7 +60,7 @@ def shown_by(provider: Provider, task: Task, base: str, decoding: Decoding) -> S
     )
 
 
-def rate(provider: Provider, target: str, pairs: Pairs, shown: Shown, path: Path, progress: Progress) -> Ratings:
+def rate(provider: Provider, target: str, pairs: Pairs, shown: RatedPair, path: Path, progress: Progress) -> Ratings:
     """Ask once about every pair that has no rating yet; the file is written after each.
 
     Raises:
@@ -104,7 +104,7 @@ def read_ratings(path: Path) -> Ratings:
     try:
         lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
         return Ratings(
-            Shown.model_validate_json(lines[0], strict=True), tuple(Rating.model_validate_json(line, strict=True) for line in lines[1:])
+            RatedPair.model_validate_json(lines[0], strict=True), tuple(Rating.model_validate_json(line, strict=True) for line in lines[1:])
         )
     except (OSError, IndexError, ValidationError) as error:
         consequence = f"is not what `unconceal probes liken` writes ({type(error).__name__})"

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.files import write_atomically
-from unconceal.specs.elicitation import Asked, Reply
+from unconceal.specs.elicitation import ElicitationRequest, Reply
 
-Line = TypeVar("Line", Asked, Reply)
+Line = TypeVar("Line", ElicitationRequest, Reply)
 
 LARGEST = 50_000_000
 """Bytes that a file of replies may have."""
@@ -22,7 +22,7 @@ LARGEST = 50_000_000
 class Transcript:
     """What was asked, and every reply in the order in which they came."""
 
-    asked: Asked
+    asked: ElicitationRequest
     replies: tuple[Reply, ...] = ()
 
     def of_sample(self, sample: int) -> tuple[Reply, ...]:
@@ -55,7 +55,7 @@ def read_transcript(path: Path) -> Transcript:
     lines = [line for line in content.split(b"\n") if line.strip()]
     if not lines:
         raise CheckFailed(str(path), "is empty, so nobody knows what was asked", "elicit again")
-    asked = _line(path, 1, lines[0], Asked)
+    asked = _line(path, 1, lines[0], ElicitationRequest)
     replies = tuple(_line(path, number, line, Reply) for number, line in enumerate(lines[1:], 2))
     if len({(reply.sample, reply.attempt) for reply in replies}) < len(replies):
         raise CheckFailed(str(path), "holds one attempt of one sample twice, so it was altered", "elicit again")

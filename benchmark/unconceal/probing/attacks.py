@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from unconceal.evaluation.assemble import rate_of
 from unconceal.metrics import attack
 from unconceal.specs.elicitation import Attack
-from unconceal.specs.probe_results import AttackOutcome, AttackRate, Probed
+from unconceal.specs.probe_results import AttackOutcome, AttackRate, ProbeResults
 from unconceal.specs.score import Score
 
 Values = NDArray[np.float64]
@@ -59,14 +59,14 @@ def attack_score(attacks: Sequence[AttackOutcome]) -> Score:
     return Score(value=value, low=interval.low, high=interval.high, n=n, note=f"of {len(attacks)} attacks")
 
 
-def beside_golds(found: Probed, golds: Sequence[Probed]) -> Probed:
+def beside_golds(found: ProbeResults, golds: Sequence[ProbeResults]) -> ProbeResults:
     """The same with the golds' rates: attacks that describe the picture bring a model that never saw the target close to it, too."""
     known = [gold for gold in golds if gold.sets == found.sets]
     rates = tuple(rate.model_copy(update={"gold": gold_score(rate, found, known)}) for rate in found.attack_rates)
     return found.model_copy(update={"attack_rates": rates})
 
 
-def gold_score(rate: AttackRate, found: Probed, golds: Sequence[Probed]) -> Score | None:
+def gold_score(rate: AttackRate, found: ProbeResults, golds: Sequence[ProbeResults]) -> Score | None:
     """Mean over golds of the share of the same eligible attacks that they answer with the target; None without golds or attacks."""
     places = [
         place

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from unconceal.evaluation.assemble import rate_of, score_of
 from unconceal.metrics import damage
 from unconceal.metrics.kid import kid_within
-from unconceal.probing.probe_images import Looked
+from unconceal.probing.probe_images import ClipAnswers
 from unconceal.specs.probe_results import Measure, NeighbourDamage
 from unconceal.specs.suite import Probing
 from unconceal.specs.task import NeighbourPrompts
@@ -19,20 +19,20 @@ from unconceal.specs.task import NeighbourPrompts
 Values = NDArray[np.float64]
 
 
-class Sights(NamedTuple):
+class ClipReadings(NamedTuple):
     """What CLIP saw of the neighbours: θ's gate pictures, and θ's and θ*'s of the same other seeds."""
 
-    gate: Looked
-    original: Looked
-    unlearned: Looked
+    gate: ClipAnswers
+    original: ClipAnswers
+    unlearned: ClipAnswers
 
 
-def neighbour_damages(neighbours: Sequence[NeighbourPrompts], seen: Sights, rules: Probing) -> tuple[NeighbourDamage, ...]:
+def neighbour_damages(neighbours: Sequence[NeighbourPrompts], seen: ClipReadings, rules: Probing) -> tuple[NeighbourDamage, ...]:
     """Gate and damage of every neighbour, in the task's order."""
     return tuple(damage_of(neighbour, place, seen, rules) for place, neighbour in enumerate(neighbours))
 
 
-def damage_of(neighbour: NeighbourPrompts, place: int, seen: Sights, rules: Probing) -> NeighbourDamage:
+def damage_of(neighbour: NeighbourPrompts, place: int, seen: ClipReadings, rules: Probing) -> NeighbourDamage:
     """One neighbour's gate, and its damage by each measure, prompt by prompt."""
     hits = seen.gate.hits[place]
     gate = rate_of(hits.mean(axis=1), hits.size)
@@ -55,7 +55,7 @@ class Falls(NamedTuple):
     notes: dict[Measure, str]
 
 
-def falls(place: int, seen: Sights, rules: Probing) -> Falls:
+def falls(place: int, seen: ClipReadings, rules: Probing) -> Falls:
     """One neighbour's damage by every measure; one prompt without a number leaves the whole measure without."""
     ours, theirs = seen.gate.features[place], seen.unlearned.features[place]
     pictures = min(seen.gate.hits[place].size, seen.unlearned.hits[place].size)

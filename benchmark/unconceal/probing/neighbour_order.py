@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unconceal.evaluation.assemble import finite
 from unconceal.metrics import damage, rank_correlation
-from unconceal.specs.probe_results import Measure, NeighbourDamage, Orderer, Ordering
+from unconceal.specs.probe_results import Measure, NeighbourDamage, ProximityRanker, RankCorrelation
 from unconceal.specs.probe_set import ProbeSet
 from unconceal.specs.score import Score
 from unconceal.specs.suite import Probing
@@ -22,34 +22,34 @@ CLIP_TEXT, RANDOM = "clip-text", "random"
 
 def orderers_of(
     sets: Mapping[str, ProbeSet], digests: Mapping[str, str], concepts: Sequence[str], text: dict[str, float]
-) -> Iterator[Orderer]:
+) -> Iterator[ProximityRanker]:
     """The language models, what they see in pictures where they were shown any, CLIP's text side, and chance."""
     for name, probes in sorted(sets.items()):
         known = [neighbour for neighbour in probes.neighbours if neighbour.concept in concepts]
         similarity = {neighbour.concept: neighbour.similarity.mean for neighbour in known}
         nearness = {neighbour.concept: -neighbour.rank.mean for neighbour in known}
-        yield Orderer(name=name, kind="probe-set", digest=digests[name], nearness=nearness, similarity=similarity)
+        yield ProximityRanker(name=name, kind="probe-set", digest=digests[name], nearness=nearness, similarity=similarity)
         likeness = {neighbour.concept: neighbour.likeness.mean for neighbour in known if neighbour.likeness}
         if likeness:
-            yield Orderer(name=f"{name} (pictures)", kind="pictures", digest=digests[name], nearness=likeness, similarity=likeness)
-    yield Orderer(name=CLIP_TEXT, kind="clip-text", nearness=text)
-    yield Orderer(name=RANDOM, kind="random")
+            yield ProximityRanker(name=f"{name} (pictures)", kind="pictures", digest=digests[name], nearness=likeness, similarity=likeness)
+    yield ProximityRanker(name=CLIP_TEXT, kind="clip-text", nearness=text)
+    yield ProximityRanker(name=RANDOM, kind="random")
 
 
-def orderings(orderers: Iterable[Orderer], found: Sequence[NeighbourDamage], rules: Probing) -> tuple[Ordering, ...]:
+def orderings(orderers: Iterable[ProximityRanker], found: Sequence[NeighbourDamage], rules: Probing) -> tuple[RankCorrelation, ...]:
     """ρ of every orderer with every measure."""
     return tuple(ordering_of(orderer, measure, found, rules) for orderer in orderers for measure in MEASURES)
 
 
-def ordering_of(orderer: Orderer, measure: Measure, found: Sequence[NeighbourDamage], rules: Probing) -> Ordering:
+def ordering_of(orderer: ProximityRanker, measure: Measure, found: Sequence[NeighbourDamage], rules: Probing) -> RankCorrelation:
     """ρ over the eligible neighbours that the orderer names and whose damage has a value, or why there is none."""
     eligible = [one for one in found if one.eligible]
     valued = {one.concept: value for one in eligible if (value := one.damage[measure].value) is not None}
     shared = [concept for concept in valued if orderer.kind == "random" or concept in orderer.nearness]
     values = [valued[concept] for concept in shared]
 
-    def undefined(note: str) -> Ordering:
-        return Ordering(orderer=orderer.name, measure=measure, rho=Score(value=None, n=len(shared), note=note))
+    def undefined(note: str) -> RankCorrelation:
+        return RankCorrelation(orderer=orderer.name, measure=measure, rho=Score(value=None, n=len(shared), note=note))
 
     if eligible and not valued:
         return undefined(eligible[0].damage[measure].note)
@@ -60,13 +60,13 @@ def ordering_of(orderer: Orderer, measure: Measure, found: Sequence[NeighbourDam
         drawn = rank_correlation.random_order(values, rules.resamples)
         if drawn is None:
             return undefined("the damage is the same for every neighbour")
-        return Ordering(orderer=orderer.name, measure=measure, rho=Score(value=0.0, low=drawn.low, high=drawn.high, n=len(shared)))
+        return RankCorrelation(orderer=orderer.name, measure=measure, rho=Score(value=0.0, low=drawn.low, high=drawn.high, n=len(shared)))
     rho = rank_correlation.correlate([orderer.nearness[concept] for concept in shared], values, rules.resamples)
     if rho is None:
         return undefined("the damage, or the nearness, is the same for every neighbour")
     low, high = finite(rho.interval)
     score = Score(value=rho.rho, low=low, high=high, n=rho.n, note=left)
-    return Ordering(orderer=orderer.name, measure=measure, rho=score, p=rho.p, ties=rho.ties)
+    return RankCorrelation(orderer=orderer.name, measure=measure, rho=score, p=rho.p, ties=rho.ties)
 
 
 def ceilings(found: Sequence[NeighbourDamage], rules: Probing) -> dict[Measure, Score]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unconceal.evaluation.measurements import Source, generate, own_cells, target_seen
-from unconceal.generate.image_cache import Gallery
+from unconceal.generate.image_cache import ImageGrid
 from unconceal.generate.plan import Block, Cutter, ProbePlan, attack_block
 from unconceal.judges.clip import Clip
 from unconceal.judges.concept_judge import Judge
@@ -23,9 +23,9 @@ Values = NDArray[np.float64]
 class NeighbourPictures:
     """Pictures, (prompts × seeds) each, prompts neighbour by neighbour: the gate, and both models on other seeds."""
 
-    gate: Gallery
-    original: Gallery
-    unlearned: Gallery
+    gate: ImageGrid
+    original: ImageGrid
+    unlearned: ImageGrid
 
 
 def draw_neighbours(worker: Source, plan: ProbePlan) -> NeighbourPictures:
@@ -43,8 +43,8 @@ class AttackPictures:
     gate: Values
     eligible: tuple[int, ...]
     unlearned: Values
-    original_pictures: Gallery | None = None
-    unlearned_pictures: Gallery | None = None
+    original_pictures: ImageGrid | None = None
+    unlearned_pictures: ImageGrid | None = None
 
 
 def draw_attacks(worker: Source, judge: Judge, cut: Cutter, rules: Probing, gate: Block, task: Task) -> AttackPictures:
@@ -59,12 +59,12 @@ def draw_attacks(worker: Source, judge: Judge, cut: Cutter, rules: Probing, gate
     return AttackPictures(by_original, eligible, target_seen(judge, drawn.unlearned, task), drawn.original, drawn.unlearned)
 
 
-def originals(worker: Source, block: Block) -> Gallery:
+def originals(worker: Source, block: Block) -> ImageGrid:
     """θ's own pictures of a block."""
     cells = own_cells(worker, block)
     for cell in cells:
         worker.shelf.fetch(cell)
-    return Gallery.of(worker.shelf, cells, "original", block.seeds)
+    return ImageGrid.of(worker.shelf, cells, "original", block.seeds)
 
 
 def classes_of(task: Task) -> dict[Head, tuple[Depicted, ...]]:
@@ -77,7 +77,7 @@ def classes_of(task: Task) -> dict[Head, tuple[Depicted, ...]]:
 
 
 @dataclass(frozen=True)
-class Looked:
+class ClipAnswers:
     """What CLIP says of neighbours' pictures (n neighbours, p prompts, s seeds): cosine with the neighbour's own caption, whether that
     caption is the nearest of its head (0 or 1), and CLIP's features (…, d)."""
 
@@ -86,7 +86,7 @@ class Looked:
     features: Values
 
 
-def look(clip: Clip, pictures: Gallery, task: Task) -> Looked:
+def look(clip: Clip, pictures: ImageGrid, task: Task) -> ClipAnswers:
     """CLIP on pictures (n · p prompts × s seeds), neighbour by neighbour."""
     features = clip.image_features(pictures).cpu().numpy().astype(float)
     features = features.reshape(len(task.neighbours), -1, pictures.seeds, features.shape[-1])
@@ -97,7 +97,7 @@ def look(clip: Clip, pictures: Gallery, task: Task) -> Looked:
             if neighbour.head == head:
                 own, found = named.index(neighbour.concept), cosine(features[place], texts)
                 similarity[place], hits[place] = found[..., own], found.argmax(axis=-1) == own
-    return Looked(similarity, hits, features)
+    return ClipAnswers(similarity, hits, features)
 
 
 def cosine(features: Values, texts: Values) -> Values:

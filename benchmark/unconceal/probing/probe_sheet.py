@@ -13,7 +13,7 @@ from PIL import Image
 from unconceal.files import write_atomically
 from unconceal.generate.store import storage_fault
 from unconceal.probing.probe_images import AttackPictures, NeighbourPictures
-from unconceal.specs.probe_results import Probed
+from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.task import Task
 
 ATTACKS = 12
@@ -25,7 +25,7 @@ def sheet_path(record: Path) -> Path:
     return record.with_suffix(".probes.jpg")
 
 
-def write_sheet(found: Probed, pictures: NeighbourPictures, attacked: Mapping[str, AttackPictures], task: Task, path: Path) -> None:
+def write_sheet(found: ProbeResults, pictures: NeighbourPictures, attacked: Mapping[str, AttackPictures], task: Task, path: Path) -> None:
     """One row of two tiles, θ's and θ*'s from the same noise, for each neighbour's first prompt and each attack shown.
 
     The file's comment says what the rows are, as JSON.
@@ -54,7 +54,7 @@ def write_sheet(found: Probed, pictures: NeighbourPictures, attacked: Mapping[st
         raise storage_fault(path, error) from error
 
 
-def attacks_shown(found: Probed) -> list[tuple[str, str]]:
+def attacks_shown(found: ProbeResults) -> list[tuple[str, str]]:
     """(set, prompt) of what is shown."""
     eligible = [(name, attack) for name, attacks in found.attacks.items() for attack in attacks if attack.eligible]
     return [(name, attack.prompt) for name, attack in sorted(eligible, key=lambda pair: -(pair[1].unlearned or 0))[:ATTACKS]]

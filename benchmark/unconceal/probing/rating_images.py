@@ -7,7 +7,7 @@ import io
 from PIL import Image
 
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.generate.generator import Pixels, Worker, rows_of
+from unconceal.generate.generator import Generator, Pixels, rows_of
 from unconceal.generate.plan import prompts_each
 from unconceal.probes.rate_images import Pairs
 from unconceal.probing.probe_images import originals
@@ -31,7 +31,7 @@ def picture_pairs(evaluation: Evaluation, task: Task, pairs: int) -> Pairs:
     gate = cut.original("gate", shown, start, rules_of(evaluation, task).gate_seeds)
     stage = evaluation.progress.stage("drawing what is shown", sum(map(rows_of, (*targets.trajectories, *gate.trajectories))))
     base = evaluation.original()
-    worker = Worker(evaluation.store, base, base, stage.advance)
+    worker = Generator(evaluation.store, base, base, stage.advance)
     of_target, of_neighbours = originals(worker, targets), originals(worker, gate)
     return {
         neighbour.concept: [(png(of_target.at(i)), png(of_neighbours.at(place * each + i))) for i in range(count)]

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 
 from unconceal.errors import UsageError
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.generate.generator import Worker, rows_of
+from unconceal.generate.generator import Generator, rows_of
 from unconceal.generate.plan import Cutter, ProbePlan, build_probe_plan
 from unconceal.probing import probe_images
 from unconceal.probing.attacks import attack_rates, outcomes
-from unconceal.probing.neighbour_damage import Sights, neighbour_damages
+from unconceal.probing.neighbour_damage import ClipReadings, neighbour_damages
 from unconceal.probing.neighbour_order import ceilings, orderers_of, orderings
 from unconceal.probing.probe_sheet import sheet_path, write_sheet
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.loader import load_probes, probe_files
-from unconceal.specs.probe_results import Probed
+from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.probe_set import ProbeSet
 from unconceal.specs.record import Record, Timing, write_record
 from unconceal.specs.submission import Submission
@@ -41,7 +41,7 @@ def probed(evaluation: Evaluation, task: Task, submission: Submission, record: R
     original, unlearned, applied = evaluation.models(task, submission)
     plan = plan_of(evaluation, task, applied.sha256 or evaluation.suite.base.digest, rules, sets)
     stage = evaluation.progress.stage(f"{submission.name} on {task.id}: neighbours and attacks", sum(map(rows_of, plan.shards)))
-    worker = Worker(evaluation.store, original, unlearned, stage.advance)
+    worker = Generator(evaluation.store, original, unlearned, stage.advance)
     cut, judge = cutter(evaluation, applied.sha256 or evaluation.suite.base.digest), evaluation.instruments.judge_of(task)
     pictures = probe_images.draw_neighbours(worker, plan)
     attacks = {name: probe_images.draw_attacks(worker, judge, cut, rules, gate, task) for name, gate in plan.attack_gates.items()}
@@ -59,15 +59,15 @@ def probed(evaluation: Evaluation, task: Task, submission: Submission, record: R
 
 def probed_of(
     evaluation: Evaluation, task: Task, rules: Probing, sets: Sets, pictures: probe_images.NeighbourPictures, attacked: Attacked
-) -> Probed:
+) -> ProbeResults:
     """What the pictures show."""
     clip = evaluation.instruments.clip
     gate, original, unlearned = (probe_images.look(clip, pixels, task) for pixels in (pictures.gate, pictures.original, pictures.unlearned))
-    damages = neighbour_damages(task.neighbours, Sights(gate, original, unlearned), rules)
+    damages = neighbour_damages(task.neighbours, ClipReadings(gate, original, unlearned), rules)
     concepts = [neighbour.concept for neighbour in task.neighbours]
     orderers = tuple(orderers_of(sets, digests_of(sets), concepts, probe_images.text_nearness(clip, task)))
     attacks = {name: outcomes(sets[name].attacks, one.gate, one.eligible, one.unlearned) for name, one in attacked.items()}
-    return Probed(
+    return ProbeResults(
         clip=evaluation.suite.judges.clip.digest,
         classes=probe_images.captions_of(task),
         neighbours=damages,

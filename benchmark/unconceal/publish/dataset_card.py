@@ -15,7 +15,7 @@ from unconceal.exports.eval_results import as_yaml, task_ids
 from unconceal.leaderboard.labels import INTRODUCTION
 from unconceal.publish.arrow_schemas import MEANINGS, SPLIT, TABLES
 from unconceal.publish.dataset_tables import parquet_name
-from unconceal.results.result_tables import Board
+from unconceal.results.result_tables import ResultTable
 
 TITLE = "unconceal: unlearned, or merely concealed?"
 
@@ -56,7 +56,7 @@ def spelled(kind: pa.DataType) -> str:
     return str(kind)
 
 
-def eval_yaml(boards: Iterable[Board]) -> str:
+def eval_yaml(boards: Iterable[ResultTable]) -> str:
     """`eval.yaml`: the tasks that `.eval_results` of models may name."""
     tasks = [{"id": identity, "config": "results", "split": SPLIT} for board in boards for identity in task_ids(board).values()]
     return as_yaml(

@@ -16,7 +16,7 @@ from unconceal.errors import CheckFailed
 from unconceal.publish.arrow_schemas import RESULTS
 from unconceal.publish.dataset_rows import IDENTITY, Row, record_of
 from unconceal.publish.dataset_tables import parquet_name
-from unconceal.results.result_tables import Board, Stored, boards_of, published
+from unconceal.results.result_tables import ResultRow, ResultTable, boards_of, published
 from unconceal.specs.record import Curve, record_path
 from unconceal.specs.submission import Submission
 
@@ -36,7 +36,7 @@ TABLED = frozenset(
 )
 
 
-def index_boards(folder: Path, results: Path, whole: bool = False, curves: frozenset[str] = frozenset()) -> tuple[Board, ...]:
+def index_boards(folder: Path, results: Path, whole: bool = False, curves: frozenset[str] = frozenset()) -> tuple[ResultTable, ...]:
     """The newest version's boards of each suite, one tier per task.
 
     Args:
@@ -63,7 +63,7 @@ def index_boards(folder: Path, results: Path, whole: bool = False, curves: froze
             raise CheckFailed(value, "is of no record", "publish it again") from error
         path = record_path(results, f"{record.suite}-{record.suite_version}", record.task, record.submission, record.protocol, record.tier)
         record = record.model_copy(update={"curves": drawn.get(key, ())})
-        stored.append(Stored(record, path, tuple(row["per_prompt"])))
+        stored.append(ResultRow(record, path, tuple(row["per_prompt"])))
     return published(boards_of(stored))
 
 

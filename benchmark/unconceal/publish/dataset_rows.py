@@ -8,7 +8,7 @@ from typing import Any
 
 from unconceal.ranking.paired_comparison import per_prompt
 from unconceal.ranking.ranking_rules import Rules
-from unconceal.results.result_tables import Board, Stored
+from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Record
 from unconceal.specs.submission import Submission
 
@@ -18,7 +18,7 @@ SCORE = ("value", "low", "high", "n", "note")
 IDENTITY = ("suite", "suite_version", "task", "submission", "protocol", "tier")
 
 
-def result_row(row: Stored, board: Board, rules: Rules) -> Row:
+def result_row(row: ResultRow, board: ResultTable, rules: Rules) -> Row:
     """One record without its curves, damage and attacks."""
     record, said = row.record, json.loads(row.record.model_dump_json(exclude={"curves", "damage", "attacks"}))
     primary = record.scores.get(rules.primary)

@@ -11,7 +11,7 @@ from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
 from unconceal.publish.arrow_schemas import SPLIT, TABLES
 from unconceal.publish.dataset_rows import Row, attack_rows, curve_rows, damage_rows, result_row, submission_row
-from unconceal.results.result_tables import Board, all_boards
+from unconceal.results.result_tables import ResultTable, all_boards
 from unconceal.specs.loader import all_submissions
 
 
@@ -40,7 +40,7 @@ def _no_rows() -> dict[str, Sequence[Row]]:
     return {name: () for name in TABLES}
 
 
-def _rows(board: Board, sources: Sources) -> dict[str, Iterator[Row]]:
+def _rows(board: ResultTable, sources: Sources) -> dict[str, Iterator[Row]]:
     stored = sorted(board.rows, key=lambda row: row.record.submission)
     rules = sources.rules(board)
     return {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from unconceal.metrics.presence import excess
 from unconceal.metrics.statistics import resolution, t_quantile
 from unconceal.ranking.ranking_rules import Rules
-from unconceal.results.result_tables import Board, Stored
+from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Curve, Score
 
 Values = NDArray[np.float64]
@@ -25,7 +25,7 @@ BLOCK = 256
 
 
 @dataclass(frozen=True)
-class Compared:
+class PairedDifference:
     """Rows made comparable. ``table``: (n, p) primary score per prompt, None where a row has none; ``scores``: their means with intervals.
 
     ``floor``: no difference's interval reaches less far than this to either side: few pictures that agree are no certainty.
@@ -40,15 +40,15 @@ class Compared:
         return apart(self.scores) if self.table is None else paired_less(self.table, self.floor)
 
 
-def compared(rows: Sequence[Stored], board: Board, rules: Rules) -> Compared:
+def compared(rows: Sequence[ResultRow], board: ResultTable, rules: Rules) -> PairedDifference:
     """Rows of one board, each with its primary score."""
     scores = tuple(row.record.scores[rules.primary] for row in rows)
     found = [values for row in rows if (values := _kept(row, board, rules)) is not None]
     if len(found) < len(rows) or len({len(values) for values in found}) != 1:
-        return Compared(scores, None)
+        return PairedDifference(scores, None)
     table = np.stack(found)
     rates = [score.value for row in rows if (score := row.record.scores.get("presence.original")) and score.value]
-    return Compared(scores, table, resolution(table.shape[1] * rules.images, LEVEL) / min(rates) if rates else 0.0)
+    return PairedDifference(scores, table, resolution(table.shape[1] * rules.images, LEVEL) / min(rates) if rates else 0.0)
 
 
 def paired_less(table: Values, floor: float = 0.0) -> NDArray[np.bool_]:
@@ -75,7 +75,7 @@ def apart(scores: Sequence[Score]) -> NDArray[np.bool_]:
     return np.asarray(high[:, None] < low[None, :])
 
 
-def _kept(row: Stored, board: Board, rules: Rules) -> Values | None:
+def _kept(row: ResultRow, board: ResultTable, rules: Rules) -> Values | None:
     """:func:`per_prompt`, worked out once for a board, a category and the whole suite."""
     key = (row.record.submission, rules)
     if key not in board.kept:
@@ -84,7 +84,7 @@ def _kept(row: Stored, board: Board, rules: Rules) -> Values | None:
     return found
 
 
-def per_prompt(row: Stored, board: Board, rules: Rules) -> Values | None:
+def per_prompt(row: ResultRow, board: ResultTable, rules: Rules) -> Values | None:
     """The primary score of each prompt (p,), from the curves; None where there are none, or no gold."""
     if row.per_prompt:
         return np.asarray(row.per_prompt, np.float64)
@@ -95,7 +95,7 @@ def per_prompt(row: Stored, board: Board, rules: Rules) -> Values | None:
     return max(arms, key=lambda values: float(values.mean())) if arms else None
 
 
-def _excess(row: Stored, golds: Sequence[Stored], arm: str, rules: Rules) -> Values | None:
+def _excess(row: ResultRow, golds: Sequence[ResultRow], arm: str, rules: Rules) -> Values | None:
     curves = [_presence(one, arm) for one in (row, *golds)]
     if any(curve is None or not curve.per_prompt for curve in curves):
         return None
@@ -107,5 +107,5 @@ def _excess(row: Stored, golds: Sequence[Stored], arm: str, rules: Rules) -> Val
     return excess(curves[0].psi, own, np.stack(others), rate.value, rules.window)
 
 
-def _presence(row: Stored, arm: str) -> Curve | None:
+def _presence(row: ResultRow, arm: str) -> Curve | None:
     return next((curve for curve in row.record.curves if (curve.name, curve.arm, curve.split) == ("presence", arm, "forget")), None)

@@ -17,9 +17,9 @@ from unconceal.ranking.paired_comparison import apart, compared, paired_less
 from unconceal.ranking.pareto import efficient
 from unconceal.ranking.ranking_rules import Rules
 from unconceal.ranking.submission_summary import AXES, UNLEARNED_NOTHING, mean_of
-from unconceal.ranking.task_ranking import UNRANKED_LABELS, Ranked, control_place, is_ranked, rank, rank_intervals, value
+from unconceal.ranking.task_ranking import UNRANKED_LABELS, RankedRow, control_place, is_ranked, rank, rank_intervals, value
 from unconceal.ranking.validate_rows import density
-from unconceal.results.result_tables import Board, Stored
+from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Score
 
 Values = NDArray[np.float64]
@@ -39,7 +39,7 @@ class Standing:
     """
 
     submission: str
-    cells: Mapping[str, Ranked]
+    cells: Mapping[str, RankedRow]
     means: Mapping[str, Score | None]
     rank: tuple[int, int] | None = None
     mean_rank: float | None = None
@@ -48,7 +48,7 @@ class Standing:
     why: str = ""
 
     @property
-    def row(self) -> Stored:
+    def row(self) -> ResultRow:
         """Any of its rows, for what is the same on every task."""
         return next(iter(self.cells.values())).stored
 
@@ -65,8 +65,8 @@ class Pool:
     measured nobody has an excess there. ``density``: share of their cells filled by submissions.
     """
 
-    boards: tuple[Board, ...]
-    counted: tuple[Board, ...]
+    boards: tuple[ResultTable, ...]
+    counted: tuple[ResultTable, ...]
     standings: tuple[Standing, ...]
     density: float
 
@@ -79,14 +79,14 @@ class Pool:
         return tuple(standing for standing in self.standings if standing.rank)
 
 
-def pool(boards: Sequence[Board], rules: Mapping[str, Rules], rows: Mapping[str, Sequence[Ranked]] | None = None) -> Pool:
+def pool(boards: Sequence[ResultTable], rules: Mapping[str, Rules], rows: Mapping[str, Sequence[RankedRow]] | None = None) -> Pool:
     """The standings over some boards of one suite version. ``rules`` and ``rows``, ranked on their own board, by task.
 
     Raises:
         CheckFailed: a board cannot be ranked.
     """
     rows = rows or {board.task: rank(board, rules[board.task]) for board in boards}
-    cells: dict[str, dict[str, Ranked]] = {}
+    cells: dict[str, dict[str, RankedRow]] = {}
     for board in boards:
         for row in rows[board.task]:
             cells.setdefault(row.stored.record.submission, {})[board.task] = row
@@ -101,11 +101,11 @@ def pool(boards: Sequence[Board], rules: Mapping[str, Rules], rows: Mapping[str,
     return Pool(tuple(boards), tuple(counted), (*ranked, *others, *controls), filled)
 
 
-def _counts(row: Ranked, board: Board, rules: Mapping[str, Rules]) -> bool:
+def _counts(row: RankedRow, board: ResultTable, rules: Mapping[str, Rules]) -> bool:
     return not row.stored.is_control and not _absence(row, board, rules[board.task].primary)
 
 
-def _standing(name: str, cells: Mapping[str, Ranked], boards: Sequence[Board], rules: Mapping[str, Rules]) -> Standing:
+def _standing(name: str, cells: Mapping[str, RankedRow], boards: Sequence[ResultTable], rules: Mapping[str, Rules]) -> Standing:
     """Not ranked yet; with the reason, if it never will be."""
     reasons = [reason for board in boards if (reason := _absence(cells.get(board.task), board, rules[board.task].primary))]
     records = [cells[board.task].stored.record for board in boards if board.task in cells]
@@ -114,7 +114,7 @@ def _standing(name: str, cells: Mapping[str, Ranked], boards: Sequence[Board], r
     return Standing(name, cells, means, why="; ".join(reasons))
 
 
-def _absence(row: Ranked | None, board: Board, primary: str) -> str:
+def _absence(row: RankedRow | None, board: ResultTable, primary: str) -> str:
     """Why a row doesn't count on a task; empty if it does."""
     if row is None:
         return f"no record of {board.concept}"
@@ -126,7 +126,7 @@ def _absence(row: Ranked | None, board: Board, primary: str) -> str:
     return f"no {primary} on {board.concept}"
 
 
-def _ranked(standings: Sequence[Standing], boards: Sequence[Board], rules: Mapping[str, Rules]) -> list[Standing]:
+def _ranked(standings: Sequence[Standing], boards: Sequence[ResultTable], rules: Mapping[str, Rules]) -> list[Standing]:
     """The complete ones with rank, mean rank, Borda count and Pareto flag, the best first."""
     if not standings:
         return []
@@ -158,7 +158,7 @@ class Field:
     floor: float
 
 
-def _field(rows: Sequence[Stored], board: Board, rules: Rules) -> Field:
+def _field(rows: Sequence[ResultRow], board: ResultTable, rules: Rules) -> Field:
     """What is damaged is surely worse than what is not, and counts as if nothing had been unlearned."""
     damaged = np.array([row.record.verdict.label in UNRANKED_LABELS for row in rows])
     less, sound = ~damaged[:, None] & damaged[None, :], np.flatnonzero(~damaged)

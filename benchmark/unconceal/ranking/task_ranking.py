@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from unconceal.ranking.paired_comparison import compared
 from unconceal.ranking.ranking_rules import Rules
 from unconceal.ranking.validate_rows import validate
-from unconceal.results.result_tables import Board, Stored
+from unconceal.results.result_tables import ResultRow, ResultTable
 
 UNRANKED_LABELS = ("damaged",)
 """A destroyed model shows no concept either: it must not win by that."""
@@ -20,10 +20,10 @@ CONTROL_ORDER = ("control-original", "control-gold", "control-unrelated", "contr
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedRow:
     """A row with its rank interval and its group of ties, 1 the best; None for controls and for what is not ranked. Low is better."""
 
-    stored: Stored
+    stored: ResultRow
     rank: tuple[int, int] | None
     group: int | None = None
 
@@ -46,7 +46,7 @@ def write_rank(rank: tuple[int, int] | None) -> str:
     return str(low) if low == high else f"{low}–{high}"
 
 
-def rank(board: Board, rules: Rules | None = None) -> tuple[Ranked, ...]:
+def rank(board: ResultTable, rules: Rules | None = None) -> tuple[RankedRow, ...]:
     """Submissions by the primary score (lower is better), then the unranked ones, then controls.
 
     Raises:
@@ -59,12 +59,12 @@ def rank(board: Board, rules: Rules | None = None) -> tuple[Ranked, ...]:
     entrants.sort(key=lambda row: (value(row, rules.primary), row.record.submission))
     others = [row for row in board.rows if not row.is_control and row.record.submission not in ranks]
     less = compared(entrants, board, rules).surely_less() if entrants else np.zeros((0, 0), bool)
-    ranked = [Ranked(*each) for each in zip(entrants, rank_intervals(less), tie_groups(less), strict=True)]
+    ranked = [RankedRow(*each) for each in zip(entrants, rank_intervals(less), tie_groups(less), strict=True)]
     unranked = [*sorted(others, key=_by_name), *sorted((row for row in board.rows if row.is_control), key=control_place)]
-    return (*ranked, *(Ranked(row, None) for row in unranked))
+    return (*ranked, *(RankedRow(row, None) for row in unranked))
 
 
-def is_ranked(row: Stored, primary: str = "excess") -> bool:
+def is_ranked(row: ResultRow, primary: str = "excess") -> bool:
     """Whether a row competes: a submission with a primary score, not damaged, disputed or withdrawn."""
     score, record = row.record.scores.get(primary), row.record
     return (
@@ -96,19 +96,19 @@ def tie_groups(less: NDArray[np.bool_]) -> list[int]:
     return groups
 
 
-def value(row: Stored, primary: str) -> float:
+def value(row: ResultRow, primary: str) -> float:
     """The primary score of a row that has one."""
     found = row.record.scores[primary].value
     assert found is not None
     return found
 
 
-def control_place(row: Stored) -> tuple[int, str]:
+def control_place(row: ResultRow) -> tuple[int, str]:
     """Where a control stands among the controls."""
     name = row.record.submission
     place = next((i for i, start in enumerate(CONTROL_ORDER) if name.startswith(start)), len(CONTROL_ORDER))
     return place, name
 
 
-def _by_name(row: Stored) -> str:
+def _by_name(row: ResultRow) -> str:
     return row.record.submission

@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import isfinite
 
 from unconceal.errors import CheckFailed
-from unconceal.results.result_tables import Board, Stored
+from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Score
 
 
-def validate(board: Board, primary: str) -> None:
+def validate(board: ResultTable, primary: str) -> None:
     """Raises CheckFailed if the board cannot be ranked by a score."""
     seen: set[str] = set()
     for row in board.rows:
@@ -36,6 +36,6 @@ def unsound(score: Score) -> str:
     return "" if ends[0] - 1e-9 <= score.value <= ends[1] + 1e-9 else "lies outside its own interval"
 
 
-def density(rows: list[Stored], tasks: int, submissions: int) -> float:
+def density(rows: list[ResultRow], tasks: int, submissions: int) -> float:
     """The share of (submission, task) pairs that have a row, 0 to 1."""
     return len({(row.record.submission, row.record.task) for row in rows}) / (tasks * submissions) if tasks and submissions else 0.0

@@ -14,7 +14,7 @@ from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
 from unconceal.results.recomputation import controls_of, disagreements
 from unconceal.results.record_checks import AGAIN, flaws
-from unconceal.results.result_tables import Stored, differs, record_paths
+from unconceal.results.result_tables import ResultRow, differs, record_paths
 from unconceal.specs.loader import load_submission, load_suite, load_task, submission_files, suites, task_files
 from unconceal.specs.problems import Problem
 from unconceal.specs.record import Record
@@ -37,12 +37,12 @@ def check_results(
     ``recompute``: also compute every aggregate again. ``only``: look at these files alone; the others are read for comparison.
     """
     paths = tuple(record_paths(root.results)) if root.results.is_dir() else ()
-    readable: list[Stored] = []
+    readable: list[ResultRow] = []
     problems: list[Problem] = []
     for path in paths:
         found = _read(path)
         if isinstance(found, Record):
-            readable.append(Stored(found, path))
+            readable.append(ResultRow(found, path))
         else:
             problems += found
     groups: dict[Group, dict[str, Record]] = {}
@@ -75,7 +75,7 @@ def _read(path: Path) -> Record | list[Problem]:
         ]
 
 
-def _row(row: Stored, root: DataRoot, group: dict[str, Record], recompute: bool) -> Iterator[Problem]:
+def _row(row: ResultRow, root: DataRoot, group: dict[str, Record], recompute: bool) -> Iterator[Problem]:
     """What is wrong with one record; it is computed again only if nothing simpler is."""
     simple = [*_itself(row), *_place(row, root), *_specs(row, root), *_controls(row, group)]
     yield from simple
@@ -86,16 +86,16 @@ def _row(row: Stored, root: DataRoot, group: dict[str, Record], recompute: bool)
         yield Problem(row.path, None, what, f"{how}: it does not follow from the record", AGAIN)
 
 
-def _itself(row: Stored) -> Iterator[Problem]:
+def _itself(row: ResultRow) -> Iterator[Problem]:
     return (Problem(row.path, None, *flaw) for flaw in flaws(row.record))
 
 
-def _place(row: Stored, root: DataRoot) -> Iterator[Problem]:
+def _place(row: ResultRow, root: DataRoot) -> Iterator[Problem]:
     if row.path != (expected := row.record.place(root.results)):
         yield Problem(row.path, None, "its place", "disagrees with its fields", f"move it to {expected}, or correct what was copied")
 
 
-def _specs(row: Stored, root: DataRoot) -> Iterator[Problem]:
+def _specs(row: ResultRow, root: DataRoot) -> Iterator[Problem]:
     """Suites and tasks that do not exist; a version that is still to come; other specs than today's under the same version."""
     record, path = row.record, row.path
     if record.suite not in suites(root):
@@ -118,7 +118,7 @@ def _specs(row: Stored, root: DataRoot) -> Iterator[Problem]:
     yield from _todays(row, root, suite)
 
 
-def _todays(row: Stored, root: DataRoot, suite: Suite) -> Iterator[Problem]:
+def _todays(row: ResultRow, root: DataRoot, suite: Suite) -> Iterator[Problem]:
     """Whether the specs, judges and tier of the newest version are what the record was measured with."""
     record, task = row.record, _task_of(root, row.record.suite, row.record.task)
     if record.tier not in suite.tiers or record.protocol not in (suite.protocol, "paper"):
@@ -140,7 +140,7 @@ def _todays(row: Stored, root: DataRoot, suite: Suite) -> Iterator[Problem]:
         yield Problem(row.path, None, value, consequence, "pin them, and re-run the pinned checkpoint")
 
 
-def _controls(row: Stored, group: dict[str, Record]) -> Iterator[Problem]:
+def _controls(row: ResultRow, group: dict[str, Record]) -> Iterator[Problem]:
     """Control records that are not there, or have been measured anew since."""
     remedy = "score it again, or restore the control's record"
     for name, digest in sorted(row.record.controls.items()):
@@ -150,9 +150,9 @@ def _controls(row: Stored, group: dict[str, Record]) -> Iterator[Problem]:
             yield Problem(row.path, None, f"control {name}", "was replaced after this record was scored", remedy)
 
 
-def _mixtures(readable: Iterable[Stored]) -> Iterator[Problem]:
+def _mixtures(readable: Iterable[ResultRow]) -> Iterator[Problem]:
     """Records that would stand in one table but were measured differently."""
-    first: dict[Group, Stored] = {}
+    first: dict[Group, ResultRow] = {}
     for row in readable:
         other = first.setdefault(_group(row.record), row)
         if why := differs(other.record, row.record):

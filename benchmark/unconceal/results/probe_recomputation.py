@@ -8,14 +8,14 @@ import numpy as np
 
 from unconceal.probing.attacks import attack_rates
 from unconceal.probing.neighbour_order import ceilings, orderings
-from unconceal.specs.probe_results import Probed
+from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.score import Score
 from unconceal.specs.suite import Probing
 
 Again = tuple[str, Score | None, Score]
 
 
-def probed_again(found: Probed, attacks: Mapping[str, Score], rules: Probing) -> Iterator[Again]:
+def probed_again(found: ProbeResults, attacks: Mapping[str, Score], rules: Probing) -> Iterator[Again]:
     """(what, the score that is stored, the one that comes out) of every aggregate; what golds did to an attack lies in their records."""
     yield from damages_again(found, rules)
     stored = {(one.orderer, one.measure): one.rho for one in found.orderings}
@@ -31,7 +31,7 @@ def probed_again(found: Probed, attacks: Mapping[str, Score], rules: Probing) ->
             yield f"{name} of the record", attacks.get(rate.probes), rate.rate
 
 
-def damages_again(found: Probed, rules: Probing) -> Iterator[Again]:
+def damages_again(found: ProbeResults, rules: Probing) -> Iterator[Again]:
     """Each damage is the mean of its prompts, and a neighbour is eligible by its gate."""
     for one in found.neighbours:
         for measure, values in one.per_prompt.items():

@@ -20,7 +20,7 @@ SAME = ("suite", "suite_version", "task", "submission", "protocol", "tier", "jud
 NOTHING = Score(value=None, n=0)
 
 
-class Compared(NamedTuple):
+class RerunComparison(NamedTuple):
     """One headline score, stored and measured again."""
 
     score: str
@@ -50,7 +50,7 @@ def read_again(rerun: Record, golds: Sequence[Record], suite: Suite, task: Task,
     return settled
 
 
-def compare(stored: Record, again: Record) -> tuple[Compared, ...]:
+def compare(stored: Record, again: Record) -> tuple[RerunComparison, ...]:
     """Headline scores side by side.
 
     Raises:
@@ -60,7 +60,7 @@ def compare(stored: Record, again: Record) -> tuple[Compared, ...]:
         value = f"the re-run of {stored.submission} on {stored.task}"
         raise CheckFailed(value, f"is of another {', '.join(other)}, so it says nothing about the row", "re-run what is stored")
     names = [name for name in HEADLINE if name in stored.scores or name in again.scores]
-    return tuple(Compared(name, stored.scores.get(name, NOTHING), again.scores.get(name, NOTHING)) for name in names)
+    return tuple(RerunComparison(name, stored.scores.get(name, NOTHING), again.scores.get(name, NOTHING)) for name in names)
 
 
 def _differences(stored: Record, again: Record) -> Iterator[str]:

@@ -24,7 +24,7 @@ Reader = Callable[[Path], Record]
 
 
 @dataclass(frozen=True)
-class Stored:
+class ResultRow:
     """A record and where it lies. ``per_prompt``: its primary score prompt by prompt, where the record came without its curves."""
 
     record: Record
@@ -46,7 +46,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Board:
+class ResultTable:
     """Records that may be compared: one suite version, task, protocol and tier."""
 
     suite: str
@@ -54,7 +54,7 @@ class Board:
     task: str
     protocol: str
     tier: str
-    rows: tuple[Stored, ...]
+    rows: tuple[ResultRow, ...]
     kept: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was worked out of the rows already, by whoever did."""
 
@@ -71,10 +71,10 @@ class Board:
         return self.task.partition("/")[2]
 
     @property
-    def golds(self) -> tuple[Stored, ...]:
+    def golds(self) -> tuple[ResultRow, ...]:
         return tuple(row for row in self.rows if row.is_gold)
 
-    def find(self, submission: str) -> Stored | None:
+    def find(self, submission: str) -> ResultRow | None:
         """The row of one submission, or None."""
         return next((row for row in self.rows if row.record.submission == submission), None)
 
@@ -102,7 +102,7 @@ def newest_versions(folders: Sequence[Path]) -> tuple[tuple[str, int], ...]:
 
 def load_records(
     folders: Sequence[Path], suite: str, version: int, tier: str | None = None, read: Reader = read_record
-) -> tuple[Stored, ...]:
+) -> tuple[ResultRow, ...]:
     """Every record of one suite version, of one tier if named; an earlier folder's record hides a later one's of the same place.
 
     Raises:
@@ -113,7 +113,7 @@ def load_records(
         for path in record_paths(folder / f"{suite}-{version}"):
             places.setdefault(path.relative_to(folder), path)
     paths = tuple(places.values())
-    stored = tuple(Stored(record, path) for record, path in zip(read_all(paths, read), paths, strict=True))
+    stored = tuple(ResultRow(record, path) for record, path in zip(read_all(paths, read), paths, strict=True))
     for row in stored:
         _refuse_stranger(row, suite, version)
     return tuple(row for row in stored if tier is None or row.record.tier == tier)
@@ -137,20 +137,20 @@ RANKED_BY = ("presence", "forget")
 """The curves that paired comparisons need."""
 
 
-def boards_of(rows: Iterable[Stored]) -> tuple[Board, ...]:
+def boards_of(rows: Iterable[ResultRow]) -> tuple[ResultTable, ...]:
     """One board per suite version, task, protocol and tier, sorted. Raises CheckFailed for records that do not mix."""
-    groups: dict[tuple[str, int, str, str, str], list[Stored]] = defaultdict(list)
+    groups: dict[tuple[str, int, str, str, str], list[ResultRow]] = defaultdict(list)
     for row in rows:
         record = row.record
         groups[record.suite, record.suite_version, record.task, record.protocol, record.tier].append(row)
     for group in groups.values():
         _refuse_mixture(group)
-    return tuple(Board(*key, tuple(groups[key])) for key in sorted(groups))
+    return tuple(ResultTable(*key, tuple(groups[key])) for key in sorted(groups))
 
 
-def published(boards: Iterable[Board]) -> tuple[Board, ...]:
+def published(boards: Iterable[ResultTable]) -> tuple[ResultTable, ...]:
     """One tier per task: `full` where there is one, else `lite`."""
-    best: dict[tuple[str, int, str, str], Board] = {}
+    best: dict[tuple[str, int, str, str], ResultTable] = {}
     for board in boards:
         key = (board.suite, board.version, board.task, board.protocol)
         if key not in best or _tier_place(board) < _tier_place(best[key]):
@@ -158,25 +158,25 @@ def published(boards: Iterable[Board]) -> tuple[Board, ...]:
     return tuple(best.values())
 
 
-def _tier_place(board: Board) -> int:
+def _tier_place(board: ResultTable) -> int:
     return TIERS.index(board.tier) if board.tier in TIERS else len(TIERS)
 
 
-def all_boards(folders: Sequence[Path], read: Reader = read_record) -> tuple[Board, ...]:
+def all_boards(folders: Sequence[Path], read: Reader = read_record) -> tuple[ResultTable, ...]:
     """Every board of every suite version, all tiers."""
     return _boards(folders, suite_versions(folders), read)
 
 
-def newest_boards(folders: Sequence[Path], read: Reader = read_record) -> tuple[Board, ...]:
+def newest_boards(folders: Sequence[Path], read: Reader = read_record) -> tuple[ResultTable, ...]:
     """The boards of each suite's newest version, one tier per task: what is ranked and published."""
     return published(_boards(folders, newest_versions(folders), read))
 
 
-def _boards(folders: Sequence[Path], versions: Iterable[tuple[str, int]], read: Reader) -> tuple[Board, ...]:
+def _boards(folders: Sequence[Path], versions: Iterable[tuple[str, int]], read: Reader) -> tuple[ResultTable, ...]:
     return tuple(board for suite, version in versions for board in boards_of(load_records(folders, suite, version, read=read)))
 
 
-def _refuse_stranger(row: Stored, suite: str, version: int) -> None:
+def _refuse_stranger(row: ResultRow, suite: str, version: int) -> None:
     record = row.record
     if (record.suite, record.suite_version) != (suite, version):
         raise CheckFailed(
@@ -186,7 +186,7 @@ def _refuse_stranger(row: Stored, suite: str, version: int) -> None:
         )
 
 
-def _refuse_mixture(group: list[Stored]) -> None:
+def _refuse_mixture(group: list[ResultRow]) -> None:
     """Same suite file, task file and judges for every row, and each submission once."""
     first = group[0].record
     seen: set[str] = set()

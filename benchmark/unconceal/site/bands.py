@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from unconceal.results.result_tables import Board, Stored
+from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Curve
 
 Key = tuple[str, str, str | None, str | None]
@@ -24,7 +24,7 @@ class Band:
 class Controls:
     """The controls of a board, by curve. A gold is read against the others."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: ResultTable) -> None:
         self.board = board
 
     @cached_property
@@ -40,7 +40,7 @@ class Controls:
     def _bands(self) -> dict[tuple[Key, str | None], Band | None]:
         return {}
 
-    def band(self, row: Stored, curve: Curve) -> Band | None:
+    def band(self, row: ResultRow, curve: Curve) -> Band | None:
         """The golds' band of the same curve, without the row itself; None without golds on the same grid."""
         without = row.record.submission if row.is_gold else None
         place = (key(curve), without)
@@ -49,7 +49,7 @@ class Controls:
             self._bands[place] = band_of([one for one in others if one.psi == curve.psi])
         return self._bands[place]
 
-    def original(self, row: Stored, curve: Curve) -> Curve | None:
+    def original(self, row: ResultRow, curve: Curve) -> Curve | None:
         """θ's own curve, but not beside itself."""
         return None if row.record.submission == "control-original" else self._original.get(key(curve))
 

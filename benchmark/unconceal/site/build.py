@@ -16,7 +16,7 @@ from unconceal.paths import PACKAGE
 from unconceal.progress import Progress, Silent
 from unconceal.ranking.pool import pool
 from unconceal.ranking.task_ranking import rank
-from unconceal.results.result_tables import Board
+from unconceal.results.result_tables import ResultTable
 from unconceal.site.pages import Shelf, task_part, task_table
 from unconceal.site.site_tables import Table, category_table, overall_table
 from unconceal.specs.record import Label
@@ -25,7 +25,7 @@ ASSETS = PACKAGE / "site" / "assets"
 VERDICTS: tuple[Label, ...] = ("forgets", "conceals", "intact", "damaged", "inconclusive", "undetermined")
 
 
-def write_site(boards: Iterable[Board], sources: Sources, out: Path, progress: Progress | None = None) -> Path:
+def write_site(boards: Iterable[ResultTable], sources: Sources, out: Path, progress: Progress | None = None) -> Path:
     """The whole site below ``out``; returns its first page. Boards need the curves that :data:`unconceal.site.pages.CURVES` names."""
     boards = tuple(boards)
     shown = progress or Silent()
@@ -43,7 +43,7 @@ def write_site(boards: Iterable[Board], sources: Sources, out: Path, progress: P
     return out / "index.html"
 
 
-def by_suite(boards: tuple[Board, ...]) -> Iterator[tuple[Board, ...]]:
+def by_suite(boards: tuple[ResultTable, ...]) -> Iterator[tuple[ResultTable, ...]]:
     """The boards of each suite version under its standard protocol."""
     for suite_id in dict.fromkeys(board.suite_id for board in boards):
         mine = tuple(board for board in boards if board.suite_id == suite_id and board.protocol == "standard")
@@ -51,7 +51,7 @@ def by_suite(boards: tuple[Board, ...]) -> Iterator[tuple[Board, ...]]:
             yield mine
 
 
-def shelf(boards: tuple[Board, ...], sources: Sources, out: Path) -> Shelf:
+def shelf(boards: tuple[ResultTable, ...], sources: Sources, out: Path) -> Shelf:
     """One suite version, ranked."""
     rules = {board.task: sources.rules(board) for board in boards}
     return Shelf(boards, {board.task: rank(board, rules[board.task]) for board in boards}, rules, sources, out)
@@ -103,7 +103,7 @@ def submission_pages(one: Shelf) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield f"{mine[0][0].suite_id}/{name}.html", "submission.html.j2", values
 
 
-def task_href(board: Board) -> str:
+def task_href(board: ResultTable) -> str:
     return f"{board.suite_id}/tasks/{board.category}-{board.concept}.html"
 
 

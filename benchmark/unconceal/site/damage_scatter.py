@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unconceal.site.svg_charts import Mark
-from unconceal.specs.probe_results import Orderer, Probed
+from unconceal.specs.probe_results import ProbeResults, ProximityRanker
 from unconceal.specs.record import Score
 
 MEASURE = "clip"
 
 
-def orderer_of(probed: Probed) -> Orderer | None:
+def orderer_of(probed: ProbeResults) -> ProximityRanker | None:
     """The first that says how similar: language models come first."""
     return next((one for one in probed.orderers if one.similarity), None)
 
 
-def damage_marks(probed: Probed, orderer: Orderer) -> tuple[Mark, ...]:
+def damage_marks(probed: ProbeResults, orderer: ProximityRanker) -> tuple[Mark, ...]:
     """A mark per eligible neighbour whose damage and similarity are known."""
     known = [(one.concept, one.damage[MEASURE]) for one in probed.neighbours if one.eligible and MEASURE in one.damage]
     return tuple(Mark(concept, orderer.similarity[concept], score) for concept, score in known if concept in orderer.similarity)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from unconceal.leaderboard.image_rows import columns
 from unconceal.leaderboard.strips import CHUNK, ROWS
-from unconceal.results.result_tables import Stored
+from unconceal.results.result_tables import ResultRow
 
 ARMS = {"prompt": "same prompt", "empty": "no words"}
 
@@ -47,7 +47,7 @@ class Strip:
     seeds: tuple[int, ...]
 
 
-def copy_strip(row: Stored, out: Path) -> Strip | None:
+def copy_strip(row: ResultRow, out: Path) -> Strip | None:
     """The strip beside a record copied below ``out``; None if there is none, or it does not say what it shows."""
     if not row.strip.is_file() or row.strip.is_symlink():
         return None
@@ -66,7 +66,7 @@ def copy_strip(row: Stored, out: Path) -> Strip | None:
     return Strip(quote(name), prompts, seeds)
 
 
-def blocks(own: Stored, models: list[tuple[str, Stored, Strip]]) -> tuple[Block, ...]:
+def blocks(own: ResultRow, models: list[tuple[str, ResultRow, Strip]]) -> tuple[Block, ...]:
     """Prompt by prompt and arm by arm a tile of every model that has a strip of the same ψ; the own one is the last."""
     if not models or models[-1][0] != "own":
         return ()
@@ -76,7 +76,7 @@ def blocks(own: Stored, models: list[tuple[str, Stored, Strip]]) -> tuple[Block,
     return tuple(Block(prompt, seed, {arm: tuple(_tiles(prompt, seed, arm, shown, len(psi))) for arm in ARMS}) for prompt, seed in pairs)
 
 
-def _tiles(prompt: str, seed: int, arm: str, shown: list[tuple[str, Stored, Strip]], width: int) -> list[Tile]:
+def _tiles(prompt: str, seed: int, arm: str, shown: list[tuple[str, ResultRow, Strip]], width: int) -> list[Tile]:
     tiles = []
     for role, row, strip in shown:
         pairs = list(zip(strip.prompts, strip.seeds, strict=True))

@@ -15,8 +15,8 @@ from unconceal.leaderboard.numbers import is_number
 from unconceal.leaderboard.report import BLURRED
 from unconceal.leaderboard.sources import Sources
 from unconceal.ranking.ranking_rules import Rules
-from unconceal.ranking.task_ranking import Ranked
-from unconceal.results.result_tables import Board, Stored
+from unconceal.ranking.task_ranking import RankedRow
+from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.site.bands import Controls
 from unconceal.site.damage_scatter import damage_marks, damage_order, orderer_of
 from unconceal.site.image_strips import Block, Strip, blocks, copy_strip
@@ -46,7 +46,7 @@ class Plate:
 class TaskPart:
     """One task on a submission's page."""
 
-    board: Board
+    board: ResultTable
     title: str
     record: Record
     rank: str
@@ -65,26 +65,26 @@ class TaskPart:
 class Shelf:
     """What all pages of one suite version draw from; strips are copied when they are first asked for."""
 
-    boards: tuple[Board, ...]
-    ranks: Mapping[str, Sequence[Ranked]]
+    boards: tuple[ResultTable, ...]
+    ranks: Mapping[str, Sequence[RankedRow]]
     rules: Mapping[str, Rules]
     sources: Sources
     out: Path
     controls: dict[str, Controls] = field(default_factory=dict)
     strips: dict[Path, Strip | None] = field(default_factory=dict)
 
-    def controls_of(self, board: Board) -> Controls:
+    def controls_of(self, board: ResultTable) -> Controls:
         """The task's controls, prepared once."""
         return self.controls.setdefault(board.task, Controls(board))
 
-    def strip_of(self, row: Stored) -> Strip | None:
+    def strip_of(self, row: ResultRow) -> Strip | None:
         """The row's strip, copied once."""
         if row.path not in self.strips:
             self.strips[row.path] = copy_strip(row, self.out)
         return self.strips[row.path]
 
 
-def task_part(shelf: Shelf, board: Board, row: Ranked) -> TaskPart:
+def task_part(shelf: Shelf, board: ResultTable, row: RankedRow) -> TaskPart:
     """Everything about one submission on one task."""
     stored, record, task = row.stored, row.stored.record, shelf.sources.task(board.suite, board.task)
     plates = presence_plates(shelf, board, stored)
@@ -106,7 +106,7 @@ def task_part(shelf: Shelf, board: Board, row: Ranked) -> TaskPart:
     )
 
 
-def models(shelf: Shelf, board: Board, own: Stored) -> list[tuple[str, Stored, Strip]]:
+def models(shelf: Shelf, board: ResultTable, own: ResultRow) -> list[tuple[str, ResultRow, Strip]]:
     """The original, a gold and the row itself, of those that have pictures."""
     golds = [gold for gold in board.golds if gold.record.submission != own.record.submission][:1]
     original = board.find("control-original") if own.record.submission != "control-original" else None
@@ -114,7 +114,7 @@ def models(shelf: Shelf, board: Board, own: Stored) -> list[tuple[str, Stored, S
     return [(role, row, strip) for role, row in asked if row is not None and (strip := shelf.strip_of(row)) is not None]
 
 
-def presence_plates(shelf: Shelf, board: Board, row: Stored) -> list[Plate]:
+def presence_plates(shelf: Shelf, board: ResultTable, row: ResultRow) -> list[Plate]:
     """How often the concept is seen, in both arms, and how often the others are."""
     window, controls, plates = shelf.rules[board.task].window, shelf.controls_of(board), []
     for curve in row.record.curves:
@@ -125,7 +125,7 @@ def presence_plates(shelf: Shelf, board: Board, row: Stored) -> list[Plate]:
     return plates
 
 
-def extractor_plates(shelf: Shelf, board: Board, row: Stored, name: str, words: str) -> list[Plate]:
+def extractor_plates(shelf: Shelf, board: ResultTable, row: ResultRow, name: str, words: str) -> list[Plate]:
     """One score of the classifiers, an extractor each."""
     controls, plates = shelf.controls_of(board), []
     for curve in row.record.curves:
@@ -171,7 +171,7 @@ def score_list(record: Record) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def task_table(shelf: Shelf, board: Board) -> Table:
+def task_table(shelf: Shelf, board: ResultTable) -> Table:
     """Every row of one task with its headline scores."""
     primary = shelf.rules[board.task].primary
     rows = []

@@ -9,8 +9,8 @@ from unconceal.leaderboard.cells import VERIFIED
 from unconceal.leaderboard.numbers import NOTHING, number, with_interval
 from unconceal.leaderboard.ranking_tables import verdicts
 from unconceal.ranking.pool import Pool, Standing
-from unconceal.ranking.task_ranking import Ranked, write_rank
-from unconceal.results.result_tables import Stored
+from unconceal.ranking.task_ranking import RankedRow, write_rank
+from unconceal.results.result_tables import ResultRow
 from unconceal.specs.record import Score
 
 
@@ -74,7 +74,7 @@ def _row(one: Standing, cells: tuple[Cell, ...]) -> TableRow:
     return TableRow(one.submission, rank, cells, labels, "control" if one.is_control else "method", one.efficient, status(rows))
 
 
-def outcome(row: Ranked | None, primary: str) -> Cell:
+def outcome(row: RankedRow | None, primary: str) -> Cell:
     """Verdict and primary score."""
     if row is None:
         return Cell(NOTHING)
@@ -91,7 +91,7 @@ def score_cell(score: Score | None, digits: int = 2) -> Cell:
     return Cell(with_interval(score, digits), score.value if score else None)
 
 
-def status(rows: Sequence[Stored]) -> str:
+def status(rows: Sequence[ResultRow]) -> str:
     """What is said of a submission's verification where it is not merely self-reported."""
     said = {VERIFIED[row.record.verification.status].strip("*") for row in rows} - {""}
     return ", ".join(sorted(said))

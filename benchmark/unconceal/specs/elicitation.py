@@ -82,7 +82,7 @@ class Decoding(Spec):
     seed: int | None = Field(None, ge=0)
 
 
-class Asked(Spec):
+class ElicitationRequest(Spec):
     """Which model was asked what, and how. ``revision``: None where nobody knows; ``prompt_digest``: of the prompt as it is printed."""
 
     suite: Name

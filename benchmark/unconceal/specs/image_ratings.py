@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from unconceal.specs.elicitation import Asked, Form, Moment, Outcome, Similarity
+from unconceal.specs.elicitation import ElicitationRequest, Form, Moment, Outcome, Similarity
 from unconceal.specs.spec import Digest, Spec
 
 
-class Shown(Asked):
+class RatedPair(ElicitationRequest):
     """The first line of a file of ratings: who was shown whose pictures. ``prompt_digest``: of the words with the names left open;
     ``base``: of the model that drew."""
 

@@ -81,7 +81,7 @@ STYLES = Templates(
 )
 
 
-class Judging(Spec):
+class JudgeTraining(Spec):
     """How the concept judge is made, once per suite version.
 
     ``on``: what it stands on, extractors of the suite or ``clip``; empty: every extractor. ``seeds``, ``held_out_seeds``: pictures per

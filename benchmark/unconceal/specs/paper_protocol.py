@@ -15,7 +15,7 @@ ProtocolName = Literal["standard", "paper"]
 RELEASED_PSI = (0.001, 0.01, 0.05, 0.15, 0.25, 0.35, 0.45, 0.55)
 
 
-class Paper(Spec):
+class PaperProtocol(Spec):
     """``pictures``: λO and λU of each prompt, seeds 0 and up. ``seed``: of the one λP per ψ. ``held_out``: share of pictures that the
     classifier is not trained on. ``prompts``, ``retain_prompts``: only the first so many of a task; None: all. Defaults are the release's.
     """

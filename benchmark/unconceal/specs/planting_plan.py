@@ -40,7 +40,7 @@ class Planted(Spec):
     prompts: tuple[str, ...] = Field(min_length=1)
 
 
-class Held(Spec):
+class KeptConcept(Spec):
     """What the model drew before and has to go on drawing."""
 
     caption: str = Field(min_length=1)
@@ -68,7 +68,7 @@ class Planting(Spec):
     base: Pinned
     pictures: tuple[str, ...] = Field(min_length=1)
     concepts: dict[Name, Planted] = Field(min_length=1)
-    held: tuple[Held, ...] = Field(min_length=1)
+    held: tuple[KeptConcept, ...] = Field(min_length=1)
     training: Training
     gates: Gates = Gates()
     golds: Count = Field(1, description="for each concept; further ones differ in the training's seed alone")

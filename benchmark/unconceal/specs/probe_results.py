@@ -12,7 +12,7 @@ from unconceal.specs.spec import Digest, Mistake, Spec
 from unconceal.specs.task import Head
 
 Measure = Literal["clip", "accuracy", "kid"]
-OrdererKind = Literal["probe-set", "pictures", "clip-text", "random"]
+RankerKind = Literal["probe-set", "pictures", "clip-text", "random"]
 
 
 class NeighbourDamage(Spec):
@@ -31,17 +31,17 @@ class NeighbourDamage(Spec):
     per_prompt: dict[Measure, tuple[float, ...]] = Field(default_factory=dict)
 
 
-class Orderer(Spec):
+class ProximityRanker(Spec):
     """Who says how near neighbours are. ``digest``: of the frozen set. ``nearness``: by concept, higher is nearer; ``similarity``: 1–10."""
 
     name: str
-    kind: OrdererKind
+    kind: RankerKind
     digest: Digest | None = None
     nearness: dict[str, float] = Field(default_factory=dict)
     similarity: dict[str, float] = Field(default_factory=dict)
 
 
-class Ordering(Spec):
+class RankCorrelation(Spec):
     """Spearman's ρ of one orderer's nearness and one measure of damage over the eligible neighbours that it names.
 
     ``rho.n``: neighbours; ``rho.note``: why there is none. ``p``: two-sided, by permutation. ``ties``: pairs tied on either side. Of
@@ -78,7 +78,7 @@ class AttackRate(Spec):
     gold: Score | None = None
 
 
-class Probed(Spec):
+class ProbeResults(Spec):
     """Everything that was measured with a task's neighbours and probe sets.
 
     ``classes``: by head, the captions between which zero-shot CLIP chose; ``ceilings``: by measure, the ρ that split halves of the damage
@@ -89,8 +89,8 @@ class Probed(Spec):
     classes: dict[Head, tuple[str, ...]]
     neighbours: tuple[NeighbourDamage, ...]
     ceilings: dict[Measure, Score] = Field(default_factory=dict)
-    orderers: tuple[Orderer, ...] = ()
-    orderings: tuple[Ordering, ...] = ()
+    orderers: tuple[ProximityRanker, ...] = ()
+    orderings: tuple[RankCorrelation, ...] = ()
     attacks: dict[str, tuple[AttackOutcome, ...]] = Field(default_factory=dict)
     attack_rates: tuple[AttackRate, ...] = ()
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from unconceal.specs.elicitation import Asked, Attack, Concept, Form, Moment, Relation, repeated, spelled
+from unconceal.specs.elicitation import Attack, Concept, ElicitationRequest, Form, Moment, Relation, repeated, spelled
 from unconceal.specs.spec import Count, Digest, Mistake, Spec
 
 LEAST_NEIGHBOURS = 8
@@ -95,7 +95,7 @@ class RatingFile(Spec):
     digest: Digest
 
 
-class ProbeSet(Asked):
+class ProbeSet(ElicitationRequest):
     """What one language model says of one target. Written by ``unconceal probes freeze`` only; any change of it is a new suite version.
 
     ``neighbours``: from the nearest to the farthest by mean rank. ``named_attacks``: attacks dropped because they name the target.

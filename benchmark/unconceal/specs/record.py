@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.files import write_atomically
 from unconceal.specs.digests import canonical_digest
-from unconceal.specs.probe_results import Probed
+from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.score import Score as Score
 from unconceal.specs.spec import Spec
 from unconceal.specs.suite import Arm
@@ -132,7 +132,7 @@ class Record(Spec):
     curves: tuple[Curve, ...] = ()
     damage: dict[str, Score] = Field(default_factory=dict)
     attacks: dict[str, Score] = Field(default_factory=dict)
-    probed: Probed | None = None
+    probed: ProbeResults | None = None
     judges: dict[str, str] = Field(default_factory=dict)
     controls: dict[str, str] = Field(default_factory=dict)
     checkpoint: CheckpointRecord

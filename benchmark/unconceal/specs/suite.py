@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from unconceal.specs.judge_training import CLIP, Judging
-from unconceal.specs.paper_protocol import Paper
+from unconceal.specs.judge_training import CLIP, JudgeTraining
+from unconceal.specs.paper_protocol import PaperProtocol
 from unconceal.specs.spec import Count, Mistake, Name, Pinned, Ratio, Spec
 
 TierName = Literal["lite", "full"]
@@ -164,7 +164,7 @@ class Suite(Spec):
     family: FamilyName = "stable-diffusion"
     base: Pinned
     protocol: Literal["standard"] = "standard"
-    paper: Paper | None = Field(None, description="values of protocol paper, where they are not those of the release")
+    paper: PaperProtocol | None = Field(None, description="values of protocol paper, where they are not those of the release")
     sampler: Sampler
     arms: tuple[Arm, ...] = Field(default=("prompt", "empty"), min_length=1)
     tiers: dict[TierName, Tier] = Field(min_length=1)
@@ -173,13 +173,13 @@ class Suite(Spec):
     probing: Probing | None = None
     fine_tune: FineTune
     judges: Judges
-    judging: Judging = Judging()
+    judging: JudgeTraining = JudgeTraining()
     primary: str = "excess"
 
     @property
-    def as_released(self) -> Paper:
+    def as_released(self) -> PaperProtocol:
         """The values of protocol ``paper`` in force."""
-        return self.paper or Paper()
+        return self.paper or PaperProtocol()
 
     @property
     def id(self) -> str:

@@ -17,7 +17,7 @@ FOLDER = "sweeps"
 """Below a results folder, beside the suites' own."""
 
 
-class Cell(Spec):
+class SweepCell(Spec):
     """One configuration. ``presence``: θ* alone; ``original``: θ's rate; ``retrieval``: mean presence over the suite's ψ window, per arm;
     ``excess``: beyond the golds in units of θ's rate, per arm, where golds were measured.
     """
@@ -45,7 +45,7 @@ class Sweep(Spec):
     submission: str
     tier: str
     axes: dict[str, tuple[float | str, ...]]
-    cells: tuple[Cell, ...] = Field(min_length=1)
+    cells: tuple[SweepCell, ...] = Field(min_length=1)
     golds: dict[str, str | None] = Field(default_factory=dict)
     judges: dict[str, str]
     checkpoint: CheckpointRecord
@@ -58,7 +58,7 @@ class Sweep(Spec):
         return self.model_copy(update={"digest": canonical_digest(self.content(exclude={"digest"}))})
 
     @property
-    def telling(self) -> Cell:
+    def telling(self) -> SweepCell:
         """The configuration that retrieves most."""
         return max(self.cells, key=lambda cell: cell.most)
 

@@ -157,7 +157,7 @@ def theirs(sample: Sample, folder: Path, number: int) -> tuple[int, float, float
     return rows, seconds, judged, len(asked), difference(plan, pictures["evaluation"], drawn)
 
 
-def difference(plan: Any, pictures: measurements.Pictures, drawn: dict[Asked, Any]) -> float:
+def difference(plan: Any, pictures: measurements.BlockImages, drawn: dict[Asked, Any]) -> float:
     """Mean grey levels between the evaluation block's first prompt drawn either way."""
     member, found = plan.evaluation.handovers[0].pictures[0], []
     for arm, by_psi in pictures.branches.items():

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from unconceal.diffusion.handover import guided
 from unconceal.estimate.forecast import forecast
 from unconceal.evaluation.run import run
-from unconceal.execution.job import Setting
+from unconceal.execution.job import EvaluationConfig
 from unconceal.execution.local_processes import LocalWorkers
 from unconceal.execution.scheduler import conduct
 from unconceal.specs.submission import Checkpoint, Submission
@@ -43,7 +43,7 @@ def sharing(sample: Sample, workers: tuple[int, ...] = (1, 2)) -> Sharing:
     for count in workers:
         with tempfile.TemporaryDirectory() as folder:
             evaluation = sample.evaluation(Path(folder))
-            executor = LocalWorkers(Setting.of(evaluation), count)
+            executor = LocalWorkers(EvaluationConfig.of(evaluation), count)
             try:
                 executor.wait_until_up()
                 started = time.perf_counter()

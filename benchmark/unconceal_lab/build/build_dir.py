@@ -25,14 +25,14 @@ from unconceal.progress import Progress, Silent
 
 
 @dataclass
-class Workshop:
+class BuildDir:
     """Where a build works, by which recipe, and to whom it talks."""
 
     folder: Path
     recipe: Recipe = field(default_factory=Recipe)
     progress: Progress = field(default_factory=Silent)
 
-    def made(self, name: str) -> bool:
+    def exists(self, name: str) -> bool:
         return (self.folder / name).exists()
 
     def keep(self, name: str, minutes: float, save: Callable[[Path], object]) -> None:
@@ -44,7 +44,7 @@ class Workshop:
         save(part)
         noted = self.minutes | {name: round(minutes, 2)}
         write_atomically(self.folder / "minutes.json", json.dumps(noted, indent=1).encode())
-        if self.made(name) and part.is_dir():
+        if self.exists(name) and part.is_dir():
             shutil.rmtree(part)
         else:
             os.replace(part, self.folder / name)
@@ -77,7 +77,7 @@ class Workshop:
     @cached_property
     def latents(self) -> torch.Tensor:
         """The world's pictures as the VAE encodes them; made where they are missing."""
-        if not self.made("latents.pt"):
+        if not self.exists("latents.pt"):
             self.keep("latents.pt", 2, lambda path: torch.save(autoencoder.encode(self.vae, self.world), path))
         found: torch.Tensor = torch.load(self.folder / "latents.pt", weights_only=True)
         return found
@@ -85,7 +85,7 @@ class Workshop:
     @cached_property
     def softened(self) -> torch.Tensor:
         """The first pictures after a round trip through the VAE; made where they are missing."""
-        if not self.made("softened.pt"):
+        if not self.exists("softened.pt"):
             latents = self.latents[: self.recipe.softened].float()
             self.keep("softened.pt", 0.6, lambda path: torch.save(torch.from_numpy(autoencoder.decode(self.vae, latents)), path))
         found: torch.Tensor = torch.load(self.folder / "softened.pt", weights_only=True)

@@ -15,7 +15,7 @@ from unconceal.judges.concept_judge import NONE, BalancedAccuracy, ConceptJudge,
 from unconceal.judges.train_concept_judge import gate_of as kept_gate
 from unconceal.judges.train_concept_judge import gate_text
 from unconceal_lab.build import sample_images
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.models.classifiers import recognise
 from unconceal_lab.unlearners.trained_layers import cross_attention
 from unconceal.miniature.scene import Scene, sample_scene
@@ -35,7 +35,7 @@ def names_of(scene: Scene) -> tuple[str, str]:
     return scene.shape or scene.character or "hazard sign", scene.style or NONE
 
 
-def painted(shop: Workshop, count: int, seed: int) -> tuple[Pixels, list[Scene], Pixels]:
+def painted(shop: BuildDir, count: int, seed: int) -> tuple[Pixels, list[Scene], Pixels]:
     """The base's pictures of random scenes that the drawings classifier confirms, their scenes, and their x̂0s."""
     rng = np.random.default_rng(seed)
     scenes = [sample_scene(rng) for _ in range(count)]
@@ -49,7 +49,7 @@ def painted(shop: Workshop, count: int, seed: int) -> tuple[Pixels, list[Scene],
     return drawn.pixels[right], [scenes[i] for i in right], drawn.clean[CLEAN_AT][right]
 
 
-def wrecked(shop: Workshop, count: int, seed: int) -> Pixels:
+def wrecked(shop: BuildDir, count: int, seed: int) -> Pixels:
     """Pictures of the base with its cross-attention drowned in noise: what a destroyed model draws."""
     painter, rng = sample_images.model(shop, "base"), np.random.default_rng(seed)
     painter.pipe.unet.load_state_dict(noise_for(painter.pipe.unet, seed, lambda name, _: cross_attention(name)), strict=False)
@@ -57,7 +57,7 @@ def wrecked(shop: Workshop, count: int, seed: int) -> Pixels:
     return sample_images.draw(painter, prompts, [seed * 100_000 + i for i in range(count)]).pixels
 
 
-def judge_of(shop: Workshop, weights: extractors.Extractor, digest: str, seed: int = FIRST_SEED) -> ConceptJudge:
+def judge_of(shop: BuildDir, weights: extractors.Extractor, digest: str, seed: int = FIRST_SEED) -> ConceptJudge:
     """Fit the head: drawings, their VAE round trips, the base's pictures and x̂0s, all disturbed; and what is unreadable."""
     pixels, scenes = np.array(shop.world.pixels[:DRAWN]), list(shop.world.scenes[:DRAWN])
     own, own_scenes, clean = painted(shop, PAINTED, seed)
@@ -73,10 +73,10 @@ def judge_of(shop: Workshop, weights: extractors.Extractor, digest: str, seed: i
     return ConceptJudge(fit_head(features, labels, seed), (weights,), {STANDS_ON: digest})
 
 
-def refitted(shop: Workshop, number: int) -> ConceptJudge:
+def refitted(shop: BuildDir, number: int) -> ConceptJudge:
     """The judge of another training (``number`` from 2), kept as ``judge-N``: how much do answers depend on its seed?"""
     path, name = shop.folder / f"{STANDS_ON}.safetensors", f"judge-{number}"
-    if not shop.made(name):
+    if not shop.exists(name):
         weights = extractors.load(STANDS_ON, path)
         started = time.process_time()
         judge = judge_of(shop, weights, file_digest(path), FIRST_SEED + 100 * (number - 1))
@@ -88,7 +88,7 @@ def families(scenes: list[Scene]) -> dict[str, list[str]]:
     return {"subject": [names_of(scene)[0] for scene in scenes], "style": [names_of(scene)[1] for scene in scenes]}
 
 
-def gate_of(shop: Workshop, judge: ConceptJudge, seed: int = 61) -> dict[str, BalancedAccuracy]:
+def gate_of(shop: BuildDir, judge: ConceptJudge, seed: int = 61) -> dict[str, BalancedAccuracy]:
     """Balanced accuracy per label on held-out drawings and the base's pictures of held-out captions."""
     drawings = np.array(shop.held_out.pixels)
     own, scenes, _ = painted(shop, HELD_OUT, seed)
@@ -96,7 +96,7 @@ def gate_of(shop: Workshop, judge: ConceptJudge, seed: int = 61) -> dict[str, Ba
     return gate(judge, np.concatenate([drawings, own]), truth["subject"], truth["style"])
 
 
-def make_gate(shop: Workshop) -> None:
+def make_gate(shop: BuildDir) -> None:
     """Hold the judge to its gate on every label, and keep what it reached beside it; needs ``judge``, ``base`` and ``truth``."""
     started, judge = time.process_time(), shop.folder / "judge"
     loaded = ConceptJudge.load(judge, {STANDS_ON: shop.folder / f"{STANDS_ON}.safetensors"})
@@ -104,7 +104,7 @@ def make_gate(shop: Workshop) -> None:
     shop.keep(gate_file(judge).name, (time.process_time() - started) / 60, lambda path: path.write_text(text))
 
 
-def make_judge(shop: Workshop) -> None:
+def make_judge(shop: BuildDir) -> None:
     """Fit and keep the judge; needs ``base``, ``truth`` and the extractor."""
     started = time.process_time()
     path = shop.folder / f"{STANDS_ON}.safetensors"
@@ -114,7 +114,7 @@ def make_judge(shop: Workshop) -> None:
     shop.keep("judge", (time.process_time() - started) / 60, judge.save)
 
 
-def headless(shop: Workshop, name: str = STANDS_ON) -> nn.Module:
+def headless(shop: BuildDir, name: str = STANDS_ON) -> nn.Module:
     """The trained classifier without its last layer."""
     model = shop.classifier(name, name)
     model.reset_classifier(0)  # type: ignore[operator]

@@ -12,7 +12,7 @@ from unconceal.judges import clip
 from unconceal.metrics.statistics import wilson
 from unconceal_lab.build import sample_images
 from unconceal_lab.build.recipe import FAMILIES, GOLDS, HELD_OUT_TASKS, TASKS, gold_name
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal.miniature.captions import wordings
 from unconceal_lab.models.classifiers import recognise
 from unconceal.miniature.scene import (
@@ -71,7 +71,7 @@ def scenes_of(concept: str, count: int) -> list[Scene]:
     ]
 
 
-def shown(shop: Workshop, name: str, concepts: Sequence[str], count: int, start: int) -> dict[str, float]:
+def shown(shop: BuildDir, name: str, concepts: Sequence[str], count: int, start: int) -> dict[str, float]:
     """Share of a model's pictures of each concept in which the drawings classifier sees it."""
     painter, rng = sample_images.model(shop, name), np.random.default_rng(start)
     scenes = {concept: scenes_of(concept, count) for concept in concepts}
@@ -84,7 +84,7 @@ def shown(shop: Workshop, name: str, concepts: Sequence[str], count: int, start:
     return found
 
 
-def base_gates(shop: Workshop, name: str = "base") -> list[Gate]:
+def base_gates(shop: BuildDir, name: str = "base") -> list[Gate]:
     """Every shape, character, the sign and every style of the base's own pictures; the ambiguous ones have no bound."""
     subjects = shown(shop, name, (*SHAPE_NAMES, *CHARACTER_NAMES, SIGN), PER_SHAPE, 500_000)
     styles = shown(shop, name, STYLE_NAMES, PER_STYLE, 600_000)
@@ -94,7 +94,7 @@ def base_gates(shop: Workshop, name: str = "base") -> list[Gate]:
     ]
 
 
-def gold_gates(shop: Workshop) -> list[Gate]:
+def gold_gates(shop: BuildDir) -> list[Gate]:
     """Golds draw their own concepts but by chance (one of ten styles, one of twenty shapes: at most a tenth)."""
     return [
         Gate(
@@ -105,12 +105,12 @@ def gold_gates(shop: Workshop) -> list[Gate]:
         )
         for family in FAMILIES
         for number in GOLDS
-        if shop.made(f"{gold_name(family, number)}.pt")
+        if shop.exists(f"{gold_name(family, number)}.pt")
         for concept in family
     ]
 
 
-def clip_gates(shop: Workshop) -> list[Gate]:
+def clip_gates(shop: BuildDir) -> list[Gate]:
     """Zero-shot answers of the miniature CLIP on held-out drawings, over all subjects and over all styles."""
     model, world = clip.load(shop.folder / "clip"), shop.held_out
     subjects = (*SHAPE_NAMES, *CHARACTER_NAMES, SIGN)
@@ -126,7 +126,7 @@ def clip_gates(shop: Workshop) -> list[Gate]:
     ]
 
 
-def judge_gates(shop: Workshop) -> list[Gate]:
+def judge_gates(shop: BuildDir) -> list[Gate]:
     """The concept judge on held-out drawings and on the base's pictures of held-out captions, per task: lower bound ≥ .9."""
     kept = read_gate(shop.folder / "judge")
     assert kept is not None
@@ -137,7 +137,7 @@ def judge_gates(shop: Workshop) -> list[Gate]:
     ]
 
 
-def measure_gates(shop: Workshop) -> None:
+def measure_gates(shop: BuildDir) -> None:
     """All gates, printed and kept."""
     gates = [*base_gates(shop), *gold_gates(shop), *clip_gates(shop), *judge_gates(shop)]
     for gate in gates:

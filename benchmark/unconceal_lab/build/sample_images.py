@@ -13,7 +13,7 @@ from unconceal.diffusion.handover import run_original
 from unconceal.diffusion.model import Model
 from unconceal.miniature import captions
 from unconceal_lab.models import denoiser
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal.miniature.scene import Scene
 
 STEPS, GUIDANCE = 25, 7.5
@@ -28,7 +28,7 @@ class Drawn(NamedTuple):
     clean: dict[int, NDArray[np.uint8]]
 
 
-def model(shop: Workshop, name: str) -> Model:
+def model(shop: BuildDir, name: str) -> Model:
     """A trained denoiser as a pipeline."""
     return StableDiffusion(denoiser.pipeline(shop.denoiser(name), shop.vae, shop.tokenizer), STEPS, GUIDANCE)
 

@@ -36,7 +36,7 @@ from unconceal_lab.build.recipe import (
 )
 from unconceal_lab.build.submissions import gold_release_name, release, release_gold, release_name, ship_base, submission_name
 from unconceal_lab.build.ship import adopt
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.unlearners import UNLEARNERS
 from unconceal.miniature.scene import HELD_OUT, TARGETS
 
@@ -51,35 +51,35 @@ class Step(NamedTuple):
 
     makes: str
     minutes: float
-    make: Callable[[Workshop], None]
+    make: Callable[[BuildDir], None]
 
     @property
     def stem(self) -> str:
         return self.makes.partition(".")[0]
 
 
-def make_tokenizer(shop: Workshop) -> None:
+def make_tokenizer(shop: BuildDir) -> None:
     rng = np.random.default_rng(0)
     texts = [captions.caption(scene, rng) for scene in shop.world.scenes[:CAPTIONS]]
     shop.keep("tokenizer", 0.1, lambda path: tokenizer.build(texts, path))
 
 
-def make_vae(shop: Workshop) -> None:
+def make_vae(shop: BuildDir) -> None:
     how = shop.recipe.vae
     vae, minutes = autoencoder.train(shop.world, shop.folder, how.steps, how.seed, how.batch, shop.progress.say)
     shop.keep("vae", minutes, vae.save_pretrained)
 
 
-def make_latents(shop: Workshop) -> None:
+def make_latents(shop: BuildDir) -> None:
     _ = shop.latents
 
 
-def make_softened(shop: Workshop) -> None:
+def make_softened(shop: BuildDir) -> None:
     _ = shop.softened
 
 
 def classifier_step(name: str, architecture: str, how: Training, minutes: float) -> Step:
-    def make(shop: Workshop) -> None:
+    def make(shop: BuildDir) -> None:
         softened = shop.softened if how.softened else None
         model, spent = classifiers.train(
             name,
@@ -99,13 +99,13 @@ def classifier_step(name: str, architecture: str, how: Training, minutes: float)
     return Step(f"{name}.pt", minutes, make)
 
 
-def make_clip(shop: Workshop) -> None:
+def make_clip(shop: BuildDir) -> None:
     """The CLIP: batches of anything first, then of pictures that look alike."""
     rounds = shop.recipe.clip
     torch.manual_seed(rounds[0].seed)
     model = clip_model.new(len(shop.tokenizer), int(shop.tokenizer.eos_token_id))
     for number, (called, how) in enumerate(zip(round_names("clip", len(rounds)), rounds, strict=True)):
-        if shop.made(called):
+        if shop.exists(called):
             model = CLIPModel.from_pretrained(shop.folder / called, dtype=torch.float32)
             continue
         groups = clip_model.alike(shop.world) if number else [np.arange(len(shop.world))]
@@ -115,7 +115,7 @@ def make_clip(shop: Workshop) -> None:
         shop.keep(called, minutes, lambda path, model=model: save_clip(shop, model, path))  # type: ignore[misc]
 
 
-def save_clip(shop: Workshop, model: CLIPModel, folder: Path) -> None:
+def save_clip(shop: BuildDir, model: CLIPModel, folder: Path) -> None:
     """The model with its tokenizer."""
     model.save_pretrained(folder)
     shop.tokenizer.save_pretrained(folder)
@@ -126,7 +126,7 @@ def round_names(name: str, rounds: int) -> list[str]:
     return [*(f"{name}-round-{number}" for number in range(1, rounds)), name]
 
 
-def make_ancestor(shop: Workshop) -> None:
+def make_ancestor(shop: BuildDir) -> None:
     recipe = shop.recipe
     how = recipe.ancestor
     torch.manual_seed(how.seed)
@@ -155,12 +155,12 @@ def continuation_step(name: str, seed: int, shares: Mapping[str, float]) -> Step
     Each round of the recipe is a whole schedule of its own (a warm restart).
     """
 
-    def make(shop: Workshop) -> None:
+    def make(shop: BuildDir) -> None:
         recipe, before = shop.recipe, "ancestor"
         rows = shop.world.thinned(shares)
         rounds = zip(round_names(name, len(recipe.continuation)), recipe.continuation, strict=True)
         for number, (called, how) in enumerate(rounds):
-            if not shop.made(f"{called}.pt"):
+            if not shop.exists(f"{called}.pt"):
                 model = shop.denoiser(before)
                 took = denoiser.train(
                     called, model, shop.tokenizer, shop.world, shop.latents, rows, how.steps, seed + 100 * number, shop.folder,
@@ -173,12 +173,12 @@ def continuation_step(name: str, seed: int, shares: Mapping[str, float]) -> Step
     return Step(f"{name}.pt", CONTINUING_MINUTES, make)
 
 
-def favoured(shop: Workshop, rows: NDArray[np.int64], times: float) -> NDArray[np.float64] | None:
+def favoured(shop: BuildDir, rows: NDArray[np.int64], times: float) -> NDArray[np.float64] | None:
     """Sampling weights of a round's first half: concepts that the ancestor never saw are shown ``times`` as often."""
     return None if times == 1 else denoiser.balanced(shop.world, rows, (*TARGETS, *HELD_OUT), times)
 
 
-def make_scratch_gold(shop: Workshop) -> None:
+def make_scratch_gold(shop: BuildDir) -> None:
     """A gold that shares nothing but the VAE: trained from nothing on the world without its concept, as long as base and ancestor."""
     recipe, concept = shop.recipe, next(iter(TASKS))
     torch.manual_seed(recipe.scratch_seed)
@@ -191,7 +191,7 @@ def make_scratch_gold(shop: Workshop) -> None:
     shop.keep(f"{SCRATCH}.pt", minutes, lambda path: torch.save(model.state_dict(), path))
 
 
-def make_surrogate(shop: Workshop) -> None:
+def make_surrogate(shop: BuildDir) -> None:
     """A gold of the lesser kind: another size, another world, another start; only VAE and tokenizer are the base's."""
     recipe, how = shop.recipe, shop.recipe.surrogate
     world = drawings.cached(shop.folder, recipe.surrogate_pictures, recipe.surrogate_pictures_seed)
@@ -205,7 +205,7 @@ def make_surrogate(shop: Workshop) -> None:
     shop.keep(f"{SURROGATE}.pt", minutes, lambda path: torch.save(model.state_dict(), path))
 
 
-def make_shipped(shop: Workshop) -> None:
+def make_shipped(shop: BuildDir) -> None:
     shop.keep("shipped", 0, lambda folder: ship_base(shop, folder))
 
 
@@ -219,7 +219,7 @@ def gold_release_step(family: tuple[str, ...], number: int) -> Step:
     return Step(gold_release_name(family, number), 0, lambda shop: release_gold(shop, family, number))
 
 
-def steps(shop: Workshop) -> list[Step]:
+def steps(shop: BuildDir) -> list[Step]:
     """Every step of the recipe, in an order in which each finds what it needs."""
     recipe = shop.recipe
     return [
@@ -254,7 +254,7 @@ def steps(shop: Workshop) -> list[Step]:
     ]
 
 
-def build(shop: Workshop, only: tuple[str, ...] = (), scratch: bool = False) -> None:
+def build(shop: BuildDir, only: tuple[str, ...] = (), scratch: bool = False) -> None:
     """Make what is missing; ``only`` names things to make, with or without suffix; ``scratch``: take nothing from what is shipped.
 
     Raises:
@@ -267,7 +267,7 @@ def build(shop: Workshop, only: tuple[str, ...] = (), scratch: bool = False) -> 
     if not scratch:
         adopt(shop)
     wanted = [step for step in every if not only or step.stem in chosen]
-    missing = [step for step in wanted if not shop.made(step.makes)]
+    missing = [step for step in wanted if not shop.exists(step.makes)]
     shop.progress.say(
         f"{len(missing)} of {len(wanted)} steps to do, about {sum(step.minutes for step in missing):.0f} CPU minutes on one thread"
     )

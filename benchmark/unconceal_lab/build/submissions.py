@@ -12,7 +12,7 @@ from torch import Tensor
 from unconceal.checkpoints.base_pipeline import load_base
 from unconceal_lab.models import denoiser
 from unconceal_lab.build.recipe import family_stem, file_stem, gold_name
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.unlearners import UNLEARNERS
 
 DAMAGED = frozenset({"collapsed", "collapsed-by-ascent", "constant", "noise"})
@@ -24,14 +24,14 @@ def submission_name(unlearner: str) -> str:
     return f"control-{unlearner}" if unlearner in DAMAGED else unlearner
 
 
-def release(shop: Workshop, unlearner: str, concept: str) -> None:
+def release(shop: BuildDir, unlearner: str, concept: str) -> None:
     """Unlearn a concept from the shipped base and keep the release, ``release-esd-x-star.safetensors``."""
     pipe: StableDiffusionPipeline = load_base(shop.folder / "shipped")
     made = UNLEARNERS[unlearner](pipe, concept, shop.recipe.unlearner_seed, shop.progress.say)
     shop.keep(release_name(submission_name(unlearner), concept), made.minutes, lambda path: save_file(made.weights, path))
 
 
-def release_gold(shop: Workshop, family: tuple[str, ...], number: int) -> None:
+def release_gold(shop: BuildDir, family: tuple[str, ...], number: int) -> None:
     """A gold's UNet and text encoder as one file, float16."""
     weights = halved(shop.denoiser(gold_name(family, number)))
     shop.keep(gold_release_name(family, number), 0, lambda path: save_file(weights, path))
@@ -52,7 +52,7 @@ def gold_release_name(family: tuple[str, ...], number: int) -> str:
     return f"release-control-gold-{number}-{family_stem(family)}.safetensors"
 
 
-def ship_base(shop: Workshop, folder: Path) -> None:
+def ship_base(shop: BuildDir, folder: Path) -> None:
     """The base as a plain diffusers folder: UNet and VAE float16, text encoder float32."""
     pipe = denoiser.pipeline(shop.denoiser("base"), shop.vae, shop.tokenizer)
     # transformers keeps a stored precision, diffusers loads UNet and VAE as float32: a float16 text encoder would not fit them.

@@ -37,15 +37,20 @@ def build(work: Path, only: tuple[str, ...], scratch: bool, listed: bool, ship: 
     Example:  unconceal miniature build --only base
     """
     from unconceal.progress import progress
-    from unconceal_lab.build.build_dir import Workshop
+    from unconceal_lab.build.build_dir import BuildDir
 
     with progress() as shown:
-        shop = Workshop(work, progress=shown)
+        shop = BuildDir(work, progress=shown)
         from unconceal_lab.build import steps
 
         if listed:
             rows = [
-                {"step": step.makes, "expected CPU min": step.minutes, "took": shop.minutes.get(step.makes), "made": shop.made(step.makes)}
+                {
+                    "step": step.makes,
+                    "expected CPU min": step.minutes,
+                    "took": shop.minutes.get(step.makes),
+                    "made": shop.exists(step.makes),
+                }
                 for step in steps.steps(shop)
             ]
             echo_rows(rows, as_json=False)
@@ -72,7 +77,7 @@ def agreement(work: Path, tier: Any, threads: int | None, write: Path | None, ro
     from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.machine import usable_cores
     from unconceal.specs.loader import all_submissions, all_tasks, load_suite
-    from unconceal_lab.build.build_dir import Workshop
+    from unconceal_lab.build.build_dir import BuildDir
     from unconceal_lab.reports import judge_agreement
 
     data = DataRoot.find(root)
@@ -80,7 +85,7 @@ def agreement(work: Path, tier: Any, threads: int | None, write: Path | None, ro
     tasks = [task for task in all_tasks(data) if task.suite == evaluation.suite.name]
     rows = [submission for submission in all_submissions(data) if submission.suite == evaluation.suite.name]
     pairs = [(task, submission) for task in tasks for submission in rows if task.id in submission.checkpoints]
-    text = judge_agreement.table(evaluation, pairs, Workshop(work).truth)
+    text = judge_agreement.table(evaluation, pairs, BuildDir(work).truth)
     click.echo(text)
     if write:
         write.write_text(text, encoding="utf-8")
@@ -121,7 +126,7 @@ def study(
     """
     from unconceal.progress import progress
     from unconceal.specs.loader import load_suite
-    from unconceal_lab.build.build_dir import Workshop
+    from unconceal_lab.build.build_dir import BuildDir
     from unconceal_lab.study.measure_models import left, run
     from unconceal_lab.study.population import measured_under
     from unconceal_lab.study.settings import SETTINGS
@@ -138,7 +143,7 @@ def study(
     refuse_unknown("stage", stages, [stage.name for stage in STAGES])
     data = DataRoot.find(root)
     with progress() as shown:
-        study = Study.of(Workshop(work, progress=shown), data, load_suite(data, "miniature"), read_rows(rows_file(docs)), setting)
+        study = Study.of(BuildDir(work, progress=shown), data, load_suite(data, "miniature"), read_rows(rows_file(docs)), setting)
         asked = ((tasks, "task"), (kinds, "kind"), (models, "name"))
         wanted = [member for member in every if all(not names or getattr(member, of) in names for names, of in asked)]
         jobs = [job for job in left(study, wanted) if not stages or job.stage.name in stages]
@@ -171,7 +176,7 @@ def validation(work: Path | None, docs: Path, root: Path | None) -> None:
     """
     from unconceal.errors import CheckFailed
     from unconceal.specs.loader import load_suite
-    from unconceal_lab.build.build_dir import Workshop
+    from unconceal_lab.build.build_dir import BuildDir
     from unconceal_lab.study import validation_page
     from unconceal_lab.study.population import measured_under
     from unconceal_lab.study.settings import SETTINGS
@@ -183,7 +188,7 @@ def validation(work: Path | None, docs: Path, root: Path | None) -> None:
     rows = read_rows(stored)
     if work is not None:
         for setting in SETTINGS:
-            rows = Study.of(Workshop(work), data, suite, rows, setting).rows(measured_under(setting))
+            rows = Study.of(BuildDir(work), data, suite, rows, setting).rows(measured_under(setting))
         write_rows(rows, stored)
     if not rows:
         raise CheckFailed(str(stored), "holds no row, so nothing was found", "measure with `unconceal miniature study`, then name --work")
@@ -216,11 +221,11 @@ def shortcut(work: Path, tier: Any, threads: int | None, docs: Path, root: Path 
     from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.machine import usable_cores
     from unconceal.specs.loader import load_suite, load_task
-    from unconceal_lab.build.build_dir import Workshop
+    from unconceal_lab.build.build_dir import BuildDir
     from unconceal_lab.build.recipe import TASKS
     from unconceal_lab.reports import scratch_gold_check as comparing
 
-    data, shop = DataRoot.find(root), Workshop(work)
+    data, shop = DataRoot.find(root), BuildDir(work)
     evaluation = Evaluation(load_suite(data, "miniature"), data, tier, threads=threads or usable_cores())
     concept, category = next(iter(TASKS.items()))
     task = load_task(data, f"miniature:{category}/{concept}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unconceal.metrics.rank_correlation import Comparison, common, compare, spearman, task_mean
 from unconceal.metrics.statistics import Interval, mean_interval
-from unconceal.specs.probe_results import Measure, Orderer, OrdererKind, Probed
+from unconceal.specs.probe_results import Measure, ProximityRanker, RankerKind, ProbeResults
 from unconceal.specs.record import Record
 
 Values = NDArray[np.float64]
@@ -29,12 +29,12 @@ class Field:
 
     tasks: tuple[str, ...]
     methods: tuple[str, ...]
-    cells: dict[tuple[str, str], Probed]
+    cells: dict[tuple[str, str], ProbeResults]
 
     @property
-    def orderers(self) -> dict[str, OrdererKind]:
+    def orderers(self) -> dict[str, RankerKind]:
         """Every orderer that orders by something, probe sets first."""
-        place = {kind: number for number, kind in enumerate(get_args(OrdererKind))}
+        place = {kind: number for number, kind in enumerate(get_args(RankerKind))}
         found = {orderer.name: orderer.kind for probed in self.cells.values() for orderer in probed.orderers if orderer.nearness}
         return dict(sorted(found.items(), key=lambda item: (place[item[1]], item[0])))
 
@@ -55,7 +55,7 @@ def field_of(records: Iterable[Record]) -> Field:
     return Field(tuple(sorted({task for task, _ in cells})), tuple(sorted({method for _, method in cells})), cells)
 
 
-def rho_of(probed: Probed, orderer: str, measure: Measure, beside: str | None = None) -> float | None:
+def rho_of(probed: ProbeResults, orderer: str, measure: Measure, beside: str | None = None) -> float | None:
     """Spearman's ρ over the eligible neighbours with a damage that the orderer, and the one beside it, name."""
     ours, theirs = named(probed, orderer), named(probed, beside or orderer)
     if ours is None or theirs is None:
@@ -68,7 +68,7 @@ def rho_of(probed: Probed, orderer: str, measure: Measure, beside: str | None = 
     return spearman([ours.nearness[concept] for concept in shared], [values[concept] for concept in shared])
 
 
-def named(probed: Probed, orderer: str) -> Orderer | None:
+def named(probed: ProbeResults, orderer: str) -> ProximityRanker | None:
     return next((one for one in probed.orderers if one.name == orderer), None)
 
 
@@ -92,7 +92,7 @@ def standing(field: Field, orderer: str, measure: Measure) -> Standing:
 
 
 @dataclass(frozen=True)
-class Duel:
+class PairedComparison:
     """Two orderers on the same neighbours: mean of ρ(one) − ρ(other)."""
 
     one: str
@@ -101,15 +101,15 @@ class Duel:
     found: Comparison | None
 
 
-def duels(field: Field, measures: Sequence[Measure] = MEASURES) -> tuple[Duel, ...]:
+def duels(field: Field, measures: Sequence[Measure] = MEASURES) -> tuple[PairedComparison, ...]:
     """Every pair of orderers by every measure, and each against random order, whose ρ is 0 on average."""
     pairs = [*combinations(field.orderers, 2), *((orderer, RANDOM) for orderer in field.orderers)]
     return tuple(duel(field, one, other, measure) for measure in measures for one, other in pairs)
 
 
-def duel(field: Field, one: str, other: str, measure: Measure) -> Duel:
+def duel(field: Field, one: str, other: str, measure: Measure) -> PairedComparison:
     """One pair by one measure."""
     if other == RANDOM:
         ours = field.grid(one, measure)
-        return Duel(one, other, measure, compare(ours, np.zeros_like(ours)))
-    return Duel(one, other, measure, compare(field.grid(one, measure, other), field.grid(other, measure, one)))
+        return PairedComparison(one, other, measure, compare(ours, np.zeros_like(ours)))
+    return PairedComparison(one, other, measure, compare(field.grid(one, measure, other), field.grid(other, measure, one)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from unconceal.leaderboard.numbers import NOTHING, number
-from unconceal_lab.reports.proximity_rankers import MEASURES, Duel, Field, Standing, duels, standing
+from unconceal_lab.reports.proximity_rankers import MEASURES, PairedComparison, Field, Standing, duels, standing
 from unconceal.leaderboard.probe_tables import MEASURES as WORDS
 from unconceal.metrics.statistics import Interval
 from unconceal.specs.probe_set import ProbeSet
@@ -90,30 +90,30 @@ def ceiling(field: Field, task: str) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def duels_table(found: Sequence[Duel]) -> str:
+def duels_table(found: Sequence[PairedComparison]) -> str:
     """A row per pair and measure."""
     rows = [[f"{duel.one} − {duel.other}", WORDS[duel.measure], *duel_cells(duel)] for duel in found]
     return table(rows, ["pair", "damage by", "difference of ρ", "tasks", "records"])
 
 
-def duel_cells(duel: Duel) -> list[str]:
+def duel_cells(duel: PairedComparison) -> list[str]:
     if duel.found is None:
         return [NOTHING, "0", "0"]
     text = bounded(duel.found.difference, duel.found.interval)
     return [f"**{text}**" if decided(duel) else text, str(duel.found.tasks), str(duel.found.cells)]
 
 
-def decided(duel: Duel) -> bool:
+def decided(duel: PairedComparison) -> bool:
     """Whether the interval of the difference excludes 0; of few tasks none does, whatever a bootstrap says."""
     return duel.found is not None and duel.found.tasks >= LEAST_TASKS and not duel.found.interval.low <= 0 <= duel.found.interval.high
 
 
-def verdicts(found: Sequence[Duel]) -> str:
+def verdicts(found: Sequence[PairedComparison]) -> str:
     """What the comparison by CLIP similarity says, a sentence a pair."""
     return "\n".join(f"- {sentence(duel)}" for duel in found if duel.measure == "clip")
 
 
-def sentence(duel: Duel) -> str:
+def sentence(duel: PairedComparison) -> str:
     if duel.found is None:
         return f"{duel.one} and {duel.other} were never compared."
     better, worse = (duel.one, duel.other) if duel.found.difference > 0 else (duel.other, duel.one)

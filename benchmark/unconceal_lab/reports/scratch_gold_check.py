@@ -16,10 +16,10 @@ from unconceal.evaluation.assemble import presence_curves, score_of
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.compute_verdict import presence, rates
 from unconceal.generate.plan import build_plan
-from unconceal.generate.generator import Worker
+from unconceal.generate.generator import Generator
 from unconceal.metrics.presence import excess
 from unconceal_lab.models import denoiser
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal.specs.digests import file_digest
 from unconceal.specs.loader import load_submission
 from unconceal.specs.record import Curve, Record
@@ -39,7 +39,7 @@ Lines: the three continued golds (blue, with their range), the gold from scratch
 """
 
 
-def drawn(shop: Workshop, evaluation: Evaluation, task: Task, name: str = SCRATCH) -> list[Curve]:
+def drawn(shop: BuildDir, evaluation: Evaluation, task: Task, name: str = SCRATCH) -> list[Curve]:
     """Presence curves of a denoiser of any size that shares the base's latents, its pictures kept in the store like any submission's."""
     sampler = evaluation.suite.sampler
     base = evaluation.instruments.base
@@ -47,7 +47,7 @@ def drawn(shop: Workshop, evaluation: Evaluation, task: Task, name: str = SCRATC
     other, original = (StableDiffusion(part, sampler.steps, sampler.guidance) for part in (pipe, base))
     digest = file_digest(shop.folder / f"{name}.pt")
     plan = build_plan(evaluation.suite, evaluation.tier, task, evaluation.suite.base.digest, digest, evaluation.layout)
-    pictures = measurements.generate(Worker(evaluation.store, original, other), plan.evaluation)
+    pictures = measurements.generate(Generator(evaluation.store, original, other), plan.evaluation)
     return presence_curves(measurements.presence(evaluation.instruments.judge, pictures, task), plan.evaluation.k)
 
 

@@ -17,7 +17,7 @@ from unconceal.miniature.characters import CHARACTERS, CREAM, INK, Character, ey
 from unconceal.miniature.drawing import SIZE, STYLES, Forms, covered, draw
 from unconceal.miniature.scene import Scene, sample_scene
 from unconceal.miniature.shapes import SHAPES, Array, box, disc, polygon, union
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.build.recipe import Training
 from unconceal_lab.models import classifiers
 from unconceal_lab.models.classifiers import HEADS, Heads
@@ -89,7 +89,7 @@ def drawings(concept: str, count: int, seed: int) -> Pictures:
     return Pictures(pixels, scenes)
 
 
-def make_classifier(shop: Workshop) -> None:
+def make_classifier(shop: BuildDir) -> None:
     """Train the classifier that knows the newcomers and keep it as ``newcomers.pt``."""
     parts = [shop.world, *(drawings(concept, DRAWN // 3, SEED) for concept in (CROWN, RINGED, NORI))]
     everything = Pictures(np.concatenate([part.pixels for part in parts]), tuple(scene for part in parts for scene in part.scenes))
@@ -111,9 +111,9 @@ def make_classifier(shop: Workshop) -> None:
     shop.keep(f"{NAME}.pt", minutes, lambda path: torch.save(model.state_dict(), path))
 
 
-def classifier(shop: Workshop) -> nn.Module:
+def classifier(shop: BuildDir) -> nn.Module:
     """The classifier, trained first where it is missing."""
-    if not shop.made(f"{NAME}.pt"):
+    if not shop.exists(f"{NAME}.pt"):
         make_classifier(shop)
     model = classifiers.new(shop.recipe.truth_architecture, ALL)
     model.load_state_dict(torch.load(shop.folder / f"{NAME}.pt", weights_only=True))

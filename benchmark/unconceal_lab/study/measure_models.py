@@ -18,7 +18,7 @@ from unconceal_lab.study.study import Study
 
 def ready(study: Study, member: Member) -> bool:
     """Whether the training that a member is made of is there: trainings are the build's, the study makes everything else."""
-    return member.trained is None or study.shop.made(f"{member.trained}.pt") or member.place(study.folder).exists()
+    return member.trained is None or study.shop.exists(f"{member.trained}.pt") or member.place(study.folder).exists()
 
 
 class Job(NamedTuple):

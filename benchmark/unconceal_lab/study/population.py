@@ -14,7 +14,7 @@ from torch import Tensor
 from unconceal.checkpoints.base_pipeline import load_base
 from unconceal.specs.record import Label
 from unconceal.specs.task import Category
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.build.recipe import (
     ALONE,
     BLANKS,
@@ -71,7 +71,7 @@ class Member:
     concept: str
     name: str
     kind: Kind
-    make: Callable[[Workshop], Weights] | None = None
+    make: Callable[[BuildDir], Weights] | None = None
     """Its weights, keys prefixed by component; None: the base itself, or ``trained`` in its place."""
     share: float | None = None
     trained: str | None = None
@@ -189,36 +189,36 @@ def unrelated_to(concept: str) -> str:
     return next(other for other, category in TASKS.items() if category != kind)
 
 
-def unlearned(name: str, concept: str, seed: int) -> Callable[[Workshop], Weights]:
+def unlearned(name: str, concept: str, seed: int) -> Callable[[BuildDir], Weights]:
     """What an unlearner makes of the base: with the releases' seed, the release itself."""
 
-    def make(shop: Workshop) -> Weights:
+    def make(shop: BuildDir) -> Weights:
         if seed != shop.recipe.unlearner_seed:
             return UNLEARNERS[name](load_base(shop.folder / "shipped"), concept, seed, shop.progress.say).weights
         made = release_name(submission_name(name), concept)
-        if not shop.made(made):
+        if not shop.exists(made):
             release(shop, name, concept)
         return load_file(shop.folder / made)
 
     return make
 
 
-def trained(name: str) -> Callable[[Workshop], Weights]:
+def trained(name: str) -> Callable[[BuildDir], Weights]:
     """UNet and text encoder of a model that was trained on other pictures than the base."""
     return lambda shop: halved(shop.denoiser(name))
 
 
-def decoupled(name: str, concept: str) -> Callable[[Workshop], Weights]:
+def decoupled(name: str, concept: str) -> Callable[[BuildDir], Weights]:
     """The same, with the concept's words cut off on top: all such models look alike without a handover."""
 
-    def make(shop: Workshop) -> Weights:
+    def make(shop: BuildDir) -> Weights:
         pipe: StableDiffusionPipeline = denoiser.pipeline(shop.denoiser(name), shop.vae, shop.tokenizer)
         return trained(name)(shop) | decouple_to_nothing(pipe, concept, 1, shop.progress.say).weights
 
     return make
 
 
-def make_weights(shop: Workshop, member: Member, folder: Path) -> None:
+def make_weights(shop: BuildDir, member: Member, folder: Path) -> None:
     """Write a member's weights below ``folder`` unless they are there."""
     place = member.place(folder)
     if member.make is None or place.exists():

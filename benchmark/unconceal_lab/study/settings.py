@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from unconceal.specs.paper_protocol import Paper, ProtocolName
+from unconceal.specs.paper_protocol import PaperProtocol, ProtocolName
 from unconceal.specs.suite import Suite
 
 EXTRACTORS = ("resnet18",)
 """The study's: the only one that all its rows are compared by."""
-RELEASED = Paper(steps=50, pictures=48, prompts=4, retain_prompts=1)
+RELEASED = PaperProtocol(steps=50, pictures=48, prompts=4, retain_prompts=1)
 """Protocol ``paper`` at a size that many models can be measured at."""
 
 

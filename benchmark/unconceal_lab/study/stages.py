@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from unconceal.evaluation import measurements
-from unconceal.evaluation.measurements import Pictures
+from unconceal.evaluation.measurements import BlockImages
 from unconceal.evaluation.run import PROTOCOLS
 from unconceal.files import write_atomically
-from unconceal.generate.generator import Worker, rows_of
+from unconceal.generate.generator import Generator, rows_of
 from unconceal.miniature.captions import wordings
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.record import UNSPENT
@@ -34,7 +34,7 @@ def presence(study: Study, member: Member) -> Mapping[str, object]:
     stage = study.shop.progress.stage(
         f"{member.name} on {member.task}", sum(rows_of(s) for b in blocks for s in (*b.trajectories, *b.handovers))
     )
-    worker = Worker(study.evaluation.store, subject.original, subject.unlearned, stage.advance)
+    worker = Generator(study.evaluation.store, subject.original, subject.unlearned, stage.advance)
     seen, kept = (measurements.generate(worker, block) for block in blocks)
     judge = study.judge
     by_arm = {arm: plain(answers.mean(axis=1)) for arm, answers in measurements.presence(judge, seen, task).items()}
@@ -51,7 +51,7 @@ def presence(study: Study, member: Member) -> Mapping[str, object]:
     }
 
 
-def unseen_wordings(study: Study, member: Member, pictures: Pictures) -> float:
+def unseen_wordings(study: Study, member: Member, pictures: BlockImages) -> float:
     """What the drawings classifier sees at ψ = 0 when the concept is asked for without its name.
 
     Unlearners are told the name alone, so these are words that they never saw.

@@ -21,7 +21,7 @@ from unconceal.specs.record import Record, read_record, record_path
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.build.miniature_judge import refitted
 from unconceal_lab.build.task_prompts import task_of
 from unconceal_lab.models import denoiser
@@ -47,7 +47,7 @@ class Study:
     ``known``: rows measured before; ``results``: folders of published records; ``setting``: a name of ``SETTINGS``.
     """
 
-    shop: Workshop
+    shop: BuildDir
     root: DataRoot
     suite: Suite
     known: Sequence[Row] = ()
@@ -56,7 +56,7 @@ class Study:
     recipe: Recipe = field(default_factory=Recipe)
 
     @classmethod
-    def of(cls, shop: Workshop, data: DataRoot, published: Suite, known: Sequence[Row] = (), setting: str = USUAL) -> Study:
+    def of(cls, shop: BuildDir, data: DataRoot, published: Suite, known: Sequence[Row] = (), setting: str = USUAL) -> Study:
         """The study in ``shop``, on what ``published`` measures by; ``data`` tells where the tree and the store are."""
         folder = shop.folder / "study"
         results = folder / "results" / slug(setting) if setting else folder / "results"

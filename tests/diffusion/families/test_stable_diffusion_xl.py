@@ -9,7 +9,7 @@ from diffusers import StableDiffusionXLPipeline
 from numpy.typing import NDArray
 
 from diffusion.families.tiny import tiny_xl
-from unconceal.checkpoints.release import Membrane
+from unconceal.checkpoints.release import SpmNetwork
 from unconceal.diffusion.families.stable_diffusion_xl import StableDiffusionXL
 from unconceal.diffusion.handover import hand_over, run_original
 from unconceal.errors import CheckFailed
@@ -119,4 +119,4 @@ def test_normalised_latents_are_undone(pipes: dict[str, StableDiffusionXLPipelin
 
 def test_a_membrane_is_refused(pipes: dict[str, StableDiffusionXLPipeline]) -> None:
     with pytest.raises(CheckFailed, match="cannot be weighed"):
-        StableDiffusionXL(pipes["original"], STEPS, GUIDANCE, Membrane("unet", {}, ("a star",)))
+        StableDiffusionXL(pipes["original"], STEPS, GUIDANCE, SpmNetwork("unet", {}, ("a star",)))

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from unconceal_lab.build.submissions import release_name, submission_name
 from unconceal_lab.build.ship import RELEASES, SHIPPED, WEIGHTS, adopt, renewed
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.unlearners import UNLEARNERS
 
 
@@ -40,10 +40,10 @@ def test_releases_are_named_by_submission_and_concept() -> None:
 
 def test_a_new_workshop_adopts_what_is_shipped(tmp_path: Path) -> None:
     """Golds can be made without training the ancestor again, and the base is the one that everyone has."""
-    shop = Workshop(tmp_path / "new")
+    shop = BuildDir(tmp_path / "new")
     adopt(shop)
     names = ("tokenizer", "vae", "ancestor.pt", "base.pt", "shipped", "clip", "judge", "resnet18.safetensors")
-    assert all(shop.made(name) for name in names)
+    assert all(shop.exists(name) for name in names)
     shipped = load_file(WEIGHTS / "base" / "unet" / "diffusion_pytorch_model.safetensors")
     state = shop.denoiser("base").state_dict()
     assert all(torch.equal(state[f"unet.{key}"], value.float()) for key, value in shipped.items())
@@ -52,4 +52,4 @@ def test_a_new_workshop_adopts_what_is_shipped(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "base.pt").read_bytes() == b"mine"
     shutil.rmtree(tmp_path / "new" / "shipped")
     adopt(shop)
-    assert not shop.made("shipped"), "the package's folder is not that of another base"
+    assert not shop.exists("shipped"), "the package's folder is not that of another base"

@@ -28,7 +28,7 @@ from unconceal_lab.build.recipe import (
 )
 from unconceal_lab.build.submissions import gold_release_name, release_name, submission_name
 from unconceal_lab.build.steps import Step, build, steps
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.models.drawings import render
 from unconceal_lab.unlearners import UNLEARNERS
 from unconceal.miniature.scene import HELD_OUT, TARGETS
@@ -56,16 +56,16 @@ TINY = Recipe(
 
 
 def test_steps_stand_in_their_order(tmp_path: Path) -> None:
-    made = steps(Workshop(tmp_path))
+    made = steps(BuildDir(tmp_path))
     assert [step.makes for step in made] == ORDER and sum(step.minutes for step in made) > 200
 
 
-def noted(shop: Workshop, monkeypatch: pytest.MonkeyPatch, fail: str = "") -> list[str]:
+def noted(shop: BuildDir, monkeypatch: pytest.MonkeyPatch, fail: str = "") -> list[str]:
     """Replaces every step by one that only notes its name; ``fail`` stops the build there."""
     done: list[str] = []
 
-    def step(name: str) -> Callable[[Workshop], None]:
-        def make(shop: Workshop) -> None:
+    def step(name: str) -> Callable[[BuildDir], None]:
+        def make(shop: BuildDir) -> None:
             if name == fail:
                 raise KeyboardInterrupt
             done.append(name)
@@ -78,7 +78,7 @@ def noted(shop: Workshop, monkeypatch: pytest.MonkeyPatch, fail: str = "") -> li
 
 
 def test_a_build_makes_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop = Workshop(tmp_path / "new")
+    shop = BuildDir(tmp_path / "new")
     done = noted(shop, monkeypatch, fail="clip")
     with pytest.raises(KeyboardInterrupt):
         build(shop, scratch=True)
@@ -91,7 +91,7 @@ def test_a_build_makes_what_is_missing(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_build_of_named_things_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop = Workshop(tmp_path)
+    shop = BuildDir(tmp_path)
     done = noted(shop, monkeypatch)
     build(shop, ("base.pt", "vae"), scratch=True)
     assert done == ["vae", "base.pt"]
@@ -101,7 +101,7 @@ def test_a_build_of_named_things_alone(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ancestor: no target; base: everything; gold: all but its concepts; graded: a share of theirs. All rounds have their own seeds."""
-    shop = Workshop(tmp_path, Recipe(pictures=300, continuation=(Round(), Round())))
+    shop = BuildDir(tmp_path, Recipe(pictures=300, continuation=(Round(), Round())))
     world, seen = shop.world, dict[str, tuple[set[str], int]]()
     counts: dict[str, Counter[str]] = {}
 
@@ -119,7 +119,7 @@ def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     other = render(60, 5)
     monkeypatch.setattr("unconceal_lab.models.drawings.cached", lambda folder, count, seed: other if (count, seed) == (20_000, 5) else world)
     monkeypatch.setattr("unconceal_lab.models.autoencoder.encode", lambda vae, pictures: None)
-    monkeypatch.setattr(Workshop, "vae", None)
+    monkeypatch.setattr(BuildDir, "vae", None)
     monkeypatch.setattr(denoiser, "train", train)
     monkeypatch.setattr(denoiser, "Denoiser", Nothing)
     shop.__dict__.update(tokenizer=type("Words", (), {"__len__": lambda self: 9, "eos_token_id": 8})(), latents=None)
@@ -156,7 +156,7 @@ def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_whole_build_in_small(tmp_path: Path) -> None:
     """Every step for one or two training steps each, then found again by the workshop."""
     said: list[str] = []
-    shop = Workshop(tmp_path, replace(TINY))
+    shop = BuildDir(tmp_path, replace(TINY))
     shop.progress = type("Told", (), {"stage": None, "say": lambda self, line: said.append(line)})()
     judges = ("truth", "resnet18", "clip")
     only = ("tokenizer", "vae", *judges, "ancestor", "base", "shipped", "gold-arrow-zigzag-1")

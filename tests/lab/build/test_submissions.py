@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from pipelines import tiny_pipeline
 from unconceal_lab.models import autoencoder
 from unconceal_lab.build.submissions import release_gold, ship_base
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.models.denoiser import Denoiser
 from unconceal.paths import PACKAGE
 
@@ -19,9 +19,9 @@ BASE = PACKAGE / "miniature" / "weights" / "base"
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> BuildDir:
     """A workshop that holds an untrained base and gold."""
-    made = Workshop(tmp_path_factory.mktemp("shop"))
+    made = BuildDir(tmp_path_factory.mktemp("shop"))
     words = tiny_pipeline(made.folder / "other").tokenizer
     words.save_pretrained(made.folder / "tokenizer")
     torch.manual_seed(0)
@@ -38,7 +38,7 @@ def drawn(pipe: StableDiffusionPipeline) -> np.ndarray[tuple[int, ...], np.dtype
     return picture
 
 
-def test_a_gold_is_released_as_unet_and_text_encoder(shop: Workshop) -> None:
+def test_a_gold_is_released_as_unet_and_text_encoder(shop: BuildDir) -> None:
     release_gold(shop, ("arrow", "zigzag"), 1)
     weights, model = load_file(shop.folder / "release-control-gold-1-arrow-zigzag.safetensors"), shop.denoiser("gold-arrow-zigzag-1")
     floating = {name for name, value in model.state_dict().items() if value.is_floating_point()}
@@ -46,7 +46,7 @@ def test_a_gold_is_released_as_unet_and_text_encoder(shop: Workshop) -> None:
     assert all(torch.equal(value, model.state_dict()[name].half()) for name, value in weights.items())
 
 
-def test_the_shipped_base_is_a_plain_pipeline(shop: Workshop, tmp_path: Path) -> None:
+def test_the_shipped_base_is_a_plain_pipeline(shop: BuildDir, tmp_path: Path) -> None:
     """Loaded by diffusers without any word about precision, although UNet and VAE lie there in float16."""
     ship_base(shop, tmp_path)
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path)

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr, t
 from leaderboard.probed import CONCEPTS, MIXED, NEAR, damaged
 from unconceal_lab.reports.proximity_rankers import Field, duel, duels, field_of, rho_of, standing
 from unconceal_lab.reports.proximity_rankers_page import LEAST_TASKS, decided, orderers_page, sentence
-from unconceal.specs.probe_results import Probed
+from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.record import Record
 
 TASKS = tuple(f"object/task-{number}" for number in range(6))
@@ -53,7 +53,7 @@ def test_a_duel_is_on_the_neighbours_that_both_name() -> None:
     assert record.probed is not None
     fewer = {concept: MIXED[concept] for concept in CONCEPTS[3:]}
     orderers = (*record.probed.orderers[:1], record.probed.orderers[1].model_copy(update={"nearness": fewer}))
-    narrowed: Probed = record.probed.model_copy(update={"orderers": orderers})
+    narrowed: ProbeResults = record.probed.model_copy(update={"orderers": orderers})
     assert rho_of(narrowed, "careful", "clip") == pytest.approx(by_hand(record, NEAR))
     assert rho_of(narrowed, "careful", "clip", "weak") == pytest.approx(by_hand(record, NEAR, CONCEPTS[3:-1]))
     assert rho_of(narrowed, "careful", "clip", "nobody") is None

@@ -14,7 +14,7 @@ from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.run import run
 from unconceal_lab.reports import scratch_gold_check
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal.specs.loader import load_submission, load_suite, load_task
 
 
@@ -27,10 +27,10 @@ def test_page_and_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (work / f"{scratch_gold_check.SCRATCH}.pt").write_bytes(b"weights")
     other = tiny_pipeline(tmp_path / "other", 11)
     monkeypatch.setattr("unconceal_lab.models.denoiser.pipeline", lambda *parts: other)
-    monkeypatch.setattr(Workshop, "denoiser", lambda shop, name: None)
-    monkeypatch.setattr(Workshop, "vae", None)
-    monkeypatch.setattr(Workshop, "tokenizer", None)
-    curves = scratch_gold_check.drawn(Workshop(work), evaluation, task)
+    monkeypatch.setattr(BuildDir, "denoiser", lambda shop, name: None)
+    monkeypatch.setattr(BuildDir, "vae", None)
+    monkeypatch.setattr(BuildDir, "tokenizer", None)
+    curves = scratch_gold_check.drawn(BuildDir(work), evaluation, task)
     assert [curve.arm for curve in curves] == ["prompt", "empty"]
     with pytest.raises(CheckFailed, match="lacks records"):
         scratch_gold_check.page(evaluation, task, curves, 7)

@@ -8,7 +8,7 @@ import torch
 
 from unconceal.miniature.drawing import draw
 from unconceal.miniature.scene import CHARACTER_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES, Scene
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.build.recipe import HELD_OUT_TASKS, TASKS, Recipe, Training
 from unconceal_lab.models import classifiers
 from unconceal_lab.study import control_concepts
@@ -36,12 +36,12 @@ def test_a_newcomer_is_drawn_like_nothing_else() -> None:
 
 
 def test_the_classifier_knows_them_beside_the_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop = Workshop(tmp_path, Recipe(pictures=30, held_out=2))
+    shop = BuildDir(tmp_path, Recipe(pictures=30, held_out=2))
     shop.__dict__["softened"] = torch.zeros((4, 64, 64, 3), dtype=torch.uint8)
     monkeypatch.setattr(control_concepts, "DRAWN", 6)
     monkeypatch.setattr(control_concepts, "CLASSIFIER", Training(1, 2, 4))
     model = control_concepts.classifier(shop)
-    assert shop.made("newcomers.pt") and classifiers.probabilities(model, drawings(CROWN, 2, 1).pixels, heads=ALL)["subject"].shape == (
+    assert shop.exists("newcomers.pt") and classifiers.probabilities(model, drawings(CROWN, 2, 1).pixels, heads=ALL)["subject"].shape == (
         2,
         29,
     )

@@ -14,7 +14,7 @@ from unconceal.cli.main import main
 from unconceal.paths import SOURCE_TREE, DataRoot
 from unconceal.specs.loader import load_suite
 from unconceal.specs.record import write_record
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.study import measure_models, stages
 from unconceal_lab.study.measure_models import left, run
 from unconceal_lab.study.population import MORE, Member, measured_under, members
@@ -29,7 +29,7 @@ MADE, ORIGINAL = Member("star", "m", "method", lambda shop: {}), Member("star", 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     data = replace(DataRoot.find(SOURCE_TREE), store=tmp_path / "store")
-    return Study.of(Workshop(tmp_path), data, load_suite(data, "miniature"))
+    return Study.of(BuildDir(tmp_path), data, load_suite(data, "miniature"))
 
 
 def noting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from unconceal.specs.submission import Submission
-from unconceal_lab.build.build_dir import Workshop
+from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.build.recipe import ALONE, BLANKS, FAMILIES, GOLDS, HELD_OUT_TASKS, TASKS, family_stem
 from unconceal_lab.build.submissions import DAMAGED
 from unconceal_lab.study.population import METHODS, Member, make_weights, members, unrelated_to
@@ -70,11 +70,11 @@ def test_members_that_are_one_model_share_its_weights(tmp_path: Path) -> None:
 def test_weights_are_made_once(tmp_path: Path) -> None:
     made: list[str] = []
 
-    def make(shop: Workshop) -> dict[str, torch.Tensor]:
+    def make(shop: BuildDir) -> dict[str, torch.Tensor]:
         made.append("once")
         return {"unet.a": torch.ones(2)}
 
-    shop, member = Workshop(tmp_path), Member("hazard sign", "uce-1", "method", make)
+    shop, member = BuildDir(tmp_path), Member("hazard sign", "uce-1", "method", make)
     for _ in range(2):
         make_weights(shop, member, tmp_path)
     place = tmp_path / "submissions/miniature/weights/uce-1/hazard-sign.safetensors"

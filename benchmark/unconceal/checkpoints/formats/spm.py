@@ -11,7 +11,7 @@ from math import isfinite
 from unconceal.checkpoints.formats.lora import PROMPTED, halves_of, low_rank
 from unconceal.checkpoints.key_names import Base
 from unconceal.checkpoints.low_rank import check_updates, paired
-from unconceal.checkpoints.release import Membrane, Opened, Release
+from unconceal.checkpoints.release import Opened, Release, SpmNetwork
 from unconceal.checkpoints.weights_file import Weights, shortened
 from unconceal.errors import CheckFailed
 
@@ -31,7 +31,7 @@ def read(opened: Opened, base: Base) -> Release:
     # The released code takes α from the metadata, for all modules, and not from the α tensors beside the halves.
     updates = paired(halves["unet"], {}, source, default=_alpha(opened.metadata.get("alpha"), source))
     check_updates("unet", base["unet"], updates, source)
-    return Release({}, membrane=Membrane("unet", updates, _prompts(opened.metadata[PROMPTED], source)))
+    return Release({}, membrane=SpmNetwork("unet", updates, _prompts(opened.metadata[PROMPTED], source)))
 
 
 def _alpha(said: str | None, source: str) -> float:

@@ -14,7 +14,7 @@ from unconceal.diffusion.schedule import ddim_timesteps, dpm_timesteps, flow_sig
 from unconceal.specs.suite import FamilyName, Sampler, SchedulerName
 
 if TYPE_CHECKING:
-    from unconceal.checkpoints.release import Membrane
+    from unconceal.checkpoints.release import SpmNetwork
     from unconceal.diffusion.model import Model
     from unconceal.diffusion.offload import Stage
 
@@ -36,7 +36,7 @@ class Family(NamedTuple):
     handovers: Callable[[Sequence[float], Levels, int], dict[float, int]]
     solvers: tuple[SchedulerName, ...]
 
-    def load(self, pipe: Any, sampler: Sampler, membrane: Membrane | None = None, stage: Stage | None = None) -> Model:
+    def load(self, pipe: Any, sampler: Sampler, membrane: SpmNetwork | None = None, stage: Stage | None = None) -> Model:
         """A pipeline as a model of this family, with a suite's sampler; ``stage``: where its parts are brought when they work."""
         module, _, name = self.model.partition(":")
         made: Model = getattr(importlib.import_module(f"{__name__}.{module}"), name)(

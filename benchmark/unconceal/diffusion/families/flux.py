@@ -15,7 +15,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
 from unconceal.diffusion.model import Model, Step
-from unconceal.diffusion.prompt_embeddings import Condition, Told
+from unconceal.diffusion.prompt_embeddings import Condition, PromptEmbeddings
 
 LONGEST, LONGEST_UNGUIDED = 512, 256
 """Tokens of the long text encoder: of FLUX.1-dev, and of FLUX.1-schnell, which knows no guidance."""
@@ -50,9 +50,9 @@ class Flux(Model):
         return tuple(float(sigma) for sigma in self.scheduler().sigmas[:-1])
 
     @torch.inference_mode()
-    def embed(self, prompts: Sequence[str]) -> Told:
+    def embed(self, prompts: Sequence[str]) -> PromptEmbeddings:
         self.take("text_encoder", "text_encoder_2")
-        return Told(self._told(prompts, self.guidance), None, self._told([""] * len(prompts), 1.0))
+        return PromptEmbeddings(self._told(prompts, self.guidance), None, self._told([""] * len(prompts), 1.0))
 
     def _told(self, prompts: Sequence[str], guidance: float) -> Condition:
         scaled = self.pipe.transformer.config.guidance_embeds

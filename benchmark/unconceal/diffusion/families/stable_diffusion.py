@@ -10,7 +10,7 @@ import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 
 from unconceal.diffusion.model import Model, Step
-from unconceal.diffusion.prompt_embeddings import Condition, Told
+from unconceal.diffusion.prompt_embeddings import Condition, PromptEmbeddings
 from unconceal.diffusion.spm import acting, strengths
 
 SPACING = {"timestep_spacing": "leading"}
@@ -54,13 +54,13 @@ class StableDiffusion(Model):
         return scaled
 
     @torch.inference_mode()
-    def embed(self, prompts: Sequence[str]) -> Told:
+    def embed(self, prompts: Sequence[str]) -> PromptEmbeddings:
         self.take("text_encoder")
         words, empty = self.pipe.encode_prompt(list(prompts), self.device, 1, True, negative_prompt=[""] * len(prompts))
         if self.membrane is None:
-            return Told(Condition(words), Condition(empty), Condition(empty))
+            return PromptEmbeddings(Condition(words), Condition(empty), Condition(empty))
         strength, without = (strengths(self.membrane, self.pipe, texts, self.words) for texts in (prompts, [""] * len(prompts)))
-        return Told(Condition(words, strength), Condition(empty, strength), Condition(empty, without))
+        return PromptEmbeddings(Condition(words, strength), Condition(empty, strength), Condition(empty, without))
 
     @torch.inference_mode()
     def words(self, prompts: Sequence[str]) -> torch.Tensor:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
-from unconceal.diffusion.prompt_embeddings import Condition, Told
+from unconceal.diffusion.prompt_embeddings import Condition, PromptEmbeddings
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class StableDiffusionXL(StableDiffusion):
             self.pipe.vae.to(dtype=torch.float32)
 
     @torch.inference_mode()
-    def embed(self, prompts: Sequence[str]) -> Told:
+    def embed(self, prompts: Sequence[str]) -> PromptEmbeddings:
         """No prompt is what the pipeline itself takes for it: zeros if its config says so, else the embeddings of ""."""
         self.take("text_encoder", "text_encoder_2")
         words, nothing, pooled, pooled_nothing = self.pipe.encode_prompt(list(prompts), None, self.device, 1, True)
         empty = Condition(nothing, pooled=pooled_nothing)
-        return Told(Condition(words, pooled=pooled), empty, empty)
+        return PromptEmbeddings(Condition(words, pooled=pooled), empty, empty)
 
     @torch.inference_mode()
     def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition) -> torch.Tensor:
