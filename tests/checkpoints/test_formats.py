@@ -36,7 +36,7 @@ def table(base: StableDiffusionPipeline, tmp_path_factory: pytest.TempPathFactor
 
 
 class Told(NamedTuple):
-    """A line of the table in docs/checkpoints.md."""
+    """A line of the table in docs/reference/checkpoints.md."""
 
     format: str
     detected: bool
@@ -78,7 +78,7 @@ def test_a_release_becomes_the_model_that_was_meant(table: dict[str, Told], what
 
 def test_the_documented_table_is_what_was_found(table: dict[str, Told]) -> None:
     """``WRITE_DOCS=1 pytest tests/checkpoints/test_formats.py`` writes it."""
-    page = SOURCE_TREE / "docs" / "checkpoints.md"
+    page = SOURCE_TREE / "docs/reference/checkpoints.md"
     rows = [[what, f"`{line.format}`", *("yes" if good else "NO" for good in line[1:])] for what, line in table.items()]
     lines = tabulate(rows, headers=("released as", "format", "detected", "applied", "verified", "equal"), tablefmt="github")
     before, start, rest = page.read_text(encoding="utf-8").partition("<!-- formats: written by tests/checkpoints/test_formats.py -->\n")

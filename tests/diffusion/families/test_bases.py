@@ -9,7 +9,7 @@ from unconceal.specs.suite import SOLVERS
 
 
 def test_the_documented_table_is_the_table() -> None:
-    page = (SOURCE_TREE / "docs" / "families.md").read_text(encoding="utf-8")
+    page = (SOURCE_TREE / "docs/guides/model-families.md").read_text(encoding="utf-8")
     for base in BASES:
         gated = "yes" if base.gated else "no"
         fields = (base.prediction, base.pixels, base.licence, gated, f"{base.gigabytes:g}")
