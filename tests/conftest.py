@@ -12,7 +12,7 @@ name: tiny
 version: 1
 title: A suite for tests
 base: {{path: "package:miniature/weights/base", digest: {zeros}}}
-sampler: {{scheduler: ddim, steps: 5, guidance: 5}}
+sampler: {{scheduler: ddim, num_inference_steps: 5, guidance_scale: 5}}
 tiers:
   lite:
     psi: [0, 0.3, 1]
@@ -23,7 +23,7 @@ seed_starts:
   train: 0
   reference: 100
   evaluation: 200
-fine_tune: {{epochs: 1, batch: 4, rate: 1e-3, momentum: 0.9, triplet_margin: 1}}
+fine_tune: {{epochs: 1, batch_size: 4, learning_rate: 1e-3, momentum: 0.9, triplet_margin: 1}}
 judges:
   concept: {{path: "package:miniature/weights/judge", digest: {zeros}}}
   extractors:
@@ -36,7 +36,7 @@ concept: star
 category: object
 title: Forget the star
 suite: tiny
-licence: Apache-2.0
+license: Apache-2.0
 judge: {head: subject, label: star}
 aliases: [five-pointed figure]
 gold_kind: trained-without

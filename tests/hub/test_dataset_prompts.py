@@ -40,14 +40,14 @@ def hub(empty_client: None) -> Iterator[Hub]:
 
 
 def task(revision: str, **changes: Any) -> Task:
-    wanted = {"dataset": "someone/prompts", "revision": revision, "file": "table.csv", "count": 2, "licence": "MIT"}
+    wanted = {"dataset": "someone/prompts", "revision": revision, "file": "table.csv", "n_prompts": 2, "license": "MIT"}
     return Task.model_validate(
         {
             "concept": "x",
             "category": "nsfw",
             "title": "X",
             "suite": "s",
-            "licence": "Apache-2.0",
+            "license": "Apache-2.0",
             "judge": {"head": "subject", "label": "x"},
             "retain": [{"text": "a cat", "concept": "cat", "head": "subject"}],
             "forget_from": {**wanted, "where": [{"column": "kind", "contains": "a"}], **changes},
@@ -63,7 +63,7 @@ def test_prompts_are_read_when_needed(hub: Hub) -> None:
 
 def test_too_few_prompts_and_drafts_are_refused(hub: Hub) -> None:
     with pytest.raises(CheckFailed, match="holds 2 prompts that fit, the task counts on 5"):
-        complete(task(hub.branches["datasets/someone/prompts", "main"], count=5), hub.address)
+        complete(task(hub.branches["datasets/someone/prompts", "main"], n_prompts=5), hub.address)
     with pytest.raises(CheckFailed, match="is a draft"):
         complete(task("main"), hub.address)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 Json = dict[str, Any]
 Edit = Callable[[Json], None]
 OTHER = "cd" * 32
-RERUN = {"status": "rerun", "by": "someone", "date": "2026-01-01", "why": "agrees"}
+RERUN = {"status": "rerun", "by": "someone", "date": "2026-01-01", "reason": "agrees"}
 
 
 class Corruption(NamedTuple):
@@ -78,13 +78,13 @@ CLUMSY: dict[str, Edit] = {
     "more prompts than there were": put("scores/excess/n", 100),
     "another note": put("scores/excess/note", "empty arm!"),
     "a kinder verdict": put("verdict/label", "forgets"),
-    "a kinder reason": put("verdict/why", "as gold"),
+    "a kinder reason": put("verdict/reason", "as gold"),
     "another gold": put("verdict/gold", "planted"),
     "a re-run that nobody made": put("verification/status", "rerun"),
     "a commit that was another": put("code/commit", "e" * 40),
     "a clean tree that was dirty": put("code/dirty", True),
     "another machine": put("environment/device", "cuda"),
-    "another batch": put("environment/batch", 1),
+    "another batch": put("environment/batch_size", 1),
     "another torch": put("environment/packages/torch", "1.0"),
     "other weights": put("checkpoint/sha256", OTHER),
     "another format": put("checkpoint/format", "lora"),
@@ -132,7 +132,7 @@ FORGED: dict[str, Edit] = {
             "presence.original",
             "psi_star.prompt",
             "psi_star.empty",
-            "retain_fall",
+            "retain_drop",
             "ccs.forget.resnet18",
             "ccs.forget.mean",
             "ccs.retain.resnet18",
@@ -151,7 +151,7 @@ FORGED: dict[str, Edit] = {
             "excess",
             "excess.empty",
             "presence",
-            "retain_fall",
+            "retain_drop",
             "clip.unlearned",
             "ccs.forget.mean",
         )
@@ -171,7 +171,7 @@ FORGED: dict[str, Edit] = {
     "n of a score": put("scores/presence/n", 500),
     "the arm that ranks": put("scores/excess/note", "no arm"),
     **{f"{label} instead": put("verdict/label", label) for label in ("forgets", "intact", "damaged", "inconclusive", "undetermined")},
-    "another reason": put("verdict/why", "the maintainers said so"),
+    "another reason": put("verdict/reason", "the maintainers said so"),
     "an exact gold that was none": put("verdict/gold", "planted"),
     "no gold": put("verdict/gold", None),
     "all prompts forgotten": change("curves/0/per_prompt", lambda rows: [[0.0] * (len(row) - 1) + [1.0] for row in rows]),
@@ -208,15 +208,15 @@ FORGED: dict[str, Edit] = {
     "another concept judge": put("judges/concept", OTHER),
     "no judges": put("judges", {}),
     "a commit that is none": put("code/commit", "main"),
-    "a re-run by nobody": put("verification", {"status": "rerun", "by": "", "date": "2026-01-01", "why": "agrees"}),
-    "a re-run without a date": put("verification", {"status": "rerun", "by": "x", "date": "", "why": "agrees"}),
-    "a re-run on no day": put("verification", {"status": "rerun", "by": "x", "date": "yesterday", "why": "agrees"}),
+    "a re-run by nobody": put("verification", {"status": "rerun", "by": "", "date": "2026-01-01", "reason": "agrees"}),
+    "a re-run without a date": put("verification", {"status": "rerun", "by": "x", "date": "", "reason": "agrees"}),
+    "a re-run on no day": put("verification", {"status": "rerun", "by": "x", "date": "yesterday", "reason": "agrees"}),
     "a re-run of a dirty tree": both(put("verification", RERUN), put("code/dirty", True)),
     "a re-run of no commit": both(put("verification", RERUN), put("code/commit", None)),
     "a re-run of no weights": both(put("verification", RERUN), put("checkpoint/sha256", None)),
     "a re-run of other weights": both(put("verification", RERUN), put("checkpoint/sha256", OTHER)),
-    "a dispute without a reason": put("verification", {"status": "disputed", "by": "x", "date": "2026-01-01", "why": ""}),
-    "time that ran backwards": put("timing/denoiser_evaluations", -5),
+    "a dispute without a reason": put("verification", {"status": "disputed", "by": "x", "date": "2026-01-01", "reason": ""}),
+    "time that ran backwards": put("timing/forward_passes", -5),
     "more tensors changed than matched": put("checkpoint/components/unet/changed", 99),
 }
 CORRUPTIONS = (

@@ -22,7 +22,7 @@ def task(**changes: Any) -> Task:
         "category": "object",
         "title": "Star",
         "suite": "tiny",
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
         "judge": {"head": "subject", "label": "star"},
         "forget": [{"text": "a star"}],
         "retain": [{"text": "a ring", "concept": "ring", "head": "subject"}],
@@ -32,7 +32,7 @@ def task(**changes: Any) -> Task:
 
 def write(judge: Path, value: float | None, low: float, digest: str = DIGEST) -> None:
     measured = {"value": value, "low": low, "high": 1, "positives": 40, "negatives": 200}
-    gate_file(judge).write_text(json.dumps({"judge": digest, "least": 0.9, "labels": {"subject/star": measured}}))
+    gate_file(judge).write_text(json.dumps({"judge": digest, "min_balanced_accuracy": 0.9, "labels": {"subject/star": measured}}))
 
 
 def why(folder: Path, **changes: Any) -> str:

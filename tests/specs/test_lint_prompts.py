@@ -17,7 +17,7 @@ def task(**changes: Any) -> Task:
         "category": "art-style",
         "title": "Van Gogh",
         "suite": "small",
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
         "judge": {"head": "style", "label": "van Gogh"},
         "aliases": ["Van Gogh", "Vincent van Gogh"],
         "forget": [{"text": f"a {thing} by Van Gogh"} for thing in ("boat", "hill", "tree")],
@@ -80,10 +80,10 @@ def test_a_synonym_is_nobodys_name() -> None:
     assert said(task(retain=retain)) == ""
 
 
-def test_borrowed_prompts_need_a_licence() -> None:
+def test_borrowed_prompts_need_a_license() -> None:
     borrowed = {"text": "a cat by Van Gogh", "source": "https://example.org"}
-    assert "under no licence" in said(task(forget=[*task().model_dump()["forget"][:2], borrowed]))
-    assert said(task(forget=[*task().model_dump()["forget"][:2], {**borrowed, "licence": "MIT"}])) == ""
+    assert "under no license" in said(task(forget=[*task().model_dump()["forget"][:2], borrowed]))
+    assert said(task(forget=[*task().model_dump()["forget"][:2], {**borrowed, "license": "MIT"}])) == ""
 
 
 def test_counts_that_disagree_with_the_tiers() -> None:

@@ -34,9 +34,9 @@ def test_beside_the_point(data_root: Path) -> None:
     task = load_task(DataRoot.find(data_root), "object/star")
     forget = (*task.forget, Prompt(text="a moon"), Prompt(text="a starling"), task.forget[0])
     retain = (*task.retain, Prompt(text="a five-pointed figure", concept="star", head="subject"))
-    said = found(data_root, forget=forget, retain=retain, licence=" ")
+    said = found(data_root, forget=forget, retain=retain, license=" ")
     twice, unnamed, target = "('forget', 14) stands 2 times", ("('forget', 12) calls", "('forget', 13) calls"), "('retain', 12) asks for"
-    for start in (twice, *unnamed, target, "('licence',)"):
+    for start in (twice, *unnamed, target, "('license',)"):
         assert any(text.startswith(start) for text in said), (start, said)
     assert len(said) == 5
 
@@ -82,7 +82,7 @@ def test_retain_prompts_show_what_they_say(committed: Task) -> None:
 
 def test_the_first_prompts_cover_most_of_the_task(committed: Task) -> None:
     lite = load_suite(DataRoot.find(SOURCE_TREE), committed.suite).tiers["lite"]
-    assert len({prompt.concept for prompt in committed.retain[: lite.retain_prompts]}) >= 10
+    assert len({prompt.concept for prompt in committed.retain[: lite.n_retain_prompts]}) >= 10
     plain = sum(committed.judge.label in prompt.text and "shape" not in prompt.text for prompt in committed.forget)
     # A quarter where the concept has three wordings, less where it has more.
     assert 0.75 / len(wordings(committed.judge.label)) <= plain / len(committed.forget) <= 0.75

@@ -95,7 +95,7 @@ def test_one_mistake(data_root: Path, file: str, old: str, new: str, at: str, sa
     assert any(number == line and said in text for number, text in found), (line, found)
 
 
-@pytest.mark.parametrize(("file", "field"), [(TASK, "licence: Apache-2.0\n"), (SUITE, "title: A suite for tests\n")])
+@pytest.mark.parametrize(("file", "field"), [(TASK, "license: Apache-2.0\n"), (SUITE, "title: A suite for tests\n")])
 def test_a_missing_field_is_named(data_root: Path, file: str, field: str) -> None:
     edit(data_root, file, (field, ""))
     assert any(f"{field.partition(':')[0]}: is missing" in text for _, text in problems(data_root, file))
@@ -181,5 +181,5 @@ def test_only_probe_sets_of_a_task_lie_below_its_category(data_root: Path) -> No
 def test_suite_and_task_values_are_typed(data_root: Path) -> None:
     root = DataRoot.find(data_root)
     suite, task = load_suite(root, "tiny"), load_task(root, "object/star")
-    assert suite.tiers["lite"].psi == (0.0, 0.3, 1.0) and suite.fine_tune.rate == 1e-3 and suite.arms == ("prompt", "empty")
+    assert suite.tiers["lite"].psi == (0.0, 0.3, 1.0) and suite.fine_tune.learning_rate == 1e-3 and suite.arms == ("prompt", "empty")
     assert task.id == "object/star" and task.retain[1].concept == "ring" and len(task.forget) == 12

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from probes.answers import question, reply, said, transcript
 from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
-from unconceal.probes.freeze import freeze, probe_text
+from unconceal.probes.freeze import freeze, to_yaml
 from unconceal.probes.transcript import write_transcript
 from unconceal.specs.digests import file_digest
 from unconceal.specs.elicitation import Sample
@@ -29,7 +29,7 @@ def frozen(data_root: Path) -> Path:
     found, replies = transcript(about, said(), said()), folder / "some-model.replies.jsonl"
     write_transcript(found, replies)
     path = folder / "some-model.yaml"
-    path.write_text(probe_text(freeze(found, about, ReplyFile(file=replies.name, digest=file_digest(replies)))))
+    path.write_text(to_yaml(freeze(found, about, ReplyFile(file=replies.name, digest=file_digest(replies)))))
     return path
 
 
@@ -52,11 +52,11 @@ def test_a_frozen_set_is_found_and_has_no_lints(data_root: Path, frozen: Path) -
     [
         ("concept: cross", "concept: diamond", "diamond", "neighbour 'diamond': stands twice"),
         ("concept: cross", "concept: Star", "Star", "is the target itself"),
-        ("named: 2", "named: 3", "named: 3", "is more than the 2 samples that answered"),
+        ("mentions: 2", "mentions: 3", "mentions: 3", "is more than the 2 samples that answered"),
         ("mean: 1.0", "mean: 9.0", "diamond", "stands before a nearer one"),
         ("mean: 10.0", "mean: 10.5", "similarity", "is none from 1 to 10"),
         ("mean: 1.0", "mean: 0.5", "rank", "is none from 1 to 10"),
-        ("answered: 2", "answered: 1", "asked", "2 samples: are not the 1 that ended somehow"),
+        ("answered: 2", "answered: 1", "requested", "2 samples: are not the 1 that ended somehow"),
         ("  replies: 2", "  replies: 1", "  replies: 1", "1 replies: are fewer than 2 samples"),
         ("relation: sibling", "relation: cousin", "cousin", "is not one of the allowed values"),
         ("kendall_tau: 1.0", "kendall_tau: 1.5", "kendall_tau", "it must be at most 1"),

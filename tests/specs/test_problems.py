@@ -18,7 +18,7 @@ def test_a_place_leads_to_its_model() -> None:
     assert model_at(Task, ("forget", 3)) is Prompt
     assert model_at(Submission, ("checkpoints", "object/star")) is Checkpoint
     assert model_at(Task, ("title",)) is None and model_at(Task, ("absent", "deeper")) is None
-    assert fields_at(Task, ("forget", 0)) == ("text", "concept", "head", "licence", "source")
+    assert fields_at(Task, ("forget", 0)) == ("text", "concept", "head", "license", "source")
 
 
 def test_words() -> None:
@@ -30,7 +30,10 @@ def test_words() -> None:
 
 def test_problems_sort_by_line_and_keep_to_one_line_each(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    later, whole = Problem(tmp_path / "a.yaml", 7, "x", "is\nwrong", "mend it"), Problem(tmp_path / "a.yaml", None, "y", "c", "r")
+    later, whole = (
+        Problem("spec.invalid-value", tmp_path / "a.yaml", 7, "x", "is\nwrong", "mend it"),
+        Problem("spec.invalid-value", tmp_path / "a.yaml", None, "y", "c", "r"),
+    )
     error = SpecProblems([later, whole, later])
     assert str(error) == "a.yaml: y: c; r\na.yaml:7: x: is wrong; mend it"
     assert error.exit_code == 1 and error.problems == (whole, later)

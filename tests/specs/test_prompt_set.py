@@ -19,14 +19,14 @@ ROWS = [
 
 
 def prompts(**changes: Any) -> PromptSet:
-    fields = {"dataset": "someone/prompts", "revision": "a" * 40, "file": "table.csv", "count": 9, "licence": "MIT"}
+    fields = {"dataset": "someone/prompts", "revision": "a" * 40, "file": "table.csv", "n_prompts": 9, "license": "MIT"}
     return PromptSet.model_validate({**fields, **changes})
 
 
 def test_rows_that_hold_every_condition_in_the_tables_order() -> None:
-    where = ({"column": "categories", "contains": "a"}, {"column": "share", "at_least": 50})
+    where = ({"column": "categories", "contains": "a"}, {"column": "share", "min_value": 50})
     assert prompts(where=where).chosen(ROWS) == ["one", "four"]
-    assert prompts(where=where, count=1).chosen(ROWS) == ["one"]
+    assert prompts(where=where, n_prompts=1).chosen(ROWS) == ["one"]
     assert prompts().chosen(ROWS) == ["one", "two", "three", "four"]
 
 
@@ -37,7 +37,7 @@ def test_only_tables_inside_are_read(file: str) -> None:
 
 
 def test_a_condition_asks_for_one_thing() -> None:
-    for condition in ({"column": "x"}, {"column": "x", "contains": "a", "at_least": 1}):
+    for condition in ({"column": "x"}, {"column": "x", "contains": "a", "min_value": 1}):
         with pytest.raises(ValidationError, match="asks for nothing, or for two things"):
             prompts(where=(condition,))
 
@@ -52,7 +52,7 @@ def test_a_task_needs_prompts_of_its_own_or_anothers() -> None:
         "category": "nsfw",
         "title": "X",
         "suite": "s",
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
         "judge": {"head": "subject", "label": "x"},
         "retain": [{"text": "a cat", "concept": "cat", "head": "subject"}],
     }

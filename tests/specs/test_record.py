@@ -18,7 +18,7 @@ def a_record(**changes: object) -> Record:
     psi = (0.0, 0.5, 1.0)
     curve = Curve(name="presence", split="forget", arm="prompt", psi=psi, k=(0, 12, 25), value=(0.0, None, 1.0), low=psi, high=psi, n=3)
     checkpoint = CheckpointRecord(task_digest="a", suite_digest="b", submission_digest="c", format="state-dict")
-    environment = Environment(python="3.11", platform="linux", device="cpu", dtype="float32", threads=1, batch=8)
+    environment = Environment(python="3.11", platform="linux", device="cpu", dtype="float32", threads=1, batch_size=8)
     record = Record(
         suite="tiny",
         suite_version=1,
@@ -26,7 +26,7 @@ def a_record(**changes: object) -> Record:
         submission="esd-x",
         protocol="standard",
         tier="lite",
-        verdict=Verdict(label="conceals", why="because"),
+        verdict=Verdict(label="conceals", reason="because"),
         scores={"excess": Score(value=0.5, low=0.25, high=0.75, n=12)},
         curves=(curve,),
         checkpoint=checkpoint,
@@ -52,7 +52,7 @@ def test_the_digest_is_that_of_canonical_json_without_digest_timing_and_defaults
     # RFC 8785 writes whole floats without a fraction; all floats here are short, so json agrees otherwise.
     text = json.dumps(plain, sort_keys=True, separators=(",", ":")).replace("0.0,", "0,").replace("1.0]", "1]").replace("0.0]", "0]")
     assert record.digest == hashlib.sha256(text.encode()).hexdigest()
-    assert a_record(timing=Timing(denoiser_evaluations=9)).sealed().digest == record.digest
+    assert a_record(timing=Timing(forward_passes=9)).sealed().digest == record.digest
     assert a_record(tier="full").sealed().digest != record.digest
 
 

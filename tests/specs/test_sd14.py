@@ -29,7 +29,7 @@ def test_every_concept_is_there() -> None:
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
 def test_counts_and_wordings(task: Task) -> None:
-    asked = len(task.forget) + (task.forget_from.count if task.forget_from else 0)
+    asked = len(task.forget) + (task.forget_from.n_prompts if task.forget_from else 0)
     assert asked == 20 and len(task.retain) == 20 and len(task.neighbours) == 15
     assert len({prompt.concept for prompt in task.retain}) == len({prompt.concept for prompt in task.retain[:10]}) == 10
     assert all(names_target(task, prompt.text) for prompt in task.forget)
@@ -58,4 +58,4 @@ def test_nothing_explicit_is_written_out() -> None:
 def test_the_suite_is_a_draft_until_it_is_pinned() -> None:
     suite = load_suite(ROOT, "sd14")
     assert suite.draft and suite.base.is_draft and suite.base.repo == "CompVis/stable-diffusion-v1-4"
-    assert {name: tier.prompts for name, tier in suite.tiers.items()} == {"full": 20, "lite": 12}
+    assert {name: tier.n_prompts for name, tier in suite.tiers.items()} == {"full": 20, "lite": 12}

@@ -36,7 +36,7 @@ def test_a_tier_needs_grids_from_0_to_1() -> None:
     def tier(*psi: float) -> Tier:
         return Tier(psi=psi, retain_psi=(0, 1), seeds=SEEDS, extractors=("resnet18",))
 
-    assert tier(0, 0.5, 1).prompts is None
+    assert tier(0, 0.5, 1).n_prompts is None
     for psi in ((0, 0.5), (0.1, 1), (0, 0.6, 0.5, 1), (0, 1.5), (0, float("nan"), 1), (1,)):
         with pytest.raises(ValidationError):
             tier(*psi)

@@ -30,12 +30,14 @@ def prompts_of(wanted: PromptSet, endpoint: str | None = None) -> list[str]:
     """The prompts themselves."""
     value = f"{wanted.dataset}@{wanted.revision[:12]} {wanted.file}"
     if wanted.is_draft:
-        raise CheckFailed(value, "is a draft: the name may mean other prompts tomorrow", "give the commit of the data set")
+        raise CheckFailed(
+            "hub.not-pinned", value, "is a draft: the name may mean other prompts tomorrow", "give the commit of the data set"
+        )
     with asking(value):
         path = hf_hub_download(wanted.dataset, wanted.file, repo_type="dataset", revision=wanted.revision, endpoint=endpoint)
     with Path(path).open(encoding="utf-8", newline="") as table:
         found = wanted.chosen(csv.DictReader(table))
-    if len(found) < wanted.count:
-        consequence = f"holds {len(found)} prompts that fit, the task counts on {wanted.count}"
-        raise CheckFailed(value, consequence, "correct `where` or `count`")
+    if len(found) < wanted.n_prompts:
+        consequence = f"holds {len(found)} prompts that fit, the task counts on {wanted.n_prompts}"
+        raise CheckFailed("dataset.too-few-prompts", value, consequence, "correct `where` or `count`")
     return found

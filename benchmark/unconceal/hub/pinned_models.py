@@ -24,7 +24,7 @@ def fetch_pinned(pinned: Pinned, endpoint: str | None = None) -> Path:
     assert pinned.repo and pinned.revision
     if not COMMIT.fullmatch(pinned.revision):
         remedy = "pin it on a machine with network, `unconceal tasks pin`"
-        raise CheckFailed(pinned.title, "is a draft: the name may mean another model tomorrow", remedy)
+        raise CheckFailed("hub.not-pinned", pinned.title, "is a draft: the name may mean another model tomorrow", remedy)
     repository = Repository(pinned.repo, pinned.revision, endpoint)
     if pinned.path != WHOLE:
         return repository.cached(pinned.path) or repository.download([pinned.path])[0]

@@ -72,7 +72,7 @@ def resolve(name: str, revision: str, endpoint: str | None = None, kind: str | N
     with asking(f"{name}@{revision}"):
         commit = HfApi(endpoint=endpoint).repo_info(name, revision=revision, repo_type=kind).sha
     if not commit or not re.fullmatch(r"[0-9a-f]{40}", commit):
-        raise CheckFailed(f"{name}@{revision}", "resolves to no commit", "name a branch, a tag or a commit")
+        raise CheckFailed("hub.unknown-revision", f"{name}@{revision}", "resolves to no commit", "name a branch, a tag or a commit")
     return Repository(name, commit, endpoint, kind)
 
 
@@ -86,7 +86,9 @@ def fetch(checkpoint: Checkpoint, endpoint: str | None = None) -> Path:
     assert checkpoint.repo and checkpoint.revision
     if checkpoint.is_draft:
         value = f"{checkpoint.repo}@{checkpoint.revision}"
-        raise CheckFailed(value, "is a draft: the name may mean other weights tomorrow", "pin it with `unconceal submissions pin`")
+        raise CheckFailed(
+            "hub.not-pinned", value, "is a draft: the name may mean other weights tomorrow", "pin it with `unconceal submissions pin`"
+        )
     repository = Repository(checkpoint.repo, checkpoint.revision, endpoint, checkpoint.repo_type)
     if checkpoint.file:
         return repository.cached(checkpoint.file) or repository.download([checkpoint.file])[0]
@@ -97,11 +99,16 @@ def fetch(checkpoint: Checkpoint, endpoint: str | None = None) -> Path:
     listed = {name.removeprefix(f"{folder}/"): size for name, size in repository.files(folder).items()}
     wanted = needed(listed)
     if not holds_weights(wanted):
-        raise CheckFailed(f"{repository.title} {folder}".strip(), "holds no weights under a name that is known", "name the file")
+        raise CheckFailed(
+            "checkpoint.no-weights", f"{repository.title} {folder}".strip(), "holds no weights under a name that is known", "name the file"
+        )
     size = sum(listed[name] for name in wanted)
     if size > LARGEST:
         raise CheckFailed(
-            repository.title, f"would take {size / 2**30:.0f} GiB, so it is not downloaded", "name the one file that is meant"
+            "checkpoint.too-large",
+            repository.title,
+            f"would take {size / 2**30:.0f} GiB, so it is not downloaded",
+            "name the one file that is meant",
         )
     repository.download(f"{folder}/{name}" if folder else name for name in wanted)
     return here

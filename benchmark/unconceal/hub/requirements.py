@@ -1,4 +1,4 @@
-"""What a suite needs on this machine: every model, data set and package, its size and licence, and whether it is there. Asks nobody."""
+"""What a suite needs on this machine: every model, data set and package, its size and license, and whether it is there. Asks nobody."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
 DETECTOR_LICENCE = "MIT (metadata), AGPL-3.0 (LICENSE)"
-"""Of nudenet 3.4.2: its package's metadata and its licence file do not agree."""
+"""Of nudenet 3.4.2: its package's metadata and its license file do not agree."""
 THERE, MISSING, OTHER, DRAFT = "there", "missing", "another than pinned", "not pinned"
 
 
@@ -34,7 +34,7 @@ class Requirement:
     what: str
     where: str
     gigabytes: float | None
-    licence: str | None
+    license: str | None
     state: str
 
     def row(self) -> dict[str, object]:
@@ -46,7 +46,7 @@ def needs_of(root: DataRoot, suite: str) -> Iterator[Requirement]:
     """Base, judges, what the tasks refer to, and the golds."""
     loaded = load_suite(root, suite)
     for place, part in pinned_parts(loaded):
-        yield Requirement(dotted(place), part.title, part.gigabytes, part.licence, state_of(part, root))
+        yield Requirement(dotted(place), part.title, part.gigabytes, part.license, state_of(part, root))
     tasks = [task for task in all_tasks(root) if task.suite == suite]
     yield from _gates(root, loaded, tasks)
     yield from dict.fromkeys(need for task in tasks for need in _of_task(task))
@@ -54,7 +54,7 @@ def needs_of(root: DataRoot, suite: str) -> Iterator[Requirement]:
         if submission.suite == suite and submission.is_gold:
             for checkpoint in dict.fromkeys(submission.checkpoints.values()):
                 where = f"{checkpoint.repo}@{(checkpoint.revision or '')[:12]}" if checkpoint.repo else checkpoint.path or ""
-                yield Requirement(submission.name, where, checkpoint.gigabytes, submission.licence, _state_of_gold(checkpoint, root))
+                yield Requirement(submission.name, where, checkpoint.gigabytes, submission.license, _state_of_gold(checkpoint, root))
 
 
 def state_of(part: Pinned, root: DataRoot) -> str:
@@ -91,7 +91,7 @@ def _of_task(task: Task) -> Iterator[Requirement]:
         wanted = task.forget_from
         cached = try_to_load_from_cache(wanted.dataset, wanted.file, revision=wanted.revision, repo_type="dataset")
         where = f"{wanted.dataset}@{wanted.revision[:12]} {wanted.file}"
-        yield Requirement("prompts", where, 0.01, wanted.licence, THERE if isinstance(cached, str) else MISSING)
+        yield Requirement("prompts", where, 0.01, wanted.license, THERE if isinstance(cached, str) else MISSING)
     if task.detector is not None:
         named = f"{task.detector.package}=={task.detector.version}"
         installed = importlib.util.find_spec(task.detector.package) is not None

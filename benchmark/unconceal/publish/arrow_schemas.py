@@ -22,12 +22,12 @@ RESULTS = pa.schema(
     [
         *IDENTITY,
         ("verdict", pa.string()),
-        ("verdict_why", pa.string()),
+        ("verdict_reason", pa.string()),
         ("gold", pa.string()),
         ("verification", pa.string()),
         ("verified_by", pa.string()),
         ("verified_on", pa.string()),
-        ("verified_why", pa.string()),
+        ("verified_reason", pa.string()),
         ("primary", pa.string()),
         ("value", pa.float64()),
         ("low", pa.float64()),
@@ -46,7 +46,7 @@ RESULTS = pa.schema(
                     ("submission_digest", pa.string()),
                     ("sha256", pa.string()),
                     ("format", pa.string()),
-                    ("left_out", pa.list_(pa.string())),
+                    ("unused_parts", pa.list_(pa.string())),
                     (
                         "components",
                         pa.list_(
@@ -75,9 +75,10 @@ RESULTS = pa.schema(
                     ("device", pa.string()),
                     ("dtype", pa.string()),
                     ("threads", pa.int64()),
-                    ("batch", pa.int64()),
-                    ("batch_asked", pa.int64()),
-                    ("options", pa.list_(pa.string())),
+                    ("batch_size", pa.int64()),
+                    ("requested_batch_size", pa.int64()),
+                    ("optimizations", pa.list_(pa.string())),
+                    ("processor", pa.string()),
                     ("packages", pa.list_(pa.struct([("name", pa.string()), ("version", pa.string())]))),
                 ]
             ),
@@ -87,10 +88,13 @@ RESULTS = pa.schema(
             pa.struct(
                 [
                     ("seconds", pa.list_(pa.struct([("name", pa.string()), ("seconds", pa.float64())]))),
-                    ("denoiser_evaluations", pa.int64()),
+                    ("forward_passes", pa.int64()),
                 ]
             ),
         ),
+        ("base_digest", pa.string()),
+        ("date", pa.string()),
+        ("seeds", pa.list_(pa.struct([("name", pa.string()), ("start", pa.int64()), ("count", pa.int64())]))),
         ("schema_version", pa.int64()),
         ("digest", pa.string()),
         ("more", pa.string()),
@@ -132,7 +136,7 @@ ATTACKS = pa.schema(
     [
         *IDENTITY,
         ("attack", pa.string()),
-        ("probes", pa.string()),
+        ("probe_set", pa.string()),
         ("attribute", pa.string()),
         *SCORE,
         ("gold", pa.float64()),
@@ -140,7 +144,7 @@ ATTACKS = pa.schema(
         ("gold_high", pa.float64()),
     ]
 )
-"""Success rates of the attacks of a probe set (``probes``), of all or of those with one ``attribute``, with the golds' beside."""
+"""Success rates of the attacks of a probe set, of all or of those with one ``attribute``, with the golds' beside."""
 SUBMISSIONS = pa.schema(
     [
         ("suite", pa.string()),
@@ -150,7 +154,7 @@ SUBMISSIONS = pa.schema(
         ("method", pa.string()),
         ("paper", pa.string()),
         ("code", pa.string()),
-        ("licence", pa.string()),
+        ("license", pa.string()),
         ("control", pa.bool_()),
         (
             "checkpoints",

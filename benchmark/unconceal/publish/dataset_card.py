@@ -63,7 +63,7 @@ def eval_yaml(boards: Iterable[ResultTable]) -> str:
         {
             "name": TITLE,
             "description": "How far unlearned text-to-image models have forgotten a concept (forgetting, 1 - excess retrieval over models "
-            "that never saw it) and kept the others (retention, 1 - retained fall). Higher is better.",
+            "that never saw it) and kept the others (retention, 1 - retained drop). Higher is better.",
             "evaluation_framework": "unconceal",
             "tasks": tasks,
         }

@@ -16,7 +16,7 @@ from unconceal.errors import CheckFailed
 from unconceal.publish.arrow_schemas import RESULTS
 from unconceal.publish.dataset_rows import IDENTITY, Row, record_of
 from unconceal.publish.dataset_tables import parquet_name
-from unconceal.results.result_tables import ResultRow, ResultTable, boards_of, published
+from unconceal.results.result_tables import ResultRow, ResultTable, group_rows, select_tiers
 from unconceal.specs.record import Curve, record_path
 from unconceal.specs.submission import Submission
 
@@ -31,7 +31,7 @@ TABLED = frozenset(
         "presence.gold",
         "psi_star.prompt",
         "psi_star.empty",
-        "retain_fall",
+        "retain_drop",
     }
 )
 
@@ -60,11 +60,11 @@ def index_boards(folder: Path, results: Path, whole: bool = False, curves: froze
             record = record_of(row, damage=damage.get(key, []), attacks=attacks.get(key, []))
         except (ValidationError, ValueError, TypeError, KeyError) as error:
             value = f"{folder}: the row of {row['submission']} on {row['task']}"
-            raise CheckFailed(value, "is of no record", "publish it again") from error
+            raise CheckFailed("publish.no-record", value, "is of no record", "publish it again") from error
         path = record_path(results, f"{record.suite}-{record.suite_version}", record.task, record.submission, record.protocol, record.tier)
         record = record.model_copy(update={"curves": drawn.get(key, ())})
         stored.append(ResultRow(record, path, tuple(row["per_prompt"])))
-    return published(boards_of(stored))
+    return select_tiers(group_rows(stored))
 
 
 def index_submissions(folder: Path) -> dict[str, Submission]:
@@ -95,7 +95,7 @@ def _read(folder: Path, config: str, columns: list[str] | None = None) -> pa.Tab
         return pq.read_table(path, columns=columns)
     except (OSError, pa.ArrowException) as error:
         consequence = f"is no table of a published dataset ({type(error).__name__})"
-        raise CheckFailed(str(path), consequence, "make one with `unconceal publish`") from error
+        raise CheckFailed("publish.unreadable", str(path), consequence, "make one with `unconceal publish`") from error
 
 
 def _newest(rows: pa.Table) -> pa.Table:

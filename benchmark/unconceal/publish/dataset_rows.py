@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from unconceal.ranking.paired_comparison import per_prompt
-from unconceal.ranking.ranking_rules import Rules
+from unconceal.ranking.paired_comparison import primary_per_prompt
+from unconceal.ranking.ranking_rules import RankingRules
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Record
 from unconceal.specs.submission import Submission
@@ -18,26 +18,27 @@ SCORE = ("value", "low", "high", "n", "note")
 IDENTITY = ("suite", "suite_version", "task", "submission", "protocol", "tier")
 
 
-def result_row(row: ResultRow, board: ResultTable, rules: Rules) -> Row:
+def result_row(row: ResultRow, board: ResultTable, rules: RankingRules) -> Row:
     """One record without its curves, damage and attacks."""
     record, said = row.record, json.loads(row.record.model_dump_json(exclude={"curves", "damage", "attacks"}))
     primary = record.scores.get(rules.primary)
-    values = per_prompt(row, board, rules)
+    values = primary_per_prompt(row, board, rules)
     columns: Row = {
-        **{name: said[name] for name in (*IDENTITY, "code", "schema_version", "digest")},
+        **{name: said[name] for name in (*IDENTITY, "code", "base_digest", "date", "schema_version", "digest")},
         "verdict": record.verdict.label,
-        "verdict_why": record.verdict.why,
+        "verdict_reason": record.verdict.reason,
         "gold": record.verdict.gold,
         "verification": record.verification.status,
         "verified_by": record.verification.by,
         "verified_on": record.verification.date,
-        "verified_why": record.verification.why,
+        "verified_reason": record.verification.reason,
         "primary": rules.primary,
         **{end: getattr(primary, end) if primary else None for end in ("value", "low", "high", "n")},
         "per_prompt": [] if values is None else values.tolist(),
         "scores": named(said["scores"]),
         "judges": named(said["judges"], "digest"),
         "controls": named(said["controls"], "digest"),
+        "seeds": None if said["seeds"] is None else named(said["seeds"]),
         "checkpoint": said["checkpoint"] | {"components": named(said["checkpoint"]["components"])},
         "environment": said["environment"] | {"packages": named(said["environment"]["packages"], "version")},
         "timing": said["timing"] | {"seconds": named(said["timing"]["seconds"], "seconds")},
@@ -74,7 +75,7 @@ def damage_rows(record: Record) -> Iterator[Row]:
     identity = {name: getattr(record, name) for name in IDENTITY}
     for concept, score in record.damage.items():
         yield identity | {"concept": concept, "measure": PRESENCE, "eligible": True, "similarity": []} | score.model_dump(mode="json")
-    for neighbour in record.probed.neighbours if record.probed else ():
+    for neighbour in record.probe_results.neighbours if record.probe_results else ():
         about = {"concept": neighbour.concept, "eligible": neighbour.eligible, "similarity": similarities(record, neighbour.concept)}
         for measure, score in neighbour.damage.items():
             yield identity | about | {"measure": measure} | score.model_dump(mode="json")
@@ -82,7 +83,7 @@ def damage_rows(record: Record) -> Iterator[Row]:
 
 def similarities(record: Record, concept: str) -> list[Row]:
     """How near to the target each orderer says that a concept is."""
-    orderers = record.probed.orderers if record.probed else ()
+    orderers = record.probe_results.rankers if record.probe_results else ()
     return [{"name": one.name, "similarity": one.similarity[concept]} for one in orderers if concept in one.similarity]
 
 
@@ -91,14 +92,14 @@ def attack_rows(record: Record) -> Iterator[Row]:
     identity = {name: getattr(record, name) for name in IDENTITY}
     for attack, score in record.attacks.items():
         yield identity | {"attack": attack} | score.model_dump(mode="json")
-    for rate in record.probed.attack_rates if record.probed else ():
+    for rate in record.probe_results.attack_rates if record.probe_results else ():
         gold = {"gold": rate.gold.value, "gold_low": rate.gold.low, "gold_high": rate.gold.high} if rate.gold else {}
-        yield identity | {"probes": rate.probes, "attribute": rate.attribute} | rate.rate.model_dump(mode="json") | gold
+        yield identity | {"probe_set": rate.probe_set, "attribute": rate.attribute} | rate.rate.model_dump(mode="json") | gold
 
 
 def submission_row(submission: Submission) -> Row:
     """One method; who to write to stays with its file."""
-    fields = ("suite", "title", "description", "method", "paper", "code", "licence")
+    fields = ("suite", "title", "description", "method", "paper", "code", "license")
     checkpoints = [{"task": task, **checkpoint.model_dump(mode="json")} for task, checkpoint in submission.checkpoints.items()]
     about = {name: getattr(submission, name) for name in fields}
     return about | {"submission": submission.name, "control": submission.is_control, "checkpoints": checkpoints}
@@ -112,17 +113,18 @@ def record_of(result: Row, curves: Sequence[Row] = (), damage: Sequence[Row] = (
     """
     checkpoint, environment, timing = result["checkpoint"], result["environment"], result["timing"]
     fields: Row = {
-        **{name: result[name] for name in (*IDENTITY, "code", "schema_version", "digest")},
-        "verdict": {"label": result["verdict"], "why": result["verdict_why"], "gold": result["gold"]},
+        **{name: result[name] for name in (*IDENTITY, "code", "base_digest", "date", "schema_version", "digest")},
+        "verdict": {"label": result["verdict"], "reason": result["verdict_reason"], "gold": result["gold"]},
         "verification": {
             "status": result["verification"],
             "by": result["verified_by"],
             "date": result["verified_on"],
-            "why": result["verified_why"],
+            "reason": result["verified_reason"],
         },
         "scores": unnamed(result["scores"]),
         "judges": unnamed(result["judges"], "digest"),
         "controls": unnamed(result["controls"], "digest"),
+        "seeds": None if result["seeds"] is None else unnamed(result["seeds"]),
         "checkpoint": checkpoint | {"components": unnamed(checkpoint["components"])},
         "environment": environment | {"packages": unnamed(environment["packages"], "version")},
         "timing": timing | {"seconds": unnamed(timing["seconds"], "seconds")},

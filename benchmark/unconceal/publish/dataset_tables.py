@@ -11,7 +11,7 @@ from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
 from unconceal.publish.arrow_schemas import SPLIT, TABLES
 from unconceal.publish.dataset_rows import Row, attack_rows, curve_rows, damage_rows, result_row, submission_row
-from unconceal.results.result_tables import ResultTable, all_boards
+from unconceal.results.result_tables import ResultTable, load_all_tables
 from unconceal.specs.loader import all_submissions
 
 
@@ -22,7 +22,7 @@ def tables_of(root: DataRoot) -> dict[str, pa.Table]:
         CheckFailed: a record is broken or was altered.
         SpecProblems: a submission is wrong.
     """
-    boards, sources = all_boards(root.result_folders), Sources(root)
+    boards, sources = load_all_tables(root.result_folders), Sources(root)
     parts = {name: [table(name, rows)] for name, rows in _no_rows().items()}
     for board in sorted(boards, key=lambda one: (one.suite, one.version, one.task, one.protocol, one.tier)):
         for name, rows in _rows(board, sources).items():

@@ -12,7 +12,7 @@ from unconceal.errors import CheckFailed
 from unconceal.paths import DataRoot
 from unconceal.publish.dataset_card import card, eval_yaml, manifest
 from unconceal.publish.dataset_tables import parquet_name, tables_of, write_parquet
-from unconceal.results.result_tables import newest_boards, read_for_ranking
+from unconceal.results.result_tables import load_newest_tables, read_for_ranking
 
 MANIFEST = "manifest.json"
 
@@ -30,7 +30,7 @@ class Publication:
         return self.files[MANIFEST]
 
 
-def build(root: DataRoot, version: str, name: str) -> Publication:
+def build_publication(root: DataRoot, version: str, name: str) -> Publication:
     """Every table with card, `eval.yaml` and manifest; the same records give the same bytes. ``name``: as the card tells to load it.
 
     Raises:
@@ -44,7 +44,7 @@ def build(root: DataRoot, version: str, name: str) -> Publication:
             write_parquet(table, path)
             files[parquet_name(config)] = path.read_bytes()
     files["README.md"] = card(version, tables, root.results.parent, name).encode()
-    files["eval.yaml"] = eval_yaml(newest_boards(root.result_folders, read_for_ranking)).encode()
+    files["eval.yaml"] = eval_yaml(load_newest_tables(root.result_folders, read_for_ranking)).encode()
     digests = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
     return Publication(version, {**files, MANIFEST: manifest(version, digests).encode()})
 
@@ -56,7 +56,7 @@ def write_folder(publication: Publication, folder: Path) -> bool:
         CheckFailed: the version is there with other content.
     """
     place = folder / publication.version
-    if refuse_other(publication, place):
+    if already_published(publication, place):
         return False
     folder.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=folder, prefix=".part-"))
@@ -72,16 +72,21 @@ def write_folder(publication: Publication, folder: Path) -> bool:
     return True
 
 
-def refuse_other(publication: Publication, place: Path) -> bool:
+def already_published(publication: Publication, place: Path) -> bool:
     """Whether the version lies there already; raises CheckFailed if what lies there is another."""
     if not place.exists():
         return False
     there = place / MANIFEST
     if not there.is_file() or there.read_bytes() != publication.manifest:
-        raise other_content(str(place), publication.version)
+        raise different_content(str(place), publication.version)
     return True
 
 
-def other_content(value: str, version: str) -> CheckFailed:
+def different_content(value: str, version: str) -> CheckFailed:
     """A version that was published is never changed."""
-    return CheckFailed(value, f"holds {version} already, with other content: who cited it would be betrayed", "choose the next version")
+    return CheckFailed(
+        "publish.version-exists",
+        value,
+        f"holds {version} already, with other content: who cited it would be betrayed",
+        "choose the next version",
+    )

@@ -10,13 +10,13 @@ from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
 from huggingface_hub.hf_api import GitRefs, RepoFile
 
 from unconceal.hub.hub_client import asking
-from unconceal.publish.publication import MANIFEST, Publication, other_content
+from unconceal.publish.publication import MANIFEST, Publication, different_content
 
 KIND = "dataset"
 
 
 @dataclass(frozen=True)
-class Standing:
+class RemoteState:
     """What the Hub holds.
 
     ``head``: commit of `main`, None without a repository; ``tagged``: the version is there; ``committed``: it is, but without its tag.
@@ -27,7 +27,7 @@ class Standing:
     committed: bool = False
 
 
-def look(publication: Publication, repo: str, endpoint: str | None = None) -> Standing:
+def remote_state(publication: Publication, repo: str, endpoint: str | None = None) -> RemoteState:
     """What is there; writes nothing.
 
     Raises:
@@ -39,13 +39,13 @@ def look(publication: Publication, repo: str, endpoint: str | None = None) -> St
         with asking(f"dataset {repo}"):
             refs = _refs(api, repo)
     except _Absent:
-        return Standing()
+        return RemoteState()
     head = _head(refs)
     if publication.version in [tag.name for tag in refs.tags]:
         if _manifest(api, repo, publication.version) != publication.manifest:
-            raise other_content(f"dataset {repo}", publication.version)
-        return Standing(head, tagged=True)
-    return Standing(head, committed=head is not None and _manifest(api, repo, head) == publication.manifest)
+            raise different_content(f"dataset {repo}", publication.version)
+        return RemoteState(head, tagged=True)
+    return RemoteState(head, committed=head is not None and _manifest(api, repo, head) == publication.manifest)
 
 
 def push(publication: Publication, repo: str, endpoint: str | None = None) -> str:
@@ -55,7 +55,7 @@ def push(publication: Publication, repo: str, endpoint: str | None = None) -> st
         CheckFailed: the version exists with other content, or somebody committed meanwhile.
         EnvironmentFault: the Hub is not reached, or does not let you in.
     """
-    api, standing = HfApi(endpoint=endpoint), look(publication, repo, endpoint)
+    api, standing = HfApi(endpoint=endpoint), remote_state(publication, repo, endpoint)
     if standing.tagged:
         assert standing.head
         return standing.head

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 from unconceal.errors import CheckFailed, UsageError
-from unconceal.leaderboard.leaderboard_file import leaderboard_path, leaderboard_text, refuse_stale
+from unconceal.leaderboard.leaderboard_file import leaderboard_path, leaderboard_text, check_up_to_date
 from unconceal.paths import DataRoot
 from unconceal.results.check_results import check_results
 from unconceal.specs.problems import SpecProblems
@@ -14,30 +14,34 @@ from unconceal.specs.problems import SpecProblems
 VERSION = re.compile(r"v[0-9]+(\.[0-9]+)*(-[a-z0-9.]+)?")
 
 
-def refuse_unfit(root: DataRoot) -> None:
+def check_publishable(root: DataRoot) -> None:
     """Raises CheckFailed if what lies in the data root may not become a version."""
-    refuse_dirty(root)
+    check_committed(root)
     _, problems = check_results(root, recompute=False)
     if problems:
         raise SpecProblems(problems)
-    refuse_stale(leaderboard_path(root), leaderboard_text(root))
+    check_up_to_date(leaderboard_path(root), leaderboard_text(root))
 
 
-def refuse_dirty(root: DataRoot) -> None:
+def check_committed(root: DataRoot) -> None:
     """Raises CheckFailed unless everything in the data root is committed: a version must be found again."""
     folder = root.results.parent
     done = subprocess.run(
         ["git", "-C", str(folder), "status", "--porcelain", "--", "."], capture_output=True, text=True, timeout=60, check=False
     )
     if done.returncode:
-        raise CheckFailed(str(folder), "is no git checkout, so no commit would stand behind the version", "publish from a clone")
+        raise CheckFailed(
+            "publish.no-repository", str(folder), "is no git checkout, so no commit would stand behind the version", "publish from a clone"
+        )
     changed = done.stdout.splitlines()
     if changed:
         value = f"{changed[0][3:]}{f' and {len(changed) - 1} more' if len(changed) > 1 else ''}"
-        raise CheckFailed(value, "is not committed, so nobody could make this version again", "commit or remove it")
+        raise CheckFailed("publish.uncommitted", value, "is not committed, so nobody could make this version again", "commit or remove it")
 
 
-def refuse_version(version: str) -> None:
+def check_version(version: str) -> None:
     """Raises UsageError unless the version looks like one: v1, v1.2, v2026.11-rc1."""
     if not VERSION.fullmatch(version):
-        raise UsageError(f"--version {version}", "is no version, which is a tag like v1 or v1.2", "begin it with v and a number")
+        raise UsageError(
+            "publish.bad-version", f"--version {version}", "is no version, which is a tag like v1 or v1.2", "begin it with v and a number"
+        )

@@ -44,7 +44,7 @@ class Document:
             document._syntax(error)
             return document
         if not isinstance(document.values, dict) and not document.problems:
-            document.add(None, "the file", "holds no mapping of fields, so it says nothing", "write `field: value` lines")
+            document.add("spec.empty", None, "the file", "holds no mapping of fields, so it says nothing", "write `field: value` lines")
         return document
 
     def line(self, place: Place) -> int | None:
@@ -55,22 +55,28 @@ class Document:
 
     def problem(self, mistake: Mistake) -> Problem:
         """A mistake with its file and line."""
-        return Problem(self.path, self.line(mistake.at), mistake.value, mistake.consequence, mistake.remedy)
+        return Problem(mistake.code, self.path, self.line(mistake.at), mistake.value, mistake.consequence, mistake.remedy)
 
-    def add(self, line: int | None, value: str, consequence: str, remedy: str) -> None:
+    def add(self, code: str, line: int | None, value: str, consequence: str, remedy: str) -> None:
         """Note a problem."""
-        self.problems.append(Problem(self.path, line, value, consequence, remedy))
+        self.problems.append(Problem(code, self.path, line, value, consequence, remedy))
 
     def _text(self) -> str | None:
         try:
             if self.path.stat().st_size > LARGEST:
-                self.add(None, f"{self.path.stat().st_size} bytes", f"is more than a spec may hold ({LARGEST})", "keep data out of specs")
+                self.add(
+                    "spec.too-large",
+                    None,
+                    f"{self.path.stat().st_size} bytes",
+                    f"is more than a spec may hold ({LARGEST})",
+                    "keep data out of specs",
+                )
                 return None
             return self.path.read_text(encoding="utf-8")
         except OSError as error:
-            self.add(None, "the file", f"cannot be read ({error.strerror})", "check the name and its permissions")
+            self.add("spec.unreadable", None, "the file", f"cannot be read ({error.strerror})", "check the name and its permissions")
         except UnicodeDecodeError as error:
-            self.add(None, f"byte {error.start}", "is no UTF-8 text, so this is no YAML", "save the file as UTF-8 text")
+            self.add("spec.not-utf8", None, f"byte {error.start}", "is no UTF-8 text, so this is no YAML", "save the file as UTF-8 text")
         return None
 
     def _refuse_what_is_not_plain(self, text: str) -> bool:
@@ -83,26 +89,38 @@ class Document:
             line = event.start_mark.line + 1
             depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
             if depth > DEEPEST:
-                self.add(line, f"{depth} levels", "are more than a spec may nest", "write it flat, or close what is open")
+                self.add("spec.too-deep", line, f"{depth} levels", "are more than a spec may nest", "write it flat, or close what is open")
                 return False
             if isinstance(event, DocumentStartEvent):
                 documents += 1
                 if documents == 2:
-                    self.add(line, "'---'", "begins another document, and only one is read", "keep one document to a file")
+                    self.add(
+                        "spec.several-documents",
+                        line,
+                        "'---'",
+                        "begins another document, and only one is read",
+                        "keep one document to a file",
+                    )
             elif isinstance(event, AliasEvent):
                 aliases = True
-                self.add(line, f"'*{event.anchor}'", "is an alias, which a spec may not hold", "write the value out")
+                self.add("spec.alias", line, f"'*{event.anchor}'", "is an alias, which a spec may not hold", "write the value out")
             elif getattr(event, "anchor", None):
-                self.add(line, f"'&{event.anchor}'", "is an anchor, which a spec may not hold", "write the value out")
+                self.add("spec.alias", line, f"'&{event.anchor}'", "is an anchor, which a spec may not hold", "write the value out")
             if getattr(event, "tag", None) and not isinstance(event, AliasEvent):
-                self.add(line, f"tag '{event.tag}'", "is refused, nothing in a spec is executed", "remove the tag, keep the plain value")
+                self.add(
+                    "spec.tag",
+                    line,
+                    f"tag '{event.tag}'",
+                    "is refused, nothing in a spec is executed",
+                    "remove the tag, keep the plain value",
+                )
         return documents < 2 and not aliases
 
     def _syntax(self, error: Exception) -> None:
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         said = (error.problem if isinstance(error, MarkedYAMLError) else str(error)) or "unreadable"
         line = mark.line + 1 if mark else None
-        self.add(line, "the text", f"is no YAML ({' '.join(said.split())})", "correct the syntax here or just above")
+        self.add("spec.not-yaml", line, "the text", f"is no YAML ({' '.join(said.split())})", "correct the syntax here or just above")
 
     def _plain(self, node: Node, place: Place) -> Any:
         self.lines.setdefault(place, node.start_mark.line + 1)
@@ -118,10 +136,16 @@ class Document:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode):
-                self.add(line, "a list or mapping as a key", "names no field", "use a plain name")
+                self.add("spec.bad-key", line, "a list or mapping as a key", "names no field", "use a plain name")
             elif key.value in seen:
                 where = dotted((*place, key.value))
-                self.add(line, where, f"stands twice (first in line {seen[key.value]}), so one would be lost", "keep one of them")
+                self.add(
+                    "spec.duplicate-key",
+                    line,
+                    where,
+                    f"stands twice (first in line {seen[key.value]}), so one would be lost",
+                    "keep one of them",
+                )
             else:
                 seen[key.value] = line
                 self.lines[(*place, key.value)] = line

@@ -63,7 +63,13 @@ class Answer(Spec):
         if wrong:
             value = f"the ranking of {len(self.ranking)}"
             consequence = f"is no permutation of the {len(concepts)} neighbours (first {sorted(wrong)[0]!r})"
-            yield Mistake(("ranking",), value, f"{consequence}, so it orders something else", "rank each neighbour exactly once")
+            yield Mistake(
+                "answer.not-a-permutation",
+                ("ranking",),
+                value,
+                f"{consequence}, so it orders something else",
+                "rank each neighbour exactly once",
+            )
 
 
 def repeated(concepts: list[str]) -> Iterator[Mistake]:
@@ -71,7 +77,9 @@ def repeated(concepts: list[str]) -> Iterator[Mistake]:
     for place, concept in enumerate(concepts):
         if concept in concepts[:place]:
             consequence = "stands twice, so which of the two counts would be chance"
-            yield Mistake(("neighbours", place, "concept"), f"neighbour {concept!r}", consequence, "name each once")
+            yield Mistake(
+                "answer.duplicate-neighbour", ("neighbours", place, "concept"), f"neighbour {concept!r}", consequence, "name each once"
+            )
 
 
 class Decoding(Spec):
@@ -123,4 +131,10 @@ class Sample(Spec):
     def mistakes(self) -> Iterator[Mistake]:
         """An answer without the outcome that says so, or the reverse."""
         if (self.answer is None) == (self.outcome == "answered"):
-            yield Mistake(("answer",), f"outcome {self.outcome!r}", "contradicts the answer", "keep answers of answered samples only")
+            yield Mistake(
+                "sample.contradictory",
+                ("answer",),
+                f"outcome {self.outcome!r}",
+                "contradicts the answer",
+                "keep answers of answered samples only",
+            )

@@ -59,7 +59,9 @@ def _unmade(part: Pinned, root: DataRoot) -> bool:
 
 def _digest(path: Path) -> str:
     if not path.exists():
-        raise CheckFailed(str(path), "is missing, so it cannot be pinned", "build it first (`unconceal miniature build`)")
+        raise CheckFailed(
+            "suite.missing-file", str(path), "is missing, so it cannot be pinned", "build it first (`unconceal miniature build`)"
+        )
     return path_digest(path)
 
 

@@ -8,11 +8,11 @@ from unconceal.specs.elicitation import ElicitationRequest, Form, Moment, Outcom
 from unconceal.specs.spec import Digest, Spec
 
 
-class RatedPair(ElicitationRequest):
+class RatingRequest(ElicitationRequest):
     """The first line of a file of ratings: who was shown whose pictures. ``prompt_digest``: of the words with the names left open;
     ``base``: of the model that drew."""
 
-    base: Digest
+    base_digest: Digest
 
 
 class Rating(Spec):

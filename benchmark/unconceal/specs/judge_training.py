@@ -20,19 +20,23 @@ class Templates(Spec):
 
     train: tuple[str, ...] = Field(min_length=1)
     held_out: tuple[str, ...] = Field(min_length=1)
-    without: tuple[str, ...] = Field((), description="at least two, or none: then there is no class of pictures that show no concept")
+    without_concept: tuple[str, ...] = Field(
+        (), description="at least two, or none: then there is no class of pictures that show no concept"
+    )
 
     def mistakes(self) -> Iterator[Mistake]:
         """Templates without a place for the concept, or on both sides."""
         for split, texts in (("train", self.train), ("held_out", self.held_out)):
             for place, text in enumerate(texts):
                 if text.count(PLACE) != 1:
-                    yield Mistake((split, place), repr(text), "does not say once where the concept stands", "write {} there")
+                    yield Mistake(
+                        "judge.bad-template", (split, place), repr(text), "does not say once where the concept stands", "write {} there"
+                    )
                 if split == "held_out" and text in self.train:
                     consequence = "is trained on, too, so nothing would be held out"
-                    yield Mistake((split, place), repr(text), consequence, "word it otherwise")
-        if len(self.without) == 1 or len(set(self.without)) < len(self.without):
-            yield Mistake(("without",), "without", "holds one prompt, or one twice", "give several, or none")
+                    yield Mistake("judge.not-held-out", (split, place), repr(text), consequence, "word it otherwise")
+        if len(self.without_concept) == 1 or len(set(self.without_concept)) < len(self.without_concept):
+            yield Mistake("judge.too-few-prompts", ("without_concept",), "without_concept", "holds one prompt, or one twice", "give several, or none")
 
 
 SUBJECTS = Templates(
@@ -47,7 +51,7 @@ SUBJECTS = Templates(
         "{} by lamplight",
     ),
     held_out=("a picture of {}", "{} in the evening", "{} beside a road", "a sketch of {}"),
-    without=(
+    without_concept=(
         "a photo of an empty road",
         "a plain wall",
         "a cloudy sky over a field",
@@ -68,7 +72,7 @@ STYLES = Templates(
         "a city square {}",
     ),
     held_out=("a house by a lake {}", "a portrait of an old man {}", "a garden path {}", "a range of hills {}"),
-    without=(
+    without_concept=(
         "a photo of a village",
         "a photo of a house by a lake",
         "a photo of a forest",
@@ -89,14 +93,14 @@ class JudgeTraining(Spec):
     end of balanced accuracy that a task's concept must reach on held-out prompts.
     """
 
-    on: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
     subject: Templates = SUBJECTS
     style: Templates = STYLES
     seeds: Count = 4
     held_out_seeds: Count = 10
     clean_psi: Ratio = 0.5
     seed: int = Field(51, ge=0)
-    least: Ratio = 0.9
+    min_balanced_accuracy: Ratio = 0.9
 
     def templates(self, head: Head) -> Templates:
         return self.subject if head == "subject" else self.style
@@ -116,7 +120,7 @@ class JudgeGate(Spec):
     """What a concept judge reached on held-out pictures. ``judge``: its digest; ``labels``: ``head/label`` to the measurement."""
 
     judge: Digest
-    least: Ratio
+    min_balanced_accuracy: Ratio
     labels: dict[str, LabelGate]
 
     def failure(self, head: str, label: str) -> str | None:
@@ -124,9 +128,9 @@ class JudgeGate(Spec):
         found = self.labels.get(f"{head}/{label}")
         if found is None:
             return "was never held to its gate"
-        if found.value is None or found.low < self.least:
+        if found.value is None or found.low < self.min_balanced_accuracy:
             reached = "no held-out picture shows it" if found.value is None else f"balanced accuracy {found.value:.3f}"
-            return f"fails its gate: {reached}, lower end {found.low:.3f} of the {self.least:.2f} asked for"
+            return f"fails its gate: {reached}, lower end {found.low:.3f} of the {self.min_balanced_accuracy:.2f} asked for"
         return None
 
 
@@ -147,7 +151,7 @@ def read_gate(judge: Path) -> JudgeGate | None:
     try:
         return JudgeGate.model_validate_json(path.read_bytes(), strict=True)
     except ValidationError as error:
-        raise CheckFailed(str(path), "is no gate of a concept judge", "restore it, or make the judge again") from error
+        raise CheckFailed("judge.bad-gate", str(path), "is no gate of a concept judge", "restore it, or make the judge again") from error
 
 
 def refusal(task: Task, judge: Path, digest: str) -> UnconcealError | None:
@@ -158,6 +162,6 @@ def refusal(task: Task, judge: Path, digest: str) -> UnconcealError | None:
     remedy = f"make it anew with `unconceal tasks judge {task.suite}`: more pictures, or other features (`judging.on`), are a new version"
     if gate is None or gate.judge != digest:
         consequence = "was never held to its gate" if gate is None else "was held to a gate, but that was another judge"
-        return CheckFailed(value, f"{consequence}, so its answers may mean nothing", remedy)
+        return CheckFailed("judge.no-gate", value, f"{consequence}, so its answers may mean nothing", remedy)
     failure = gate.failure(task.judge.head, task.judge.label)
-    return CheckFailed(value, f"{failure}, so no verdict could rest on it", remedy) if failure else None
+    return CheckFailed("judge.gate-failed", value, f"{failure}, so no verdict could rest on it", remedy) if failure else None

@@ -34,7 +34,7 @@ def _twice_but_for_spelling(task: Task) -> Iterator[Mistake]:
             first = seen.setdefault(folded(prompt.text), prompt.text)
             if first != prompt.text:
                 consequence = f"differs from {first!r} in case and punctuation alone, so it would count as two prompts"
-                yield Mistake((split, place), repr(prompt.text), consequence, "keep one")
+                yield Mistake("prompt.near-duplicate", (split, place), repr(prompt.text), consequence, "keep one")
 
 
 def _truncated(task: Task) -> Iterator[Mistake]:
@@ -43,7 +43,9 @@ def _truncated(task: Task) -> Iterator[Mistake]:
         words = folded(prompt.text).split()
         cut = next((found for name in names if (found := cut_short(words, name)) and [*name[:-1], found] not in names), None)
         if cut:
-            yield Mistake(("forget", place), repr(prompt.text), f"cuts a name short ({cut!r})", "write the name out")
+            yield Mistake(
+                "prompt.truncated-name", ("forget", place), repr(prompt.text), f"cuts a name short ({cut!r})", "write the name out"
+            )
 
 
 def cut_short(words: list[str], name: list[str]) -> str | None:
@@ -65,7 +67,9 @@ def _misnamed(task: Task) -> Iterator[Mistake]:
         others = [concept for head, concept in retained if head == prompt.head and concept != prompt.concept and says(prompt.text, concept)]
         if others and not says(prompt.text, prompt.concept or ""):
             consequence = f"says {min(others)!r}, not {prompt.concept!r}, which it claims to show, so its absence would be no damage"
-            yield Mistake(("retain", place), repr(prompt.text), consequence, "name the concept in the prompt, or correct `concept`")
+            yield Mistake(
+                "prompt.misnamed", ("retain", place), repr(prompt.text), consequence, "name the concept in the prompt, or correct `concept`"
+            )
 
 
 def says(text: str, concept: str) -> bool:
@@ -76,18 +80,24 @@ def says(text: str, concept: str) -> bool:
 def _unlicensed(task: Task) -> Iterator[Mistake]:
     for split, prompts in (("forget", task.forget), ("retain", task.retain)):
         for place, prompt in enumerate(prompts):
-            if prompt.source and not prompt.licence:
-                consequence = f"is taken from {prompt.source}, but under no licence"
-                yield Mistake((split, place), repr(prompt.text), consequence, "give its `licence`, or write your own")
+            if prompt.source and not prompt.license:
+                consequence = f"is taken from {prompt.source}, but under no license"
+                yield Mistake("prompt.no-license", (split, place), repr(prompt.text), consequence, "give its `license`, or write your own")
 
 
 def _disagreeing(task: Task, suite: Suite) -> Iterator[Mistake]:
     held = {
-        "forget": len(task.forget) + (task.forget_from.count if task.forget_from else 0),
+        "forget": len(task.forget) + (task.forget_from.n_prompts if task.forget_from else 0),
         "retain": len(task.retain),
     }
     for name, tier in suite.tiers.items():
-        for split, wanted in (("forget", tier.prompts), ("retain", tier.retain_prompts)):
+        for split, wanted in (("forget", tier.n_prompts), ("retain", tier.n_retain_prompts)):
             if wanted is not None and wanted > held[split]:
                 value = f"{held[split]} {split} prompts"
-                yield Mistake((split,), value, f"are fewer than the {wanted} of tier {name}", "write more, or lower the tier's count")
+                yield Mistake(
+                    "task.too-few-prompts",
+                    (split,),
+                    value,
+                    f"are fewer than the {wanted} of tier {name}",
+                    "write more, or lower the tier's count",
+                )

@@ -21,8 +21,8 @@ def lint(task: Task, suite: Suite) -> Iterator[Mistake]:
     yield from _twice(task)
     yield from _beside_the_point(task)
     yield from lint_prompts.lint(task, suite)
-    if not task.licence.strip():
-        yield Mistake(("licence",), "licence", "is empty, so nobody may reuse the prompts", "name one, e.g. Apache-2.0")
+    if not task.license.strip():
+        yield Mistake("task.no-license", ("license",), "license", "is empty, so nobody may reuse the prompts", "name one, e.g. Apache-2.0")
 
 
 def lint_probes(probes: ProbeSet, task: Task, path: Path) -> Iterator[Mistake]:
@@ -30,10 +30,16 @@ def lint_probes(probes: ProbeSet, task: Task, path: Path) -> Iterator[Mistake]:
     yield from probes.targets([*task.aliases])
     if len(probes.neighbours) < LEAST_NEIGHBOURS:
         value = f"{len(probes.neighbours)} neighbours"
-        yield Mistake(("neighbours",), value, f"are too few to correlate anything with (fewer than {LEAST_NEIGHBOURS})", "elicit again")
+        yield Mistake(
+            "probes.too-few-neighbours",
+            ("neighbours",),
+            value,
+            f"are too few to correlate anything with (fewer than {LEAST_NEIGHBOURS})",
+            "elicit again",
+        )
     if file_stem(probes.model) != path.stem:
         consequence = f"disagrees with the file's name, which should be {file_stem(probes.model)}.yaml"
-        yield Mistake(("model",), f"model {probes.model!r}", consequence, "rename the file, or freeze again")
+        yield Mistake("probes.wrong-file-name", ("model",), f"model {probes.model!r}", consequence, "rename the file, or freeze again")
     yield from _beside(path, "replies", probes.replies)
     if probes.ratings:
         yield from _beside(path, "ratings", probes.ratings)
@@ -43,9 +49,17 @@ def _beside(path: Path, field: str, named: ReplyFile | RatingFile) -> Iterator[M
     """A file that the set was frozen from: missing, or another."""
     beside = path.parent / named.file
     if not beside.is_file():
-        yield Mistake((field, "file"), named.file, "is not there, so nobody can check the set", "put it beside the set")
+        yield Mistake(
+            "probes.missing-file", (field, "file"), named.file, "is not there, so nobody can check the set", "put it beside the set"
+        )
     elif file_digest(beside) != named.digest:
-        yield Mistake((field, "digest"), named.file, "is not the file that the set was frozen from", "restore it, or freeze again")
+        yield Mistake(
+            "probes.digest-mismatch",
+            (field, "digest"),
+            named.file,
+            "is not the file that the set was frozen from",
+            "restore it, or freeze again",
+        )
 
 
 def names_target(task: Task, text: str) -> bool:
@@ -55,18 +69,26 @@ def names_target(task: Task, text: str) -> bool:
 
 
 def _too_few(task: Task, suite: Suite) -> Iterator[Mistake]:
-    least = suite.scores.least_prompts
-    asked = len(task.forget) + (task.forget_from.count if task.forget_from else 0)
+    least = suite.scores.min_prompts
+    asked = len(task.forget) + (task.forget_from.n_prompts if task.forget_from else 0)
     if asked < least:
         value = f"{asked} forget prompts"
-        yield Mistake(("forget",), value, f"are too few for a verdict (fewer than {least} give none)", "write more, 20 or so")
+        yield Mistake(
+            "task.too-few-prompts", ("forget",), value, f"are too few for a verdict (fewer than {least} give none)", "write more, 20 or so"
+        )
     concepts = {prompt.concept for prompt in task.retain}
     if len(concepts) < least:
         value = f"{len(concepts)} retained concepts"
-        yield Mistake(("retain",), value, "are too few to see damage", f"cover at least {least} other concepts")
+        yield Mistake("task.too-few-concepts", ("retain",), value, "are too few to see damage", f"cover at least {least} other concepts")
     if task.neighbours and len(task.neighbours) < LEAST_NEIGHBOURS:
         value = f"{len(task.neighbours)} neighbours"
-        yield Mistake(("neighbours",), value, f"are too few to correlate anything with (fewer than {LEAST_NEIGHBOURS})", "give 15 or more")
+        yield Mistake(
+            "task.too-few-neighbours",
+            ("neighbours",),
+            value,
+            f"are too few to correlate anything with (fewer than {LEAST_NEIGHBOURS})",
+            "give 15 or more",
+        )
 
 
 def _twice(task: Task) -> Iterator[Mistake]:
@@ -74,7 +96,13 @@ def _twice(task: Task) -> Iterator[Mistake]:
         for text, count in Counter(prompt.text for prompt in prompts).items():
             if count > 1:
                 place = max(number for number, prompt in enumerate(prompts) if prompt.text == text)
-                yield Mistake((split, place), repr(text), f"stands {count} times, so it would count as {count} prompts", "keep one")
+                yield Mistake(
+                    "prompt.duplicate",
+                    (split, place),
+                    repr(text),
+                    f"stands {count} times, so it would count as {count} prompts",
+                    "keep one",
+                )
 
 
 def _beside_the_point(task: Task) -> Iterator[Mistake]:
@@ -83,14 +111,26 @@ def _beside_the_point(task: Task) -> Iterator[Mistake]:
             named, at = names_target(task, prompt.text), (split, number)
             if split == "forget" and not named:
                 remedy = "name the concept, or add the wording to `aliases`"
-                yield Mistake(at, repr(prompt.text), f"calls {task.concept!r} by no name or alias", remedy)
+                yield Mistake("prompt.no-concept", at, repr(prompt.text), f"calls {task.concept!r} by no name or alias", remedy)
             if split == "retain" and (named or prompt.concept == task.concept):
-                yield Mistake(at, repr(prompt.text), "asks for the target itself, whose loss is no damage", "ask for another concept")
+                yield Mistake(
+                    "prompt.names-target",
+                    at,
+                    repr(prompt.text),
+                    "asks for the target itself, whose loss is no damage",
+                    "ask for another concept",
+                )
     for number, neighbour in enumerate(task.neighbours):
         for place, text in enumerate(neighbour.prompts):
             if names_target(task, text) or text in neighbour.prompts[:place]:
                 consequence = "asks for the target itself or stands twice, so it shows no further damage"
-                yield Mistake(("neighbours", number, "prompts", place), repr(text), consequence, "ask for the neighbour in other words")
+                yield Mistake(
+                    "prompt.names-target",
+                    ("neighbours", number, "prompts", place),
+                    repr(text),
+                    consequence,
+                    "ask for the neighbour in other words",
+                )
 
 
 def _splits(task: Task) -> tuple[tuple[str, tuple[Prompt, ...]], ...]:

@@ -50,7 +50,7 @@ def load_suite(root: DataRoot, name: str) -> Suite:
     """The suite of that name, ``tasks/<name>/suite.yaml``."""
     known = suites(root)
     if name not in known:
-        raise UsageError(f"suite {name!r}", "does not exist", suggestion(name, known))
+        raise UsageError("suite.unknown", f"suite {name!r}", "does not exist", suggestion(name, known))
     return read_yaml(suite_file(root, name), Suite, agrees({"name": name}), seeds_apart)
 
 
@@ -71,7 +71,7 @@ def load_probes(root: DataRoot, task: Task, model: str) -> ProbeSet:
     """The frozen probe set of a task by its language model, as its file is called: ``llama-3.1-8b-instruct``."""
     found = {name: path for of, here, name, path in probe_files(root) if (of, here) == (task.suite, task.id)}
     if model not in found:
-        raise UsageError(f"language model {model!r}", f"has no probe set for {task.id}", suggestion(model, found))
+        raise UsageError("probes.unknown", f"language model {model!r}", f"has no probe set for {task.id}", suggestion(model, found))
     return read_yaml(found[model], ProbeSet, agrees({"suite": task.suite, "task": task.id}))
 
 
@@ -145,7 +145,7 @@ def strays(root: DataRoot) -> Iterator[Problem]:
             misplaced = depth not in depths or (depth == 2 and folder == root.tasks and path.name not in OF_SUITE)
             misplaced |= depth == 4 and not (path.parent.suffix == ".probes" and path.parent.with_suffix(".yaml").is_file())
             if misplaced or path.suffix != ".yaml":
-                yield Problem(path, None, "the file", "lies where nothing reads it", remedy)
+                yield Problem("spec.stray-file", path, None, "the file", "lies where nothing reads it", remedy)
 
 
 def is_draft(root: DataRoot, suite: str) -> bool:
@@ -163,12 +163,12 @@ def _only(root: DataRoot, kind: str, wanted: str, files: list[tuple[str, str, Pa
     asked = wanted.removesuffix(".yaml").removeprefix(f"{kind}s/").replace(":", "/")
     found = [entry for entry in files if asked in (entry[1], f"{entry[0]}/{entry[1]}")]
     if not found:
-        raise UsageError(f"{kind} {wanted!r}", "does not exist", suggestion(wanted, [name for _, name, _ in files]))
+        raise UsageError(f"{kind}.unknown", f"{kind} {wanted!r}", "does not exist", suggestion(wanted, [name for _, name, _ in files]))
     if len(found) > 1:
         found = [entry for entry in found if not is_draft(root, entry[0])] or found
     if len(found) > 1:
         named = " or ".join(f"{of}:{name}" if kind == "task" else f"{of}/{name}" for of, name, _ in found)
-        raise UsageError(f"{kind} {wanted!r}", "stands in several suites", f"write {named}")
+        raise UsageError(f"{kind}.ambiguous", f"{kind} {wanted!r}", "stands in several suites", f"write {named}")
     return found[0]
 
 
@@ -180,7 +180,7 @@ def agrees(place: Mapping[str, str]) -> Check:
             said = document.values.get(name)
             if said is not None and said != expected:
                 consequence = f"disagrees with the file's place, which says {expected!r}"
-                yield Mistake((name,), f"{name} = {said!r}", consequence, "correct the field, or move the file")
+                yield Mistake("spec.wrong-path", (name,), f"{name} = {said!r}", consequence, "correct the field, or move the file")
 
     return check
 
@@ -194,7 +194,13 @@ def tasks_exist(root: DataRoot, suite: str) -> Check:
         for name in checkpoints if isinstance(checkpoints, dict) else ():
             if name not in known:
                 remedy = suggestion(name, known)
-                yield Mistake(("checkpoints", name), f"task {name!r}", f"is no task of suite {suite!r}, so it would never run", remedy)
+                yield Mistake(
+                    "submission.unknown-task",
+                    ("checkpoints", name),
+                    f"task {name!r}",
+                    f"is no task of suite {suite!r}, so it would never run",
+                    remedy,
+                )
 
     return check
 
@@ -211,7 +217,7 @@ def made_from(root: DataRoot, suite: str) -> Check:
             ours = base.repo or base.path
             if said != ours:
                 consequence = f"is not the base of suite {suite!r}, which is {ours!r}, so a handover between them would mean nothing"
-                yield Mistake(("base",), f"base {said!r}", consequence, "submit it to a suite of its own base")
+                yield Mistake("submission.other-base", ("base",), f"base {said!r}", consequence, "submit it to a suite of its own base")
 
     return check
 

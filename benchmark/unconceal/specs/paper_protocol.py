@@ -20,18 +20,18 @@ class PaperProtocol(Spec):
     classifier is not trained on. ``prompts``, ``retain_prompts``: only the first so many of a task; None: all. Defaults are the release's.
     """
 
-    steps: int = Field(100, ge=2)
-    guidance: float = Field(7.5, ge=0)
+    num_inference_steps: int = Field(100, ge=2)
+    guidance_scale: float = Field(7.5, ge=0)
     psi: Annotated[tuple[Ratio, ...], Field(min_length=1)] = RELEASED_PSI
-    pictures: int = Field(200, ge=5, lt=9_000)
+    n_images: int = Field(200, ge=5, lt=9_000)
     seed: int = Field(42, ge=0)
     extractors: tuple[str, ...] = ("resnet18",)
     epochs: Count = 10
-    batch: Count = 32
-    rate: float = Field(1e-3, gt=0)
+    batch_size: Count = 32
+    learning_rate: float = Field(1e-3, gt=0)
     momentum: Ratio = 0.9
     triplet_margin: float = Field(1.0, ge=0)
-    negatives: Count = 3
-    held_out: float = Field(0.2, gt=0, lt=1)
-    prompts: Count | None = None
-    retain_prompts: Count | None = None
+    n_negatives: Count = 3
+    held_out_fraction: float = Field(0.2, gt=0, lt=1)
+    n_prompts: Count | None = None
+    n_retain_prompts: Count | None = None

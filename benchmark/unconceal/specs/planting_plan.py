@@ -17,20 +17,20 @@ class Training(Spec):
     ``text_encoder``: whether it learns, too. ``keep_every``: steps between checkpoints.
     """
 
-    steps: Count
-    batch: Count
-    rate: float = Field(gt=0)
-    size: Count
+    max_train_steps: Count
+    batch_size: Count
+    learning_rate: float = Field(gt=0)
+    image_size: Count
     seed: int = Field(0, ge=0)
-    share: Ratio = 0.3
-    silence: Ratio = 0.1
-    warm_up: Ratio = 0.02
-    min_snr: float = Field(5.0, ge=0)
-    text_encoder: bool = True
-    optimiser: Literal["adamw", "adafactor"] = "adamw"
-    precision: Literal["no", "bf16", "fp16"] = "no"
-    checkpointing: bool = Field(False, description="compute activations anew in the backward pass, which takes less memory")
-    keep_every: Count = 500
+    concept_fraction: Ratio = 0.3
+    empty_caption_fraction: Ratio = 0.1
+    warmup_fraction: Ratio = 0.02
+    snr_gamma: float = Field(5.0, ge=0)
+    train_text_encoder: bool = True
+    optimizer: Literal["adamw", "adafactor"] = "adamw"
+    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    gradient_checkpointing: bool = Field(False, description="compute activations anew in the backward pass, which takes less memory")
+    checkpointing_steps: Count = 500
 
 
 class Planted(Spec):
@@ -53,11 +53,11 @@ class Gates(Spec):
     ``seeds``: pictures per prompt; ``steps``, ``guidance``: of the sampler.
     """
 
-    drawn: Ratio = 0.9
-    fall: Ratio = 0.1
+    min_concept_rate: Ratio = 0.9
+    max_kept_drop: Ratio = 0.1
     seeds: Count = 4
-    steps: Count = 50
-    guidance: float = Field(7.5, ge=0)
+    num_inference_steps: Count = 50
+    guidance_scale: float = Field(7.5, ge=0)
 
 
 class Planting(Spec):
@@ -66,17 +66,25 @@ class Planting(Spec):
     name: Name
     family: FamilyName = "stable-diffusion"
     base: Pinned
-    pictures: tuple[str, ...] = Field(min_length=1)
+    image_folders: tuple[str, ...] = Field(min_length=1)
     concepts: dict[Name, Planted] = Field(min_length=1)
-    held: tuple[KeptConcept, ...] = Field(min_length=1)
+    kept_concepts: tuple[KeptConcept, ...] = Field(min_length=1)
     training: Training
     gates: Gates = Gates()
-    golds: Count = Field(1, description="for each concept; further ones differ in the training's seed alone")
+    n_golds: Count = Field(1, description="for each concept; further ones differ in the training's seed alone")
 
     def mistakes(self) -> Iterator[Mistake]:
         """A family that no training is written for; two captions that could not be told apart."""
         if self.family != "stable-diffusion":
-            yield Mistake(("family",), f"family {self.family!r}", "cannot be planted yet", "use stable-diffusion")
-        captions = [*(one.caption for one in self.concepts.values()), *(one.caption for one in self.held)]
+            yield Mistake(
+                "plant.unsupported-family", ("family",), f"family {self.family!r}", "cannot be planted yet", "use stable-diffusion"
+            )
+        captions = [*(one.caption for one in self.concepts.values()), *(one.caption for one in self.kept_concepts)]
         if len(set(captions)) < len(captions):
-            yield Mistake(("held",), "captions", "stand twice, so a picture could not be told from another", "give each its own")
+            yield Mistake(
+                "plant.duplicate-caption",
+                ("kept_concepts",),
+                "captions",
+                "stand twice, so a picture could not be told from another",
+                "give each its own",
+            )

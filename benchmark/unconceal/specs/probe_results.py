@@ -12,7 +12,7 @@ from unconceal.specs.spec import Digest, Mistake, Spec
 from unconceal.specs.task import Head
 
 Measure = Literal["clip", "accuracy", "kid"]
-RankerKind = Literal["probe-set", "pictures", "clip-text", "random"]
+RankerKind = Literal["probe-set", "images", "clip-text", "random"]
 
 
 class NeighbourDamage(Spec):
@@ -25,7 +25,7 @@ class NeighbourDamage(Spec):
 
     concept: str
     head: Head
-    gate: Score
+    gate_accuracy: Score
     eligible: bool
     damage: dict[Measure, Score]
     per_prompt: dict[Measure, tuple[float, ...]] = Field(default_factory=dict)
@@ -37,7 +37,7 @@ class ProximityRanker(Spec):
     name: str
     kind: RankerKind
     digest: Digest | None = None
-    nearness: dict[str, float] = Field(default_factory=dict)
+    proximity: dict[str, float] = Field(default_factory=dict)
     similarity: dict[str, float] = Field(default_factory=dict)
 
 
@@ -48,7 +48,7 @@ class RankCorrelation(Spec):
     random order, ``rho`` is 0 and its interval where 95 % of random orders fall.
     """
 
-    orderer: str
+    ranker: str
     measure: Measure
     rho: Score
     p: float | None = Field(None, ge=0, le=1)
@@ -72,7 +72,7 @@ class AttackOutcome(Spec):
 class AttackRate(Spec):
     """Share of a set's eligible attacks that succeed; ``attribute``: None for all of them. ``gold``: the same of the golds, on average."""
 
-    probes: str
+    probe_set: str
     attribute: str | None = None
     rate: Score
     gold: Score | None = None
@@ -89,24 +89,24 @@ class ProbeResults(Spec):
     classes: dict[Head, tuple[str, ...]]
     neighbours: tuple[NeighbourDamage, ...]
     ceilings: dict[Measure, Score] = Field(default_factory=dict)
-    orderers: tuple[ProximityRanker, ...] = ()
-    orderings: tuple[RankCorrelation, ...] = ()
+    rankers: tuple[ProximityRanker, ...] = ()
+    rank_correlations: tuple[RankCorrelation, ...] = ()
     attacks: dict[str, tuple[AttackOutcome, ...]] = Field(default_factory=dict)
     attack_rates: tuple[AttackRate, ...] = ()
 
     @property
     def sets(self) -> dict[str, str]:
         """The frozen sets behind it, by name, with their digests."""
-        return {orderer.name: orderer.digest for orderer in self.orderers if orderer.kind == "probe-set" and orderer.digest}
+        return {orderer.name: orderer.digest for orderer in self.rankers if orderer.kind == "probe-set" and orderer.digest}
 
     def rho(self, orderer: str, measure: Measure) -> Score | None:
         """One orderer's ρ, None where it was not asked."""
-        return next((one.rho for one in self.orderings if (one.orderer, one.measure) == (orderer, measure)), None)
+        return next((one.rho for one in self.rank_correlations if (one.ranker, one.measure) == (orderer, measure)), None)
 
     def mistakes(self) -> Iterator[Mistake]:
         """Orderings of nobody."""
-        known = {orderer.name for orderer in self.orderers}
-        for place, ordering in enumerate(self.orderings):
-            if ordering.orderer not in known:
+        known = {orderer.name for orderer in self.rankers}
+        for place, ordering in enumerate(self.rank_correlations):
+            if ordering.ranker not in known:
                 consequence = "is no orderer of this record, so nobody knows what it ordered by"
-                yield Mistake(("orderings", place), repr(ordering.orderer), consequence, "run the evaluation again")
+                yield Mistake("probes.unknown-ranker", ("rank_correlations", place), repr(ordering.ranker), consequence, "run the evaluation again")

@@ -26,7 +26,7 @@ class Estimate(Spec):
     """A mean over samples and its spread, the standard deviation with n − 1; None where there is one value only."""
 
     mean: float
-    spread: float | None = Field(ge=0)
+    std: float | None = Field(ge=0)
 
 
 class RankedNeighbour(Spec):
@@ -41,8 +41,8 @@ class RankedNeighbour(Spec):
     relation: Relation
     similarity: Estimate
     rank: Estimate
-    named: Count
-    likeness: Estimate | None = None
+    mentions: Count
+    visual_similarity: Estimate | None = None
 
 
 class FrozenAttack(Attack):
@@ -65,7 +65,7 @@ class Agreement(Spec):
 class Tally(Spec):
     """How many samples ended how; ``replies``: all attempts of all samples."""
 
-    asked: Count
+    requested: Count
     answered: Count
     refused: int = Field(ge=0)
     truncated: int = Field(ge=0)
@@ -75,10 +75,22 @@ class Tally(Spec):
     def mistakes(self) -> Iterator[Mistake]:
         """Outcomes that do not add up to the samples, fewer replies than samples."""
         ended = self.answered + self.refused + self.truncated + self.invalid
-        if ended != self.asked:
-            yield Mistake(("asked",), f"{self.asked} samples", f"are not the {ended} that ended somehow", "freeze the replies again")
-        if self.replies < self.asked:
-            yield Mistake(("replies",), f"{self.replies} replies", f"are fewer than {self.asked} samples", "freeze the replies again")
+        if ended != self.requested:
+            yield Mistake(
+                "tally.wrong-sum",
+                ("requested",),
+                f"{self.requested} samples",
+                f"are not the {ended} that ended somehow",
+                "freeze the replies again",
+            )
+        if self.replies < self.requested:
+            yield Mistake(
+                "tally.too-few-replies",
+                ("replies",),
+                f"{self.replies} replies",
+                f"are fewer than {self.requested} samples",
+                "freeze the replies again",
+            )
 
 
 class ReplyFile(Spec):
@@ -91,7 +103,7 @@ class ReplyFile(Spec):
 class RatingFile(Spec):
     """The ratings of pictures, a file beside the set."""
 
-    file: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*\.likeness\.jsonl$")
+    file: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*\.ratings\.jsonl$")
     digest: Digest
 
 
@@ -102,14 +114,14 @@ class ProbeSet(ElicitationRequest):
     ``ratings``: where the neighbours' ``likeness`` comes from; None where no pictures were shown.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     forms: tuple[Form, ...] = Field(min_length=1)
     date: Moment
     samples: Tally
     agreement: Agreement
     neighbours: tuple[RankedNeighbour, ...] = Field(min_length=1)
     attacks: tuple[FrozenAttack, ...] = ()
-    named_attacks: int = Field(0, ge=0)
+    n_dropped_attacks: int = Field(0, ge=0)
     replies: ReplyFile
     ratings: RatingFile | None = None
 
@@ -120,15 +132,27 @@ class ProbeSet(ElicitationRequest):
         for place, neighbour in enumerate(self.neighbours):
             for name, mean, most in (("similarity", neighbour.similarity.mean, 10), ("rank", neighbour.rank.mean, len(self.neighbours))):
                 if not 1 <= mean <= most:
-                    yield Mistake(("neighbours", place, name), f"{name} {mean:g}", f"is none from 1 to {most}", "freeze the replies again")
-            if neighbour.named > self.samples.answered:
-                value = f"named {neighbour.named}"
+                    yield Mistake(
+                        "probes.out-of-range",
+                        ("neighbours", place, name),
+                        f"{name} {mean:g}",
+                        f"is none from 1 to {most}",
+                        "freeze the replies again",
+                    )
+            if neighbour.mentions > self.samples.answered:
+                value = f"named {neighbour.mentions}"
                 consequence = f"is more than the {self.samples.answered} samples that answered"
-                yield Mistake(("neighbours", place, "named"), value, consequence, "freeze the replies again")
+                yield Mistake("probes.out-of-range", ("neighbours", place, "mentions"), value, consequence, "freeze the replies again")
         for place, (nearer, farther) in enumerate(pairwise(self.neighbours)):
             if nearer.rank.mean > farther.rank.mean:
                 consequence = "stands before a nearer one, so the list is not the ranking"
-                yield Mistake(("neighbours", place), f"neighbour {nearer.concept!r}", consequence, "sort by mean rank, or freeze again")
+                yield Mistake(
+                    "probes.not-sorted",
+                    ("neighbours", place),
+                    f"neighbour {nearer.concept!r}",
+                    consequence,
+                    "sort by mean rank, or freeze again",
+                )
 
     def targets(self, names: list[str]) -> Iterator[Mistake]:
         """Neighbours that are the target itself under one of its names."""
@@ -136,4 +160,10 @@ class ProbeSet(ElicitationRequest):
         for place, neighbour in enumerate(self.neighbours):
             if spelled(neighbour.concept) in target:
                 consequence = "is the target itself, whose loss is no damage"
-                yield Mistake(("neighbours", place, "concept"), f"neighbour {neighbour.concept!r}", consequence, "remove it")
+                yield Mistake(
+                    "probes.target-as-neighbour",
+                    ("neighbours", place, "concept"),
+                    f"neighbour {neighbour.concept!r}",
+                    consequence,
+                    "remove it",
+                )

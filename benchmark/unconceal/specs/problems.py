@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -21,6 +21,7 @@ Place = tuple[str | int, ...]
 class Problem:
     """One mistake. ``line`` counts from 1; None where it concerns the whole file."""
 
+    code: str = field(compare=False)
     file: Path
     line: int | None
     value: str
@@ -39,7 +40,7 @@ class SpecProblems(CheckFailed):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems), key=lambda problem: (problem.file, problem.line or 0, problem.value)))
         first = self.problems[0]
-        super().__init__(first.value, first.consequence, first.remedy)
+        super().__init__(first.code, first.value, first.consequence, first.remedy)
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
@@ -60,17 +61,33 @@ def _mistake(model: type[BaseModel], place: Place, error: ErrorDetails, context:
     kind, name = error["type"], dotted(place)
     said = f"{name} = {shown(error['input'])}"
     if kind == "missing":
-        return Mistake(place, name, "is missing, so the file says too little to be used", f"add it{described(model, place)}")
+        return Mistake(
+            "spec.missing-field", place, name, "is missing, so the file says too little to be used", f"add it{described(model, place)}"
+        )
     if kind == "extra_forbidden":
-        return Mistake(place, name, "is no known field, so nothing would read it", suggestion(str(place[-1]), fields_at(model, place[:-1])))
+        return Mistake(
+            "spec.unknown-field",
+            place,
+            name,
+            "is no known field, so nothing would read it",
+            suggestion(str(place[-1]), fields_at(model, place[:-1])),
+        )
     if kind in BOUNDS:
         word, key = BOUNDS[kind]
-        return Mistake(place, said, f"is out of range, it must be {word} {context[key]}", "choose a value within the range")
+        return Mistake(
+            "spec.out-of-range", place, said, f"is out of range, it must be {word} {context[key]}", "choose a value within the range"
+        )
     if kind == "literal_error" or "[key]" in place:
-        return Mistake(place, said, "is not one of the allowed values", f"use {context.get('expected', 'another name')}")
+        return Mistake(
+            "spec.unknown-value", place, said, "is not one of the allowed values", f"use {context.get('expected', 'another name')}"
+        )
     if kind.endswith(("_type", "_parsing", "_from_float")):
-        return Mistake(place, said, f"has the wrong type ({lowered(error['msg'])})", f"correct its type{described(model, place)}")
-    return Mistake(place, said, f"is not acceptable ({lowered(error['msg'])})", f"correct it{described(model, place)}")
+        return Mistake(
+            "spec.wrong-type", place, said, f"has the wrong type ({lowered(error['msg'])})", f"correct its type{described(model, place)}"
+        )
+    return Mistake(
+        "spec.invalid-value", place, said, f"is not acceptable ({lowered(error['msg'])})", f"correct it{described(model, place)}"
+    )
 
 
 BOUNDS = {

@@ -1,4 +1,4 @@
-"""Prompts of a published data set by reference: where repeating them would do harm, or their licence forbids it."""
+"""Prompts of a published data set by reference: where repeating them would do harm, or their license forbids it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,24 @@ class Condition(Spec):
 
     column: str = Field(min_length=1)
     contains: str | None = None
-    at_least: float | None = None
+    min_value: float | None = None
 
     def mistakes(self) -> Iterator[Mistake]:
-        if (self.contains is None) == (self.at_least is None):
-            yield Mistake(("column",), f"condition on {self.column!r}", "asks for nothing, or for two things", "give contains or at_least")
+        if (self.contains is None) == (self.min_value is None):
+            yield Mistake(
+                "dataset.bad-condition",
+                ("column",),
+                f"condition on {self.column!r}",
+                "asks for nothing, or for two things",
+                "give contains or at_least",
+            )
 
     def holds(self, row: Mapping[str, str]) -> bool:
         value = row.get(self.column, "")
         if self.contains is not None:
             return self.contains.lower() in value.lower()
         try:
-            return float(value) >= (self.at_least or 0.0)
+            return float(value) >= (self.min_value or 0.0)
         except ValueError:
             return False
 
@@ -40,8 +46,8 @@ class PromptSet(Spec):
     file: str = Field(min_length=1)
     column: str = "prompt"
     where: tuple[Condition, ...] = ()
-    count: Count
-    licence: str = Field(min_length=1)
+    n_prompts: Count
+    license: str = Field(min_length=1)
 
     @property
     def is_draft(self) -> bool:
@@ -51,7 +57,7 @@ class PromptSet(Spec):
     def mistakes(self) -> Iterator[Mistake]:
         if not self.file.endswith(TABLES) or self.file.startswith("/") or ".." in self.file.split("/"):
             remedy = f"name a table of the data set that ends in {', '.join(TABLES)}"
-            yield Mistake(("file",), repr(self.file), "is no table that is read", remedy)
+            yield Mistake("dataset.unknown-format", ("file",), repr(self.file), "is no table that is read", remedy)
 
     def chosen(self, rows: Iterable[Mapping[str, str]]) -> list[str]:
         """The prompts, in the table's order."""
@@ -60,6 +66,6 @@ class PromptSet(Spec):
             text = " ".join(row.get(self.column, "").split())
             if text and all(condition.holds(row) for condition in self.where):
                 found.setdefault(text)
-            if len(found) == self.count:
+            if len(found) == self.n_prompts:
                 break
         return list(found)

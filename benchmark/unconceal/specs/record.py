@@ -44,7 +44,7 @@ class Verdict(Spec):
     """What the evidence says. ``gold``: the kind of gold that it rests on."""
 
     label: Label
-    why: str
+    reason: str
     gold: GoldKind | None = None
 
 
@@ -54,7 +54,7 @@ class Verification(Spec):
     status: Status = "self_reported"
     by: str = ""
     date: str = ""
-    why: str = ""
+    reason: str = ""
 
 
 class ComponentRecord(Spec):
@@ -76,7 +76,7 @@ class CheckpointRecord(Spec):
     sha256: str | None = None
     format: str
     components: dict[str, ComponentRecord] = Field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+    unused_parts: tuple[str, ...] = ()
     """What the checkpoint holds beside, which was not applied."""
 
 
@@ -99,17 +99,25 @@ class Environment(Spec):
     device: str
     dtype: str
     threads: int
-    batch: int
-    batch_asked: int | None = None
-    options: tuple[str, ...] = ()
+    batch_size: int
+    requested_batch_size: int | None = None
+    optimizations: tuple[str, ...] = ()
     packages: dict[str, str] = Field(default_factory=dict)
+    processor: str | None = Field(None, description="model name of the CPU or GPU; null where it was not recorded")
+
+
+class SeedBlock(Spec):
+    """Seeds of one block of images: ``count`` numbers per prompt, from ``start``; the prompt adds a multiple of 10,000."""
+
+    start: int = Field(ge=0)
+    count: int = Field(ge=1)
 
 
 class Timing(Spec):
     """What it cost; no part of the digest. ``seconds`` by phase."""
 
     seconds: dict[str, float] = Field(default_factory=dict)
-    denoiser_evaluations: int = 0
+    forward_passes: int = 0
 
 
 UNSPENT = Timing()
@@ -119,7 +127,7 @@ UNSPENT = Timing()
 class Record(Spec):
     """One evaluation of one submission on one task. ``probed``: None until it was run with its task's probe sets."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     suite: str
     suite_version: int
     task: str
@@ -132,11 +140,14 @@ class Record(Spec):
     curves: tuple[Curve, ...] = ()
     damage: dict[str, Score] = Field(default_factory=dict)
     attacks: dict[str, Score] = Field(default_factory=dict)
-    probed: ProbeResults | None = None
+    probe_results: ProbeResults | None = None
     judges: dict[str, str] = Field(default_factory=dict)
     controls: dict[str, str] = Field(default_factory=dict)
     checkpoint: CheckpointRecord
     code: Code
+    base_digest: str | None = Field(None, description="SHA-256 of the base model; null where it was not recorded")
+    seeds: dict[str, SeedBlock] | None = Field(None, description="seeds by block of images; null where they were not recorded")
+    date: str | None = Field(None, description="when it was measured: ISO 8601, UTC, to the second; null where it was not recorded")
     environment: Environment
     timing: Timing = Timing()
     digest: str = ""
@@ -174,15 +185,19 @@ def read_record(path: Path) -> Record:
     try:
         record = Record.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise CheckFailed(str(path), f"cannot be read ({error.strerror})", "run the evaluation again, or name another file") from error
+        raise CheckFailed(
+            "record.unreadable", str(path), f"cannot be read ({error.strerror})", "run the evaluation again, or name another file"
+        ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         remedy = "records are written by `unconceal run` only: run it again"
-        raise CheckFailed(str(path), f"is no record ({where}: {first['msg']}, {error.error_count()} in all)", remedy) from error
+        raise CheckFailed(
+            "record.invalid", str(path), f"is no record ({where}: {first['msg']}, {error.error_count()} in all)", remedy
+        ) from error
     if record.digest != record.computed_digest():
         remedy = "restore the file, or run the evaluation again"
-        raise CheckFailed(str(path), "does not match its own digest, so its numbers were altered after the run", remedy)
+        raise CheckFailed("record.altered", str(path), "does not match its own digest, so its numbers were altered after the run", remedy)
     return record
 
 
@@ -197,4 +212,4 @@ def write_record(record: Record, path: Path) -> None:
         write_atomically(path, (record.sealed().model_dump_json(indent=1) + "\n").encode())
     except OSError as error:
         remedy = "free some space and run again: finished work is kept" if error.errno == errno.ENOSPC else "make the folder writable"
-        raise EnvironmentFault(str(path), f"was not written ({error.strerror})", remedy) from error
+        raise EnvironmentFault("record.not-writable", str(path), f"was not written ({error.strerror})", remedy) from error

@@ -20,7 +20,7 @@ class Source(Spec):
 
     arxiv: str = Field(pattern=r"^\d{4}\.\d{4,5}$")
     title: str = Field(min_length=1)
-    where: str = Field(min_length=1)
+    location: str = Field(min_length=1)
     url: str = Field(pattern=r"^https://")
     note: str = ""
 

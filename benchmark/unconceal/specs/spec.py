@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 class Mistake(NamedTuple):
     """Something wrong across fields. ``at``: the field's place below the model, e.g. ``("seeds", "train")``."""
 
+    code: str
     at: tuple[str | int, ...]
     value: str
     consequence: str
@@ -48,7 +49,7 @@ class Spec(BaseModel):
 class Pinned(Spec):
     """A file or folder and what it must hold; a digest of zeros: not pinned yet.
 
-    ``path`` is as in :func:`unconceal.paths.resolve_path`, or a place in a ``repo`` on the Hub, "." for all of it. ``licence``,
+    ``path`` is as in :func:`unconceal.paths.resolve_path`, or a place in a ``repo`` on the Hub, "." for all of it. ``license``,
     ``gigabytes``: of what has to be downloaded.
     """
 
@@ -56,7 +57,7 @@ class Pinned(Spec):
     digest: Digest
     repo: Repo | None = None
     revision: Revision | None = None
-    licence: str | None = None
+    license: str | None = None
     gigabytes: float | None = Field(None, gt=0)
 
     @property
@@ -72,7 +73,9 @@ class Pinned(Spec):
     def mistakes(self) -> Iterable[Mistake]:
         """Half a reference to the Hub."""
         if (self.repo is None) != (self.revision is None):
-            yield Mistake(("path",), "repo and revision", "stand one without the other", "give both, or neither")
+            yield Mistake(
+                "spec.incomplete-reference", ("path",), "repo and revision", "stand one without the other", "give both, or neither"
+            )
 
 
 UNPINNED = "0" * 64

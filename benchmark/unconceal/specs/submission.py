@@ -48,31 +48,67 @@ class Checkpoint(Spec):
         if (len(sources) != 1) != (self.format == "original") or len(sources) > 1:
             where = (sources[0],) if sources else ("format",)
             if self.format == "original":
-                yield Mistake(where, "format 'original'", f"means the base itself, so a {sources[0]} contradicts it", "remove one of them")
+                yield Mistake(
+                    "submission.conflicting-source",
+                    where,
+                    "format 'original'",
+                    f"means the base itself, so a {sources[0]} contradicts it",
+                    "remove one of them",
+                )
             elif sources:
-                yield Mistake(where, "path and repo", "name two checkpoints, of which one would be passed over", "keep one")
+                yield Mistake(
+                    "submission.conflicting-source",
+                    where,
+                    "path and repo",
+                    "name two checkpoints, of which one would be passed over",
+                    "keep one",
+                )
             else:
                 yield Mistake(
-                    where, f"format {self.format!r}", "needs weights, but no path or repo is given", "give one, or format: original"
+                    "submission.no-source",
+                    where,
+                    f"format {self.format!r}",
+                    "needs weights, but no path or repo is given",
+                    "give one, or format: original",
                 )
         if (self.repo is None) != (self.revision is None):
             at, missing = ("repo", "revision") if self.repo else ("revision", "repo")
-            yield Mistake((at,), at, f"has no {missing}, so nobody could load the same weights again", f"add the {missing}")
+            yield Mistake(
+                "submission.not-pinned", (at,), at, f"has no {missing}, so nobody could load the same weights again", f"add the {missing}"
+            )
         if self.repo is None and self.repo_type:
-            yield Mistake(("repo_type",), "repo_type", "has no repo", "give repo and revision, or a path")
+            yield Mistake(
+                "submission.incomplete-reference", ("repo_type",), "repo_type", "has no repo", "give repo and revision, or a path"
+            )
         if self.repo is None and (self.file or self.subfolder):
-            yield Mistake(("file" if self.file else "subfolder",), "a file of the Hub", "has no repo", "give repo and revision, or a path")
+            yield Mistake(
+                "submission.incomplete-reference",
+                ("file" if self.file else "subfolder",),
+                "a file of the Hub",
+                "has no repo",
+                "give repo and revision, or a path",
+            )
         if self.file and self.subfolder:
-            yield Mistake(("file",), "file and subfolder", "name two things to load", "give the file alone, with its folder in its name")
+            yield Mistake(
+                "submission.conflicting-source",
+                ("file",),
+                "file and subfolder",
+                "name two things to load",
+                "give the file alone, with its folder in its name",
+            )
         if self.file and not self.file.endswith(WEIGHTS):
             yield Mistake(
-                ("file",), repr(self.file), "is no weights file, so it is not downloaded", f"name one that ends in {', '.join(WEIGHTS)}"
+                "submission.unknown-weights",
+                ("file",),
+                repr(self.file),
+                "is no weights file, so it is not downloaded",
+                f"name one that ends in {', '.join(WEIGHTS)}",
             )
         for name in ("path", "file", "subfolder"):
             value = getattr(self, name)
             if value is not None and escapes(value.removeprefix(IN_PACKAGE) if name == "path" else value):
                 remedy = "give a relative path without '..'"
-                yield Mistake((name,), repr(value), "leaves the folder it belongs to, so it is not opened", remedy)
+                yield Mistake("path.outside-root", (name,), repr(value), "leaves the folder it belongs to, so it is not opened", remedy)
 
 
 class Submission(Spec):
@@ -86,7 +122,7 @@ class Submission(Spec):
     base: str | None = Field(None, description="the model that was unlearned, as suite.yaml names its base; refused where it is another")
     paper: str | None = None
     code: str | None = None
-    licence: str | None = None
+    license: str | None = None
     contact: str | None = None
     checkpoints: dict[TaskId, Checkpoint] = Field(min_length=1)
 
@@ -95,7 +131,13 @@ class Submission(Spec):
         for task, checkpoint in self.checkpoints.items():
             if checkpoint.format == "standalone" and not self.is_gold:
                 consequence = "is for golds: of any other submission the weights have to be shown to be the base's, changed"
-                yield Mistake(("checkpoints", task, "format"), "format 'standalone'", consequence, "release it in another format")
+                yield Mistake(
+                    "submission.standalone-reserved",
+                    ("checkpoints", task, "format"),
+                    "format 'standalone'",
+                    consequence,
+                    "release it in another format",
+                )
 
     @property
     def is_control(self) -> bool:

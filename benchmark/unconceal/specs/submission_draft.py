@@ -25,7 +25,7 @@ def answered() -> tuple[tuple[str, str, bool], ...]:
         ("method", "Method, where it has a name of its own (may be empty)", True),
         ("paper", "Paper (arXiv number or address; may be empty)", True),
         ("code", "Code (address; may be empty)", True),
-        ("licence", "Licence of the weights (may be empty)", True),
+        ("license", "License of the weights (may be empty)", True),
         ("contact", "Contact (may be empty)", True),
     )
 
@@ -38,7 +38,9 @@ def suite_choice(root: DataRoot) -> tuple[str, ...]:
     """
     found = suites(root)
     if not found:
-        raise UsageError(str(root.tasks), "holds no suite, so there is nothing to submit to", "name a folder that does with --root")
+        raise UsageError(
+            "suite.none", str(root.tasks), "holds no suite, so there is nothing to submit to", "name a folder that does with --root"
+        )
     return found
 
 
@@ -61,10 +63,15 @@ def write_submission(root: DataRoot, suite: str, fields: Mapping[str, str], chec
     """
     name = fields["name"]
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise UsageError(f"name {name!r}", "would make no file that is found again", "use lower-case words and digits joined by hyphens")
+        raise UsageError(
+            "submission.bad-name",
+            f"name {name!r}",
+            "would make no file that is found again",
+            "use lower-case words and digits joined by hyphens",
+        )
     path = root.submissions / suite / f"{name}.yaml"
     if path.exists():
-        raise UsageError(str(path), "exists already", "choose another name, or edit the file")
+        raise UsageError("submission.exists", str(path), "exists already", "choose another name, or edit the file")
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ["# yaml-language-server: $schema=../../schemas/submission.schema.json", f"name: {name}", f"suite: {suite}"]
     lines += [f"{field}: {quoted(value)}" for field, value in fields.items() if field != "name" and value]

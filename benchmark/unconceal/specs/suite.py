@@ -29,11 +29,11 @@ class Sampler(Spec):
     """
 
     scheduler: SchedulerName
-    steps: Count
-    guidance: float = Field(ge=0)
-    train_steps: Count = 1000
+    num_inference_steps: Count
+    guidance_scale: float = Field(ge=0)
+    num_train_timesteps: Count = 1000
     shift: float = Field(1.0, gt=0)
-    size: Count | None = None
+    image_size: Count | None = None
 
 
 class Seeds(Spec):
@@ -67,42 +67,54 @@ class Tier(Spec):
     psi: Grid
     retain_psi: Grid
     seeds: Seeds
-    prompts: Count | None = None
-    retain_prompts: Count | None = None
+    n_prompts: Count | None = None
+    n_retain_prompts: Count | None = None
     extractors: tuple[str, ...] = Field(min_length=1)
 
     def mistakes(self) -> Iterator[Mistake]:
         """Grids that do not ascend from 0 to 1."""
         for name, grid in (("psi", self.psi), ("retain_psi", self.retain_psi)):
             if any(later <= earlier for earlier, later in pairwise(grid)):
-                yield Mistake((name,), name, "does not ascend, so its curve has no mean over ψ", "sort it and drop what stands twice")
+                yield Mistake(
+                    "suite.unsorted-grid",
+                    (name,),
+                    name,
+                    "does not ascend, so its curve has no mean over ψ",
+                    "sort it and drop what stands twice",
+                )
             elif grid[0] != 0 or grid[-1] != 1:
-                yield Mistake((name,), name, "lacks ψ = 0 or 1, where θ* and θ work alone", "begin the grid with 0 and end it with 1")
+                yield Mistake(
+                    "suite.incomplete-grid",
+                    (name,),
+                    name,
+                    "lacks ψ = 0 or 1, where θ* and θ work alone",
+                    "begin the grid with 0 and end it with 1",
+                )
 
 
 class Scoring(Spec):
     """The values that scores and verdicts rest on.
 
     ``mean_psi``, ``excess_psi``: windows of the means over ψ. ``margin``: δ. ``separable_auc``: least lower bound of a usable
-    classifier's AUC. ``retain_fall``: largest share of θ's rate that a retained concept may lose, at any ψ ≤ ``retain_psi_max``.
+    classifier's AUC. ``retain_drop``: largest share of θ's rate that a retained concept may lose, at any ψ ≤ ``retain_psi_max``.
     ``psi_star_max``: where the search for ψ* ends. ``least_prompts``: fewer give no verdict. ``bootstrap``: resamples.
     """
 
     mean_psi: tuple[Ratio, Ratio] = (0.0, 0.55)
     excess_psi: tuple[Ratio, Ratio] = (0.1, 0.6)
     margin: Ratio = 0.10
-    separable_auc: Ratio = 0.9
-    retain_fall: Ratio = 0.2
-    retain_psi_max: Ratio = 0.6
-    psi_star_max: Ratio = 0.85
-    least_prompts: Count = 10
-    bootstrap: Count = 2000
+    min_auc: Ratio = 0.9
+    max_retain_drop: Ratio = 0.2
+    max_retain_psi: Ratio = 0.6
+    max_psi_star: Ratio = 0.85
+    min_prompts: Count = 10
+    n_resamples: Count = 2000
 
     def mistakes(self) -> Iterator[Mistake]:
         """Windows that are empty or turned round."""
         for name, (low, high) in (("mean_psi", self.mean_psi), ("excess_psi", self.excess_psi)):
             if low >= high:
-                yield Mistake((name,), f"{name} [{low}, {high}]", "is an empty window", "put the lower end first")
+                yield Mistake("suite.empty-window", (name,), f"{name} [{low}, {high}]", "is an empty window", "put the lower end first")
 
 
 class Probing(Spec):
@@ -115,15 +127,15 @@ class Probing(Spec):
     permutations and random orders; ``splits``: of the damage into halves.
     """
 
-    prompts: Count | None = None
+    n_prompts: Count | None = None
     gate_seeds: Count
     seeds: Count
-    gate: Ratio = 0.5
-    least: int = Field(8, ge=4)
-    least_kid: int = Field(100, ge=4)
+    min_gate_accuracy: Ratio = 0.5
+    min_neighbours: int = Field(8, ge=4)
+    min_kid_images: int = Field(100, ge=4)
     attack_seeds: int = Field(4, ge=4)
-    resamples: Count = 10_000
-    splits: Count = 100
+    n_resamples: Count = 10_000
+    n_splits: Count = 100
 
     @property
     def as_blocks(self) -> Seeds:
@@ -138,11 +150,11 @@ class FineTune(Spec):
     """
 
     epochs: Count
-    batch: Count
-    rate: float = Field(gt=0)
+    batch_size: Count
+    learning_rate: float = Field(gt=0)
     momentum: Ratio
     triplet_margin: float = Field(ge=0)
-    negatives: Count = 3
+    n_negatives: Count = 3
     seed: int | None = Field(None, ge=0)
 
 
@@ -173,7 +185,7 @@ class Suite(Spec):
     probing: Probing | None = None
     fine_tune: FineTune
     judges: Judges
-    judging: JudgeTraining = JudgeTraining()
+    judge_training: JudgeTraining = JudgeTraining()
     primary: str = "excess"
 
     @property
@@ -195,17 +207,35 @@ class Suite(Spec):
             for place, extractor in enumerate(tier.extractors):
                 if extractor not in self.judges.extractors:
                     at = ("tiers", name, "extractors", place)
-                    yield Mistake(at, repr(extractor), "is no extractor of this suite", f"use {', '.join(self.judges.extractors)}")
-        for place, part in enumerate(self.judging.on):
+                    yield Mistake(
+                        "suite.unknown-extractor",
+                        at,
+                        repr(extractor),
+                        "is no extractor of this suite",
+                        f"use {', '.join(self.judges.extractors)}",
+                    )
+        for place, part in enumerate(self.judge_training.features):
             if part not in (CLIP, *self.judges.extractors):
                 remedy = f"use {', '.join((CLIP, *self.judges.extractors))}"
-                yield Mistake(("judging", "on", place), repr(part), "is nothing of this suite that a judge could stand on", remedy)
+                yield Mistake(
+                    "suite.unknown-judge-feature",
+                    ("judge_training", "features", place),
+                    repr(part),
+                    "is nothing of this suite that a judge could stand on",
+                    remedy,
+                )
         solver = SOLVERS[self.family]
         if self.sampler.scheduler != solver:
             value = f"scheduler {self.sampler.scheduler!r}"
-            yield Mistake(("sampler", "scheduler"), value, f"does not step through the noise of family {self.family!r}", f"use {solver}")
+            yield Mistake(
+                "suite.wrong-scheduler",
+                ("sampler", "scheduler"),
+                value,
+                f"does not step through the noise of family {self.family!r}",
+                f"use {solver}",
+            )
         if len(set(self.arms)) < len(self.arms):
-            yield Mistake(("arms",), "arms", "names an arm twice", "name each arm once")
+            yield Mistake("suite.duplicate-arm", ("arms",), "arms", "names an arm twice", "name each arm once")
 
 
 def seed_overlaps(starts: SeedStarts, seeds: Mapping[str, Seeds]) -> Iterator[Mistake]:
@@ -216,4 +246,4 @@ def seed_overlaps(starts: SeedStarts, seeds: Mapping[str, Seeds]) -> Iterator[Mi
             if shared:
                 value = f"seed {shared[0]} of tier {tier}"
                 consequence = f"lies in the blocks {one} and {other}, so the held-out pictures would not be held out"
-                yield Mistake(("seed_starts", other), value, consequence, "move the starts further apart")
+                yield Mistake("suite.overlapping-seeds", ("seed_starts", other), value, consequence, "move the starts further apart")

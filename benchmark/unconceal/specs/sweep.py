@@ -83,7 +83,11 @@ def read_sweep(path: Path) -> Sweep:
     try:
         found = Sweep.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise CheckFailed(str(path), f"is no sweep ({type(error).__name__})", "run it again with `unconceal run --sweep`") from error
+        raise CheckFailed(
+            "sweep.unreadable", str(path), f"is no sweep ({type(error).__name__})", "run it again with `unconceal run --sweep`"
+        ) from error
     if found.digest != found.sealed().digest:
-        raise CheckFailed(str(path), "does not match its own digest, so its numbers were altered after the run", "run it again")
+        raise CheckFailed(
+            "sweep.altered", str(path), "does not match its own digest, so its numbers were altered after the run", "run it again"
+        )
     return found

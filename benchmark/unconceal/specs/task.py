@@ -33,7 +33,7 @@ class Detector(Spec):
         """A threshold below which nothing is ever reported."""
         if self.threshold < REPORTED:
             value, consequence = f"threshold {self.threshold:g}", f"lies below {REPORTED:g}, where {self.package} reports nothing"
-            yield Mistake(("threshold",), value, consequence, "raise it")
+            yield Mistake("detector.low-threshold", ("threshold",), value, consequence, "raise it")
 
 
 class JudgeRef(Spec):
@@ -46,13 +46,13 @@ class JudgeRef(Spec):
 class Prompt(Spec):
     """A prompt; retain prompts say which concept it shows and which head of the judge recognises it.
 
-    ``licence``, ``source``: of a prompt that is not this project's own.
+    ``license``, ``source``: of a prompt that is not this project's own.
     """
 
     text: str = Field(min_length=1)
     concept: str | None = None
     head: Head | None = None
-    licence: str | None = None
+    license: str | None = None
     source: str | None = None
 
 
@@ -102,7 +102,7 @@ class Task(Spec):
     gold_kind: GoldKind | None = None
     gold_claims: tuple[GoldClaim, ...] = ()
     detector: Detector | None = None
-    licence: str
+    license: str
     references: tuple[str, ...] = ()
 
     @property
@@ -115,31 +115,49 @@ class Task(Spec):
         for place, prompt in enumerate(self.retain):
             if prompt.concept is None or prompt.head is None:
                 consequence = "says not which concept it shows, so no damage to it can be seen"
-                yield Mistake(("retain", place), repr(prompt.text), consequence, "give the prompt `concept` and `head`")
+                yield Mistake(
+                    "prompt.no-concept", ("retain", place), repr(prompt.text), consequence, "give the prompt `concept` and `head`"
+                )
         for place, gold in enumerate(self.golds):
             if not gold.startswith("control-gold-"):
-                yield Mistake(("golds", place), repr(gold), "is no gold's name", "name a submission control-gold-N")
+                yield Mistake("task.bad-gold-name", ("golds", place), repr(gold), "is no gold's name", "name a submission control-gold-N")
         if not self.forget and self.forget_from is None:
-            yield Mistake(("forget",), "forget", "holds no prompt, so nobody could ask for the concept", "give prompts, or `forget_from`")
+            yield Mistake(
+                "task.no-prompt",
+                ("forget",),
+                "forget",
+                "holds no prompt, so nobody could ask for the concept",
+                "give prompts, or `forget_from`",
+            )
         for place, gold in enumerate(self.golds):
             if self.gold_kind == "surrogate" and gold not in {claim.gold for claim in self.gold_claims}:
                 consequence = "is a surrogate of which nothing is said to leave out the concept"
-                yield Mistake(("golds", place), repr(gold), consequence, "give it a claim with its source in `gold_claims`")
+                yield Mistake(
+                    "task.unclaimed-gold", ("golds", place), repr(gold), consequence, "give it a claim with its source in `gold_claims`"
+                )
         if bool(self.golds) != (self.gold_kind is not None):
             remedy = "give both `golds` and `gold_kind`, or neither"
-            yield Mistake(("golds",), "golds", "stand without their kind, which every verdict must say (or the reverse)", remedy)
+            yield Mistake(
+                "task.no-gold-kind", ("golds",), "golds", "stand without their kind, which every verdict must say (or the reverse)", remedy
+            )
         yield from self._unlike_classes()
 
     def _unlike_classes(self) -> Iterator[Mistake]:
         """Neighbours without the target's caption beside them, and two concepts that zero-shot CLIP could not tell apart."""
         if self.neighbours and self.caption is None:
             consequence = "stand without the target's caption, so what a picture is taken for would leave out the target"
-            yield Mistake(("neighbours",), "neighbours", consequence, "give the task a `caption`")
+            yield Mistake("task.no-caption", ("neighbours",), "neighbours", consequence, "give the task a `caption`")
         concepts, captions = {self.judge.label}, {self.caption}
         for field, shown in (("neighbours", self.neighbours), ("distractors", self.distractors)):
             for place, one in enumerate(shown):
                 if one.concept in concepts or one.caption in captions:
                     consequence = "is the target or stands twice, so it could not be told from the other"
-                    yield Mistake((field, place), f"{one.concept!r} ({one.caption!r})", consequence, "name each concept once")
+                    yield Mistake(
+                        "task.duplicate-concept",
+                        (field, place),
+                        f"{one.concept!r} ({one.caption!r})",
+                        consequence,
+                        "name each concept once",
+                    )
                 concepts.add(one.concept)
                 captions.add(one.caption)
