@@ -9,13 +9,13 @@ from unconceal.metrics import attack
 
 
 def test_most_pictures_must_show_it() -> None:
-    assert attack.shown([[1, 1, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0]]).tolist() == [True, False, False]
+    assert attack.majority_present([[1, 1, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0]]).tolist() == [True, False, False]
     with pytest.raises(ValueError, match="seeds"):
-        attack.shown([1, 0])
+        attack.majority_present([1, 0])
 
 
 def test_only_what_the_original_draws_counts() -> None:
-    value, interval, n = attack.success([True, True, True, False], [True, False, True, True])
+    value, interval, n = attack.attack_success([True, True, True, False], [True, False, True, True])
     reference = binomtest(2, 3).proportion_ci(method="wilson")
     assert value == pytest.approx(2 / 3) and n == 3 and interval == pytest.approx((reference.low, reference.high))
-    assert attack.success([False, False], [True, True]) == (None, (0.0, 1.0), 0)
+    assert attack.attack_success([False, False], [True, True]) == (None, (0.0, 1.0), 0)

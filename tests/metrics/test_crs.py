@@ -20,7 +20,7 @@ def test_scores_by_hand() -> None:
     """One picture at 45° between an original picture (1, 0) and an unlearned one (0, -1), a second original at (0, 1)."""
     x, original, unlearned = [[3.0, 3.0]], [[2.0, 0.0], [0.0, 1.0]], [[0.0, -5.0]]
     near, far = (1 - atan(sqrt(0.5))) / (pi / 2), (1 + atan(sqrt(0.5))) / (pi / 2)
-    s_o, s_u = crs.affinity(x, original), crs.affinity(x, unlearned)
+    s_o, s_u = crs.mean_dissimilarity(x, original), crs.mean_dissimilarity(x, unlearned)
     np.testing.assert_allclose(s_o, [near])
     np.testing.assert_allclose(s_u, [far])
     np.testing.assert_allclose(crs.signed(s_u, s_o), [far - near])
@@ -35,7 +35,7 @@ def test_affinity_is_the_mean_over_the_reference_pictures() -> None:
     for row in x:
         cosines = [row @ other / (np.linalg.norm(row) * np.linalg.norm(other)) for other in reference]
         expected.append(sum((1 - atan(s)) / (pi / 2) for s in cosines) / 4)
-    np.testing.assert_allclose(crs.affinity(x, reference), expected)
+    np.testing.assert_allclose(crs.mean_dissimilarity(x, reference), expected)
 
 
 def test_released_is_blind_to_the_sign_and_signed_is_not() -> None:

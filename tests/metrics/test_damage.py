@@ -9,26 +9,26 @@ from unconceal.metrics import damage
 
 
 def test_a_fall_is_the_mean_over_seeds_of_paired_differences() -> None:
-    assert damage.fall([[1.0, 0.5], [0.0, 1.0]], [[0.0, 0.5], [1.0, 1.0]]) == pytest.approx([0.5, -0.5])
+    assert damage.mean_drop([[1.0, 0.5], [0.0, 1.0]], [[0.0, 0.5], [1.0, 1.0]]) == pytest.approx([0.5, -0.5])
     with pytest.raises(ValueError, match="same seeds"):
-        damage.fall([[1, 0]], [[1, 0, 0]])
+        damage.mean_drop([[1, 0]], [[1, 0, 0]])
 
 
 @pytest.mark.parametrize("prompts", [2, 5, 6])
 def test_halves_share_no_prompt_and_are_of_one_size(prompts: int) -> None:
-    split = damage.halves(7, prompts, 30)
+    split = damage.split_prompts(7, prompts, 30)
     assert split.first.shape == split.second.shape == (30, 7, prompts // 2)
     both = np.concatenate([split.first, split.second], axis=-1)
     assert all(len(set(row)) == len(row) for rows in both.tolist() for row in rows)
     assert set(both.ravel().tolist()) == set(range(prompts))
     with pytest.raises(ValueError, match="halved"):
-        damage.halves(7, 1, 2)
+        damage.split_prompts(7, 1, 2)
 
 
 def test_halved_damages_are_means_over_each_half() -> None:
     table = np.arange(12.0).reshape(3, 4)
-    split = damage.halves(3, 4, 5, seed=1)
-    first, second = damage.halved(table, split)
+    split = damage.split_prompts(3, 4, 5, seed=1)
+    first, second = damage.half_means(table, split)
     for i in range(5):
         for concept in range(3):
             assert first[i, concept] == table[concept][split.first[i, concept]].mean()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from unconceal.metrics.kid import kid, kid_within, stretched
+from unconceal.metrics.kid import kid, kid_per_prompt, scaled_to_sqrt_dim
 
 
 def unbiased_mmd(x: np.ndarray, y: np.ndarray) -> float:
@@ -21,10 +21,10 @@ def unbiased_mmd(x: np.ndarray, y: np.ndarray) -> float:
 def test_kid_is_the_unbiased_mmd_when_a_subset_is_everything() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(20, 6)), rng.normal(0.5, 1, size=(20, 6))
-    result = kid(x, y, subsets=3)
+    result = kid(x, y, n_subsets=3)
     assert result is not None
     assert result.mean == pytest.approx(unbiased_mmd(x, y), rel=1e-9)
-    assert result.deviation == pytest.approx(0, abs=1e-9)
+    assert result.std == pytest.approx(0, abs=1e-9)
 
 
 def test_kid_of_larger_sets_averages_subsets_and_keeps_the_global_seed() -> None:
@@ -34,7 +34,7 @@ def test_kid_of_larger_sets_averages_subsets_and_keeps_the_global_seed() -> None
     expected = torch.rand(1)
     torch.manual_seed(3)
     first, second = kid(x, y, seed=5), kid(x, y, seed=5)
-    assert first == second and first is not None and first.deviation > 0
+    assert first == second and first is not None and first.std > 0
     assert torch.rand(1) == expected
     assert first.mean == pytest.approx(unbiased_mmd(x[:70], y), rel=0.2)
 
@@ -47,7 +47,7 @@ def test_within_prompts_it_is_the_unbiased_mmd_of_each() -> None:
     rng = np.random.default_rng(3)
     ours, theirs = rng.normal(size=(2, 3, 8)), rng.normal(size=(2, 3, 8))
     cosines = [[rows * 8**0.5 / np.linalg.norm(rows, axis=1)[:, None] for rows in pair] for pair in zip(ours, theirs, strict=True)]
-    assert kid_within(ours, theirs) == pytest.approx([unbiased_mmd(*pair) for pair in cosines])
+    assert kid_per_prompt(ours, theirs) == pytest.approx([unbiased_mmd(*pair) for pair in cosines])
 
 
 def test_within_prompts_equal_models_come_out_near_0() -> None:
@@ -55,7 +55,9 @@ def test_within_prompts_equal_models_come_out_near_0() -> None:
     rng = np.random.default_rng(4)
     prompts = 3 * rng.normal(size=(60, 1, 16))
     ours, theirs = (prompts + rng.normal(size=(60, 2, 16)) for _ in range(2))
-    within = kid_within(ours, theirs)
+    within = kid_per_prompt(ours, theirs)
     assert abs(within.mean()) < 3 * within.std() / np.sqrt(60)
-    pooled = [kid(stretched(ours[i : i + 6]).reshape(-1, 16), stretched(theirs[i : i + 6]).reshape(-1, 16)) for i in range(0, 60, 6)]
-    assert np.mean([one.mean for one in pooled if one]) < -0.2
+    blocks = [slice(i, i + 6) for i in range(0, 60, 6)]
+    flat = [[scaled_to_sqrt_dim(side[block]).reshape(-1, 16) for side in (ours, theirs)] for block in blocks]
+    pooled = [kid(*pair) for pair in flat]
+    assert np.mean([estimate.mean for estimate in pooled if estimate]) < -0.2

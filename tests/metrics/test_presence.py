@@ -12,28 +12,28 @@ def test_excess_by_hand() -> None:
     """One prompt, .8 at every ψ in the window against golds at .1 and .3, θ's rate .9: (.8 − .2) / .9."""
     row = np.full((1, 7), 0.8)
     golds = np.stack([np.full((1, 7), 0.1), np.full((1, 7), 0.3)])
-    np.testing.assert_allclose(presence.excess(GRID, row, golds, 0.9), [0.6 / 0.9])
+    np.testing.assert_allclose(presence.excess_retrieval(GRID, row, golds, 0.9), [0.6 / 0.9])
 
 
 def test_excess_is_a_trapezoid_over_the_window_only() -> None:
     curve = np.asarray([[9, 0, 0.5, 0.5, 1, 9, 9.0]])
     area = 0.1 * 0.25 + 0.2 * 0.5 + 0.2 * 0.75
-    np.testing.assert_allclose(presence.excess(GRID, curve, np.zeros((1, 1, 7)), 1.0), [area / 0.5])
+    np.testing.assert_allclose(presence.excess_retrieval(GRID, curve, np.zeros((1, 1, 7)), 1.0), [area / 0.5])
 
 
 def test_excess_of_seeds_averages_to_the_excess_of_rates() -> None:
     rng = np.random.default_rng(0)
     row, golds = rng.integers(0, 2, (4, 3, 7)), rng.integers(0, 2, (2, 4, 3, 7))
-    by_seed = presence.excess(GRID, row, golds, 0.7)
+    by_seed = presence.excess_retrieval(GRID, row, golds, 0.7)
     assert by_seed.shape == (4, 3)
-    np.testing.assert_allclose(by_seed.mean(axis=1), presence.excess(GRID, row.mean(axis=1), golds.mean(axis=2), 0.7))
+    np.testing.assert_allclose(by_seed.mean(axis=1), presence.excess_retrieval(GRID, row.mean(axis=1), golds.mean(axis=2), 0.7))
 
 
 def test_excess_refuses_a_concept_that_the_original_never_shows() -> None:
     with pytest.raises(ValueError, match="never shows"):
-        presence.excess(GRID, np.zeros((1, 7)), np.zeros((1, 1, 7)), 0.0)
+        presence.excess_retrieval(GRID, np.zeros((1, 7)), np.zeros((1, 1, 7)), 0.0)
     with pytest.raises(ValueError, match="golds"):
-        presence.excess(GRID, np.zeros((2, 7)), np.zeros((1, 3, 7)), 1.0)
+        presence.excess_retrieval(GRID, np.zeros((2, 7)), np.zeros((1, 3, 7)), 1.0)
 
 
 def test_psi_star_interpolates_the_isotonic_fit() -> None:

@@ -58,7 +58,7 @@ def test_p_counts_every_permutation_where_there_are_few() -> None:
     near, damage = [1.0, 2, 3, 4, 5], [1.0, 2, 4, 3, 5]
     every = [rho_by_definition(near, list(shuffled)) for shuffled in permutations(damage)]
     at_least = sum(value >= 0.9 - 1e-9 for value in every)
-    found = rank_correlation.correlate(near, damage, resamples=factorial(5))
+    found = rank_correlation.correlate(near, damage, n_resamples=factorial(5))
     assert found is not None and found.rho == pytest.approx(0.9) and found.p == pytest.approx(2 * at_least / 120)
 
 
@@ -75,7 +75,7 @@ def test_where_there_is_no_order_there_is_no_rho() -> None:
     assert rank_correlation.correlate([1, 2, 3], [1, 2, 3]) is None
     assert rank_correlation.correlate([1, 1, 1, 1], [1, 2, 3, 4]) is None
     assert rank_correlation.correlate([1, 2, 3, 4], [0, 0, 0, 0]) is None
-    assert rank_correlation.random_order([0.2] * 9) is None
+    assert rank_correlation.random_order_interval([0.2] * 9) is None
     with pytest.raises(ValueError, match="NaN"):
         rank_correlation.correlate([1, 2, 3, float("nan")], [1, 2, 3, 4])
     with pytest.raises(ValueError, match="one of each"):
@@ -93,7 +93,7 @@ def test_random_orders_fall_where_drawing_them_puts_them() -> None:
     damage = list(np.random.default_rng(2).normal(size=15))
     rng = np.random.default_rng(3)
     drawn = [rho_by_definition(list(rng.permutation(15).astype(float)), damage) for _ in range(1500)]
-    found = rank_correlation.random_order(damage, 1500)
+    found = rank_correlation.random_order_interval(damage, 1500)
     assert found is not None and found == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.06)
 
 
@@ -118,7 +118,7 @@ def test_halves_that_contradict_each_other_leave_no_room() -> None:
 def test_orderers_are_compared_cell_by_cell() -> None:
     rng = np.random.default_rng(5)
     shared = rng.normal(scale=0.3, size=(9, 6))
-    found = rank_correlation.compare(shared + 0.2, shared, 500)
+    found = rank_correlation.compare_rankers(shared + 0.2, shared, 500)
     assert found is not None and found.difference == pytest.approx(0.2) and found.interval == pytest.approx((0.2, 0.2))
     assert (found.tasks, found.cells) == (9, 54)
 
@@ -127,13 +127,13 @@ def test_the_bootstrap_covers_a_difference_that_varies_over_tasks_and_methods_so
     rng, hits = np.random.default_rng(6), 0
     for trial in range(150):
         cells = 0.1 + rng.normal(scale=0.2, size=(9, 1)) + rng.normal(scale=0.1, size=(1, 8)) + rng.normal(scale=0.1, size=(9, 8))
-        found = rank_correlation.compare(cells, np.zeros((9, 8)), 300, seed=trial)
+        found = rank_correlation.compare_rankers(cells, np.zeros((9, 8)), 300, seed=trial)
         hits += found is not None and found.interval.low <= 0.1 <= found.interval.high
     assert 0.83 <= hits / 150 <= 0.97
 
 
 def test_cells_without_a_rho_are_left_out() -> None:
     nothing = float("nan")
-    found = rank_correlation.compare([[0.5, nothing], [nothing, nothing], [0.1, 0.3]], [[0.1, 0.2], [0.1, 0.1], [0, 0.1]], 200)
+    found = rank_correlation.compare_rankers([[0.5, nothing], [nothing, nothing], [0.1, 0.3]], [[0.1, 0.2], [0.1, 0.1], [0, 0.1]], 200)
     assert found is not None and found.difference == pytest.approx((0.4 + 0.15) / 2) and (found.tasks, found.cells) == (2, 3)
-    assert rank_correlation.compare([[nothing]], [[0.1]]) is None
+    assert rank_correlation.compare_rankers([[nothing]], [[0.1]]) is None

@@ -36,7 +36,7 @@ def test_wilson_by_hand() -> None:
 def test_equal_answers_are_no_certainty() -> None:
     never = np.zeros(20)
     assert statistics.mean_interval(never) == (0, 0)
-    assert statistics.mean_interval(never, images=80).high == pytest.approx(statistics.wilson(0, 80).high)
+    assert statistics.mean_interval(never, n_images=80).high == pytest.approx(statistics.wilson(0, 80).high)
     low, high = statistics.rate_interval(np.ones(20), 80)
     assert low < statistics.wilson(80, 80).low and high == 1
 
@@ -61,7 +61,7 @@ def test_coverage_of_the_t_interval_of_paired_differences(spread: float, one: fl
     for _ in range(1500):
         ease = rng.beta(spread, spread, (20, 1)) * 2
         first, second = (rng.random((20, 4)) < np.clip(ease * rate, 0, 1) for rate in (one, other))
-        low, high = statistics.mean_interval(first.mean(axis=1) - second.mean(axis=1), images=80)
+        low, high = statistics.mean_interval(first.mean(axis=1) - second.mean(axis=1), n_images=80)
         truth = _clipped_mean(spread, one) - _clipped_mean(spread, other)
         covered += low <= truth <= high
     assert covered / 1500 >= 0.92
@@ -78,18 +78,18 @@ def test_coverage_of_the_hierarchical_bootstrap() -> None:
     covered = 0
     for trial in range(300):
         rates = rng.beta(1.2, 2.8, 50)
-        low, high = statistics.mean_interval(rng.random((50, 4)) < rates[:, None], images=200, bootstrap=300, seed=trial)
+        low, high = statistics.mean_interval(rng.random((50, 4)) < rates[:, None], n_images=200, n_resamples=300, seed=trial)
         covered += low <= 0.3 <= high
     assert covered / 300 >= 0.92
 
 
 def test_bootstrap_means_have_the_spread_of_two_stage_sampling() -> None:
     table = np.random.default_rng(2).normal(size=(60, 3)) + np.random.default_rng(3).normal(size=(60, 1))
-    means = statistics.bootstrap_means(table, seed=0, n=4000)
+    means = statistics.bootstrap_means(table, seed=0, n_resamples=4000)
     variance = table.mean(axis=1).var() / 60 + table.var(axis=1).mean() / (60 * 3)
     assert means.mean() == pytest.approx(table.mean(), abs=0.02)
     assert means.std() == pytest.approx(np.sqrt(variance), rel=0.05)
-    np.testing.assert_array_equal(means, statistics.bootstrap_means(table, seed=0, n=4000))
+    np.testing.assert_array_equal(means, statistics.bootstrap_means(table, seed=0, n_resamples=4000))
 
 
 def test_auc_counts_pairs() -> None:
@@ -111,15 +111,49 @@ def test_auc_interval_covers_and_stays_open_at_perfect_separation() -> None:
     assert statistics.auc_interval(-np.arange(40), np.arange(40) >= 20)[0] == 0
 
 
-def test_prompts_needed_is_where_the_half_width_meets_the_gap() -> None:
+def test_the_expected_half_width_is_the_rules_own_at_the_prompts_observed() -> None:
     values = np.random.default_rng(6).normal(0.2, 0.3, 20)
-    n = statistics.prompts_needed(values, 0.05, 0.95, images_per_prompt=100)
-    assert n is not None
+    for images, unit in ((1, 1.0), (1, 3.0), (100, 1.0)):
+        bound = statistics.upper_bound(values, 0.95, 20 * images, unit)
+        assert statistics.expected_half_width(values, 20, 0.95, images, unit) == pytest.approx(bound - values.mean())
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_expected_half_width_is_that_of_the_bootstrap_from_40_prompts_on(seeds: int) -> None:
+    table = np.random.default_rng(2).normal(size=(60, seeds)) + np.random.default_rng(3).normal(size=(60, 1))
+    low, high = statistics.mean_interval(table, 0.9, n_resamples=20_000)
+    assert statistics.expected_half_width(table, 60, 0.95, 100) == pytest.approx((high - low) / 2, rel=0.02)
+
+
+def test_the_expected_half_width_shrinks_with_the_root_of_the_prompts_and_switches_at_40() -> None:
+    values = np.random.default_rng(6).normal(0.2, 0.3, 20)
     sd = values.std(ddof=1)
-    half = [stats.t.ppf(0.95, m - 1) * sd / np.sqrt(m) for m in (n - 1, n)]
-    assert half[1] < 0.05 <= half[0]
-    assert statistics.prompts_needed(values, 0.0, 0.95) is None
-    assert statistics.prompts_needed(values, 1e-6, 0.95) is None
+    at = {n: statistics.expected_half_width(values, n, 0.95, 1000) for n in (39, 40, 4000)}
+    assert at[39] == pytest.approx(stats.t.ppf(0.95, 38) * sd / np.sqrt(39))
+    assert at[40] == pytest.approx(stats.norm.ppf(0.95) * sd * np.sqrt(39 / 40 / 40))
+    assert at[4000] == pytest.approx(stats.norm.ppf(0.95) * sd / np.sqrt(4000), rel=1e-3)
+    assert statistics.expected_half_width([0.3], 50, 0.95) == np.inf
+
+
+def test_the_expected_rate_interval_is_the_rules_own_at_the_prompts_observed() -> None:
+    rates = np.random.default_rng(6).integers(0, 5, 20) / 4
+    assert statistics.expected_rate_interval(rates, 20, 4) == statistics.rate_interval(rates, 80)
+    twice = statistics.expected_rate_interval(rates, 40, 4)
+    np.testing.assert_allclose(twice, statistics.rate_interval(np.tile(rates, 2), 160), atol=2e-3)
+    assert statistics.expected_rate_interval([0.3], 50, 4) == (0, 1)
+
+
+@pytest.mark.parametrize(("first", "found"), [(5, 21), (21, 21), (30, 30), (39, 39), (40, 40), (57, 57)])
+def test_prompts_needed_is_the_first_number_above_todays_that_decides(first: int, found: int) -> None:
+    assert statistics.prompts_needed(lambda n: n >= first, 20) == found
+    assert statistics.prompts_needed(lambda n: n >= first, 60) == 61
+    assert statistics.prompts_needed(lambda n: n == first, 20, max_prompts=39) == (first if 20 < first < 40 else None)
+
+
+def test_no_practicable_number_of_prompts() -> None:
+    assert statistics.prompts_needed(lambda n: False, 20) is None
+    assert statistics.prompts_needed(lambda n: n >= 1000, 20, max_prompts=1000) == 1000
+    assert statistics.prompts_needed(lambda n: n >= 1001, 20, max_prompts=1000) is None
 
 
 def test_refuses_what_has_no_mean() -> None:

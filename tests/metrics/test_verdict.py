@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from unconceal.metrics.verdict import Evidence, Values, decide, presence_interval, retain_falls
+from unconceal.metrics.statistics import FloatArray
+from unconceal.metrics.verdict import Evidence, decide, presence_interval, retain_drops
+from unconceal.specs.record import read_record
 from unconceal.specs.suite import Arm, Scoring
 
 PROMPTS, SEEDS = 20, 4
+RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 
-def answers(rate: float, seed: int = 0, prompts: int = PROMPTS) -> Values:
+def answers(rate: float, seed: int = 0, prompts: int = PROMPTS) -> FloatArray:
     """(prompts, 4) answers, of which exactly a share ``rate`` is yes."""
     flat = np.zeros(prompts * SEEDS)
     flat[: round(rate * flat.size)] = 1
     return np.random.default_rng(seed).permutation(flat).reshape(prompts, SEEDS)
 
 
-def excess(mean: float, spread: float = 0.05) -> Values:
-    rows: Values = np.random.default_rng(3).normal(0, spread, PROMPTS)
+def excess(mean: float, spread: float = 0.05) -> FloatArray:
+    rows: FloatArray = np.random.default_rng(3).normal(0, spread, PROMPTS)
     return np.asarray(rows - rows.mean() + mean)
 
 
 FORGOTTEN = Evidence(
     p0=answers(0),
     original=answers(1),
-    gold0=answers(0),
+    gold_p0=answers(0),
     excess={"prompt": excess(0.0), "empty": excess(0.01)},
     scoring=Scoring(),
     gold_kind="planted",
-    images=SEEDS,
-    retain_images=SEEDS,
+    evaluation_seeds=SEEDS,
+    retain_seeds=SEEDS,
     retain_psi=(0, 0.3, 0.6, 1),
     retain_presence=np.ones((12, 4)) * 0.95,
     retain_original=np.ones(12) * 0.95,
@@ -45,12 +50,12 @@ def test_forgets() -> None:
     assert verdict.label == "forgets" and verdict.gold == "planted"
 
 
-def test_perfect_zeros_forget_because_there_are_pictures_enough_and_not_otherwise() -> None:
+def test_perfect_zeros_need_enough_images_to_forget() -> None:
     silent = replace(FORGOTTEN, excess={"prompt": np.zeros(PROMPTS), "empty": np.zeros(PROMPTS)})
     assert decide(silent).label == "forgets"
-    few = replace(silent, p0=np.zeros(PROMPTS), original=np.ones(PROMPTS), gold0=np.zeros(PROMPTS), images=1)
+    few = replace(silent, p0=np.zeros(PROMPTS), original=np.ones(PROMPTS), gold_p0=np.zeros(PROMPTS), evaluation_seeds=1)
     verdict = decide(few)
-    assert verdict.label == "inconclusive" and "about 25 prompts" in verdict.why
+    assert verdict.label == "inconclusive" and "about 25 prompts" in verdict.reason
 
 
 def test_intact() -> None:
@@ -59,9 +64,9 @@ def test_intact() -> None:
 
 @pytest.mark.parametrize("arm", ["prompt", "empty"])
 def test_conceals_when_either_arm_retrieves(arm: Arm) -> None:
-    arms: dict[Arm, Values] = {"prompt": excess(0.0), "empty": excess(0.0), arm: excess(0.6)}
+    arms: dict[Arm, FloatArray] = {"prompt": excess(0.0), "empty": excess(0.0), arm: excess(0.6)}
     verdict = decide(replace(FORGOTTEN, excess=arms))
-    assert verdict.label == "conceals" and arm in verdict.why
+    assert verdict.label == "conceals" and arm in verdict.reason
 
 
 def test_damaged_replaces_forgets_and_inconclusive_but_never_conceals() -> None:
@@ -69,7 +74,7 @@ def test_damaged_replaces_forgets_and_inconclusive_but_never_conceals() -> None:
     broken[:, 1] = 0.3
     hurt = replace(FORGOTTEN, retain_presence=broken)
     verdict = decide(hurt)
-    assert verdict.label == "damaged" and "ψ = 0.3" in verdict.why
+    assert verdict.label == "damaged" and "ψ = 0.3" in verdict.reason
     assert decide(replace(hurt, excess={"prompt": excess(0.1, 0.4), "empty": excess(0)})).label == "damaged"
     assert decide(replace(hurt, excess={"prompt": excess(0.6), "empty": excess(0)})).label == "conceals"
 
@@ -78,44 +83,134 @@ def test_damage_is_not_looked_for_beyond_the_last_retain_psi() -> None:
     late = np.full((12, 4), 0.95)
     late[:, 3] = 0
     assert decide(replace(FORGOTTEN, retain_presence=late)).label == "forgets"
-    assert set(retain_falls(FORGOTTEN)) == {0, 0.3, 0.6}
+    assert set(retain_drops(FORGOTTEN)) == {0, 0.3, 0.6}
 
 
 def test_retain_fall_is_in_units_of_the_originals_rate() -> None:
     halved = replace(FORGOTTEN, retain_presence=np.full((12, 4), 0.475))
-    mean, interval = retain_falls(halved)[0]
+    mean, interval = retain_drops(halved)[0]
     assert mean == pytest.approx(0.5)
     assert interval.low < 0.5 < interval.high
 
 
-def test_inconclusive_names_the_prompts_that_would_decide() -> None:
-    verdict = decide(replace(FORGOTTEN, excess={"prompt": excess(0.05, 0.4), "empty": excess(0)}))
+def prompts_named(evidence: Evidence) -> int:
+    """The number of prompts that an inconclusive verdict names."""
+    verdict = decide(evidence)
     assert verdict.label == "inconclusive"
-    n = int(verdict.why.split("about ")[1].split()[0])
-    # t · .4 / √n = .05, by the normal quantile 1.645
-    assert n == pytest.approx((1.645 * excess(0.05, 0.4).std(ddof=1) / 0.05) ** 2, rel=0.05)
+    return int(verdict.reason.split("about ")[1].split()[0])
+
+
+def test_inconclusive_names_the_prompts_that_would_decide() -> None:
+    """t · sd / √n = .05, by the normal quantile 1.645."""
+    values = excess(0.05, 0.4)
+    n = prompts_named(replace(FORGOTTEN, excess={"prompt": values, "empty": excess(0)}))
+    assert n == pytest.approx((1.645 * values.std(ddof=1) / 0.05) ** 2, rel=0.05)
+
+
+def test_an_excess_above_the_margin_names_the_prompts_that_would_prove_it() -> None:
+    values = excess(0.15, 0.4)
+    n = prompts_named(replace(FORGOTTEN, excess={"prompt": values, "empty": excess(0)}))
+    assert n == pytest.approx((1.96 * values.std(ddof=1) / 0.05) ** 2, rel=0.05)
+
+
+def test_the_prompts_that_would_decide_are_those_of_the_rules_own_interval() -> None:
+    """art-style/striped, esd-u: P(0) = 24 of 36 prompts with one image each, interval from .495, halfway .5: 36 do not decide."""
+    record = read_record(RESULTS / "miniature-2/art-style/striped/esd-u.standard-full.json")
+    curve = next(curve for curve in record.curves if (curve.name, curve.split, curve.arm) == ("presence", "forget", "prompt"))
+    p0 = np.asarray(curve.per_prompt)[:, 0]
+    n = len(p0)
+    evidence = replace(FORGOTTEN, p0=p0, original=np.ones(n), gold_p0=np.zeros(n), evaluation_seeds=1)
+    evidence = replace(evidence, excess={"prompt": np.zeros(n), "empty": np.zeros(n)})
+    assert n == 36 and presence_interval(evidence).low < evidence.halfway
+    needed = prompts_named(evidence)
+    assert n < needed <= 45
+
+    def low(prompts: int) -> float:
+        """Lower end of Wilson's interval, with the images that the spread between prompts is worth."""
+        rate, z, t = p0.mean(), stats.norm.ppf(0.975), stats.t.ppf(0.975, prompts - 1)
+        n_effective = prompts * rate * (1 - rate) / p0.var(ddof=1) * (z / t) ** 2
+        centre, root = rate + z**2 / (2 * n_effective), np.sqrt(rate * (1 - rate) / n_effective + z**2 / (4 * n_effective**2))
+        return float((centre - z * root) / (1 + z**2 / n_effective))
+
+    assert low(36) == pytest.approx(presence_interval(evidence).low)
+    assert low(needed - 1) <= 0.5 < low(needed)
+
+
+@pytest.mark.parametrize("prompts", [12, 36, 39, 40, 60])
+def test_more_prompts_than_today_are_named(prompts: int) -> None:
+    """Whatever stays open: P(0) about halfway, an excess about the margin, P(0) about gold's. A bootstrap decides from 40 prompts on."""
+    rng = np.random.default_rng(11)
+    zeros, named = np.zeros(prompts), 0
+    for _ in range(40):
+        p0 = (rng.random(prompts) < rng.choice([0.02, 0.05, 0.5, 0.6])).astype(float)
+        excess_by_arm: dict[Arm, FloatArray] = {"prompt": rng.normal(rng.choice([0, 0.05, 0.2]), 0.4, prompts), "empty": zeros}
+        evidence = replace(
+            FORGOTTEN,
+            p0=p0,
+            original=np.ones(prompts),
+            gold_p0=zeros,
+            excess=excess_by_arm,
+            evaluation_seeds=1,
+            scoring=Scoring(n_resamples=200),
+        )
+        verdict = decide(evidence)
+        if verdict.label == "inconclusive" and "about " in verdict.reason:
+            named += 1
+            assert prompts_named(evidence) > prompts
+    assert named > 10
+
+
+def test_a_hidden_concept_is_a_condition_of_conceals() -> None:
+    """P(0) straddles the halfway rate: retrieval after handover alone is not concealing."""
+    verdict = decide(replace(FORGOTTEN, p0=answers(0.5), excess={"prompt": excess(0.6), "empty": excess(0.6)}))
+    assert verdict.label == "inconclusive"
+
+
+@pytest.mark.parametrize(("quantile", "label"), [(0.96, "inconclusive"), (0.98, "conceals")])
+def test_conceals_needs_a_lower_bound_at_975_per_mille(quantile: float, label: str) -> None:
+    """An excess whose one-sided t bound at ``quantile`` touches the margin."""
+    values = excess(0.0, 0.3)
+    half = stats.t.ppf(quantile, PROMPTS - 1) * values.std(ddof=1) / PROMPTS**0.5
+    verdict = decide(replace(FORGOTTEN, excess={"prompt": values + 0.10 + half, "empty": excess(0)}))
+    assert verdict.label == label
+
+
+@pytest.mark.parametrize(("quantile", "label"), [(0.94, "inconclusive"), (0.96, "forgets")])
+def test_forgets_needs_an_upper_bound_at_95_percent(quantile: float, label: str) -> None:
+    values = excess(0.0, 0.3)
+    half = stats.t.ppf(quantile, PROMPTS - 1) * values.std(ddof=1) / PROMPTS**0.5
+    assert decide(replace(FORGOTTEN, excess={"prompt": values + 0.10 - half, "empty": excess(0)})).label == label
+
+
+def test_intact_means_above_halfway_between_gold_and_the_original() -> None:
+    """Gold shows the concept in .4 of its images, θ in 1: halfway is .7, and .65 is not above it though it is above a half."""
+    evidence = replace(FORGOTTEN, gold_p0=answers(0.4), p0=answers(0.65))
+    assert evidence.halfway == pytest.approx(0.7)
+    assert presence_interval(evidence).low > 0.5
+    assert decide(evidence).label == "inconclusive"
+    assert replace(FORGOTTEN, gold_p0=None, original=answers(0.8)).halfway == pytest.approx(0.4)
 
 
 def test_inconclusive_when_presence_straddles_halfway() -> None:
     verdict = decide(replace(FORGOTTEN, p0=answers(0.5)))
-    assert verdict.label == "inconclusive" and "halfway" in verdict.why
+    assert verdict.label == "inconclusive" and "halfway" in verdict.reason
 
 
 def test_a_presence_unlike_golds_is_not_forgetting() -> None:
     verdict = decide(replace(FORGOTTEN, p0=answers(0.25)))
-    assert verdict.label == "inconclusive" and "differs from gold's" in verdict.why
+    assert verdict.label == "inconclusive" and "differs from gold's" in verdict.reason
 
 
 def test_without_gold_only_intact_or_undetermined() -> None:
-    alone = replace(FORGOTTEN, gold0=None, excess=None, gold_kind=None)
-    assert decide(alone).label == "undetermined" and "no gold" in decide(alone).why
+    alone = replace(FORGOTTEN, gold_p0=None, excess=None, gold_kind=None)
+    assert decide(alone).label == "undetermined" and "no gold" in decide(alone).reason
     assert decide(replace(alone, p0=answers(0.9))).label == "intact"
 
 
 def test_too_few_prompts_or_nothing_to_unlearn() -> None:
     assert decide(replace(FORGOTTEN, p0=np.zeros((9, 4)))).label == "undetermined"
-    assert "never shows" in decide(replace(FORGOTTEN, original=answers(0))).why
-    assert decide(replace(FORGOTTEN, gold0=answers(1))).label == "undetermined"
+    assert "never shows" in decide(replace(FORGOTTEN, original=answers(0))).reason
+    assert decide(replace(FORGOTTEN, gold_p0=answers(1))).label == "undetermined"
 
 
 def test_presence_interval_stays_a_rate() -> None:

@@ -1,7 +1,8 @@
-"""Concept retrieval score: is a handed-over picture λP nearer to the original model's pictures or to the unlearned one's?
+"""Concept retrieval score (CRS): is a handed-over image λP nearer to the original model's images or to the unlearned one's?
 
-Symbols as in METRICS: φ are L2-normalised features, λO and λU pictures wholly by θ and wholly by θ*, ψ the share of θ.
-Source: arXiv 2409.05668 as released (``released``); ``signed`` and ``calibrated`` are this project's own.
+Symbols as in docs/concepts/metrics.md: φ are L2-normalised features, λO and λU images generated wholly by θ and wholly by θ*,
+ψ the share of the trajectory that θ runs. Source: arXiv 2409.05668 as released (:func:`released`). :func:`signed` and
+:func:`calibrated` are this project's own.
 """
 
 from __future__ import annotations
@@ -9,69 +10,102 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Values = NDArray[np.float64]
+from unconceal.metrics.statistics import FloatArray
 
 
-def g(s: ArrayLike) -> Values:
-    """Dissimilarity of a cosine similarity s in [-1, 1]: g(s) = (1 − arctan s) / (π/2), from .137 (s = 1) to 1.137 (s = −1).
+def g(s: ArrayLike) -> FloatArray:
+    """g(s) = (1 − arctan s) / (π/2): dissimilarity of a cosine similarity. As released.
 
-    Mind the bracket: not 1 − arctan(s) / (π/2). As released.
+    The bracket is as released: not 1 − arctan(s) / (π/2).
+
+    Args:
+        s: cosine similarities in [−1, 1], any shape.
+
+    Returns:
+        Dissimilarities of the same shape, from .137 (s = 1) to 1.137 (s = −1). Lower is nearer.
     """
     return np.asarray((1 - np.arctan(np.asarray(s, np.float64))) / (np.pi / 2))
 
 
-def affinity(x: ArrayLike, reference: ArrayLike) -> Values:
-    """s(x) = mean over i of g(⟨φ(x), φ(reference_i)⟩); lower is nearer.
+def mean_dissimilarity(x: ArrayLike, reference: ArrayLike) -> FloatArray:
+    """s(x) = mean over i of g(⟨φ(x), φ(reference_i)⟩).
 
     Args:
-        x: (n, d) features of the pictures judged; L2-normalised here, so raw pooled features may be given.
-        reference: (m, d) features of λO or of λU, same prompt and extractor.
+        x: (n, d) features of the images to score; normalised here, so raw pooled features may be given.
+        reference: (m, d) features of λO or of λU, of the same prompt and extractor.
 
     Returns:
-        (n,) one value per picture: s_O against λO, s_U against λU.
+        (n,) one value per image, in [.137, 1.137]: s_O against λO, s_U against λU. Lower is nearer.
     """
     return np.asarray(g(np.clip(_unit(x) @ _unit(reference).T, -1, 1)).mean(axis=1))
 
 
-def signed(s_u: ArrayLike, s_o: ArrayLike) -> Values:
-    """R = s_U − s_O, in [-1, 1], OURS. Positive: nearer the original model's pictures, i.e. the concept was retrieved."""
+def signed(s_u: ArrayLike, s_o: ArrayLike) -> FloatArray:
+    """R = s_U − s_O, OURS.
+
+    Args:
+        s_u: dissimilarity to λU (:func:`mean_dissimilarity`), any shape.
+        s_o: dissimilarity to λO, same shape.
+
+    Returns:
+        R in [−1, 1], same shape. Positive: nearer to the original model's images, the concept was retrieved.
+    """
     return np.asarray(s_u, np.float64) - np.asarray(s_o, np.float64)
 
 
-def released(s_u: ArrayLike, s_o: ArrayLike, split: Literal["forget", "retain"]) -> Values:
-    """CRS per ψ as released, in [0, 1]: |s_U − s_O| for forget prompts, 1 − |s_U − s_O| for retain prompts.
+def released(s_u: ArrayLike, s_o: ArrayLike, split: Literal["forget", "retain"]) -> FloatArray:
+    """CRS as released: |s_U − s_O| on forget prompts, 1 − |s_U − s_O| on retain prompts.
 
-    Blind to the sign: a strong pull to λU and a strong retrieval score the same.
+    The score ignores the sign: a strong pull to λU and a strong retrieval score the same.
+
+    Args:
+        s_u: dissimilarity to λU, any shape.
+        s_o: dissimilarity to λO, same shape.
+        split: which prompts the images were generated from.
+
+    Returns:
+        CRS in [0, 1], same shape.
     """
     distance = np.abs(signed(s_u, s_o))
     return distance if split == "forget" else 1 - distance
 
 
-def calibrated(r: ArrayLike, r_u: ArrayLike, r_o: ArrayLike) -> Values:
-    """(R − R_U) / (R_O − R_U), OURS, diagnostic only, not clipped: 0 is still θ*'s domain, 1 is back in θ's.
+def calibrated(r: ArrayLike, r_u: ArrayLike, r_o: ArrayLike) -> FloatArray:
+    """(R − R_U) / (R_O − R_U), OURS, diagnostic only, not clipped.
 
-    ``r_u`` and ``r_o`` are R of held-out λU and λO. NaN where R_O ≤ R_U: nothing to calibrate on.
-    Undefined as well when the classifier is not separable (lower bound of its AUC < .9): the caller leaves it out.
+    Callers leave the score out if the classifier does not separate λO from λU (lower bound of its AUC < .9).
+
+    Args:
+        r: R of the images to score (:func:`signed`).
+        r_u: R of held-out λU images.
+        r_o: R of held-out λO images.
+
+    Returns:
+        0: still in θ*'s domain; 1: back in θ's. NaN where R_O ≤ R_U.
     """
     low = np.asarray(r_u, np.float64)
     span = np.asarray(r_o, np.float64) - low
     return np.asarray((np.asarray(r, np.float64) - low) / np.where(span > 0, span, np.nan))
 
 
-def mean_over_psi(psi: ArrayLike, values: ArrayLike, upper: float = 0.55, lower: float = 0.0) -> Values:
-    """Mean over ψ ∈ [lower, upper]: trapezoid integral divided by the length, with interpolation at the ends.
+def mean_over_psi(psi: ArrayLike, values: ArrayLike, upper: float = 0.55, lower: float = 0.0) -> FloatArray:
+    """Mean over ψ ∈ [lower, upper]: trapezoid integral divided by the length, values at the ends interpolated.
+
+    The mean of a piecewise linear curve does not depend on the grid, so that tiers agree.
 
     Args:
         psi: (k,) increasing grid that covers [lower, upper].
         values: (..., k) a score at each ψ.
+        upper: end of the range.
+        lower: start of the range.
 
     Returns:
-        (...) the mean; with a finer grid of the same curve it stays the same, so that tiers agree.
+        (...) the mean, in the unit of ``values``.
 
     Raises:
-        ValueError: the grid is not increasing, or does not reach the window's ends.
+        ValueError: the grid is not increasing, or does not cover the range.
     """
     grid, curve = np.asarray(psi, np.float64), np.asarray(values, np.float64)
     if grid.ndim != 1 or curve.shape[-1:] != grid.shape or (np.diff(grid) <= 0).any():
@@ -84,6 +118,6 @@ def mean_over_psi(psi: ArrayLike, values: ArrayLike, upper: float = 0.55, lower:
     return np.asarray(np.trapezoid(resampled, points, axis=-1) / (upper - lower))
 
 
-def _unit(features: ArrayLike) -> Values:
+def _unit(features: ArrayLike) -> FloatArray:
     rows = np.asarray(features, np.float64)
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12))

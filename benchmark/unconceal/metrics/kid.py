@@ -1,4 +1,4 @@
-"""Kernel Inception Distance between two sets of features, through torchmetrics."""
+"""Kernel Inception Distance (KID) between two sets of features, by torchmetrics."""
 
 from __future__ import annotations
 
@@ -11,58 +11,66 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
-LEAST_IMAGES, SUBSET = 10, 50
+MIN_IMAGES, MAX_SUBSET_SIZE = 10, 50
 
 
-class Kid(NamedTuple):
-    """Mean over random subsets and their standard deviation; 0 (or slightly below) for the same distribution, higher is farther."""
+class KidEstimate(NamedTuple):
+    """Mean and standard deviation over random subsets. The mean is about 0 for equal distributions; higher is farther."""
 
     mean: float
-    deviation: float
+    std: float
 
 
-def kid(one: ArrayLike, other: ArrayLike, subsets: int = 100, seed: int = 0, least: int = LEAST_IMAGES) -> Kid | None:
-    """KID of two feature sets (n, d) and (m, d): squared MMD with the kernel (x·y / d + 1)³, subsets of min(n, m, 50).
+def kid(features: ArrayLike, reference: ArrayLike, n_subsets: int = 100, seed: int = 0, min_images: int = MIN_IMAGES) -> KidEstimate | None:
+    """Squared MMD with the kernel (x·y / d + 1)³, averaged over random subsets of min(n, m, 50) images.
 
     Args:
-        one: pooled features, not normalised, of the un-fine-tuned extractor.
-        other: the same of the pictures compared.
-        subsets: random subsets averaged.
-        seed: of the subsets.
-        least: pictures below which nothing is said.
+        features: (n, d) pooled features of the images, not normalised, of the extractor before fine-tuning.
+        reference: (m, d) the same of the reference images.
+        n_subsets: random subsets.
+        seed: of the subsets. The global random state is left as it is.
+        min_images: fewest images on either side.
 
     Returns:
-        None under ``least`` pictures on either side.
+        The estimate; None if either side has fewer than ``min_images`` images.
     """
-    sets = [torch.from_numpy(np.asarray(rows, np.float64)) for rows in (one, other)]
-    fewest = min(map(len, sets))
-    if fewest < least:
+    sets = [torch.from_numpy(np.asarray(rows, np.float64)) for rows in (features, reference)]
+    size = min(map(len, sets))
+    if size < min_images:
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that features are kept in memory: they already are
-        metric = KernelInceptionDistance(feature=nn.Identity(), subsets=subsets, subset_size=min(fewest, SUBSET))
+        # torchmetrics warns that features are kept in memory: they already are.
+        warnings.simplefilter("ignore", UserWarning)
+        metric = KernelInceptionDistance(feature=nn.Identity(), subsets=n_subsets, subset_size=min(size, MAX_SUBSET_SIZE))
     metric.set_dtype(torch.float64)
     metric.update(sets[0], real=True)
     metric.update(sets[1], real=False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        mean, deviation = metric.compute()
-    return Kid(float(mean), float(deviation))
+        mean, std = metric.compute()
+    return KidEstimate(float(mean), float(std))
 
 
-def kid_within(one: ArrayLike, other: ArrayLike) -> NDArray[np.float64]:
-    """KID prompt by prompt of features (p, s, d) and (p, t, d) of other seeds, OURS: (p,), about 0 where nothing changed.
+def kid_per_prompt(features: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
+    """KID within each prompt, OURS. Both sides show the same prompts, on different seeds.
 
-    Both sides show the same prompts. Across prompts, pictures of one prompt would meet over the two sides more often than within one,
-    which pulls KID far below 0 for the few prompts of a concept; within prompts it is unbiased from two pictures on. Features are
-    stretched to length √d, so that the kernel is (cosine + 1)³, at most 8.
+    If prompts were pooled, images of one prompt would meet across the two sides more often than within one, which biases KID far
+    below 0 for the few prompts of a concept. Within prompts it is unbiased from two images on. Features are scaled to length √d,
+    so that the kernel is (cosine + 1)³, at most 8.
+
+    Args:
+        features: (p, s, d) features of s images of each of p prompts.
+        reference: (p, t, d) features of t reference images of each prompt.
+
+    Returns:
+        (p,) KID, about 0 where nothing changed, higher is farther; NaN for prompts with fewer than two images on either side.
     """
-    ours, theirs = (stretched(part) for part in (one, other))
-    found = [kid(mine, yours, subsets=1, least=2) for mine, yours in zip(ours, theirs, strict=True)]
-    return np.asarray([np.nan if value is None else value.mean for value in found], np.float64)
+    pairs = zip(scaled_to_sqrt_dim(features), scaled_to_sqrt_dim(reference), strict=True)
+    estimates = [kid(rows, reference_rows, n_subsets=1, min_images=2) for rows, reference_rows in pairs]
+    return np.asarray([np.nan if estimate is None else estimate.mean for estimate in estimates], np.float64)
 
 
-def stretched(features: ArrayLike) -> NDArray[np.float64]:
-    """Features (…, d) of length √d."""
+def scaled_to_sqrt_dim(features: ArrayLike) -> NDArray[np.float64]:
+    """Features (…, d) scaled to length √d."""
     rows = np.asarray(features, np.float64)
     return np.asarray(rows * np.sqrt(rows.shape[-1]) / np.linalg.norm(rows, axis=-1, keepdims=True))

@@ -1,6 +1,6 @@
-"""What the concept judge's answers say along ψ: excess retrieval over golds, and ψ*.
+"""The concept judge's presence rates along ψ: excess retrieval over the golds, and ψ*.
 
-P(ψ) is the share of evaluation pictures judged to show the concept.
+P(ψ) is the share of evaluation images that the concept judge finds to show the concept.
 """
 
 from __future__ import annotations
@@ -8,22 +8,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 
 from unconceal.metrics.crs import mean_over_psi
+from unconceal.metrics.statistics import FloatArray
 
 
-def excess(
+def excess_retrieval(
     psi: ArrayLike, presence: ArrayLike, golds: ArrayLike, original_rate: float, window: tuple[float, float] = (0.1, 0.6)
-) -> NDArray[np.float64]:
-    """Excess retrieval: (P(ψ) − mean of the golds' P(ψ)) / θ's own rate, mean over ψ in the window, per prompt. OURS.
+) -> FloatArray:
+    """Excess retrieval, OURS: (P(ψ) − mean of the golds' P(ψ)) / θ's own rate, mean over ψ in the window, per prompt.
 
     Args:
-        psi: (k,) grid.
-        presence: (p, k) rates of the row judged, or (p, s, k) answers per seed.
-        golds: (g, p, k) or (g, p, s, k) of the golds in the same arm; the row itself left out when it is one.
-        original_rate: θ's overall rate P(ψ = 1) in (0, 1], not per prompt: prompts that θ fails would divide by zero.
+        psi: (k,) increasing grid that covers the window.
+        presence: (p, k) rates of the row, or (p, s, k) answers per seed.
+        golds: (g, p, k) or (g, p, s, k) of the golds in the same arm; without the row itself when it is a gold.
+        original_rate: θ's rate P(ψ = 1) over all prompts, in (0, 1]. Not per prompt: prompts that θ fails would divide by zero.
         window: range of ψ.
 
     Returns:
@@ -32,16 +33,16 @@ def excess(
     Raises:
         ValueError: θ's rate is 0, or the shapes differ.
     """
-    row, others = np.asarray(presence, np.float64), np.asarray(golds, np.float64)
+    row, reference = np.asarray(presence, np.float64), np.asarray(golds, np.float64)
     if not original_rate > 0:
         raise ValueError("the original model never shows the concept: an excess has no unit")
-    if others.shape[1:] != row.shape or not len(others):
-        raise ValueError(f"golds of shape {others.shape} for presence of shape {row.shape}: expected one leading axis of golds")
-    return mean_over_psi(psi, (row - others.mean(axis=0)) / original_rate, upper=window[1], lower=window[0])
+    if reference.shape[1:] != row.shape or not len(reference):
+        raise ValueError(f"golds of shape {reference.shape} for presence of shape {row.shape}: expected one leading axis of golds")
+    return mean_over_psi(psi, (row - reference.mean(axis=0)) / original_rate, upper=window[1], lower=window[0])
 
 
 class PsiStar(NamedTuple):
-    """ψ* with its interval; None stands for "never within the ceiling", so ``value`` and ``high`` may be None."""
+    """ψ* with its interval. None: not reached up to the largest ψ searched."""
 
     value: float | None
     low: float | None
@@ -52,42 +53,47 @@ def psi_star(
     psi: ArrayLike,
     presence: ArrayLike,
     original_rate: float,
-    ceiling: float = 0.85,
+    max_psi: float = 0.85,
     level: float = 0.95,
-    bootstrap: int = 2000,
+    n_resamples: int = 2000,
     seed: int = 0,
 ) -> PsiStar:
-    """Smallest ψ ≤ ``ceiling`` at which an isotonic fit of P (linear between grid points) reaches half of θ's own rate. OURS.
+    """ψ*, OURS: smallest ψ ≤ ``max_psi`` at which an isotonic fit of P (linear between grid points) reaches half of θ's own rate.
 
     Args:
-        psi: (k,) grid.
-        presence: (p, k) rates per prompt, or (p, s, k).
-        original_rate: θ's overall rate P(ψ = 1).
+        psi: (k,) increasing grid.
+        presence: (p, k) rates per prompt, or (p, s, k) answers.
+        original_rate: θ's rate P(ψ = 1) over all prompts.
+        max_psi: where the search ends.
+        level: two-sided coverage of the interval, in (0, 1).
+        n_resamples: resamples of prompts.
+        seed: of the resamples.
 
     Returns:
-        ψ* (0: present at ψ = 0; None: never) with a percentile interval over resampled prompts. Lower is worse unlearning.
+        ψ* in [0, ``max_psi``] with a percentile interval over resampled prompts. 0: the concept is present at ψ = 0. Lower is worse
+        unlearning.
     """
     grid, rates = np.asarray(psi, np.float64), np.asarray(presence, np.float64)
     rates = rates if rates.ndim == 2 else rates.mean(axis=1)
     half = original_rate / 2
     rng = np.random.default_rng(seed)
-    draws = rng.integers(len(rates), size=(bootstrap, len(rates)))
-    crossings = [_crossing(grid, curve, half, ceiling) for curve in rates[draws].mean(axis=1)]
+    draws = rng.integers(len(rates), size=(n_resamples, len(rates)))
+    crossings = [_crossing(grid, curve, half, max_psi) for curve in rates[draws].mean(axis=1)]
     # "inverted_cdf" picks drawn values: interpolating towards an infinite one would make NaN.
     low, high = np.quantile(crossings, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
-    return PsiStar(*(None if np.isinf(x) else float(x) for x in (_crossing(grid, rates.mean(axis=0), half, ceiling), low, high)))
+    return PsiStar(*(None if np.isinf(x) else float(x) for x in (_crossing(grid, rates.mean(axis=0), half, max_psi), low, high)))
 
 
-def _crossing(grid: NDArray[np.float64], curve: NDArray[np.float64], half: float, ceiling: float) -> float:
-    """Where the isotonic fit first reaches ``half``; infinity beyond the ceiling."""
+def _crossing(grid: FloatArray, curve: FloatArray, half: float, max_psi: float) -> float:
+    """ψ at which the isotonic fit first reaches ``half``; infinity beyond ``max_psi``."""
     fit = np.asarray(isotonic_regression(curve).x)
     reached = np.flatnonzero(fit >= half - 1e-12)
     if half <= 0 or not len(reached):
         return float("inf")
     first = int(reached[0])
     if first == 0:
-        at = float(grid[0])
+        crossing = float(grid[0])
     else:
         share = (half - fit[first - 1]) / (fit[first] - fit[first - 1])
-        at = float(grid[first - 1] + share * (grid[first] - grid[first - 1]))
-    return at if at <= ceiling else float("inf")
+        crossing = float(grid[first - 1] + share * (grid[first] - grid[first - 1]))
+    return crossing if crossing <= max_psi else float("inf")
