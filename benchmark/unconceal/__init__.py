@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from unconceal.api import load_results, load_submission, load_task
     from unconceal.evaluation.run import evaluate
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["__version__", "evaluate", "load_results", "load_submission", "load_task"]
 
 _HOMES = {

@@ -21,8 +21,8 @@ from unconceal.publish.arrow_schemas import TABLES
 from unconceal.publish.dataset_index import index_boards, index_submissions
 from unconceal.publish.dataset_rows import record_of
 from unconceal.publish.dataset_tables import parquet_name, tables_of
-from unconceal.publish.publication import Publication, build, write_folder
-from unconceal.results.result_tables import newest_boards
+from unconceal.publish.publication import Publication, build_publication, write_folder
+from unconceal.results.result_tables import load_newest_tables
 from unconceal.specs.loader import all_submissions
 
 
@@ -40,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="module")
 def publication(made: World) -> Publication:
-    return build(made.root, "v1", "me/results")
+    return build_publication(made.root, "v1", "me/results")
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -52,7 +52,7 @@ def publish(made: World, *arguments: str) -> Result:
 
 
 def test_the_same_results_give_the_same_bytes(made: World, publication: Publication) -> None:
-    assert build(made.root, "v1", "me/results") == publication
+    assert build_publication(made.root, "v1", "me/results") == publication
 
 
 def test_the_files_are_tables_card_and_tasks(publication: Publication) -> None:
@@ -74,14 +74,14 @@ def test_a_table_without_rows_has_its_columns(made: World, publication: Publicat
 
 
 def test_probed_records_come_back_whole(tmp_path: Path) -> None:
-    found = record(probed=probed([0.1 * place for place in range(12)]))
+    found = record(probe_results=probed([0.1 * place for place in range(12)]))
     root = data_root(tmp_path, found)
     tables = {name: table.to_pylist() for name, table in tables_of(root).items()}
     again = record_of(tables["results"][0], tables["curves"], tables["damage"], tables["attacks"])
     assert again == found and again.computed_digest() == found.digest
     near = next(row for row in tables["damage"] if row["measure"] == "clip" and row["concept"] == "concept 3")
     assert near["value"] == pytest.approx(0.3) and {"name": "careful", "similarity": 6.0} in near["similarity"]
-    assert [(row["probes"], row["value"], row["gold"]) for row in tables["attacks"]] == [("careful", 0.5, 0.25), ("weak", None, None)]
+    assert [(row["probe_set"], row["value"], row["gold"]) for row in tables["attacks"]] == [("careful", 0.5, 0.25), ("weak", None, None)]
 
 
 def test_the_index_makes_the_same_leaderboard(made: World, publication: Publication, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_the_index_makes_the_same_leaderboard(made: World, publication: Publicat
     result = CliRunner().invoke(main, ["leaderboard", "--root", str(made.root.results.parent), "--index", str(place), "--print"])
     assert result.output == leaderboard_text(made.root)
     assert {row.record.verdict for board in index_boards(place, made.root.results) for row in board.rows} == {
-        row.record.verdict for board in newest_boards([made.root.results]) for row in board.rows
+        row.record.verdict for board in load_newest_tables([made.root.results]) for row in board.rows
     }
     whole = index_boards(place, made.root.results, whole=True, curves=frozenset({"presence"}))[0].rows[0].record
     stored = next(one for one in made.records if (one.task, one.submission) == (whole.task, whole.submission))
@@ -108,7 +108,7 @@ def test_a_folder_that_is_no_dataset(tmp_path: Path) -> None:
 
 def test_only_the_newest_version_is_read_from_the_index(tmp_path: Path) -> None:
     root = data_root(tmp_path, record(), record("older", suite_version=0), control("gold-1"))
-    write_folder(build(root, "v1", "x"), tmp_path / "out")
+    write_folder(build_publication(root, "v1", "x"), tmp_path / "out")
     assert {row.record.submission for board in index_boards(tmp_path / "out/v1", root.results) for row in board.rows} == {
         "esd-x",
         "control-gold-1",

@@ -18,8 +18,8 @@ from results.measured import World, world
 from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.publish.arrow_schemas import TABLES
 from unconceal.publish.dataset_rows import record_of
-from unconceal.publish.publication import Publication, build
-from unconceal.publish.push import look, push
+from unconceal.publish.publication import Publication, build_publication
+from unconceal.publish.push import remote_state, push
 
 REPO = "someone/results"
 LOAD = """
@@ -42,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="module")
 def publication(made: World) -> Publication:
-    return build(made.root, "v1", REPO)
+    return build_publication(made.root, "v1", REPO)
 
 
 @pytest.fixture
@@ -70,13 +70,13 @@ def test_one_commit_and_one_tag_hold_every_file(hub: WritingHub, publication: Pu
 
 
 def test_looking_writes_nothing(hub: WritingHub, publication: Publication) -> None:
-    assert look(publication, REPO, hub.address).head is None
+    assert remote_state(publication, REPO, hub.address).head is None
     assert not any(line.startswith("POST") for line in hub.seen)
 
 
 def test_the_same_again_is_done_already(hub: WritingHub, publication: Publication) -> None:
     first = push(publication, REPO, hub.address)
-    assert look(publication, REPO, hub.address).tagged and push(publication, REPO, hub.address) == first
+    assert remote_state(publication, REPO, hub.address).tagged and push(publication, REPO, hub.address) == first
     assert len(hub.commits[f"datasets/{REPO}"]) == 2
 
 
@@ -86,7 +86,7 @@ def test_a_version_with_other_content_is_refused(hub: WritingHub, publication: P
     with pytest.raises(CheckFailed, match="holds v1 already, with other content"):
         push(other, REPO, hub.address)
     with pytest.raises(CheckFailed, match="holds v1 already, with other content"):
-        look(other, REPO, hub.address)
+        remote_state(other, REPO, hub.address)
 
 
 def test_the_next_version_leaves_the_tag_where_it_is_and_no_stale_table(hub: WritingHub, publication: Publication) -> None:
@@ -112,7 +112,7 @@ def test_a_push_that_broke_off_before_the_tag_is_finished(hub: WritingHub, publi
     with pytest.raises(EnvironmentFault, match="HTTP 500"):
         push(publication, REPO, hub.address)
     commits = len(hub.commits[f"datasets/{REPO}"])
-    assert look(publication, REPO, hub.address).committed
+    assert remote_state(publication, REPO, hub.address).committed
     push(publication, REPO, hub.address)
     assert len(hub.commits[f"datasets/{REPO}"]) == commits and head(hub, "v1") == head(hub)
 

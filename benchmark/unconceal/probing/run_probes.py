@@ -1,117 +1,147 @@
-"""Scores one submission with its task's neighbours and frozen probe sets, and puts what was found into its record."""
+"""Measures one submission on its task's neighbours and frozen probe sets, and adds the results to its record."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 
+from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.errors import UsageError
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.generate.generator import Generator, rows_of
-from unconceal.generate.plan import Cutter, ProbePlan, build_probe_plan
-from unconceal.probing import probe_images
-from unconceal.probing.attacks import attack_rates, outcomes
+from unconceal.generate.generator import Generator, count_forward_passes
+from unconceal.generate.plan import ProbePlan, ShardPlanner, build_probe_plan
+from unconceal.probing.attacks import attack_outcomes, attack_rates
 from unconceal.probing.neighbour_damage import ClipReadings, neighbour_damages
-from unconceal.probing.neighbour_order import ceilings, orderers_of, orderings
+from unconceal.probing.neighbour_order import ceilings, proximity_rankers, rank_correlations
+from unconceal.probing.probe_images import (
+    AttackImages,
+    NeighbourImages,
+    caption_similarity,
+    class_captions,
+    generate_attacks,
+    generate_neighbours,
+    read_clip,
+)
 from unconceal.probing.probe_sheet import sheet_path, write_sheet
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.loader import load_probes, probe_files
 from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.probe_set import ProbeSet
 from unconceal.specs.record import Record, Timing, write_record
-from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Probing
 from unconceal.specs.task import Task
 
-Sets = Mapping[str, ProbeSet]
-Attacked = Mapping[str, probe_images.AttackPictures]
+ProbeSets = Mapping[str, ProbeSet]
 
 
-def probed(evaluation: Evaluation, task: Task, submission: Submission, record: Record) -> Record:
-    """The record with what the task's probe sets found; as it is where the same sets were scored already.
+def has_probe_results(evaluation: Evaluation, task: Task, record: Record) -> bool:
+    """Whether the record holds results of the task's current probe sets."""
+    results, digests = record.probe_results, probe_set_digests(probe_sets(evaluation, task))
+    return results is not None and results.sets == digests and results.clip == evaluation.suite.judges.clip.digest
+
+
+def score_probes(evaluation: Evaluation, task: Task, record: Record, generator: Generator, applied: AppliedCheckpoint) -> Record:
+    """Measure neighbours and attacks, and write the record with the results and its sheet of images.
+
+    Args:
+        evaluation: the settings of the run.
+        task: whose neighbours and probe sets are measured.
+        record: of the submission, without these results.
+        generator: of the submission's models.
+        applied: the checkpoint that was loaded.
 
     Raises:
-        UsageError: the suite or the task says nothing of neighbours.
+        UsageError: the suite or the task has no neighbours.
     """
-    rules, sets = rules_of(evaluation, task), sets_of(evaluation, task)
-    if record.probed and record.probed.sets == digests_of(sets) and record.probed.clip == evaluation.suite.judges.clip.digest:
-        evaluation.progress.say(f"{submission.name} on {task.id}: probe sets found in the record, not scored again")
-        return record
-    started = time.perf_counter()
-    original, unlearned, applied = evaluation.models(task, submission)
-    plan = plan_of(evaluation, task, applied.sha256 or evaluation.suite.base.digest, rules, sets)
-    stage = evaluation.progress.stage(f"{submission.name} on {task.id}: neighbours and attacks", sum(map(rows_of, plan.shards)))
-    worker = Generator(evaluation.store, original, unlearned, stage.advance)
-    cut, judge = cutter(evaluation, applied.sha256 or evaluation.suite.base.digest), evaluation.instruments.judge_of(task)
-    pictures = probe_images.draw_neighbours(worker, plan)
-    attacks = {name: probe_images.draw_attacks(worker, judge, cut, rules, gate, task) for name, gate in plan.attack_gates.items()}
-    found = probed_of(evaluation, task, rules, sets, pictures, attacks)
-    seconds = record.timing.seconds | {"probes": time.perf_counter() - started}
-    timing = Timing(seconds=seconds, denoiser_evaluations=record.timing.denoiser_evaluations + worker.evaluations)
-    # Sealed anew: `attacks` holds each set's rate where a reader of records looks for it first.
-    rates = {rate.probes: rate.rate for rate in found.attack_rates if rate.attribute is None}
-    fresh = record.model_copy(update={"probed": found, "attacks": rates, "timing": timing, "digest": ""}).sealed()
-    path = evaluation.place(task, submission.name)
-    write_record(fresh, path)
-    write_sheet(found, pictures, attacks, task, sheet_path(path))
-    return fresh
+    rules, sets = probing_rules(evaluation, task), probe_sets(evaluation, task)
+    started, passes_before = time.perf_counter(), generator.forward_passes
+    digest = applied.sha256 or evaluation.suite.base.digest
+    plan = build_plan(evaluation, task, digest, rules, sets)
+    total = sum(map(count_forward_passes, plan.shards))
+    generator.report_to(evaluation.progress.stage(f"{record.submission} on {task.id}: neighbours and attacks", total).advance)
+    planner, judge = shard_planner(evaluation, digest), evaluation.suite_models.judge_of(task)
+    neighbours = generate_neighbours(generator, plan)
+    attacks = {name: generate_attacks(generator, judge, planner, rules, gate, task) for name, gate in plan.attack_gates.items()}
+    results = compute_results(evaluation, task, rules, sets, neighbours, attacks)
+    timing = Timing(
+        seconds=record.timing.seconds | {"probes": time.perf_counter() - started},
+        forward_passes=record.timing.forward_passes + generator.forward_passes - passes_before,
+    )
+    # `attacks` repeats each set's rate where readers of records look for it first.
+    rates = {rate.probe_set: rate.rate for rate in results.attack_rates if rate.attribute is None}
+    record = record.model_copy(update={"probe_results": results, "attacks": rates, "timing": timing, "digest": ""}).sealed()
+    path = evaluation.record_path(task, record.submission)
+    write_record(record, path)
+    write_sheet(results, neighbours, attacks, task, sheet_path(path))
+    return record
 
 
-def probed_of(
-    evaluation: Evaluation, task: Task, rules: Probing, sets: Sets, pictures: probe_images.NeighbourPictures, attacked: Attacked
+def compute_results(
+    evaluation: Evaluation,
+    task: Task,
+    rules: Probing,
+    sets: ProbeSets,
+    neighbours: NeighbourImages,
+    attacks: Mapping[str, AttackImages],
 ) -> ProbeResults:
-    """What the pictures show."""
-    clip = evaluation.instruments.clip
-    gate, original, unlearned = (probe_images.look(clip, pixels, task) for pixels in (pictures.gate, pictures.original, pictures.unlearned))
-    damages = neighbour_damages(task.neighbours, ClipReadings(gate, original, unlearned), rules)
+    """The results of all images."""
+    clip = evaluation.suite_models.clip
+    readings = ClipReadings(*(read_clip(clip, images, task) for images in (neighbours.gate, neighbours.original, neighbours.unlearned)))
+    damages = neighbour_damages(task.neighbours, readings, rules)
     concepts = [neighbour.concept for neighbour in task.neighbours]
-    orderers = tuple(orderers_of(sets, digests_of(sets), concepts, probe_images.text_nearness(clip, task)))
-    attacks = {name: outcomes(sets[name].attacks, one.gate, one.eligible, one.unlearned) for name, one in attacked.items()}
+    rankers = tuple(proximity_rankers(sets, probe_set_digests(sets), concepts, caption_similarity(clip, task)))
+    outcomes = {
+        name: attack_outcomes(sets[name].attacks, images.gate, images.eligible, images.unlearned) for name, images in attacks.items()
+    }
     return ProbeResults(
         clip=evaluation.suite.judges.clip.digest,
-        classes=probe_images.captions_of(task),
+        classes=class_captions(task),
         neighbours=damages,
         ceilings=ceilings(damages, rules),
-        orderers=orderers,
-        orderings=orderings(orderers, damages, rules),
-        attacks=attacks,
-        attack_rates=attack_rates(attacks),
+        rankers=rankers,
+        rank_correlations=rank_correlations(rankers, damages, rules),
+        attacks=outcomes,
+        attack_rates=attack_rates(outcomes),
     )
 
 
-def rules_of(evaluation: Evaluation, task: Task) -> Probing:
-    """The suite's values of measuring neighbours.
+def probing_rules(evaluation: Evaluation, task: Task) -> Probing:
+    """The suite's rules for neighbours and attacks.
 
     Raises:
-        UsageError: there are none, or the task names no neighbour.
+        UsageError: there are none, or the task has no neighbours.
     """
     if evaluation.suite.probing is None:
-        raise UsageError(f"suite {evaluation.suite.id}", "says not how neighbours are measured", "run without --probes")
+        raise UsageError(
+            "probes.no-rules", f"suite {evaluation.suite.id}", "does not define how neighbours are measured", "run without --probes"
+        )
     if not task.neighbours:
-        raise UsageError(f"task {task.id}", "names no neighbours, so there is nothing to probe", "run without --probes")
+        raise UsageError(
+            "probes.no-neighbours", f"task {task.id}", "has no neighbours, so there is nothing to probe", "run without --probes"
+        )
     return evaluation.suite.probing
 
 
-def sets_of(evaluation: Evaluation, task: Task) -> dict[str, ProbeSet]:
-    """The task's frozen sets, by the names of their files."""
-    names = [name for of, here, name, _ in probe_files(evaluation.root) if (of, here) == (task.suite, task.id)]
+def probe_sets(evaluation: Evaluation, task: Task) -> dict[str, ProbeSet]:
+    """The task's frozen probe sets by file name."""
+    names = [name for suite, task_id, name, _ in probe_files(evaluation.root) if (suite, task_id) == (task.suite, task.id)]
     return {name: load_probes(evaluation.root, task, name) for name in names}
 
 
-def digests_of(sets: Sets) -> dict[str, str]:
+def probe_set_digests(sets: ProbeSets) -> dict[str, str]:
     return {name: canonical_digest(probes.content()) for name, probes in sets.items()}
 
 
-def cutter(evaluation: Evaluation, checkpoint_digest: str) -> Cutter:
-    return Cutter(evaluation.suite, evaluation.suite.base.digest, checkpoint_digest, evaluation.layout)
+def shard_planner(evaluation: Evaluation, checkpoint_digest: str) -> ShardPlanner:
+    return ShardPlanner(evaluation.suite, evaluation.suite.base.digest, checkpoint_digest, evaluation.compute_config)
 
 
-def plan_of(evaluation: Evaluation, task: Task, checkpoint_digest: str, rules: Probing, sets: Sets) -> ProbePlan:
-    """What is to be drawn for neighbours and attacks."""
+def build_plan(evaluation: Evaluation, task: Task, checkpoint_digest: str, rules: Probing, sets: ProbeSets) -> ProbePlan:
+    """The images of neighbours and attacks."""
     attacks = {name: [attack.prompt for attack in probes.attacks] for name, probes in sets.items()}
-    return build_probe_plan(cutter(evaluation, checkpoint_digest), rules, task, attacks)
+    return build_probe_plan(shard_planner(evaluation, checkpoint_digest), rules, task, attacks)
 
 
-def planned(evaluation: Evaluation, task: Task, checkpoint_digest: str) -> ProbePlan:
-    """The same before anything is loaded."""
-    return plan_of(evaluation, task, checkpoint_digest, rules_of(evaluation, task), sets_of(evaluation, task))
+def plan_probes(evaluation: Evaluation, task: Task, checkpoint_digest: str) -> ProbePlan:
+    """The images of neighbours and attacks, planned before anything is loaded."""
+    return build_plan(evaluation, task, checkpoint_digest, probing_rules(evaluation, task), probe_sets(evaluation, task))

@@ -41,9 +41,16 @@ class Curve(Spec):
 
 
 class Verdict(Spec):
-    """What the evidence says. ``gold``: the kind of gold that it rests on."""
+    """The verdict on one evaluation.
+
+    Attributes:
+        code: the rule that decided, as in docs/concepts/verdict.md: ``excess.above-margin``.
+        reason: the same as a sentence, with its numbers.
+        gold: the kind of the golds it was compared with; None without golds.
+    """
 
     label: Label
+    code: str = ""
     reason: str
     gold: GoldKind | None = None
 
@@ -153,8 +160,8 @@ class Record(Spec):
     digest: str = ""
 
     def computed_digest(self) -> str:
-        """The digest over everything but itself and the timing."""
-        return canonical_digest(self.content(exclude={"digest", "timing"}))
+        """The digest of everything except itself, the date and the timing, which differ when the same result is measured again."""
+        return canonical_digest(self.content(exclude={"digest", "date", "timing"}))
 
     @property
     def measured_digest(self) -> str:
