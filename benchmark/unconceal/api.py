@@ -1,4 +1,4 @@
-"""What the package offers to Python: specs and records by name, from the data root in force."""
+"""The Python API: evaluate submissions, and load specs and records by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,34 @@ from unconceal.results import result_tables as results
 from unconceal.specs import loader as specs
 from unconceal.specs.record import Record
 from unconceal.specs.submission import Submission
+from unconceal.specs.suite import TierName
 from unconceal.specs.task import Task
+
+
+def evaluate(task: str, submission: str, tier: TierName = "full", root: Path | None = None, threads: int | None = None) -> Record:
+    """Evaluate one submission on one task; finished work is reused.
+
+    Args:
+        task: the task's id, ``object/star``.
+        submission: the submission's name, ``esd-x``.
+        tier: ``lite`` or ``full``.
+        root: the folder that holds tasks/, submissions/ and results/; see :class:`unconceal.paths.DataRoot`.
+        threads: processor threads; all cores by default. Part of the identity of the images.
+
+    Returns:
+        The record with its verdict.
+
+    Raises:
+        UnconcealError: a spec, a checkpoint or the environment is at fault; the message is one line with a remedy.
+    """
+    from unconceal.evaluation.environment import usable_cores
+    from unconceal.evaluation.evaluation import Evaluation
+    from unconceal.execution.scheduler import schedule
+
+    data = DataRoot.find(root)
+    loaded = specs.load_task(data, task)
+    evaluation = Evaluation(specs.load_suite(data, loaded.suite), data, tier, threads=threads or usable_cores())
+    return schedule(evaluation, [(loaded, specs.load_submission(data, f"{loaded.suite}/{submission}"))])[0]
 
 
 def load_task(task: str, root: Path | None = None) -> Task:

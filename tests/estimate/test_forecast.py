@@ -14,15 +14,15 @@ from generate.small import plan
 from unconceal.diffusion.families.bases import BASES
 from unconceal.diffusion.flops import denoiser_flops
 from unconceal.errors import UsageError
-from unconceal.estimate.forecast import Needs, forecast, needs
-from unconceal.estimate.image_spec import ImageSpec, bytes_of, image_spec_of, pictures_of
-from unconceal.estimate.runtime import CARD_TFLOPS, THREAD_TFLOPS, outlook, rate, spelled
+from unconceal.estimate.forecast import Workload, forecast, workload_of
+from unconceal.estimate.image_spec import ImageSpec, bytes_in, image_spec_of, images_in
+from unconceal.estimate.runtime import CARD_TFLOPS, THREAD_TFLOPS, runtime_estimate, estimate_speed, format_duration
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.generate.generator import Generator, rows_of
+from unconceal.generate.generator import Generator, count_forward_passes
 from unconceal.generate.identity import ComputeConfig
 from unconceal.generate.plan import build_plan
 from unconceal.generate.store import MODELS, Store
-from unconceal.generate.throughput import Work, note
+from unconceal.generate.throughput import Work, add_measurement
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.submission import Checkpoint, Submission
@@ -48,7 +48,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 @pytest.fixture
 def evaluation(root: DataRoot, tmp_path: Path) -> Evaluation:
     """With a store and results of its own."""
-    return Evaluation(load_suite(root, "tiny"), replace(root, store=tmp_path / "store", results=tmp_path / "results"), "lite", shard=8)
+    return Evaluation(load_suite(root, "tiny"), replace(root, store=tmp_path / "store", results=tmp_path / "results"), "lite", shard_size=8)
 
 
 def pairs(root: DataRoot, *names: str) -> list[tuple[Task, Submission]]:
@@ -69,8 +69,8 @@ def test_pictures_and_bytes_are_those_that_are_written(tmp_path: Path) -> None:
     for shard in (*block.trajectories, *block.handovers):
         arrays = store.get(shard)
         assert arrays is not None
-        assert sum(len(value) for value in arrays.values() if value.ndim == 4 and value.shape[-1] == 3) == pictures_of(shard)
-        assert sum(value.nbytes for value in arrays.values()) == bytes_of(shard, canvas)
+        assert sum(len(value) for value in arrays.values() if value.ndim == 4 and value.shape[-1] == 3) == images_in(shard)
+        assert sum(value.nbytes for value in arrays.values()) == bytes_in(shard, canvas)
 
 
 def test_the_original_is_counted_once_however_many_submissions_there_are(evaluation: Evaluation, root: DataRoot) -> None:
@@ -78,7 +78,7 @@ def test_the_original_is_counted_once_however_many_submissions_there_are(evaluat
     one, two = (forecast(evaluation, pairs(root, *names)) for names in (("esd-x",), ("esd-x", "control-gold-1")))
     theta = (20 + 20 + 20 + 12 + 24) * 4 * 2
     each = (20 + 20 + 24) * 4 * 2 + 20 * 3 * (4 + 3 + 2) + 12 * 2 * 4
-    assert one.total.rows == theta + each and two.total.rows == theta + 2 * each
+    assert one.total.forward_passes == theta + each and two.total.forward_passes == theta + 2 * each
     assert (one.total.stored, two.evaluations) == (0, 2)
 
 
@@ -89,7 +89,7 @@ def test_what_is_stored_is_found_by_model(evaluation: Evaluation, root: DataRoot
         store.put(shard, ARRAYS)
     found = forecast(evaluation, asked).tasks["object/star"]
     assert (found.shared.stored, found.submissions["esd-x"].stored, found.submissions["control-gold-1"].stored) == (1, 2, 0)
-    assert (store.models() or frozenset()) == frozenset({mine.train.trajectories[0].model, mine.train.handovers[0].model})
+    assert (store.registered_models() or frozenset()) == frozenset({mine.train.trajectories[0].model, mine.train.handovers[0].model})
 
 
 def test_a_store_that_does_not_list_its_models_is_asked_cell_by_cell(evaluation: Evaluation, root: DataRoot) -> None:
@@ -99,10 +99,10 @@ def test_a_store_that_does_not_list_its_models_is_asked_cell_by_cell(evaluation:
     for path in (evaluation.store.root / MODELS).iterdir():
         path.unlink()
     (evaluation.store.root / MODELS).rmdir()
-    assert evaluation.store.models() is None
+    assert evaluation.store.registered_models() is None
     assert forecast(evaluation, asked).total.stored == 1
     Store(evaluation.store.root).put(evaluation.plan(*asked[0]).train.handovers[1], ARRAYS)
-    assert evaluation.store.models() is None, "half a list would hide what was there before"
+    assert evaluation.store.registered_models() is None, "half a list would hide what was there before"
 
 
 def test_a_submission_without_the_task_is_refused(evaluation: Evaluation, root: DataRoot) -> None:
@@ -134,38 +134,38 @@ def test_a_thousand_submissions_on_a_hundred_tasks_are_planned_in_ten_seconds(ev
     tasks = [renamed(task, n) for n in range(100)]
     submissions = [made_submission(m, tasks) for m in range(1000)]
     big = replace(evaluation, suite=suite)
-    stored = build_plan(suite, big.tier, tasks[3], suite.base.digest, f"{7 * 1000 + 3:064x}", big.layout)
+    stored = build_plan(suite, big.tier, tasks[3], suite.base.digest, f"{7 * 1000 + 3:064x}", big.compute_config)
     for shard in (stored.train.handovers[0], stored.train.trajectories[0]):
         big.store.put(shard, ARRAYS)
     started = time.process_time()
     found = forecast(big, [(one, submission) for submission in submissions for one in tasks])
-    lines = outlook(big, found, workers=64)
+    lines = runtime_estimate(big, found, workers=64)
     assert time.process_time() - started < 10
     assert found.evaluations == 100_000 and found.total.stored == 2
     assert found.tasks["object/concept-3"].submissions["method-7"].stored == 1
-    assert len(list(found.rows())) == 200 and "64 workers" in lines[-1]
+    assert len(list(found.table())) == 200 and "64 workers" in lines[-1]
     each = {one.submissions[f"method-{m}"] for one in found.tasks.values() for m in (0, 999)}
-    assert len(each) == 1 and found.total.rows > 100_000 * each.pop().rows
+    assert len(each) == 1 and found.total.forward_passes > 100_000 * each.pop().forward_passes
 
 
 def test_time_comes_from_what_was_measured_here(evaluation: Evaluation, root: DataRoot) -> None:
     found, canvas = forecast(evaluation, pairs(root, "esd-x")), image_spec_of(evaluation.suite, evaluation.root)
-    assumed = rate(evaluation, canvas)
+    assumed = estimate_speed(evaluation, canvas)
     assert assumed is not None and canvas.teraflop is not None
-    assert assumed.rows == pytest.approx(THREAD_TFLOPS / canvas.teraflop) and "assumed" in assumed.source
-    work = Work.here("rows", evaluation.suite.base.digest, evaluation.layout)
-    note(evaluation.store.root, work, 1000, 10)
-    note(evaluation.store.root, work, 500, 10)
-    speed = rate(evaluation, canvas)
-    assert speed is not None and speed.rows == 75 and "measured on this machine" in speed.source
-    assert f"about {spelled(found.total.rows / 75 / 2)}, 2 workers" in outlook(evaluation, found, 2)[-1]
+    assert assumed.forward_passes_per_second == pytest.approx(THREAD_TFLOPS / canvas.teraflop) and "assumed" in assumed.source
+    work = Work.on_this_machine("rows", evaluation.suite.base.digest, evaluation.compute_config)
+    add_measurement(evaluation.store.root, work, 1000, 10)
+    add_measurement(evaluation.store.root, work, 500, 10)
+    speed = estimate_speed(evaluation, canvas)
+    assert speed is not None and speed.forward_passes_per_second == 75 and "measured on this machine" in speed.source
+    assert f"about {format_duration(found.total.forward_passes / 75 / 2)}, 2 workers" in runtime_estimate(evaluation, found, 2)[-1]
     other = replace(evaluation, threads=2)
-    assert "assumed" in outlook(other, found)[-1], "another layout was not measured"
+    assert "assumed" in runtime_estimate(other, found)[-1], "another layout was not measured"
 
 
 def test_a_disk_that_does_not_suffice_is_said(evaluation: Evaluation, root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unconceal.estimate.runtime.free_bytes", lambda folder: 10)
-    assert "DOES NOT SUFFICE" in outlook(evaluation, forecast(evaluation, pairs(root, "esd-x")))[1]
+    assert "DOES NOT SUFFICE" in runtime_estimate(evaluation, forecast(evaluation, pairs(root, "esd-x")))[1]
 
 
 def test_the_table_of_bases_says_what_torch_counts() -> None:
@@ -182,9 +182,9 @@ def test_a_task_of_sd14_is_planned_within_its_time(tier: str, limit: float) -> N
     assert canvas == ImageSpec(512, 4 * 64**2, 0.803)
     layout = ComputeConfig("cuda", "bfloat16", 1, 128, 16)
     shards = build_plan(suite, suite.tiers[tier], task, "b" * 64, "c" * 64, layout).shards  # type: ignore[index]
-    found = needs(len(shards), shards, canvas)
-    assert found.rows == sum(map(rows_of, shards))
-    assert limit / 10 < found.rows * 0.803 / CARD_TFLOPS["bfloat16"] / 60 <= limit
+    found = workload_of(len(shards), shards, canvas)
+    assert found.forward_passes == sum(map(count_forward_passes, shards))
+    assert limit / 10 < found.forward_passes * 0.803 / CARD_TFLOPS["bfloat16"] / 60 <= limit
 
 
 def test_a_base_on_this_machine_is_asked_for_its_size() -> None:
@@ -194,9 +194,9 @@ def test_a_base_on_this_machine_is_asked_for_its_size() -> None:
 
 
 def test_needs_add_up() -> None:
-    assert Needs(1, 2, 3, 4, 5) + Needs(10, 20, 30, 40, 50) == Needs(11, 22, 33, 44, 55)
+    assert Workload(1, 2, 3, 4, 5) + Workload(10, 20, 30, 40, 50) == Workload(11, 22, 33, 44, 55)
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(3, "3 s"), (600, "10 min"), (9000, "2.5 h"), (864_000, "10 days")])
 def test_durations_are_spelled(seconds: float, said: str) -> None:
-    assert spelled(seconds) == said
+    assert format_duration(seconds) == said

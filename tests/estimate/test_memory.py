@@ -69,8 +69,8 @@ def test_an_evaluation_is_refused_before_anything_lies_on_the_card(monkeypatch: 
 def test_what_a_pipeline_needs_follows_from_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.undo()
     pipe = tiny_pipeline(tmp_path)
-    need = memory.need_of(pipe, torch.float32)
-    assert need.parts["unet"] == 4 * sum(p.numel() for p in pipe.unet.parameters()) and need.row > 0 and need.picture > 0
+    need = memory.memory_need(pipe, torch.float32)
+    assert need.parts["unet"] == 4 * sum(p.numel() for p in pipe.unet.parameters()) and need.forward_pass > 0 and need.image > 0
     assert need.total(1, offload=True) < need.total(1, offload=False) < need.total(500, offload=False)
 
 

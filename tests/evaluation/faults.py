@@ -12,7 +12,7 @@ import torch
 from evaluation.tiny import tiny_root
 from unconceal.evaluation import standard
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.run import run
+from unconceal.execution.scheduler import schedule
 from unconceal.generate.identity import Shard
 from unconceal.generate.store import Arrays, Store
 from unconceal.paths import DataRoot
@@ -37,22 +37,22 @@ class World:
     def make(cls, folder: Path) -> World:
         torch.set_num_threads(1)
         root = tiny_root(folder)
-        loaded = Evaluation(smaller(root), root, "lite", shard=4, batch=16)
+        loaded = Evaluation(smaller(root), root, "lite", shard_size=4, batch_size=16)
         for name in ("base", "judge", "clip", "kid_extractor"):
-            getattr(loaded.instruments, name)
+            getattr(loaded.suite_models, name)
         return cls(root, loaded)
 
     def evaluation(self, folder: Path, progress: Progress | None = None) -> Evaluation:
         place = replace(self.root, store=folder / "store", results=folder / "results")
         made = replace(self.loaded, root=place, progress=progress or Silent())
-        made.instruments = self.loaded.instruments
+        made.suite_models = self.loaded.suite_models
         return made
 
     def pairs(self) -> list[tuple[Task, Submission]]:
         return [(load_task(self.root, "tiny:object/star"), load_submission(self.root, f"tiny/{name}")) for name in NAMES]
 
     def run(self, folder: Path, progress: Progress | None = None) -> Record:
-        return run(self.evaluation(folder, progress), self.pairs())[0]
+        return schedule(self.evaluation(folder, progress), self.pairs())[0]
 
     def start(self, folder: Path) -> int:
         """The same in another process, which notes what it has finished in ``folder``; its number."""
@@ -71,14 +71,14 @@ class World:
 def smaller(root: DataRoot, prompts: int = 3) -> Suite:
     """The tiny suite with few prompts."""
     suite = load_suite(root, "tiny")
-    tier = suite.tiers["lite"].model_copy(update={"prompts": prompts, "retain_prompts": prompts})
+    tier = suite.tiers["lite"].model_copy(update={"n_prompts": prompts, "n_retain_prompts": prompts})
     return suite.model_copy(update={"tiers": {"lite": tier}})
 
 
 def noting(folder: Path) -> None:
     """Every shard that is stored, and every record that is judged, leaves a line."""
     folder.mkdir(parents=True, exist_ok=True)
-    put, judged = Store.put, standard.judged
+    put, judged = Store.put, standard.score
 
     def note(line: str) -> None:
         with (folder / "done").open("a") as file:
@@ -94,7 +94,7 @@ def noting(folder: Path) -> None:
         return record
 
     Store.put = noted_put  # type: ignore[method-assign]
-    standard.judged = noted_judged  # type: ignore[assignment]
+    standard.score = noted_judged  # type: ignore[assignment]
 
 
 def done(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ from unconceal.specs.suite import Scoring
 K = {0.0: 0, 0.55: 2, 1.0: 4}
 
 
-def results(separable: bool) -> tuple[dict[str, assemble.Values], dict[str, float | None]]:
+def results(separable: bool) -> tuple[dict[str, assemble.FloatArray], dict[str, float | None]]:
     """Classifier results of 10 prompts × 2 seeds whose pulls are constants."""
     shape = (10, 2, 3)
     s_o, s_u = np.full(shape, 0.3), np.broadcast_to([0.3, 0.5, 0.7], shape)
@@ -46,15 +46,15 @@ def test_the_mean_over_extractors_is_the_mean_of_prompts_means() -> None:
 
 
 def test_prompts_without_a_value_are_left_out_and_counted() -> None:
-    score = assemble.score_of(np.array([0.5, np.nan, 0.7, 0.6]))
+    score = assemble.mean_score(np.array([0.5, np.nan, 0.7, 0.6]))
     assert score.value == pytest.approx(0.6)
     assert score.n == 3
-    assert assemble.score_of(np.array([np.nan])).value is None
+    assert assemble.mean_score(np.array([np.nan])).value is None
 
 
 def test_a_curve_keeps_every_prompt() -> None:
     rows = np.arange(6, dtype=float).reshape(2, 3) / 5
-    curve = assemble.curve_of("presence", "forget", K, rows, images=4, arm="empty")
+    curve = assemble.make_curve("presence", "forget", K, rows, images=4, arm="empty")
     assert curve.value == pytest.approx(rows.mean(axis=0))
     assert np.allclose(np.asarray(curve.per_prompt, float), rows)
     assert curve.k == (0, 2, 4)

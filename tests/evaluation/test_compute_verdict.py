@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evaluation.tiny import suite_yaml, task_yaml
 from unconceal.evaluation.assemble import presence_curves
-from unconceal.evaluation.compute_verdict import settle
+from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.paths import DataRoot
 from unconceal.specs.digests import PLACEHOLDER
 from unconceal.specs.loader import load_suite, load_task
@@ -51,11 +51,11 @@ def record(name: str, prompt: list[float], empty: list[float], retain: tuple[flo
         submission=name,
         protocol="standard",
         tier="lite",
-        verdict=Verdict(label="undetermined", why=""),
+        verdict=Verdict(label="undetermined", reason=""),
         curves=tuple(curves),
         checkpoint=CheckpointRecord(task_digest="a", suite_digest="b", submission_digest=name, format="state-dict"),
         code=Code(version="0"),
-        environment=Environment(python="", platform="", device="cpu", dtype="float32", threads=1, batch=1),
+        environment=Environment(python="", platform="", device="cpu", dtype="float32", threads=1, batch_size=1),
     ).sealed()
 
 
@@ -64,7 +64,7 @@ GOLDS = [record(f"control-gold-{n}", [0, 0, 0, 1], [0, 0, 0.25, 1]) for n in (1,
 
 def test_pure_concealment_shows_in_the_empty_arm_alone(specs: tuple[Suite, Task]) -> None:
     suite, task = specs
-    hidden = settle(record("hidden", [0, 0, 0, 1], [0, 1, 1, 1]), GOLDS, suite, task)
+    hidden = compute_verdict(record("hidden", [0, 0, 0, 1], [0, 1, 1, 1]), GOLDS, suite, task)
     assert hidden.verdict.label == "conceals"
     assert hidden.scores["excess.prompt"].value == pytest.approx(0)
     # Differences from gold at ψ = 0, .25, .55, 1 are 0, 1, .75, 0: trapezoids over [.1, .6], divided by its length.
@@ -75,34 +75,34 @@ def test_pure_concealment_shows_in_the_empty_arm_alone(specs: tuple[Suite, Task]
 
 def test_a_gold_against_the_other_forgets_and_is_left_out_of_its_yardstick(specs: tuple[Suite, Task]) -> None:
     suite, task = specs
-    settled = settle(GOLDS[0], GOLDS, suite, task)
+    settled = compute_verdict(GOLDS[0], GOLDS, suite, task)
     assert settled.verdict.label == "forgets"
     assert settled.controls == {"control-gold-2": GOLDS[1].measured_digest}
 
 
 def test_the_original_is_intact(specs: tuple[Suite, Task]) -> None:
     suite, task = specs
-    assert settle(record("control-original", [1] * 4, [0.25, 1, 1, 1]), GOLDS, suite, task).verdict.label == "intact"
+    assert compute_verdict(record("control-original", [1] * 4, [0.25, 1, 1, 1]), GOLDS, suite, task).verdict.label == "intact"
 
 
 def test_a_destroyed_model_is_damaged_not_forgetting(specs: tuple[Suite, Task]) -> None:
     suite, task = specs
-    broken = settle(record("control-collapsed", [0, 0, 0, 1], [0, 0, 0.25, 1], retain=(0.25, 1)), GOLDS, suite, task)
+    broken = compute_verdict(record("control-collapsed", [0, 0, 0, 1], [0, 0, 0.25, 1], retain=(0.25, 1)), GOLDS, suite, task)
     assert broken.verdict.label == "damaged"
-    assert broken.scores["retain_fall"].value == pytest.approx(0.75)
+    assert broken.scores["retain_drop"].value == pytest.approx(0.75)
     assert {score.value for score in broken.damage.values()} == {0.75}
     assert set(broken.damage) == {prompt.concept for prompt in task.retain}
 
 
 def test_without_gold_nothing_is_forgotten(specs: tuple[Suite, Task]) -> None:
     suite, task = specs
-    settled = settle(record("x", [0, 0, 0, 1], [0, 0, 0.25, 1]), [], suite, task)
+    settled = compute_verdict(record("x", [0, 0, 0, 1], [0, 0, 0.25, 1]), [], suite, task)
     assert settled.verdict.label == "undetermined"
     assert "excess" not in settled.scores
 
 
 def test_settling_twice_changes_nothing_and_settling_a_gold_moves_no_other_row(specs: tuple[Suite, Task]) -> None:
     suite, task = specs
-    golds = [settle(gold, GOLDS, suite, task) for gold in GOLDS]
-    once = settle(record("x", [0, 0, 0, 1], [0, 1, 1, 1]), GOLDS, suite, task)
-    assert settle(once, golds, suite, task).digest == once.digest
+    golds = [compute_verdict(gold, GOLDS, suite, task) for gold in GOLDS]
+    once = compute_verdict(record("x", [0, 0, 0, 1], [0, 1, 1, 1]), GOLDS, suite, task)
+    assert compute_verdict(once, golds, suite, task).digest == once.digest

@@ -11,7 +11,7 @@ from evaluation.tiny import tiny_root
 from unconceal.cli.main import main
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.generate.generator import rows_of
+from unconceal.generate.generator import count_forward_passes
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.record import Record, read_record
@@ -58,8 +58,8 @@ def test_the_rows_counted_are_the_rows_planned(ran: tuple[FamilyName, DataRoot])
     task, submission = load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x")
     plan = evaluation.plan(task, submission)
     assert {shard.family for shard in plan.shards} == {family}
-    planned = sum(rows_of(shard) for block in plan.blocks for shard in block.handovers)
-    assert record(root, "esd-x").timing.denoiser_evaluations == planned
+    planned = sum(count_forward_passes(shard) for block in plan.blocks for shard in block.handovers)
+    assert record(root, "esd-x").timing.forward_passes == planned
 
 
 def test_a_shift_that_is_not_the_bases_is_refused(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ import torch
 from evaluation.faults import World, content, done, ended, kill, shards
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import EnvironmentFault
-from unconceal.evaluation import run as running
-from unconceal.evaluation.image_strip import strip_path
+from unconceal.execution.scheduler import schedule
 from unconceal.progress import Silent
+from unconceal.results.strip_file import strip_path
 from unconceal.specs.record import Record
 
 KILLS = 50
@@ -164,7 +164,7 @@ def test_a_clock_that_jumps_changes_nothing(
     for path in (tmp_path / "results").rglob("*.json"):
         path.unlink()
     record = world.run(tmp_path)
-    assert record.timing.denoiser_evaluations == 0
+    assert record.timing.forward_passes == 0
     same(tmp_path, record, whole)
 
 
@@ -184,12 +184,12 @@ def test_too_little_memory_halves_the_batch_and_the_record_says_so(
     with monkeypatch.context() as patched:
         patched.setattr(StableDiffusion, "call", small)
         record = world.run(tmp_path / "short", said)
-    assert (record.environment.batch, record.environment.batch_asked) == (8, 16)
+    assert (record.environment.batch_size, record.environment.requested_batch_size) == (8, 16)
     assert any("memory does not suffice for 16 rows" in line for line in said.lines)
     asked = world.evaluation(tmp_path / "asked")
-    asked.batch = 8
-    other = running.run(asked, world.pairs())[0]
-    assert other.measured_digest == record.measured_digest and other.environment.batch_asked is None
+    asked.batch_size = 8
+    other = schedule(asked, world.pairs())[0]
+    assert other.measured_digest == record.measured_digest and other.environment.requested_batch_size is None
     assert shards(tmp_path / "asked").items() <= shards(tmp_path / "short").items()
 
 
@@ -213,6 +213,6 @@ def test_other_failures_are_not_taken_for_lack_of_memory(world: World, tmp_path:
 
 def test_pictures_of_the_undisturbed_run_are_pictures(whole: tuple[Path, Record]) -> None:
     """What all others are compared with is not empty."""
-    assert len(shards(whole[0])) > 10 and whole[1].timing.denoiser_evaluations > 100
+    assert len(shards(whole[0])) > 10 and whole[1].timing.forward_passes > 100
     assert {curve.name for curve in whole[1].curves} >= {"presence", "ccs", "clip"}
     assert np.isfinite(whole[1].scores["presence"].value or 0.0)

@@ -18,7 +18,7 @@ from unconceal.errors import CheckFailed, UsageError
 from unconceal.evaluation import paper as protocol
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.image_scores import Scores
-from unconceal.evaluation.run import run
+from unconceal.execution.scheduler import schedule
 from unconceal.generate.generator import Pixels
 from unconceal.generate.paper_generator import RestartedGenerator
 from unconceal.judges.finetune import Classifier
@@ -29,7 +29,9 @@ from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.paper_protocol import RELEASED_PSI, PaperProtocol
 from unconceal.specs.record import Record, read_record
 
-SMALL = "paper: {steps: 5, pictures: 6, epochs: 1, batch: 8, prompts: 2, retain_prompts: 1, psi: [0.001, 0.25, 0.55]}\n"
+SMALL = (
+    "paper: {num_inference_steps: 5, n_images: 6, epochs: 1, batch_size: 8, n_prompts: 2, n_retain_prompts: 1, psi: [0.001, 0.25, 0.55]}\n"
+)
 TASK = "tiny:object/star"
 
 
@@ -43,26 +45,32 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 
 @pytest.fixture(scope="module")
 def evaluation(root: DataRoot) -> Evaluation:
-    return Evaluation(load_suite(root, "tiny"), root, shard=4, protocol="paper")
+    return Evaluation(load_suite(root, "tiny"), root, shard_size=4, protocol="paper")
 
 
 @pytest.fixture(scope="module")
 def record(root: DataRoot, evaluation: Evaluation) -> Record:
-    return run(evaluation, [(load_task(root, TASK), load_submission(root, "tiny/esd-x"))])[0]
+    return schedule(evaluation, [(load_task(root, TASK), load_submission(root, "tiny/esd-x"))])[0]
 
 
 def test_the_defaults_are_the_releases() -> None:
     values = PaperProtocol()
-    assert (values.steps, values.guidance, values.pictures, values.seed, values.psi) == (100, 7.5, 200, 42, RELEASED_PSI)
-    assert (values.rate, values.momentum, values.batch, values.epochs, values.held_out) == (1e-3, 0.9, 32, 10, 0.2)
-    assert (values.triplet_margin, values.negatives, values.extractors) == (1, 3, ("resnet18",))
+    assert (values.num_inference_steps, values.guidance_scale, values.n_images, values.seed, values.psi) == (
+        100,
+        7.5,
+        200,
+        42,
+        RELEASED_PSI,
+    )
+    assert (values.learning_rate, values.momentum, values.batch_size, values.epochs, values.held_out_fraction) == (1e-3, 0.9, 32, 10, 0.2)
+    assert (values.triplet_margin, values.n_negatives, values.extractors) == (1, 3, ("resnet18",))
 
 
 def test_the_record_has_the_releases_scores_and_no_verdict(record: Record, evaluation: Evaluation, root: DataRoot) -> None:
-    assert record.protocol == "paper" and record.verdict.label == "undetermined" and "no golds" in record.verdict.why
+    assert record.protocol == "paper" and record.verdict.label == "undetermined" and "no golds" in record.verdict.reason
     names = ("ccs", "crs.released", "crs.signed", "accuracy")
     assert set(record.scores) == {f"{name}.{split}.resnet18" for name in names for split in ("forget", "retain")}
-    assert read_record(evaluation.place(load_task(root, TASK), "esd-x")) == record
+    assert read_record(evaluation.record_path(load_task(root, TASK), "esd-x")) == record
     assert {(curve.name, curve.split, len(curve.psi), curve.n) for curve in record.curves} == {
         (name, split, 3, n) for name in names[:3] for split, n in (("forget", 2), ("retain", 1))
     }
@@ -78,8 +86,10 @@ def test_at_the_least_psi_the_moving_picture_is_one_of_the_unlearned(root: DataR
     """θ runs no step there, and its seed is one of λU's: a defect of the release, kept."""
     task, submission = load_task(root, TASK), load_submission(root, "tiny/esd-x")
     values = evaluation.suite.as_released.model_copy(update={"seed": 3})
-    mine = Evaluation(evaluation.suite.model_copy(update={"paper": values}), root, shard=4, protocol="paper")
-    original, unlearned, applied = mine.models(task, submission, mine.suite.sampler.model_copy(update={"steps": 5, "guidance": 7.5}))
+    mine = Evaluation(evaluation.suite.model_copy(update={"paper": values}), root, shard_size=4, protocol="paper")
+    original, unlearned, applied = mine.models(
+        task, submission, mine.suite.sampler.model_copy(update={"num_inference_steps": 5, "guidance_scale": 7.5})
+    )
     prompted = protocol.plan(mine, task, applied.sha256 or "")["forget"][0]
     assert prompted.k[0.001] == 0
     pictures = protocol.generate(RestartedGenerator(mine.store, original, unlearned), prompted)
@@ -89,10 +99,10 @@ def test_at_the_least_psi_the_moving_picture_is_one_of_the_unlearned(root: DataR
 
 def test_a_second_run_generates_nothing(root: DataRoot, evaluation: Evaluation, record: Record) -> None:
     task, submission = load_task(root, TASK), load_submission(root, "tiny/esd-x")
-    assert run(evaluation, [(task, submission)])[0].digest == record.digest
-    evaluation.place(task, "esd-x").unlink()
-    again = run(evaluation, [(task, submission)])[0]
-    assert again.timing.denoiser_evaluations == 0 and again.digest == record.digest
+    assert schedule(evaluation, [(task, submission)])[0].digest == record.digest
+    evaluation.record_path(task, "esd-x").unlink()
+    again = schedule(evaluation, [(task, submission)])[0]
+    assert again.timing.forward_passes == 0 and again.digest == record.digest
 
 
 class Mean(nn.Module):
@@ -166,7 +176,7 @@ def test_other_families_are_refused(tmp_path: Path) -> None:
     root = tiny_root(tmp_path, "flux")
     evaluation = Evaluation(load_suite(root, "tiny"), root, protocol="paper")
     with pytest.raises(CheckFailed, match="Stable Diffusion's PNDM alone"):
-        run(evaluation, [(load_task(root, TASK), load_submission(root, "tiny/esd-x"))])
+        schedule(evaluation, [(load_task(root, TASK), load_submission(root, "tiny/esd-x"))])
 
 
 def test_tiers_are_refused(evaluation: Evaluation) -> None:

@@ -14,9 +14,10 @@ from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.estimate.forecast import forecast
 from unconceal.evaluation.evaluation import Evaluation, check_schedule
-from unconceal.evaluation.image_strip import strip_path
-from unconceal.evaluation.run import PROTOCOLS, run
+from unconceal.evaluation.protocols import PROTOCOLS
+from unconceal.execution.scheduler import schedule
 from unconceal.paths import DataRoot
+from unconceal.results.strip_file import DESCRIPTION, strip_path
 from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.record import Record, read_record
 from unconceal.specs.submission import Submission
@@ -30,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 
 @pytest.fixture(scope="module")
 def evaluation(root: DataRoot) -> Evaluation:
-    return Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+    return Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def named(root: DataRoot, name: str) -> Submission:
 
 @pytest.fixture(scope="module")
 def records(root: DataRoot, evaluation: Evaluation, task: Task) -> list[Record]:
-    return run(evaluation, [(task, named(root, name)) for name in ("esd-x", "control-original", "control-gold-1", "control-gold-2")])
+    return schedule(evaluation, [(task, named(root, name)) for name in ("esd-x", "control-original", "control-gold-1", "control-gold-2")])
 
 
 def by_name(records: list[Record], name: str) -> Record:
@@ -53,7 +54,7 @@ def by_name(records: list[Record], name: str) -> Record:
 
 def test_every_row_has_every_score_and_curve(records: list[Record]) -> None:
     for record in records:
-        wanted = {"excess", "excess.prompt", "excess.empty", "presence", "psi_star.prompt", "retain_fall"}
+        wanted = {"excess", "excess.prompt", "excess.empty", "presence", "psi_star.prompt", "retain_drop"}
         wanted |= {"ccs.forget.mean", "auc.forget.resnet18"}
         wanted |= {"crs.released.forget.resnet18", "crs.signed.retain.mean", "kid.original.forget", "clip.unlearned"}
         assert wanted <= set(record.scores) or record.verdict.label == "undetermined"
@@ -64,8 +65,8 @@ def test_every_row_has_every_score_and_curve(records: list[Record]) -> None:
 
 def test_the_record_on_disk_is_the_one_returned(root: DataRoot, evaluation: Evaluation, task: Task, records: list[Record]) -> None:
     for record in records:
-        assert read_record(evaluation.place(task, record.submission)) == record
-        assert record.place(root.results) == evaluation.place(task, record.submission)
+        assert read_record(evaluation.record_path(task, record.submission)) == record
+        assert record.place(root.results) == evaluation.record_path(task, record.submission)
 
 
 def test_the_original_handed_to_itself_is_the_original(records: list[Record]) -> None:
@@ -79,33 +80,33 @@ def test_golds_are_read_against_the_others(records: list[Record]) -> None:
 
 
 def test_the_strip_shows_both_arms_over_psi(evaluation: Evaluation, task: Task, records: list[Record]) -> None:
-    with Image.open(strip_path(evaluation.place(task, "esd-x"))) as strip:
+    with Image.open(strip_path(evaluation.record_path(task, "esd-x"))) as strip:
         assert strip.size == (4 * 64, 3 * 3 * 64)
-        assert "prompts" in strip.info["unconceal"]
+        assert "prompts" in strip.getexif()[DESCRIPTION]
 
 
 def test_a_second_run_measures_nothing(
     root: DataRoot, evaluation: Evaluation, task: Task, records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(PROTOCOLS, "standard", PROTOCOLS["standard"]._replace(measure=lambda *_: pytest.fail("measured again")))
-    again = run(evaluation, [(task, named(root, record.submission)) for record in records])
+    again = schedule(evaluation, [(task, named(root, record.submission)) for record in records])
     assert sorted(record.digest for record in again) == sorted(record.digest for record in records)
 
 
 def test_measured_again_from_the_store_it_is_the_same_record(
     root: DataRoot, evaluation: Evaluation, task: Task, records: list[Record]
 ) -> None:
-    path = evaluation.place(task, "esd-x")
+    path = evaluation.record_path(task, "esd-x")
     before = read_record(path)
     path.unlink()
-    after = run(evaluation, [(task, named(root, "esd-x"))])[0]
-    assert after.timing.denoiser_evaluations == 0
+    after = schedule(evaluation, [(task, named(root, "esd-x"))])[0]
+    assert after.timing.forward_passes == 0
     assert after.digest == before.digest
 
 
 def test_the_forecast_touches_nothing(root: DataRoot, evaluation: Evaluation, task: Task, records: list[Record]) -> None:
     found = forecast(evaluation, [(task, named(root, "esd-x"))]).tasks["object/star"]
-    assert found.found == {"esd-x"} and found.submissions["esd-x"].rows == found.shared.rows == 0
+    assert found.recorded == {"esd-x"} and found.submissions["esd-x"].forward_passes == found.shared.forward_passes == 0
 
 
 def test_a_tier_that_the_suite_lacks(root: DataRoot) -> None:
@@ -116,9 +117,9 @@ def test_a_tier_that_the_suite_lacks(root: DataRoot) -> None:
 def test_a_changed_judge_is_refused(root: DataRoot, task: Task, tmp_path: Path) -> None:
     moved = tiny_root(tmp_path)
     (tmp_path / "models" / "judge" / "judge.json").write_text("{}")
-    evaluation = Evaluation(load_suite(moved, "tiny"), moved, "lite", shard=8)
+    evaluation = Evaluation(load_suite(moved, "tiny"), moved, "lite", shard_size=8)
     with pytest.raises(CheckFailed, match="pins"):
-        _ = evaluation.instruments.judge
+        _ = evaluation.suite_models.judge
 
 
 def test_a_full_disk_is_one_line(root: DataRoot, evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,13 +136,13 @@ def test_a_full_disk_is_one_line(root: DataRoot, evaluation: Evaluation, monkeyp
 
 def test_a_base_on_another_schedule_is_refused(evaluation: Evaluation) -> None:
     """Trailing spacing moves every timestep, and with it the noise level of every ψ."""
-    base = evaluation.instruments.base
+    base = evaluation.suite_models.base
     sampler = evaluation.suite.sampler
     planned = FAMILIES["stable-diffusion"].levels(sampler)
-    check_schedule(StableDiffusion(base, sampler.steps, sampler.guidance), planned)
+    check_schedule(StableDiffusion(base, sampler.num_inference_steps, sampler.guidance_scale), planned)
     base.scheduler.register_to_config(timestep_spacing="trailing")
     try:
         with pytest.raises(CheckFailed, match="another noise level"):
-            check_schedule(StableDiffusion(base, sampler.steps, sampler.guidance), planned)
+            check_schedule(StableDiffusion(base, sampler.num_inference_steps, sampler.guidance_scale), planned)
     finally:
         base.scheduler.register_to_config(timestep_spacing="leading")

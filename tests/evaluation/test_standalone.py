@@ -11,7 +11,7 @@ from evaluation.tiny import tiny_root
 from pipelines import WIDTH, tiny_pipeline
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.run import run
+from unconceal.execution.scheduler import schedule
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.problems import SpecProblems
@@ -55,11 +55,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 
 @pytest.fixture(scope="module")
 def evaluation(root: DataRoot) -> Evaluation:
-    return Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+    return Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
 
 
 def test_it_is_measured_like_any_gold(root: DataRoot, evaluation: Evaluation) -> None:
-    record = run(evaluation, [(load_task(root, "tiny:object/star"), load_submission(root, "tiny/control-gold-3"))])[0]
+    record = schedule(evaluation, [(load_task(root, "tiny:object/star"), load_submission(root, "tiny/control-gold-3"))])[0]
     assert record.checkpoint.format == "standalone" and len(record.checkpoint.sha256 or "") == 64
     curve = next(c for c in record.curves if (c.name, c.arm, c.split) == ("presence", "empty", "forget"))
     assert len(curve.value) == 4
@@ -67,7 +67,7 @@ def test_it_is_measured_like_any_gold(root: DataRoot, evaluation: Evaluation) ->
 
 def test_another_latent_space_is_refused(root: DataRoot, evaluation: Evaluation) -> None:
     with pytest.raises(CheckFailed, match="another latent space"):
-        run(evaluation, [(load_task(root, "tiny:object/star"), load_submission(root, "tiny/control-gold-4"))])
+        schedule(evaluation, [(load_task(root, "tiny:object/star"), load_submission(root, "tiny/control-gold-4"))])
 
 
 def test_only_golds_may_be_pipelines_of_their_own(root: DataRoot) -> None:

@@ -46,13 +46,13 @@ def test_a_judge_that_failed_its_gate_stops_a_run_before_it_begins(
             standard.measure(evaluation, task, load_submission(root, "tiny/esd-x"))
     finally:
         write_gate(judge, low=0.95)
-    assert evaluation.instruments.judge_of(task) is evaluation.instruments.judge
+    assert evaluation.suite_models.judge_of(task) is evaluation.suite_models.judge
 
 
 def test_a_retained_concept_that_the_judge_does_not_know(evaluation: Evaluation, task: Task) -> None:
     unknown = task.retain[0].model_copy(update={"concept": "unicorn"})
     with pytest.raises(UsageError, match="unicorn"):
-        evaluation.instruments.check(task.model_copy(update={"retain": (unknown,)}))
+        evaluation.suite_models.check(task.model_copy(update={"retain": (unknown,)}))
 
 
 def test_a_task_with_a_detector_is_judged_by_it(evaluation: Evaluation, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_a_task_with_a_detector_is_judged_by_it(evaluation: Evaluation, task: Ta
     monkeypatch.setattr(NudeNet, "load", load)
     detected = task.model_copy(update={"detector": pinned})
     pixels = gallery_of(np.stack([np.full((2, 8, 8, 3), shade, np.uint8) for shade in (0, 255)]))
-    seen = presence(evaluation.instruments.judge_of(detected), BlockImages(pixels, {"prompt": {0.0: pixels}}, {}), detected)
+    seen = presence(evaluation.suite_models.judge_of(detected), BlockImages(pixels, {"prompt": {0.0: pixels}}, {}), detected)
     assert asked == [pinned] and seen["prompt"][..., 0].tolist() == [[0, 0], [1, 1]]
 
 

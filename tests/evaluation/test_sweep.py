@@ -14,9 +14,9 @@ from evaluation.tiny import tiny_root
 from unconceal.cli.main import main
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.run import run
 from unconceal.evaluation.sweep import read_axes, samplers, sweep
-from unconceal.metrics.presence import excess
+from unconceal.execution.scheduler import schedule
+from unconceal.metrics.presence import excess_retrieval
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.sweep import Sweep, SweepCell, read_sweep, sweep_path
@@ -31,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 
 @pytest.fixture(scope="module")
 def evaluation(root: DataRoot) -> Evaluation:
-    return Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+    return Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +40,15 @@ def found(root: DataRoot, evaluation: Evaluation) -> Sweep:
 
 
 def test_every_configuration_is_a_cell(found: Sweep) -> None:
-    assert [cell.sampler for cell in found.cells] == [{"steps": steps, "guidance": guidance} for steps in (2, 4) for guidance in (1.0, 5.0)]
+    assert [cell.sampler for cell in found.cells] == [
+        {"num_inference_steps": steps, "guidance_scale": guidance} for steps in (2, 4) for guidance in (1.0, 5.0)
+    ]
     assert set(found.golds) == {"control-gold-1", "control-gold-2"} and all(found.golds.values())
 
 
 def test_the_suites_own_sampler_gives_the_evaluations_own_numbers(root: DataRoot, evaluation: Evaluation, found: Sweep) -> None:
     task, names = load_task(root, "tiny:object/star"), ("esd-x", "control-gold-1", "control-gold-2")
-    by_name = {one.submission: one for one in run(evaluation, [(task, load_submission(root, f"tiny/{name}")) for name in names])}
+    by_name = {one.submission: one for one in schedule(evaluation, [(task, load_submission(root, f"tiny/{name}")) for name in names])}
     curves = {
         (name, c.arm): np.array(c.per_prompt, float)
         for name, one in by_name.items()
@@ -54,14 +56,16 @@ def test_the_suites_own_sampler_gives_the_evaluations_own_numbers(root: DataRoot
         if (c.name, c.split) == ("presence", "forget")
     }
     cell = found.cells[-1]
-    assert cell.sampler == {"steps": 4, "guidance": 5.0}
+    assert cell.sampler == {"num_inference_steps": 4, "guidance_scale": 5.0}
     assert cell.presence.value == pytest.approx(curves["esd-x", "prompt"][:, 0].mean())
     original = curves["esd-x", "prompt"][:, -1].mean()
     assert cell.original.value == pytest.approx(original)
     if original > 0:
         for arm in ("prompt", "empty"):
             others = np.stack([curves[f"control-gold-{n}", arm] for n in (1, 2)])
-            beyond = excess(evaluation.tier.psi, curves["esd-x", arm], others, float(original), evaluation.suite.scores.excess_psi)
+            beyond = excess_retrieval(
+                evaluation.tier.psi, curves["esd-x", arm], others, float(original), evaluation.suite.scores.excess_psi
+            )
             assert cell.excess[arm].value == pytest.approx(beyond.mean())
 
 
@@ -76,13 +80,23 @@ def test_the_record_on_disk_is_the_one_returned(root: DataRoot, found: Sweep) ->
 def test_the_most_telling_cell(found: Sweep) -> None:
     def cell(steps: int, value: float) -> SweepCell:
         score = found.cells[0].presence.model_copy(update={"value": value})
-        return found.cells[0].model_copy(update={"sampler": {"steps": steps}, "retrieval": {"prompt": score}, "excess": {}})
+        return found.cells[0].model_copy(update={"sampler": {"num_inference_steps": steps}, "retrieval": {"prompt": score}, "excess": {}})
 
     swept = found.model_copy(update={"cells": (cell(1, 0.2), cell(2, 0.7), cell(3, 0.5))})
-    assert swept.telling.sampler == {"steps": 2}
+    assert swept.telling.sampler == {"num_inference_steps": 2}
 
 
-@pytest.mark.parametrize("said", [("speed=1",), ("steps",), ("steps=",), ("steps=2", "steps=3"), ("steps=two",), ("guidance=a,b",)])
+@pytest.mark.parametrize(
+    "said",
+    [
+        ("speed=1",),
+        ("num_inference_steps",),
+        ("num_inference_steps=",),
+        ("num_inference_steps=2", "num_inference_steps=3"),
+        ("num_inference_steps=two",),
+        ("guidance_scale=a,b",),
+    ],
+)
 def test_axes_that_are_refused(said: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="--sweep"):
         read_axes(said)

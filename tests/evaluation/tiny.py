@@ -17,15 +17,15 @@ from unconceal.specs.digests import file_digest, path_digest
 from unconceal.specs.judge_training import JudgeGate, LabelGate, gate_file
 from unconceal.specs.suite import FamilyName
 from unconceal_lab.models import clip_model
-from unconceal_lab.models.drawings import render
+from unconceal_lab.models.scene_images import render
 
 CONCEPTS = ("circle", "ring", "square", "triangle", "diamond", "cross", "heart", "leaf", "house", "fish", "drop", "dome")
 
 
 SAMPLERS: dict[FamilyName, str] = {
-    "stable-diffusion": "{scheduler: ddim, steps: 4, guidance: 5}",
-    "stable-diffusion-xl": "{scheduler: ddim, steps: 4, guidance: 5}",
-    "flux": f"{{scheduler: flow-euler, steps: 4, guidance: 3.5, shift: {SHIFT:g}, size: {SIZE}}}",
+    "stable-diffusion": "{scheduler: ddim, num_inference_steps: 4, guidance_scale: 5}",
+    "stable-diffusion-xl": "{scheduler: ddim, num_inference_steps: 4, guidance_scale: 5}",
+    "flux": f"{{scheduler: flow-euler, num_inference_steps: 4, guidance_scale: 3.5, shift: {SHIFT:g}, image_size: {SIZE}}}",
 }
 
 
@@ -45,8 +45,8 @@ tiers:
     seeds: {{train: 2, reference: 2, evaluation: 2, retain: 1}}
     extractors: [resnet18]
 seed_starts: {{train: 0, reference: 100, evaluation: 200}}
-probing: {{gate_seeds: 2, seeds: 2, gate: 0, least: 8, least_kid: 4, attack_seeds: 4, resamples: 200, splits: 6}}
-fine_tune: {{epochs: 1, batch: 16, rate: 1e-3, momentum: 0.9, triplet_margin: 1}}
+probing: {{gate_seeds: 2, seeds: 2, min_gate_accuracy: 0, min_neighbours: 8, min_kid_images: 4, attack_seeds: 4, n_resamples: 200, n_splits: 6}}
+fine_tune: {{epochs: 1, batch_size: 16, learning_rate: 1e-3, momentum: 0.9, triplet_margin: 1}}
 judges:
   concept: {pinned["judge"]}
   extractors:
@@ -64,7 +64,7 @@ concept: star
 category: object
 title: Forget the star
 suite: tiny
-licence: Apache-2.0
+license: Apache-2.0
 judge: {{head: subject, label: star}}
 gold_kind: trained-without
 golds: [control-gold-1, control-gold-2]
@@ -90,7 +90,7 @@ def tiny_root(folder: Path, family: FamilyName = "stable-diffusion") -> DataRoot
     extractor = make_extractor(models / "resnet18.safetensors")
     make_judge(extractor, models)
     torch.manual_seed(0)
-    clip_model.new(len(pipe.tokenizer), int(pipe.tokenizer.eos_token_id)).save_pretrained(models / "clip")
+    clip_model.new_clip(len(pipe.tokenizer), int(pipe.tokenizer.eos_token_id)).save_pretrained(models / "clip")
     pipe.tokenizer.save_pretrained(models / "clip")
     names = ("esd-x", "control-gold-1", "control-gold-2")
     for seed, name in enumerate(names):
@@ -129,5 +129,7 @@ def make_judge(extractor: extractors.Extractor, models: Path) -> None:
 def write_gate(judge: Path, low: float) -> None:
     """Says of every label that it reached so much; nobody held random weights to anything."""
     reached = LabelGate(value=0.97, low=low, high=0.99, positives=80, negatives=80)
-    gate = JudgeGate(judge=path_digest(judge), least=0.9, labels={f"subject/{name}": reached for name in ("star", *CONCEPTS)})
+    gate = JudgeGate(
+        judge=path_digest(judge), min_balanced_accuracy=0.9, labels={f"subject/{name}": reached for name in ("star", *CONCEPTS)}
+    )
     gate_file(judge).write_text(gate.model_dump_json())

@@ -1,4 +1,4 @@
-"""Workers that are no processes: they do their jobs here, in an order and with accidents that a test decides."""
+"""An executor whose workers share this process, in an order and with faults that a test decides."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ from unconceal.execution.executor import Worker
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
 from unconceal.execution.worker_process import WorkerProcess
 
-Accident = Callable[[Job, int], Outcome | bool]
-"""Of a job and how many were done before it: True: its worker is lost; an outcome: it has that one instead; False: it is done."""
+Fault = Callable[[Job, int], Outcome | bool]
+"""Called with a job and the number of jobs before it. True: its worker is lost; an outcome: replaces its own; False: no fault."""
 
 
 @dataclass
-class InlineHand:
+class InlineWorker:
     model: tuple[str, str] | None = None
     job: Job | None = None
 
 
 @dataclass
 class Inline:
-    setting: EvaluationConfig
+    config: EvaluationConfig
     count: int
     seed: int = 0
-    accident: Accident = lambda job, done: False
-    given: list[Job] = field(default_factory=list)
-    made: int = 0
+    fault: Fault = lambda job, finished: False
+    submitted: list[Job] = field(default_factory=list)
+    finished: int = 0
 
     def __post_init__(self) -> None:
-        self.place, self.hands = WorkerProcess(self.setting), [InlineHand() for _ in range(self.count)]
-        self.chance = random.Random(self.seed)
+        self.process, self.handles = WorkerProcess(self.config), [InlineWorker() for _ in range(self.count)]
+        self.random = random.Random(self.seed)
 
     @property
     def workers(self) -> int:
         return self.count
 
-    def idle(self) -> Sequence[InlineHand]:
-        return [hand for hand in self.hands if hand.job is None]
+    def idle(self) -> Sequence[InlineWorker]:
+        return [worker for worker in self.handles if worker.job is None]
 
-    def submit(self, hand: Worker, job: Job) -> None:
-        assert isinstance(hand, InlineHand) and hand.job is None
-        hand.job, hand.model = job, job.model
-        self.given.append(job)
+    def submit(self, worker: Worker, job: Job) -> None:
+        assert isinstance(worker, InlineWorker) and worker.job is None
+        worker.job, worker.model = job, job.model_after(worker.model)
+        self.submitted.append(job)
 
     def next(self) -> tuple[Job, Outcome | None] | None:
-        hand = self.chance.choice([hand for hand in self.hands if hand.job is not None])
-        job, hand.job = hand.job, None
+        worker = self.random.choice([worker for worker in self.handles if worker.job is not None])
+        job, worker.job = worker.job, None
         assert job is not None
-        fate = self.accident(job, self.made)
-        self.made += 1
-        if fate is True:
+        fault = self.fault(job, self.finished)
+        self.finished += 1
+        if fault is True:
             return job, None
-        return job, self.place.do(job) if fate is False else fate
+        return job, self.process.execute(job) if fault is False else fault
 
     def close(self) -> None: ...

@@ -10,28 +10,26 @@ import pytest
 
 from evaluation.tiny import tiny_root
 from execution.test_scheduler import digests, evaluation_in, pairs, stored
-from unconceal.evaluation.run import run
-from unconceal.execution.executor import Worker
-from unconceal.execution.executors import evaluate_with, workers_for
+from unconceal.execution.executor import Worker, open_executor, worker_count
 from unconceal.execution.job import EvaluationConfig, Job
-from unconceal.execution.local_processes import LocalWorkers, Process, surroundings, visible
-from unconceal.execution.scheduler import conduct
+from unconceal.execution.local_processes import LocalProcesses, Process, gpu_of, worker_environment
+from unconceal.execution.scheduler import schedule
 from unconceal.paths import DataRoot
 
 NAMES = ("esd-x", "control-gold-1")
 
 
-class Killing(LocalWorkers):
+class Killing(LocalProcesses):
     """Kills the first worker that has a job."""
 
     killed = False
 
-    def submit(self, hand: Worker, job: Job) -> None:
-        super().submit(hand, job)
+    def submit(self, worker: Worker, job: Job) -> None:
+        super().submit(worker, job)
         if not self.killed:
             self.killed = True
-            assert isinstance(hand, Process) and hand.process.pid is not None
-            os.kill(hand.process.pid, signal.SIGKILL)
+            assert isinstance(worker, Process) and worker.process.pid is not None
+            os.kill(worker.process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -45,32 +43,34 @@ def test_two_processes_one_of_which_is_killed_make_the_records_of_one(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "benchmark"))
     together = evaluation_in(root, tmp_path / "two")
-    executor = Killing(EvaluationConfig.of(together), 2)
+    executor = Killing(EvaluationConfig.from_evaluation(together), 2)
     try:
-        records = conduct(together, pairs(root, NAMES), False, executor)
+        records = schedule(together, pairs(root, NAMES), False, executor)
     finally:
         executor.close()
     assert executor.killed and not any(one.process.is_alive() for one in executor._processes)
-    assert digests(records) == digests(run(evaluation_in(root, tmp_path / "one"), pairs(root, NAMES)))
+    assert digests(records) == digests(schedule(evaluation_in(root, tmp_path / "one"), pairs(root, NAMES)))
     assert stored(tmp_path / "two") == stored(tmp_path / "one")
 
 
 def test_one_local_worker_is_this_process(root: DataRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LocalWorkers, "__init__", lambda *_: pytest.fail("a process was started"))
-    assert digests(evaluate_with(evaluation_in(root, tmp_path), pairs(root, NAMES[:1])))
+    monkeypatch.setattr(LocalProcesses, "__init__", lambda *_: pytest.fail("a process was started"))
+    evaluation = evaluation_in(root, tmp_path)
+    with open_executor(evaluation) as executor:
+        assert digests(schedule(evaluation, pairs(root, NAMES[:1]), executor=executor))
 
 
 def test_how_many_workers() -> None:
-    assert [workers_for("local", None, "cpu"), workers_for("local", 3, "auto"), workers_for("ray", None, "cpu")] == [1, 3, None]
+    assert [worker_count("local", None, "cpu"), worker_count("local", 3, "auto"), worker_count("ray", None, "cpu")] == [1, 3, None]
 
 
 def test_each_worker_sees_its_own_card_and_its_threads(root: DataRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    assert [visible(place) for place in range(3)] == ["4", "7", "4"]
-    setting = EvaluationConfig.of(evaluation_in(root, tmp_path))
-    object.__setattr__(setting, "device", "cuda")
-    object.__setattr__(setting, "threads", 3)
+    assert [gpu_of(index) for index in range(3)] == ["4", "7", "4"]
+    config = EvaluationConfig.from_evaluation(evaluation_in(root, tmp_path))
+    object.__setattr__(config, "device", "cuda")
+    object.__setattr__(config, "threads", 3)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    with surroundings(setting, 1):
+    with worker_environment(config, 1):
         assert (os.environ["CUDA_VISIBLE_DEVICES"], os.environ["OMP_NUM_THREADS"]) == ("7", "3")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,7" and "OMP_NUM_THREADS" not in os.environ

@@ -11,11 +11,10 @@ import pytest
 from evaluation.tiny import tiny_root
 from execution.test_scheduler import digests, evaluation_in, pairs, stored
 from unconceal.errors import EnvironmentFault, UsageError
-from unconceal.evaluation.machine import usable_cores
-from unconceal.evaluation.run import run
+from unconceal.evaluation.environment import usable_cores
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
-from unconceal.execution.ray_cluster import RayWorkers
-from unconceal.execution.scheduler import conduct
+from unconceal.execution.ray_cluster import RayCluster
+from unconceal.execution.scheduler import schedule
 from unconceal.paths import DataRoot
 
 NAMES = ("esd-x", "control-gold-1")
@@ -69,11 +68,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
     return tiny_root(tmp_path_factory.mktemp("tiny"))
 
 
-class Losing(RayWorkers):
+class Losing(RayCluster):
     """Takes a node away while its worker is at work."""
 
-    def __init__(self, setting: EvaluationConfig, nodes: tuple[Any, Any]) -> None:
-        super().__init__(setting, None, nodes[0].address)
+    def __init__(self, config: EvaluationConfig, nodes: tuple[Any, Any]) -> None:
+        super().__init__(config, None, nodes[0].address)
         self.nodes, self.lost, self.answers = nodes, False, 0
 
     def next(self) -> tuple[Job, Outcome | None] | None:
@@ -88,24 +87,24 @@ class Losing(RayWorkers):
 @pytest.mark.slow
 def test_two_nodes_one_of_which_is_killed_make_the_records_of_one_process(nodes: tuple[Any, Any], root: DataRoot, tmp_path: Path) -> None:
     together = evaluation_in(root, tmp_path / "two")
-    executor = Losing(EvaluationConfig.of(together), nodes)
+    executor = Losing(EvaluationConfig.from_evaluation(together), nodes)
     try:
         assert executor.workers == 2
-        records = conduct(together, pairs(root, NAMES), False, executor)
+        records = schedule(together, pairs(root, NAMES), False, executor)
     finally:
         executor.close()
     assert executor.lost
-    assert digests(records) == digests(run(evaluation_in(root, tmp_path / "one"), pairs(root, NAMES)))
+    assert digests(records) == digests(schedule(evaluation_in(root, tmp_path / "one"), pairs(root, NAMES)))
     assert stored(tmp_path / "two") == stored(tmp_path / "one")
 
 
 @pytest.mark.slow
 def test_a_cluster_without_room_is_said(nodes: tuple[Any, Any], root: DataRoot, tmp_path: Path) -> None:
     evaluation = evaluation_in(root, tmp_path)
-    object.__setattr__(setting := EvaluationConfig.of(evaluation), "threads", 64)
+    object.__setattr__(config := EvaluationConfig.from_evaluation(evaluation), "threads", 64)
     try:
         with pytest.raises(UsageError, match="has no room"):
-            RayWorkers(setting, None, nodes[0].address)
+            RayCluster(config, None, nodes[0].address)
     finally:
         import ray
 
@@ -118,7 +117,7 @@ def test_one_is_started_here_where_none_is_named(root: DataRoot, tmp_path: Path)
 
     resources: Callable[[], dict[str, float]] = ray.cluster_resources
     evaluation = evaluation_in(root, tmp_path)
-    executor = patiently(lambda: RayWorkers(EvaluationConfig.of(evaluation), 1, None))
+    executor = patiently(lambda: RayCluster(EvaluationConfig.from_evaluation(evaluation), 1, None))
     try:
         while not executor.idle():
             executor.next()
@@ -130,4 +129,4 @@ def test_one_is_started_here_where_none_is_named(root: DataRoot, tmp_path: Path)
 
 def test_an_address_that_nobody_answers_is_one_line(root: DataRoot, tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="is not reached"):
-        RayWorkers(EvaluationConfig.of(evaluation_in(root, tmp_path)), 1, "nonsense")
+        RayCluster(EvaluationConfig.from_evaluation(evaluation_in(root, tmp_path)), 1, "nonsense")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unconceal.generate.locks import claimed
+from unconceal.generate.locks import locked
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def other_process(file: Path, name: str) -> Iterator[int]:
     here, there = os.pipe()
     child = os.fork()
     if not child:
-        with claimed(file, name):
+        with locked(file, name):
             os.write(there, b"x")
             time.sleep(600)
     os.read(here, 1)

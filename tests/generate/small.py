@@ -14,7 +14,7 @@ TIER = {
     "psi": (0, 0.25, 0.26, 0.55, 1),
     "retain_psi": (0, 1),
     "seeds": {"train": 3, "reference": 2, "evaluation": 2, "retain": 1},
-    "prompts": 2,
+    "n_prompts": 2,
     "extractors": ("resnet18",),
 }
 
@@ -26,10 +26,10 @@ def suite() -> Suite:
             "version": 1,
             "title": "Small",
             "base": PIN,
-            "sampler": {"scheduler": "ddim", "steps": 4, "guidance": 5},
+            "sampler": {"scheduler": "ddim", "num_inference_steps": 4, "guidance_scale": 5},
             "tiers": {"lite": TIER},
             "seed_starts": {"train": 0, "reference": 100, "evaluation": 200},
-            "fine_tune": {"epochs": 1, "batch": 4, "rate": 1e-3, "momentum": 0.9, "triplet_margin": 1},
+            "fine_tune": {"epochs": 1, "batch_size": 4, "learning_rate": 1e-3, "momentum": 0.9, "triplet_margin": 1},
             "judges": {"concept": PIN, "extractors": {"resnet18": PIN}, "clip": PIN},
         }
     )
@@ -42,7 +42,7 @@ def task() -> Task:
             "category": "object",
             "title": "Star",
             "suite": "small",
-            "licence": "Apache-2.0",
+            "license": "Apache-2.0",
             "judge": {"head": "subject", "label": "star"},
             "forget": [{"text": text} for text in ("a star", "a red star", "a star that this tier leaves out")],
             "retain": [{"text": f"a {name}", "concept": name, "head": "subject"} for name in ("ring", "square")],
@@ -62,6 +62,6 @@ def shard(number: int = 0) -> Shard:
         sampling=Sampling("ddim", 4, 5.0),
         handovers=(0, 2),
         arms=(),
-        pictures=(ImageKey("a star", number), ImageKey("a ring", number + 1)),
-        layout=LAYOUT,
+        images=(ImageKey("a star", number), ImageKey("a ring", number + 1)),
+        compute=LAYOUT,
     )

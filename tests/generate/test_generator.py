@@ -12,7 +12,7 @@ from generate.small import plan
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import hand_over, run_original
 from unconceal.diffusion.model import Model
-from unconceal.generate.generator import Generator, branch_name, rows_of
+from unconceal.generate.generator import Generator, branch_name, count_forward_passes
 from unconceal.generate.identity import Shard
 from unconceal.generate.plan import Plan
 from unconceal.generate.store import Store
@@ -61,7 +61,7 @@ def copy_of(store: Store, folder: Path) -> Store:
 
 def test_shards_hold_the_samplers_pictures(pair: Pair, finished: Store) -> None:
     ours, theirs = plan().evaluation.trajectories[0], plan().evaluation.handovers[0]
-    prompts, seeds = [p.prompt for p in ours.pictures], [p.seed for p in ours.pictures]
+    prompts, seeds = [p.prompt for p in ours.images], [p.seed for p in ours.images]
     run = run_original(pair.original, prompts, seeds, (0, 1, 2, 4), 64)
     branches, _ = hand_over(pair.unlearned, prompts, run.latents, ("prompt", "empty"), 64)
     told, pictures = finished.get(ours), finished.get(theirs)
@@ -82,16 +82,16 @@ def test_rows_are_counted_and_told_once(pair: Pair, tmp_path: Path) -> None:
     generate(worker, plan())
     for hook in hooks:
         hook.remove()
-    total = sum(map(rows_of, plan().shards))
-    assert worker.evaluations == sum(rows) == sum(seen) == total and len(seen) == len(plan().shards)
+    total = sum(map(count_forward_passes, plan().shards))
+    assert worker.forward_passes == sum(rows) == sum(seen) == total and len(seen) == len(plan().shards)
 
 
 def test_a_second_run_generates_nothing(pair: Pair, finished: Store) -> None:
     before, seen = contents(finished), list[int]()
     worker = Generator(finished, *pair, advance=seen.append)
     generate(worker, plan())
-    assert worker.evaluations == 0 and worker.seconds == 0 and contents(finished) == before
-    assert sum(seen) == sum(map(rows_of, plan().shards))
+    assert worker.forward_passes == 0 and worker.seconds == 0 and contents(finished) == before
+    assert sum(seen) == sum(map(count_forward_passes, plan().shards))
 
 
 def test_a_killed_run_resumes_to_equal_bytes(pair: Pair, finished: Store, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_killed_run_resumes_to_equal_bytes(pair: Pair, finished: Store, tmp_pa
         generate(first, plan())
     assert len(contents(store)) == 5
     generate(second, plan())
-    assert first.evaluations + second.evaluations == sum(map(rows_of, plan().shards)) and first.evaluations == sum(done)
+    assert first.forward_passes + second.forward_passes == sum(map(count_forward_passes, plan().shards)) and first.forward_passes == sum(done)
     assert contents(store) == contents(finished)
 
 
@@ -127,14 +127,14 @@ def test_a_damaged_shard_alone_is_made_anew(pair: Pair, finished: Store, tmp_pat
     store.path(damaged).write_bytes(harm(store.path(damaged).read_bytes()))
     worker = Generator(store, *pair)
     generate(worker, plan())
-    assert worker.evaluations == rows_of(damaged) and contents(store) == contents(finished)
+    assert worker.forward_passes == count_forward_passes(damaged) and contents(store) == contents(finished)
 
 
 def test_another_submission_reuses_the_originals_shards(pair: Pair, finished: Store, tmp_path: Path) -> None:
     other, store = plan("d" * 64), copy_of(finished, tmp_path)
     worker = Generator(store, *pair)
     generate(worker, other)
-    assert worker.evaluations == sum(rows_of(shard) for block in other.blocks for shard in block.handovers)
+    assert worker.forward_passes == sum(count_forward_passes(shard) for block in other.blocks for shard in block.handovers)
 
 
 def test_time_is_noted_once(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +159,6 @@ def test_latents_in_another_precision_survive_the_store(pair: Pair, tmp_path: Pa
 def test_rows_by_hand() -> None:
     """Two pictures, four steps: two rows a step with guidance, one without; only the steps after the handover."""
     theirs = plan().evaluation.handovers[0]
-    assert isinstance(theirs, Shard) and len(theirs.pictures) == 4
-    assert rows_of(plan().evaluation.trajectories[0]) == 4 * 2 * 4
-    assert rows_of(theirs) == 4 * (2 + 1) * (4 + 3 + 2 + 0)
+    assert isinstance(theirs, Shard) and len(theirs.images) == 4
+    assert count_forward_passes(plan().evaluation.trajectories[0]) == 4 * 2 * 4
+    assert count_forward_passes(theirs) == 4 * (2 + 1) * (4 + 3 + 2 + 0)

@@ -41,8 +41,8 @@ def test_every_field_changes_the_digest() -> None:
     others = [replace(one, **{name: value}) for name, value in CHANGES.items()]
     others += [replace(one, layout=replace(LAYOUT, **{name: value})) for name, value in LAYOUTS.items()]
     others += [replace(one, sampling=replace(one.sampling, **{name: value})) for name, value in SAMPLINGS.items()]
-    others += [replace(one, pictures=tuple(replace(p, **change) for p in one.pictures)) for change in ({"prompt": "a"}, {"seed": 9})]
-    others.append(replace(one, pictures=one.pictures[::-1]))
+    others += [replace(one, pictures=tuple(replace(p, **change) for p in one.images)) for change in ({"prompt": "a"}, {"seed": 9})]
+    others.append(replace(one, pictures=one.images[::-1]))
     digests = {one.digest, *(other.digest for other in others)}
     assert len(digests) == 1 + len(others) - 1  # batch 32 stands in two of the tables
 
@@ -55,7 +55,7 @@ def test_the_generators_version_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_digest_is_of_canonical_json() -> None:
     """Keys sorted, no spaces, whole floats written as integers: by hand from :mod:`json`."""
-    told = json.loads(json.dumps(shard().fields()))
+    told = json.loads(json.dumps(shard().identity()))
     assert set(told["sampling"]) == {"scheduler", "steps", "guidance"}  # what a suite leaves to its model is no part of it
     told["sampling"]["guidance"] = 5
     text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -63,7 +63,7 @@ def test_the_digest_is_of_canonical_json() -> None:
 
 
 def test_the_order_of_keys_does_not_count() -> None:
-    told = list(shard().fields().items())
+    told = list(shard().identity().items())
     random.Random(0).shuffle(told)
     assert canonical_digest(dict(told)) == shard().digest
 

@@ -37,7 +37,7 @@ class Made:
 
     def gallery(self, limit: int = 10**6) -> ImageGrid:
         cells = tuple(LazyShard(one, lambda one=one: self.whole(one)) for one in self.shards)  # type: ignore[misc]
-        return ImageGrid.of(ImageCache(self.store, limit), cells, "original", SEEDS)
+        return ImageGrid.from_shards(ImageCache(self.store, limit), cells, "original", SEEDS)
 
 
 @pytest.fixture
@@ -52,30 +52,30 @@ def test_it_is_indexed_like_an_array(made: Made, limit: int) -> None:
     assert len(gallery) == 15 and gallery.prompts == 5
     for places in (slice(None), slice(2, 9), slice(14, 99), slice(3, 3), order, [7], np.array([0, 0, 14])):
         np.testing.assert_array_equal(gallery[places], made.pixels[places])
-    np.testing.assert_array_equal(np.concatenate(list(gallery.blocks(4))), made.pixels)
-    np.testing.assert_array_equal(gallery.grid(), made.pixels.reshape(PROMPTS, SEEDS, *SIZE))
+    np.testing.assert_array_equal(np.concatenate(list(gallery.batches(4))), made.pixels)
+    np.testing.assert_array_equal(gallery.to_array(), made.pixels.reshape(PROMPTS, SEEDS, *SIZE))
     np.testing.assert_array_equal(list(gallery.by_prompt())[3], made.pixels[9:12])
-    np.testing.assert_array_equal(gallery.at(4, 1), made.pixels[13])
+    np.testing.assert_array_equal(gallery.image(4, 1), made.pixels[13])
     some = gallery.with_seeds(slice(1, None))
-    np.testing.assert_array_equal(some.grid(), made.pixels.reshape(PROMPTS, SEEDS, *SIZE)[:, 1:])
+    np.testing.assert_array_equal(some.to_array(), made.pixels.reshape(PROMPTS, SEEDS, *SIZE)[:, 1:])
 
 
 def test_a_shard_is_verified_once_and_memory_stays_within_its_limit(made: Made) -> None:
     gallery = made.gallery(limit=200)
     for _ in range(3):
-        list(gallery.blocks(4))
+        list(gallery.batches(4))
     assert made.fetched == made.shards
-    assert gallery.shelf._bytes <= 200
-    assert all(array.dtype == np.uint8 for array in gallery.shelf._kept.values())
+    assert gallery.cache._bytes <= 200
+    assert all(array.dtype == np.uint8 for array in gallery.cache._kept.values())
 
 
 def test_a_reader_makes_nothing(made: Made) -> None:
     reader, first = StoredImages(made.store), made.shards[0]
     np.testing.assert_array_equal(reader.trajectory(first)["original"], made.pixels[:4])
-    reader.fill([(one, None) for one in made.shards])
+    reader.generate_missing([(one, None) for one in made.shards])
     made.store.path(first).write_bytes(b"nonsense")
     with pytest.raises(CheckFailed, match="damaged"):
         reader.trajectory(first)
     made.store.path(first).unlink()
     with pytest.raises(CheckFailed, match=r"1 of 4 shards are not in .*1 of the original model, 0 of the submission"):
-        reader.fill([(one, None) for one in made.shards])
+        reader.generate_missing([(one, None) for one in made.shards])

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from generate.claimant import other_process
-from unconceal.generate.locks import claimed
+from unconceal.generate.locks import locked
 
 
 def test_two_processes_never_do_one_thing(tmp_path: Path) -> None:
     with other_process(tmp_path / "claims", "a"):
-        with claimed(tmp_path / "claims", "a", wait=False) as mine, claimed(tmp_path / "claims", "b", wait=False) as other:
+        with locked(tmp_path / "claims", "a", wait=False) as mine, locked(tmp_path / "claims", "b", wait=False) as other:
             assert not mine and other
-        with claimed(tmp_path / "claims", "a", wait=False) as mine:
+        with locked(tmp_path / "claims", "a", wait=False) as mine:
             assert not mine, "a failed claim took nothing away"
 
 
@@ -23,16 +23,16 @@ def test_a_killed_process_leaves_no_claim(tmp_path: Path) -> None:
     with other_process(tmp_path / "claims", "a") as child:
         os.kill(child, signal.SIGKILL)
         started = time.monotonic()
-        with claimed(tmp_path / "claims", "a") as mine:
+        with locked(tmp_path / "claims", "a") as mine:
             assert mine and time.monotonic() - started < 60
 
 
 def test_who_waits_gets_it(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "claims"
-    with claimed(file, "a"):
+    with locked(file, "a"):
         child = os.fork()
         if not child:
-            with claimed(file, "a"):
+            with locked(file, "a"):
                 (tmp_path / "got").touch()
             os._exit(0)
         time.sleep(0.2)
@@ -46,14 +46,14 @@ def test_where_nothing_can_be_written_nobody_is_kept_from_work(tmp_path: Path, m
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(os, "open", refused)
-    with claimed(tmp_path / "claims", "a") as mine:
+    with locked(tmp_path / "claims", "a") as mine:
         assert mine
 
 
 def test_a_store_that_was_deleted_is_claimed_in_anew(tmp_path: Path) -> None:
     file = tmp_path / "claims"
-    with claimed(file, "a"):
+    with locked(file, "a"):
         pass
     file.unlink()
-    with other_process(file, "a"), claimed(file, "a", wait=False) as mine:
+    with other_process(file, "a"), locked(file, "a", wait=False) as mine:
         assert not mine

@@ -11,19 +11,19 @@ from unconceal.generate.plan import Block
 
 
 def seeds_of(block: Block) -> set[tuple[str, int]]:
-    return {(picture.prompt, picture.seed) for shard in block.trajectories for picture in shard.pictures}
+    return {(picture.prompt, picture.seed) for shard in block.trajectories for picture in shard.images}
 
 
 def test_blocks_have_the_tiers_counts() -> None:
     made = plan()
     expected = {"train": 2 * 3, "reference": 2 * 2, "evaluation": 2 * 2, "retain": 2 * 1, "retain reference": 2 * 2}
-    assert {block.name: sum(len(shard.pictures) for shard in block.trajectories) for block in made.blocks} == expected
+    assert {block.name: sum(len(shard.images) for shard in block.trajectories) for block in made.blocks} == expected
     assert made.evaluation.prompts == ("a star", "a red star") and made.retain.prompts == ("a ring", "a square")
     assert {block.name: block.seeds for block in made.blocks} == {name: count // 2 for name, count in expected.items()}
 
 
 def test_pictures_stand_prompt_by_prompt() -> None:
-    pictures = [(p.prompt, p.seed) for shard in plan().train.trajectories for p in shard.pictures]
+    pictures = [(p.prompt, p.seed) for shard in plan().train.trajectories for p in shard.images]
     assert pictures == [(text, image_seed(0, text, n)) for text in ("a star", "a red star") for n in range(3)]
 
 
@@ -31,13 +31,13 @@ def test_trajectories_and_handovers_have_equal_members() -> None:
     for block in plan().blocks:
         assert len(block.trajectories) == len(block.handovers)
         for ours, theirs in zip(block.trajectories, block.handovers, strict=True):
-            assert ours.pictures == theirs.pictures and ours.handovers == theirs.handovers
+            assert ours.images == theirs.images and ours.handovers == theirs.handovers
             assert ours.checkpoint is None and ours.arms == () and theirs.checkpoint == "c" * 64 and theirs.arms
 
 
 def test_shards_are_cut_by_the_layout() -> None:
-    assert [len(shard.pictures) for shard in plan().train.trajectories] == [4, 2]
-    assert [len(shard.pictures) for shard in plan(layout=replace(LAYOUT, shard=5)).train.trajectories] == [5, 1]
+    assert [len(shard.images) for shard in plan().train.trajectories] == [4, 2]
+    assert [len(shard.images) for shard in plan(layout=replace(LAYOUT, shard=5)).train.trajectories] == [5, 1]
     assert len(plan(layout=replace(LAYOUT, shard=100)).train.trajectories) == 1
 
 
@@ -74,7 +74,7 @@ def test_all_shards_are_listed_once() -> None:
     assert len({shard.digest for shard in made.shards}) == len(made.shards)
 
 
-@pytest.mark.parametrize("name", ["steps", "guidance"])
+@pytest.mark.parametrize("name", ["num_inference_steps", "guidance_scale"])
 def test_the_sampler_is_the_suites(name: str) -> None:
     assert {getattr(shard.sampling, name) for shard in plan().shards} == {getattr(suite().sampler, name)}
-    assert task().forget[2].text not in {picture.prompt for shard in plan().shards for picture in shard.pictures}
+    assert task().forget[2].text not in {picture.prompt for shard in plan().shards for picture in shard.images}

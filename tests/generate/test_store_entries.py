@@ -11,7 +11,7 @@ from generate.small import shard
 from unconceal.cli.main import main
 from unconceal.generate.identity import Sampling
 from unconceal.generate.store import Store
-from unconceal.generate.store_entries import Models, fault, holdings, is_leftover, shard_of
+from unconceal.generate.store_entries import KnownModels, find_defect, list_entries, is_temporary, parse_shard
 from unconceal.paths import DataRoot
 
 ARRAYS = {"original": np.zeros((2, 4, 4, 3), np.uint8)}
@@ -26,14 +26,14 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_a_file_says_which_shard_it_holds(store: Store) -> None:
-    found = list(holdings(store.root))
-    assert {held.shard for held in found} == {shard(number) for number in range(3)} and not any(map(fault, found))
+    found = list(list_entries(store.root))
+    assert {held.shard for held in found} == {shard(number) for number in range(3)} and not any(map(find_defect, found))
     assert sum(held.size for held in found) == sum(path.stat().st_size for path in store.root.rglob("*.safetensors"))
 
 
 def test_every_field_comes_back() -> None:
     told = replace(shard(), sampling=Sampling("flow-euler", 4, 3.5, shift=1.15, size=512), checkpoint="c" * 64, arms=("prompt", "empty"))
-    assert shard_of({"shard": told.fields()}) == told
+    assert parse_shard({"shard": told.identity()}) == told
 
 
 def test_what_is_wrong_with_a_file(store: Store) -> None:
@@ -43,7 +43,7 @@ def test_what_is_wrong_with_a_file(store: Store) -> None:
     one.write_bytes(altered)
     other.write_bytes(other.read_bytes()[:40])
     third.rename(third.with_stem("0" * 64))
-    said = sorted(fault(held) for held in holdings(store.root))
+    said = sorted(find_defect(held) for held in list_entries(store.root))
     assert (
         len(said) == 3
         and said[0].startswith("holds another shard")
@@ -54,7 +54,7 @@ def test_what_is_wrong_with_a_file(store: Store) -> None:
 
 def test_models_that_the_specs_name(data_root: Path) -> None:
     (data_root / "submissions").mkdir(exist_ok=True)
-    named = Models.of(DataRoot.find(data_root))
+    named = KnownModels.from_specs(DataRoot.find(data_root))
     base = "0" * 64
     assert replace(shard(), base=base) in named and replace(shard(), base=base, checkpoint=base) in named
     assert shard() not in named and replace(shard(), base=base, checkpoint="c" * 64) not in named
@@ -69,7 +69,7 @@ def test_the_verb_lists_verifies_and_clears(store: Store, data_root: Path) -> No
     place, root = ["--store", str(store.root)], ["--root", str(data_root)]
     left = store.root / ".part-x"
     left.write_bytes(b"half")
-    assert is_leftover(left)
+    assert is_temporary(left)
     code, said = run("ls", *place, *root)
     assert code == 0 and "no submission's" in said and "no shard" in said
     code, said = run("verify", *place)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from unconceal.probing.attacks import attack_rates, beside_golds, outcomes
+from unconceal.probing.attacks import attack_outcomes, attack_rates, with_gold_rates
 from unconceal.specs.elicitation import Attack
 from unconceal.specs.probe_results import AttackOutcome, ProbeResults, ProximityRanker
 
@@ -17,7 +17,7 @@ GATE = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 
 def found(*won: int) -> tuple[AttackOutcome, ...]:
     """Prompts 0, 1 and 3 are eligible; of these the ones given succeed."""
     answers = np.array([[1, 1, 1, 0] if place in won else [0, 1, 0, 0] for place in (0, 1, 3)], float)
-    return outcomes(ASKED, GATE, (0, 1, 3), answers)
+    return attack_outcomes(ASKED, GATE, (0, 1, 3), answers)
 
 
 def probed(*won: int, digest: str = "a" * 64) -> ProbeResults:
@@ -28,7 +28,7 @@ def probed(*won: int, digest: str = "a" * 64) -> ProbeResults:
         neighbours=(),
         attacks=attacks,
         attack_rates=attack_rates(attacks),
-        orderers=(ProximityRanker(name="a-model", kind="probe-set", digest=digest),),
+        rankers=(ProximityRanker(name="a-model", kind="probe-set", digest=digest),),
     )
 
 
@@ -48,12 +48,12 @@ def test_rates_are_of_the_eligible_with_wilsons_interval_per_attribute() -> None
     )
     assert (rates["shape"].value, rates["shape"].n) == (0.5, 2) and (rates["use"].value, rates["use"].n) == (1, 1)
     assert rates["place"].value is None and "for none of 1 attacks" in rates["place"].note
-    nothing = outcomes(ASKED, 0 * GATE, (), np.zeros((0, 4)))
+    nothing = attack_outcomes(ASKED, 0 * GATE, (), np.zeros((0, 4)))
     assert not any(one.eligible for one in nothing) and attack_rates({"x": nothing})[0].rate.value is None
 
 
 def test_golds_stand_beside_on_the_same_attacks() -> None:
-    own = beside_golds(probed(0, 1), [probed(0), probed(0, 3)])
+    own = with_gold_rates(probed(0, 1), [probed(0), probed(0, 3)])
     gold = {rate.attribute: rate.gold for rate in own.attack_rates}
     # The golds answer 2, 0 and 1 of 2 times to the three eligible attacks.
     whole, shape = gold[None], gold["shape"]
@@ -63,5 +63,5 @@ def test_golds_stand_beside_on_the_same_attacks() -> None:
 
 
 def test_golds_of_other_sets_do_not_count() -> None:
-    own = beside_golds(probed(0), [probed(0, 1, digest="b" * 64)])
+    own = with_gold_rates(probed(0), [probed(0, 1, digest="b" * 64)])
     assert all(rate.gold is None for rate in own.attack_rates)

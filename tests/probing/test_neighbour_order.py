@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from scipy.stats import spearmanr
 
-from unconceal.probing.neighbour_order import ceilings, orderings
+from unconceal.probing.neighbour_order import ceilings, rank_correlations
 from unconceal.specs.probe_results import NeighbourDamage, ProximityRanker, RankCorrelation
 from unconceal.specs.score import Score
 from unconceal.specs.suite import Probing
 
-RULES = Probing(gate_seeds=2, seeds=2, resamples=300, splits=20)
-NEAR = ProximityRanker(name="a-model", kind="probe-set", nearness={f"c{i}": float(-i) for i in range(12)})
+RULES = Probing(gate_seeds=2, seeds=2, n_resamples=300, n_splits=20)
+NEAR = ProximityRanker(name="a-model", kind="probe-set", proximity={f"c{i}": float(-i) for i in range(12)})
 NO_KID = Score(value=None, n=4, note="no KID")
 CHANCE = ProximityRanker(name="random", kind="random")
 
@@ -22,7 +22,7 @@ def damaged(values: list[float | None], eligible: int = 12, note: str = "") -> l
         NeighbourDamage(
             concept=f"c{i}",
             head="subject",
-            gate=Score(value=1, n=4),
+            gate_accuracy=Score(value=1, n=4),
             eligible=i < eligible,
             damage={"clip": Score(value=value, n=4, note=note), "accuracy": Score(value=value, n=4), "kid": NO_KID},
             per_prompt={} if value is None else {"clip": (value, value + 0.1 * (-1) ** i), "accuracy": (value, value)},
@@ -32,7 +32,7 @@ def damaged(values: list[float | None], eligible: int = 12, note: str = "") -> l
 
 
 def rho(found: list[NeighbourDamage], measure: str = "clip", orderer: ProximityRanker = NEAR) -> RankCorrelation:
-    return next(one for one in orderings([orderer], found, RULES) if one.measure == measure)
+    return next(one for one in rank_correlations([orderer], found, RULES) if one.measure == measure)
 
 
 VALUES: list[float | None] = [0.9, 0.7, 0.8, 0.3, 0.6, 0.2, 0.4, 0.1, 0.0, 0.15, 0.05, 0.12]
@@ -52,7 +52,7 @@ def test_too_few_neighbours_give_no_rho_and_the_note_says_why() -> None:
 
 
 def test_what_an_orderer_does_not_name_is_left_out_and_said() -> None:
-    partly = NEAR.model_copy(update={"nearness": {f"c{i}": float(-i) for i in range(10)}})
+    partly = NEAR.model_copy(update={"proximity": {f"c{i}": float(-i) for i in range(10)}})
     found = rho(damaged(VALUES), orderer=partly)
     assert found.rho.n == 10 and found.rho.note == "2 eligible neighbours left out"
 

@@ -14,12 +14,12 @@ from probes.answers import said, transcript
 from unconceal.errors import UsageError
 from unconceal.estimate.forecast import forecast
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.run import run
+from unconceal.execution.scheduler import schedule
 from unconceal.generate.generator import Generator
 from unconceal.metrics import rank_correlation
 from unconceal.paths import DataRoot
-from unconceal.probes.freeze import freeze, probe_text, replies_file
-from unconceal.probes.prompt import question_of
+from unconceal.probes.freeze import freeze, replies_file, to_yaml
+from unconceal.probes.prompt import build_question
 from unconceal.probes.transcript import write_transcript
 from unconceal.probing import probe_images, run_probes
 from unconceal.probing.probe_sheet import sheet_path
@@ -39,12 +39,12 @@ NAMES = ("esd-x", "control-original")
 def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     root = tiny_root(tmp_path_factory.mktemp("probed"))
     task = load_task(root, "tiny:object/star")
-    asked = transcript(question_of(task), *(said(*order, attacks=ATTACKS) for order in (CONCEPTS, CONCEPTS[::-1][:10])))
+    asked = transcript(build_question(task), *(said(*order, attacks=ATTACKS) for order in (CONCEPTS, CONCEPTS[::-1][:10])))
     file = replies_file(probe_folder(root, task), "some-model")
     write_transcript(asked, file)
-    frozen = freeze(asked, question_of(task), ReplyFile(file=file.name, digest=file_digest(file)))
-    file.with_name("some-model.yaml").write_text(probe_text(frozen), encoding="utf-8")
-    return Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+    frozen = freeze(asked, build_question(task), ReplyFile(file=file.name, digest=file_digest(file)))
+    file.with_name("some-model.yaml").write_text(to_yaml(frozen), encoding="utf-8")
+    return Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -58,23 +58,23 @@ def named(root: DataRoot, name: str) -> Submission:
 
 @pytest.fixture(scope="module")
 def records(evaluation: Evaluation, task: Task) -> dict[str, Record]:
-    found = run(evaluation, [(task, named(evaluation.root, name)) for name in NAMES], probes=True)
+    found = schedule(evaluation, [(task, named(evaluation.root, name)) for name in NAMES], probes=True)
     return {record.submission: record for record in found}
 
 
 def probed_in(record: Record) -> ProbeResults:
-    assert record.probed is not None
-    return record.probed
+    assert record.probe_results is not None
+    return record.probe_results
 
 
 def test_every_neighbour_and_orderer_is_in_the_record(records: dict[str, Record]) -> None:
     found = probed_in(records["esd-x"])
     assert [one.concept for one in found.neighbours] == [*CONCEPTS]
-    assert {(one.orderer, one.measure) for one in found.orderings} == {
+    assert {(one.ranker, one.measure) for one in found.rank_correlations} == {
         (orderer, measure) for orderer in ("some-model", "clip-text", "random") for measure in ("clip", "accuracy", "kid")
     }
     assert found.classes == {"subject": ("a star", *(f"a {name}" for name in CONCEPTS), "an arrow")}
-    assert found.sets == {"some-model": next(one.digest for one in found.orderers if one.name == "some-model")}
+    assert found.sets == {"some-model": next(one.digest for one in found.rankers if one.name == "some-model")}
     assert [attack.prompt for attack in found.attacks["some-model"]] == [attack["prompt"] for attack in ATTACKS]
     assert set(records["esd-x"].attacks) == {"some-model"} and records["esd-x"].timing.seconds["probes"] > 0
 
@@ -82,27 +82,27 @@ def test_every_neighbour_and_orderer_is_in_the_record(records: dict[str, Record]
 def test_damage_is_what_the_stored_pictures_say(evaluation: Evaluation, task: Task, records: dict[str, Record]) -> None:
     """CLIP's own similarity, neighbour by neighbour, on pictures drawn again from the store."""
     original, unlearned, applied = evaluation.models(task, named(evaluation.root, "esd-x"))
-    rules, sets = run_probes.rules_of(evaluation, task), run_probes.sets_of(evaluation, task)
+    rules, sets = run_probes.probing_rules(evaluation, task), run_probes.probe_sets(evaluation, task)
     worker = Generator(evaluation.store, original, unlearned)
-    pictures = probe_images.draw_neighbours(worker, run_probes.plan_of(evaluation, task, applied.sha256 or "", rules, sets))
-    assert worker.evaluations == 0
+    pictures = probe_images.generate_neighbours(worker, run_probes.build_plan(evaluation, task, applied.sha256 or "", rules, sets))
+    assert worker.forward_passes == 0
     captions, found = [f"a {name}" for name in ("star", *CONCEPTS)] + ["an arrow"], probed_in(records["esd-x"])
     for place, one in enumerate(found.neighbours):
-        both = [part.grid()[2 * place : 2 * place + 2].reshape(-1, 64, 64, 3) for part in (pictures.original, pictures.unlearned)]
-        ours, theirs = (evaluation.instruments.clip.similarity(pixels, captions) for pixels in both)
+        both = [part.to_array()[2 * place : 2 * place + 2].reshape(-1, 64, 64, 3) for part in (pictures.original, pictures.unlearned)]
+        ours, theirs = (evaluation.suite_models.clip.similarity(pixels, captions) for pixels in both)
         assert one.damage["clip"].value == pytest.approx((ours - theirs)[:, place + 1].mean(), abs=1e-6)
         hits = [np.mean(seen.argmax(axis=1) == place + 1) for seen in (ours, theirs)]
         assert one.damage["accuracy"].value == pytest.approx(hits[0] - hits[1])
-        gate = evaluation.instruments.clip.zero_shot(pictures.gate.grid()[2 * place : 2 * place + 2].reshape(-1, 64, 64, 3), captions)
-        assert one.gate.value == pytest.approx(np.mean(gate == place + 1)) and one.eligible
+        gate = evaluation.suite_models.clip.zero_shot(pictures.gate.to_array()[2 * place : 2 * place + 2].reshape(-1, 64, 64, 3), captions)
+        assert one.gate_accuracy.value == pytest.approx(np.mean(gate == place + 1)) and one.eligible
 
 
 def test_rho_can_be_computed_again_from_the_record_alone(records: dict[str, Record]) -> None:
     found = probed_in(records["esd-x"])
-    for orderer in found.orderers[:2]:
-        shared = [one for one in found.neighbours if one.eligible and one.concept in orderer.nearness]
+    for orderer in found.rankers[:2]:
+        shared = [one for one in found.neighbours if one.eligible and one.concept in orderer.proximity]
         again = rank_correlation.correlate(
-            [orderer.nearness[one.concept] for one in shared], [one.damage["clip"].value or 0 for one in shared]
+            [orderer.proximity[one.concept] for one in shared], [one.damage["clip"].value or 0 for one in shared]
         )
         rho = found.rho(orderer.name, "clip")
         assert again is not None and rho is not None and rho.value == pytest.approx(again.rho) and rho.n == 12
@@ -120,35 +120,35 @@ def test_a_second_run_draws_and_scores_nothing(
     evaluation: Evaluation, task: Task, records: dict[str, Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Evaluation, "models", lambda *_: pytest.fail("loaded again"))
-    again = run(evaluation, [(task, named(evaluation.root, name)) for name in NAMES], probes=True)
+    again = schedule(evaluation, [(task, named(evaluation.root, name)) for name in NAMES], probes=True)
     assert {record.submission: record.digest for record in again} == {name: record.digest for name, record in records.items()}
-    assert read_record(evaluation.place(task, "esd-x")) == records["esd-x"]
-    without = run(evaluation, [(task, named(evaluation.root, "esd-x"))])
-    assert without[0].probed == records["esd-x"].probed
+    assert read_record(evaluation.record_path(task, "esd-x")) == records["esd-x"]
+    without = schedule(evaluation, [(task, named(evaluation.root, "esd-x"))])
+    assert without[0].probe_results == records["esd-x"].probe_results
 
 
 def test_the_sheet_shows_every_neighbour_before_and_after(evaluation: Evaluation, task: Task, records: dict[str, Record]) -> None:
-    with Image.open(sheet_path(evaluation.place(task, "esd-x"))) as sheet:
+    with Image.open(sheet_path(evaluation.record_path(task, "esd-x"))) as sheet:
         about = json.loads(sheet.info["comment"])
         assert about["neighbours"] == [*CONCEPTS] and sheet.size == (128, 64 * (12 + len(about["attacks"])))
 
 
 def test_the_forecast_counts_neighbours_and_attacks(evaluation: Evaluation, task: Task, records: dict[str, Record]) -> None:
     submission = named(evaluation.root, "esd-x")
-    plan = run_probes.planned(evaluation, task, evaluation.weights_digest(task, submission) or "")
+    plan = run_probes.plan_probes(evaluation, task, evaluation.weights_digest(task, submission) or "")
     assert [len(plan.gate.prompts), plan.gate.seeds, len(plan.attacks["some-model"].prompts)] == [24, 2, 2]
     left = forecast(evaluation, [(task, submission)], probes=True).total
     # Attacks that the original does not answer with a star are never drawn by the other.
     undrawn = sum(not attack.eligible for attack in probed_in(records["esd-x"]).attacks["some-model"])
-    assert left.rows == (2 * 2 * 4 * 4 * 2 if undrawn == 2 else 0)
+    assert left.forward_passes == (2 * 2 * 4 * 4 * 2 if undrawn == 2 else 0)
 
 
 def test_without_rules_or_neighbours_nothing_is_probed(evaluation: Evaluation, task: Task) -> None:
     with pytest.raises(UsageError, match="names no neighbours"):
-        run_probes.rules_of(evaluation, task.model_copy(update={"neighbours": ()}))
+        run_probes.probing_rules(evaluation, task.model_copy(update={"neighbours": ()}))
     silent = Evaluation(evaluation.suite.model_copy(update={"probing": None}), evaluation.root, "lite")
     with pytest.raises(UsageError, match="says not how neighbours are measured"):
-        run_probes.rules_of(silent, task)
+        run_probes.probing_rules(silent, task)
 
 
 def test_another_probe_set_is_scored_anew(evaluation: Evaluation, task: Task, records: dict[str, Record]) -> None:
@@ -156,7 +156,7 @@ def test_another_probe_set_is_scored_anew(evaluation: Evaluation, task: Task, re
     text = (folder / "some-model.yaml").read_text(encoding="utf-8").replace("model: someone/Some-Model", "model: someone/Other")
     (folder / "other.yaml").write_text(text, encoding="utf-8")
     try:
-        record = run(evaluation, [(task, named(evaluation.root, "esd-x"))], probes=True)[0]
+        record = schedule(evaluation, [(task, named(evaluation.root, "esd-x"))], probes=True)[0]
     finally:
         (folder / "other.yaml").unlink()
     assert set(probed_in(record).sets) == {"some-model", "other"}

@@ -37,7 +37,7 @@ def command(
     Example:  unconceal score esd-x --task object/star --tier lite
     """
     from unconceal.cli.resolve import evaluation_of, pairs_of, tell
-    from unconceal.evaluation.rescore import rescore
+    from unconceal.execution.scheduler import schedule_rescoring
     from unconceal.progress import progress
 
     data = DataRoot.find(root)
@@ -45,4 +45,4 @@ def command(
     suite, pairs = pairs_of(data, submissions, tasks)
     with progress() as shown:
         evaluation = evaluation_of(data, suite, shown, tier_name=tier, **layout)
-        tell(evaluation, rescore(evaluation, pairs))
+        tell(evaluation, schedule_rescoring(evaluation, pairs))

@@ -31,7 +31,7 @@ from unconceal.paths import DataRoot
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Where records are written.")
 @click.option("--probes", is_flag=True, help="Measure the task's neighbours and attacks, too, and read its probe sets.")
 @click.option(
-    "--sweep", "sweeps", multiple=True, help="Values of the sampler to try: steps=25,50, guidance=1,7.5, scheduler=ddim,euler,dpmpp-2m."
+    "--sweep", "sweeps", multiple=True, help="Values of the sampler to try: num_inference_steps=25,50, guidance_scale=1,7.5, scheduler=ddim,euler,dpmpp-2m."
 )
 @click.option("--executor", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Who does the work.")
 @click.option("--workers", type=click.IntRange(1), help="Processes at once; default: one a GPU, or one; ray: as many as fit.")
@@ -61,30 +61,32 @@ def command(
     Example:  unconceal run esd-x uce --task object/star --tier lite
               unconceal run esd-x --task object/star --probes
               unconceal run esd-x uce ca --workers 4 --threads 1
-              unconceal run esd-x --task object/star --tier lite --sweep steps=15,25,50 --sweep guidance=1,7.5
+              unconceal run esd-x --task object/star --tier lite --sweep num_inference_steps=15,25,50 --sweep guidance_scale=1,7.5
     """
     from unconceal.cli.resolve import evaluation_of, pairs_of, tell
-    from unconceal.execution.executors import workers_for
+    from unconceal.execution.executor import worker_count
     from unconceal.progress import progress
 
     data = DataRoot.find(root)
     data = replace(data, store=store or data.store, results=results or data.results)
     suite, pairs = pairs_of(data, submissions, tasks)
     with progress() as shown:
-        many = workers_for(executor, workers, layout["device"])
+        many = worker_count(executor, workers, layout["device"])
         evaluation = evaluation_of(data, suite, shown, workers=many or 1, tier_name=tier, protocol=protocol, offload=offload, **layout)
         if dry_run:
             from unconceal.estimate.forecast import forecast
-            from unconceal.estimate.runtime import outlook
+            from unconceal.estimate.runtime import runtime_estimate
 
             found = forecast(evaluation, pairs, probes)
-            echo_rows(list(found.rows()), as_json=False)
-            click.echo("\n".join(outlook(evaluation, found, many or 1)))
+            echo_rows(list(found.table()), as_json=False)
+            click.echo("\n".join(runtime_estimate(evaluation, found, many or 1)))
         elif sweeps:
             from unconceal.cli.sweeps import sweep_all
 
             sweep_all(evaluation, pairs, sweeps)
         else:
-            from unconceal.execution.executors import evaluate_with
+            from unconceal.execution.executor import open_executor
+            from unconceal.execution.scheduler import schedule
 
-            tell(evaluation, evaluate_with(evaluation, pairs, probes, executor, many, ray_address))
+            with open_executor(evaluation, executor, many, ray_address) as opened:
+                tell(evaluation, schedule(evaluation, pairs, probes, opened))

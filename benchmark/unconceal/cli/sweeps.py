@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 def sweep_all(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], said: Sequence[str]) -> None:
     """Measure, print, draw."""
     from unconceal.evaluation.heat_map import draw_heat_map
-    from unconceal.evaluation.sweep import read_axes, sweep
+    from unconceal.evaluation.sweep import read_axes
+    from unconceal.execution.scheduler import schedule_sweeps
 
     axes = read_axes(said)
     for task, submission in pairs:
-        found = sweep(evaluation, task, submission, axes)
+        (found,) = schedule_sweeps(evaluation, [(task, submission)], axes)
         path = sweep_path(evaluation.root.results, evaluation.suite.id, task.id, submission.name, evaluation.tier_name)
         draw_heat_map(found, path.with_suffix(".png"))
         click.echo(f"{submission.name} on {task.id} ({evaluation.tier_name})")

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from unconceal.estimate.image_spec import ImageSpec, bytes_of, image_spec_of, pictures_of
+from unconceal.estimate.image_spec import ImageSpec, bytes_in, image_spec_of, images_in
 from unconceal.evaluation.evaluation import Evaluation, checkpoint_of
-from unconceal.evaluation.run import PROTOCOLS
-from unconceal.generate.generator import rows_of
+from unconceal.evaluation.protocols import PROTOCOLS
+from unconceal.generate.generator import count_forward_passes
 from unconceal.generate.identity import Shard
 from unconceal.probing import run_probes
 from unconceal.specs.submission import Submission
@@ -20,38 +20,38 @@ ANY = "?"
 
 
 @dataclass(frozen=True)
-class Needs:
+class Workload:
     """Cells (a cell is one shard: some pictures of one model with their whole ψ set), how many are stored, and what the others take."""
 
-    cells: int = 0
+    shards: int = 0
     stored: int = 0
-    pictures: int = 0
-    rows: int = 0
+    images: int = 0
+    forward_passes: int = 0
     bytes: int = 0
 
-    def __add__(self, other: Needs) -> Needs:
-        return Needs(*(one + more for one, more in zip(self._values, other._values, strict=True)))
+    def __add__(self, other: Workload) -> Workload:
+        return Workload(*(one + more for one, more in zip(self._values, other._values, strict=True)))
 
     @property
     def _values(self) -> tuple[int, ...]:
-        return self.cells, self.stored, self.pictures, self.rows, self.bytes
+        return self.shards, self.stored, self.images, self.forward_passes, self.bytes
 
     @property
-    def row(self) -> dict[str, object]:
+    def table_row(self) -> dict[str, object]:
         return {
-            "cells": self.cells,
+            "cells": self.shards,
             "stored": self.stored,
-            "pictures left": self.pictures,
-            "denoiser rows left": self.rows,
+            "pictures left": self.images,
+            "denoiser rows left": self.forward_passes,
             "MB left": round(self.bytes / 1e6, 1),
         }
 
 
-def needs(cells: int, left: Iterable[Shard], canvas: ImageSpec) -> Needs:
+def workload_of(cells: int, left: Iterable[Shard], canvas: ImageSpec) -> Workload:
     """Of so many cells, of which those ``left`` are not stored."""
     shards = list(left)
-    size = sum(bytes_of(shard, canvas) for shard in shards)
-    return Needs(cells, cells - len(shards), sum(map(pictures_of, shards)), sum(map(rows_of, shards)), size)
+    size = sum(bytes_in(shard, canvas) for shard in shards)
+    return Workload(cells, cells - len(shards), sum(map(images_in, shards)), sum(map(count_forward_passes, shards)), size)
 
 
 @dataclass
@@ -61,9 +61,9 @@ class TaskForecast:
     ``found``: those whose record is there; nothing of them is measured again.
     """
 
-    shared: Needs
-    submissions: dict[str, Needs]
-    found: frozenset[str]
+    shared: Workload
+    submissions: dict[str, Workload]
+    recorded: frozenset[str]
 
 
 @dataclass
@@ -73,26 +73,26 @@ class Forecast:
     tasks: dict[str, TaskForecast] = field(default_factory=dict)
 
     @property
-    def total(self) -> Needs:
-        return sum((part for one in self.tasks.values() for part in (one.shared, *one.submissions.values())), Needs())
+    def total(self) -> Workload:
+        return sum((part for one in self.tasks.values() for part in (one.shared, *one.submissions.values())), Workload())
 
     @property
     def evaluations(self) -> int:
         """How many evaluations, (task, submission), are to be judged."""
-        return sum(len(one.submissions) - len(one.found) for one in self.tasks.values())
+        return sum(len(one.submissions) - len(one.recorded) for one in self.tasks.values())
 
-    def rows(self, most: int = 60) -> Iterator[dict[str, object]]:
+    def table(self, most: int = 60) -> Iterator[dict[str, object]]:
         """A line for θ and one for each submission, task by task; only sums where these would be more than ``most``."""
         whole = sum(1 + len(one.submissions) for one in self.tasks.values()) <= most
         for task, one in self.tasks.items():
-            yield {"task": task, "model": "θ, shared", "records": "", **one.shared.row}
+            yield {"task": task, "model": "θ, shared", "records": "", **one.shared.table_row}
             if whole:
                 for name, part in one.submissions.items():
-                    yield {"task": task, "model": name, "records": "found" if name in one.found else "to be made", **part.row}
+                    yield {"task": task, "model": name, "records": "found" if name in one.recorded else "to be made", **part.table_row}
             else:
-                told = f"{len(one.found)} of {len(one.submissions)} found"
-                both = sum(one.submissions.values(), Needs())
-                yield {"task": task, "model": f"{len(one.submissions)} submissions", "records": told, **both.row}
+                told = f"{len(one.recorded)} of {len(one.submissions)} found"
+                both = sum(one.submissions.values(), Workload())
+                yield {"task": task, "model": f"{len(one.submissions)} submissions", "records": told, **both.table_row}
 
 
 class Forecaster:
@@ -105,7 +105,7 @@ class Forecaster:
     def __init__(self, evaluation: Evaluation, probes: bool = False) -> None:
         self.evaluation, self.probes = evaluation, probes
         self.canvas = image_spec_of(evaluation.suite, evaluation.root)
-        self.models = evaluation.store.models()
+        self.models = evaluation.store.registered_models()
         self.counted: set[Shard] = set()
 
     def forecast(self, pairs: Sequence[tuple[Task, Submission]]) -> Forecast:
@@ -121,25 +121,25 @@ class Forecaster:
         asked = [*(measured if len(found) < len(submissions) else []), *probed]
         ours = [shard for shard in dict.fromkeys(asked) if shard.checkpoint is None and shard not in self.counted]
         self.counted.update(ours)
-        shared = needs(len(ours), self._left(ours), self.canvas)
+        shared = workload_of(len(ours), self._left(ours), self.canvas)
         theirs = {True: self._theirs(probed), False: self._theirs([*measured, *probed])}
-        nothing_stored = {here: needs(len(cells), cells, self.canvas) for here, cells in theirs.items()}
+        nothing_stored = {here: workload_of(len(cells), cells, self.canvas) for here, cells in theirs.items()}
 
-        def of(submission: Submission) -> Needs:
+        def of(submission: Submission) -> Workload:
             here = submission.name in found
             digest = self._digest(task, submission) if self._may_be_stored(task, submission) else None
             if digest is None:
                 return nothing_stored[here]
             cells = [replace(shard, checkpoint=digest) for shard in theirs[here]]
-            return needs(len(cells), self._left(cells), self.canvas)
+            return workload_of(len(cells), self._left(cells), self.canvas)
 
         return TaskForecast(shared, {submission.name: of(submission) for submission in submissions}, found)
 
     def _cells(self, task: Task) -> tuple[list[Shard], list[Shard]]:
         """Those of the protocol, and those of neighbours and attacks."""
-        pairs = PROTOCOLS[self.evaluation.protocol].pairs(self.evaluation, task, ANY)
+        pairs = PROTOCOLS[self.evaluation.protocol].shards(self.evaluation, task, ANY)
         measured = [shard for pair in pairs for shard in pair if shard is not None]
-        return measured, run_probes.planned(self.evaluation, task, ANY).shards if self.probes else []
+        return measured, run_probes.plan_probes(self.evaluation, task, ANY).shards if self.probes else []
 
     @staticmethod
     def _theirs(cells: Iterable[Shard]) -> list[Shard]:
@@ -166,9 +166,9 @@ class Forecaster:
 
     def _found(self, task: Task, submissions: Sequence[Submission]) -> frozenset[str]:
         """Submissions whose record would only be repeated; a record that is not there is not asked about one by one."""
-        there = {name for folder in self.evaluation.places(task) for name in _listed(folder)}
-        candidates = [one for one in submissions if there and self.evaluation.place(task, one.name).name in there]
-        return frozenset(one.name for one in candidates if self.evaluation.stored(task, one))
+        there = {name for folder in self.evaluation.record_folders(task) for name in _listed(folder)}
+        candidates = [one for one in submissions if there and self.evaluation.record_path(task, one.name).name in there]
+        return frozenset(one.name for one in candidates if self.evaluation.stored_record(task, one))
 
 
 def _listed(folder: str | os.PathLike[str]) -> Sequence[str]:

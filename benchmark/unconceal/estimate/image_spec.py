@@ -22,7 +22,7 @@ class ImageSpec:
     teraflop: float | None
 
     @property
-    def picture_bytes(self) -> int:
+    def image_bytes(self) -> int:
         return self.pixels * self.pixels * 3
 
     @property
@@ -35,17 +35,17 @@ def image_spec_of(suite: Suite, root: DataRoot) -> ImageSpec:
     """From the table of bases, or from the settings of a base on this machine."""
     base = next((base for base in BASES if base.repo == suite.base.repo), None)
     if base is not None:
-        pixels = suite.sampler.size or base.pixels
+        pixels = suite.sampler.image_size or base.pixels
         share = (pixels / base.pixels) ** 2
         return ImageSpec(pixels, round(base.latents * share), base.teraflop * share)
     folder = resolve_path(suite.base.path, root)
-    vae, unet = settings(folder / "vae"), settings(folder / "unet")
+    vae, unet = component_config(folder / "vae"), component_config(folder / "unet")
     scale = 2 ** (len(vae.get("block_out_channels", [0] * 4)) - 1)
-    pixels = suite.sampler.size or unet.get("sample_size", 64) * scale
+    pixels = suite.sampler.image_size or unet.get("sample_size", 64) * scale
     return ImageSpec(pixels, vae.get("latent_channels", 4) * (pixels // scale) ** 2, _teraflop(unet, pixels // scale))
 
 
-def settings(part: Path) -> dict[str, Any]:
+def component_config(part: Path) -> dict[str, Any]:
     """The config of a component; empty where there is none."""
     file = part / "config.json"
     found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
@@ -60,13 +60,13 @@ def _teraflop(unet: dict[str, Any], side: int) -> float | None:
     return denoiser_flops(unet, side) / 1e12
 
 
-def pictures_of(shard: Shard) -> int:
+def images_in(shard: Shard) -> int:
     """Pictures that a shard keeps: θ's own and its x̂0s, or one for each branch."""
     each = 1 + sum(k > 0 for k in shard.handovers) if shard.checkpoint is None else len(shard.arms) * len(shard.handovers)
-    return len(shard.pictures) * each
+    return len(shard.images) * each
 
 
-def bytes_of(shard: Shard, canvas: ImageSpec) -> int:
+def bytes_in(shard: Shard, canvas: ImageSpec) -> int:
     """On the disk, uncompressed as they are kept."""
-    latents = len(shard.pictures) * len(shard.handovers) * canvas.latent_bytes if shard.checkpoint is None else 0
-    return latents + pictures_of(shard) * canvas.picture_bytes
+    latents = len(shard.images) * len(shard.handovers) * canvas.latent_bytes if shard.checkpoint is None else 0
+    return latents + images_in(shard) * canvas.image_bytes

@@ -24,20 +24,20 @@ class MemoryNeed:
     """Bytes of a base in one precision. ``parts``: weights by component; ``row``, ``picture``: what one takes on its way; 0: not known."""
 
     parts: dict[str, int]
-    row: int
-    picture: int
+    forward_pass: int
+    image: int
 
     def total(self, batch: int, offload: bool) -> int:
         """With a θ* of another denoiser beside θ; offloaded, each part lies there alone while it works."""
         denoiser = max(self.parts[name] for name in DENOISERS if name in self.parts)
-        working = {"denoiser": batch * self.row, "vae": min(DECODED, batch) * self.picture}
+        working = {"denoiser": batch * self.forward_pass, "vae": min(DECODED, batch) * self.image}
         if not offload:
             return round(SPARE * (sum(self.parts.values()) + denoiser + max(working.values())))
         alone = [*self.parts.values(), denoiser + working["denoiser"], self.parts.get("vae", 0) + working["vae"]]
         return round(SPARE * max(alone))
 
 
-def need_of(pipe: Any, dtype: torch.dtype, size: int | None = None) -> MemoryNeed:
+def memory_need(pipe: Any, dtype: torch.dtype, size: int | None = None) -> MemoryNeed:
     """Of a pipeline that is loaded anywhere; ``size``: pixels on a side, None: its own."""
     parts = {name: weights_of(part, dtype) for name, part in parts_of(pipe).items()}
     unet = getattr(pipe, "unet", None)
@@ -53,7 +53,7 @@ def check_memory(pipe: Any, free: int, batch: int, dtype: torch.dtype, offload: 
     Raises:
         EnvironmentFault: not even one row fits; what would is named.
     """
-    need = need_of(pipe, dtype, size)
+    need = memory_need(pipe, dtype, size)
     if need.total(batch, offload) <= free:
         return None
     fitting = _largest(need, free, batch, offload)
@@ -63,7 +63,7 @@ def check_memory(pipe: Any, free: int, batch: int, dtype: torch.dtype, offload: 
         return f"{taken}: {' or '.join([f'--batch {fitting}', *remedies])} would fit"
     least = f"{gigabytes(need.total(1, offload))} for one row at a time, and {gigabytes(free)} are free"
     remedy = f"run with {' or '.join(remedies)}" if remedies else "take a card with more memory, or --device cpu"
-    raise EnvironmentFault("this accelerator's memory", f"does not suffice: about {least}", remedy)
+    raise EnvironmentFault("environment.out-of-memory", "this accelerator's memory", f"does not suffice: about {least}", remedy)
 
 
 def _largest(need: MemoryNeed, free: int, batch: int, offload: bool) -> int:
@@ -79,7 +79,7 @@ def _others(pipe: Any, free: int, batch: int, dtype: torch.dtype, offload: bool,
     halved = HALF if dtype.itemsize > HALF.itemsize else dtype
     for other, away in ((halved, offload), (dtype, True), (halved, True)):
         told = [*(["--dtype bfloat16"] if other != dtype else []), *(["--offload"] if away and not offload else [])]
-        fitting = _largest(need_of(pipe, other, size), free, batch, away) if told else 0
+        fitting = _largest(memory_need(pipe, other, size), free, batch, away) if told else 0
         whole = any("--batch" not in one for one in found)
         if fitting and not (len(told) == 2 and whole):
             found.append(" ".join([*told, *([f"--batch {fitting}"] if fitting < batch else [])]))

@@ -6,46 +6,44 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unconceal.metrics import crs
-from unconceal.metrics.statistics import Interval, auc, auc_interval, mean_interval, rate_interval
+from unconceal.metrics.statistics import FloatArray, Interval, auc, auc_interval, mean_interval, rate_interval
 from unconceal.specs.record import Curve, Score
 from unconceal.specs.suite import Arm, Scoring
 
-Values = NDArray[np.float64]
 K = Mapping[float, int]
 Split = Literal["forget", "retain"]
 
 
-def score_of(per_prompt: Values, images: int | None = None, unit: float = 1.0, note: str = "", bootstrap: int = 2000) -> Score:
+def mean_score(per_prompt: FloatArray, images: int | None = None, unit: float = 1.0, note: str = "", bootstrap: int = 2000) -> Score:
     """Mean over prompts (p,) or (p, s) with its 95 % interval; undefined where a prompt has no value."""
     values = np.asarray(per_prompt, float)
     values = values[np.isfinite(values).reshape(len(values), -1).all(axis=1)]
     if not len(values):
         return Score(value=None, n=0, note=note or "no prompt has a value")
-    low, high = finite(mean_interval(values, images=images, unit=unit, bootstrap=bootstrap))
+    low, high = finite_bounds(mean_interval(values, n_images=images, unit=unit, n_resamples=bootstrap))
     return Score(value=float(values.mean()), low=low, high=high, n=len(values), note=note)
 
 
-def rate_of(per_prompt: Values, images: int) -> Score:
+def rate_score(per_prompt: FloatArray, images: int) -> Score:
     """Mean of per-prompt rates (p,) with a 95 % interval made for rates; ``images``: pictures behind all of them."""
-    low, high = finite(rate_interval(per_prompt, images))
+    low, high = finite_bounds(rate_interval(per_prompt, images))
     return Score(value=float(np.mean(per_prompt)), low=low, high=high, n=len(per_prompt))
 
 
-def finite(interval: Interval) -> tuple[float | None, float | None]:
+def finite_bounds(interval: Interval) -> tuple[float | None, float | None]:
     """Ends of an interval; None where it is unbounded."""
     low, high = (float(end) if np.isfinite(end) else None for end in interval)
     return low, high
 
 
-def curve_of(
-    name: str, split: Split, k: K, per_prompt: Values, images: int | None = None, arm: Arm | None = None, extractor: str | None = None
+def make_curve(
+    name: str, split: Split, k: K, per_prompt: FloatArray, images: int | None = None, arm: Arm | None = None, extractor: str | None = None
 ) -> Curve:
     """A curve of per-prompt values (p, ψ), with a 95 % interval at every ψ; with ``images``, the values are rates."""
     rows = np.asarray(per_prompt, float).T
-    columns = [score_of(column) if images is None else rate_of(column, images) for column in rows]
+    columns = [mean_score(column) if images is None else rate_score(column, images) for column in rows]
     return Curve(
         name=name,
         split=split,
@@ -78,10 +76,10 @@ def psi_mean_score(k: K, values: Sequence[float | None], scoring: Scoring, n: in
     return Score(value=mean, n=n, note="no interval: one number over all pictures")
 
 
-def presence_curves(presence: Mapping[str, Values], k: K, split: Split = "forget") -> list[Curve]:
+def presence_curves(presence: Mapping[str, FloatArray], k: K, split: Split = "forget") -> list[Curve]:
     """P(ψ) per arm from answers (prompts, seeds, ψ)."""
     return [
-        curve_of("presence", split, k, answers.mean(axis=1), images=answers[..., 0].size, arm=arm)  # type: ignore[arg-type]
+        make_curve("presence", split, k, answers.mean(axis=1), images=answers[..., 0].size, arm=arm)  # type: ignore[arg-type]
         for arm, answers in presence.items()
     ]
 
@@ -91,25 +89,25 @@ def classifier_results(
     extractor: str,
     k: K,
     scoring: Scoring,
-    s_o: Values,
-    s_u: Values,
-    ccs: Values,
-    r_o: Values,
-    r_u: Values,
-    auc_scores: Values,
-    auc_labels: Values,
-) -> tuple[list[Curve], dict[str, Score], dict[str, Values]]:
+    s_o: FloatArray,
+    s_u: FloatArray,
+    ccs: FloatArray,
+    r_o: FloatArray,
+    r_u: FloatArray,
+    auc_scores: FloatArray,
+    auc_labels: FloatArray,
+) -> tuple[list[Curve], dict[str, Score], dict[str, FloatArray]]:
     """Curves, scores and per-prompt means of one (split, extractor); arrays as in ``measure.ClassifierScores``."""
     psi, (lower, upper) = list(k), scoring.mean_psi
     signed = crs.signed(s_u, s_o).mean(axis=1)
     released = crs.released(s_u.mean(axis=1), s_o.mean(axis=1), split)
     confidence = ccs.mean(axis=1)
     curves = [
-        curve_of(name, split, k, values, arm="prompt", extractor=extractor)
+        make_curve(name, split, k, values, arm="prompt", extractor=extractor)
         for name, values in (("crs.signed", signed), ("crs.released", released), ("ccs", confidence))
     ]
     area, interval = auc(auc_scores, auc_labels), auc_interval(auc_scores, auc_labels)
-    separable = interval.low >= scoring.separable_auc
+    separable = interval.low >= scoring.min_auc
     note = "" if separable else "not separable"
     means = {
         name: crs.mean_over_psi(psi, values, upper, lower)
@@ -117,17 +115,19 @@ def classifier_results(
     }
     if separable:
         means["crs.calibrated"] = crs.calibrated(means["crs.signed"], r_u, r_o)
-    scores = {f"{name}.{split}.{extractor}": score_of(values, note=note, bootstrap=scoring.bootstrap) for name, values in means.items()}
+    scores = {f"{name}.{split}.{extractor}": mean_score(values, note=note, bootstrap=scoring.n_resamples) for name, values in means.items()}
     if not separable:
         scores[f"crs.calibrated.{split}.{extractor}"] = Score(value=None, n=0, note="not separable")
     scores[f"auc.{split}.{extractor}"] = Score(value=area, low=interval.low, high=interval.high, n=len(auc_labels), note=note)
     return curves, scores, means
 
 
-def over_extractors(split: str, means: Mapping[str, Mapping[str, Values]], scoring: Scoring) -> dict[str, Score]:
+def over_extractors(split: str, means: Mapping[str, Mapping[str, FloatArray]], scoring: Scoring) -> dict[str, Score]:
     """The mean of every score over the extractors that define it; ``means``: extractor to score to values (p,)."""
     names = {name for by_score in means.values() for name in by_score}
     return {
-        f"{name}.{split}.mean": score_of(np.mean([by[name] for by in means.values() if name in by], axis=0), bootstrap=scoring.bootstrap)
+        f"{name}.{split}.mean": mean_score(
+            np.mean([by[name] for by in means.values() if name in by], axis=0), bootstrap=scoring.n_resamples
+        )
         for name in sorted(names)
     }

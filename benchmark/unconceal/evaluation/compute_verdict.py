@@ -8,81 +8,82 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from unconceal.evaluation.assemble import rate_of, score_of
-from unconceal.metrics.presence import excess, psi_star
-from unconceal.metrics.verdict import Evidence, decide, retain_falls
-from unconceal.probing.attacks import beside_golds
+from unconceal.evaluation.assemble import mean_score, rate_score
+from unconceal.metrics.presence import excess_retrieval, psi_star
+from unconceal.metrics.statistics import FloatArray
+from unconceal.metrics.verdict import Evidence, decide, retain_drops
+from unconceal.probing.attacks import with_gold_rates
 from unconceal.specs.record import Curve, Record, Score
 from unconceal.specs.suite import Suite, Tier
 from unconceal.specs.task import Task
 
-Values = NDArray[np.float64]
 FEW = 10
 """Prompts below which a concept's own interval says little."""
 
 
-def settle(record: Record, golds: Sequence[Record], suite: Suite, task: Task) -> Record:
+def compute_verdict(record: Record, golds: Sequence[Record], suite: Suite, task: Task) -> Record:
     """The record with everything that is read against golds; the row itself is left out when it is one (leave-one-out)."""
     tier = suite.tiers[record.tier]  # type: ignore[index]
     yardstick = [gold for gold in golds if gold.submission != record.submission]
-    evidence = gather(record, yardstick, suite, task, tier)
-    scores = {**record.scores, **arm_scores(record, evidence, suite, tier), **fall_score(evidence)}
+    evidence = gather_evidence(record, yardstick, suite, task, tier)
+    scores = {**record.scores, **arm_scores(record, evidence, suite, tier), **retain_fall_score(evidence)}
     if evidence.excess:
         scores |= excess_scores(evidence, suite)
-        assert evidence.gold0 is not None
-        scores["presence.gold"] = rate_of(evidence.gold0, evidence.total_images * len(yardstick))
+        assert evidence.gold_p0 is not None
+        scores["presence.gold"] = rate_score(evidence.gold_p0, evidence.n_images * len(yardstick))
     damage = damage_by_concept(record, task, tier.seeds.retain)
     controls = {gold.submission: gold.measured_digest for gold in yardstick}
     settled = {"scores": scores, "damage": damage, "verdict": decide(evidence), "controls": controls, "digest": ""}
-    if record.probed:
-        settled["probed"] = beside_golds(record.probed, [gold.probed for gold in yardstick if gold.probed])
+    if record.probe_results:
+        settled["probe_results"] = with_gold_rates(record.probe_results, [gold.probe_results for gold in yardstick if gold.probe_results])
     return record.model_copy(update=settled).sealed()
 
 
-def presence(record: Record, arm: str, split: str = "forget") -> Curve:
+def presence_curve(record: Record, arm: str, split: str = "forget") -> Curve:
     """The presence curve of one arm."""
     return next(curve for curve in record.curves if (curve.name, curve.arm, curve.split) == ("presence", arm, split))
 
 
-def rates(curve: Curve) -> Values:
+def prompt_rates(curve: Curve) -> FloatArray:
     """Per-prompt rates (p, ψ)."""
     return np.asarray(curve.per_prompt, float)
 
 
-def gather(record: Record, golds: Sequence[Record], suite: Suite, task: Task, tier: Tier) -> Evidence:
+def gather_evidence(record: Record, golds: Sequence[Record], suite: Suite, task: Task, tier: Tier) -> Evidence:
     """The evidence of a verdict."""
-    prompt, retain = presence(record, "prompt"), presence(record, "prompt", "retain")
-    original = rates(prompt)[:, -1]
+    prompt, retain = presence_curve(record, "prompt"), presence_curve(record, "prompt", "retain")
+    original = prompt_rates(prompt)[:, -1]
     by_arm = {}
     if golds and original.mean() > 0:
         for arm in suite.arms:
-            of_golds = np.stack([rates(presence(gold, arm)) for gold in golds])
-            by_arm[arm] = excess(prompt.psi, rates(presence(record, arm)), of_golds, float(original.mean()), suite.scores.excess_psi)
+            of_golds = np.stack([prompt_rates(presence_curve(gold, arm)) for gold in golds])
+            by_arm[arm] = excess_retrieval(
+                prompt.psi, prompt_rates(presence_curve(record, arm)), of_golds, float(original.mean()), suite.scores.excess_psi
+            )
     return Evidence(
-        p0=rates(prompt)[:, 0],
+        p0=prompt_rates(prompt)[:, 0],
         original=original,
-        gold0=np.mean([rates(presence(gold, "prompt"))[:, 0] for gold in golds], axis=0) if golds else None,
+        gold_p0=np.mean([prompt_rates(presence_curve(gold, "prompt"))[:, 0] for gold in golds], axis=0) if golds else None,
         excess=by_arm or None,
         scoring=suite.scores,
         gold_kind=task.gold_kind if golds else None,
         retain_psi=retain.psi,
-        retain_presence=rates(retain),
-        retain_original=rates(retain)[:, -1],
-        images=tier.seeds.evaluation,
-        retain_images=tier.seeds.retain,
+        retain_presence=prompt_rates(retain),
+        retain_original=prompt_rates(retain)[:, -1],
+        evaluation_seeds=tier.seeds.evaluation,
+        retain_seeds=tier.seeds.retain,
     )
 
 
 def arm_scores(record: Record, evidence: Evidence, suite: Suite, tier: Tier) -> dict[str, Score]:
     """P(0), θ's own rate and ψ* per arm."""
-    images, rules = evidence.total_images, suite.scores
-    scores = {"presence": rate_of(evidence.p0, images), "presence.original": rate_of(evidence.original, images)}
+    images, rules = evidence.n_images, suite.scores
+    scores = {"presence": rate_score(evidence.p0, images), "presence.original": rate_score(evidence.original, images)}
     for arm in suite.arms:
-        curve = presence(record, arm)
-        found = psi_star(curve.psi, rates(curve), evidence.rate, rules.psi_star_max, bootstrap=rules.bootstrap)
-        note = "" if found.value is not None else f"never reached up to ψ = {rules.psi_star_max:g}"
+        curve = presence_curve(record, arm)
+        found = psi_star(curve.psi, prompt_rates(curve), evidence.original_rate, rules.max_psi_star, n_resamples=rules.n_resamples)
+        note = "" if found.value is not None else f"never reached up to ψ = {rules.max_psi_star:g}"
         scores[f"psi_star.{arm}"] = Score(value=found.value, low=found.low, high=found.high, n=curve.n, note=note)
     return scores
 
@@ -90,38 +91,38 @@ def arm_scores(record: Record, evidence: Evidence, suite: Suite, tier: Tier) -> 
 def excess_scores(evidence: Evidence, suite: Suite) -> dict[str, Score]:
     """Excess retrieval per arm, and the primary score: the larger of the two."""
     assert evidence.excess is not None
-    unit = 1 / evidence.rate
-    images, resamples = evidence.total_images, suite.scores.bootstrap
-    by_arm = {arm: score_of(values, images, unit, bootstrap=resamples) for arm, values in evidence.excess.items()}
+    unit = 1 / evidence.original_rate
+    images, resamples = evidence.n_images, suite.scores.n_resamples
+    by_arm = {arm: mean_score(values, images, unit, bootstrap=resamples) for arm, values in evidence.excess.items()}
     known = {arm: score.value for arm, score in by_arm.items() if score.value is not None}
     largest = max(known, key=lambda arm: known[arm])
     scores = {f"excess.{arm}": score for arm, score in by_arm.items()}
     return {**scores, "excess": by_arm[largest].model_copy(update={"note": f"{largest} arm"})}
 
 
-def fall_score(evidence: Evidence) -> dict[str, Score]:
+def retain_fall_score(evidence: Evidence) -> dict[str, Score]:
     """The worst fall of the retained concepts' rate, as a share of θ's."""
-    falls = retain_falls(evidence)
+    falls = retain_drops(evidence)
     if not falls:
-        return {"retain_fall": Score(value=None, n=0, note="the original model shows no retained concept")}
+        return {"retain_drop": Score(value=None, n=0, note="the original model shows no retained concept")}
     worst = max(falls, key=lambda psi: falls[psi][0])
     mean, interval = falls[worst]
     n, note = len(evidence.retain_original), f"at ψ = {worst:g}"
-    return {"retain_fall": Score(value=mean, low=interval.low, high=interval.high, n=n, note=note)}
+    return {"retain_drop": Score(value=mean, low=interval.low, high=interval.high, n=n, note=note)}
 
 
 def damage_by_concept(record: Record, task: Task, seeds: int) -> dict[str, Score]:
     """Fall of each retained concept's rate at ψ = 0, as a share of θ's own on the same prompts; positive: damage."""
-    seen = rates(presence(record, "prompt", "retain"))
+    seen = prompt_rates(presence_curve(record, "prompt", "retain"))
     rows: dict[str, list[int]] = {}
     for place, prompt in enumerate(task.retain[: len(seen)]):
         rows.setdefault(prompt.concept or "", []).append(place)
-    return {concept: fall_of(seen[places, 0], seen[places, -1], seeds) for concept, places in sorted(rows.items())}
+    return {concept: relative_fall(seen[places, 0], seen[places, -1], seeds) for concept, places in sorted(rows.items())}
 
 
-def fall_of(unlearned: Values, original: Values, seeds: int) -> Score:
+def relative_fall(unlearned: FloatArray, original: FloatArray, seeds: int) -> Score:
     """(θ's rate − θ*'s) / θ's; undefined where θ never shows the concept."""
     if original.mean() <= 0:
         return Score(value=None, n=len(original), note="the original model does not show it")
     rate = float(original.mean())
-    return score_of((original - unlearned) / rate, len(original) * seeds, 1 / rate, note="few prompts" if len(original) < FEW else "")
+    return mean_score((original - unlearned) / rate, len(original) * seeds, 1 / rate, note="few prompts" if len(original) < FEW else "")

@@ -16,31 +16,32 @@ from unconceal.diffusion.model import Model, check_latent_space
 from unconceal.diffusion.noise_levels import aligned
 from unconceal.diffusion.optimize import fast
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
-from unconceal.evaluation import provenance
+from unconceal.evaluation import environment
 from unconceal.evaluation.image_scores import Scores
 from unconceal.evaluation.suite_models import SuiteModels
 from unconceal.generate.identity import ComputeConfig
-from unconceal.generate.locks import claimed
+from unconceal.generate.locks import locked
 from unconceal.generate.plan import Plan, build_plan
-from unconceal.generate.store import CLAIMS, Store
+from unconceal.generate.store import LOCKS, Store
 from unconceal.generate.throughput import Work
 from unconceal.hub.local_weights import locate, weights_digest
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
 from unconceal.specs.loader import load_submission
 from unconceal.specs.paper_protocol import ProtocolName
-from unconceal.specs.record import CheckpointRecord, Environment, Record, Timing, Verdict, read_record, record_path
+from unconceal.specs.record import CheckpointRecord, Environment, Record, SeedBlock, Timing, Verdict, read_record, record_path
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import Sampler, Suite, Tier, TierName
 from unconceal.specs.task import Task
 
 LEVEL_TOLERANCE = 1e-3
-UNSETTLED = Verdict(label="undetermined", why="not read against golds yet")
+"""Maximum difference between a scheduler's and the plan's timesteps."""
+NO_VERDICT_YET = Verdict(label="undetermined", reason="not compared with golds yet")
 
 
 @dataclass
 class Evaluation:
-    """How and where evaluations run. Several of one suite share the base model, the judges and θ's trajectories."""
+    """The settings of a run and its loaded models. All evaluations of a run share the base model, the judges and θ's trajectories."""
 
     suite: Suite
     root: DataRoot
@@ -48,32 +49,32 @@ class Evaluation:
     device: str = "cpu"
     dtype: str = "float32"
     threads: int = 1
-    batch: int = 128
-    shard: int = 16
+    batch_size: int = 128
+    shard_size: int = 16
     progress: Progress = field(default_factory=Silent)
     protocol: ProtocolName = "standard"
     offload: bool = False
-    """Whether parts of the models wait in the machine's memory until they work; no picture depends on it."""
-    options: tuple[str, ...] = ()
-    """What is changed for speed on the denoiser, see :mod:`unconceal.diffusion.optimize`; part of every picture's identity."""
-    batch_asked: int | None = None
-    """What ``batch`` was before memory did not suffice."""
+    """Whether idle parts of the models are kept in the machine's memory; no image depends on it."""
+    optimizations: tuple[str, ...] = ()
+    """Optimizations of the denoiser, see :mod:`unconceal.diffusion.optimize`; part of every image's identity."""
+    requested_batch_size: int | None = None
+    """``batch_size`` before it was halved for lack of memory."""
 
     def __post_init__(self) -> None:
         if self.protocol == "paper":
             self._refuse_tiers()
         elif self.tier_name not in self.suite.tiers:
             known = ", ".join(self.suite.tiers)
-            raise UsageError(f"tier {self.tier_name!r}", f"suite {self.suite.id} has none of that name", f"use {known}")
+            raise UsageError("suite.unknown-tier", f"tier {self.tier_name!r}", f"suite {self.suite.id} has no such tier", f"use {known}")
         torch.set_num_threads(self.threads)
-        self.instruments = SuiteModels(
-            self.suite, self.root, self.device, getattr(torch, self.dtype), self.batch, self.offload, self.progress.say
+        self.suite_models = SuiteModels(
+            self.suite, self.root, self.device, getattr(torch, self.dtype), self.batch_size, self.offload, self.progress.say
         )
         self.store = Store(self.root.store, self.progress.say)
 
     def _refuse_tiers(self) -> None:
         if self.tier_name != "full":
-            raise UsageError("protocol paper", "has no tiers: its counts are those of the release", "leave --tier out")
+            raise UsageError("protocol.no-tiers", "protocol paper", "has no tiers: its counts are those of the release", "leave --tier out")
 
     @property
     def tier(self) -> Tier:
@@ -85,107 +86,139 @@ class Evaluation:
         return torch.cuda.get_device_name(self.device) if self.device.startswith("cuda") else self.device
 
     @property
-    def layout(self) -> ComputeConfig:
-        return ComputeConfig(self.device_class, self.dtype, self.threads, self.batch, self.shard, self.options)
+    def compute_config(self) -> ComputeConfig:
+        return ComputeConfig(self.device_class, self.dtype, self.threads, self.batch_size, self.shard_size, self.optimizations)
 
     def halve_batch(self) -> None:
-        """Go on with half as many rows at once: another layout, so everything that it makes has another identity, and records name it.
+        """Halve the batch size. Everything generated from now on has another identity, and records name the batch size.
 
         Raises:
-            EnvironmentFault: it is one row already.
+            EnvironmentFault: it is 1 already.
         """
-        if self.batch == 1:
-            raise EnvironmentFault("one row at a time", "is more than the memory holds", "use a card with more, or --dtype bfloat16")
-        self.batch_asked = self.batch_asked or self.batch
-        self.batch //= 2
-        self.progress.say(f"memory does not suffice for {2 * self.batch} rows at once: going on with {self.batch}, which records say")
+        if self.batch_size == 1:
+            raise EnvironmentFault(
+                "environment.out-of-memory",
+                "batch size 1",
+                "does not fit into memory",
+                "use a GPU with more memory, or --dtype bfloat16",
+            )
+        self.requested_batch_size = self.requested_batch_size or self.batch_size
+        self.batch_size //= 2
+        self.progress.say(f"out of memory with batch size {2 * self.batch_size}: continuing with {self.batch_size}, which records name")
 
-    def place(self, task: Task, name: str) -> Path:
-        """Where the record of a submission lies."""
+    def record_path(self, task: Task, name: str) -> Path:
+        """The file of a submission's record."""
         return record_path(self.root.results, self.suite.id, task.id, name, self.protocol, self.tier_name)
 
-    def places(self, task: Task) -> list[Path]:
-        """Folders in which records of a task are looked for."""
-        return [(folder / self.place(task, "any").relative_to(self.root.results)).parent for folder in self.root.result_folders]
+    def record_folders(self, task: Task) -> list[Path]:
+        """Folders that may hold records of a task."""
+        return [(folder / self.record_path(task, "any").relative_to(self.root.results)).parent for folder in self.root.result_folders]
 
     def plan(self, task: Task, submission: Submission) -> Plan:
-        """What is to be generated; needs no model, only the checkpoint's digest."""
+        """The images to generate; needs no model, only the checkpoint's digest."""
         digest = self.weights_digest(task, submission) or self.suite.base.digest
-        return build_plan(self.suite, self.tier, task, self.suite.base.digest, digest, self.layout)
+        return build_plan(self.suite, self.tier, task, self.suite.base.digest, digest, self.compute_config)
 
     def weights_digest(self, task: Task, submission: Submission) -> str | None:
-        """SHA-256 of the checkpoint as it is now, or as promised where it is not there; None for the original itself."""
+        """SHA-256 of the checkpoint's file, or as the submission states it if the file is missing; None for the original model."""
         return weights_digest(checkpoint_of(submission, task), self.root)
 
-    def stored(self, task: Task, submission: Submission) -> Record | None:
-        """A record that these specs, this checkpoint, device class and precision would only repeat."""
-        place = self.place(task, submission.name).relative_to(self.root.results)
-        path = next((folder / place for folder in self.root.result_folders if (folder / place).exists()), None)
+    def stored_record(self, task: Task, submission: Submission) -> Record | None:
+        """The existing record of the same specs, checkpoint, device class and precision; None if there is none."""
+        name = self.record_path(task, submission.name).relative_to(self.root.results)
+        path = next((folder / name for folder in self.root.result_folders if (folder / name).exists()), None)
         if path is None:
             return None
         record = read_record(path)
-        wanted = {**provenance.spec_digests(self.suite, task, submission), "sha256": self.weights_digest(task, submission)}
-        same = wanted == {name: getattr(record.checkpoint, name) for name in wanted}
+        expected = {**environment.spec_digests(self.suite, task, submission), "sha256": self.weights_digest(task, submission)}
+        same = expected == {name: getattr(record.checkpoint, name) for name in expected}
         return record if same and (record.environment.device, record.environment.dtype) == (self.device_class, self.dtype) else None
 
     @contextmanager
-    def judging(self, task: Task, submission: Submission) -> Iterator[Record | None]:
-        """Where a measurement is judged: by one process at a time, which is given the record if another has just written it."""
-        with claimed(self.store.root / CLAIMS, str(self.place(task, submission.name).absolute())):
-            yield self.stored(task, submission)
+    def record_lock(self, task: Task, submission: Submission) -> Iterator[Record | None]:
+        """Lock a record while its images are scored; yields the record if another process has just written it."""
+        with locked(self.store.root / LOCKS, str(self.record_path(task, submission.name).absolute())):
+            yield self.stored_record(task, submission)
 
-    def golds(self, task: Task) -> list[Record]:
-        """The records of the task's golds that exist and belong to today's specs."""
-        found = [self.stored(task, load_submission(self.root, f"{self.suite.name}/{name}")) for name in task.golds]
-        return [record for record in found if record is not None]
+    def gold_records(self, task: Task) -> list[Record]:
+        """The existing records of the task's golds that belong to the current specs."""
+        records = [self.stored_record(task, load_submission(self.root, f"{self.suite.name}/{name}")) for name in task.golds]
+        return [record for record in records if record is not None]
 
     def original(self, sampler: Sampler | None = None) -> Model:
-        """θ; ``sampler``: other than the suite's."""
-        base = fast(self.instruments.base, self.options)
-        return FAMILIES[self.suite.family].load(base, sampler or self.suite.sampler, stage=self.instruments.stage)
+        """θ; ``sampler``: instead of the suite's."""
+        base = fast(self.suite_models.base, self.optimizations)
+        return FAMILIES[self.suite.family].load(base, sampler or self.suite.sampler, stage=self.suite_models.stage)
 
     def models(self, task: Task, submission: Submission, sampler: Sampler | None = None) -> tuple[Model, Model, AppliedCheckpoint]:
-        """θ and θ*, the latter verified to differ from θ and to share its latent space; ``sampler``: other than the suite's."""
+        """Load θ and θ*, and check that θ* differs from θ and shares its latent space.
+
+        Args:
+            task: of the checkpoint.
+            submission: of the checkpoint.
+            sampler: instead of the suite's.
+
+        Raises:
+            CheckFailed: the checkpoint is not acceptable.
+            EnvironmentFault: its weights are missing.
+        """
         family, sampler = FAMILIES[self.suite.family], sampler or self.suite.sampler
         checkpoint = checkpoint_of(submission, task)
         path = locate(checkpoint, self.root)
-        base = self.instruments.base
+        base = self.suite_models.base
         if checkpoint.format == STANDALONE:
-            kind, dtype = family.pipeline, self.instruments.dtype
+            kind, dtype = family.pipeline, self.suite_models.dtype
             where = "cpu" if self.offload else self.device
             pipe, applied = load_standalone(path, checkpoint.sha256, where, dtype, kind)
         else:
             pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
         original = self.original(sampler)
-        unlearned = family.load(fast(pipe, self.options), sampler, applied.membrane, self.instruments.stage)
+        unlearned = family.load(fast(pipe, self.optimizations), sampler, applied.membrane, self.suite_models.stage)
         check_schedule(original, family.levels(sampler))
         if pipe.vae is not base.vae:
             check_latent_space(original, unlearned, original.noise([0, 1]))
         return original, aligned(unlearned, original), applied
 
     def checkpoint_record(self, task: Task, submission: Submission, applied: AppliedCheckpoint) -> CheckpointRecord:
-        """What was loaded, as a record says it."""
-        specs = provenance.spec_digests(self.suite, task, submission)
+        """The checkpoint's entry in a record."""
+        specs = environment.spec_digests(self.suite, task, submission)
         return CheckpointRecord(
-            **specs, sha256=applied.sha256, format=applied.format, components=applied.components, left_out=applied.left_out
+            **specs, sha256=applied.sha256, format=applied.format, components=applied.components, unused_parts=applied.left_out
         )
 
     @property
     def environment(self) -> Environment:
-        """What it ran on and how, as a record says it."""
+        """The environment's entry in a record."""
         return Environment(
-            **provenance.machine(),
+            **environment.machine_info(),
             device=self.device_class,
             dtype=self.dtype,
             threads=self.threads,
-            batch=self.batch,
-            batch_asked=self.batch_asked,
-            options=self.options,
-            packages=provenance.packages(),
+            batch_size=self.batch_size,
+            requested_batch_size=self.requested_batch_size,
+            optimizations=self.optimizations,
+            packages=environment.package_versions(),
+            processor=self.device_class if self.device.startswith("cuda") else environment.processor_model(),
         )
 
-    def record(self, task: Task, submission: Submission, checkpoint: CheckpointRecord, found: Scores, timing: Timing) -> Record:
-        """The record of one measurement, not yet settled."""
+    @property
+    def seeds(self) -> dict[str, SeedBlock]:
+        """The seeds of every block of images."""
+        if self.protocol == "paper":
+            paper = self.suite.as_released
+            return {"images": SeedBlock(start=0, count=paper.n_images), "handover": SeedBlock(start=paper.seed, count=1)}
+        starts, counts = self.suite.seed_starts, self.tier.seeds
+        blocks = {
+            "train": (starts.train, counts.train),
+            "reference": (starts.reference, counts.reference),
+            "evaluation": (starts.evaluation, counts.evaluation),
+            "retain": (starts.evaluation, counts.retain),
+            "retain reference": (starts.reference, counts.reference),
+        }
+        return {name: SeedBlock(start=start, count=count) for name, (start, count) in blocks.items()}
+
+    def record(self, task: Task, submission: Submission, checkpoint: CheckpointRecord, scores: Scores, timing: Timing) -> Record:
+        """The record of one measurement, without a verdict."""
         return Record(
             suite=self.suite.name,
             suite_version=self.suite.version,
@@ -193,35 +226,44 @@ class Evaluation:
             submission=submission.name,
             protocol=self.protocol,
             tier=self.tier_name,
-            verdict=UNSETTLED,
-            scores=found.by_name,
-            curves=tuple(found.curves),
-            judges=self.instruments.digests,
+            verdict=NO_VERDICT_YET,
+            scores=scores.by_name,
+            curves=tuple(scores.curves),
+            judges=self.suite_models.digests,
             checkpoint=checkpoint,
-            code=provenance.code(),
+            code=environment.code_state(),
+            base_digest=self.suite.base.digest,
+            seeds=self.seeds,
+            date=environment.utc_now(),
             environment=self.environment,
             timing=timing,
         ).sealed()
 
 
 def check_schedule(original: Model, planned: Levels) -> None:
-    """Refuse a base whose scheduler steps through other noise levels than the plan cuts ψ at."""
+    """Check that the base's scheduler has the timesteps at which the plan hands over.
+
+    Raises:
+        CheckFailed: it has others.
+    """
     steps = original.levels()
-    if len(steps) != len(planned) or any(abs(one - other) > LEVEL_TOLERANCE for one, other in zip(steps, planned, strict=True)):
-        ours, theirs = (f"{steps[0]:g}, … {steps[-1]:g}" for steps in (steps, planned))
-        value = f"the base's scheduler runs t = {ours}, the suite's plan t = {theirs}"
+    if len(steps) != len(planned) or any(abs(t - expected) > LEVEL_TOLERANCE for t, expected in zip(steps, planned, strict=True)):
+        actual, expected = (f"{levels[0]:g}, … {levels[-1]:g}" for levels in (steps, planned))
+        value = f"the base's scheduler runs t = {actual}, the suite's plan t = {expected}"
         remedy = "give the base a DDIM schedule with leading spacing and offset 1, or the suite its steps or its shift"
-        raise CheckFailed(value, "a ratio ψ would name another noise level than its record says", remedy)
+        raise CheckFailed("schedule.mismatch", value, "a ratio ψ would mean another noise level than the record states", remedy)
 
 
-def judged_work(evaluation: Evaluation) -> Work:
-    """Judging one evaluation at the tier in force, as work whose speed is noted."""
-    return Work.here("judged", f"{evaluation.suite.id} {evaluation.protocol} {evaluation.tier_name}", evaluation.layout)
+def judging_work(evaluation: Evaluation) -> Work:
+    """Judging one evaluation at this tier, as work whose speed is measured."""
+    return Work.on_this_machine("judged", f"{evaluation.suite.id} {evaluation.protocol} {evaluation.tier_name}", evaluation.compute_config)
 
 
 def checkpoint_of(submission: Submission, task: Task) -> Checkpoint:
     """The submission's checkpoint for a task."""
     if task.id not in submission.checkpoints:
         remedy = f"choose from {', '.join(submission.checkpoints)}"
-        raise UsageError(f"{submission.name} on {task.id}", "the submission has no checkpoint for this task", remedy)
+        raise UsageError(
+            "submission.no-checkpoint", f"{submission.name} on {task.id}", "the submission has no checkpoint for this task", remedy
+        )
     return submission.checkpoints[task.id]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from unconceal.evaluation import assemble, measurements
-from unconceal.evaluation.measurements import BlockImages, Values
+from unconceal.evaluation.measurements import BlockImages, FloatArray
 from unconceal.evaluation.suite_models import KID_EXTRACTOR, SuiteModels
 from unconceal.generate.plan import Plan
 from unconceal.judges.finetune import fine_tune
@@ -24,19 +24,19 @@ class Scores:
     curves: list[Curve] = field(default_factory=list)
 
 
-def looks(tier: Tier) -> int:
+def scoring_steps(tier: Tier) -> int:
     """How often :func:`score` advances its stage."""
     return 3 + 2 * len(tier.extractors)
 
 
-def score(instruments: SuiteModels, tier: Tier, task: Task, plan: Plan, pictures: Mapping[str, BlockImages], stage: Stage) -> Scores:
+def score_images(instruments: SuiteModels, tier: Tier, task: Task, plan: Plan, pictures: Mapping[str, BlockImages], stage: Stage) -> Scores:
     """Presence, KID, CLIP score, and CRS, CCS and AUC of every extractor."""
     found = Scores()
     look_for_concepts(found, instruments, task, plan, pictures)
     stage.advance()
     compare_with_clip_and_kid(found, instruments, plan, pictures)
     stage.advance(2)
-    means: dict[str, dict[str, dict[str, Values]]] = {"forget": {}, "retain": {}}
+    means: dict[str, dict[str, dict[str, FloatArray]]] = {"forget": {}, "retain": {}}
     for name in tier.extractors:
         for split, by_prompt in classify(found, instruments, name, plan, pictures, stage).items():
             means[split][name] = by_prompt
@@ -61,13 +61,13 @@ def compare_with_clip_and_kid(found: Scores, instruments: SuiteModels, plan: Pla
         found.curves.append(assemble.plain_curve(name, k, values, images, KID_EXTRACTOR))
         found.by_name[f"{name}.forget"] = assemble.psi_mean_score(k, values, instruments.suite.scores, images)
     clip = measurements.clip_curve(instruments.clip, seen, plan.evaluation.prompts)
-    found.curves.append(assemble.curve_of("clip", "forget", k, clip, arm="prompt"))
-    found.by_name |= {"clip.original": assemble.score_of(clip[:, -1]), "clip.unlearned": assemble.score_of(clip[:, 0])}
+    found.curves.append(assemble.make_curve("clip", "forget", k, clip, arm="prompt"))
+    found.by_name |= {"clip.original": assemble.mean_score(clip[:, -1]), "clip.unlearned": assemble.mean_score(clip[:, 0])}
 
 
 def classify(
     found: Scores, instruments: SuiteModels, name: str, plan: Plan, pictures: Mapping[str, BlockImages], stage: Stage
-) -> dict[str, dict[str, Values]]:
+) -> dict[str, dict[str, FloatArray]]:
     """Fine-tune one extractor on the train block and read both splits with it; returns per-prompt means by split."""
     suite, train = instruments.suite, pictures["train"]
     # Retain prompts have no train block: half of their reference seeds are the yardstick, the others are held out.
@@ -86,7 +86,7 @@ def classify(
         "forget": (train, pictures["reference"], pictures["evaluation"], plan.evaluation.k),
         "retain": (retain_yardstick, retain_held_out, pictures["retain"], plan.retain.k),
     }
-    means: dict[str, dict[str, Values]] = {}
+    means: dict[str, dict[str, FloatArray]] = {}
     for split, (yardstick, held_out, evaluated, k) in splits.items():
         read = measurements.classifier_scores(classifier, yardstick, held_out, evaluated)
         curves, scores, means[split] = assemble.classifier_results(split, name, k, suite.scores, **vars(read))

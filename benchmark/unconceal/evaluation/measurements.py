@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unconceal.generate.generator import branch_name, clean_name
 from unconceal.generate.identity import Shard
 from unconceal.generate.image_cache import ImageCache, ImageGrid, LazyShard
-from unconceal.generate.plan import Block, Pair, Plan
+from unconceal.generate.plan import Block, Plan, ShardPair
 from unconceal.generate.store import Arrays
 from unconceal.judges import extractors
 from unconceal.judges.clip import Clip
@@ -22,22 +22,21 @@ from unconceal.judges.finetune import Classifier
 from unconceal.metrics import crs
 from unconceal.metrics.ccs import ccs
 from unconceal.metrics.kid import kid
+from unconceal.metrics.statistics import FloatArray
 from unconceal.specs.task import Task
-
-Values = NDArray[np.float64]
 
 
 class Source(Protocol):
     """Where pictures come from: a worker, which makes what is missing, or the store alone."""
 
-    shelf: ImageCache
-    evaluations: int
+    image_cache: ImageCache
+    forward_passes: int
 
     def trajectory(self, shard: Shard) -> Arrays: ...
 
     def handover(self, shard: Shard, trajectory: Shard) -> Arrays: ...
 
-    def fill(self, pairs: Iterable[Pair]) -> None: ...
+    def generate_missing(self, pairs: Iterable[ShardPair]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,11 @@ def generate(source: Source, block: Block) -> BlockImages:
     pairs = zip(block.trajectories, block.handovers, strict=True)
     theirs = tuple(LazyShard(shard, partial(source.handover, shard, begun)) for begun, shard in pairs)
     for one, other in zip(ours, theirs, strict=True):
-        source.shelf.fetch(one)
-        source.shelf.fetch(other)
+        source.image_cache.fetch(one)
+        source.image_cache.fetch(other)
 
     def seen(cells: tuple[LazyShard, ...], name: str) -> ImageGrid:
-        return ImageGrid.of(source.shelf, cells, name, block.seeds)
+        return ImageGrid.from_shards(source.image_cache, cells, name, block.seeds)
 
     arms = block.handovers[0].arms
     branches = {arm: {psi: seen(theirs, branch_name(arm, k)) for psi, k in block.k.items()} for arm in arms}
@@ -92,11 +91,11 @@ def by_seed(pictures: BlockImages) -> tuple[BlockImages, BlockImages]:
 
 def generate_all(source: Source, plan: Plan) -> dict[str, BlockImages]:
     """The pictures of every block, by its name."""
-    source.fill(plan.pairs)
+    source.generate_missing(plan.pairs)
     return {block.name: generate(source, block) for block in plan.blocks}
 
 
-def presence(judge: Judge, pictures: BlockImages, task: Task) -> dict[str, Values]:
+def presence(judge: Judge, pictures: BlockImages, task: Task) -> dict[str, FloatArray]:
     """Per arm (prompts, seeds, ψ) of 0 and 1: whether the judge sees the task's concept."""
     return {
         arm: np.stack([target_seen(judge, gallery, task) for gallery in by_psi.values()], axis=-1)
@@ -104,21 +103,21 @@ def presence(judge: Judge, pictures: BlockImages, task: Task) -> dict[str, Value
     }
 
 
-def target_seen(judge: Judge, gallery: ImageGrid, task: Task) -> Values:
+def target_seen(judge: Judge, gallery: ImageGrid, task: Task) -> FloatArray:
     """(prompts, seeds) of 0 and 1: whether the judge sees the task's concept."""
-    answers = np.concatenate([judge.shows(pixels, task.judge.head, task.judge.label) for pixels in gallery.blocks()])
+    answers = np.concatenate([judge.shows(pixels, task.judge.head, task.judge.label) for pixels in gallery.batches()])
     return answers.reshape(gallery.prompts, gallery.seeds).astype(float)
 
 
-def retained(judge: ConceptJudge, pictures: BlockImages, task: Task) -> Values:
+def retained(judge: ConceptJudge, pictures: BlockImages, task: Task) -> FloatArray:
     """(retain prompts, seeds, ψ) of 0 and 1: whether each retain prompt's own concept is seen."""
 
     asked = [(prompt.head or "subject", prompt.concept or "") for prompt in task.retain[: pictures.original.prompts]]
     for head, concept in asked:
         judge.check(head, concept)
 
-    def seen(gallery: ImageGrid) -> Values:
-        said = [judge.labels(pixels) for pixels in gallery.blocks()]
+    def seen(gallery: ImageGrid) -> FloatArray:
+        said = [judge.labels(pixels) for pixels in gallery.batches()]
         by_head = {head: np.concatenate([part[head] for part in said]).reshape(gallery.prompts, gallery.seeds) for head in said[0]}
         return np.stack([by_head[head][place] == concept for place, (head, concept) in enumerate(asked)]).astype(float)
 
@@ -133,13 +132,13 @@ class ClassifierScores:
     ``r_o``, ``r_u``: R of held-out λO and λU, means per prompt (p,).
     """
 
-    s_o: Values
-    s_u: Values
-    ccs: Values
-    auc_scores: Values
-    auc_labels: Values
-    r_o: Values
-    r_u: Values
+    s_o: FloatArray
+    s_u: FloatArray
+    ccs: FloatArray
+    auc_scores: FloatArray
+    auc_labels: FloatArray
+    r_o: FloatArray
+    r_u: FloatArray
 
 
 def classifier_scores(classifier: Classifier, yardstick: BlockImages, held_out: BlockImages, evaluated: BlockImages) -> ClassifierScores:
@@ -149,11 +148,11 @@ def classifier_scores(classifier: Classifier, yardstick: BlockImages, held_out: 
     """
     near_o, near_u = (per_prompt_features(classifier, gallery) for gallery in (yardstick.original, yardstick.unlearned))
 
-    def pulls(gallery: ImageGrid) -> tuple[Values, Values, Values]:
+    def pulls(gallery: ImageGrid) -> tuple[FloatArray, FloatArray, FloatArray]:
         reading = classifier.read(gallery)
         phi = reading.features.reshape(gallery.prompts, gallery.seeds, -1)
-        s_o = np.stack([crs.affinity(x, reference) for x, reference in zip(phi, near_o, strict=True)])
-        s_u = np.stack([crs.affinity(x, reference) for x, reference in zip(phi, near_u, strict=True)])
+        s_o = np.stack([crs.mean_dissimilarity(x, reference) for x, reference in zip(phi, near_o, strict=True)])
+        s_u = np.stack([crs.mean_dissimilarity(x, reference) for x, reference in zip(phi, near_u, strict=True)])
         return s_o, s_u, reading.logits.reshape(gallery.prompts, gallery.seeds, 2).astype(float)
 
     over_psi = [pulls(gallery) for gallery in evaluated.branches["prompt"].values()]
@@ -190,7 +189,7 @@ def kid_curves(extractor: extractors.Extractor, evaluated: BlockImages, train: B
     return {name: curve(reference) for name, reference in ends.items()}
 
 
-def clip_curve(clip: Clip, evaluated: BlockImages, prompts: Sequence[str]) -> Values:
+def clip_curve(clip: Clip, evaluated: BlockImages, prompts: Sequence[str]) -> FloatArray:
     """CLIP score (prompts, ψ) of λP(ψ) against its prompt; higher fits better."""
     moving = evaluated.branches["prompt"].values()
     return np.stack([clip.clip_score_per_prompt(gallery.by_prompt(), prompts) for gallery in moving], axis=-1)

@@ -1,4 +1,4 @@
-"""Protocol ``standard``: one submission on one task, both arms over the whole grid, read against golds."""
+"""Protocol ``standard``: one submission on one task, both arms over the whole ψ grid, compared with golds."""
 
 from __future__ import annotations
 
@@ -6,109 +6,128 @@ import time
 from collections.abc import Mapping
 
 from unconceal.checkpoints.apply import AppliedCheckpoint
-from unconceal.evaluation import measurements as measuring
-from unconceal.evaluation.compute_verdict import settle
-from unconceal.evaluation.evaluation import Evaluation, judged_work
-from unconceal.evaluation.image_scores import looks, score
-from unconceal.evaluation.image_strip import strip_path, write_strip
+from unconceal.evaluation import measurements
+from unconceal.evaluation.compute_verdict import compute_verdict
+from unconceal.evaluation.evaluation import Evaluation, judging_work
+from unconceal.evaluation.image_scores import score_images, scoring_steps
+from unconceal.evaluation.image_strip import write_strip
 from unconceal.evaluation.measurements import BlockImages
-from unconceal.generate.generator import Generator, rows_of
-from unconceal.generate.plan import Pair, Plan, build_plan
+from unconceal.generate.generator import Generator, count_forward_passes
+from unconceal.generate.plan import Plan, ShardPair, build_plan
 from unconceal.generate.stored_images import StoredImages
-from unconceal.generate.throughput import note
+from unconceal.generate.throughput import add_measurement
+from unconceal.results.strip_file import strip_path
 from unconceal.specs.record import UNSPENT, CheckpointRecord, Record, Timing, write_record
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
 
-def pairs(evaluation: Evaluation, task: Task, checkpoint: str) -> list[Pair]:
-    """Everything that is to be generated for a checkpoint of that digest."""
-    return plan_of(evaluation, task, checkpoint).pairs
+def plan_evaluation(evaluation: Evaluation, task: Task, checkpoint: str | None) -> Plan:
+    """All images of an evaluation. ``checkpoint``: digest of θ*'s weights; None for the original model."""
+    base = evaluation.suite.base.digest
+    return build_plan(evaluation.suite, evaluation.tier, task, base, checkpoint or base, evaluation.compute_config)
 
 
-def worker(evaluation: Evaluation, task: Task, submission: Submission) -> tuple[Generator, AppliedCheckpoint]:
-    """Who generates, and what was applied to the base; a task that could not be judged is refused before."""
-    evaluation.instruments.check(task)
+def shards(evaluation: Evaluation, task: Task, checkpoint: str) -> list[ShardPair]:
+    """Everything to generate for a checkpoint of that digest."""
+    return plan_evaluation(evaluation, task, checkpoint).pairs
+
+
+def load(evaluation: Evaluation, task: Task, submission: Submission) -> tuple[Generator, AppliedCheckpoint]:
+    """Load θ and θ*; a task that the judges cannot judge is refused first."""
+    evaluation.suite_models.check(task)
     original, unlearned, applied = evaluation.models(task, submission)
     return Generator(evaluation.store, original, unlearned), applied
 
 
-def original(evaluation: Evaluation) -> Generator:
-    """Who generates θ's trajectories alone."""
-    alone = evaluation.original()
-    return Generator(evaluation.store, alone, alone)
+def measure(
+    evaluation: Evaluation,
+    task: Task,
+    submission: Submission,
+    generator: Generator,
+    applied: AppliedCheckpoint,
+    timing: Timing = UNSPENT,
+) -> Record:
+    """Generate what the store lacks, score the images, and write the record and its image strip.
 
+    Args:
+        evaluation: the settings of the run.
+        task: what to evaluate on.
+        submission: what to evaluate.
+        generator: of the submission's models.
+        applied: the checkpoint that was loaded.
+        timing: cost of the images that were generated before for this record.
 
-def measure(evaluation: Evaluation, task: Task, submission: Submission, spent: Timing = UNSPENT) -> Record:
-    """Generate, judge, and write the record and its strip of pictures. ``spent``: what pictures made before for it cost."""
-    started = time.perf_counter()
-    by, applied = worker(evaluation, task, submission)
-    plan = plan_of(evaluation, task, applied.sha256)
-    by.advance = evaluation.progress.stage(f"{submission.name} on {task.id}: generating", sum(map(rows_of, plan.shards))).advance
-    pictures = measuring.generate_all(by, plan)
-    spent = with_more(spent, time.perf_counter() - started, by.evaluations)
-    checkpoint = evaluation.checkpoint_record(task, submission, applied)
-    with evaluation.judging(task, submission) as done:
-        return done or judged(evaluation, task, submission, checkpoint, plan, pictures, spent)
-
-
-def with_more(spent: Timing, seconds: float, evaluations: int) -> Timing:
-    """What generating has cost in all."""
-    generate = spent.seconds.get("generate", 0.0) + seconds
-    return Timing(seconds={**spent.seconds, "generate": generate}, denoiser_evaluations=spent.denoiser_evaluations + evaluations)
-
-
-def score_stored(evaluation: Evaluation, task: Task, submission: Submission, checkpoint: CheckpointRecord) -> Record:
-    """Every score anew from the pictures that the store holds of a checkpoint; no model of diffusion is called.
-
-    Raises:
-        CheckFailed: the store lacks some of them.
+    Returns:
+        The record without a verdict.
     """
-    plan = plan_of(evaluation, task, checkpoint.sha256)
-    evaluation.progress.say(f"{submission.name} on {task.id}: reading {len(plan.shards)} shards")
-    pictures = measuring.generate_all(StoredImages(evaluation.store), plan)
-    return judged(evaluation, task, submission, checkpoint, plan, pictures, UNSPENT)
+    started, passes_before = time.perf_counter(), generator.forward_passes
+    plan = plan_evaluation(evaluation, task, applied.sha256)
+    total = sum(map(count_forward_passes, plan.shards))
+    generator.report_to(evaluation.progress.stage(f"{submission.name} on {task.id}: reading images", total).advance)
+    images = measurements.generate_all(generator, plan)
+    timing = add_generation(timing, time.perf_counter() - started, generator.forward_passes - passes_before)
+    checkpoint = evaluation.checkpoint_record(task, submission, applied)
+    with evaluation.record_lock(task, submission) as stored:
+        return stored or score(evaluation, task, submission, checkpoint, plan, images, timing)
 
 
-def plan_of(evaluation: Evaluation, task: Task, checkpoint: str | None) -> Plan:
-    """Everything that is to be generated; None: the original itself."""
-    base = evaluation.suite.base.digest
-    return build_plan(evaluation.suite, evaluation.tier, task, base, checkpoint or base, evaluation.layout)
+def add_generation(timing: Timing, seconds: float, forward_passes: int) -> Timing:
+    """The total cost of generating."""
+    generate = timing.seconds.get("generate", 0.0) + seconds
+    return Timing(seconds={**timing.seconds, "generate": generate}, forward_passes=timing.forward_passes + forward_passes)
 
 
-def judged(
+def score(
     evaluation: Evaluation,
     task: Task,
     submission: Submission,
     checkpoint: CheckpointRecord,
     plan: Plan,
-    pictures: Mapping[str, BlockImages],
-    spent: Timing,
+    images: Mapping[str, BlockImages],
+    timing: Timing,
 ) -> Record:
-    """The record of a plan's pictures, written with its strip. ``spent``: what the pictures cost."""
+    """Score the images of a plan, and write the record and its image strip. ``timing``: cost of the images."""
     started = time.perf_counter()
-    stage = evaluation.progress.stage(f"{submission.name} on {task.id}: judging", looks(evaluation.tier))
-    found = score(evaluation.instruments, evaluation.tier, task, plan, pictures, stage)
+    stage = evaluation.progress.stage(f"{submission.name} on {task.id}: judging", scoring_steps(evaluation.tier))
+    scores = score_images(evaluation.suite_models, evaluation.tier, task, plan, images, stage)
     seconds = time.perf_counter() - started
-    note(evaluation.store.root, judged_work(evaluation), 1, seconds)
-    timing = spent.model_copy(update={"seconds": {**spent.seconds, "judge": seconds}})
-    record = evaluation.record(task, submission, checkpoint, found, timing)
-    path = evaluation.place(task, submission.name)
+    add_measurement(evaluation.store.root, judging_work(evaluation), 1, seconds)
+    timing = timing.model_copy(update={"seconds": {**timing.seconds, "judge": seconds}})
+    record = evaluation.record(task, submission, checkpoint, scores, timing)
+    path = evaluation.record_path(task, submission.name)
     write_record(record, path)
-    write_strip(plan.evaluation, pictures["evaluation"], strip_path(path), task.category)
+    write_strip(plan.evaluation, images["evaluation"], strip_path(path), task.category)
     return record
 
 
-def rewritten(evaluation: Evaluation, task: Task, record: Record) -> Record:
-    """A record sealed anew, and written."""
-    fresh = record.model_copy(update={"digest": ""}).sealed()
-    write_record(fresh, evaluation.place(task, fresh.submission))
-    return fresh
+def rescore(evaluation: Evaluation, task: Task, submission: Submission) -> Record:
+    """Compute every score again from stored images; stored results of neighbours and attacks are kept.
+
+    Raises:
+        CheckFailed: the store lacks images.
+    """
+    before = evaluation.stored_record(task, submission)
+    checkpoint = before.checkpoint if before else load_checkpoint_record(evaluation, task, submission)
+    plan = plan_evaluation(evaluation, task, checkpoint.sha256)
+    evaluation.progress.say(f"{submission.name} on {task.id}: reading {len(plan.shards)} shards")
+    images = measurements.generate_all(StoredImages(evaluation.store), plan)
+    record = score(evaluation, task, submission, checkpoint, plan, images, UNSPENT)
+    if before is None or before.probe_results is None:
+        return record
+    record = record.model_copy(update={"probe_results": before.probe_results, "attacks": before.attacks, "digest": ""}).sealed()
+    write_record(record, evaluation.record_path(task, submission.name))
+    return record
 
 
-def settled(evaluation: Evaluation, task: Task, record: Record) -> Record:
-    """The record read against the golds there are; written when that changed it."""
-    fresh = settle(record, evaluation.golds(task), evaluation.suite, task)
-    if fresh.digest != record.digest:
-        write_record(fresh, evaluation.place(task, record.submission))
-    return fresh
+def load_checkpoint_record(evaluation: Evaluation, task: Task, submission: Submission) -> CheckpointRecord:
+    """The checkpoint's entry in a record, from its weights: they are loaded and verified, and generate nothing."""
+    return evaluation.checkpoint_record(task, submission, evaluation.models(task, submission)[2])
+
+
+def update_verdict(evaluation: Evaluation, task: Task, record: Record) -> Record:
+    """The record compared with the golds' records; written if that changes it."""
+    updated = compute_verdict(record, evaluation.gold_records(task), evaluation.suite, task)
+    if updated.digest != record.digest:
+        write_record(updated, evaluation.record_path(task, record.submission))
+    return updated

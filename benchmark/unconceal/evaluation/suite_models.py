@@ -30,12 +30,15 @@ from unconceal.specs.task import Task
 KID_EXTRACTOR = "resnet18"
 
 
-def pinned_path(pinned: Pinned, root: DataRoot) -> Path:
+def verified_path(pinned: Pinned, root: DataRoot) -> Path:
     """The file or folder that a suite pins, refused when it is missing or another than the one pinned."""
     if pinned.is_draft:
         consequence = "is not pinned, so nobody could tell whether it changed, and nothing can be ranked by it"
         raise CheckFailed(
-            pinned.title, consequence, "make or fetch it, then run `unconceal tasks pin`; `unconceal doctor` lists what is missing"
+            "suite.not-pinned",
+            pinned.title,
+            consequence,
+            "make or fetch it, then run `unconceal tasks pin`; `unconceal doctor` lists what is missing",
         )
     if pinned.repo is not None:
         from unconceal.hub.pinned_models import fetch_pinned, pinned_digest
@@ -46,11 +49,11 @@ def pinned_path(pinned: Pinned, root: DataRoot) -> Path:
         path = resolve_path(pinned.path, root)
         if not path.exists():
             remedy = "run `unconceal miniature build --ship`, or reinstall the package"
-            raise EnvironmentFault(pinned.path, "is not there, so nothing can be evaluated", remedy)
+            raise EnvironmentFault("suite.missing-file", pinned.path, "is not there, so nothing can be evaluated", remedy)
         digest = path_digest(path)
     if digest != pinned.digest:
         consequence = "differs from the digest that suite.yaml pins, so results would not be comparable"
-        raise CheckFailed(pinned.path, consequence, "restore it, or make a new suite version")
+        raise CheckFailed("suite.digest-mismatch", pinned.path, consequence, "restore it, or make a new suite version")
     return path
 
 
@@ -62,18 +65,20 @@ class SuiteModels:
     root: DataRoot
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
-    batch: int = 1
+    batch_size: int = 1
     offload: bool = False
-    say: Callable[[str], None] = lambda line: None
+    log: Callable[[str], None] = lambda line: None
 
     @cached_property
     def base(self) -> Any:
         kind = FAMILIES[self.suite.family].pipeline
-        pipe = load_base(pinned_path(self.suite.base, self.root), "cpu", self.dtype, kind)
+        pipe = load_base(verified_path(self.suite.base, self.root), "cpu", self.dtype, kind)
         free = free_memory(self.device)
-        advice = None if free is None else check_memory(pipe, free, self.batch, self.dtype, self.offload, self.suite.sampler.size)
+        advice = (
+            None if free is None else check_memory(pipe, free, self.batch_size, self.dtype, self.offload, self.suite.sampler.image_size)
+        )
         if advice:
-            self.say(advice)
+            self.log(advice)
         if not self.offload:
             for part in parts_of(pipe).values():
                 part.to(self.device)
@@ -86,13 +91,13 @@ class SuiteModels:
 
     def weights(self, name: str) -> Path:
         """An extractor's weights."""
-        return pinned_path(self.suite.judges.extractors[name], self.root)
+        return verified_path(self.suite.judges.extractors[name], self.root)
 
     @cached_property
     def judge(self) -> ConceptJudge:
         """Of every concept that the suite's tasks ask about. A task's own is asked of :meth:`judge_of`."""
         # The judge itself checks the digests of what it stands on; a tier may need fewer extractors than the suite has.
-        folder = pinned_path(self.suite.judges.concept, self.root)
+        folder = verified_path(self.suite.judges.concept, self.root)
         stands_on = {**self.suite.judges.extractors, CLIP: self.suite.judges.clip}
         return ConceptJudge.load(folder, {name: located(pinned, self.root) for name, pinned in stands_on.items()}, self.device)
 
@@ -106,7 +111,7 @@ class SuiteModels:
         if task.detector is not None:
             return NudeNet.load(task.detector)
         pinned = self.suite.judges.concept
-        refused = refusal(task, pinned_path(pinned, self.root), pinned.digest)
+        refused = refusal(task, verified_path(pinned, self.root), pinned.digest)
         if refused is not None:
             raise refused
         return self.judge
@@ -119,7 +124,7 @@ class SuiteModels:
 
     @cached_property
     def clip(self) -> clip.Clip:
-        return clip.load(pinned_path(self.suite.judges.clip, self.root), self.device)
+        return clip.load(verified_path(self.suite.judges.clip, self.root), self.device)
 
     @cached_property
     def kid_extractor(self) -> extractors.Extractor:

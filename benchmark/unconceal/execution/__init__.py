@@ -1,1 +1,1 @@
-"""Who does the work: this process, workers of this machine, or a Ray cluster. All of them make the same records."""
+"""Executes runs: one scheduler, and workers in this process, in processes of this machine, or on a Ray cluster."""

@@ -1,30 +1,92 @@
-"""Workers as whoever gives them jobs sees them, wherever they are."""
+"""Executors: who executes the jobs of a run. All of them produce the same records."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
-from unconceal.execution.job import Job, Outcome
+from unconceal.execution.job import EvaluationConfig, Job, Outcome
+
+if TYPE_CHECKING:
+    from unconceal.evaluation.evaluation import Evaluation
 
 
 class Worker(Protocol):
-    """A worker that waits for a job. ``model``: what its last job loaded."""
+    """Handle of one worker. ``model``: the (task, submission) that it has loaded."""
 
     model: tuple[str, str] | None
 
 
 class Executor(Protocol):
-    """Workers somewhere. What one is given, :meth:`next` returns once, with its outcome, or None if the worker was lost over it."""
+    """A set of workers. :meth:`next` returns every submitted job exactly once."""
 
     @property
     def workers(self) -> int: ...
 
     def idle(self) -> Sequence[Worker]: ...
 
-    def submit(self, hand: Worker, job: Job) -> None: ...
+    def submit(self, worker: Worker, job: Job) -> None: ...
 
     def next(self) -> tuple[Job, Outcome | None] | None:
-        """Waits for one; None: a worker came free, or none is there yet."""
+        """Wait for a job to finish.
+
+        Returns:
+            The job and its outcome, or the job and None if its worker was lost. None if only the set of idle workers has changed.
+        """
 
     def close(self) -> None: ...
+
+
+def _in_process(evaluation: Evaluation, workers: int | None, address: str | None) -> Executor:
+    from unconceal.execution.in_process import InProcess
+
+    return InProcess(evaluation)
+
+
+def _local_processes(evaluation: Evaluation, workers: int | None, address: str | None) -> Executor:
+    from unconceal.execution.local_processes import LocalProcesses
+
+    return LocalProcesses(EvaluationConfig.from_evaluation(evaluation), workers or 1)
+
+
+def _ray_cluster(evaluation: Evaluation, workers: int | None, address: str | None) -> Executor:
+    from unconceal.execution.ray_cluster import RayCluster
+
+    return RayCluster(EvaluationConfig.from_evaluation(evaluation), workers, address)
+
+
+EXECUTORS: dict[str, Callable[[Evaluation, int | None, str | None], Executor]] = {
+    "in-process": _in_process,
+    "local": _local_processes,
+    "ray": _ray_cluster,
+}
+
+
+@contextmanager
+def open_executor(evaluation: Evaluation, name: str = "local", workers: int | None = 1, address: str | None = None) -> Iterator[Executor]:
+    """An executor for one run, closed afterwards. One local worker is this process.
+
+    Args:
+        evaluation: the settings of the run.
+        name: ``in-process``, ``local`` or ``ray``.
+        workers: number of workers; None lets a Ray cluster use all of its resources.
+        address: of an existing Ray cluster; None starts one on this machine.
+    """
+    name = "in-process" if (name, workers) == ("local", 1) else name
+    executor = EXECUTORS[name](evaluation, workers, address)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def worker_count(executor: str, requested: int | None, device: str) -> int | None:
+    """Number of workers: as requested; by default one per local GPU, or one. None: the Ray cluster decides."""
+    if requested is not None or executor != "local":
+        return requested
+    if device == "cpu":
+        return 1
+    import torch
+
+    return max(1, torch.cuda.device_count())

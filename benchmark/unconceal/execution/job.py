@@ -1,27 +1,31 @@
-"""What a worker is asked, what it answers, and what it has to know beforehand: plain values that travel between processes (no torch)."""
+"""The jobs of a run, their outcomes, and the settings that a worker needs: plain values that travel between processes (no torch)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 from unconceal.generate.identity import Shard
-from unconceal.generate.plan import Pair
+from unconceal.generate.plan import ShardPair
 from unconceal.paths import DataRoot
 from unconceal.specs.paper_protocol import ProtocolName
 from unconceal.specs.record import UNSPENT, Record, Timing
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Suite, TierName
+from unconceal.specs.sweep import Sweep
 from unconceal.specs.task import Task
 
 if TYPE_CHECKING:
     from unconceal.evaluation.evaluation import Evaluation
+    from unconceal.evaluation.sweep import Axes
     from unconceal.progress import Progress
+
+JobKind = Literal["shard", "measure", "probe", "rescore", "sweep"]
 
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """How every job of a run is done: what an evaluation is made of."""
+    """The settings of an evaluation without its loaded models; a worker process builds its own evaluation from them."""
 
     suite: Suite
     root: DataRoot
@@ -29,17 +33,17 @@ class EvaluationConfig:
     device: str
     dtype: str
     threads: int
-    shard: int
+    shard_size: int
     protocol: ProtocolName
-    options: tuple[str, ...]
+    optimizations: tuple[str, ...]
     offload: bool
 
     @classmethod
-    def of(cls, one: Evaluation) -> EvaluationConfig:
-        return cls(**{each.name: getattr(one, each.name) for each in fields(cls)})
+    def from_evaluation(cls, evaluation: Evaluation) -> EvaluationConfig:
+        return cls(**{field.name: getattr(evaluation, field.name) for field in fields(cls)})
 
-    def evaluation(self, progress: Progress) -> Evaluation:
-        """In the process that is to work."""
+    def build(self, progress: Progress) -> Evaluation:
+        """The evaluation; called in the process that executes the jobs."""
         from unconceal.evaluation.evaluation import Evaluation
 
         return Evaluation(**vars(self), progress=progress)
@@ -47,49 +51,60 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work on one (task, submission).
+    """One unit of work on one (task, submission).
 
-    ``cell``: make a shard, of θ where the pair has no other, and with θ's stored trajectories else; ``measure``: judge what is stored and
-    write the record; ``probe``: neighbours and attacks of a record. ``batch``, ``batch_asked``: the layout's; ``spent``: what the pictures
-    of a measurement cost; ``wait``: for another run that makes the same; ``tries``: workers that were lost over it.
+    ``shard`` generates one shard of images, ``measure`` scores the stored images and writes the record, ``probe`` adds neighbours and
+    attacks to a record, ``rescore`` scores stored images again, ``sweep`` measures several samplers.
     """
 
-    kind: Literal["cell", "measure", "probe"]
-    number: int
+    kind: JobKind
+    index: int
+    """Position of the (task, submission) in the run."""
     task: Task
     submission: Submission
-    batch: int
-    batch_asked: int | None = None
-    pair: Pair | None = None
-    spent: Timing = UNSPENT
+    batch_size: int
+    requested_batch_size: int | None = None
+    shards: ShardPair | None = None
+    timing: Timing = UNSPENT
+    """Cost of the images that a ``measure`` job scores."""
     record: Record | None = None
+    axes: Axes | None = None
     wait: bool = False
-    tries: int = 0
+    """Whether to wait for another run that generates the same shard."""
+    attempts: int = 0
+    """Workers that were lost while they executed it."""
 
     @property
     def shard(self) -> Shard:
-        """The one that a cell makes."""
-        assert self.pair is not None
-        return self.pair[1] or self.pair[0]
+        """The shard that a ``shard`` job generates."""
+        assert self.shards is not None
+        return self.shards[1] or self.shards[0]
 
     @property
-    def model(self) -> tuple[str, str] | None:
-        """What has to be loaded: None for θ alone."""
-        if self.kind == "cell" and self.shard.checkpoint is None:
-            return None
+    def needs_original_only(self) -> bool:
+        """Whether any loaded submission will do, since only θ generates."""
+        return self.kind == "shard" and self.shard.checkpoint is None
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """The model to load, as (task, submission)."""
         return self.task.id, self.submission.name
 
-    def again(self) -> Job:
-        return replace(self, tries=self.tries + 1)
+    def model_after(self, loaded: tuple[str, str] | None) -> tuple[str, str]:
+        """The model that a worker holds after this job, given the one that it holds before."""
+        return loaded if loaded is not None and self.needs_original_only else self.model
+
+    def retried(self) -> Job:
+        return replace(self, attempts=self.attempts + 1)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """``busy``: another run is making it; ``memory``: it needs more than there is. ``said``: lines for people."""
+    """The result of a job. ``busy``: another run is generating the same shard. ``messages``: lines to log."""
 
-    state: Literal["done", "busy", "memory", "failed"] = "done"
-    evaluations: int = 0
+    state: Literal["done", "busy", "out-of-memory", "failed"] = "done"
+    forward_passes: int = 0
     seconds: float = 0.0
-    record: Record | None = None
+    result: Record | Sweep | None = None
     error: Exception | None = None
-    said: tuple[str, ...] = field(default=())
+    messages: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Workers of this machine: a process a GPU, or a group of cores, each with its own number of threads."""
+"""Worker processes on this machine: one per GPU or group of cores, each with its own number of threads."""
 
 from __future__ import annotations
 
@@ -15,97 +15,97 @@ from unconceal.errors import EnvironmentFault
 from unconceal.execution.executor import Worker
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
 
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass
 class Process:
-    """One worker. ``place``: its number, and its GPU's; ``up``: whether it has said that it is ready."""
+    """Handle of one worker. ``index``: its number, which decides its GPU; ``up``: whether it has reported that it is ready."""
 
-    place: int
+    index: int
     process: BaseProcess
-    line: Connection
+    connection: Connection
     up: bool = False
     model: tuple[str, str] | None = None
     job: Job | None = None
 
 
-class LocalWorkers:
-    """Processes that are started afresh, so that each sees its own GPU and threads only; one that dies is replaced."""
+class LocalProcesses:
+    """Processes that are spawned, so that each sees only its own GPU and threads; one that dies is replaced."""
 
-    def __init__(self, setting: EvaluationConfig, workers: int) -> None:
-        self.setting = setting
-        self._processes = [self._start(place) for place in range(workers)]
+    def __init__(self, config: EvaluationConfig, workers: int) -> None:
+        self.config = config
+        self._processes = [self._start(index) for index in range(workers)]
 
     @property
     def workers(self) -> int:
         return len(self._processes)
 
     def idle(self) -> Sequence[Process]:
-        return [one for one in self._processes if one.up and one.job is None]
+        return [process for process in self._processes if process.up and process.job is None]
 
-    def submit(self, hand: Worker, job: Job) -> None:
-        assert isinstance(hand, Process)
-        hand.job, hand.model = job, job.model
+    def submit(self, worker: Worker, job: Job) -> None:
+        assert isinstance(worker, Process)
+        worker.job, worker.model = job, job.model_after(worker.model)
         try:
-            hand.line.send(job)
+            worker.connection.send(job)
         except OSError:
-            return  # it died while it waited: next() tells
+            return  # it died while it was idle: next() reports it
 
     def next(self) -> tuple[Job, Outcome | None] | None:
-        """Waits for an answer, for a worker to come up, or for the end of one."""
-        owing = [one for one in self._processes if one.job is not None or not one.up]
-        ready = wait([one.line for one in owing])
-        one = next(one for one in owing if one.line in ready)
-        job, one.job = one.job, None
+        """Wait for an outcome, for a worker to come up, or for one to end."""
+        awaited = [process for process in self._processes if process.job is not None or not process.up]
+        ready = wait([process.connection for process in awaited])
+        worker = next(process for process in awaited if process.connection in ready)
+        job, worker.job = worker.job, None
         try:
-            answer: Outcome | None = one.line.recv()
+            outcome: Outcome | None = worker.connection.recv()
         except (EOFError, OSError):
-            one.process.join()
-            self._processes[self._processes.index(one)] = self._start(one.place)
+            worker.process.join()
+            self._processes[self._processes.index(worker)] = self._start(worker.index)
             if job is None:
-                self._failed_to_start(one)
+                self._fail_to_start(worker)
             return None if job is None else (job, None)
         if job is None:
-            one.up = True
+            worker.up = True
             return None
-        return job, answer
+        return job, outcome
 
     def wait_until_up(self) -> None:
-        """Until every worker is ready for a job."""
+        """Wait until every worker is ready."""
         while len(self.idle()) < self.workers:
             self.next()
 
-    def _failed_to_start(self, one: Process) -> None:
-        value = f"a worker's process ended before it was up (exit code {one.process.exitcode})"
-        raise EnvironmentFault(value, "so none would come up", "run with --workers 1 to see why")
+    def _fail_to_start(self, worker: Process) -> None:
+        value = f"a worker process ended before it was up (exit code {worker.process.exitcode})"
+        raise EnvironmentFault("worker.failed-to-start", value, "so none would come up", "run with --workers 1 to see the reason")
 
     def close(self) -> None:
-        """End all of them; what they are in the middle of is not stored, and made by the next run."""
-        for one in self._processes:
-            one.process.terminate()
-        for one in self._processes:
-            one.process.join()
+        """Terminate all workers; unfinished shards are not stored, and generated by the next run."""
+        for worker in self._processes:
+            worker.process.terminate()
+        for worker in self._processes:
+            worker.process.join()
 
-    def _start(self, place: int) -> Process:
+    def _start(self, index: int) -> Process:
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, self.setting), daemon=True)
-        with surroundings(self.setting, place):
+        connection, worker_end = context.Pipe()
+        process = context.Process(target=serve, args=(worker_end, self.config), daemon=True)
+        with worker_environment(self.config, index):
             process.start()
-        # So that the end of the worker is the end of the line.
-        theirs.close()
-        return Process(place, process, ours)
+        # With only the worker's copy open, the connection ends when the worker does.
+        worker_end.close()
+        return Process(index, process, connection)
 
 
 @contextmanager
-def surroundings(setting: EvaluationConfig, place: int) -> Iterator[None]:
-    """The environment that a worker is born into: read when its libraries are loaded, so set before."""
-    wanted = dict.fromkeys(THREADS, str(setting.threads))
-    if setting.device.startswith("cuda"):
-        wanted["CUDA_VISIBLE_DEVICES"] = visible(place)
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+def worker_environment(config: EvaluationConfig, index: int) -> Iterator[None]:
+    """Set the environment variables of a worker: libraries read them while they are imported, so they must be set before the start."""
+    variables = dict.fromkeys(THREAD_VARIABLES, str(config.threads))
+    if config.device.startswith("cuda"):
+        variables["CUDA_VISIBLE_DEVICES"] = gpu_of(index)
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
@@ -116,27 +116,27 @@ def surroundings(setting: EvaluationConfig, place: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def visible(place: int) -> str:
-    """The GPU of a worker, among those that this process may see; workers beyond their number share them."""
-    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    if not named:
+def gpu_of(index: int) -> str:
+    """The GPU of a worker, among those that this process may use; surplus workers share them."""
+    gpus = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    if not gpus:
         import torch
 
-        named = [str(number) for number in range(max(1, torch.cuda.device_count()))]
-    return named[place % len(named)]
+        gpus = [str(number) for number in range(max(1, torch.cuda.device_count()))]
+    return gpus[index % len(gpus)]
 
 
-def serve(line: Connection, setting: EvaluationConfig) -> None:
-    """A worker's life: jobs come and outcomes go until the line ends, which it also does when the run is killed."""
+def serve(connection: Connection, config: EvaluationConfig) -> None:
+    """The main loop of a worker: receive jobs and send outcomes until the connection ends, also because the run was killed."""
     from unconceal.execution.worker_process import WorkerProcess
 
-    # An interrupt is for the run, which then ends its workers.
+    # An interrupt is handled by the scheduler's process, which then terminates its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    place = WorkerProcess(setting)
-    line.send(None)
+    worker = WorkerProcess(config)
+    connection.send(None)
     while True:
         try:
-            job = line.recv()
+            job = connection.recv()
         except (EOFError, OSError):
             return
-        line.send(place.do(job))
+        connection.send(worker.execute(job))

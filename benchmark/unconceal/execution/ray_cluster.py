@@ -1,6 +1,6 @@
 """Workers of a Ray cluster: an existing one by its address, or one that is started on this machine.
 
-Every machine needs this package, the data root and the store under the same paths, so the store lies on a shared file system.
+Every machine needs this package, and the data root and the store under the same paths, so the store is on a shared file system.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from unconceal.errors import EnvironmentFault, UsageError
-from unconceal.evaluation.machine import usable_cores
+from unconceal.evaluation.environment import usable_cores
 from unconceal.execution.executor import Worker
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
 
-PATIENCE = 1.0
-"""Seconds between two looks at who is there."""
+POLL_SECONDS = 1.0
+"""Seconds between two checks for idle workers."""
 
 
 @dataclass
 class Actor:
-    """One worker; ``pending``: the answer that it owes, a job's or that it is up."""
+    """Handle of one worker; ``pending``: the Ray reference of its outcome, or of its start."""
 
     handle: Any
     pending: Any
@@ -33,45 +33,49 @@ class Actor:
         return self.pending is None
 
 
-class RayWorkers:
-    """One actor a worker, with a GPU or with its threads' cores; one that is lost is asked for anew wherever the cluster has room."""
+class RayCluster:
+    """One actor per worker, with a GPU or with as many cores as it has threads; a lost one is restarted where the cluster has room."""
 
-    def __init__(self, setting: EvaluationConfig, workers: int | None, address: str | None) -> None:
+    def __init__(self, config: EvaluationConfig, workers: int | None, address: str | None) -> None:
         try:
             import ray
         except ModuleNotFoundError as error:
-            raise EnvironmentFault("package ray", "is not installed, so there is no cluster", "pip install 'unconceal[ray]'") from error
+            raise EnvironmentFault(
+                "environment.missing-package", "package ray", "is not installed, so there is no cluster", "pip install 'unconceal[ray]'"
+            ) from error
         from unconceal.execution.worker_process import WorkerProcess
 
         self.ray: Any = ray
-        self.setting = setting
-        self._joined = ray.is_initialized()
-        if not self._joined:
-            self._join(address)
-        on_card = setting.device.startswith("cuda")
-        self._needs = {"num_gpus": 1, "num_cpus": 1} if on_card else {"num_cpus": setting.threads}
-        self._kind: Any = ray.remote(WorkerProcess)
-        self._actors = [self._start() for _ in range(workers or self._room())]
+        self.config = config
+        self._was_initialized = ray.is_initialized()
+        if not self._was_initialized:
+            self._connect(address)
+        on_gpu = config.device.startswith("cuda")
+        self._resources = {"num_gpus": 1, "num_cpus": 1} if on_gpu else {"num_cpus": config.threads}
+        self._actor_class: Any = ray.remote(WorkerProcess)
+        self._actors = [self._start() for _ in range(workers or self._capacity())]
 
-    def _join(self, address: str | None) -> None:
-        # What is evaluated here is nobody else's business.
+    def _connect(self, address: str | None) -> None:
+        # Evaluations are private: Ray must not report its usage.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        own = {"num_cpus": usable_cores(), "include_dashboard": False} if address is None else {}
+        local = {"num_cpus": usable_cores(), "include_dashboard": False} if address is None else {}
         try:
-            self.ray.init(address=address or "local", log_to_driver=False, **own)
+            self.ray.init(address=address or "local", log_to_driver=False, **local)
         except Exception as error:  # Ray raises many unrelated kinds, bare ones among them
-            said = " ".join(str(error).split())[:200]
-            raise EnvironmentFault(f"Ray cluster {address or 'here'} ({said})", "is not reached", "check --ray-address") from error
+            message = " ".join(str(error).split())[:200]
+            value = f"Ray cluster {address or 'on this machine'} ({message})"
+            raise EnvironmentFault("ray.not-reached", value, "is not reached", "check --ray-address") from error
 
-    def _room(self) -> int:
-        """How many workers the cluster holds now."""
-        there = self.ray.cluster_resources()
-        wanted = {"GPU": self._needs.get("num_gpus", 0), "CPU": self._needs["num_cpus"]}
-        room = min(int(there.get(name, 0) // amount) for name, amount in wanted.items() if amount)
-        if not room:
-            value = f"a cluster of {there.get('CPU', 0):g} cores and {there.get('GPU', 0):g} GPUs"
-            raise UsageError(value, f"has no room for a worker that needs {wanted}", "give fewer --threads, or another --device")
-        return room
+    def _capacity(self) -> int:
+        """Number of workers that fit into the cluster."""
+        total = self.ray.cluster_resources()
+        needed = {"GPU": self._resources.get("num_gpus", 0), "CPU": self._resources["num_cpus"]}
+        capacity = min(int(total.get(name, 0) // amount) for name, amount in needed.items() if amount)
+        if not capacity:
+            value = f"a cluster of {total.get('CPU', 0):g} cores and {total.get('GPU', 0):g} GPUs"
+            consequence = f"has no room for a worker that needs {needed}"
+            raise UsageError("ray.no-resources", value, consequence, "give fewer --threads, or another --device")
+        return capacity
 
     @property
     def workers(self) -> int:
@@ -80,33 +84,33 @@ class RayWorkers:
     def idle(self) -> Sequence[Actor]:
         return [actor for actor in self._actors if actor.is_idle]
 
-    def submit(self, hand: Worker, job: Job) -> None:
-        assert isinstance(hand, Actor)
-        hand.job, hand.model = job, job.model
-        hand.pending = hand.handle.do.remote(job)
+    def submit(self, worker: Worker, job: Job) -> None:
+        assert isinstance(worker, Actor)
+        worker.job, worker.model = job, job.model_after(worker.model)
+        worker.pending = worker.handle.execute.remote(job)
 
     def next(self) -> tuple[Job, Outcome | None] | None:
-        """Waits for an answer, for a worker to come up, or for one to be lost."""
-        owed = {actor.pending: actor for actor in self._actors if actor.pending is not None}
-        ready, _ = self.ray.wait(list(owed), num_returns=1, timeout=PATIENCE)
+        """Wait for an outcome, for a worker to come up, or for one to be lost."""
+        awaited = {actor.pending: actor for actor in self._actors if actor.pending is not None}
+        ready, _ = self.ray.wait(list(awaited), num_returns=1, timeout=POLL_SECONDS)
         if not ready:
             return None
-        actor = owed[ready[0]]
+        actor = awaited[ready[0]]
         job, actor.job, actor.pending = actor.job, None, None
         try:
-            answer = self.ray.get(ready[0])
+            outcome = self.ray.get(ready[0])
         except self.ray.exceptions.RayError:
             self._actors[self._actors.index(actor)] = self._start()
             return None if job is None else (job, None)
-        return None if job is None else (job, answer)
+        return None if job is None else (job, outcome)
 
     def close(self) -> None:
-        """End the workers, and leave the cluster if this run joined it."""
+        """End the workers, and shut Ray down if this run started it."""
         for actor in self._actors:
             self.ray.kill(actor.handle)
-        if not self._joined:
+        if not self._was_initialized:
             self.ray.shutdown()
 
     def _start(self) -> Actor:
-        handle: Any = self._kind.options(**self._needs, max_restarts=0, max_task_retries=0).remote(self.setting)
+        handle: Any = self._actor_class.options(**self._resources, max_restarts=0, max_task_retries=0).remote(self.config)
         return Actor(handle, handle.ready.remote())

@@ -1,201 +1,264 @@
-"""Cuts a run into jobs, hands them to whoever is free, and puts the records together.
+"""The one scheduler of runs, rescoring and sweeps: splits a run into jobs, gives them to idle workers, collects the results.
 
-Cells first: θ's trajectories, which all submissions of a task share, then what each θ* makes of them; as soon as the last cell of a
-(task, submission) is stored it is measured. Jobs are cut as they are needed, so that a thousand submissions take no more memory than one.
+Shards come first: θ's trajectories, which all submissions of a task share, then the continuations of each θ*. As soon as the last shard
+of a (task, submission) is stored, it is measured. Jobs are created as they are needed, so that memory does not grow with the run.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from unconceal.errors import EnvironmentFault
 from unconceal.estimate.forecast import forecast
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.run import PROTOCOLS, golds_first, settled
+from unconceal.evaluation.protocols import PROTOCOLS
+from unconceal.evaluation.sweep import Axes
 from unconceal.execution.executor import Executor, Worker
-from unconceal.execution.job import Job, Outcome
-from unconceal.generate.generator import rows_of
+from unconceal.execution.in_process import InProcess
+from unconceal.execution.job import Job, JobKind, Outcome
+from unconceal.generate.generator import count_forward_passes
 from unconceal.generate.identity import Shard
-from unconceal.generate.plan import Pair
-from unconceal.probing.run_probes import planned
+from unconceal.generate.plan import ShardPair
+from unconceal.probing.run_probes import plan_probes
 from unconceal.specs.record import Record, Timing
 from unconceal.specs.submission import Submission
+from unconceal.specs.sweep import Sweep
 from unconceal.specs.task import Task
 
-TRIES = 3
-"""Workers that may be lost over one job before the run gives up: the job itself kills them then."""
+Evaluations = Sequence[tuple[Task, Submission]]
+MAX_ATTEMPTS = 3
+"""Workers that may be lost over one job before the run stops: then the job itself ends them."""
 
 
-def conduct(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], probes: bool, executor: Executor) -> list[Record]:
-    """Measure every (task, submission) with an executor's workers; then read each against the golds, in this process."""
-    return Run(evaluation, golds_first(pairs), probes, executor).records()
+def schedule(evaluation: Evaluation, pairs: Evaluations, probes: bool = False, executor: Executor | None = None) -> list[Record]:
+    """Evaluate every (task, submission), golds first; finished work is reused.
+
+    Args:
+        evaluation: the settings of the run.
+        pairs: what to evaluate.
+        probes: whether to measure neighbours and attacks, too.
+        executor: who executes the jobs; by default this process.
+
+    Returns:
+        One record with its verdict for each pair, golds first.
+
+    Raises:
+        UnconcealError: a spec, a checkpoint or the machine is at fault.
+    """
+    scheduler = Scheduler(evaluation, golds_first(pairs), executor or InProcess(evaluation), probes=probes)
+    return with_verdicts(evaluation, scheduler.run())
+
+
+def schedule_rescoring(evaluation: Evaluation, pairs: Evaluations, executor: Executor | None = None) -> list[Record]:
+    """Compute every score again from stored images, golds first, and then the verdicts.
+
+    Raises:
+        CheckFailed: the store lacks images.
+    """
+    scheduler = Scheduler(evaluation, golds_first(pairs), executor or InProcess(evaluation), "rescore")
+    return with_verdicts(evaluation, scheduler.run())
+
+
+def schedule_sweeps(evaluation: Evaluation, pairs: Evaluations, axes: Axes, executor: Executor | None = None) -> list[Sweep]:
+    """Measure every (task, submission) with every sampler that the axes describe, in the order of the pairs."""
+    results = Scheduler(evaluation, pairs, executor or InProcess(evaluation), "sweep", axes=axes).run()
+    return [result for _, result in results if isinstance(result, Sweep)]
+
+
+def golds_first(pairs: Iterable[tuple[Task, Submission]]) -> list[tuple[Task, Submission]]:
+    """The order of a run."""
+    return sorted(pairs, key=lambda pair: not pair[1].is_gold)
+
+
+def with_verdicts(evaluation: Evaluation, results: Sequence[tuple[Task, Record | Sweep]]) -> list[Record]:
+    """The records, each compared with the gold records that exist now, where the protocol has verdicts."""
+    update = PROTOCOLS[evaluation.protocol].update_verdict
+    records = [(task, record) for task, record in results if isinstance(record, Record)]
+    return [update(evaluation, task, record) if update else record for task, record in records]
 
 
 @dataclass
 class PendingEvaluation:
-    """A (task, submission) at work: cells to come, and what those that are stored have cost."""
+    """A (task, submission) in progress: shards still to generate, and the cost of those that are stored."""
 
     task: Task
     submission: Submission
-    cells: int = 0
-    evaluations: int = 0
+    shards: int = 0
+    forward_passes: int = 0
     seconds: float = 0.0
 
 
 @dataclass
-class Run:
-    """One run's state."""
+class Scheduler:
+    """The state of one run."""
 
     evaluation: Evaluation
-    pairs: Sequence[tuple[Task, Submission]]
-    probes: bool
+    pairs: Evaluations
     executor: Executor
+    kind: Literal["measure", "rescore", "sweep"] = "measure"
+    probes: bool = False
+    axes: Axes | None = None
     ready: deque[Job] = field(default_factory=deque)
-    opened: dict[int, PendingEvaluation] = field(default_factory=dict)
+    pending: dict[int, PendingEvaluation] = field(default_factory=dict)
     unopened: deque[int] = field(default_factory=deque)
-    held: dict[Shard, list[Job]] = field(default_factory=dict)
-    """Jobs that need a trajectory which is not stored yet."""
-    at_work: int = 0
-    found: dict[int, Record] = field(default_factory=dict)
+    blocked: dict[Shard, list[Job]] = field(default_factory=dict)
+    """Jobs by the trajectory that they need and that is not stored yet."""
+    running: int = 0
+    results: dict[int, Record | Sweep] = field(default_factory=dict)
 
-    def records(self) -> list[Record]:
-        """All of them, in the order of the pairs."""
-        total = forecast(self.evaluation, self.pairs, self.probes).total
+    def run(self) -> list[tuple[Task, Record | Sweep]]:
+        """Execute everything; results in the order of the pairs."""
         workers, progress = self.executor.workers, self.evaluation.progress
-        self.generating = progress.stage(f"generating, {workers} workers", total.rows)
-        self.measuring = progress.stage(f"{len(self.pairs)} evaluations", len(self.pairs))
+        total = forecast(self.evaluation, self.pairs, self.probes).total.forward_passes if self.kind == "measure" else 0
+        if total:
+            self.generation_stage = progress.stage(f"generating, {workers} workers" if workers > 1 else "generating", total)
+        self.evaluation_stage = progress.stage(f"{len(self.pairs)} evaluations", len(self.pairs))
         self.unopened.extend(range(len(self.pairs)))
-        while len(self.found) < len(self.pairs):
+        while len(self.results) < len(self.pairs):
             self._open()
-            self._hand_out()
-            answer = self.executor.next() if len(self.found) < len(self.pairs) else None
-            if answer is not None:
-                self.at_work -= 1
-                self._take(*answer)
-        ordered = [(task, self.found[number]) for number, (task, _) in enumerate(self.pairs)]
-        return [settled(self.evaluation, task, record) for task, record in ordered]
+            self._submit()
+            finished = self.executor.next() if len(self.results) < len(self.pairs) else None
+            if finished is not None:
+                self.running -= 1
+                self._finish(*finished)
+        return [(task, self.results[index]) for index, (task, _) in enumerate(self.pairs)]
 
     def _open(self) -> None:
-        """Cut further pairs into jobs, as long as few wait."""
+        """Create the jobs of further pairs while few jobs are ready."""
         while self.unopened and len(self.ready) < 2 * self.executor.workers:
-            number = self.unopened.popleft()
-            task, submission = self.pairs[number]
-            record = self.evaluation.stored(task, submission)
+            index = self.unopened.popleft()
+            task, submission = self.pairs[index]
+            self.pending[index] = PendingEvaluation(task, submission)
+            if self.kind != "measure":
+                self.ready.append(self._job(self.kind, index, axes=self.axes))
+                continue
+            record = self.evaluation.stored_record(task, submission)
             if record is not None:
-                self.evaluation.progress.say(f"{submission.name} on {task.id}: record found, not measured again")
-            self.opened[number] = PendingEvaluation(task, submission)
-            cells = list(self._cells(task, submission, record))
-            if not cells:
-                self._after_cells(number, record)
-            for pair in cells:
-                self._cut(number, pair)
+                self.evaluation.progress.say(f"{submission.name} on {task.id}: record exists, not measured again")
+            shards = list(self._missing_shards(task, submission, record))
+            if not shards:
+                self._measure(index, record)
+            for pair in shards:
+                self._add_shard(index, pair)
 
-    def _cells(self, task: Task, submission: Submission, record: Record | None) -> Iterator[Pair]:
-        """What the store lacks: trajectories alone where they are missing, too."""
+    def _job(self, kind: JobKind, index: int, shards: ShardPair | None = None, axes: Axes | None = None) -> Job:
+        task, submission = self.pairs[index]
+        return Job(kind, index, task, submission, self.evaluation.batch_size, self.evaluation.requested_batch_size, shards, axes=axes)
+
+    def _missing_shards(self, task: Task, submission: Submission, record: Record | None) -> Iterator[ShardPair]:
+        """The shards that the store lacks; a missing trajectory is also listed alone."""
         evaluation = self.evaluation
         digest = evaluation.weights_digest(task, submission) or evaluation.suite.base.digest
-        cells = [] if record else PROTOCOLS[evaluation.protocol].pairs(evaluation, task, digest)
-        if self.probes and evaluation.protocol == "standard" and (record is None or record.probed is None):
-            cells = [*cells, *planned(evaluation, task, digest).certain]
-        # The largest first: where memory does not suffice, that shows in the first minute.
-        for ours, theirs in sorted(cells, key=lambda pair: -rows_of(pair[1] or pair[0])):
-            if ours not in evaluation.store:
-                yield ours, None
-            if theirs is not None and theirs not in evaluation.store:
-                yield ours, theirs
+        pairs = [] if record else PROTOCOLS[evaluation.protocol].shards(evaluation, task, digest)
+        if self.probes and evaluation.protocol == "standard" and (record is None or record.probe_results is None):
+            pairs = [*pairs, *plan_probes(evaluation, task, digest).always_generated]
+        # The largest first: a lack of memory shows within the first minute.
+        for trajectory, handover in sorted(pairs, key=lambda pair: -count_forward_passes(pair[1] or pair[0])):
+            if trajectory not in evaluation.store:
+                yield trajectory, None
+            if handover is not None and handover not in evaluation.store:
+                yield trajectory, handover
 
-    def _cut(self, number: int, pair: Pair) -> None:
-        one, (ours, theirs) = self.opened[number], pair
-        job = Job("cell", number, one.task, one.submission, self.evaluation.batch, self.evaluation.batch_asked, pair)
-        if theirs is None and ours in self.held:
-            return  # another submission of the task has asked for it
-        if theirs is None:
-            self.held[ours] = []
-        one.cells += 1
-        if theirs is not None and ours in self.held:
-            self.held[ours].append(job)
+    def _add_shard(self, index: int, pair: ShardPair) -> None:
+        trajectory, handover = pair
+        if handover is None and trajectory in self.blocked:
+            return  # another submission of the task has requested it
+        if handover is None:
+            self.blocked[trajectory] = []
+        self.pending[index].shards += 1
+        job = self._job("shard", index, pair)
+        if handover is not None and trajectory in self.blocked:
+            self.blocked[trajectory].append(job)
         else:
             self.ready.append(job)
 
-    def _hand_out(self) -> None:
-        for hand in self.executor.idle():
+    def _submit(self) -> None:
+        """Give every idle worker a job."""
+        for worker in self.executor.idle():
             if not self.ready:
                 return
-            job = self._job_for(hand)
-            if job.wait and self.at_work:
+            job = self._next_job(worker)
+            if job.wait and self.running:
                 continue
             self.ready.remove(job)
-            self.executor.submit(hand, job)
-            self.at_work += 1
+            self.executor.submit(worker, job)
+            self.running += 1
 
-    def _job_for(self, hand: Worker) -> Job:
-        """One whose model the worker has loaded, else the first; one that has to wait for another run only if there is no other."""
-        free = [job for job in self.ready if not job.wait]
-        return next((job for job in free if job.model == hand.model), next(iter(free), self.ready[0]))
+    def _next_job(self, worker: Worker) -> Job:
+        """A job whose model the worker has loaded, else the first; a job that waits for another run only if there is no other."""
+        available = [job for job in self.ready if not job.wait]
+        loaded = (job for job in available if job.model_after(worker.model) == worker.model)
+        return next(loaded, next(iter(available), self.ready[0]))
 
-    def _take(self, job: Job, outcome: Outcome | None) -> None:
-        for line in outcome.said if outcome else ():
-            self.evaluation.progress.say(line)
+    def _finish(self, job: Job, outcome: Outcome | None) -> None:
+        for message in outcome.messages if outcome else ():
+            self.evaluation.progress.say(message)
         if outcome and outcome.error is not None:
             raise outcome.error
-        if job.kind == "cell" and job.batch != self.evaluation.batch:
-            return  # of a layout that was given up since
+        if job.kind == "shard" and job.batch_size != self.evaluation.batch_size:
+            return  # the run has halved its batch size since
         if outcome is None:
-            self._lost(job)
+            self._retry(job)
         elif outcome.state == "busy":
-            # Another run is making it: everything else first, then wait for it.
+            # Another run generates it: finish everything else first, then wait for it.
             self.ready.append(replace(job, wait=True))
-        elif outcome.state == "memory":
-            self._halve(job)
-        elif job.kind == "cell":
-            self._stored(job, outcome)
+        elif outcome.state == "out-of-memory":
+            self._halve_batch(job)
+        elif job.kind == "shard":
+            self._shard_stored(job, outcome)
         else:
-            self._measured(job, outcome)
+            assert outcome.result is not None
+            self._result(job, outcome.result)
 
-    def _lost(self, job: Job) -> None:
-        if job.tries + 1 >= TRIES:
-            value = f"{job.kind} of {job.submission.name} on {job.task.id}"
-            raise EnvironmentFault(value, f"ended {TRIES} workers, so the run stopped; what is finished is kept", "see what killed them")
-        self.evaluation.progress.say(f"a worker was lost over a {job.kind} of {job.submission.name} on {job.task.id}; it is done again")
-        self.ready.appendleft(job.again())
+    def _retry(self, job: Job) -> None:
+        name = f"{job.kind} of {job.submission.name} on {job.task.id}"
+        if job.attempts + 1 >= MAX_ATTEMPTS:
+            consequence = f"ended {MAX_ATTEMPTS} workers, so the run stopped; finished work is kept"
+            raise EnvironmentFault("worker.lost", name, consequence, "see what ended them")
+        self.evaluation.progress.say(f"a worker was lost while it executed {name}; the job is repeated")
+        self.ready.appendleft(job.retried())
 
-    def _stored(self, job: Job, outcome: Outcome) -> None:
-        self.generating.advance(rows_of(job.shard))
-        one = self.opened[job.number]
-        one.cells -= 1
-        one.evaluations += outcome.evaluations
-        one.seconds += outcome.seconds
-        if job.shard.checkpoint is None:
-            self.ready.extend(self.held.pop(job.shard, ()))
-        if not one.cells:
-            self._after_cells(job.number, None)
+    def _shard_stored(self, job: Job, outcome: Outcome) -> None:
+        self.generation_stage.advance(count_forward_passes(job.shard))
+        pending = self.pending[job.index]
+        pending.shards -= 1
+        pending.forward_passes += outcome.forward_passes
+        pending.seconds += outcome.seconds
+        if job.needs_original_only:
+            self.ready.extend(self.blocked.pop(job.shard, ()))
+        if not pending.shards:
+            self._measure(job.index, self.evaluation.stored_record(job.task, job.submission))
 
-    def _after_cells(self, number: int, record: Record | None) -> None:
-        """Measure; or probe what is measured already."""
-        one = self.opened[number]
+    def _measure(self, index: int, record: Record | None) -> None:
+        """All shards are stored: measure, or go on with the record that exists."""
+        pending, job = self.pending[index], self._job("measure", index)
         if record is not None:
-            self._measured(Job("measure", number, one.task, one.submission, self.evaluation.batch), Outcome(record=record))
+            self._result(job, record)
             return
-        spent = Timing(seconds={"generate": one.seconds}, denoiser_evaluations=one.evaluations)
-        batch, asked = self.evaluation.batch, self.evaluation.batch_asked
-        self.ready.appendleft(Job("measure", number, one.task, one.submission, batch, asked, spent=spent))
+        timing = Timing(seconds={"generate": pending.seconds}, forward_passes=pending.forward_passes)
+        self.ready.appendleft(replace(job, timing=timing))
 
-    def _measured(self, job: Job, outcome: Outcome) -> None:
-        assert outcome.record is not None
-        if job.kind == "measure" and self.probes:
-            self.ready.appendleft(replace(job, kind="probe", record=outcome.record))
+    def _result(self, job: Job, result: Record | Sweep) -> None:
+        if job.kind == "measure" and self.probes and isinstance(result, Record):
+            self.ready.appendleft(replace(job, kind="probe", record=result))
             return
-        self.found[job.number] = outcome.record
-        del self.opened[job.number]
-        self.measuring.advance()
+        self.results[job.index] = result
+        del self.pending[job.index]
+        self.evaluation_stage.advance()
 
-    def _halve(self, job: Job) -> None:
-        """Go on with half the batch: all cells that are not measured yet are cut anew, since theirs is another identity now."""
-        self.evaluation.halve_batch()
-        begun = {waiting.number for waiting in self.ready if waiting.kind != "cell"}
-        again = [number for number, one in self.opened.items() if one.cells and number not in begun]
-        self.ready = deque(waiting for waiting in self.ready if waiting.kind != "cell")
-        self.held.clear()
-        self.unopened.extendleft(reversed(again))
+    def _halve_batch(self, job: Job) -> None:
+        """Continue with half the batch size: shards that are not measured yet are planned again, since their identity changes."""
+        if job.batch_size == self.evaluation.batch_size:
+            self.evaluation.halve_batch()
+        if job.kind in ("probe", "sweep"):
+            batch_size, requested = self.evaluation.batch_size, self.evaluation.requested_batch_size
+            self.ready.appendleft(replace(job, batch_size=batch_size, requested_batch_size=requested))
+        kept = [waiting for waiting in self.ready if waiting.kind != "shard"]
+        measured = {waiting.index for waiting in kept}
+        unfinished = [index for index, pending in self.pending.items() if pending.shards and index not in measured]
+        self.ready = deque(kept)
+        self.blocked.clear()
+        self.unopened.extendleft(reversed([job.index] * (job.kind == "measure") + unfinished))

@@ -1,4 +1,4 @@
-"""Makes shards: looks in the store first, runs the handover sampler for what is missing."""
+"""Generates shards: reads them from the store where possible, else runs the handover sampler."""
 
 from __future__ import annotations
 
@@ -14,120 +14,129 @@ from unconceal.diffusion.model import Model
 from unconceal.generate.identity import Shard
 from unconceal.generate.image_cache import ImageCache
 from unconceal.generate.image_cache import Pixels as Pixels
-from unconceal.generate.plan import Pair
+from unconceal.generate.plan import ShardPair
 from unconceal.generate.store import Arrays, Store
-from unconceal.generate.throughput import Work, note
+from unconceal.generate.throughput import Work, add_measurement
 
-NOTED_EVERY = 2.0
-"""Seconds of work between two notes of how fast it goes."""
+MEASUREMENT_SECONDS = 2.0
+"""Seconds of work between two measurements of the throughput."""
 
 
 def branch_name(arm: str, k: int) -> str:
-    """Name of a branch's pictures in a shard."""
+    """Name of a branch's images in a shard."""
     return f"{arm}.{k:04d}"
 
 
 def clean_name(k: int) -> str:
-    """Name of the decoded x̂0 pictures of a handover in θ's shard."""
+    """Name of the decoded x̂0 images of a handover in θ's shard."""
     return f"clean.{k:04d}"
 
 
 @dataclass
 class Generator:
-    """Generates with one pair of models, and counts what it cost."""
+    """Generates images with θ and one θ*, and counts forward passes and seconds."""
 
     store: Store
     original: Model
     unlearned: Model
-    advance: Callable[[int], None] = lambda rows: None
-    """Told how many UNet rows are done, stored ones included, once per shard."""
-    evaluations: int = 0
+    advance: Callable[[int], None] = lambda forward_passes: None
+    """Called once per shard with its number of forward passes, whether it was generated or read."""
+    forward_passes: int = 0
     seconds: float = 0.0
-    shelf: ImageCache = field(init=False)
-    _told: set[Shard] = field(default_factory=set)
-    _unnoted: tuple[int, float] = (0, 0.0)
+    image_cache: ImageCache = field(init=False)
+    _reported: set[Shard] = field(default_factory=set)
+    _unmeasured: tuple[int, float] = (0, 0.0)
 
     def __post_init__(self) -> None:
-        self.shelf = ImageCache(self.store)
+        self.image_cache = ImageCache(self.store)
+
+    def report_to(self, advance: Callable[[int], None]) -> None:
+        """Report progress to another stage, for which every shard counts again."""
+        self.advance = advance
+        self._reported.clear()
 
     def trajectory(self, shard: Shard) -> Arrays:
-        """θ's own run: ``latents.KKKK`` float32 at every handover; pictures uint8 (n, h, w, 3): ``original``, and x̂0 ``clean.KKKK``."""
-        return self._made(shard, self._run_original)
+        """θ's own run.
+
+        Returns:
+            ``latents.KKKK``: float32 latents (n, …) at every handover step; ``original`` and ``clean.KKKK``: uint8 images (n, h, w, 3).
+        """
+        return self._get(shard, self._run_original)
 
     def handover(self, shard: Shard, trajectory: Shard) -> Arrays:
-        """θ*'s pictures for every branch, named by :func:`branch_name`."""
-        return self._made(shard, lambda wanted: self._hand_over(wanted, self.trajectory(trajectory)))
+        """θ*'s images of every branch, uint8 (n, h, w, 3), by :func:`branch_name`."""
+        return self._get(shard, lambda missing: self._hand_over(missing, self.trajectory(trajectory)))
 
-    def fill(self, pairs: Iterable[Pair]) -> None:
-        """Make what the store lacks and no other process is making at the moment: runs at the same time so share the work."""
-        for ours, theirs in pairs:
-            for shard in (ours, theirs):
+    def generate_missing(self, pairs: Iterable[ShardPair]) -> None:
+        """Generate what the store lacks and no other process is generating: concurrent runs share the work."""
+        for trajectory, handover in pairs:
+            for shard in (trajectory, handover):
                 if shard is not None and shard not in self.store:
-                    with self.store.claim(shard, wait=False) as mine:
-                        if mine and shard not in self.store:
-                            self.make(shard, ours)
+                    with self.store.lock(shard, wait=False) as acquired:
+                        if acquired and shard not in self.store:
+                            self.generate(shard, trajectory)
 
-    def make(self, shard: Shard, trajectory: Shard) -> None:
-        """A shard of either model."""
+    def generate(self, shard: Shard, trajectory: Shard) -> None:
+        """Generate a shard of either model."""
         if shard.checkpoint is None:
             self.trajectory(shard)
         else:
             self.handover(shard, trajectory)
 
-    def _made(self, shard: Shard, make: Callable[[Shard], Arrays]) -> Arrays:
-        found = self.store.get(shard)
-        if found is None:
-            with self.store.claim(shard):
-                # Another process may have made it while this one waited.
-                found = self.store.get(shard) if shard in self.store else None
-                found = self._generated(shard, make) if found is None else found
-        if shard not in self._told:
-            self._told.add(shard)
-            self.advance(rows_of(shard))
-        return found
+    def _get(self, shard: Shard, run: Callable[[Shard], Arrays]) -> Arrays:
+        arrays = self.store.get(shard)
+        if arrays is None:
+            with self.store.lock(shard):
+                # Another process may have stored it while this one waited.
+                arrays = self.store.get(shard) if shard in self.store else None
+                arrays = self._run_and_store(shard, run) if arrays is None else arrays
+        if shard not in self._reported:
+            self._reported.add(shard)
+            self.advance(count_forward_passes(shard))
+        return arrays
 
-    def _generated(self, shard: Shard, make: Callable[[Shard], Arrays]) -> Arrays:
-        # A handover may have to make its trajectory first, which notes the same seconds.
-        started, before, rows = time.perf_counter(), self.seconds, self.evaluations
-        made = make(shard)
-        self.store.put(shard, made)
-        seconds, alone = time.perf_counter() - started, self.seconds == before
-        self.seconds = before + seconds
-        if alone:
-            self._note(shard, self.evaluations - rows, seconds)
-        return made
+    def _run_and_store(self, shard: Shard, run: Callable[[Shard], Arrays]) -> Arrays:
+        started, seconds_before, passes_before = time.perf_counter(), self.seconds, self.forward_passes
+        arrays = run(shard)
+        self.store.put(shard, arrays)
+        seconds = time.perf_counter() - started
+        # A handover may generate its trajectory first, which then has counted the same seconds.
+        includes_trajectory = self.seconds != seconds_before
+        self.seconds = seconds_before + seconds
+        if not includes_trajectory:
+            self._measure_throughput(shard, self.forward_passes - passes_before, seconds)
+        return arrays
 
-    def _note(self, shard: Shard, rows: int, seconds: float) -> None:
-        """Tell plans how fast it goes, every few seconds."""
-        rows, seconds = self._unnoted[0] + rows, self._unnoted[1] + seconds
-        if seconds >= NOTED_EVERY:
-            note(self.store.root, Work.here("rows", shard.base, shard.layout), rows, seconds)
-            rows, seconds = 0, 0.0
-        self._unnoted = (rows, seconds)
+    def _measure_throughput(self, shard: Shard, forward_passes: int, seconds: float) -> None:
+        forward_passes, seconds = self._unmeasured[0] + forward_passes, self._unmeasured[1] + seconds
+        if seconds >= MEASUREMENT_SECONDS:
+            add_measurement(self.store.root, Work.on_this_machine("rows", shard.base, shard.compute), forward_passes, seconds)
+            forward_passes, seconds = 0, 0.0
+        self._unmeasured = (forward_passes, seconds)
 
     def _run_original(self, shard: Shard) -> Arrays:
-        prompts, seeds = [p.prompt for p in shard.pictures], [p.seed for p in shard.pictures]
-        run = run_original(self.original, prompts, seeds, (*shard.handovers, self.original.steps), shard.layout.batch)
-        self.evaluations += run.evaluations
-        batch = shard.layout.batch
+        prompts, seeds = [image.prompt for image in shard.images], [image.seed for image in shard.images]
+        batch_size = shard.compute.batch_size
+        run = run_original(self.original, prompts, seeds, (*shard.handovers, self.original.steps), batch_size)
+        self.forward_passes += run.evaluations
         arrays: Arrays = {f"latents.{k:04d}": run.latents[k].float().cpu().numpy() for k in shard.handovers}
-        arrays |= {clean_name(k): self.original.decode(run.clean[k], batch) for k in shard.handovers if k in run.clean}
-        arrays["original"] = self.original.decode(run.latents[self.original.steps], batch)
+        arrays |= {clean_name(k): self.original.decode(run.clean[k], batch_size) for k in shard.handovers if k in run.clean}
+        arrays["original"] = self.original.decode(run.latents[self.original.steps], batch_size)
         return arrays
 
     def _hand_over(self, shard: Shard, trajectory: Arrays) -> Arrays:
-        model = self.unlearned
+        model, batch_size = self.unlearned, shard.compute.batch_size
         latents = {k: torch.from_numpy(trajectory[f"latents.{k:04d}"]).to(model.device, model.dtype) for k in shard.handovers}
         arms: tuple[Arm, ...] = tuple(arm for arm in ("prompt", "empty") if arm in shard.arms)
-        finished, evaluations = hand_over(model, [p.prompt for p in shard.pictures], latents, arms, shard.layout.batch)
-        self.evaluations += evaluations
-        return {branch_name(arm, k): model.decode(value, shard.layout.batch) for (arm, k), value in finished.items()}
+        finished, forward_passes = hand_over(model, [image.prompt for image in shard.images], latents, arms, batch_size)
+        self.forward_passes += forward_passes
+        return {branch_name(arm, k): model.decode(value, batch_size) for (arm, k), value in finished.items()}
 
 
-def rows_of(shard: Shard) -> int:
-    """Denoiser rows that making the shard takes: two a step with guidance (one where it is built in), one without."""
+def count_forward_passes(shard: Shard) -> int:
+    """Forward passes of the denoiser that the shard takes: two per step with guidance (one if it is built in), else one."""
     steps, guided = shard.sampling.steps, FAMILIES[shard.family].rows
     if shard.checkpoint is None:
-        return guided * steps * len(shard.pictures)
+        return guided * steps * len(shard.images)
     per_arm = {"prompt": guided, "empty": 1}
-    return len(shard.pictures) * sum(per_arm[arm] * (steps - k) for arm in shard.arms for k in shard.handovers)
+    return len(shard.images) * sum(per_arm[arm] * (steps - k) for arm in shard.arms for k in shard.handovers)

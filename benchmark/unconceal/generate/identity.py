@@ -1,4 +1,4 @@
-"""The identity of generated pictures: everything that determines their bytes, and nothing else (no torch)."""
+"""The identity of generated images: everything that determines their bytes, and nothing else (no torch)."""
 
 from __future__ import annotations
 
@@ -16,27 +16,35 @@ GENERATOR_VERSION = 1
 
 @dataclass(frozen=True)
 class ComputeConfig:
-    """How work is cut up. Equal bytes are promised within one layout; across layouts, agreement within a tolerance."""
+    """How generation is split up. Bytes are equal within one configuration; across configurations they agree within a tolerance."""
 
     device: str
     """Device class: ``cpu``, or the accelerator's name."""
     dtype: str
     threads: int
-    batch: int
-    """Most rows in one UNet call."""
-    shard: int
-    """Most pictures (prompt, seed) that are generated together."""
-    options: tuple[str, ...] = ()
-    """What was changed for speed and may change the last digits, by name; left out of the identity where nothing was."""
+    batch_size: int
+    """Maximum number of latents in one call of the denoiser."""
+    shard_size: int
+    """Maximum number of images (prompt, seed) that are generated together."""
+    optimizations: tuple[str, ...] = ()
+    """Optimizations that may change the last digits, by name; part of the identity only if there are any."""
 
-    def fields(self) -> dict[str, Any]:
-        said = asdict(self)
-        return said if self.options else {name: value for name, value in said.items() if name != "options"}
+    def identity(self) -> dict[str, Any]:
+        """The configuration as JSON; the keys are those of every existing store."""
+        values = {"device": self.device, "dtype": self.dtype, "threads": self.threads, "batch": self.batch_size, "shard": self.shard_size}
+        return values | ({"options": self.optimizations} if self.optimizations else {})
+
+    @classmethod
+    def from_identity(cls, values: dict[str, Any]) -> ComputeConfig:
+        """The inverse of :meth:`identity`."""
+        sizes = {"batch_size": values["batch"], "shard_size": values["shard"]}
+        others = {name: values[name] for name in ("device", "dtype", "threads")}
+        return cls(**others, **sizes, optimizations=tuple(values.get("options", ())))
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """The deterministic sampler of a suite. ``shift``, ``size``: left out of the identity where the suite leaves them to the model."""
+    """The deterministic sampler of a suite. ``shift`` and ``size`` are part of the identity only where the suite sets them."""
 
     scheduler: str
     steps: int
@@ -47,7 +55,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class ImageKey:
-    """One member of a shard."""
+    """One image of a shard."""
 
     prompt: str
     seed: int
@@ -55,9 +63,9 @@ class ImageKey:
 
 @dataclass(frozen=True)
 class Shard:
-    """What one call of the sampler makes: fixed members, fixed handovers, fixed arms.
+    """The images of one call of the sampler: fixed images, handover steps and arms.
 
-    ``checkpoint`` is None for θ's own trajectory; otherwise the digest of the unlearned checkpoint that finishes it.
+    ``checkpoint`` is None for θ's own trajectory; otherwise the digest of the unlearned checkpoint that continues it.
     """
 
     base: str
@@ -66,27 +74,57 @@ class Shard:
     sampling: Sampling
     handovers: tuple[int, ...]
     arms: tuple[str, ...]
-    pictures: tuple[ImageKey, ...]
-    layout: ComputeConfig
+    images: tuple[ImageKey, ...]
+    compute: ComputeConfig
 
-    def fields(self) -> dict[str, Any]:
-        sampling = {name: value for name, value in asdict(self.sampling).items() if value is not None}
-        return {**asdict(self), "sampling": sampling, "layout": self.layout.fields(), "generator": GENERATOR_VERSION}
+    def identity(self) -> dict[str, Any]:
+        """Every field as JSON; the keys are those of every existing store."""
+        return {
+            "base": self.base,
+            "checkpoint": self.checkpoint,
+            "family": self.family,
+            "sampling": {name: value for name, value in asdict(self.sampling).items() if value is not None},
+            "handovers": self.handovers,
+            "arms": self.arms,
+            "pictures": tuple(asdict(image) for image in self.images),
+            "layout": self.compute.identity(),
+            "generator": GENERATOR_VERSION,
+        }
+
+    @classmethod
+    def from_identity(cls, values: dict[str, Any]) -> Shard:
+        """The inverse of :meth:`identity`, whichever version of the generator wrote it."""
+        return cls(
+            base=values["base"],
+            checkpoint=values["checkpoint"],
+            family=values["family"],
+            sampling=Sampling(**values["sampling"]),
+            handovers=tuple(values["handovers"]),
+            arms=tuple(values["arms"]),
+            images=tuple(ImageKey(**image) for image in values["pictures"]),
+            compute=ComputeConfig.from_identity(values["layout"]),
+        )
 
     @property
     def model(self) -> str:
-        """Digest of the model that finishes its pictures."""
+        """Digest of the model that finishes its images."""
         return self.checkpoint or self.base
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the canonical JSON (RFC 8785) of every field."""
-        return canonical_digest(self.fields())
+        """SHA-256 of the canonical JSON (RFC 8785) of :meth:`identity`."""
+        return canonical_digest(self.identity())
 
 
-def image_seed(start: int, prompt: str, number: int) -> int:
-    """Seed of a block's ``number``-th picture of a prompt: below 2**40, other for other prompts, never by position.
+def image_seed(start: int, prompt: str, index: int) -> int:
+    """Seed of the ``index``-th image of a prompt; it depends on the prompt's text, never on its position.
 
-    Blocks that start at other numbers below 10,000 stay disjoint: the prompt only changes the multiple of 10,000.
+    Args:
+        start: first seed of the block, below 10,000. Blocks with different starts stay disjoint.
+        prompt: the prompt's text; it decides the multiple of 10,000.
+        index: number of the image within the prompt and block.
+
+    Returns:
+        A seed below 2**40.
     """
-    return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:3]) * 10_000 + start + number
+    return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:3]) * 10_000 + start + index

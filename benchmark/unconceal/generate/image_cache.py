@@ -1,4 +1,4 @@
-"""Pictures that are read from the store when they are looked at, so that memory does not grow with their number."""
+"""Images that are read from the store when they are needed, so that memory does not grow with their number."""
 
 from __future__ import annotations
 
@@ -15,124 +15,124 @@ from unconceal.generate.identity import Shard
 from unconceal.generate.store import Arrays, Store
 
 Pixels = NDArray[np.uint8]
-Rows = NDArray[np.int64]
-KEPT = 128 * 2**20
-"""Bytes of pictures that a shelf keeps in memory."""
-BLOCK = 64
-"""Pictures that judges look at together."""
+Indices = NDArray[np.int64]
+CACHE_BYTES = 128 * 2**20
+"""Bytes of images that a cache holds by default."""
+BATCH_IMAGES = 64
+"""Images that judges process together."""
 
 
 class LazyShard(NamedTuple):
-    """A shard, and how to come by all that it holds, sound: from the store, or made."""
+    """A shard and a function that reads or generates its arrays."""
 
     shard: Shard
-    whole: Callable[[], Arrays]
+    load: Callable[[], Arrays]
 
 
 @dataclass
 class ImageCache:
-    """The pictures that were read lately. What was found sound once is read again without the rest of its shard."""
+    """Recently read images. A shard that was verified once is read again array by array."""
 
     store: Store
-    limit: int = KEPT
-    _kept: OrderedDict[tuple[Shard, str], Pixels] = field(default_factory=OrderedDict)
-    _sound: set[Shard] = field(default_factory=set)
+    limit: int = CACHE_BYTES
+    _arrays: OrderedDict[tuple[Shard, str], Pixels] = field(default_factory=OrderedDict)
+    _verified: set[Shard] = field(default_factory=set)
     _bytes: int = 0
 
-    def array(self, cell: LazyShard, name: str) -> Pixels:
-        """One array of a shard, (n, h, w, 3)."""
-        key = (cell.shard, name)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        alone = self.store.read(cell.shard, name) if cell.shard in self._sound else None
-        if alone is None:
-            return self.fetch(cell)[name]
-        self._keep(key, alone)
-        return alone
+    def read(self, source: LazyShard, name: str) -> Pixels:
+        """One array of a shard, uint8 (n, h, w, 3)."""
+        key = (source.shard, name)
+        if key in self._arrays:
+            self._arrays.move_to_end(key)
+            return self._arrays[key]
+        array = self.store.read(source.shard, name) if source.shard in self._verified else None
+        if array is None:
+            return self.fetch(source)[name]
+        self._add(key, array)
+        return array
 
-    def fetch(self, cell: LazyShard) -> Arrays:
-        """All of a shard, whose pictures are kept as long as there is room."""
-        arrays = cell.whole()
-        self._sound.add(cell.shard)
+    def fetch(self, source: LazyShard) -> Arrays:
+        """All arrays of a shard; its images stay in the cache while there is room."""
+        arrays = source.load()
+        self._verified.add(source.shard)
         for name, array in arrays.items():
             if array.dtype == np.uint8:
-                self._keep((cell.shard, name), array)
+                self._add((source.shard, name), array)
         return arrays
 
-    def _keep(self, key: tuple[Shard, str], array: Pixels) -> None:
-        before = self._kept.pop(key, None)
-        self._kept[key] = array
-        self._bytes += array.nbytes - (0 if before is None else before.nbytes)
-        while self._bytes > self.limit and len(self._kept) > 1:
-            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+    def _add(self, key: tuple[Shard, str], array: Pixels) -> None:
+        previous = self._arrays.pop(key, None)
+        self._arrays[key] = array
+        self._bytes += array.nbytes - (0 if previous is None else previous.nbytes)
+        while self._bytes > self.limit and len(self._arrays) > 1:
+            self._bytes -= self._arrays.popitem(last=False)[1].nbytes
 
 
 @dataclass(frozen=True, eq=False)
 class ImageGrid:
-    """The pictures (prompts × seeds) of one branch of a block, prompt by prompt.
+    """The images (prompts × seeds) of one branch of a block, prompt by prompt.
 
-    It is indexed by number of picture as an array uint8 (n, h, w, 3) would be, with a slice or with an array of numbers.
+    Indexing with a slice or an integer array works as on an array uint8 (n, h, w, 3).
     """
 
-    shelf: ImageCache
-    cells: tuple[LazyShard, ...]
+    cache: ImageCache
+    shards: tuple[LazyShard, ...]
     name: str
     seeds: int
-    rows: Rows
-    """Which pictures of the cells' these are."""
+    indices: Indices
+    """Positions of these images among all images of the shards."""
 
     @classmethod
-    def of(cls, shelf: ImageCache, cells: tuple[LazyShard, ...], name: str, seeds: int) -> ImageGrid:
-        """All pictures of the cells."""
-        return cls(shelf, cells, name, seeds, np.arange(sum(len(cell.shard.pictures) for cell in cells)))
+    def from_shards(cls, cache: ImageCache, shards: tuple[LazyShard, ...], name: str, seeds: int) -> ImageGrid:
+        """All images of the shards."""
+        return cls(cache, shards, name, seeds, np.arange(sum(len(source.shard.images) for source in shards)))
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.indices)
 
     @property
     def prompts(self) -> int:
         return len(self) // self.seeds
 
-    def __getitem__(self, places: Any) -> Pixels:
-        """Pictures (n, h, w, 3) by their numbers."""
-        wanted = self.rows[places]
-        if not len(wanted):
-            return np.zeros((0, *self.shelf.array(self.cells[0], self.name).shape[1:]), np.uint8)
-        where = np.searchsorted(self._ends, wanted, side="right")
-        found: Pixels | None = None
-        for cell in np.unique(where):
-            array, mine = self.shelf.array(self.cells[cell], self.name), np.flatnonzero(where == cell)
-            if found is None:
-                found = np.empty((len(wanted), *array.shape[1:]), np.uint8)
-            found[mine] = array[wanted[mine] - (self._ends[cell - 1] if cell else 0)]
-        assert found is not None
-        return found
+    def __getitem__(self, key: Any) -> Pixels:
+        """Images (n, h, w, 3)."""
+        indices = self.indices[key]
+        if not len(indices):
+            return np.zeros((0, *self.cache.read(self.shards[0], self.name).shape[1:]), np.uint8)
+        shard_numbers = np.searchsorted(self._ends, indices, side="right")
+        images: Pixels | None = None
+        for number in np.unique(shard_numbers):
+            array, rows = self.cache.read(self.shards[number], self.name), np.flatnonzero(shard_numbers == number)
+            if images is None:
+                images = np.empty((len(indices), *array.shape[1:]), np.uint8)
+            images[rows] = array[indices[rows] - (self._ends[number - 1] if number else 0)]
+        assert images is not None
+        return images
 
     @cached_property
-    def _ends(self) -> Rows:
-        return np.cumsum([len(cell.shard.pictures) for cell in self.cells])
+    def _ends(self) -> Indices:
+        return np.cumsum([len(source.shard.images) for source in self.shards])
 
-    def blocks(self, size: int = BLOCK) -> Iterator[Pixels]:
-        """All pictures, so many at a time."""
+    def batches(self, size: int = BATCH_IMAGES) -> Iterator[Pixels]:
+        """All images in batches (at most ``size``, h, w, 3)."""
         for start in range(0, len(self), size):
             yield self[start : start + size]
 
     def by_prompt(self) -> Iterator[Pixels]:
-        """The pictures (seeds, h, w, 3) of each prompt."""
-        return self.blocks(self.seeds)
+        """The images (seeds, h, w, 3) of each prompt."""
+        return self.batches(self.seeds)
 
-    def at(self, prompt: int, seed: int = 0) -> Pixels:
-        """One picture (h, w, 3)."""
-        picture: Pixels = self[[prompt * self.seeds + seed]][0]
-        return picture
+    def image(self, prompt: int, seed: int = 0) -> Pixels:
+        """One image (h, w, 3)."""
+        pixels: Pixels = self[[prompt * self.seeds + seed]][0]
+        return pixels
 
     def with_seeds(self, seeds: slice) -> ImageGrid:
-        """The same prompts with some of the seeds."""
-        rows = self.rows.reshape(-1, self.seeds)[:, seeds]
-        return replace(self, rows=rows.ravel(), seeds=rows.shape[1])
+        """The same prompts with a subset of the seeds."""
+        indices = self.indices.reshape(-1, self.seeds)[:, seeds]
+        return replace(self, indices=indices.ravel(), seeds=indices.shape[1])
 
-    def grid(self) -> Pixels:
-        """All of them in memory at once, (prompts, seeds, h, w, 3)."""
+    def to_array(self) -> Pixels:
+        """All images in memory, (prompts, seeds, h, w, 3)."""
         pixels = self[:]
         return pixels.reshape(self.prompts, self.seeds, *pixels.shape[1:])

@@ -1,4 +1,4 @@
-"""Plan and worker of protocol ``paper``: λO and λU of literal seeds, and one λP per ψ, kept in the store like everything else."""
+"""Plan and generator of protocol ``paper``: λO and λU with literal seeds, and one λP per ψ; stored like all other images."""
 
 from __future__ import annotations
 
@@ -19,55 +19,56 @@ SOLVER = "pndm-restarted"
 
 
 @dataclass(frozen=True)
-class Prompted:
-    """Everything of one prompt. ``whole``: pairs of shards that give λO and λU; ``moving``: the pair that gives λP(ψ); ``k``: ψ to step."""
+class PromptPlan:
+    """The shards of one prompt. ``full_runs``: pairs that give λO and λU; ``handover_run``: the pair that gives λP; ``k``: ψ to step."""
 
     text: str
-    whole: tuple[tuple[Shard, Shard], ...]
-    moving: tuple[Shard, Shard]
+    full_runs: tuple[tuple[Shard, Shard], ...]
+    handover_run: tuple[Shard, Shard]
     k: dict[float, int]
 
     @property
     def shards(self) -> Iterator[Shard]:
-        for pair in (*self.whole, self.moving):
+        for pair in (*self.full_runs, self.handover_run):
             yield from pair
 
 
-def plan_prompt(suite: Suite, paper: PaperProtocol, text: str, checkpoint: str, layout: ComputeConfig) -> Prompted:
+def plan_prompt(suite: Suite, paper: PaperProtocol, text: str, checkpoint: str, compute: ComputeConfig) -> PromptPlan:
     """The shards of one prompt."""
-    k = handover_steps(paper.psi, pndm_timesteps(paper.steps, suite.sampler.train_steps), suite.sampler.train_steps)
-    sampling = Sampling(SOLVER, paper.steps, paper.guidance)
+    k = handover_steps(paper.psi, pndm_timesteps(paper.num_inference_steps, suite.sampler.num_train_timesteps), suite.sampler.num_train_timesteps)
+    sampling = Sampling(SOLVER, paper.num_inference_steps, paper.guidance_scale)
 
     def pair(seeds: Sequence[int], handovers: tuple[int, ...]) -> tuple[Shard, Shard]:
-        pictures = tuple(ImageKey(text, seed) for seed in seeds)
+        images = tuple(ImageKey(text, seed) for seed in seeds)
         base = suite.base.digest
-        ours = Shard(base, None, suite.family, sampling, handovers, (), pictures, layout)
-        return ours, Shard(base, checkpoint, suite.family, sampling, handovers, ("prompt",), pictures, layout)
+        trajectory = Shard(base, None, suite.family, sampling, handovers, (), images, compute)
+        return trajectory, Shard(base, checkpoint, suite.family, sampling, handovers, ("prompt",), images, compute)
 
-    groups = [range(i, min(i + layout.shard, paper.pictures)) for i in range(0, paper.pictures, layout.shard)]
-    return Prompted(text, tuple(pair(group, (0,)) for group in groups), pair([paper.seed], tuple(sorted(set(k.values())))), k)
+    size = compute.shard_size
+    groups = [range(i, min(i + size, paper.n_images)) for i in range(0, paper.n_images, size)]
+    return PromptPlan(text, tuple(pair(group, (0,)) for group in groups), pair([paper.seed], tuple(sorted(set(k.values())))), k)
 
 
 class RestartedGenerator(Generator):
-    """Makes shards with the restarted solver. θ's shards hold ``original`` and ``latents.KKKK``; no clean predictions."""
+    """Generates with the restarted solver. θ's shards hold ``original`` and ``latents.KKKK``, no clean predictions."""
 
     def _run_original(self, shard: Shard) -> Arrays:
-        model = self.original
-        x = model.noise([picture.seed for picture in shard.pictures])
-        finished, kept = run_from(model, [picture.prompt for picture in shard.pictures], x, 0, shard.handovers, shard.layout.batch)
-        self.evaluations += self._rows(shard, 0)
-        arrays: Arrays = {f"latents.{k:04d}": kept[k].float().cpu().numpy() for k in shard.handovers}
-        return arrays | {"original": model.decode(finished, shard.layout.batch)}
+        model, batch_size = self.original, shard.compute.batch_size
+        x = model.noise([image.seed for image in shard.images])
+        finished, latents = run_from(model, [image.prompt for image in shard.images], x, 0, shard.handovers, batch_size)
+        self.forward_passes += self._passes_from(shard, 0)
+        arrays: Arrays = {f"latents.{k:04d}": latents[k].float().cpu().numpy() for k in shard.handovers}
+        return arrays | {"original": model.decode(finished, batch_size)}
 
     def _hand_over(self, shard: Shard, trajectory: Arrays) -> Arrays:
-        model, drawn = self.unlearned, {}
+        model, batch_size, arrays = self.unlearned, shard.compute.batch_size, {}
         for k in shard.handovers:
             x = torch.from_numpy(trajectory[f"latents.{k:04d}"]).to(model.device, model.dtype)
-            finished, _ = run_from(model, [picture.prompt for picture in shard.pictures], x, k, (), shard.layout.batch)
-            self.evaluations += self._rows(shard, k)
-            drawn[branch_name("prompt", k)] = model.decode(finished, shard.layout.batch)
-        return drawn
+            finished, _ = run_from(model, [image.prompt for image in shard.images], x, k, (), batch_size)
+            self.forward_passes += self._passes_from(shard, k)
+            arrays[branch_name("prompt", k)] = model.decode(finished, batch_size)
+        return arrays
 
     @staticmethod
-    def _rows(shard: Shard, k: int) -> int:
-        return 2 * len(shard.pictures) * (shard.sampling.steps + 1 - k)
+    def _passes_from(shard: Shard, k: int) -> int:
+        return 2 * len(shard.images) * (shard.sampling.steps + 1 - k)

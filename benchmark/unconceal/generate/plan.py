@@ -1,4 +1,4 @@
-"""The whole plan of an evaluation before anything runs: which shards, what is stored already, what is left (no torch)."""
+"""The plan of an evaluation before anything runs: which shards of which images (no torch)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard
 from unconceal.specs.suite import Probing, Suite, Tier
 from unconceal.specs.task import Task
 
-Pair = tuple[Shard, Shard | None]
-"""θ's trajectories of some pictures and what θ* makes of them (None: nothing is asked of it)."""
+ShardPair = tuple[Shard, Shard | None]
+"""θ's trajectories of some images and θ*'s continuations (None: there are none)."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Pictures of one purpose: prompts × seeds × handovers × arms, cut into shards; θ's trajectories beside θ*'s branches.
+    """Images of one purpose: prompts × seeds × handovers × arms, split into shards; θ's trajectories and θ*'s branches.
 
-    Pictures are ordered prompt by prompt, ``seeds`` of each; ``trajectories[i]`` and ``handovers[i]`` have equal members.
+    Images are ordered prompt by prompt, ``seeds`` of each; ``trajectories[i]`` and ``handovers[i]`` hold the same images.
     """
 
     name: str
@@ -30,8 +30,8 @@ class Block:
     handovers: tuple[Shard, ...]
 
     @property
-    def pairs(self) -> list[Pair]:
-        """Every cell of both models."""
+    def pairs(self) -> list[ShardPair]:
+        """Every shard of both models."""
         return list(zip(self.trajectories, self.handovers or (None,) * len(self.trajectories), strict=True))
 
 
@@ -50,7 +50,7 @@ class Plan:
         return (self.train, self.reference, self.evaluation, self.retain, self.retain_reference)
 
     @property
-    def pairs(self) -> list[Pair]:
+    def pairs(self) -> list[ShardPair]:
         return [pair for block in self.blocks for pair in block.pairs]
 
     @property
@@ -59,18 +59,18 @@ class Plan:
 
 
 def sampling_of(suite: Suite) -> Sampling:
-    """The suite's sampler as pictures are identified by it."""
+    """The suite's sampler as part of the identity of images."""
     sampler = suite.sampler
     shift = sampler.shift if sampler.scheduler == "flow-euler" else None
-    return Sampling(sampler.scheduler, sampler.steps, sampler.guidance, shift, sampler.size)
+    return Sampling(sampler.scheduler, sampler.num_inference_steps, sampler.guidance_scale, shift, sampler.image_size)
 
 
 @dataclass(frozen=True)
 class ProbePlan:
-    """What neighbours and attacks take beside: ψ = 0 in the prompt arm, at every tier alike.
+    """The images of neighbours and attacks: ψ = 0 in the prompt arm, the same at every tier.
 
-    ``gate``, ``attack_gates``: θ alone, on the seeds that decide what is eligible; ``neighbours``, ``attacks``: θ and θ* on others. Attacks
-    by the name of their probe set, each with blocks of its own, so that another set leaves their shards as they are.
+    ``gate``, ``attack_gates``: θ alone, on the seeds that decide eligibility; ``neighbours``, ``attacks``: θ and θ* on other seeds. Attacks
+    are keyed by probe set; each set has its own blocks, so that adding a set leaves the other shards unchanged.
     """
 
     gate: Block
@@ -79,8 +79,8 @@ class ProbePlan:
     attacks: dict[str, Block]
 
     @property
-    def certain(self) -> list[Pair]:
-        """Everything but the attacks, of which only eligible ones are drawn."""
+    def always_generated(self) -> list[ShardPair]:
+        """Everything but the attacks, of which only eligible ones are generated."""
         return [pair for block in (self.gate, self.neighbours, *self.attack_gates.values()) for pair in block.pairs]
 
     @property
@@ -91,71 +91,82 @@ class ProbePlan:
 
 
 @dataclass(frozen=True)
-class Cutter:
-    """Cuts prompts and seeds into the shards of one pair of models; every number comes from the suite."""
+class ShardPlanner:
+    """Splits prompts and seeds into the shards of one pair of models; every number comes from the suite."""
 
     suite: Suite
     base_digest: str
     checkpoint_digest: str
-    layout: ComputeConfig
+    compute_config: ComputeConfig
 
     def block(self, name: str, prompts: Sequence[str], start: int, seeds: int, grid: Sequence[float], arms: tuple[str, ...]) -> Block:
-        """Both models' pictures of one purpose."""
-        suite, layout = self.suite, self.layout
+        """Images of both models.
+
+        Args:
+            name: of the block.
+            prompts: texts.
+            start: first seed.
+            seeds: images per prompt.
+            grid: handover ratios ψ.
+            arms: how θ* continues.
+        """
+        suite, compute = self.suite, self.compute_config
         family, sampling = FAMILIES[suite.family], sampling_of(suite)
-        k = family.handovers(grid, family.levels(suite.sampler), suite.sampler.train_steps)
-        kept = tuple(sorted(set(k.values())))
-        pictures = [ImageKey(text, image_seed(start, text, number)) for text in prompts for number in range(seeds)]
-        groups = [tuple(pictures[i : i + layout.shard]) for i in range(0, len(pictures), layout.shard)]
-        ours = [Shard(self.base_digest, None, suite.family, sampling, kept, (), group, layout) for group in groups]
-        theirs = [Shard(self.base_digest, self.checkpoint_digest, suite.family, sampling, kept, arms, group, layout) for group in groups]
-        return Block(name, tuple(prompts), seeds, k, tuple(ours), tuple(theirs))
+        k = family.handovers(grid, family.levels(suite.sampler), suite.sampler.num_train_timesteps)
+        steps = tuple(sorted(set(k.values())))
+        images = [ImageKey(text, image_seed(start, text, index)) for text in prompts for index in range(seeds)]
+        groups = [tuple(images[i : i + compute.shard_size]) for i in range(0, len(images), compute.shard_size)]
+
+        def shards(checkpoint: str | None, arms: tuple[str, ...]) -> tuple[Shard, ...]:
+            return tuple(Shard(self.base_digest, checkpoint, suite.family, sampling, steps, arms, group, compute) for group in groups)
+
+        return Block(name, tuple(prompts), seeds, k, shards(None, ()), shards(self.checkpoint_digest, arms))
 
     def pair(self, name: str, prompts: Sequence[str], start: int, seeds: int) -> Block:
         """λO and λU alone."""
         return self.block(name, prompts, start, seeds, (0.0,), ("prompt",))
 
-    def original(self, name: str, prompts: Sequence[str], start: int, seeds: int) -> Block:
+    def original_only(self, name: str, prompts: Sequence[str], start: int, seeds: int) -> Block:
         """λO alone."""
         return replace(self.pair(name, prompts, start, seeds), handovers=())
 
 
-def build_plan(suite: Suite, tier: Tier, task: Task, base_digest: str, checkpoint_digest: str, layout: ComputeConfig) -> Plan:
+def build_plan(suite: Suite, tier: Tier, task: Task, base_digest: str, checkpoint_digest: str, compute: ComputeConfig) -> Plan:
     """The plan of one evaluation."""
-    cut = Cutter(suite, base_digest, checkpoint_digest, layout)
-    forget = [prompt.text for prompt in task.forget[: tier.prompts]]
-    retain = [prompt.text for prompt in task.retain[: tier.retain_prompts]]
+    planner = ShardPlanner(suite, base_digest, checkpoint_digest, compute)
+    forget = [prompt.text for prompt in task.forget[: tier.n_prompts]]
+    retain = [prompt.text for prompt in task.retain[: tier.n_retain_prompts]]
     start, seeds = suite.seed_starts, tier.seeds
     return Plan(
-        evaluation=cut.block("evaluation", forget, start.evaluation, seeds.evaluation, tier.psi, suite.arms),
-        train=cut.pair("train", forget, start.train, seeds.train),
-        reference=cut.pair("reference", forget, start.reference, seeds.reference),
-        retain=cut.block("retain", retain, start.evaluation, seeds.retain, tier.retain_psi, ("prompt",)),
-        retain_reference=cut.pair("retain reference", retain, start.reference, seeds.reference),
+        evaluation=planner.block("evaluation", forget, start.evaluation, seeds.evaluation, tier.psi, suite.arms),
+        train=planner.pair("train", forget, start.train, seeds.train),
+        reference=planner.pair("reference", forget, start.reference, seeds.reference),
+        retain=planner.block("retain", retain, start.evaluation, seeds.retain, tier.retain_psi, ("prompt",)),
+        retain_reference=planner.pair("retain reference", retain, start.reference, seeds.reference),
     )
 
 
-def build_probe_plan(cut: Cutter, probing: Probing, task: Task, attacks: Mapping[str, Sequence[str]]) -> ProbePlan:
-    """The plan of a task's neighbours and of attacks by probe set. Neighbours' pictures do not depend on the task's target."""
-    start, each = cut.suite.seed_starts, prompts_each(probing, task)
-    shown = [text for neighbour in task.neighbours for text in neighbour.prompts[:each]]
-    written = {name: prompts for name, prompts in attacks.items() if prompts}
+def build_probe_plan(planner: ShardPlanner, probing: Probing, task: Task, attacks: Mapping[str, Sequence[str]]) -> ProbePlan:
+    """The plan of a task's neighbours and of attacks by probe set. Neighbours' images do not depend on the task's target."""
+    start, count = planner.suite.seed_starts, prompts_per_neighbour(probing, task)
+    texts = [text for neighbour in task.neighbours for text in neighbour.prompts[:count]]
+    nonempty = {name: prompts for name, prompts in attacks.items() if prompts}
     return ProbePlan(
-        gate=cut.original("gate", shown, start.reference, probing.gate_seeds),
-        neighbours=cut.pair("neighbours", shown, start.evaluation, probing.seeds),
+        gate=planner.original_only("gate", texts, start.reference, probing.gate_seeds),
+        neighbours=planner.pair("neighbours", texts, start.evaluation, probing.seeds),
         attack_gates={
-            name: cut.original("attack gate", prompts, start.reference, probing.attack_seeds) for name, prompts in written.items()
+            name: planner.original_only("attack gate", prompts, start.reference, probing.attack_seeds) for name, prompts in nonempty.items()
         },
-        attacks={name: attack_block(cut, probing, prompts) for name, prompts in written.items()},
+        attacks={name: attack_block(planner, probing, prompts) for name, prompts in nonempty.items()},
     )
 
 
-def attack_block(cut: Cutter, probing: Probing, prompts: Sequence[str]) -> Block:
-    """Attacks as θ and θ* draw them. Only eligible ones are worth it, and which these are is known once θ's gate pictures are judged."""
-    return cut.pair("attacks", prompts, cut.suite.seed_starts.evaluation, probing.attack_seeds)
+def attack_block(planner: ShardPlanner, probing: Probing, prompts: Sequence[str]) -> Block:
+    """Images of attacks by θ and θ*. Which attacks are eligible is known once θ's gate images are judged."""
+    return planner.pair("attacks", prompts, planner.suite.seed_starts.evaluation, probing.attack_seeds)
 
 
-def prompts_each(probing: Probing, task: Task) -> int:
-    """Prompts that each neighbour is shown with: as many as the suite says, where every neighbour has them."""
+def prompts_per_neighbour(probing: Probing, task: Task) -> int:
+    """Number of prompts per neighbour: the suite's, or the smallest number that a neighbour has."""
     fewest = min(len(neighbour.prompts) for neighbour in task.neighbours)
-    return min(fewest, probing.prompts or fewest)
+    return min(fewest, probing.n_prompts or fewest)

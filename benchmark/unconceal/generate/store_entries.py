@@ -1,4 +1,4 @@
-"""What a store holds, whether it is sound, and what of it belongs to no model that is evaluated today (no torch)."""
+"""The entries of a store: which shards it holds, whether they are sound, and which belong to no current model (no torch)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from unconceal.files import TEMPORARY
-from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard
-from unconceal.generate.store import CLAIMS, MODELS, SAYS, THROUGHPUT, content_digest
+from unconceal.generate.identity import Shard
+from unconceal.generate.store import LOCKS, METADATA_KEY, MODELS, THROUGHPUT, content_digest
 from unconceal.hub.local_weights import weights_digest
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import all_submissions, load_suite, suites
@@ -20,65 +20,60 @@ from unconceal.specs.loader import all_submissions, load_suite, suites
 
 @dataclass(frozen=True)
 class StoreEntry:
-    """One file. ``shard``: what it says it holds; None: it is no shard, and ``wrong`` says why."""
+    """One file. ``shard``: what its header states; None if it is no shard, with the reason in ``defect``."""
 
     path: Path
     size: int
     shard: Shard | None
-    wrong: str = ""
+    defect: str = ""
 
 
-def holdings(root: Path) -> Iterator[StoreEntry]:
-    """Every file of a store by its name but what lies beside the shards; only headers are read."""
-    beside = {MODELS, THROUGHPUT, CLAIMS}
-    for path in sorted(path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in beside):
+def list_entries(root: Path) -> Iterator[StoreEntry]:
+    """Every file of a store, sorted by name, except those that are not shards by design; only headers are read."""
+    others = {MODELS, THROUGHPUT, LOCKS}
+    for path in sorted(path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in others):
         try:
-            yield StoreEntry(path, path.stat().st_size, shard_of(said_by(path)))
+            yield StoreEntry(path, path.stat().st_size, parse_shard(read_metadata(path)))
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             yield StoreEntry(path, path.stat().st_size, None, f"is no shard ({' '.join(str(error).split()) or type(error).__name__})")
 
 
-def said_by(path: Path) -> dict[str, Any]:
-    """What a file says of itself."""
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The identity and the content digest that a file's header states."""
     with safe_open(path, framework="np") as file:
-        said: dict[str, Any] = json.loads((file.metadata() or {})[SAYS])
-    return said
+        metadata: dict[str, Any] = json.loads((file.metadata() or {})[METADATA_KEY])
+    return metadata
 
 
-def shard_of(said: dict[str, Any]) -> Shard:
-    """The shard that a file says it holds, whatever version of the generator made it."""
-    fields = {name: value for name, value in said["shard"].items() if name != "generator"}
-    pictures = tuple(ImageKey(**picture) for picture in fields.pop("pictures"))
-    cut = fields.pop("layout")
-    sampling, layout = Sampling(**fields.pop("sampling")), ComputeConfig(**cut | {"options": tuple(cut.get("options", ()))})
-    handovers, arms = (tuple(fields.pop(name)) for name in ("handovers", "arms"))
-    return Shard(**fields, handovers=handovers, arms=arms, pictures=pictures, sampling=sampling, layout=layout)
+def parse_shard(metadata: dict[str, Any]) -> Shard:
+    """The shard that a file's header describes, whichever version of the generator wrote it."""
+    return Shard.from_identity(metadata["shard"])
 
 
-def fault(holding: StoreEntry) -> str:
-    """What is wrong with a file, read whole; empty: nothing."""
-    if holding.shard is None:
-        return holding.wrong
-    if holding.path.stem != holding.shard.digest:
-        return "holds another shard than its name says, or one of an older generator"
+def find_defect(entry: StoreEntry) -> str:
+    """Why a file is unsound, after reading all of it; empty if it is sound."""
+    if entry.shard is None:
+        return entry.defect
+    if entry.path.stem != entry.shard.digest:
+        return "holds another shard than its name states, or one of an older generator"
     try:
-        with safe_open(holding.path, framework="np") as file:
+        with safe_open(entry.path, framework="np") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         return f"cannot be read ({error})"
-    return "" if content_digest(arrays) == said_by(holding.path)["content"] else "was altered: its content is not what its digest says"
+    return "" if content_digest(arrays) == read_metadata(entry.path)["content"] else "was altered: its content differs from its digest"
 
 
 @dataclass(frozen=True)
-class Models:
-    """The models that today's specs name, by digest: bases, and everything that is evaluated against them."""
+class KnownModels:
+    """Digests of the models that the specs name: base models, and everything that is evaluated against them."""
 
     bases: frozenset[str]
     evaluated: frozenset[str]
 
     @classmethod
-    def of(cls, root: DataRoot) -> Models:
-        """Of every suite and submission of a data root."""
+    def from_specs(cls, root: DataRoot) -> KnownModels:
+        """Those of every suite and submission of a data root."""
         bases = {load_suite(root, name).base.digest for name in suites(root)}
         checkpoints = [checkpoint for submission in all_submissions(root) for checkpoint in submission.checkpoints.values()]
         digests = {digest for checkpoint in checkpoints if (digest := weights_digest(checkpoint, root))}
@@ -88,13 +83,13 @@ class Models:
         return shard.base in self.bases and (shard.checkpoint is None or shard.checkpoint in self.evaluated)
 
 
-def forget(root: Path, named: Models) -> None:
-    """Take models that nothing names off the store's list."""
+def unregister_models(root: Path, known: KnownModels) -> None:
+    """Remove models that no spec names from the store's list."""
     for path in (root / MODELS).glob("*"):
-        if path.name not in named.evaluated:
+        if path.name not in known.evaluated:
             path.unlink(missing_ok=True)
 
 
-def is_leftover(path: Path) -> bool:
-    """Whether a file is what a killed run left of a write: it was never in the store."""
+def is_temporary(path: Path) -> bool:
+    """Whether a file is an unfinished write of a run that was killed."""
     return path.name.startswith(TEMPORARY)

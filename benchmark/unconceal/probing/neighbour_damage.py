@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from unconceal.evaluation.assemble import rate_of, score_of
+from unconceal.evaluation.assemble import mean_score, rate_score
 from unconceal.metrics import damage
-from unconceal.metrics.kid import kid_within
+from unconceal.metrics.kid import kid_per_prompt
+from unconceal.metrics.statistics import FloatArray
 from unconceal.probing.probe_images import ClipAnswers
 from unconceal.specs.probe_results import Measure, NeighbourDamage
 from unconceal.specs.suite import Probing
 from unconceal.specs.task import NeighbourPrompts
-
-Values = NDArray[np.float64]
 
 
 class ClipReadings(NamedTuple):
@@ -35,41 +33,41 @@ def neighbour_damages(neighbours: Sequence[NeighbourPrompts], seen: ClipReadings
 def damage_of(neighbour: NeighbourPrompts, place: int, seen: ClipReadings, rules: Probing) -> NeighbourDamage:
     """One neighbour's gate, and its damage by each measure, prompt by prompt."""
     hits = seen.gate.hits[place]
-    gate = rate_of(hits.mean(axis=1), hits.size)
-    found = falls(place, seen, rules)
+    gate = rate_score(hits.mean(axis=1), hits.size)
+    found = damage_by_measure(place, seen, rules)
     return NeighbourDamage(
         concept=neighbour.concept,
         head=neighbour.head,
-        gate=gate,
-        eligible=gate.value is not None and gate.value >= rules.gate,
-        damage={measure: score_of(values, found.images[measure], note=found.notes[measure]) for measure, values in found.values.items()},
+        gate_accuracy=gate,
+        eligible=gate.value is not None and gate.value >= rules.min_gate_accuracy,
+        damage={measure: mean_score(values, found.images[measure], note=found.notes[measure]) for measure, values in found.values.items()},
         per_prompt={measure: tuple(map(float, values)) for measure, values in found.values.items() if np.isfinite(values).all()},
     )
 
 
-class Falls(NamedTuple):
+class DamageValues(NamedTuple):
     """By measure a value per prompt, NaN where there is none; pictures behind a rate; and why there is none."""
 
-    values: dict[Measure, Values]
+    values: dict[Measure, FloatArray]
     images: dict[Measure, int | None]
     notes: dict[Measure, str]
 
 
-def falls(place: int, seen: ClipReadings, rules: Probing) -> Falls:
+def damage_by_measure(place: int, seen: ClipReadings, rules: Probing) -> DamageValues:
     """One neighbour's damage by every measure; one prompt without a number leaves the whole measure without."""
     ours, theirs = seen.gate.features[place], seen.unlearned.features[place]
     pictures = min(seen.gate.hits[place].size, seen.unlearned.hits[place].size)
-    with_kid = min(ours.shape[1], theirs.shape[1]) > 1 and pictures >= rules.least_kid
-    values: dict[Measure, Values] = {
-        "clip": damage.fall(seen.original.similarity[place], seen.unlearned.similarity[place]),
-        "accuracy": damage.fall(seen.original.hits[place], seen.unlearned.hits[place]),
-        "kid": kid_within(ours, theirs) if with_kid else np.full(len(ours), np.nan),
+    with_kid = min(ours.shape[1], theirs.shape[1]) > 1 and pictures >= rules.min_kid_images
+    values: dict[Measure, FloatArray] = {
+        "clip": damage.mean_drop(seen.original.similarity[place], seen.unlearned.similarity[place]),
+        "accuracy": damage.mean_drop(seen.original.hits[place], seen.unlearned.hits[place]),
+        "kid": kid_per_prompt(ours, theirs) if with_kid else np.full(len(ours), np.nan),
     }
     notes = dict.fromkeys(values, "")
     if not with_kid:
-        notes["kid"] = f"fewer than {rules.least_kid} pictures, or one of a prompt, give no KID"
+        notes["kid"] = f"fewer than {rules.min_kid_images} pictures, or one of a prompt, give no KID"
     for measure, per_prompt in values.items():
         if not np.isfinite(per_prompt).all():
             values[measure] = np.full(len(per_prompt), np.nan)
             notes[measure] = notes[measure] or "a picture has no number, so its damage has none"
-    return Falls(values, {"clip": None, "accuracy": seen.original.hits[place].size, "kid": None}, notes)
+    return DamageValues(values, {"clip": None, "accuracy": seen.original.hits[place].size, "kid": None}, notes)

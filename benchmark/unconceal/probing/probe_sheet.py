@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from unconceal.files import write_atomically
-from unconceal.generate.store import storage_fault
-from unconceal.probing.probe_images import AttackPictures, NeighbourPictures
+from unconceal.generate.store import storage_error
+from unconceal.probing.probe_images import AttackImages, NeighbourImages
 from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.task import Task
 
@@ -25,21 +25,21 @@ def sheet_path(record: Path) -> Path:
     return record.with_suffix(".probes.jpg")
 
 
-def write_sheet(found: ProbeResults, pictures: NeighbourPictures, attacked: Mapping[str, AttackPictures], task: Task, path: Path) -> None:
+def write_sheet(found: ProbeResults, pictures: NeighbourImages, attacked: Mapping[str, AttackImages], task: Task, path: Path) -> None:
     """One row of two tiles, θ's and θ*'s from the same noise, for each neighbour's first prompt and each attack shown.
 
     The file's comment says what the rows are, as JSON.
     """
     each = pictures.original.prompts // len(task.neighbours)
     rows = [
-        np.concatenate([part.at(i) for part in (pictures.original, pictures.unlearned)], axis=1)
+        np.concatenate([part.image(i) for part in (pictures.original, pictures.unlearned)], axis=1)
         for i in range(0, pictures.original.prompts, each)
     ]
     chosen = attacks_shown(found)
     for name, attack in chosen:
         place = [found.attacks[name][i].prompt for i in attacked[name].eligible].index(attack)
-        sides = (attacked[name].original_pictures, attacked[name].unlearned_pictures)
-        rows.append(np.concatenate([side.at(place) for side in sides if side is not None], axis=1))
+        sides = (attacked[name].original_images, attacked[name].unlearned_images)
+        rows.append(np.concatenate([side.image(place) for side in sides if side is not None], axis=1))
     said = {
         "tile": rows[0].shape[0],
         "neighbours": [neighbour.concept for neighbour in task.neighbours],
@@ -51,7 +51,7 @@ def write_sheet(found: ProbeResults, pictures: NeighbourPictures, attacked: Mapp
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, target.getvalue())
     except OSError as error:
-        raise storage_fault(path, error) from error
+        raise storage_error(path, error) from error
 
 
 def attacks_shown(found: ProbeResults) -> list[tuple[str, str]]:

@@ -1,0 +1,34 @@
+"""The protocols in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from unconceal.checkpoints.apply import AppliedCheckpoint
+from unconceal.evaluation import paper, standard
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.generate.plan import ShardPair
+from unconceal.specs.paper_protocol import ProtocolName
+from unconceal.specs.record import Record
+from unconceal.specs.submission import Submission
+from unconceal.specs.task import Task
+
+
+class Protocol(NamedTuple):
+    """The functions of a protocol.
+
+    ``shards``: what to generate for a checkpoint's digest; ``load``: the models, as a generator; ``measure``: from the models to a record;
+    ``update_verdict``: compare the record with golds, None if the protocol has no verdict.
+    """
+
+    shards: Callable[[Evaluation, Task, str], list[ShardPair]]
+    load: Callable[[Evaluation, Task, Submission], tuple[Any, AppliedCheckpoint]]
+    measure: Callable[..., Record]
+    update_verdict: Callable[[Evaluation, Task, Record], Record] | None
+
+
+PROTOCOLS: Mapping[ProtocolName, Protocol] = {
+    "standard": Protocol(standard.shards, standard.load, standard.measure, standard.update_verdict),
+    "paper": Protocol(paper.shards, paper.load, paper.measure, None),
+}
