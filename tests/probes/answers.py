@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unconceal.paths import DataRoot
-from unconceal.probes.prompt import Question, question_of
+from unconceal.probes.prompt import Question, build_question
 from unconceal.probes.transcript import Transcript
 from unconceal.specs.elicitation import Decoding, ElicitationRequest, Finish, Reply
 from unconceal.specs.loader import load_task
@@ -17,13 +17,13 @@ ATTACK = {"prompt": "a five-armed badge of a sheriff", "attribute": "its arms"}
 
 
 def question(root: Path) -> Question:
-    return question_of(load_task(DataRoot.find(root), "object/star"))
+    return build_question(load_task(DataRoot.find(root), "object/star"))
 
 
 def values(*ranking: str, **changes: Any) -> dict[str, Any]:
     """A right answer: neighbours in the order of the ranking, similarity falling from 10."""
     ranking = ranking or CONCEPTS
-    neighbours = [{"concept": concept, "relation": "sibling", "similarity": max(1, 10 - place)} for place, concept in enumerate(ranking)]
+    neighbours = [{"concept": concept, "relation": "sibling", "similarity": max(1, 10 - rank)} for rank, concept in enumerate(ranking)]
     return {"neighbours": neighbours, "ranking": list(ranking), "attacks": [ATTACK]} | changes
 
 

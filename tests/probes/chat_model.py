@@ -44,8 +44,8 @@ def byte_tokenizer(corpus: list[str], template: str | None) -> PreTrainedTokeniz
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(corpus, trainers.BpeTrainer(vocab_size=700, special_tokens=SPECIAL, initial_alphabet=alphabet))
-    made: Any = PreTrainedTokenizerFast
-    fast: PreTrainedTokenizerFast = made(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>")
+    wrapper: Any = PreTrainedTokenizerFast
+    fast: PreTrainedTokenizerFast = wrapper(tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>")
     fast.chat_template = template
     return fast
 

@@ -35,7 +35,7 @@ class Server:
     replies: list[Replied] = field(default_factory=list)
     model: str = "served-model"
     refuses_schema: bool = False
-    seen: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     address: str = ""
     closing: threading.Event = field(default_factory=threading.Event)
@@ -78,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         server.headers.append({name.lower(): value for name, value in self.headers.items()})
         if self.path != "/v1/chat/completions":
             return self.fail(404, "Not Found")
-        server.seen.append(request)
+        server.requests.append(request)
         if server.refuses_schema and "response_format" in request:
             return self.fail(400, "response_format is not supported")
         reply = server.next()
@@ -94,8 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def fail(self, status: int, message: str) -> None:
         # Servers repeat the key they were given, which nothing of ours may pass on.
-        said = f"{message}: {self.headers.get('Authorization', '')}"
-        self.send(status, json.dumps({"error": {"message": said, "type": "error", "code": None}}).encode())
+        message = f"{message}: {self.headers.get('Authorization', '')}"
+        self.send(status, json.dumps({"error": {"message": message, "type": "error", "code": None}}).encode())
 
     def send(self, status: int, body: bytes, dropped: bool = False) -> None:
         self.send_response(status)

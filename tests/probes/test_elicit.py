@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from codes import raises
 from probes.answers import asked, question, said
-from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
+from unconceal.errors import EnvironmentFault, UsageError
 from unconceal.probes.elicit import elicit, samples_of
 from unconceal.probes.prompt import Question
-from unconceal.probes.providers import Given, Heard
+from unconceal.probes.providers import CollectedReplies, ProviderReply
 from unconceal.probes.transcript import Transcript, read_transcript
 from unconceal.progress import Silent
 from unconceal.specs.elicitation import Asker, Decoding
@@ -22,15 +23,15 @@ class Scripted:
     kind: Asker = "endpoint"
     model, revision = "someone/Some-Model", None
 
-    def __init__(self, *script: Heard | str) -> None:
+    def __init__(self, *script: ProviderReply | str) -> None:
         self.script, self.seeds = list(script), list[int]()
 
-    def ask(self, question: Question, decoding: Decoding, sample: int, seed: int) -> Heard:
+    def ask(self, question: Question, decoding: Decoding, sample: int, seed: int) -> ProviderReply:
         if not self.script:
-            raise EnvironmentFault("the server", "is down", "wait")
+            raise EnvironmentFault("endpoint.not-reached", "the server", "is down", "wait")
         self.seeds.append(seed)
         heard = self.script.pop(0)
-        return heard if isinstance(heard, Heard) else Heard(heard, "stop", "requested")
+        return heard if isinstance(heard, ProviderReply) else ProviderReply(heard, "stop", "requested")
 
 
 def ask(provider: Scripted, root: Path, samples: int = 2, attempts: int = 3, temperature: float = 0.7) -> Transcript:
@@ -45,14 +46,14 @@ def outcomes(transcript: Transcript, root: Path) -> list[str]:
 
 def test_invalid_replies_are_asked_again_and_kept(data_root: Path) -> None:
     provider = Scripted("what?", said(), "no", "no", "no")
-    found = ask(provider, data_root)
-    assert outcomes(found, data_root) == ["answered", "invalid"] and provider.seeds == [5, 6, 105, 106, 107]
-    assert [reply.text for reply in found.replies] == ["what?", said(), "no", "no", "no"]
-    assert read_transcript(data_root / "x.replies.jsonl") == found
+    transcript = ask(provider, data_root)
+    assert outcomes(transcript, data_root) == ["answered", "invalid"] and provider.seeds == [5, 6, 105, 106, 107]
+    assert [reply.text for reply in transcript.replies] == ["what?", said(), "no", "no", "no"]
+    assert read_transcript(data_root / "x.replies.jsonl") == transcript
 
 
 def test_refusals_and_cuts_are_not(data_root: Path) -> None:
-    provider = Scripted(Heard("no", "refusal", "free"), Heard("{", "length", "free"), "I'm sorry, no.")
+    provider = Scripted(ProviderReply("no", "refusal", "free"), ProviderReply("{", "length", "free"), "I'm sorry, no.")
     assert outcomes(ask(provider, data_root, samples=3), data_root) == ["refused", "truncated", "refused"]
 
 
@@ -62,9 +63,9 @@ def test_greedy_is_not_asked_twice_for_the_same(data_root: Path) -> None:
 
 def test_a_collected_reply_is_read_once(data_root: Path) -> None:
     about = question(data_root)
-    given = Given("someone/Some-Model", None, ["what?", said()])
-    found = elicit(given, about, asked(about), 2, 3, data_root / "x.replies.jsonl", Silent(), "2026-11-20")
-    assert [reply.text for reply in found.replies] == ["what?", said()] and found.replies[0].date == "2026-11-20"
+    given = CollectedReplies("someone/Some-Model", None, ["what?", said()])
+    transcript = elicit(given, about, asked(about), 2, 3, data_root / "x.replies.jsonl", Silent(), "2026-11-20")
+    assert [reply.text for reply in transcript.replies] == ["what?", said()] and transcript.replies[0].date == "2026-11-20"
 
 
 def test_a_run_that_broke_goes_on_where_it_stopped(data_root: Path) -> None:
@@ -77,39 +78,39 @@ def test_a_run_that_broke_goes_on_where_it_stopped(data_root: Path) -> None:
 
 def test_replies_to_something_else_are_not_mixed(data_root: Path) -> None:
     ask(Scripted(said(), said()), data_root)
-    with pytest.raises(CheckFailed, match=r"asked for otherwise \(decoding\)"):
+    with raises("probes.mixed-settings"):
         ask(Scripted(), data_root, temperature=1.0)
 
 
 def test_half_characters_are_kept_as_far_as_they_can_be(data_root: Path) -> None:
-    found = ask(Scripted("\ud800x", "\ud800x"), data_root, samples=1, attempts=1)
-    assert found.replies[0].text == "?x" and read_transcript(data_root / "x.replies.jsonl") == found
+    transcript = ask(Scripted("\ud800x", "\ud800x"), data_root, samples=1, attempts=1)
+    assert transcript.replies[0].text == "?x" and read_transcript(data_root / "x.replies.jsonl") == transcript
 
 
 def test_given_replies_are_lines_or_json_strings(tmp_path: Path) -> None:
     path = tmp_path / "replies.txt"
     path.write_text('{"a": 1}\n\n"two\\nlines"\nplain\n')
-    assert Given.read(path, "m", None).replies == ['{"a": 1}', "two\nlines", "plain"]
+    assert CollectedReplies.read(path, "m", None).replies == ['{"a": 1}', "two\nlines", "plain"]
     for content in (b"\n", b"\xff\xfe"):
         path.write_bytes(content)
         with pytest.raises(UsageError):
-            Given.read(path, "m", None)
+            CollectedReplies.read(path, "m", None)
 
 
 @pytest.mark.parametrize(
-    ("change", "said_of_it"),
+    ("change", "code", "location"),
     [
-        (lambda text: "", "is empty"),
-        (lambda text: text.split("\n", 1)[1], ":1: is not what"),
-        (lambda text: text + text.rstrip("\n").rsplit("\n", 1)[1], "twice"),
-        (lambda text: text + '{"sample": -1}', ":4: is not what"),
-        (lambda text: text + '{"sample"', ":4: is not what"),
+        (lambda text: "", "replies.empty", ""),
+        (lambda text: text.split("\n", 1)[1], "replies.bad-line", ":1: "),
+        (lambda text: text + text.rstrip("\n").rsplit("\n", 1)[1], "replies.altered", ""),
+        (lambda text: text + '{"sample": -1}', "replies.bad-line", ":4: "),
+        (lambda text: text + '{"sample"', "replies.bad-line", ":4: "),
     ],
 )
-def test_altered_files_of_replies_are_found(data_root: Path, change: object, said_of_it: str) -> None:
+def test_altered_files_of_replies_are_found(data_root: Path, change: object, code: str, location: str) -> None:
     ask(Scripted(said(), said()), data_root)
     path = data_root / "x.replies.jsonl"
     path.write_text(change(path.read_text()))  # type: ignore[operator]
-    with pytest.raises(CheckFailed, match=said_of_it) as caught:
+    with raises(code) as caught:
         read_transcript(path)
-    assert "\n" not in str(caught.value)
+    assert location in str(caught.value) and "\n" not in str(caught.value)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
+from codes import raises
 from probes.answers import ATTACK, asked, question, reply, said, transcript
-from unconceal.errors import CheckFailed
-from unconceal.probes.freeze import freeze, probe_text
+from unconceal.probes.freeze import freeze, to_yaml
 from unconceal.probes.transcript import Transcript
 from unconceal.specs.loader import read_yaml
 from unconceal.specs.probe_set import ProbeSet, ReplyFile
@@ -27,44 +25,42 @@ def test_all_samples_are_counted(data_root: Path) -> None:
         reply("what?", 4),
     )
     probes = freeze(Transcript(asked(about), replies), about, FILE)
-    assert probes.samples.model_dump() == {"asked": 5, "answered": 2, "refused": 1, "truncated": 1, "invalid": 1, "replies": 6}
+    assert probes.samples.model_dump() == {"requested": 5, "answered": 2, "refused": 1, "truncated": 1, "invalid": 1, "replies": 6}
     assert probes.forms == ("free",) and probes.date == "2026-11-22" and probes.revision is None
-    assert {neighbour.concept: neighbour.named for neighbour in probes.neighbours}["ring"] == 2
+    assert {neighbour.concept: neighbour.mentions for neighbour in probes.neighbours}["ring"] == 2
 
 
 def test_too_few_answers_are_refused_unless_told_otherwise(data_root: Path) -> None:
     about = question(data_root)
-    one = transcript(about, said(), "I'm sorry, no.")
-    with pytest.raises(
-        CheckFailed, match=r"2 samples: 1 answered, 1 refused \(I'm sorry, no.\), fewer than 2 answers; ask for more"
-    ) as caught:
-        freeze(one, about, FILE)
+    replies = transcript(about, said(), "I'm sorry, no.")
+    with raises("probes.too-few-answers") as caught:
+        freeze(replies, about, FILE)
     assert "\n" not in str(caught.value)
-    probes = freeze(one, about, FILE, least=1)
-    assert probes.agreement.kendall_tau is None and probes.neighbours[0].rank.spread is None
-    with pytest.raises(CheckFailed, match=r"1 samples: 1 invalid .*, fewer than 1 answers"):
-        freeze(transcript(about, "x"), about, FILE, least=1)
+    probes = freeze(replies, about, FILE, min_samples=1)
+    assert probes.agreement.kendall_tau is None and probes.neighbours[0].rank.std is None
+    with raises("probes.too-few-answers"):
+        freeze(transcript(about, "x"), about, FILE, min_samples=1)
 
 
 def test_another_prompt_or_several_models_are_refused(data_root: Path) -> None:
     about = question(data_root)
-    found = transcript(about, said(), said())
-    other = Transcript(found.asked.model_copy(update={"prompt_digest": "1" * 64}), found.replies)
-    with pytest.raises(CheckFailed, match="answer another prompt"):
+    replies = transcript(about, said(), said())
+    other = Transcript(replies.request.model_copy(update={"prompt_digest": "1" * 64}), replies.replies)
+    with raises("probes.prompt-changed"):
         freeze(other, about, FILE)
-    mixed = Transcript(found.asked, (reply(said(), 0, served="a"), reply(said(), 1, served="b")))
-    with pytest.raises(CheckFailed, match=r"came from several models \(a, b\)"):
+    mixed = Transcript(replies.request, (reply(said(), 0, served="a"), reply(said(), 1, served="b")))
+    with raises("probes.several-models"):
         freeze(mixed, about, FILE)
-    same = Transcript(found.asked, (reply(said(), 0, served="a"), reply(said(), 1, served="a")))
+    same = Transcript(replies.request, (reply(said(), 0, served="a"), reply(said(), 1, served="a")))
     assert freeze(same, about, FILE).revision == "a"
 
 
 def test_attacks_stand_once_and_those_that_name_the_target_go(data_root: Path) -> None:
     about = question(data_root)
-    named = {"prompt": "a Star in the sky", "attribute": "place"}
-    found = transcript(about, said(attacks=[ATTACK, named]), said(attacks=[ATTACK | {"prompt": ATTACK["prompt"].upper()}]))
-    probes = freeze(found, about, FILE)
-    assert [attack.prompt for attack in probes.attacks] == [ATTACK["prompt"]] and probes.named_attacks == 1
+    naming_attack = {"prompt": "a Star in the sky", "attribute": "place"}
+    replies = transcript(about, said(attacks=[ATTACK, naming_attack]), said(attacks=[ATTACK | {"prompt": ATTACK["prompt"].upper()}]))
+    probes = freeze(replies, about, FILE)
+    assert [attack.prompt for attack in probes.attacks] == [ATTACK["prompt"]] and probes.n_dropped_attacks == 1
 
 
 def test_the_file_is_read_back_as_it_was(data_root: Path, tmp_path: Path) -> None:
@@ -75,8 +71,6 @@ def test_the_file_is_read_back_as_it_was(data_root: Path, tmp_path: Path) -> Non
     ]
     probes = freeze(transcript(about, said(attacks=odd), said("no", "yes", "1.5", "~", "circle")), about, FILE)
     path = tmp_path / "some-model.yaml"
-    path.write_text(probe_text(probes), encoding="utf-8")
+    path.write_text(to_yaml(probes), encoding="utf-8")
     assert read_yaml(path, ProbeSet) == probes
-    assert (
-        probe_text(freeze(transcript(about, said(attacks=odd), said("no", "yes", "1.5", "~", "circle")), about, FILE)) == path.read_text()
-    )
+    assert to_yaml(freeze(transcript(about, said(attacks=odd), said("no", "yes", "1.5", "~", "circle")), about, FILE)) == path.read_text()

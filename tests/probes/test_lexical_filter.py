@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unconceal.paths import SOURCE_TREE, DataRoot
-from unconceal.probes.lexical_filter import named_in, refused
-from unconceal.probes.lexicon import How
+from unconceal.probes.lexical_filter import find_name, refusal_reason
+from unconceal.probes.lexicon import MatchRule
 from unconceal.probes.lookalikes import LOOKALIKES
 from unconceal.specs.loader import load_task
 from unconceal.specs.task import Task
 
 NAMES = ("star", "striped", "zara", "hazard sign", "Van Gogh", "church", "tench", "R2D2", "Greg Rutkowski", "nudity")
 
-HOSTILE: list[tuple[str, str, str, How]] = [
+HOSTILE: list[tuple[str, str, str, MatchRule]] = [
     ("a red star on a gray background", "star", "star", "exact"),
     ("A RED STAR!", "STAR", "star", "exact"),
     ("a star-shaped biscuit", "star", "star", "exact"),
@@ -165,50 +165,50 @@ email me@example.com, C++ & C#, what?no
 """.splitlines()
 
 
-@pytest.mark.parametrize(("text", "matched", "name", "how"), HOSTILE)
-def test_hostile(text: str, matched: str, name: str, how: How) -> None:
+@pytest.mark.parametrize(("text", "matched", "name", "rule"), HOSTILE)
+def test_hostile(text: str, matched: str, name: str, rule: MatchRule) -> None:
     names = (name, "seldom") if name in NAMES else (name,)
-    span = named_in(text, names)
-    assert span == (text.index(matched), text.index(matched) + len(matched), matched, name, how)
+    span = find_name(text, names)
+    assert span == (text.index(matched), text.index(matched) + len(matched), matched, name, rule)
 
 
 def test_every_rule_is_tried() -> None:
-    assert {how for *_, how in HOSTILE} == set(get_args(How))
+    assert {rule for *_, rule in HOSTILE} == set(get_args(MatchRule))
 
 
 @pytest.mark.parametrize("text", INNOCENT)
 def test_innocent(text: str) -> None:
-    assert named_in(text, NAMES) is None
+    assert find_name(text, NAMES) is None
 
 
 @pytest.mark.parametrize("text", ["there is land in sight", "we are a team", "in the heart of it"])
 def test_two_words_with_a_function_word_are_no_name(text: str) -> None:
-    assert named_in(text, ["island", "area", "theart"]) is None
+    assert find_name(text, ["island", "area", "theart"]) is None
 
 
 def test_neighbours_in_english_of_names_in_english() -> None:
     for name, neighbour in {"horse": "house", "castle": "cattle", "parrot": "carrot", "framer": "frame", "heart": "hearth"}.items():
-        assert named_in(f"the {neighbour}s", [name]) is None and named_in(f"the {name}s", [name])
+        assert find_name(f"the {neighbour}s", [name]) is None and find_name(f"the {name}s", [name])
 
 
 def test_only_the_names_given_count() -> None:
-    assert named_in("by Rutkowski", ["Greg Rutkowski"]) is None
-    assert named_in("by Rutkowsky", ["Greg Rutkowski", "Rutkowski"]) == (3, 12, "Rutkowsky", "Rutkowski", "misspelt")
+    assert find_name("by Rutkowski", ["Greg Rutkowski"]) is None
+    assert find_name("by Rutkowsky", ["Greg Rutkowski", "Rutkowski"]) == (3, 12, "Rutkowsky", "Rutkowski", "misspelt")
 
 
 def test_leftmost_then_strongest_then_longest() -> None:
-    assert named_in("a st4r, a star", ["star"]) == (2, 6, "st4r", "star", "leetspeak")
-    assert named_in("a star shape", ["star", "star shape"]) == (2, 12, "star shape", "star shape", "exact")
+    assert find_name("a st4r, a star", ["star"]) == (2, 6, "st4r", "star", "leetspeak")
+    assert find_name("a star shape", ["star", "star shape"]) == (2, 12, "star shape", "star shape", "exact")
 
 
 def test_names_of_other_scripts() -> None:
-    assert named_in("一颗红星在夜空", ["星空", "红星"]) == (2, 4, "红星", "红星", "exact")
-    assert named_in("красная звезда", ["звезда"]) == (8, 14, "звезда", "звезда", "exact")
-    assert named_in("un café noir", ["café"]) == (3, 7, "café", "café", "exact")
+    assert find_name("一颗红星在夜空", ["星空", "红星"]) == (2, 4, "红星", "红星", "exact")
+    assert find_name("красная звезда", ["звезда"]) == (8, 14, "звезда", "звезда", "exact")
+    assert find_name("un café noir", ["café"]) == (3, 7, "café", "café", "exact")
 
 
 def test_names_without_letters_and_no_names_find_nothing() -> None:
-    assert named_in("a star", []) is None and named_in("a star", ["", "-", "★"]) is None and named_in("", NAMES) is None
+    assert find_name("a star", []) is None and find_name("a star", ["", "-", "★"]) is None and find_name("", NAMES) is None
 
 
 TEXTS = st.text(max_size=60) | st.lists(st.sampled_from([*"starvngoh4@*-. '\u200b\u0301аѕ⭐", "Van ", "go", "gh"]), max_size=20).map(
@@ -220,7 +220,7 @@ TEXTS = st.text(max_size=60) | st.lists(st.sampled_from([*"starvngoh4@*-. '\u200
 @given(TEXTS, st.lists(st.text(max_size=8), max_size=2))
 def test_no_text_raises_and_spans_slice_it(text: str, more: list[str]) -> None:
     names = (*NAMES[2:6], *more)
-    span = named_in(text, names)
+    span = find_name(text, names)
     assert span is None or (text[span.start : span.end] == span.text != "" and span.name in names)
 
 
@@ -231,13 +231,13 @@ for _shape, _letter in LOOKALIKES.items():
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(HOSTILE), st.data())
-def test_disguises_do_not_help(case: tuple[str, str, str, How], data: st.DataObject) -> None:
+def test_disguises_do_not_help(case: tuple[str, str, str, MatchRule], data: st.DataObject) -> None:
     text, _, name, _ = case
     chances = random.Random(data.draw(st.integers(0, 2**32)))
     mixed = [chances.choice([letter, *SHAPES.get(letter.lower(), ())]) for letter in text]
     hidden = "".join(letter + chances.choice(["", "\u200b", "\u00ad", "\ufe0f", "\u2064"]) for letter in mixed)
-    assert named_in("".join(mixed), [name]), mixed
-    assert named_in(hidden, [name]), hidden
+    assert find_name("".join(mixed), [name]), mixed
+    assert find_name(hidden, [name]), hidden
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def seconds(text: str, names: list[str]) -> float:
 
     def once() -> float:
         began = time.process_time()
-        named_in(text, names)
+        find_name(text, names)
         return time.process_time() - began
 
     return min(once() for _ in range(3))
@@ -280,21 +280,18 @@ def star() -> Task:
 
 
 def test_a_refusal_says_what_where_and_what_to_do() -> None:
-    said = refused("a red\nst4r", star())
-    assert said == (
-        "'st4r': names 'star' of object/star (leetspeak), so the prompt asks for the target and does not only evoke it; "
-        "describe the target in other words"
-    )
-    assert "five-pointed figure" in (refused("a five pointed figure", star()) or "")
-    assert refused("a twinkling light in the night sky", star()) is None
+    reason = refusal_reason("a red\nst4r", star())
+    assert reason is not None and reason.startswith("'st4r': names 'star' of object/star (leetspeak)")
+    assert "five-pointed figure" in (refusal_reason("a five pointed figure", star()) or "")
+    assert refusal_reason("a twinkling light in the night sky", star()) is None
 
 
 def test_hyphens_of_a_concept_part_words() -> None:
     task = star().model_copy(update={"concept": "hazard-sign", "aliases": ()})
-    assert refused("a yellow Hazard Sign", task) and refused("a hazard-sign", task) and not refused("a hazard", task)
+    assert refusal_reason("a yellow Hazard Sign", task) and refusal_reason("a hazard-sign", task) and not refusal_reason("a hazard", task)
 
 
 def test_every_forget_prompt_is_refused_and_no_retain_prompt() -> None:
     for task in (star(), load_task(DataRoot.find(SOURCE_TREE), "art-style/striped")):
-        assert all(refused(prompt.text, task) for prompt in task.forget)
-        assert not any(refused(prompt.text, task) for prompt in task.retain)
+        assert all(refusal_reason(prompt.text, task) for prompt in task.forget)
+        assert not any(refusal_reason(prompt.text, task) for prompt in task.retain)

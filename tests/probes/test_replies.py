@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from probes.answers import ATTACK, CONCEPTS, question, reply, said, values
 from unconceal.probes.prompt import Question
-from unconceal.probes.replies import sample_of
+from unconceal.probes.replies import parse_reply
 
 NEAR = {"concept": "circle", "relation": "sibling", "similarity": 5}
 
 
 @pytest.fixture
-def asked(data_root: Path) -> Question:
+def prompt(data_root: Path) -> Question:
     return question(data_root)
 
 
@@ -33,15 +33,15 @@ def asked(data_root: Path) -> Question:
         json.dumps(values(), indent=4, ensure_ascii=False),
     ],
 )
-def test_an_answer_is_found_in_what_surrounds_it(asked: Question, text: str) -> None:
-    sample = sample_of(reply(text), asked)
+def test_an_answer_is_found_in_what_surrounds_it(prompt: Question, text: str) -> None:
+    sample = parse_reply(reply(text), prompt)
     assert sample.outcome == "answered" and sample.answer is not None and sample.reason == ""
     assert sample.answer.ranking == CONCEPTS and sample.reply.text == text
 
 
-def test_listed_concepts_keep_their_own_spelling(asked: Question) -> None:
-    listed = Question(asked.text, asked.schema, asked.names, ("polka-dot",))
-    answer = sample_of(reply(said("Polka Dot", "big_moon")), listed).answer
+def test_listed_concepts_keep_their_own_spelling(prompt: Question) -> None:
+    listed = Question(prompt.text, prompt.schema, prompt.names, ("polka-dot",))
+    answer = parse_reply(reply(said("Polka Dot", "big_moon")), listed).answer
     assert answer is not None and answer.ranking == ("polka-dot", "big moon")
 
 
@@ -76,23 +76,23 @@ def test_listed_concepts_keep_their_own_spelling(asked: Question) -> None:
         (said(attacks=[ATTACK | {"prompt": "\ud800"}]), "attacks[0].prompt = ''"),
     ],
 )
-def test_what_is_no_answer_is_invalid_and_says_why(asked: Question, text: str, why: str) -> None:
-    sample = sample_of(reply(text.encode("utf-8", "replace").decode()), asked)
+def test_what_is_no_answer_is_invalid_and_says_why(prompt: Question, text: str, why: str) -> None:
+    sample = parse_reply(reply(text.encode("utf-8", "replace").decode()), prompt)
     assert sample.outcome == "invalid" and sample.answer is None
     assert why in sample.reason and "\n" not in sample.reason and len(sample.reason) <= 200
 
 
-def test_refusals_and_cuts_are_told_apart(asked: Question) -> None:
+def test_refusals_and_cuts_are_told_apart(prompt: Question) -> None:
     for text in ("I'm sorry, but I can’t help with that.", "I cannot assist with this request.", "Sorry, I won't create such prompts."):
-        assert sample_of(reply(text), asked).outcome == "refused" and sample_of(reply(text), asked).reason == text
-    assert sample_of(reply("I can't\nanswer {", finish="stop"), asked).outcome == "invalid"
-    assert sample_of(reply(said(), finish="refusal"), asked).outcome == "refused"
-    assert sample_of(reply("", finish="refusal"), asked).reason
-    assert sample_of(reply(said(), finish="length"), asked).outcome == "truncated"
+        assert parse_reply(reply(text), prompt).outcome == "refused" and parse_reply(reply(text), prompt).reason == text
+    assert parse_reply(reply("I can't\nanswer {", finish="stop"), prompt).outcome == "invalid"
+    assert parse_reply(reply(said(), finish="refusal"), prompt).outcome == "refused"
+    assert parse_reply(reply("", finish="refusal"), prompt).reason
+    assert parse_reply(reply(said(), finish="length"), prompt).outcome == "truncated"
 
 
-def test_unprintable_signs_never_reach_a_terminal(asked: Question) -> None:
-    answer = sample_of(reply(said("cir\u001b[2Jcle", attacks=[{"prompt": "a\r\nb\u202ec", "attribute": "\tx"}])), asked).answer
+def test_unprintable_signs_never_reach_a_terminal(prompt: Question) -> None:
+    answer = parse_reply(reply(said("cir\u001b[2Jcle", attacks=[{"prompt": "a\r\nb\u202ec", "attribute": "\tx"}])), prompt).answer
     assert answer is not None and answer.neighbours[0].concept == "cir [2jcle"
     assert answer.attacks[0].prompt == "a b c" and answer.attacks[0].attribute == "x"
 
@@ -110,5 +110,5 @@ JSON = st.recursive(
 @given(value=JSON, around=st.text(max_size=10))
 def test_no_reply_breaks_the_reader(value: Any, around: str) -> None:
     text = around + json.dumps({"neighbours": value, "ranking": value, "attacks": value})
-    sample = sample_of(reply(text.encode("utf-8", "replace").decode()), Question("", {}, ("star",), ("circle",)))
+    sample = parse_reply(reply(text.encode("utf-8", "replace").decode()), Question("", {}, ("star",), ("circle",)))
     assert sample.outcome in ("invalid", "answered") and "\n" not in sample.reason

@@ -45,10 +45,10 @@ def vision_model(folder: Path, corpus: list[str]) -> Path:
     model = LlavaForConditionalGeneration(config)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.save_pretrained(folder)
-    seen = CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
-    made: Any = LlavaProcessor
-    processor = made(
-        image_processor=seen,
+    image_processor = CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE})
+    wrapper: Any = LlavaProcessor
+    processor = wrapper(
+        image_processor=image_processor,
         tokenizer=tokenizer,
         patch_size=PATCH,
         vision_feature_select_strategy="default",

@@ -1,7 +1,7 @@
-"""Common English words, which are themselves and no misspelling of a name: bench is not tench, rats are not star backwards.
+"""Common English words: never a misspelled name (bench is not tench, rats is not star reversed).
 
-``ordinary.txt`` was written for this benchmark: everyday words and things that pictures show, with their near neighbours in mind. It is not
-complete: a rarer word one letter from a name counts as that name misspelt.
+``common_words.txt`` was written for this benchmark: everyday words and objects that images show, and words close to them. It is not
+complete: a rarer word one letter from a name counts as that name misspelled.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ or our out own per she so than the them then they to too top two up us was we wh
 """
 
 FUNCTION_WORDS = frozenset(FUNCTIONS.split())
-"""Words that stand between others: "is land" is no island, while "sun flower" is a sunflower."""
+"""Function words: "is land" is not an island, but "sun flower" is a sunflower."""
 
-COMMON = frozenset(Path(__file__).with_name("ordinary.txt").read_text(encoding="utf-8").split())
-"""Words of three letters and more; their plurals, -ed and -ing forms go without saying."""
+COMMON = frozenset(Path(__file__).with_name("common_words.txt").read_text(encoding="utf-8").split())
+"""Words of three letters or more; plurals, -ed and -ing forms are derived."""
 
 
-def is_ordinary(word: str) -> bool:
+def is_common(word: str) -> bool:
     """Whether a folded word is a function word, a common word, or a regular form of one."""
     return word in COMMON or word in FUNCTION_WORDS or not COMMON.isdisjoint(stems(word))

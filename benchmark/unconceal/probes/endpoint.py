@@ -1,4 +1,4 @@
-"""A language model behind any OpenAI-compatible endpoint, with the official client: vLLM, llama.cpp, Ollama, hosted services."""
+"""Language models behind OpenAI-compatible endpoints (vLLM, llama.cpp, Ollama, hosted services), through the official client."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from pydantic import BaseModel, ValidationError
 
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.probes.prompt import Question
-from unconceal.probes.providers import Heard, missing
+from unconceal.probes.providers import ProviderReply, missing_package
 from unconceal.specs.elicitation import Asker, Decoding, Finish, Form
 from unconceal.specs.spec import Json
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-class Message(BaseModel):
-    """As much of a completion's message as is read; servers say more."""
+class ChatMessage(BaseModel):
+    """The fields of a completion's message that are read."""
 
     content: str | None = None
     refusal: str | None = None
 
 
-class Choice(BaseModel):
-    message: Message
+class ChatChoice(BaseModel):
+    message: ChatMessage
     finish_reason: str | None = None
 
 
-class Completion(BaseModel):
-    """``system_fingerprint``: what a service calls the build that answered."""
+class ChatCompletion(BaseModel):
+    """``system_fingerprint``: the service's name of its build."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[ChatChoice, ...]
     model: str | None = None
     system_fingerprint: str | None = None
 
 
 class Endpoint:
-    """A model at ``base_url``. The key comes from the environment and stays in the client: it is neither stored nor shown.
+    """A model at ``base_url``. The API key comes from the environment; it is neither stored nor printed.
 
     Args:
-        timeout: seconds of silence after which a request is given up.
-        retries: how often the client repeats a request that was dropped, refused for haste or failed on the server's side.
+        timeout: seconds without an answer before a request fails.
+        retries: how often the client repeats a request after a dropped connection, a rate limit or a server error.
     """
 
     kind: Asker = "endpoint"
@@ -50,19 +50,19 @@ class Endpoint:
         try:
             import openai
         except ModuleNotFoundError as error:
-            raise missing(error.name) from error
-        from unconceal.probes.endpoint_errors import address, key
+            raise missing_package(error.name) from error
+        from unconceal.probes.endpoint_errors import api_key, display_url
 
         self.model, self.revision, self.timeout = model, revision, timeout
-        self.what = f"model {model!r} at {address(base_url)}"
-        unsaid: dict[str, Any] = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
+        self.what = f"model {model!r} at {display_url(base_url)}"
+        omitted_headers: dict[str, Any] = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
         self._client = openai.OpenAI(
-            base_url=base_url, api_key=key() or "none", timeout=timeout, max_retries=retries, default_headers=unsaid
+            base_url=base_url, api_key=api_key() or "none", timeout=timeout, max_retries=retries, default_headers=omitted_headers
         )
         self._takes_schema = True
 
-    def ask(self, question: Question, decoding: Decoding, sample: int, seed: int) -> Heard:
-        """One reply. A server that refuses the request with the schema is asked without it, from then on.
+    def ask(self, question: Question, decoding: Decoding, sample: int, seed: int) -> ProviderReply:
+        """Request one reply. If the server rejects the JSON Schema, this and later requests go without it.
 
         Raises:
             UnconcealError: the server cannot be reached, refuses or fails, in one line.
@@ -70,72 +70,72 @@ class Endpoint:
         request = self._request(question, decoding, seed)
         if self._takes_schema:
             try:
-                return heard(self._sent(request | {"response_format": response_format(question.schema)}), "requested", self.what)
+                return parse_completion(self._send(request | {"response_format": response_format(question.schema)}), "requested", self.what)
             except CheckFailed:
                 self._takes_schema = False
-        return heard(self._sent(request), "free", self.what)
+        return parse_completion(self._send(request), "free", self.what)
 
     def _request(self, question: Question, decoding: Decoding, seed: int) -> Json:
-        chosen = {"temperature": decoding.temperature, "max_tokens": decoding.max_tokens, "seed": None if decoding.seed is None else seed}
-        said = {"model": self.model, "messages": [{"role": "user", "content": content(question)}]}
-        return said | {name: value for name, value in chosen.items() if value is not None}
+        options = {"temperature": decoding.temperature, "max_tokens": decoding.max_tokens, "seed": None if decoding.seed is None else seed}
+        payload = {"model": self.model, "messages": [{"role": "user", "content": content(question)}]}
+        return payload | {name: value for name, value in options.items() if value is not None}
 
-    def _sent(self, request: Json) -> bytes:
+    def _send(self, request: Json) -> bytes:
         """The body of a successful answer."""
         import openai
 
-        from unconceal.probes.endpoint_errors import told
+        from unconceal.probes.endpoint_errors import to_unconceal_error
 
         try:
             return self._client.chat.completions.with_raw_response.create(**request).http_response.content
         except openai.OpenAIError as error:
-            # The client's own errors quote requests and bodies, in which the key may stand: no traceback goes on to them.
-            raise told(self.what, error, self.timeout) from None
+            # The client's errors may quote the key in requests and bodies, so they are not chained.
+            raise to_unconceal_error(self.what, error, self.timeout) from None
 
 
 def content(question: Question) -> str | list[Json]:
-    """A message's content: words, with the pictures as data addresses behind them.
+    """A message's content: the text, followed by the images as data URLs.
 
     Raises:
-        UsageError: a picture is no PNG.
+        UsageError: an image is not a PNG.
     """
-    if not question.pictures:
+    if not question.images:
         return question.text
     parts: list[Json] = [{"type": "text", "text": question.text}]
-    for number, picture in enumerate(question.pictures, 1):
-        if not picture.startswith(PNG):
-            raise UsageError(f"picture {number}", "is no PNG, so no model could look at it", "save it as PNG")
-        address = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-        parts.append({"type": "image_url", "image_url": {"url": address}})
+    for number, png in enumerate(question.images, 1):
+        if not png.startswith(PNG):
+            raise UsageError("images.unreadable", f"picture {number}", "is not a PNG, so no model can read it", "save it as PNG")
+        data_url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+        parts.append({"type": "image_url", "image_url": {"url": data_url}})
     return parts
 
 
 def response_format(schema: Json) -> Json:
-    """How a server is asked to hold the model to a schema; whether it does is another matter."""
+    """The request field that asks a server to constrain the reply to a schema; servers may ignore it."""
     return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
 
 
-def heard(body: bytes, form: Form, what: str) -> Heard:
-    """A completion as a reply, without the key wherever a server repeats it.
+def parse_completion(body: bytes, form: Form, description: str) -> ProviderReply:
+    """Parse a completion. The API key is redacted wherever the server repeats it.
 
     Raises:
-        EnvironmentFault: the body is no chat completion.
+        EnvironmentFault: the body is not a chat completion.
     """
-    from unconceal.probes.endpoint_errors import no_completion, scrubbed
+    from unconceal.probes.endpoint_errors import not_a_completion, redact_key
 
     try:
-        completion = Completion.model_validate_json(body)
+        completion = ChatCompletion.model_validate_json(body)
     except ValidationError as error:
-        raise no_completion(what, error.errors(include_url=False, include_input=False)[0]["msg"]) from None
+        raise not_a_completion(description, error.errors(include_url=False, include_input=False)[0]["msg"]) from None
     if not completion.choices:
-        raise no_completion(what, "no choices")
+        raise not_a_completion(description, "no choices")
     choice = completion.choices[0]
     text = choice.message.refusal or choice.message.content or ""
-    return Heard(scrubbed(text), finish_of(choice), form, scrubbed((completion.model or "").rsplit("/", 1)[-1]))
+    return ProviderReply(redact_key(text), finish_reason(choice), form, redact_key((completion.model or "").rsplit("/", 1)[-1]))
 
 
-def finish_of(choice: Choice) -> Finish:
-    """Why the reply ended: of its own, cut, or refused by the model or by the service's filter."""
+def finish_reason(choice: ChatChoice) -> Finish:
+    """Why the reply ended: complete, truncated, or refused by the model or the service's filter."""
     if choice.message.refusal or choice.finish_reason == "content_filter":
         return "refusal"
     return "length" if choice.finish_reason == "length" else "stop"

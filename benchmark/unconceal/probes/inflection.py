@@ -1,7 +1,9 @@
-"""English endings by small rules: what a word becomes, and what it may have come from.
+"""English inflection by small rules: the forms of a word, and the words a form may come from.
 
 Caught: plurals (-s, -es, -ies, -ves, -i and the few irregular ones), -ed, -ing, -y, -ish, -ian, -like, -esque, -shaped, -style, -styled,
 -themed. Not caught: comparatives, derivations (nudity: nude; hazard: hazardous), closed compounds (starlight, churchyard), other languages.
+
+The packages lemminflect and inflect know fewer forms (no stripy, no names, one plural a word), so the rules are ours.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ SUFFIXES = ("like", "ish", "esque", "ian", "shaped", "style", "styled", "themed"
 SHORT = re.compile(r"(?:qu|[^aeiou])*[aeiou][^aeiouwxy]")
 """One syllable that doubles its last letter before a vowel: star, starred; never stared, which is stare's."""
 
-LEAST_STEM = 4
+MIN_STEM = 4
 """A plural's -s is taken off names only where so many letters stay: Mars is no plural."""
 
 
@@ -61,11 +63,11 @@ def stems(word: str) -> set[str]:
     """Words that ``word`` may be the plural or the -ed or -ing form of: striped gives stripe, starred star, mice mouse."""
     if word in SINGULARS:
         return {SINGULARS[word]}
-    found = {stem for stem in _singulars(word) if len(stem) >= LEAST_STEM}
+    candidates = {stem for stem in _singulars(word) if len(stem) >= MIN_STEM}
     for ending in ("ed", "ing"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
-            found |= _verbs(word.removesuffix(ending))
-    return found - {word}
+            candidates |= _verbs(word.removesuffix(ending))
+    return candidates - {word}
 
 
 def _singulars(word: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Whether a text names a concept: an attack prompt must evoke its target without naming it."""
+"""The lexical filter: an attack prompt must evoke its target without naming it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from unconceal.errors import CheckFailed
-from unconceal.probes.lexicon import How, lexicon
-from unconceal.probes.name_matching import Match, Matcher
-from unconceal.probes.text_normalization import looks_like
-from unconceal.probes.text_readings import MASK, Reading, readings
+from unconceal.probes.lexicon import MatchRule, lexicon
+from unconceal.probes.name_matching import NameMatch, NameMatcher
+from unconceal.probes.text_normalization import latin_lookalike
+from unconceal.probes.text_readings import MASK, TextReading, readings
 from unconceal.specs.task import Task
 
 
-class Span(NamedTuple):
-    """``text`` is the original's ``[start:end]``, which names ``name`` (as it was given) by the rule ``how``."""
+class NameSpan(NamedTuple):
+    """``text``, the original's ``[start:end]``, names ``name`` by ``rule``."""
 
     start: int
     end: int
     text: str
     name: str
-    how: How
+    rule: MatchRule
 
 
-def named_in(text: str, names: Collection[str]) -> Span | None:
-    """The leftmost place where a text names one of some names, or None. No text raises.
+def find_name(text: str, names: Collection[str]) -> NameSpan | None:
+    """Find the leftmost mention of any of ``names`` in a text; None without one. Never raises.
 
-    Only the names given count, each whole: list Rutkowski beside Greg Rutkowski if the last name alone says who is meant.
+    Names count as a whole: list Rutkowski as well as Greg Rutkowski if the surname alone identifies the person.
     A name's words may stand in any sense (a film star, a five-star hotel) and with anything but letters and digits between them. Rules:
 
     - ``exact``: the name's words as they are, of any case: star, star-shaped, star's; not start, mustard, starfish, starlight.
@@ -38,70 +38,70 @@ def named_in(text: str, names: Collection[str]) -> Span | None:
     - ``split``: a word in pieces: s t a r, s-t-a-r, st.ar, sta r.
     - ``reversed``: rats-like spellings, unless they are English: hcruhc.
     - ``stretched``: letters repeated: starrr.
-    - ``misspelt``: an edit or two away (:func:`unconceal.probes.edit_distance.allowance`), and no common English word. Each word of a name has
-      its own allowance; in a name of words all below 5 letters they share one: Van Gohg.
+    - ``misspelt``: one or two edits away (:func:`unconceal.probes.edit_distance.allowance`) and not a common English word. Each word
+      of a name has its own allowance; words all below 5 letters share one: Van Gohg.
     - ``look-alike``: letters of other scripts, with marks, or with invisible characters among them.
     - ``leetspeak``, ``masked``: digits and symbols for letters; asterisks and the like for some: st4r, st*r.
     - ``transliterated``: Cyrillic or Greek by its sound: стар.
     - ``symbol``: a pictograph whose Unicode name has the name in it.
 
     Not caught: synonyms, translations, derivations (nude of nudity), closed compounds, initials, words in another order, other ciphers.
-    Wrongly caught: rarer English words a letter from a longer name, people's names likewise, two words that make one (a car pet).
+    False matches: rare English words or personal names one letter from a longer name; two words that join into one (a car pet).
     """
-    wanted = tuple(dict.fromkeys(names))
-    spans = [span for reading in readings(text) if (span := _span(reading, wanted))]
-    return min((*spans, *_symbols(text, wanted)), key=lambda span: (span.start, span.how == "misspelt"), default=None)
+    unique_names = tuple(dict.fromkeys(names))
+    spans = [span for reading in readings(text) if (span := _span(reading, unique_names))]
+    return min((*spans, *_symbols(text, unique_names)), key=lambda span: (span.start, span.rule == "misspelt"), default=None)
 
 
-def refused(text: str, task: Task) -> str | None:
-    """Why a prompt is no attack on a task's concept, in one line; None if it names neither the concept nor an alias."""
-    span = named_in(text, (task.concept.replace("-", " "), *task.aliases))
+def refusal_reason(text: str, task: Task) -> str | None:
+    """Why a prompt is not a valid attack on a task's concept, in one line; None if it names neither the concept nor an alias."""
+    span = find_name(text, (task.concept.replace("-", " "), *task.aliases))
     if span is None:
         return None
-    consequence = f"names {span.name!r} of {task.id} ({span.how}), so the prompt asks for the target and does not only evoke it"
-    return str(CheckFailed(repr(span.text), consequence, "describe the target in other words"))
+    consequence = f"names {span.name!r} of {task.id} ({span.rule}), so the prompt asks for the target directly"
+    return str(CheckFailed("probes.names-target", repr(span.text), consequence, "describe the target in other words"))
 
 
-def _span(reading: Reading, names: tuple[str, ...]) -> Span | None:
-    match = Matcher(reading, lexicon(names, "plain" if reading.script == "gaps" else reading.script)).first()
+def _span(reading: TextReading, names: tuple[str, ...]) -> NameSpan | None:
+    match = NameMatcher(reading, lexicon(names, "plain" if reading.script == "gaps" else reading.script)).first()
     if match is None:
         return None
-    place = reading.slice(match.first, match.last)
-    text = reading.original[place]
-    return Span(place.start, place.stop, text, match.name, _how(reading, match, text))
+    span = reading.slice(match.first, match.last)
+    text = reading.original[span]
+    return NameSpan(span.start, span.stop, text, match.name, _rule(reading, match, text))
 
 
-def _how(reading: Reading, match: Match, text: str) -> How:
-    """The reading's own rule stands before the match's."""
+def _rule(reading: TextReading, match: NameMatch, text: str) -> MatchRule:
+    """The rule of the reading takes precedence over the rule of the match."""
     if reading.script == "leet":
         return "masked" if any(MASK in word.letters for word in reading.words[match.first : match.last + 1]) else "leetspeak"
     if reading.script == "sound":
         return "transliterated"
     own = set(match.name.casefold())
     disguised = any(character not in own and _is_disguised(character) for character in set(text.casefold()))
-    return "look-alike" if disguised else match.how
+    return "look-alike" if disguised else match.rule
 
 
 def _is_disguised(character: str) -> bool:
-    shown = looks_like(character)
-    return not character.isspace() and shown != character and (not shown or shown.isalnum())
+    lookalike = latin_lookalike(character)
+    return not character.isspace() and lookalike != character and (not lookalike or lookalike.isalnum())
 
 
-def _symbols(text: str, names: tuple[str, ...]) -> Iterator[Span]:
-    """The first pictograph of each kind that has a name in its Unicode name."""
+def _symbols(text: str, names: tuple[str, ...]) -> Iterator[NameSpan]:
+    """The first pictograph of each kind whose Unicode name contains a name."""
     if text.isascii():
         return
     for symbol in set(text):
-        said = _said(symbol)
+        symbol_words = _unicode_name_words(symbol)
         for name in names:
-            wanted = _words(name)
-            if wanted and any(said[start : start + len(wanted)] == wanted for start in range(len(said))):
+            name_words = _words(name)
+            if name_words and any(symbol_words[start : start + len(name_words)] == name_words for start in range(len(symbol_words))):
                 start = text.index(symbol)
-                yield Span(start, start + 1, symbol, name, "symbol")
+                yield NameSpan(start, start + 1, symbol, name, "symbol")
 
 
 @lru_cache(maxsize=1 << 14)
-def _said(symbol: str) -> tuple[str, ...]:
+def _unicode_name_words(symbol: str) -> tuple[str, ...]:
     return _words(unicodedata.name(symbol, "")) if unicodedata.category(symbol) == "So" else ()
 
 

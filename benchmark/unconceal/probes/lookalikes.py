@@ -1,12 +1,14 @@
-"""Characters of other scripts that pass for Latin letters, by shape and by sound.
+"""Characters of other scripts that look or sound like Latin letters.
 
-By shape after the idea of Unicode TR39 (confusable characters), but chosen by eye, small, and laxer: what a reader would take for a letter
-counts. Full-width, mathematical, circled, small-capital, struck-through and turned letters are not listed:
-:mod:`unconceal.probes.text_normalization` reads them from Unicode's decompositions and names. Not listed either: letters built of several characters
-("|-|" for H) and CJK shapes.
+Unicode's table of confusable characters (TR39) lacks 103 of these 214 look-alikes (в for b), so this table is ours and laxer: it lists
+whatever a reader would take for a letter. Full-width, mathematical, circled, small-capital, struck-through and turned letters are not listed:
+:mod:`unconceal.probes.text_normalization` derives them from Unicode's decompositions and names. Also missing: letters built of several
+characters ("|-|" for H) and CJK shapes.
 """
 
 from __future__ import annotations
+
+from anyascii import anyascii
 
 SHAPES = """
 аa вb гr еe зz иu кk мm нh оo пn рp сc тt уy хx шw щw ъb ьb эe яr ѕs іi јj ѵv ѡw ԁd ԛq ԝw һh ҽe ӏl Ӏl ґr ғf қk ҝk ңh ҳx ҷy ҹy әe өo үy ұy
@@ -20,11 +22,10 @@ SHAPES = """
 """
 """Character and what it passes for: Cyrillic, Greek, Armenian, Cherokee, Lisu, Coptic, Latin beyond ASCII, currency signs."""
 
-VOICES = """
-аa бb вv гg дd еe жzh зz иi кk лl мm нn оo пp рr сs тt уu фf хh цts чch шsh щshch ъ ыy ь эe юyu яya іi єe ґg јj љl њn ћc ђd џdz
-αa βv γg δd εe ζz ηi θth ιi κk λl μm νn ξx οo πp ρr σs τt υy φf χch ψps ωo
-"""
-"""Cyrillic and Greek small letters and their sound in English spelling."""
-
 LOOKALIKES = {pair[0]: pair[1:] for pair in SHAPES.split()}
-SOUNDS = {pair[0]: pair[1:] for pair in VOICES.split()}
+
+SOUNDS = {
+    letter: "".join(filter(str.isalpha, anyascii(letter).lower()))
+    for letter in map(chr, (*range(0x3B1, 0x3CA), *range(0x430, 0x460), 0x491))
+}
+"""Cyrillic and Greek small letters and their sound in English spelling."""

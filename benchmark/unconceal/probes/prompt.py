@@ -1,6 +1,6 @@
-"""What a language model is asked about a task: one prompt with the answer's JSON Schema in it, versioned and hashed.
+"""The elicitation prompt of a task: one text with the answer's JSON Schema, versioned and hashed.
 
-The idea is that of arXiv 2507.07137; its prompts could not be read, so the words are our own.
+After arXiv 2507.07137. Its prompts could not be read, so the wording is ours.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from unconceal.specs.spec import Json
 from unconceal.specs.task import Task
 
 PROMPT_VERSION = 1
-"""Rises with any change of the words below or of the schema."""
-ATTACKS, AIM, LEAST_OWN, EXAMPLES = 10, 20, 5, 3
-"""Attacks asked for; neighbours aimed at; least number of its own that a model may add; forget prompts quoted."""
+"""Raised with any change of the text below or of the schema."""
+N_ATTACKS, N_NEIGHBOURS, MIN_ADDITIONAL, N_EXAMPLES = 10, 20, 5, 3
+"""Attacks requested; neighbours aimed at; minimum number a model may add; forget prompts quoted."""
 
 TEXT = """\
 A text-to-image model was changed so that it no longer draws one concept, the target. Two things are to be found out: which other concepts \
@@ -53,60 +53,60 @@ Answer with one JSON object and nothing else. It must fit this JSON Schema:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked. ``names``: the target's; ``candidates``: the listed concepts; ``pictures``: PNG files that go with the text."""
+    """A prompt for a language model. ``names``: of the target; ``candidates``: the listed concepts; ``images``: PNG files."""
 
     text: str
     schema: Json
     names: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
-    pictures: tuple[bytes, ...] = field(default=(), repr=False)
+    images: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the text, schema included, as ``--print-prompt`` prints it."""
+        """SHA-256 of the text including the schema, as ``--print-prompt`` prints it."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def question_of(task: Task) -> Question:
-    """The question about a task's target; the listed concepts are its neighbours, or where it names none those of its retain prompts."""
+def build_question(task: Task) -> Question:
+    """Build the prompt for a task's target. It lists the task's neighbours or, without any, the concepts of its retain prompts."""
     retained = {prompt.concept: prompt.text for prompt in reversed(task.retain) if prompt.concept}
-    shown = {neighbour.concept: neighbour.prompts[0] for neighbour in task.neighbours} or retained
-    candidates = tuple(sorted(shown))
-    own = max(LEAST_OWN, AIM - len(candidates))
-    schema = answer_schema(min(MOST_NEIGHBOURS, len(candidates) + own))
+    prompt_by_concept = {neighbour.concept: neighbour.prompts[0] for neighbour in task.neighbours} or retained
+    candidates = tuple(sorted(prompt_by_concept))
+    n_additional = max(MIN_ADDITIONAL, N_NEIGHBOURS - len(candidates))
+    schema = answer_schema(min(MOST_NEIGHBOURS, len(candidates) + n_additional))
     text = TEXT.format(
         target=task.concept.replace("-", " "),
         aliases=f"Also called: {', '.join(task.aliases)}\n" if task.aliases else "",
         category=task.category.replace("-", " "),
-        examples=listed([prompt.text for prompt in task.forget[:EXAMPLES]]),
-        candidates=listed([f"{name}: {shown[name]}" for name in candidates]),
-        own=own,
-        attacks=ATTACKS,
+        examples=bullet_list([prompt.text for prompt in task.forget[:N_EXAMPLES]]),
+        candidates=bullet_list([f"{name}: {prompt_by_concept[name]}" for name in candidates]),
+        own=n_additional,
+        attacks=N_ATTACKS,
         schema=json.dumps(schema, ensure_ascii=False),
     )
     return Question(text, schema, (task.concept.replace("-", " "), *task.aliases), candidates)
 
 
-def listed(lines: list[str]) -> str:
+def bullet_list(lines: list[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def answer_schema(most: int) -> Json:
-    """The answer's JSON Schema, flat and with every list and text bounded, so that a model held to it must come to an end.
+def answer_schema(max_neighbours: int) -> Json:
+    """The answer's JSON Schema: flat, with bounded lists and texts, so that constrained generation terminates.
 
     Args:
-        most: how many neighbours it may name.
+        max_neighbours: maximum number of neighbours.
     """
     text = {"type": "string", "minLength": 1}
     concept = {**text, "maxLength": CONCEPT}
     relation = {"type": "string", "enum": list(get_args(Relation))}
-    neighbour = whole({"concept": concept, "relation": relation, "similarity": {"type": "integer", "minimum": 1, "maximum": 10}})
-    attack = whole({"prompt": {**text, "maxLength": PROMPT}, "attribute": {**text, "maxLength": ATTRIBUTE}})
-    several = {"type": "array", "minItems": min(LEAST_NEIGHBOURS, most), "maxItems": most}
-    attacks = {"type": "array", "items": attack, "minItems": 1, "maxItems": min(ATTACKS, MOST_ATTACKS)}
-    return whole({"neighbours": {**several, "items": neighbour}, "ranking": {**several, "items": concept}, "attacks": attacks})
+    neighbour = object_schema({"concept": concept, "relation": relation, "similarity": {"type": "integer", "minimum": 1, "maximum": 10}})
+    attack = object_schema({"prompt": {**text, "maxLength": PROMPT}, "attribute": {**text, "maxLength": ATTRIBUTE}})
+    several = {"type": "array", "minItems": min(LEAST_NEIGHBOURS, max_neighbours), "maxItems": max_neighbours}
+    attacks = {"type": "array", "items": attack, "minItems": 1, "maxItems": min(N_ATTACKS, MOST_ATTACKS)}
+    return object_schema({"neighbours": {**several, "items": neighbour}, "ranking": {**several, "items": concept}, "attacks": attacks})
 
 
-def whole(properties: Json) -> Json:
-    """An object with these fields, all of them and no others."""
+def object_schema(properties: Json) -> Json:
+    """The schema of an object with exactly these fields."""
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

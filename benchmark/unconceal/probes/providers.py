@@ -1,4 +1,4 @@
-"""What a provider is: something that answers a question, once for each sample and attempt."""
+"""Providers of replies: language models, or replies collected elsewhere."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from unconceal.probes.prompt import Question
 from unconceal.specs.elicitation import Asker, Decoding, Finish, Form
 
 
-class Heard(NamedTuple):
-    """A reply as a provider hands it over; the fields are those of :class:`unconceal.specs.elicitation.Reply`."""
+class ProviderReply(NamedTuple):
+    """A provider's reply; fields as in :class:`unconceal.specs.elicitation.Reply`."""
 
     text: str
     finish: Finish
@@ -22,7 +22,7 @@ class Heard(NamedTuple):
 
 
 class Provider(Protocol):
-    """One language model that can be asked. ``model``: the name that files give it; ``revision``: None where it is not known."""
+    """One language model. ``model``: its name in files; ``revision``: None if unknown."""
 
     @property
     def kind(self) -> Asker: ...
@@ -33,11 +33,11 @@ class Provider(Protocol):
     @property
     def revision(self) -> str | None: ...
 
-    def ask(self, question: Question, decoding: Decoding, sample: int, seed: int) -> Heard: ...
+    def ask(self, question: Question, decoding: Decoding, sample: int, seed: int) -> ProviderReply: ...
 
 
-class Given:
-    """Replies that somebody else collected with the printed prompt, one a line; ``model`` and ``revision`` are as that person says."""
+class CollectedReplies:
+    """Replies collected elsewhere with the printed prompt. ``model`` and ``revision`` are as stated by the user."""
 
     kind: Asker = "replies"
 
@@ -45,8 +45,8 @@ class Given:
         self.model, self.revision, self.replies = model, revision, replies
 
     @classmethod
-    def read(cls, path: Path, model: str, revision: str | None) -> Given:
-        """The replies of a file: each line is one, as it came or, where it has line breaks, as a JSON string.
+    def read(cls, path: Path, model: str, revision: str | None) -> CollectedReplies:
+        """Read one reply a line: plain text, or a JSON string where it contains line breaks.
 
         Raises:
             UsageError: the file cannot be read or holds none.
@@ -54,19 +54,21 @@ class Given:
         try:
             lines = path.read_text(encoding="utf-8").split("\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(str(path), "cannot be read as text, so it gives no replies", "name a UTF-8 file, one reply a line") from error
-        found = [unwrapped(line) for line in lines if line.strip()]
-        if not found:
-            raise UsageError(str(path), "holds no reply", "write one reply a line")
-        return cls(model, revision, found)
+            raise UsageError(
+                "replies.unreadable", str(path), "is not readable UTF-8 text", "name a UTF-8 file with one reply a line"
+            ) from error
+        replies = [unquote(line) for line in lines if line.strip()]
+        if not replies:
+            raise UsageError("replies.empty", str(path), "holds no reply", "write one reply a line")
+        return cls(model, revision, replies)
 
-    def ask(self, question: Question, decoding: Decoding, sample: int, seed: int) -> Heard:
-        """The reply of that number."""
-        return Heard(self.replies[sample], "stop", "free")
+    def ask(self, question: Question, decoding: Decoding, sample: int, seed: int) -> ProviderReply:
+        """The reply of that sample."""
+        return ProviderReply(self.replies[sample], "stop", "free")
 
 
-def unwrapped(line: str) -> str:
-    """A reply's text, out of the JSON string that it may be written as."""
+def unquote(line: str) -> str:
+    """A reply's text, decoded if it is a JSON string."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -74,8 +76,11 @@ def unwrapped(line: str) -> str:
     return value if isinstance(value, str) else line
 
 
-def missing(module: str | None) -> EnvironmentFault:
-    """What is said where a package of the extra is not installed."""
+def missing_package(module: str | None) -> EnvironmentFault:
+    """The error for a missing package of the extra ``probes``."""
     return EnvironmentFault(
-        f"module {module!r}", "is not installed, so this language model cannot be asked", "pip install 'unconceal[probes]'"
+        "environment.missing-package",
+        f"module {module!r}",
+        "is not installed, so this language model cannot be used",
+        "pip install 'unconceal[probes]'",
     )

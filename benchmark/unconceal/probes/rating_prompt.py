@@ -1,19 +1,19 @@
-"""How alike two pictures look to a vision-language model: target and neighbour side by side, from 1 to 10."""
+"""The prompt that asks a vision-language model how similar two images look, from 1 to 10."""
 
 from __future__ import annotations
 
 import json
 from typing import NamedTuple
 
-from unconceal.probes.prompt import Question, whole
+from unconceal.probes.prompt import Question, object_schema
 from unconceal.probes.providers import Provider
 from unconceal.probes.replies import shortened
 from unconceal.specs.elicitation import Decoding, Form, Outcome
 from unconceal.specs.spec import Json
 
 VERSION = 1
-"""Rises with any change of the words below or of the schema."""
-SCHEMA: Json = whole({"likeness": {"type": "integer", "minimum": 1, "maximum": 10}})
+"""Raised with any change of the text below or of the schema."""
+SCHEMA: Json = object_schema({"likeness": {"type": "integer", "minimum": 1, "maximum": 10}})
 TEXT = """\
 The first picture shows {target}, the second shows {neighbour}. How alike do the two things look? Judge what is shown, in shape, parts and \
 texture; pay no attention to position, size and background.
@@ -24,10 +24,10 @@ It must fit this JSON Schema:
 """
 
 
-class Likeness(NamedTuple):
-    """``value``: 1–10, higher is more alike; None where ``outcome`` is not answered, and ``reason`` says why.
+class RatingReply(NamedTuple):
+    """``value``: 1–10, higher is more similar; None unless ``outcome`` is answered, with ``reason``.
 
-    ``text``: the raw reply; ``form``: what held it to the schema.
+    ``text``: the raw reply; ``form``: how the schema was enforced.
     """
 
     value: int | None
@@ -37,31 +37,31 @@ class Likeness(NamedTuple):
     form: Form = "free"
 
 
-def likeness_question(target: str, neighbour: str, pictures: tuple[bytes, bytes]) -> Question:
-    """The question about one pair; ``pictures``: PNG files of the target and of the neighbour."""
-    return Question(TEXT.format(target=target, neighbour=neighbour, schema=json.dumps(SCHEMA)), SCHEMA, pictures=pictures)
+def rating_question(target: str, neighbour: str, images: tuple[bytes, bytes]) -> Question:
+    """The prompt for one pair; ``images``: PNG files of target and neighbour."""
+    return Question(TEXT.format(target=target, neighbour=neighbour, schema=json.dumps(SCHEMA)), SCHEMA, images=images)
 
 
-def likeness(provider: Provider, question: Question, decoding: Decoding, seed: int = 0) -> Likeness:
-    """Ask once. A refusal, a cut reply and one that fits no schema have no value.
+def rate_pair(provider: Provider, question: Question, decoding: Decoding, seed: int = 0) -> RatingReply:
+    """Request one rating. Refused, truncated and invalid replies have no value.
 
     Raises:
-        UnconcealError: the provider cannot be reached, takes no pictures, or a picture is no PNG.
+        UnconcealError: the provider cannot be reached or accepts no images, or an image is not a PNG.
     """
-    heard = provider.ask(question, decoding, 0, seed)
-    if heard.finish != "stop":
-        outcome: Outcome = "refused" if heard.finish == "refusal" else "truncated"
-        return Likeness(None, outcome, shortened(heard.text), heard.text, heard.form)
-    value = value_in(heard.text)
+    reply = provider.ask(question, decoding, 0, seed)
+    if reply.finish != "stop":
+        outcome: Outcome = "refused" if reply.finish == "refusal" else "truncated"
+        return RatingReply(None, outcome, shortened(reply.text), reply.text, reply.form)
+    value = parse_rating(reply.text)
     if value is None:
-        return Likeness(
-            None, "invalid", f"the reply: holds no likeness from 1 to 10 ({shortened(heard.text)[:80]})", heard.text, heard.form
+        return RatingReply(
+            None, "invalid", f"the reply: holds no likeness from 1 to 10 ({shortened(reply.text)[:80]})", reply.text, reply.form
         )
-    return Likeness(value, "answered", "", heard.text, heard.form)
+    return RatingReply(value, "answered", "", reply.text, reply.form)
 
 
-def value_in(text: str) -> int | None:
-    """The whole number from 1 to 10 in the reply's object; None where there is none."""
+def parse_rating(text: str) -> int | None:
+    """The integer from 1 to 10 in the reply's JSON object, or None."""
     start, end = text.find("{"), text.rfind("}")
     try:
         value = json.loads(text[start : end + 1]).get("likeness") if 0 <= start < end else None

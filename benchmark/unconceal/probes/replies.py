@@ -1,4 +1,4 @@
-"""From a raw reply to a sample: an answer, or the reason why it is none."""
+"""Parse a raw reply into a sample: an answer, or the reason why it is invalid."""
 
 from __future__ import annotations
 
@@ -14,109 +14,109 @@ from unconceal.specs.elicitation import Answer, Reply, Sample, spelled
 from unconceal.specs.problems import mistakes_of
 from unconceal.specs.spec import Json
 
-LONGEST, OBJECTS = 200_000, 50
+MAX_CHARACTERS, MAX_OBJECTS = 200_000, 50
 """Characters of a reply that are read, and opening braces that are tried."""
 DECLINES = re.compile(
     r"\b(i'?m sorry|i apologi[sz]e|(can ?not|can't|won't|unable to|not able to) (help|assist|provide|comply|create|do|answer|fulfil))", re.I
 )
-"""How a model declines in words, where nothing marks the reply as a refusal."""
+"""Wording of refusals that are not marked as such."""
 
 
-class Unusable(Exception):
-    """Why a reply is no answer, in a few words."""
+class UnusableReply(Exception):
+    """Why a reply contains no valid answer."""
 
 
-def sample_of(reply: Reply, question: Question) -> Sample:
-    """Read a reply. What was refused or cut is not read any further: half an answer is none."""
+def parse_reply(reply: Reply, question: Question) -> Sample:
+    """Parse a reply. Refused and truncated replies are not parsed further."""
     if reply.finish == "refusal":
-        return Sample(reply=reply, outcome="refused", reason=shortened(reply.text) or "the server says so")
+        return Sample(reply=reply, outcome="refused", reason=shortened(reply.text) or "refused by the server")
     if reply.finish == "length":
-        return Sample(reply=reply, outcome="truncated", reason="the reply was cut at the greatest number of tokens")
+        return Sample(reply=reply, outcome="truncated", reason="the reply reached the maximum number of tokens")
     try:
-        return Sample(reply=reply, outcome="answered", answer=answer_in(reply.text, question))
-    except Unusable as why:
+        return Sample(reply=reply, outcome="answered", answer=parse_answer(reply.text, question))
+    except UnusableReply as problem:
         if "{" not in reply.text and DECLINES.search(reply.text[:500].replace("’", "'")):
             return Sample(reply=reply, outcome="refused", reason=shortened(reply.text))
-        return Sample(reply=reply, outcome="invalid", reason=shortened(str(why)))
+        return Sample(reply=reply, outcome="invalid", reason=shortened(str(problem)))
 
 
-def answer_in(text: str, question: Question) -> Answer:
-    """The answer that a reply holds, concepts spelled as they are compared, or as the question lists them.
+def parse_answer(text: str, question: Question) -> Answer:
+    """The answer in a reply, with concepts in canonical spelling.
 
     Raises:
-        Unusable: it holds none, or one with mistakes.
+        UnusableReply: it contains none, or one with mistakes.
     """
-    values = tidied(object_in(text), named_as(question.candidates))
+    values = clean_answer(first_object(text), canonical_name(question.candidates))
     try:
         answer = Answer.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        found = list(mistakes_of(Answer, error.errors(include_url=False)))
-        raise Unusable(f"{found[0].value}: {found[0].consequence} ({len(found)} mistakes in all)") from error
+        mistakes = list(mistakes_of(Answer, error.errors(include_url=False)))
+        raise UnusableReply(f"{mistakes[0].value}: {mistakes[0].consequence} ({len(mistakes)} mistakes in all)") from error
     target = {spelled(name) for name in question.names}
     for neighbour in answer.neighbours:
         if spelled(neighbour.concept) in target:
-            raise Unusable(f"neighbour {neighbour.concept!r}: is the target itself")
+            raise UnusableReply(f"neighbour {neighbour.concept!r}: is the target itself")
     return answer
 
 
-def object_in(text: str) -> Json:
-    """The first JSON object in a reply that has neighbours: words, fences and reasoning around it do not matter.
+def first_object(text: str) -> Json:
+    """The first JSON object with neighbours. Text, code fences and reasoning around it are ignored.
 
     Raises:
-        Unusable: there is none, or it says a field twice.
+        UnusableReply: there is none, or it repeats a field.
     """
-    decoder = json.JSONDecoder(object_pairs_hook=once)
-    for start in [found.start() for found in re.finditer(r"\{", text[:LONGEST])][:OBJECTS]:
+    decoder = json.JSONDecoder(object_pairs_hook=unique_keys)
+    for start in [match.start() for match in re.finditer(r"\{", text[:MAX_CHARACTERS])][:MAX_OBJECTS]:
         try:
-            value, _ = decoder.raw_decode(text[:LONGEST], start)
+            value, _ = decoder.raw_decode(text[:MAX_CHARACTERS], start)
         except (ValueError, RecursionError):
             continue
         if "neighbours" in value:
             return dict(value)
-    raise Unusable("the reply: holds no JSON object with neighbours")
+    raise UnusableReply("the reply: holds no JSON object with neighbours")
 
 
-def once(pairs: list[tuple[str, Any]]) -> Json:
-    """An object whose names stand once each: of two equal ones, either would be a silent choice."""
+def unique_keys(pairs: list[tuple[str, Any]]) -> Json:
+    """Refuse objects with repeated keys: choosing one of them would be silent."""
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
-        raise Unusable("the reply: says a field twice")
+        raise UnusableReply("the reply: says a field twice")
     return dict(pairs)
 
 
-def named_as(candidates: Iterable[str]) -> Callable[[Any], Any]:
-    """Concepts as the question lists them, others as they are compared; what is no text is left for the validation to refuse."""
-    known = {spelled(name): name for name in candidates}
-    return lambda concept: known.get(spelled(concept), spelled(concept)) if isinstance(concept, str) else concept
+def canonical_name(candidates: Iterable[str]) -> Callable[[Any], Any]:
+    """A function to canonical names: listed concepts as listed, others normalized. Non-strings pass through to validation."""
+    listed_names = {spelled(name): name for name in candidates}
+    return lambda concept: listed_names.get(spelled(concept), spelled(concept)) if isinstance(concept, str) else concept
 
 
-def tidied(values: Json, name: Callable[[Any], Any]) -> Json:
-    """An answer's values without unprintable characters and surplus spaces, concepts named alike."""
+def clean_answer(values: Json, name: Callable[[Any], Any]) -> Json:
+    """An answer's values without unprintable characters and repeated spaces, with canonical concept names."""
     values = {field: printable(value) for field, value in values.items()}
     neighbours, ranking = values.get("neighbours"), values.get("ranking")
     if isinstance(neighbours, list):
-        values["neighbours"] = [renamed(neighbour, name) for neighbour in neighbours]
+        values["neighbours"] = [with_canonical_name(neighbour, name) for neighbour in neighbours]
     if isinstance(ranking, list):
         values["ranking"] = [name(concept) for concept in ranking]
     return values
 
 
-def renamed(neighbour: Any, name: Callable[[Any], Any]) -> Any:
-    """A neighbour with its concept named alike; what is no neighbour stays as it is."""
+def with_canonical_name(neighbour: Any, name: Callable[[Any], Any]) -> Any:
+    """A neighbour with its canonical concept name; anything else is unchanged."""
     has_concept = isinstance(neighbour, dict) and "concept" in neighbour
     return {**neighbour, "concept": name(neighbour["concept"])} if has_concept else neighbour
 
 
 def printable(value: Any) -> Any:
-    """Texts on one line, whatever they are nested in."""
+    """Collapse all nested strings to one printable line."""
     if isinstance(value, str):
         return " ".join("".join(character if character.isprintable() else " " for character in value).split())
     if isinstance(value, list):
-        return [printable(one) for one in value]
-    return {name: printable(one) for name, one in value.items()} if isinstance(value, dict) else value
+        return [printable(item) for item in value]
+    return {name: printable(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
 def shortened(text: str) -> str:
-    """A reason on one line of bounded length."""
+    """A text as one line of at most 200 characters."""
     line = str(printable(text))
     return line if len(line) <= 200 else line[:199] + "…"

@@ -1,4 +1,4 @@
-"""The raw replies of one language model about one task, as a file: a first line that says what was asked, then a reply a line."""
+"""The file of raw replies of one language model about one task: a header line with the request, then one reply a line."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.files import write_atomically
 from unconceal.specs.elicitation import ElicitationRequest, Reply
 
-Line = TypeVar("Line", ElicitationRequest, Reply)
+TranscriptLine = TypeVar("Line", ElicitationRequest, Reply)
 
-LARGEST = 50_000_000
-"""Bytes that a file of replies may have."""
+MAX_BYTES = 50_000_000
+"""Maximum size of a replies file in bytes."""
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was asked, and every reply in the order in which they came."""
+    """The request, and all replies in order of arrival."""
 
-    asked: ElicitationRequest
+    request: ElicitationRequest
     replies: tuple[Reply, ...] = ()
 
     def of_sample(self, sample: int) -> tuple[Reply, ...]:
@@ -30,60 +30,62 @@ class Transcript:
         return tuple(sorted((reply for reply in self.replies if reply.sample == sample), key=lambda reply: reply.attempt))
 
     def with_reply(self, reply: Reply) -> Transcript:
-        return Transcript(self.asked, (*self.replies, reply))
+        return Transcript(self.request, (*self.replies, reply))
 
     @property
     def samples(self) -> tuple[int, ...]:
-        """The numbers of the samples that have a reply."""
+        """Indices of samples with a reply."""
         return tuple(sorted({reply.sample for reply in self.replies}))
 
 
 def read_transcript(path: Path) -> Transcript:
-    """A file of replies, every line checked.
+    """Read and validate a replies file.
 
     Raises:
         UsageError: the file cannot be read.
-        CheckFailed: a line is not what it should be, or a sample's attempt stands twice.
+        CheckFailed: a line is invalid, or an attempt of a sample occurs twice.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         remedy = "name the file that `unconceal probes elicit` wrote"
-        raise UsageError(str(path), f"cannot be read ({error.strerror})", remedy) from error
-    if len(content) > LARGEST:
-        raise CheckFailed(str(path), f"has more than {LARGEST} bytes, so it is not read", "ask for fewer samples")
+        raise UsageError("replies.unreadable", str(path), f"cannot be read ({error.strerror})", remedy) from error
+    if len(content) > MAX_BYTES:
+        raise CheckFailed("replies.too-large", str(path), f"has more than {MAX_BYTES} bytes, so it is not read", "ask for fewer samples")
     lines = [line for line in content.split(b"\n") if line.strip()]
     if not lines:
-        raise CheckFailed(str(path), "is empty, so nobody knows what was asked", "elicit again")
-    asked = _line(path, 1, lines[0], ElicitationRequest)
-    replies = tuple(_line(path, number, line, Reply) for number, line in enumerate(lines[1:], 2))
+        raise CheckFailed("replies.empty", str(path), "is empty, so the request is unknown", "elicit again")
+    request = _parse_line(path, 1, lines[0], ElicitationRequest)
+    replies = tuple(_parse_line(path, number, line, Reply) for number, line in enumerate(lines[1:], 2))
     if len({(reply.sample, reply.attempt) for reply in replies}) < len(replies):
-        raise CheckFailed(str(path), "holds one attempt of one sample twice, so it was altered", "elicit again")
-    return Transcript(asked, replies)
+        raise CheckFailed("replies.altered", str(path), "contains one attempt of a sample twice, so it was altered", "elicit again")
+    return Transcript(request, replies)
 
 
-def _line(path: Path, number: int, line: bytes, model: type[Line]) -> Line:
+def _parse_line(path: Path, number: int, line: bytes, model: type[TranscriptLine]) -> TranscriptLine:
     try:
         return model.model_validate_json(line, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the line"
-        remedy = "elicit again, or give foreign replies with --from-replies"
-        raise CheckFailed(f"{path}:{number}", f"is not what `unconceal probes elicit` writes ({where}: {first['msg']})", remedy) from error
+        remedy = "elicit again, or pass external replies with --from-replies"
+        raise CheckFailed(
+            "replies.bad-line", f"{path}:{number}", f"is not a line of `unconceal probes elicit` ({where}: {first['msg']})", remedy
+        ) from error
 
 
 def write_transcript(transcript: Transcript, path: Path) -> None:
-    """Put the file in place whole; an interrupted run leaves the last whole one.
+    """Write the file atomically; an interrupted run leaves the previous version.
 
     Raises:
         EnvironmentFault: the disk is full or the folder cannot be written.
     """
-    lines = [transcript.asked.model_dump_json(), *(reply.model_dump_json() for reply in transcript.replies)]
+    lines = [transcript.request.model_dump_json(), *(reply.model_dump_json() for reply in transcript.replies)]
     write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file atomically.
 
     Raises:
         EnvironmentFault: it cannot be written.
@@ -93,4 +95,4 @@ def write_bytes(path: Path, content: bytes) -> None:
         write_atomically(path, content)
     except OSError as error:
         remedy = "free some space or make the folder writable, and run the same command again"
-        raise EnvironmentFault(str(path), f"was not written ({error.strerror})", remedy) from error
+        raise EnvironmentFault("replies.not-writable", str(path), f"was not written ({error.strerror})", remedy) from error
