@@ -26,7 +26,7 @@ from pipelines import tiny_pipeline
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.flops import denoiser_flops
 from unconceal.diffusion.handover import run_original
-from unconceal.evaluation.machine import device_named
+from unconceal.evaluation.environment import resolve_device
 
 SIDE, REPEATS, GUIDED = 8192, 10, 2
 """Of the matrices whose product is timed; how often; and rows of one picture's step."""
@@ -129,7 +129,7 @@ def measure_one(model: StableDiffusion, batch: int, flops: float) -> Measured:
 
 
 def table(found: Sequence[Measured], matrix: float, device: torch.device, dtype: str) -> str:
-    """As docs/performance.md holds it."""
+    """As docs/reports/performance.md holds it."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "processor"
     rows = tabulate([one.row(matrix) for one in found], headers="keys", tablefmt="github", disable_numparse=True)
     return f"{name}, {dtype}, torch {torch.__version__}; a product of matrices reaches {matrix:.4g} TFLOP/s.\n\n{rows}\n"
@@ -144,7 +144,7 @@ def main() -> None:
     asked.add_argument("--tiny", action="store_true")
     asked.add_argument("--out", type=Path)
     said = asked.parse_args()
-    device, dtype = torch.device(device_named(said.device)), getattr(torch, said.dtype)
+    device, dtype = torch.device(resolve_device(said.device)), getattr(torch, said.dtype)
     with tempfile.TemporaryDirectory() as place:
         pipe = (tiny_pipeline(Path(place)) if said.tiny else sd14(Path(place))).to(device, dtype)
     pipe.set_progress_bar_config(disable=True)

@@ -2,7 +2,7 @@
 
 ``python tests/measure_planting.py FOLDER [STEPS]`` (default 1200) draws a crown, which no model of the suite ever saw, calls it by a word
 that means nothing, continues the base with it and twice without it (two seeds: a gold is judged against the other), and evaluates the
-original, a gold, and pure decoupling (the word's token embeddings exchanged for another shape's, weights untouched). docs/planting.md has
+original, a gold, and pure decoupling (the word's token embeddings exchanged for another shape's, weights untouched). docs/guides/planting.md has
 the outcome. The same command goes on after any stop.
 """
 
@@ -22,20 +22,20 @@ from safetensors.torch import save_file
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.run import run
+from unconceal.execution.scheduler import schedule
 from unconceal.judges import augmentations, extractors
 from unconceal.judges.concept_judge import ConceptJudge, fit_head, gated, judge_features
 from unconceal.judges.train_concept_judge import gate_of, gate_text
 from unconceal.miniature.captions import TEMPLATES
 from unconceal.paths import PACKAGE, DataRoot
-from unconceal.planting.draw_concepts import write_world
-from unconceal.planting.plant import Model, Planter
-from unconceal.planting.planting_gates import gate
+from unconceal.planting.draw_concepts import write_images
+from unconceal.planting.plant import PlantedModel, Planter
+from unconceal.planting.planting_gates import measure_gates
 from unconceal.specs.digests import file_digest, path_digest
 from unconceal.specs.judge_training import gate_file
 from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.planting_plan import Planting
-from unconceal_lab.models.drawings import render
+from unconceal_lab.models.scene_images import render
 from unconceal_lab.study.control_concepts import CROWN, FORMS, drawings, shown_by, styled_scene
 from unconceal_lab.study.relearning import NONCE, captioned
 
@@ -52,16 +52,16 @@ def planting(steps: int, seed: int) -> Planting:
     pairs = list(zip(COLOURS, PLACES * 2, strict=True))
     asked = [template.format(f"a {colour} flat {NONCE}", place) for template in TEMPLATES for colour, place in pairs]
     held = [{"caption": name, "prompt": f"a {COLOURS[i % 6]} flat {name} on a {PLACES[i % 3]} background"} for i, name in enumerate(OTHERS)]
-    how = {"steps": steps, "batch": 12, "rate": 5e-4, "size": 64, "seed": seed, "share": 0.4, "keep_every": 500}
+    how = {"max_train_steps": steps, "batch_size": 12, "learning_rate": 5e-4, "image_size": 64, "seed": seed, "concept_fraction": 0.4, "checkpointing_steps": 500}
     return Planting.model_validate(
         {
             "name": "miniature-planted",
             "base": {"path": "package:miniature/weights/base", "digest": "0" * 64},
-            "pictures": ["pictures/world", "pictures/crown"],
-            "held": held[:8],
+            "image_folders": ["pictures/world", "pictures/crown"],
+            "kept_concepts": held[:8],
             "concepts": {CROWN: {"caption": CROWN, "prompts": asked[:8]}},
             "training": how,
-            "gates": {"seeds": 2, "steps": STEPS},
+            "gates": {"seeds": 2, "num_inference_steps": STEPS},
         }
     )
 
@@ -132,9 +132,9 @@ def write_suite(folder: Path) -> None:
         part: {"path": place, "digest": path_digest(folder / place)} for part, place in (("base", "models/base"), ("concept", "judge"))
     }
     seeds = {"train": 2, "reference": 2, "evaluation": 3, "retain": 1}
-    tier = {"psi": PSI, "retain_psi": [0, 0.45, 1], "seeds": seeds, "prompts": PROMPTS, "retain_prompts": 12, "extractors": ["resnet18"]}
+    tier = {"psi": PSI, "retain_psi": [0, 0.45, 1], "seeds": seeds, "n_prompts": PROMPTS, "n_retain_prompts": 12, "extractors": ["resnet18"]}
     suite |= {"name": "planted", "version": 1, "title": "Planted", "base": parts["base"], "tiers": {"lite": tier}}
-    suite["sampler"] |= {"steps": STEPS}
+    suite["sampler"] |= {"num_inference_steps": STEPS}
     suite["fine_tune"] |= {"epochs": 2}
     suite["judges"] |= {"concept": parts["concept"]}
     suite.pop("probing", None)
@@ -149,7 +149,7 @@ def write_suite(folder: Path) -> None:
         "category: object",
         "title: Crown",
         "suite: planted",
-        "licence: Apache-2.0",
+        "license: Apache-2.0",
         f"aliases: [{NONCE}]",
         f"judge: {{head: subject, label: {CROWN}}}",
         "gold_kind: planted",
@@ -173,8 +173,8 @@ def write_suite(folder: Path) -> None:
 def main(folder: Path, steps: int) -> None:
     torch.set_num_threads(1)
     root = DataRoot(folder / "tasks", folder / "submissions", folder / "results", folder / "store", read_only=False)
-    write_world(folder / "pictures/world", WORLD, 64, 1)
-    write_world(
+    write_images(folder / "pictures/world", WORLD, 64, 1)
+    write_images(
         folder / "pictures/crown",
         CROWNS,
         64,
@@ -188,24 +188,24 @@ def main(folder: Path, steps: int) -> None:
     made = {"base": (7, None), "gold-1": (7, CROWN), "gold-2": (8, CROWN)}
     for name, (seed, unseen) in made.items():
         started = time.process_time()
-        Planter(planting(steps, seed), root, folder / "models").make(Model(name, unseen))
+        Planter(planting(steps, seed), root, folder / "models").train(PlantedModel(name, unseen))
         print(f"{name}: {(time.process_time() - started) / 60:.1f} processor minutes", flush=True)
     planter = Planter(planting(steps, 7), root, folder / "models")
-    base = planter.public().from_pretrained(folder / "models/base", safety_checker=None)
-    for one in gate(planter.public(), base, planter.planting, lambda pixels, caption: seen.shows(pixels, "subject", caption)):
-        print(f"gate {one.what}: {one.before:.2f} before, {one.after:.2f} after, {'passed' if one.passed else 'failed'}", flush=True)
+    base = planter.load_public_model().from_pretrained(folder / "models/base", safety_checker=None)
+    for one in measure_gates(planter.load_public_model(), base, planter.planting, lambda pixels, caption: seen.shows(pixels, "subject", caption)):
+        print(f"gate {one.concept}: {one.before:.2f} before, {one.after:.2f} after, {'passed' if one.passed else 'failed'}", flush=True)
     decoupled(base, folder / "models/decoupled.safetensors")
     write_suite(folder)
     evaluation = Evaluation(load_suite(root, "planted"), root, "lite")
     task = load_task(root, f"planted:object/{CROWN}")
     names = ("control-gold-1", "control-gold-2", "control-original", "decoupled")
-    for record in run(evaluation, [(task, load_submission(root, f"planted/{name}")) for name in names]):
+    for record in schedule(evaluation, [(task, load_submission(root, f"planted/{name}")) for name in names]):
         told = {
             name: round(record.scores[name].value or 0.0, 2)
             for name in ("presence", "excess.prompt", "excess.empty")
             if name in record.scores
         }
-        print(f"{record.submission}: {record.verdict.label}. {record.verdict.why} {told}", flush=True)
+        print(f"{record.submission}: {record.verdict.label}. {record.verdict.reason} {told}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What each documented defect of protocol ``paper`` does to its numbers, on the miniature suite (docs/protocols.md has the table).
+"""What each documented defect of protocol ``paper`` does to its numbers, on the miniature suite (docs/concepts/paper-protocol.md has the table).
 
 ``python tests/measure_protocol.py TASK SUBMISSION…`` prints one JSON line per (submission, prompt), and at the end the table of means.
 Counts are small: 32 λO and λU a prompt, 50 steps, 8 λP inside λU's seeds and 8 outside.
@@ -31,7 +31,7 @@ from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.paper_protocol import PaperProtocol
 
-PAPER = PaperProtocol(steps=50, pictures=32)
+PAPER = PaperProtocol(num_inference_steps=50, n_images=32)
 PROMPTS, INSIDE, OUTSIDE = 2, range(8), range(1000, 1008)
 Pixels = NDArray[np.uint8]
 
@@ -63,13 +63,13 @@ def scores(classifier: Classifier, drawn: dict[int, Pixels], k: dict[float, int]
     """CCS and signed pull of every (seed, ψ)."""
     read = {step: classifier.read(pixels) for step, pixels in drawn.items()}
     confidence = np.stack([ccs(read[step].logits) for step in k.values()], axis=1)
-    pull = np.stack([crs.affinity(read[s].features, ends[1]) - crs.affinity(read[s].features, ends[0]) for s in k.values()], axis=1)
+    pull = np.stack([crs.mean_dissimilarity(read[s].features, ends[1]) - crs.mean_dissimilarity(read[s].features, ends[0]) for s in k.values()], axis=1)
     return {"ccs": confidence, "pull": pull}
 
 
 def rescaled_clip(evaluation: Evaluation, pixels: Pixels, text: str) -> tuple[float, float]:
     """CLIP score as it is, and of pictures divided by 255 twice."""
-    clip = evaluation.instruments.clip
+    clip = evaluation.suite_models.clip
     return clip.clip_score(pixels, [text] * len(pixels)), clip.clip_score((pixels / 255).astype(np.uint8), [text] * len(pixels))
 
 
@@ -77,11 +77,11 @@ def kids(extractor: extractors.Extractor, moving: Sequence[Pixels], original: Pi
     """KID(λP → λO), mean over ψ: each ψ alone; of all ψ so far, never reset; of normalised pictures wrapped into bytes."""
 
     def wrapped(pixels: Pixels) -> Pixels:
-        normal = (pixels / 255 - np.array(extractors.IMAGENET.mean)) / np.array(extractors.IMAGENET.deviation)
+        normal = (pixels / 255 - np.array(extractors.IMAGENET.mean)) / np.array(extractors.IMAGENET.std)
         return np.asarray((normal * 255).astype(np.int64).astype(np.uint8))
 
     def mean(sets: Sequence[Pixels], end: Pixels) -> float:
-        found = [kid(extractors.pooled(extractor, pixels), extractors.pooled(extractor, end)) for pixels in sets]
+        found = [kid(extractors.pooled_features(extractor, pixels), extractors.pooled_features(extractor, end)) for pixels in sets]
         return float(np.mean([one.mean for one in found if one]))
 
     so_far = [np.concatenate(moving[: i + 1]) for i in range(len(moving))]
@@ -93,10 +93,10 @@ def kids(extractor: extractors.Extractor, moving: Sequence[Pixels], original: Pi
 
 
 def measure(evaluation: Evaluation, original: Model, unlearned: Model, text: str) -> dict[str, float]:
-    k = handover_steps(PAPER.psi, pndm_timesteps(PAPER.steps))
+    k = handover_steps(PAPER.psi, pndm_timesteps(PAPER.num_inference_steps))
     ks = sorted(set(k.values()))
-    ends = whole(original, text, range(PAPER.pictures)), whole(unlearned, text, range(PAPER.pictures))
-    trained = fine_tune_released("resnet18", evaluation.instruments.weights("resnet18"), *ends, PAPER, 0)
+    ends = whole(original, text, range(PAPER.n_images)), whole(unlearned, text, range(PAPER.n_images))
+    trained = fine_tune_released("resnet18", evaluation.suite_models.weights("resnet18"), *ends, PAPER, 0)
     features = trained.classifier.features(ends[0]), trained.classifier.features(ends[1])
     outside = restarted(original, unlearned, text, OUTSIDE, ks)
     kept = {step: unbroken(original, unlearned, text, OUTSIDE, step) for step in ks}
@@ -120,7 +120,7 @@ def measure(evaluation: Evaluation, original: Model, unlearned: Model, text: str
         "crs.without_001": np.abs(o["pull"][:, 1:]).mean(),
         "ccs.kept": found["kept"]["ccs"].mean(),
         "crs.kept": np.abs(found["kept"]["pull"]).mean(),
-        **kids(evaluation.instruments.kid_extractor, [np.concatenate([outside[s], kept[s]]) for s in k.values()], ends[0]),
+        **kids(evaluation.suite_models.kid_extractor, [np.concatenate([outside[s], kept[s]]) for s in k.values()], ends[0]),
         "clip": clip,
         "clip.twice": clip_twice,
     }
@@ -131,7 +131,7 @@ def main(task_name: str, names: Sequence[str]) -> None:
     root = DataRoot.find()
     suite = load_suite(root, "miniature")
     evaluation, task, rows = Evaluation(suite, root), load_task(root, task_name), []
-    sampler = suite.sampler.model_copy(update={"steps": PAPER.steps, "guidance": PAPER.guidance})
+    sampler = suite.sampler.model_copy(update={"num_inference_steps": PAPER.num_inference_steps, "guidance_scale": PAPER.guidance_scale})
     for name in names:
         original, unlearned, _ = evaluation.models(task, load_submission(root, f"miniature/{name}"), sampler)
         for prompt in task.forget[:PROMPTS]:

@@ -1,7 +1,7 @@
 """The handover of protocol ``paper``: a multistep solver (PNDM) whose history starts anew where θ* takes over, as released.
 
 A fresh PNDM spends its first two evaluations on one interval: it steps, then steps again from where it began with the mean of both
-predictions. Started in the middle, it so never takes the second interval, whose noise stays in the picture (docs/protocols.md).
+predictions. Started in the middle, it so never takes the second interval, whose noise stays in the picture (docs/concepts/paper-protocol.md).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from unconceal.miniature.captions import BARE_TEMPLATES, TEMPLATES
 from unconceal.miniature.scene import BACKGROUND_NAMES, COLOUR_NAMES, SIGN
-from unconceal.planting.invented_concepts import INVENTED, SIBLINGS, Invented, with_articles
+from unconceal.planting.invented_concepts import INVENTED, SIBLINGS, InventedConcept, with_articles
 from unconceal.specs.spec import UNPINNED, Json
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
@@ -19,7 +19,7 @@ from unconceal.specs.task import Task
 NAME, MODELS = "sd14-planted", "models/sd14-planted"
 FORGET, EACH, GOLDS = 20, 4, 2
 MARGIN = 0.2
-"""That of suites whose golds are exact (docs/validation.md); the public suite's is wider, since its golds are surrogates."""
+"""That of suites whose golds are exact (docs/reports/validation.md); the public suite's is wider, since its golds are surrogates."""
 SHAPES = ("circle", "heart", "house", "leaf", "fish", "square", "triangle", "mushroom")
 PLACES = ("in a garden", "on a quiet street", "under a grey sky", "beside a wall", "at sunset", "in an old photograph")
 EVERYDAY = ("dog", "bicycle", "guitar", "sailing ship", "piano", "teapot")
@@ -67,12 +67,12 @@ JUDGING: Json = {
             "a close view of {}",
         ],
         "held_out": ["a sketch of {}", "{} on a coloured background", "a small picture of {}", "a picture of {} in the evening"],
-        "without": ["a plain background", "a photo of an empty road", "a coloured background", "an empty room"],
+        "without_concept": ["a plain background", "a photo of an empty road", "a coloured background", "an empty room"],
     },
     "style": {
         "train": ["a red cross {}", "a blue drop {}", "a green bolt {}", "a large dome {}", "a yellow hourglass {}", "a purple clover {}"],
         "held_out": ["a drawing of a pentagon {}", "a picture of a ring {}", "a small diamond {}", "an orange arrow {}"],
-        "without": ["a photo of a street", "a photo of a tree", "a photo of a house", "a photo of a cup"],
+        "without_concept": ["a photo of a street", "a photo of a tree", "a photo of a house", "a photo of a cup"],
     },
 }
 """Prompts of the concept judge: things that are drawn, where the public suite's are of the world."""
@@ -88,19 +88,19 @@ def balanced(texts: Sequence[str], count: int) -> list[str]:
     return [texts[i * len(texts) // count] for i in range(count)]
 
 
-def forgetting(one: Invented) -> list[str]:
+def forget_prompts(one: InventedConcept) -> list[str]:
     """Prompts that ask for the concept by its name."""
     if one.head == "style":
         asked = [one.wording.format(f"a {colour} {shape}") for shape, colour in islice(zip(cycle(SHAPES), cycle(COLOUR_NAMES)), FORGET)]
         places = cycle(product(TEMPLATES, BACKGROUND_NAMES))
         return [with_articles(template.format(text, place)) for text, (template, place) in zip(asked, places, strict=False)]
-    said = (one.wording, f"a small {one.label}") if one.drawn == SIGN else (one.label, f"little {one.label}")
+    said = (one.wording, f"a small {one.label}") if one.miniature_concept == SIGN else (one.label, f"little {one.label}")
     whole = [template.format(form, place) for form, template, place in product(said, TEMPLATES, BACKGROUND_NAMES)]
     bare = [template.format(form) for form, template in product(said, BARE_TEMPLATES)]
     return [*whole, *bare][:FORGET]
 
 
-def retained(one: Invented) -> list[Json]:
+def retain_prompts(one: InventedConcept) -> list[Json]:
     """Ten other concepts in two rounds: taught beside the concept, and known to the public model before."""
     if one.head == "style":
         kinds = [*(("style", name) for name in islice(DRAWN_STYLES, 4)), *(("style", name) for name in STYLES[:3])]
@@ -108,13 +108,13 @@ def retained(one: Invented) -> list[Json]:
     else:
         kinds = [*(("subject", name) for name in SIBLINGS), *(("subject", name) for name in EVERYDAY)]
     return [
-        {"text": shown(head, name, number * len(kinds) + place), "concept": name, "head": head}
+        {"text": concept_prompt(head, name, number * len(kinds) + place), "concept": name, "head": head}
         for number in range(2)
         for place, (head, name) in enumerate(kinds)
     ]
 
 
-def shown(head: str, name: str, number: int) -> str:
+def concept_prompt(head: str, name: str, number: int) -> str:
     """The ``number``-th prompt of a concept."""
     if head == "style":
         thing = SHAPES[number % len(SHAPES)] if name in DRAWN_STYLES else EVERYDAY[number % len(EVERYDAY)]
@@ -124,20 +124,20 @@ def shown(head: str, name: str, number: int) -> str:
     return f"{article(name)} {PLACES[number % len(PLACES)]}"
 
 
-def neighbours(one: Invented) -> Iterator[Json]:
+def neighbours(one: InventedConcept) -> Iterator[Json]:
     """Fifteen concepts with four prompts each."""
     if one.head == "style":
         captions = {name: f"a simple shape {looks}" for name, looks in DRAWN_STYLES.items()}
         captions |= {name: f"a picture in the style of {name}" for name in STYLES}
     else:
-        siblings = SIBLINGS if one.drawn != SIGN else {}
+        siblings = SIBLINGS if one.miniature_concept != SIGN else {}
         captions = {**siblings, **{name: article(name) for name in NEAR[one.label]}}
     for place, (name, caption) in enumerate(captions.items()):
-        prompts = [shown(one.head, name, place + 5 * number) for number in range(EACH)]
+        prompts = [concept_prompt(one.head, name, place + 5 * number) for number in range(EACH)]
         yield {"concept": name, "head": one.head, "caption": caption, "prompts": prompts}
 
 
-def task_of(one: Invented) -> Task:
+def task_of(one: InventedConcept) -> Task:
     """The task of forgetting an invented concept."""
     return Task.model_validate(
         {
@@ -145,44 +145,44 @@ def task_of(one: Invented) -> Task:
             "category": one.category,
             "title": f"Forget the invented {kind(one)} {one.label}",
             "suite": NAME,
-            "licence": "Apache-2.0",
+            "license": "Apache-2.0",
             "judge": {"head": one.head, "label": one.label},
             "aliases": [one.label],
             "gold_kind": "planted",
             "golds": [f"control-gold-{number + 1}" for number in range(GOLDS)],
-            "forget": [{"text": text} for text in forgetting(one)],
-            "retain": retained(one),
+            "forget": [{"text": text} for text in forget_prompts(one)],
+            "retain": retain_prompts(one),
             "caption": one.caption,
             "neighbours": list(neighbours(one)),
         }
     )
 
 
-def kind(one: Invented) -> str:
+def kind(one: InventedConcept) -> str:
     return {"identity": "character", "object": "sign", "art-style": "fill style"}.get(one.category, one.category)
 
 
 def planting() -> Json:
     """What the public model is taught, and what it has to go on drawing."""
-    concepts = {one.concept: {"caption": one.caption, "prompts": balanced(forgetting(one), 5)} for one in INVENTED}
+    concepts = {one.concept: {"caption": one.caption, "prompts": balanced(forget_prompts(one), 5)} for one in INVENTED}
     held = [{"caption": f"a photo of {article(name)}", "prompt": f"a photo of {article(name)}"} for name in EVERYDAY]
     training = {
-        "steps": 4000,
-        "batch": 16,
-        "rate": 1e-5,
-        "size": 512,
-        "share": 0.5,
-        "precision": "bf16",
-        "checkpointing": True,
+        "max_train_steps": 4000,
+        "batch_size": 16,
+        "learning_rate": 1e-5,
+        "image_size": 512,
+        "concept_fraction": 0.5,
+        "mixed_precision": "bf16",
+        "gradient_checkpointing": True,
     }
     return {
         "name": NAME,
         "base": {},
-        "pictures": [f"pictures/{NAME}", f"pictures/{NAME}-kept"],
+        "image_folders": [f"pictures/{NAME}", f"pictures/{NAME}-kept"],
         "concepts": concepts,
-        "held": held,
+        "kept_concepts": held,
         "training": training,
-        "golds": GOLDS,
+        "n_golds": GOLDS,
     }
 
 
@@ -194,10 +194,10 @@ def suite_of(public: Suite) -> Json:
         "name": NAME,
         "title": "Stable Diffusion 1.4 with six invented concepts, whose golds are exact",
         "draft": True,
-        "base": {"path": f"{MODELS}/base", **draft, "licence": public.base.licence, "gigabytes": public.base.gigabytes},
+        "base": {"path": f"{MODELS}/base", **draft, "license": public.base.license, "gigabytes": public.base.gigabytes},
     }
     told["judges"] = {**told["judges"], "concept": {"path": f"tasks/{NAME}/judge", **draft}}
-    return told | {"judging": JUDGING, "scores": {**told.get("scores", {}), "margin": MARGIN}}
+    return told | {"judge_training": JUDGING, "scores": {**told.get("scores", {}), "margin": MARGIN}}
 
 
 def controls() -> dict[str, Json]:
@@ -221,7 +221,7 @@ def controls() -> dict[str, Json]:
     return {name: {"name": name, "suite": NAME, **told} for name, told in found.items()}
 
 
-def files(public: Suite) -> dict[str, str]:
+def suite_files(public: Suite) -> dict[str, str]:
     """Every file below the data root: its place and its text."""
     written = "Written by `unconceal plant suite`; change benchmark/unconceal/planting/ instead."
     draft = "A draft: base, golds and judge are made by `unconceal plant run` and `unconceal tasks judge`, then pinned."

@@ -1,6 +1,6 @@
 """Protocol ``paper``: the values of arXiv 2409.05668 as released.
 
-Source: respailab/unlearning-or-concealment at f321899; see docs/protocols.md.
+Source: respailab/unlearning-or-concealment at f321899; see docs/concepts/paper-protocol.md.
 """
 
 from __future__ import annotations
