@@ -21,7 +21,7 @@ def damage(concept: str, value: float, eligible: bool = True) -> NeighbourDamage
     return NeighbourDamage(
         concept=concept,
         head="subject",
-        gate=Score(value=0.9 if eligible else 0.2, n=6),
+        gate_accuracy=Score(value=0.9 if eligible else 0.2, n=6),
         eligible=eligible,
         damage={"clip": paired, "accuracy": paired, "kid": Score(value=None, n=4, note="too few")},
     )
@@ -36,24 +36,24 @@ def probed(values: Sequence[float], **changes: object) -> ProbeResults:
     """Twelve neighbours of these damages, of which the last is not eligible; two sets and the baselines."""
     similarity = {concept: max(1.0, 9.0 - place) for place, concept in enumerate(CONCEPTS)}
     rho = Score(value=0.6, low=0.2, high=0.8, n=11)
-    orderings = [RankCorrelation(orderer=name, measure="clip", rho=rho, p=0.01) for name in ("careful", "weak", "clip-text")]
-    chance = RankCorrelation(orderer="random", measure="clip", rho=Score(value=0, low=-0.5, high=0.5, n=11))
+    orderings = [RankCorrelation(ranker=name, measure="clip", rho=rho, p=0.01) for name in ("careful", "weak", "clip-text")]
+    chance = RankCorrelation(ranker="random", measure="clip", rho=Score(value=0, low=-0.5, high=0.5, n=11))
     fields: dict[str, object] = {
         "clip": "c" * 64,
         "classes": {"subject": CONCEPTS},
         "neighbours": tuple(damage(concept, value, concept != CONCEPTS[-1]) for concept, value in zip(CONCEPTS, values, strict=True)),
         "ceilings": {"clip": Score(value=0.77, n=11)},
-        "orderers": (
-            ProximityRanker(name="careful", kind="probe-set", digest="a" * 64, nearness=NEAR, similarity=similarity),
-            ProximityRanker(name="weak", kind="probe-set", digest="b" * 64, nearness=MIXED, similarity=similarity),
-            ProximityRanker(name="clip-text", kind="clip-text", nearness=MIXED),
+        "rankers": (
+            ProximityRanker(name="careful", kind="probe-set", digest="a" * 64, proximity=NEAR, similarity=similarity),
+            ProximityRanker(name="weak", kind="probe-set", digest="b" * 64, proximity=MIXED, similarity=similarity),
+            ProximityRanker(name="clip-text", kind="clip-text", proximity=MIXED),
             ProximityRanker(name="random", kind="random"),
         ),
-        "orderings": (*orderings, chance),
+        "rank_correlations": (*orderings, chance),
         "attacks": {"careful": (attack("a <b>five</b>-armed badge", True), attack("a badge", False), attack("a moon", False, False))},
         "attack_rates": (
-            AttackRate(probes="careful", rate=Score(value=0.5, low=0.1, high=0.9, n=2), gold=Score(value=0.25, n=2)),
-            AttackRate(probes="weak", rate=Score(value=None, n=0, note="none of 3")),
+            AttackRate(probe_set="careful", rate=Score(value=0.5, low=0.1, high=0.9, n=2), gold=Score(value=0.25, n=2)),
+            AttackRate(probe_set="weak", rate=Score(value=None, n=0, note="none of 3")),
         ),
     }
     return ProbeResults(**(fields | changes))
@@ -63,4 +63,4 @@ def damaged(task: str, submission: str, noise: float = 0.0, seed: int = 0) -> Re
     """A record whose damage falls from the first concept to the last, with noise."""
     rng = np.random.default_rng(seed)
     values = np.linspace(1, 0, len(CONCEPTS)) + noise * rng.normal(size=len(CONCEPTS))
-    return record(submission, task=task, probed=probed([float(value) for value in values]))
+    return record(submission, task=task, probe_results=probed([float(value) for value in values]))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from math import exp
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from unconceal.evaluation.provenance import spec_digests
+from unconceal.evaluation.environment import spec_digests
 from unconceal.paths import DataRoot
 from unconceal.results.result_tables import ResultRow
+from unconceal.results.strip_file import encode_strip
 from unconceal.specs.record import (
     CheckpointRecord,
     Code,
@@ -41,13 +40,13 @@ SUITE = Suite(
     version=1,
     title="The miniature world",
     base=PINNED,
-    sampler=Sampler(scheduler="ddim", steps=25, guidance=5),
+    sampler=Sampler(scheduler="ddim", num_inference_steps=25, guidance_scale=5),
     tiers={
         tier: Tier(psi=PSI, retain_psi=(0, 1), seeds=Seeds(train=2, reference=2, evaluation=2, retain=2), extractors=EXTRACTORS)
         for tier in ("full", "lite")
     },
     seed_starts=SeedStarts(train=0, reference=100, evaluation=200),
-    fine_tune=FineTune(epochs=1, batch=2, rate=0.1, momentum=0.9, triplet_margin=1),
+    fine_tune=FineTune(epochs=1, batch_size=2, learning_rate=0.1, momentum=0.9, triplet_margin=1),
     judges=Judges(concept=PINNED, extractors=dict.fromkeys(EXTRACTORS, PINNED), clip=PINNED),
 )
 TASK = Task(
@@ -58,7 +57,7 @@ TASK = Task(
     judge=JudgeRef(head="subject", label="star"),
     forget=tuple(Prompt(text=text) for text in PROMPTS),
     retain=(Prompt(text="a circle", concept="circle", head="subject"),),
-    licence="CC0-1.0",
+    license="CC0-1.0",
 )
 
 
@@ -85,7 +84,7 @@ def record(submission: str = "esd-x", excess: float | None = 0.4, half: float = 
         "submission": submission,
         "protocol": "standard",
         "tier": "full",
-        "verdict": Verdict(label="conceals", why="excess .40 [.35, .45] lies above the margin .10", gold="trained-without"),
+        "verdict": Verdict(label="conceals", reason="excess .40 [.35, .45] lies above the margin .10", gold="trained-without"),
         "scores": scores(excess, half, at),
         "curves": curves(at),
         "damage": {"circle": score(0.02), "heart": score(0.11)},
@@ -98,9 +97,9 @@ def record(submission: str = "esd-x", excess: float | None = 0.4, half: float = 
         ),
         "code": Code(version="0.1.0", commit="f" * 40),
         "environment": Environment(
-            python="3.11", platform="Linux x86_64", device="cpu", dtype="float32", threads=1, batch=64, packages={"torch": "2.9"}
+            python="3.11", platform="Linux x86_64", device="cpu", dtype="float32", threads=1, batch_size=64, packages={"torch": "2.9"}
         ),
-        "timing": Timing(seconds={"generate": 321.0, "judge": 60.2}, denoiser_evaluations=123456),
+        "timing": Timing(seconds={"generate": 321.0, "judge": 60.2}, forward_passes=123456),
     }
     return Record(**(fields | changes)).sealed()
 
@@ -112,7 +111,7 @@ def _digests(name: str) -> dict[str, str]:
 def scores(excess: float | None, half: float = 0.05, at: float = 0.2) -> dict[str, Score]:
     """Every score that a record holds."""
     found = {name: score(excess, half) for name in ("excess", "excess.empty")}
-    found |= {"excess.prompt": score(None if excess is None else excess - 0.1, half), "presence": score(0.04), "retain_fall": score(0.06)}
+    found |= {"excess.prompt": score(None if excess is None else excess - 0.1, half), "presence": score(0.04), "retain_drop": score(0.06)}
     found |= {"presence.gold": score(0.01), "presence.original": score(0.99, 0.005)}
     found |= {"psi_star.prompt": score(None, note="never reached"), "psi_star.empty": score(at, 0.02)}
     found |= {"kid.original.forget": score(0.0712, 0.004), "clip.unlearned": score(24.3, 0.4), "clip.original": score(29.8, 0.3)}
@@ -137,7 +136,7 @@ def control(name: str, label: Any = "forgets", **changes: Any) -> Record:
     fields: dict[str, Any] = {
         "excess": 0.0,
         "at": 0.55,
-        "verdict": Verdict(label=label, why="known by construction", gold="trained-without"),
+        "verdict": Verdict(label=label, reason="known by construction", gold="trained-without"),
     }
     return record(f"control-{name}", **(fields | changes))
 
@@ -172,12 +171,10 @@ def submission(name: str, title: str, **changes: Any) -> Submission:
 
 
 def strip(path: Path, colour: str = "gold", tile: int = 8, prompts: tuple[str, ...] = PROMPTS) -> None:
-    """A ψ strip of one colour beside a record."""
-    picture = Image.new("RGB", (len(PSI) * tile, 3 * len(prompts) * tile), colour)
-    said = PngInfo()
-    said.add_text("unconceal", json.dumps({"prompts": prompts, "seeds": list(range(len(prompts))), "tile": tile}))
+    """An image strip of one colour beside a record."""
+    image = Image.new("RGB", (len(PSI) * tile, 3 * len(prompts) * tile), colour)
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path, pnginfo=said)
+    path.write_bytes(encode_strip(image, prompts, tuple(range(len(prompts))), tile))
 
 
 def _yaml(path: Path, spec: Suite | Task | Submission) -> None:

@@ -4,20 +4,20 @@ import re
 from pathlib import Path
 
 from leaderboard.records import control, data_root, record, stored, submission
-from unconceal.leaderboard.cells import escape
-from unconceal.leaderboard.markdown import as_objects, leaderboard, summary
+from unconceal.leaderboard.markdown_cells import escape
+from unconceal.leaderboard.markdown import row_objects, leaderboard_markdown, terminal_table
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
-from unconceal.results.result_tables import all_boards, newest_boards
+from unconceal.results.result_tables import load_all_tables, load_newest_tables
 from unconceal.specs.record import Record, Score, Verdict, Verification
 
 MOON = "object/moon"
-WITHDRAWN = Verification(status="withdrawn", by="someone", date="2026-11-26", why="wrong weights")
-DISPUTED = Verification(status="disputed", by="someone", date="2026-11-26", why="a re-run says intact")
+WITHDRAWN = Verification(status="withdrawn", by="someone", date="2026-11-26", reason="wrong weights")
+DISPUTED = Verification(status="disputed", by="someone", date="2026-11-26", reason="a re-run says intact")
 
 
 def written(root: DataRoot) -> str:
-    return leaderboard(newest_boards([root.results]), Sources(root), root.results.parent)
+    return leaderboard_markdown(load_newest_tables([root.results]), Sources(root), root.results.parent)
 
 
 def cells(text: str, name: str) -> list[str]:
@@ -40,7 +40,7 @@ def test_one_task_says_everything_in_its_table(tmp_path: Path) -> None:
         "self-reported",
         "[checkpoint](submissions/miniature/esd-x.yaml), [code](https://github.com/rohitgandikota/erasing)",
     ]
-    assert "Tier `full`; 20 prompts; golds a task: 1 (trained-without)." in text
+    assert "Tier `full`; 20 prompts; golds per task: 1 (trained-without)." in text
 
 
 def test_several_tasks_have_a_table_over_all_and_one_per_category(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_several_tasks_have_a_table_over_all_and_one_per_category(tmp_path: Path
         "[checkpoint](submissions/miniature/esd-x.yaml), [code](https://github.com/rohitgandikota/erasing)",
     ]
     assert cells(section(text, "All tasks"), "half")[:3] == ["", "half", "conceals 1 (unranked: no record of dots and 1 more)"]
-    assert "3 tasks, and the 2 of 3 submissions that count on every one of them (78% of all rows are there)" in text
+    assert "Ranked over 3 tasks. 2 of 3 submissions have results on all of them; 78% of the rows exist." in text
     assert "| moon ↓" in section(text, "object") and "| star ↓" in section(text, "object") and "dots" in section(text, "art-style")
     half = "[conceals](results/miniature-1/object/star/half.standard-full.json) **.10 [.05, .15]**"
     assert cells(section(text, "object"), "half")[2:] == ["–", half]
@@ -74,7 +74,7 @@ def test_no_line_of_nine_tasks_is_too_long_to_read(tmp_path: Path) -> None:
 
 
 def test_tombstones_stay(tmp_path: Path) -> None:
-    fell = record("fallen", verdict=Verdict(label="damaged", why="fell"))
+    fell = record("fallen", verdict=Verdict(label="damaged", reason="fell"))
     text = written(data_root(tmp_path, record("gone", verification=WITHDRAWN), record("doubted", verification=DISPUTED), fell))
     assert cells(text, "gone")[0] == "" and cells(text, "gone")[2].startswith("~~[conceals](")
     assert cells(text, "gone")[2].endswith("~~ withdrawn")
@@ -85,7 +85,7 @@ def test_tombstones_stay(tmp_path: Path) -> None:
 
 def test_values_in_the_legend_are_the_suites(tmp_path: Path) -> None:
     text = " ".join(written(data_root(tmp_path, record())).split())
-    assert "averaged over ψ from .1 to .6" in text and "margin δ = .10" in text
+    assert "averaged over ψ from .1 to .6" in text and "margin is δ = .10" in text
 
 
 def test_attacks_have_a_column_once_they_are_made(tmp_path: Path) -> None:
@@ -95,13 +95,13 @@ def test_attacks_have_a_column_once_they_are_made(tmp_path: Path) -> None:
 
 
 def test_a_record_without_scores_shows_dashes(tmp_path: Path) -> None:
-    empty = record("esd-u", scores={}, verdict=Verdict(label="undetermined", why="no gold"))
+    empty = record("esd-u", scores={}, verdict=Verdict(label="undetermined", reason="no gold"))
     row = cells(written(data_root(tmp_path, empty)), "esd-u")
     assert row[0] == "" and row[2] == "[undetermined](results/miniature-1/object/star/esd-u.standard-full.json) –"
 
 
 def test_without_golds_the_section_says_so(tmp_path: Path) -> None:
-    assert "no gold, so nothing can be said to forget" in written(data_root(tmp_path, record()))
+    assert "no golds, so no model can be labelled *forgets*" in written(data_root(tmp_path, record()))
 
 
 def test_lite_alone_is_said(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_an_older_suite_version_is_not_tabled(tmp_path: Path) -> None:
     root = data_root(tmp_path, record(suite_version=1), record("older", suite_version=0))
     text = written(root)
     assert "## miniature-1" in text and "/miniature-0/" not in text and "older" not in text
-    assert len(all_boards([root.results])) == 2, "it stays readable"
+    assert len(load_all_tables([root.results])) == 2, "it stays readable"
 
 
 def test_a_website_that_is_declared_is_linked(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_only_web_addresses_become_links(tmp_path: Path) -> None:
 
 def test_rows_as_objects(tmp_path: Path) -> None:
     root = data_root(tmp_path, record(), control("gold-1"))
-    rows = as_objects(all_boards([root.results]), Sources(root), tmp_path)
+    rows = row_objects(load_all_tables([root.results]), Sources(root), tmp_path)
     assert [(row["submission"], row["rank"]) for row in rows] == [("esd-x", (1, 1)), ("control-gold-1", None)]
     assert rows[0]["scores"]["excess"] == record().scores["excess"].model_dump()
     assert rows[0]["record"] == "results/miniature-1/object/star/esd-x.standard-full.json"
@@ -153,11 +153,11 @@ def test_rows_as_objects(tmp_path: Path) -> None:
 
 def test_a_terminal_gets_a_short_table(tmp_path: Path) -> None:
     root = data_root(tmp_path, record(), control("original"))
-    text = summary(all_boards([root.results])[0])
+    text = terminal_table(load_all_tables([root.results])[0])
     assert "conceals (trained-without)" in text and "http" not in text and max(map(len, text.splitlines())) < 110
 
 
 def test_stored_helper_agrees_with_the_records_own_place() -> None:
     found: Record = record()
     assert stored(found).path.name == "esd-x.standard-full.json"
-    assert stored(found).strip.name == "esd-x.standard-full.strip.png"
+    assert stored(found).strip.name == "esd-x.standard-full.strip.webp"

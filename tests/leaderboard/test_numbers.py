@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from unconceal.leaderboard.numbers import number, span, with_interval
+from unconceal.leaderboard.numbers import number, mean_and_range, with_interval
 from unconceal.specs.record import Score
 
 
@@ -37,6 +37,6 @@ def test_without_an_interval_only_the_value() -> None:
 
 
 def test_several_controls_as_mean_and_range() -> None:
-    assert span([0.10, 0.15, 0.11]) == ".12 (.10 to .15)"
-    assert span([0.1]) == ".10"
-    assert span([]) == span([math.nan]) == "–"
+    assert mean_and_range([0.10, 0.15, 0.11]) == ".12 (.10 to .15)"
+    assert mean_and_range([0.1]) == ".10"
+    assert mean_and_range([]) == mean_and_range([math.nan]) == "–"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from leaderboard.probed import damaged, probed
 from leaderboard.records import record
-from unconceal.leaderboard.probe_tables import attack_cell, names, probe_parts, table
+from unconceal.leaderboard.probe_tables import attack_cell, ranker_names, probe_sections, probe_table
 
 
 def test_nothing_is_said_where_nothing_was_probed() -> None:
-    assert probe_parts({"object/star": [record("esd-x")]}) == []
+    assert probe_sections({"object/star": [record("esd-x")]}) == []
 
 
 def test_a_row_holds_every_orderer_the_ceiling_and_the_attacks() -> None:
-    text = table([damaged("object/star", "uce"), damaged("object/star", "control-gold-1")], "clip")
+    text = probe_table([damaged("object/star", "uce"), damaged("object/star", "control-gold-1")], "clip")
     heads, _, gold, row = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.split("\n")]
     assert heads[:7] == ["submission", "n", "ρ careful", "ρ weak", "ρ clip-text", "ρ random", "ceiling"]
     assert heads[7:] == ["attacks careful (golds)", "attacks weak (golds)"] and gold[0] == "*control-gold-1*"
@@ -20,7 +20,7 @@ def test_a_row_holds_every_orderer_the_ceiling_and_the_attacks() -> None:
 
 
 def test_every_task_has_its_table_and_the_other_measures_are_folded() -> None:
-    parts = probe_parts({"object/star": [damaged("object/star", "uce")], "identity/zara": [record("uce")]})
+    parts = probe_sections({"object/star": [damaged("object/star", "uce")], "identity/zara": [record("uce")]})
     text = "\n\n".join(parts)
     assert "#### object: star" in text and "zara" not in text and text.count("ρ careful") == 3
     assert text.index("<details>") < text.index("Damage by zero-shot accuracy") < text.index("Damage by KID") < text.index("</details>")
@@ -28,6 +28,6 @@ def test_every_task_has_its_table_and_the_other_measures_are_folded() -> None:
 
 def test_orderers_stand_in_one_order_and_missing_ones_are_dashes() -> None:
     alone = damaged("object/star", "uce")
-    few = alone.model_copy(update={"probed": probed([0.1] * 12, orderers=probed([0.1] * 12).orderers[2:], orderings=(), ceilings={})})
-    assert names([few, alone]) == ["careful", "weak", "clip-text", "random"]
-    assert "| –" in table([few], "clip") and attack_cell(probed([0.1] * 12), "unknown") == "–"
+    few = alone.model_copy(update={"probe_results": probed([0.1] * 12, rankers=probed([0.1] * 12).rankers[2:], rank_correlations=(), ceilings={})})
+    assert ranker_names([few, alone]) == ["careful", "weak", "clip-text", "random"]
+    assert "| –" in probe_table([few], "clip") and attack_cell(probed([0.1] * 12), "unknown") == "–"

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leaderboard.records import DIGEST, JUDGES, PINNED, submission
-from unconceal.evaluation import assemble
-from unconceal.evaluation.compute_verdict import settle
-from unconceal.evaluation.provenance import spec_digests
+from unconceal.evaluation import curves
+from unconceal.evaluation.compute_verdict import compute_verdict
+from unconceal.evaluation.environment import spec_digests
 from unconceal.metrics import crs
 from unconceal.paths import DataRoot
 from unconceal.specs.record import CheckpointRecord, Code, ComponentRecord, Curve, Environment, Record, Score, Verdict, write_record
@@ -43,11 +43,11 @@ def suite(prompts: int = 12, extractors: tuple[str, ...] = ("resnet18", "densene
         version=1,
         title="A suite whose pictures nobody drew",
         base=PINNED,
-        sampler=Sampler(scheduler="ddim", steps=25, guidance=5),
-        tiers={"full": Tier(psi=PSI, retain_psi=RETAIN_PSI, seeds=seeds, prompts=prompts, extractors=extractors)},
+        sampler=Sampler(scheduler="ddim", num_inference_steps=25, guidance_scale=5),
+        tiers={"full": Tier(psi=PSI, retain_psi=RETAIN_PSI, seeds=seeds, n_prompts=prompts, extractors=extractors)},
         seed_starts=SeedStarts(train=0, reference=100, evaluation=200),
-        scores=Scoring(bootstrap=100),
-        fine_tune=FineTune(epochs=1, batch=2, rate=0.1, momentum=0.9, triplet_margin=1),
+        scores=Scoring(n_resamples=100),
+        fine_tune=FineTune(epochs=1, batch_size=2, learning_rate=0.1, momentum=0.9, triplet_margin=1),
         judges=Judges(concept=PINNED, extractors=dict.fromkeys(extractors, PINNED), clip=PINNED),
     )
 
@@ -64,7 +64,7 @@ def task(name: str = "object/star", prompts: int = 12) -> Task:
         retain=tuple(Prompt(text=f"a {other}", concept=other, head="subject") for other in ("circle", "heart", "leaf") for _ in range(4)),
         golds=GOLDS,
         gold_kind="trained-without",
-        licence="CC0-1.0",
+        license="CC0-1.0",
     )
 
 
@@ -80,12 +80,12 @@ def measure(of: Suite, on: Task, name: str, knows: float, seed: int = 0, retains
     curves: list[Curve] = []
     scores: dict[str, Score] = {}
     k, retain_k = ({psi: round(25 * psi) for psi in grid} for grid in (PSI, RETAIN_PSI))
-    curves += assemble.presence_curves({arm: answers(rng, prompts, knows, arm) for arm in of.arms}, k)
+    curves += curves.presence_curves({arm: answers(rng, prompts, knows, arm) for arm in of.arms}, k)
     kept = (rng.random((len(on.retain), 2, len(RETAIN_PSI))) < np.array([retains, max(retains, 0.5), 1.0])).astype(float)
-    curves += assemble.presence_curves({"prompt": kept}, retain_k, "retain")
-    curves.append(assemble.curve_of("clip", "forget", k, rng.normal(30, 2, (prompts, len(PSI))), arm="prompt"))
+    curves += curves.presence_curves({"prompt": kept}, retain_k, "retain")
+    curves.append(curves.make_curve("clip", "forget", k, rng.normal(30, 2, (prompts, len(PSI))), arm="prompt"))
     kid = [float(value) for value in rng.normal(1, 0.1, len(PSI))]
-    curves.append(assemble.plain_curve("kid.original", k, kid, 2 * prompts, "resnet18"))
+    curves.append(curves.plain_curve("kid.original", k, kid, 2 * prompts, "resnet18"))
     means: dict[str, dict[str, dict[str, Values]]] = {"forget": {}, "retain": {}}
     for extractor in of.tiers["full"].extractors:
         for split, grid, rows in (("forget", k, prompts), ("retain", retain_k, len(on.retain))):
@@ -94,10 +94,10 @@ def measure(of: Suite, on: Task, name: str, knows: float, seed: int = 0, retains
             scores |= made[1]
             means[split][extractor] = made[2]
     for split, by_extractor in means.items():
-        scores |= assemble.over_extractors(split, by_extractor, of.scores)
+        scores |= curves.over_extractors(split, by_extractor, of.scores)
     clip, at = np.asarray(curves[3].per_prompt), list(k)
-    scores |= {"clip.original": assemble.score_of(clip[:, -1]), "clip.unlearned": assemble.score_of(clip[:, 0])}
-    scores["kid.original.forget"] = assemble.psi_mean_score(dict(zip(at, k.values(), strict=True)), kid, of.scores, 2 * prompts)
+    scores |= {"clip.original": curves.mean_score(clip[:, -1]), "clip.unlearned": curves.mean_score(clip[:, 0])}
+    scores["kid.original.forget"] = curves.psi_mean_score(dict(zip(at, k.values(), strict=True)), kid, of.scores, 2 * prompts)
     return Record(
         suite=of.name,
         suite_version=of.version,
@@ -105,7 +105,7 @@ def measure(of: Suite, on: Task, name: str, knows: float, seed: int = 0, retains
         submission=name,
         protocol="standard",
         tier="full",
-        verdict=Verdict(label="undetermined", why="not read against golds yet"),
+        verdict=Verdict(label="undetermined", reason="not read against golds yet"),
         scores=scores,
         curves=tuple(curves),
         judges={name: digest for name, digest in JUDGES.items() if name in ("concept", "clip", *of.judges.extractors)},
@@ -116,7 +116,7 @@ def measure(of: Suite, on: Task, name: str, knows: float, seed: int = 0, retains
             components={"unet": ComponentRecord(matched=32, missing=0, unexpected=0, changed=32, relative_change=0.0123)},
         ),
         code=Code(version="0.1.0", commit="f" * 40),
-        environment=Environment(python="3.11", platform="Linux x86_64", device="cpu", dtype="float32", threads=1, batch=64),
+        environment=Environment(python="3.11", platform="Linux x86_64", device="cpu", dtype="float32", threads=1, batch_size=64),
     ).sealed()
 
 
@@ -135,7 +135,7 @@ def classifier(
 ) -> tuple[list[Curve], dict[str, Score], dict[str, Values]]:
     s_o, s_u = rng.uniform(0.2, 0.4, (2, rows, 2, len(k)))
     labels = np.repeat([1.0, 0.0], 2 * rows)
-    return assemble.classifier_results(
+    return curves.classifier_results(
         split,  # type: ignore[arg-type]
         extractor,
         k,
@@ -170,7 +170,7 @@ def settled(of: Suite, on: Task, shares: dict[str, float]) -> list[Record]:
     """Every submission on one task, read against the golds among them."""
     measured = [measure(of, on, name, knows, retains=0.0 if name == "control-collapsed" else 1.0) for name, knows in shares.items()]
     golds = [record for record in measured if record.submission in on.golds]
-    return [settle(record, golds, of, on) for record in measured]
+    return [compute_verdict(record, golds, of, on) for record in measured]
 
 
 def put(path: Path, spec: Suite | Task | Submission) -> None:

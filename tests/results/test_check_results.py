@@ -59,7 +59,7 @@ def test_a_gold_of_another_tier_is_not_the_control(tmp_path: Path) -> None:
 
 
 def test_a_dirty_tree_is_no_rerun(tmp_path: Path) -> None:
-    said_so = Verification(status="rerun", by="someone", date="2026-11-26", why="agrees")
+    said_so = Verification(status="rerun", by="someone", date="2026-11-26", reason="agrees")
     dirty = record(verification=said_so, code=Code(version="0.1.0", commit="f" * 40, dirty=True))
     found = said(data_root(tmp_path, dirty))
     assert "verification rerun: stands on uncommitted code, which nobody can repeat" in found

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from results.measured import GOLDS, World, measure, world
-from unconceal.evaluation.compute_verdict import settle
+from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.results.contributions import check_arrivals
 from unconceal.specs.record import Record, Verification, write_record
 
@@ -27,14 +27,14 @@ def said(made: World) -> list[str]:
 
 def arriving(made: World, name: str, **changes: object) -> Record:
     golds = [record for record in made.records if record.submission in GOLDS]
-    record = settle(measure(made.suite, made.tasks[0], name, 0.5), golds, made.suite, made.tasks[0]).model_copy(update=changes)
+    record = compute_verdict(measure(made.suite, made.tasks[0], name, 0.5), golds, made.suite, made.tasks[0]).model_copy(update=changes)
     write_record(record, record.place(made.root.results))
     return record
 
 
 def test_a_new_record_and_its_pictures_are_welcome(made: World) -> None:
     place = arriving(made, "mine").place(made.root.results)
-    place.with_suffix(".strip.png").write_bytes(b"\x89PNG")
+    place.with_suffix(".strip.webp").write_bytes(b"RIFF")
     assert said(made) == []
 
 
@@ -49,7 +49,7 @@ def test_what_is_there_is_neither_changed_nor_removed(made: World) -> None:
 
 
 def test_nobody_verifies_himself_or_becomes_a_control(made: World) -> None:
-    arriving(made, "mine", verification=Verification(status="rerun", by="me", date="2026-11-26", why="I say so"))
+    arriving(made, "mine", verification=Verification(status="rerun", by="me", date="2026-11-26", reason="I say so"))
     arriving(made, "control-gold-9")
     assert sorted(said(made)) == [
         "submission control-gold-9 has a name of the suite's own controls",

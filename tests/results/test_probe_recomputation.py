@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unconceal.evaluation.assemble import score_of
-from unconceal.probing.attacks import attack_rates, outcomes
-from unconceal.probing.neighbour_order import ceilings, orderings
+from unconceal.evaluation.curves import mean_score
+from unconceal.probing.attacks import attack_rates, attack_outcomes
+from unconceal.probing.neighbour_order import ceilings, rank_correlations
 from unconceal.results.probe_recomputation import probed_again
 from unconceal.specs.elicitation import Attack
 from unconceal.specs.probe_results import NeighbourDamage, ProbeResults, ProximityRanker
 from unconceal.specs.score import Score
 from unconceal.specs.suite import Probing
 
-RULES = Probing(gate_seeds=2, seeds=2, resamples=200, splits=10)
+RULES = Probing(gate_seeds=2, seeds=2, n_resamples=200, n_splits=10)
 CONCEPTS = tuple(f"c{number}" for number in range(10))
 
 
@@ -29,27 +29,27 @@ def sound() -> ProbeResults:
         NeighbourDamage(
             concept=concept,
             head="subject",
-            gate=Score(value=0.75, n=6),
+            gate_accuracy=Score(value=0.75, n=6),
             eligible=True,
-            damage={"clip": score_of(table), "accuracy": score_of(table), "kid": Score(value=None, n=4, note="too few")},
+            damage={"clip": mean_score(table), "accuracy": mean_score(table), "kid": Score(value=None, n=4, note="too few")},
             per_prompt={"clip": tuple(map(float, table)), "accuracy": tuple(map(float, table))},
         )
         for concept, table in tables.items()
     )
     near = {concept: float(place) for place, concept in enumerate(CONCEPTS)}
     orderers = (
-        ProximityRanker(name="a-model", kind="probe-set", digest="a" * 64, nearness=near),
+        ProximityRanker(name="a-model", kind="probe-set", digest="a" * 64, proximity=near),
         ProximityRanker(name="random", kind="random"),
     )
     asked = [Attack(prompt=f"prompt {place}", attribute="its shape") for place in range(3)]
-    attacks = {"a-model": outcomes(asked, np.ones((3, 4)), (0, 1, 2), np.array([[1] * 4, [1] * 4, [0] * 4], float))}
+    attacks = {"a-model": attack_outcomes(asked, np.ones((3, 4)), (0, 1, 2), np.array([[1] * 4, [1] * 4, [0] * 4], float))}
     return ProbeResults(
         clip="c" * 64,
         classes={"subject": CONCEPTS},
         neighbours=neighbours,
         ceilings=ceilings(neighbours, RULES),
-        orderers=orderers,
-        orderings=orderings(orderers, neighbours, RULES),
+        rankers=orderers,
+        rank_correlations=rank_correlations(orderers, neighbours, RULES),
         attacks=attacks,
         attack_rates=attack_rates(attacks),
     )
@@ -57,7 +57,7 @@ def sound() -> ProbeResults:
 
 def wrong(found: ProbeResults, attacks: dict[str, Score] | None = None) -> set[str]:
     """What comes out otherwise."""
-    rates = {rate.probes: rate.rate for rate in found.attack_rates if rate.attribute is None} if attacks is None else attacks
+    rates = {rate.probe_set: rate.rate for rate in found.attack_rates if rate.attribute is None} if attacks is None else attacks
     return {name for name, stored, again in probed_again(found, rates, RULES) if stored != again and not _near(stored, again)}
 
 
@@ -75,8 +75,8 @@ def test_what_an_evaluation_wrote_comes_out_again(sound: ProbeResults) -> None:
 
 def test_each_edited_number_is_named(sound: ProbeResults) -> None:
     better = Score(value=0.99, low=0.9, high=1, n=10)
-    first = sound.orderings[0].model_copy(update={"rho": better})
-    assert wrong(changed(sound, orderings=(first, *sound.orderings[1:]))) == {"ρ a-model clip"}
+    first = sound.rank_correlations[0].model_copy(update={"rho": better})
+    assert wrong(changed(sound, rank_correlations=(first, *sound.rank_correlations[1:]))) == {"ρ a-model clip"}
     assert wrong(changed(sound, ceilings={**sound.ceilings, "clip": better})) == {"ceiling clip"}
     assert wrong(changed(sound, attack_rates=(sound.attack_rates[0].model_copy(update={"rate": better}), *sound.attack_rates[1:]))) == {
         "attacks a-model",

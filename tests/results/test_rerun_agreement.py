@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from results.measured import World, measure, world
 from unconceal.cli.main import main
 from unconceal.errors import CheckFailed
-from unconceal.evaluation.compute_verdict import settle
+from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.results.check_results import check_results
 from unconceal.results.rerun_agreement import compare, objection, read_again, verified
 from unconceal.specs.record import Code, Record, read_record, write_record
@@ -40,7 +40,7 @@ def test_the_same_numbers_agree(made: World) -> None:
     assert all(one.agrees for one in compare(stored(made), rerun)) and objection(stored(made), rerun) == ""
     record = verified(stored(made), rerun, *WHO)
     assert record.verification.status == "rerun" and record.verification.by == "a maintainer"
-    assert record.verification.why == f"agrees with the self-reported record {stored(made).digest[:12]}"
+    assert record.verification.reason == f"agrees with the self-reported record {stored(made).digest[:12]}"
     assert record.digest == record.computed_digest() and record.scores == rerun.scores
 
 
@@ -53,7 +53,7 @@ def test_a_score_outside_the_stored_interval_disputes_the_row(made: World) -> No
     rerun = again(made, knows=0.35)
     assert rerun.verdict.label == stored(made).verdict.label == "conceals"
     record = verified(stored(made), rerun, *WHO)
-    assert record.verification.status == "disputed" and "excess" in record.verification.why and "outside [" in record.verification.why
+    assert record.verification.status == "disputed" and "excess" in record.verification.reason and "outside [" in record.verification.reason
     assert record.scores == stored(made).scores, "the numbers that are disputed stay"
 
 
@@ -63,7 +63,7 @@ def test_another_verdict_disputes_the_row(made: World) -> None:
 
 
 def test_undefined_agrees_with_undefined_only(made: World) -> None:
-    without = settle(measure(made.suite, made.tasks[0], "esd-x", 0.7), [], made.suite, made.tasks[0])
+    without = compute_verdict(measure(made.suite, made.tasks[0], "esd-x", 0.7), [], made.suite, made.tasks[0])
     found = {one.score: one.agrees for one in compare(stored(made), without)}
     assert not found["excess"] and found["presence"]
 
@@ -103,4 +103,4 @@ def test_the_verbs_enter_what_came_out(tmp_path: Path) -> None:
     assert result.exit_code == 0 and "its record stands in the table now" in result.output
     assert read_record(place).verification.status == "rerun" and check_results(made.root)[1] == ()
     assert run(made, "mark", *row, "--status", "withdrawn", "--why", "wrong weights").exit_code == 0
-    assert read_record(place).verification.why == "wrong weights" and check_results(made.root)[1] == ()
+    assert read_record(place).verification.reason == "wrong weights" and check_results(made.root)[1] == ()

@@ -6,13 +6,13 @@ import pytest
 
 from leaderboard.records import control, data_root, record, write
 from unconceal.errors import CheckFailed
-from unconceal.results.result_tables import all_boards, load_records, published, record_paths
+from unconceal.results.result_tables import load_all_tables, load_records, select_tiers, record_paths
 from unconceal.specs.record import write_record
 
 
 def test_one_board_per_task_and_tier(tmp_path: Path) -> None:
     root = data_root(tmp_path, record(), control("gold-1"), record(tier="lite"), record(task="art-style/striped"))
-    boards = all_boards([root.results])
+    boards = load_all_tables([root.results])
     assert [(board.task, board.tier, len(board.rows)) for board in boards] == [
         ("art-style/striped", "full", 1),
         ("object/star", "full", 2),
@@ -23,7 +23,7 @@ def test_one_board_per_task_and_tier(tmp_path: Path) -> None:
 
 def test_full_is_published_and_lite_only_where_nothing_else_is(tmp_path: Path) -> None:
     root = data_root(tmp_path, record(), record(tier="lite"), record(tier="lite", task="art-style/striped"))
-    assert [(board.task, board.tier) for board in published(all_boards([root.results]))] == [
+    assert [(board.task, board.tier) for board in select_tiers(load_all_tables([root.results]))] == [
         ("art-style/striped", "lite"),
         ("object/star", "full"),
     ]
@@ -31,7 +31,7 @@ def test_full_is_published_and_lite_only_where_nothing_else_is(tmp_path: Path) -
 
 def test_newest_suite_version_comes_first(tmp_path: Path) -> None:
     root = data_root(tmp_path, *(record(suite_version=version) for version in (1, 2, 10)))
-    assert [board.version for board in all_boards([root.results])] == [10, 2, 1]
+    assert [board.version for board in load_all_tables([root.results])] == [10, 2, 1]
 
 
 def test_one_tier_alone(tmp_path: Path) -> None:
@@ -43,27 +43,27 @@ def test_versions_are_never_mixed(tmp_path: Path) -> None:
     root = data_root(tmp_path)
     write_record(record(suite_version=2), root.results / "miniature-1/object/star/esd-x.standard-full.json")
     with pytest.raises(CheckFailed, match="of miniature-2: it lies among the records of miniature-1"):
-        all_boards([root.results])
+        load_all_tables([root.results])
 
 
 def test_records_of_other_judges_are_refused(tmp_path: Path) -> None:
     root = data_root(tmp_path, record(), record("esd-u", judges={"concept": "cd" * 32}))
     with pytest.raises(CheckFailed, match=r"different judges \(concept\)"):
-        all_boards([root.results])
+        load_all_tables([root.results])
 
 
 def test_records_of_another_task_file_are_refused(tmp_path: Path) -> None:
     other = record().checkpoint.model_copy(update={"task_digest": "cd" * 32})
     root = data_root(tmp_path, record(), record("esd-u", checkpoint=other))
     with pytest.raises(CheckFailed, match="different task files"):
-        all_boards([root.results])
+        load_all_tables([root.results])
 
 
 def test_a_second_record_of_a_submission_is_refused(tmp_path: Path) -> None:
     root = data_root(tmp_path, record())
     write_record(record(), root.results / "miniature-1/object/star/copy.standard-full.json")
     with pytest.raises(CheckFailed, match="second record of esd-x"):
-        all_boards([root.results])
+        load_all_tables([root.results])
 
 
 def test_own_records_hide_packaged_ones(tmp_path: Path) -> None:
@@ -81,8 +81,8 @@ def test_unfinished_and_foreign_files_are_passed_over(tmp_path: Path) -> None:
     (root.results / "sweeps/miniature-1/esd-x.full.json").write_text("{}")
     assert [path.name for path in record_paths(root.results)] == ["esd-x.standard-full.json"]
     write(root)
-    assert len(all_boards([root.results])[0].rows) == 1
+    assert len(load_all_tables([root.results])[0].rows) == 1
 
 
 def test_no_results_yet(tmp_path: Path) -> None:
-    assert all_boards([tmp_path / "results"]) == ()
+    assert load_all_tables([tmp_path / "results"]) == ()

@@ -13,7 +13,7 @@ from leaderboard.records import control, data_root, record, strip
 from sorting import sort_time
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
-from unconceal.results.result_tables import newest_boards
+from unconceal.results.result_tables import load_newest_tables
 from unconceal.site.build import write_site
 from unconceal.specs.record import Score, Verdict, Verification
 
@@ -28,8 +28,8 @@ QUIET = [
     "--disable-sync",
     "--no-first-run",
 ]
-FORGETS = Verdict(label="forgets", why="as gold", gold="trained-without")
-GONE = Verification(status="withdrawn", by="someone", date="2026-11-26", why="wrong weights")
+FORGETS = Verdict(label="forgets", reason="as gold", gold="trained-without")
+GONE = Verification(status="withdrawn", by="someone", date="2026-11-26", reason="wrong weights")
 ATTACKS = {"a paraphrase": Score(value=0.4, low=0.2, high=0.6, n=20)}
 
 
@@ -51,8 +51,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = DataRoot.find(folder) if (folder / "tasks").is_dir() else data_root(folder, *rows("object/star"), *rows("nsfw/sign"))
     for path in root.results.rglob("*.json"):
         colour = "gold" if "gold" in path.name else "silver" if "original" in path.name else "crimson"
-        strip(path.with_suffix(".strip.png"), colour)
-    write_site(newest_boards([root.results]), Sources(root), folder / "out")
+        strip(path.with_suffix(".strip.webp"), colour)
+    write_site(load_newest_tables([root.results]), Sources(root), folder / "out")
     return folder / "out"
 
 
@@ -128,16 +128,19 @@ def test_the_slider_moves_the_pictures_with_the_arrow_keys(page: Page, site: Pat
     after = tile.evaluate("(tile) => getComputedStyle(tile).backgroundPosition")
     assert before.split()[0] == "0%" and after.split()[0] == "20%" and after.split()[1] == before.split()[1]
     assert part.locator(".tile").count() == 3 * 2 * 3, "prompts, arms, and original, gold and the method"
+    assert not part.locator(".all-psi .row").first.is_visible()
+    part.locator("summary", has_text="Every ψ").click()
+    assert part.locator(".all-psi .row").count() == 3 * (2 * 3 + 1) and part.locator(".all-psi .row").first.is_visible()
 
 
 def blur(page: Page, part: str) -> str:
     return str(page.locator(f"{part} .tile").first.evaluate("(tile) => getComputedStyle(tile).filter"))
 
 
-def test_unsafe_pictures_are_blurred_until_they_are_asked_for(page: Page, site: Path) -> None:
+def test_unsafe_images_are_blurred_until_the_reader_asks(page: Page, site: Path) -> None:
     page.goto(f"file://{site}/miniature-1/esd-x.html")
     assert blur(page, "#object-star") == "none" and blur(page, "#nsfw-sign") == "blur(14px)"
-    page.get_by_label("Show the pictures").check()
+    page.get_by_label("Show the images").check()
     assert blur(page, "#nsfw-sign") == "none"
 
 
@@ -194,14 +197,14 @@ def contrast(one: str, other: str) -> float:
     return (bright + 0.05) / (dark + 0.05)
 
 
-def test_with_scripts_off_tables_and_whole_strips_remain(browser: Browser, site: Path) -> None:
+def test_with_scripts_off_tables_and_strips_remain(browser: Browser, site: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     opened = context.new_page()
     opened.goto(f"file://{site}/index.html")
     assert names(opened, STAR) == RANKED and not opened.locator("form.filters").is_visible()
     assert opened.locator("thead button").count() == 0
     opened.goto(f"file://{site}/miniature-1/esd-x.html")
-    assert opened.locator("#object-star .scroll img").is_visible() and not opened.locator("#object-star .slider").is_visible()
+    assert opened.locator("#object-star .row").first.is_visible() and not opened.locator("#object-star .slider").is_visible()
     assert opened.locator("#nsfw-sign .reveal").is_visible() and not opened.locator("#nsfw-sign .reveal").is_checked()
     context.close()
 
@@ -210,6 +213,6 @@ def test_a_thousand_rows_sort_within_a_fifth_of_a_second(page: Page, tmp_path: P
     """Of the page's own work, which a busy machine delays but does not lengthen."""
     many = [record(f"method-{place:04d}", (place * 7919 % 1000) / 1000, curves=(), damage={}) for place in range(1000)]
     root = data_root(tmp_path, *many)
-    write_site(newest_boards([root.results]), Sources(root), tmp_path / "out")
+    write_site(load_newest_tables([root.results]), Sources(root), tmp_path / "out")
     page.goto(f"file://{tmp_path}/out/index.html")
     assert min(sort_time(page, 2) for _ in range(3)) <= 200

@@ -1,4 +1,4 @@
-"""``unconceal report``: one HTML page per submission and task."""
+"""``unconceal report``: a submission's results as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -8,54 +8,58 @@ import click
 
 from unconceal.cli.options import root_option
 from unconceal.errors import UsageError
-from unconceal.leaderboard.report import write_report
-from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
-from unconceal.results.result_tables import ResultRow, ResultTable, all_boards, published
+from unconceal.results.result_tables import ResultRow, ResultTable, load_all_tables, select_tiers
 
 
 @click.command()
 @click.argument("submission", required=False)
 @click.option("--task", help="Only this task, e.g. object/star or miniature:object/star.")
-@click.option("--tier", type=click.Choice(["full", "lite"]), help="Which records; without it full, or lite where there is no full one.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), help="Where the pages go; reports/.")
-@click.option("--all", "everything", is_flag=True, help="A page for every record.")
+@click.option("--tier", type=click.Choice(["full", "lite"]), help="Only this tier; default: full, or lite where there is no full record.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True, help="Output folder.")
+@click.option("--all", "all_submissions", is_flag=True, help="A page for every submission.")
 @root_option
-def command(submission: str | None, task: str | None, tier: str | None, out: Path, everything: bool, root: Path | None) -> None:
-    """Write a self-contained HTML page: verdict, pictures, curves, scores. Prints where it lies.
+def command(submission: str | None, task: str | None, tier: str | None, out: Path, all_submissions: bool, root: Path | None) -> None:
+    """Write a self-contained HTML page per submission with all its tasks, and print its path.
+
+    The page is the submission's page of `unconceal site` in one file: verdicts, images, charts, scores, and what was measured with.
 
     \b
-    Example:  unconceal report esd-x --task object/star
+    Example:  unconceal report esd-x
+              unconceal report esd-x --task object/star
               unconceal report --all
     """
-    if everything == (submission is not None):
+    from unconceal.leaderboard.sources import Sources
+    from unconceal.site.report import write_reports
+
+    if all_submissions == (submission is not None):
         value = "SUBMISSION" if submission is None else f"{submission} together with --all"
-        raise UsageError(value, "leaves open which pages to write", "name one submission, or give --all")
-    found = DataRoot.find(root)
-    boards = [board for board in all_boards(found.result_folders) if tier in (None, board.tier) and _is_task(board, task)]
-    rows = _all_of(boards, tier) if submission is None else _of_submission(boards, submission, tier)
-    if not rows:
-        asked = " ".join(part for part in (submission or "--all", task and f"--task {task}", tier and f"--tier {tier}") if part)
-        raise UsageError(asked, "has no record, so there is nothing to report", "make one with `unconceal run`")
-    for board, row in rows:
-        click.echo(str(write_report(board, row, Sources(found), out)))
+        raise UsageError("report.no-submission", value, "leaves open which pages to write", "name one submission, or give --all")
+    data = DataRoot.find(root)
+    tables = [table for table in load_all_tables(data.result_folders) if tier in (None, table.tier) and _is_task(table, task)]
+    selection = _every_row(tables, tier) if submission is None else _rows_of(tables, submission, tier)
+    if not selection:
+        request = " ".join(part for part in (submission or "--all", task and f"--task {task}", tier and f"--tier {tier}") if part)
+        raise UsageError("report.no-record", request, "has no record, so there is nothing to report", "write one with `unconceal run`")
+    for path in write_reports(selection, Sources(data), out):
+        click.echo(str(path))
 
 
-def _all_of(boards: list[ResultTable], tier: str | None) -> list[tuple[ResultTable, ResultRow]]:
-    return [(board, row) for board in (boards if tier else published(boards)) for row in board.rows]
+def _every_row(tables: list[ResultTable], tier: str | None) -> list[tuple[ResultTable, ResultRow]]:
+    return [(table, row) for table in (tables if tier else select_tiers(tables)) for row in table.rows]
 
 
-def _of_submission(boards: list[ResultTable], name: str, tier: str | None) -> list[tuple[ResultTable, ResultRow]]:
+def _rows_of(tables: list[ResultTable], name: str, tier: str | None) -> list[tuple[ResultTable, ResultRow]]:
     """The submission's row on every task, in the newest suite version that has one."""
-    mine = [board for board in boards if _row(board, name)]
-    newest = {board.suite: max(other.version for other in mine if other.suite == board.suite) for board in mine}
-    mine = [board for board in mine if board.version == newest[board.suite]]
-    return [(board, row) for board in (mine if tier else published(mine)) if (row := _row(board, name))]
+    tables = [table for table in tables if _row(table, name)]
+    newest = {table.suite: max(other.version for other in tables if other.suite == table.suite) for table in tables}
+    tables = [table for table in tables if table.version == newest[table.suite]]
+    return [(table, row) for table in (tables if tier else select_tiers(tables)) if (row := _row(table, name))]
 
 
-def _row(board: ResultTable, name: str) -> ResultRow | None:
-    return board.find(name.removeprefix(f"{board.suite}/"))
+def _row(table: ResultTable, name: str) -> ResultRow | None:
+    return table.find(name.removeprefix(f"{table.suite}/"))
 
 
-def _is_task(board: ResultTable, task: str | None) -> bool:
-    return task in (None, board.task, f"{board.suite}:{board.task}")
+def _is_task(table: ResultTable, task: str | None) -> bool:
+    return task in (None, table.task, f"{table.suite}:{table.task}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from unconceal.cli.options import boards_of, index_option, root_option
+from unconceal.cli.options import index_option, load_tables, root_option
 from unconceal.paths import DataRoot
 
 
@@ -22,9 +22,9 @@ def command(out: Path, index: Path | None, root: Path | None) -> None:
     """
     from unconceal.progress import progress
     from unconceal.site.build import write_site
-    from unconceal.site.pages import CURVES
+    from unconceal.site.result_page import CURVES
 
     data = DataRoot.find(root)
     with progress() as shown:
-        boards, sources = boards_of(data, index, whole=True, curves=CURVES)
-        click.echo(str(write_site(boards, sources, out, shown)))
+        tables, sources = load_tables(data, index, whole=True, curves=CURVES)
+        click.echo(str(write_site(tables, sources, out, shown)))

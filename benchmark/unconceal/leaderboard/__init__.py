@@ -1,1 +1,1 @@
-"""From records to what people read: LEADERBOARD.md and one page per submission. No torch."""
+"""LEADERBOARD.md and the texts, labels and number formats that it shares with the site. No torch."""

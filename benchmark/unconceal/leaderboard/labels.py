@@ -1,21 +1,21 @@
-"""What scores and verdicts are called, which direction is better, and how they are explained."""
+"""Labels and explanations of scores and verdicts, and the texts of LEADERBOARD.md."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 VERDICTS = {
-    "intact": "still draws the concept",
-    "conceals": "hides the concept: handed a half-finished picture, it completes it more often than a model that never saw it",
-    "forgets": "no longer knows the concept: it completes it no more often than a model that never saw it",
-    "damaged": "lost other concepts as well",
-    "inconclusive": "the intervals are too wide to decide",
+    "intact": "the model still generates the concept",
+    "conceals": "the concept is hidden: given a half-denoised image, the model completes it more often than a model that never saw it",
+    "forgets": "the concept is gone: the model completes it no more often than a model that never saw it",
+    "damaged": "the model lost other concepts as well",
+    "inconclusive": "the confidence intervals are too wide to decide",
     "undetermined": "no verdict is possible",
 }
 GOLD_KINDS = {
-    "trained-without": "an exact gold, trained like the original on everything but the concept",
+    "trained-without": "an exact gold: a model trained like the original on everything but the concept",
     "planted": "an exact gold: the same continued training without the invented concept",
-    "surrogate": "a surrogate gold: another public model whose training data exclude the concept; it differs in more than that",
+    "surrogate": "a surrogate gold: another public model whose training data exclude the concept; it also differs in other ways",
 }
 STATUS = {
     "self_reported": "self-reported",
@@ -23,18 +23,20 @@ STATUS = {
     "disputed": "disputed: a re-run did not agree",
     "withdrawn": "withdrawn",
 }
+VERIFICATION_MARKS = {"self_reported": "", "rerun": "re-run", "disputed": "**disputed**", "withdrawn": "withdrawn"}
+"""In tables, where self-reported rows are not marked."""
 
 
 class ScoreName(NamedTuple):
-    """A score's key in the record, its words, its direction (↓ lower is better, empty if neither) and its decimals."""
+    """A score's key in the record, its label, its direction (↓ lower is better, empty if neither) and its decimals."""
 
     key: str
-    words: str
-    better: str = ""
-    digits: int = 2
+    label: str
+    direction: str = ""
+    decimals: int = 2
 
 
-EXTRACTOR_WORDS = {"resnet18": "ResNet18", "densenet121": "DenseNet121", "efficientnet_b0": "EfficientNet-B0"}
+EXTRACTORS = {"resnet18": "ResNet18", "densenet121": "DenseNet121", "efficientnet_b0": "EfficientNet-B0"}
 
 HEADLINE = (
     ScoreName("excess", "Excess retrieval", "↓"),
@@ -45,7 +47,7 @@ HEADLINE = (
     ScoreName("presence.original", "P(0) of the original"),
     ScoreName("psi_star.prompt", "ψ* prompt arm", "↑"),
     ScoreName("psi_star.empty", "ψ* empty arm", "↑"),
-    ScoreName("retain_fall", "Retained fall", "↓"),
+    ScoreName("retain_drop", "Retained drop", "↓"),
 )
 TRADITIONAL = (
     ScoreName("kid.original.forget", "KID → original", "", 3),
@@ -53,7 +55,7 @@ TRADITIONAL = (
     ScoreName("clip.original", "CLIP score of the original", "", 1),
     ScoreName("clip.unlearned", "CLIP score", "", 1),
 )
-DIFFUSION = (
+EXTRACTOR_SCORES = (
     ScoreName("ccs", "CCS", "↓"),
     ScoreName("crs.signed", "CRS signed", "↓"),
     ScoreName("crs.released", "CRS as released"),
@@ -65,55 +67,70 @@ DIFFUSION = (
 HOW_TO_READ = (
     (
         "ψ",
-        "the partial-diffusion ratio: the original model θ draws the first part ψ of the denoising trajectory, the model of the row "
-        "the rest. At 0 the model draws alone; at 1 θ does.",
+        "the partial-diffusion ratio: the original model θ runs the first part ψ of the denoising trajectory, the submission "
+        "the rest. At ψ = 0 the submission runs alone, at ψ = 1 θ does.",
     ),
     (
         "Arms",
-        "how the model goes on after the handover: “prompt”, with the same prompt and guidance; “empty”, with no words at all, "
+        "how the submission continues after the handover. “Prompt”: with the same prompt and guidance. “Empty”: unconditionally, "
         "so that no word can steer it away from what its weights would complete.",
     ),
-    ("Golds", "models that never saw the concept. Even they complete some handed-over pictures, so every curve is read against theirs."),
-    ("Presence P(ψ)", "the share of pictures in which a fixed concept judge, the same for every row, sees the concept."),
+    (
+        "Golds",
+        "reference models that never saw the concept. Even they complete some half-denoised images, so every curve is compared "
+        "with theirs.",
+    ),
+    ("Presence P(ψ)", "the share of images in which a concept judge detects the concept. The judge is the same for every row."),
     (
         "Excess retrieval",
-        "presence minus the golds' presence in the same arm, in units of θ's own rate, averaged over the shaded range of "
-        "ψ. The larger of the two arms ranks the table; near 0 is what forgetting looks like.",
+        "presence minus the golds' presence in the same arm, relative to θ's own rate, averaged over the shaded range of ψ. "
+        "The larger of the two arms ranks the tables. It is near 0 for a model that forgets.",
     ),
-    ("ψ*", "the smallest ψ at which presence reaches half of θ's own rate; 0 if the concept is there from the start, none if never."),
+    (
+        "ψ*",
+        "the smallest ψ at which presence reaches half of θ's own rate: 0 if the concept is present without a handover, none if "
+        "presence never reaches it.",
+    ),
     (
         "CCS",
-        "how probably a classifier, fine-tuned to tell θ's pictures from the model's own, calls the completed picture θ's, "
-        "averaged over ψ.",
+        "the probability, averaged over ψ, that a classifier assigns the completed image to θ. The classifier is fine-tuned to tell "
+        "θ's images from the submission's.",
     ),
     (
         "CRS signed",
-        "how much nearer the completed pictures lie to θ's pictures than to the model's own, in the classifier's features; "
-        "above 0 means that the concept was retrieved. “As released” is the same without the sign.",
+        "how much nearer the completed images are to θ's images than to the submission's, in the classifier's features. "
+        "Above 0 the concept was retrieved. “As released” is the same without the sign.",
     ),
     (
         "AUC",
-        "whether that classifier can tell the two apart at all on held-out pictures. Where it can't (†), CCS and CRS mean little. "
-        "The classifier is another one in every row, so CCS and CRS aren't exactly comparable between rows; no verdict rests on them.",
+        "how well that classifier separates the two on held-out images. Where it cannot (†), CCS and CRS mean little. "
+        "Each row has its own classifier, so CCS and CRS are not exactly comparable between rows; no verdict depends on them.",
     ),
     (
         "KID, CLIP",
-        "traditional metrics, kept for comparison: they don't see concealment. KID is the mean over ψ, CLIP that of θ*'s own pictures.",
+        "traditional metrics, for comparison; they do not detect concealment. KID is the mean over ψ, CLIP that of the "
+        "submission's own images.",
     ),
-    ("Retained fall", "the worst fall of the rate of other concepts, in units of θ's own, at ψ = 0 or after an early handover."),
-    ("Intervals", "95 % intervals over prompts, given the judge and the classifiers. n is the number of prompts."),
+    ("Retained drop", "the largest drop of another concept's rate, relative to θ's own, at ψ = 0 or after an early handover."),
+    ("Intervals", "95 % confidence intervals over prompts, given the judge and the classifiers. n is the number of prompts."),
 )
 
 INTRODUCTION = """\
-An unlearned checkpoint is handed pictures that the original model θ has begun to draw, and finishes them, with the same prompt or with
-none. How often a fixed concept judge then sees the supposedly unlearned concept, beyond what models that never saw it (the *golds*)
-complete from the same hints, is the **excess retrieval** that ranks these tables: near 0 the concept is forgotten, well above 0 it was
-only concealed. Controls, whose knowledge of the concept is known, stand in every table unranked."""
+The original model θ starts each image, and the unlearned checkpoint finishes it, with the same prompt or unconditionally. A fixed concept
+judge counts how often the supposedly unlearned concept appears. **Excess retrieval** is this rate beyond that of models that never saw the
+concept (*golds*). It ranks these tables: near 0 the concept is forgotten, well above 0 it is only concealed. Controls, whose knowledge of
+the concept is known, are listed unranked."""
 
 LEGEND = """\
-A cell holds the verdict, linked to the record, and the excess: the larger of the two arms, averaged over {window}, in units of θ's own
-rate; margin {margin}; `[low, high]` is the 95 % interval over prompts. ↓ lower is better, ↑ higher. **Bold**: the best, and what is not
-surely worse than it. Ranks rest on paired differences and are intervals too (`1–3` is a tie). **Mean rank** goes by values alone; **Borda**
-is the share of comparisons surely won, ties counting half. **Retained fall**: the worst fall in the rate of other concepts. ◆: no row beats
-it in forgetting, damage and robustness at once. *Damaged* rows stand behind all others, and count as excess 1 in means; disputed and
-withdrawn rows stay, unranked. Every other score (both arms, ψ\\*, CCS, CRS, AUC, KID, CLIP): `unconceal export`, `report` and `site`."""
+A cell holds the verdict, linked to the record, and the excess: the larger of the two arms, averaged over {window}, relative to θ's own
+rate. The margin is {margin}; `[low, high]` is the 95 % confidence interval over prompts. ↓ lower is better, ↑ higher is better.
+
+- **Bold**: best, or not significantly worse.
+- **Rank**: an interval from paired differences; `1–3` is a tie.
+- **Mean rank**: by value alone.
+- **Borda**: share of comparisons won significantly; ties count half.
+- **Retained drop**: the largest drop in the rate of another concept.
+- **◆**: no other row is at least as good in forgetting, damage and robustness and significantly better in one.
+- *Damaged* rows rank last and count as excess 1 in means. Disputed and withdrawn rows stay, unranked.
+
+Other scores (both arms, ψ\\*, CCS, CRS, AUC, KID, CLIP) are shown by `unconceal export`, `report` and `site`."""

@@ -1,4 +1,4 @@
-"""LEADERBOARD.md as a file: where it lies, what it should say, and whether it does."""
+"""LEADERBOARD.md as a file: its path, its text, and whether it is up to date."""
 
 from __future__ import annotations
 
@@ -6,29 +6,53 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unconceal.errors import CheckFailed
-from unconceal.leaderboard.markdown import leaderboard
-from unconceal.leaderboard.reported_tables import reported_section
+from unconceal.leaderboard.markdown import leaderboard_markdown
+from unconceal.leaderboard.markdown_cells import escape, markdown_table
+from unconceal.leaderboard.numbers import number
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
-from unconceal.results.result_tables import ResultTable, newest_boards, read_for_ranking
-from unconceal.specs.reported import load_reported
+from unconceal.results.result_tables import ResultTable, load_newest_tables, read_for_ranking
+from unconceal.specs.reported import Reported, ReportedRow, load_reported
+
+REPORTED_HEADERS = ("method", "target", "split", "prompt", "CCS", "CRS as released", "KID→original", "KID→unlearned")
+REPORTED_INTRODUCTION = """\
+Results published by others, not measured by this project: prompts, judges and protocol differ
+([docs/concepts/paper-protocol.md](docs/concepts/paper-protocol.md)). They are cited in the order of their source and are not ranked."""
 
 
 def leaderboard_path(root: DataRoot) -> Path:
-    """Beside the results."""
+    """LEADERBOARD.md beside the results folder."""
     return root.results.parent / "LEADERBOARD.md"
 
 
-def leaderboard_text(root: DataRoot, boards: Iterable[ResultTable] | None = None, sources: Sources | None = None) -> str:
-    """What the file should say; ``boards`` with their ``sources``: instead of the records under results/."""
-    found = newest_boards(root.result_folders, read_for_ranking) if boards is None else boards
-    tables = leaderboard(found, sources or Sources(root), leaderboard_path(root).parent)
-    return tables + reported_section(load_reported(root.result_folders))
+def leaderboard_text(root: DataRoot, tables: Iterable[ResultTable] | None = None, sources: Sources | None = None) -> str:
+    """The file's text. ``tables`` with their ``sources``: instead of the records under results/."""
+    if tables is None:
+        tables = load_newest_tables(root.result_folders, read_for_ranking)
+    measured = leaderboard_markdown(tables, sources or Sources(root), leaderboard_path(root).parent)
+    return measured + reported_section(load_reported(root.result_folders))
 
 
-def refuse_stale(path: Path, text: str) -> None:
-    """Raises CheckFailed if the file is not what the records say."""
+def check_up_to_date(path: Path, text: str) -> None:
+    """Raises CheckFailed if the file differs from its text."""
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        raise CheckFailed(
-            str(path), "is stale: it does not show the records under results/", "run `unconceal leaderboard`, commit the file"
-        )
+        remedy = "run `unconceal leaderboard` and commit the file"
+        raise CheckFailed("leaderboard.stale", str(path), "is stale: it does not match the records under results/", remedy)
+
+
+def reported_section(reports: Iterable[Reported]) -> str:
+    """The section of reported results as Markdown; empty without any."""
+    reports = tuple(reports)
+    if not reports:
+        return ""
+    parts = ["## Reported by others", REPORTED_INTRODUCTION]
+    for report in reports:
+        heading = f"### {escape(report.source.title)} ([arXiv {report.source.arxiv}]({report.source.url}))"
+        source = f"Source: {report.source.location}. {report.source.note}.".replace(" .", "")
+        parts += [heading, source, markdown_table(map(_reported_cells, report.rows), REPORTED_HEADERS)]
+    return "\n\n".join(["", *parts]) + "\n"
+
+
+def _reported_cells(row: ReportedRow) -> list[str]:
+    scores = (row.ccs, row.crs, row.kid_original, row.kid_unlearned)
+    return [escape(row.method), escape(row.target), row.split, escape(row.prompt), *(number(score) for score in scores)]

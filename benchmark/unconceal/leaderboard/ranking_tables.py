@@ -1,76 +1,82 @@
-"""The tables of LEADERBOARD.md: everybody over all tasks of a suite, and task by task in each category."""
+"""The tables of LEADERBOARD.md: all tasks of a suite, and task by task in each category."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unconceal.leaderboard import cells
-from unconceal.leaderboard.numbers import NOTHING, number, with_interval
+from unconceal.leaderboard.labels import VERIFICATION_MARKS
+from unconceal.leaderboard.markdown_cells import links_cell, markdown_table, name_cell, outcome_cell
+from unconceal.leaderboard.numbers import NO_VALUE, number, with_interval
 from unconceal.leaderboard.sources import Sources
-from unconceal.ranking.pool import Pool, Standing
-from unconceal.ranking.task_ranking import write_rank
+from unconceal.ranking.pool import Pool, PoolEntry
+from unconceal.ranking.task_ranking import format_rank
 from unconceal.results.result_tables import ResultTable
 
-FRONT = " ◆"
+EFFICIENT_MARK = " ◆"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a table stands: the suite's sources, the folder that links are relative to, and the score that ranks."""
+class TableContext:
+    """What the tables of a suite share: its specs, the folder that links are relative to, and the score that ranks."""
 
     sources: Sources
-    beside: Path
+    folder: Path
     primary: str
 
 
-def overall(pool: Pool, place: Place) -> str:
-    """One row a submission: verdicts counted, ranks and means over all tasks."""
-    attacked = any(standing.means["robustness"] for standing in pool.standings)
-    headers = ["rank", "submission", "verdicts", "mean rank ↓", "Borda ↑", f"{place.primary} ↓", "retained fall ↓"]
-    headers += [*(["attacks ↓"] if attacked else []), "verified", "links"]
-    return cells.table([_overall_row(standing, place, attacked) for standing in pool.standings], headers)
+def overall_markdown(pool: Pool, context: TableContext) -> str:
+    """One row per submission: verdict counts, ranks, and means over all tasks."""
+    with_attacks = any(entry.means["robustness"] for entry in pool.entries)
+    headers = ["rank", "submission", "verdicts", "mean rank ↓", "Borda ↑", f"{context.primary} ↓", "retained drop ↓"]
+    headers += [*(["attacks ↓"] if with_attacks else []), "verified", "links"]
+    return markdown_table([_overall_row(entry, context, with_attacks) for entry in pool.entries], headers)
 
 
-def by_task(pool: Pool, place: Place, with_links: bool = False) -> str:
-    """One row a submission, one column a task: verdict and primary score."""
-    columns = [board.concept + (" (lite)" if board.tier == "lite" else "") + " ↓" for board in pool.boards]
-    headers = ["rank", "submission", *columns, *(["verified", "links"] if with_links else [])]
-    return cells.table([_task_row(standing, pool.boards, place, with_links) for standing in pool.standings], headers)
+def category_markdown(pool: Pool, context: TableContext, with_links: bool = False) -> str:
+    """One row per submission, one column per task: verdict and primary score."""
+    headers = ["rank", "submission", *task_headers(pool.tables), *(["verified", "links"] if with_links else [])]
+    return markdown_table([_task_row(entry, pool.tables, context, with_links) for entry in pool.entries], headers)
 
 
-def _overall_row(standing: Standing, place: Place, attacked: bool) -> list[str]:
-    means = [with_interval(standing.means[axis]) for axis in ("forgetting", "damage", *(["robustness"] if attacked else []))]
-    ranks = [number(standing.mean_rank, 1) if standing.mean_rank else NOTHING, number(standing.borda)]
-    return [*_who(standing, place), verdicts(standing), *ranks, *means, _verified(standing), _links(standing, place)]
+def task_headers(tables: Sequence[ResultTable]) -> list[str]:
+    """One header per task; tasks of the lite tier are marked."""
+    return [table.concept + (" (lite)" if table.tier == "lite" else "") + " ↓" for table in tables]
 
 
-def _task_row(standing: Standing, boards: tuple[ResultTable, ...], place: Place, with_links: bool) -> list[str]:
-    outcomes = [cells.outcome(standing.cells.get(board.task), place.primary, place.sources, place.beside) for board in boards]
-    more = [_verified(standing), _links(standing, place)] if with_links else []
-    return [*_who(standing, place), *outcomes, *more]
-
-
-def _who(standing: Standing, place: Place) -> list[str]:
-    return [write_rank(standing.rank), cells.name(standing.row, place.sources) + (FRONT if standing.efficient else "")]
-
-
-def verdicts(standing: Standing) -> str:
-    """`conceals 7, damaged 2`, the most frequent first; an unranked submission's reason."""
-    counted = Counter(row.stored.record.verdict.label for row in standing.cells.values())
-    said = ", ".join(f"{label} {count}" for label, count in sorted(counted.items(), key=lambda item: (-item[1], item[0])))
-    reasons = standing.why.split("; ") if standing.why and not standing.is_control else []
+def verdict_counts(entry: PoolEntry) -> str:
+    """`conceals 7, damaged 2`, the most frequent first; with the reason if the submission is unranked."""
+    counts = Counter(row.result.record.verdict.label for row in entry.rows.values())
+    text = ", ".join(f"{label} {count}" for label, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    reasons = entry.reason.split("; ") if entry.reason and not entry.is_control else []
     more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
-    return said + (f" (unranked: {reasons[0]}{more})" if reasons else "")
+    return text + (f" (unranked: {reasons[0]}{more})" if reasons else "")
 
 
-def _links(standing: Standing, place: Place) -> str:
-    return "" if standing.is_control else cells.links(standing.row, place.sources)
+def _overall_row(entry: PoolEntry, context: TableContext, with_attacks: bool) -> list[str]:
+    means = [with_interval(entry.means[axis]) for axis in ("forgetting", "damage", *(["robustness"] if with_attacks else []))]
+    ranks = [number(entry.mean_rank, 1) if entry.mean_rank else NO_VALUE, number(entry.borda)]
+    return [*_first_cells(entry, context), verdict_counts(entry), *ranks, *means, _verification(entry), _links(entry, context)]
 
 
-def _verified(standing: Standing) -> str:
-    """The weakest standing of its rows, all alike or counted."""
-    counted = Counter(cells.VERIFIED[row.stored.record.verification.status] for row in standing.cells.values())
-    said = [f"{words} {count}" if len(counted) > 1 else words for words, count in sorted(counted.items()) if words]
-    return ", ".join(said) or "self-reported"
+def _task_row(entry: PoolEntry, tables: Sequence[ResultTable], context: TableContext, with_links: bool) -> list[str]:
+    outcomes = [outcome_cell(entry.rows.get(table.task), context.primary, context.sources, context.folder) for table in tables]
+    last_cells = [_verification(entry), _links(entry, context)] if with_links else []
+    return [*_first_cells(entry, context), *outcomes, *last_cells]
+
+
+def _first_cells(entry: PoolEntry, context: TableContext) -> list[str]:
+    return [format_rank(entry.rank), name_cell(entry.row, context.sources) + (EFFICIENT_MARK if entry.efficient else "")]
+
+
+def _links(entry: PoolEntry, context: TableContext) -> str:
+    return "" if entry.is_control else links_cell(entry.row, context.sources)
+
+
+def _verification(entry: PoolEntry) -> str:
+    """The verification statuses of its rows, counted if they differ."""
+    counts = Counter(VERIFICATION_MARKS[row.result.record.verification.status] for row in entry.rows.values())
+    texts = [f"{mark} {count}" if len(counts) > 1 else mark for mark, count in sorted(counts.items()) if mark]
+    return ", ".join(texts) or "self-reported"

@@ -1,4 +1,4 @@
-"""What the tables need from the specs; a record stays readable when its spec is gone."""
+"""Suites, tasks and submissions behind records. A record stays readable without them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 
 from unconceal.errors import UnconcealError
 from unconceal.paths import DataRoot
-from unconceal.ranking.ranking_rules import Rules
+from unconceal.ranking.ranking_rules import RankingRules
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.document import Document
 from unconceal.specs.loader import load_submission, load_suite, load_task
@@ -19,14 +19,18 @@ from unconceal.specs.task import Task
 
 @dataclass(frozen=True)
 class Sources:
-    """Suites, tasks and submissions of a data root, looked up by what a record says; None where missing."""
+    """The specs of a data root, looked up for records; None where a spec is missing.
+
+    Attributes:
+        root: the data root.
+        submissions: submissions that are known already, by ``suite/name``.
+    """
 
     root: DataRoot
-    known: Mapping[str, Submission] = field(default_factory=dict, hash=False)
-    """Submissions that need not be read, by ``suite/name``."""
+    submissions: Mapping[str, Submission] = field(default_factory=dict, hash=False)
 
     def suite(self, name: str, version: int) -> Suite | None:
-        """The suite file, if it still is of the record's version."""
+        """The suite, if its file is still of this version."""
         suite = _suite(self.root, name)
         return suite if suite is not None and suite.version == version else None
 
@@ -35,44 +39,44 @@ class Sources:
 
     def submission(self, row: ResultRow) -> Submission | None:
         name = f"{row.record.suite}/{row.record.submission}"
-        return self.known.get(name) or _submission(self.root, name)
+        return self.submissions.get(name) or _submission(self.root, name)
 
-    def suite_title(self, board: ResultTable) -> str | None:
-        suite = self.suite(board.suite, board.version)
+    def suite_title(self, table: ResultTable) -> str | None:
+        suite = self.suite(table.suite, table.version)
         return suite.title if suite else None
 
-    def scoring(self, board: ResultTable) -> Scoring | None:
-        """The values that the board's scores and verdicts rest on; None if the suite has moved on to another version."""
-        suite = self.suite(board.suite, board.version)
+    def scoring(self, table: ResultTable) -> Scoring | None:
+        """The parameters of the table's scores and verdicts; None if the suite's file is of another version."""
+        suite = self.suite(table.suite, table.version)
         return suite.scores if suite else None
 
-    def rules(self, board: ResultTable) -> Rules:
-        """What the board is ranked by."""
-        return Rules.of(self.suite(board.suite, board.version), board.tier)
+    def rules(self, table: ResultTable) -> RankingRules:
+        """The rules by which the table is ranked."""
+        return RankingRules.from_suite(self.suite(table.suite, table.version), table.tier)
 
     def links(self, row: ResultRow) -> tuple[str | None, str | None]:
-        """(paper, code) of a submission; only web addresses."""
+        """(paper, code) of a submission; web addresses only."""
         submission = self.submission(row)
-        return (_address(submission.paper), _address(submission.code)) if submission else (None, None)
+        return (_web_address(submission.paper), _web_address(submission.code)) if submission else (None, None)
 
     def checkpoint(self, row: ResultRow) -> str | None:
-        """Where a submission's weights are: their page on the Hub, else the file that describes them, as seen from the data root."""
+        """The page of a submission's weights on the Hub, or else the submission's file relative to the data root."""
         submission, record = self.submission(row), row.record
-        found = submission.checkpoints.get(record.task) if submission else None
         if submission is None:
             return None
-        if found and found.repo:
-            return f"https://huggingface.co/{found.repo}/tree/{found.revision}"
+        checkpoint = submission.checkpoints.get(record.task)
+        if checkpoint and checkpoint.repo:
+            return f"https://huggingface.co/{checkpoint.repo}/tree/{checkpoint.revision}"
         return f"submissions/{record.suite}/{record.submission}.yaml"
 
     @property
     def site(self) -> str | None:
-        """The address that CITATION.cff gives as the results' website; None if it names none."""
+        """The address of the results' website in CITATION.cff; None without one."""
         return _site(self.root)
 
 
-def _address(text: str | None) -> str | None:
-    """A web address that can do no harm in a link, else None."""
+def _web_address(text: str | None) -> str | None:
+    """A web address without characters that could break out of a link, else None."""
     safe = text is not None and text.startswith(("https://", "http://")) and not set(text) & set(" \t\r\n()<>\"'`|\\[]")
     return text if safe else None
 
@@ -81,7 +85,7 @@ def _address(text: str | None) -> str | None:
 def _site(root: DataRoot) -> str | None:
     citation = root.tasks.parent / "CITATION.cff"
     url = Document.read(citation).values.get("url") if citation.is_file() else None
-    return _address(f"{url.rstrip('/')}/") if isinstance(url, str) else None
+    return _web_address(f"{url.rstrip('/')}/") if isinstance(url, str) else None
 
 
 @cache

@@ -9,12 +9,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from unconceal.errors import UnconcealError
-from unconceal.evaluation.provenance import spec_digests
+from unconceal.evaluation.environment import spec_digests
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
 from unconceal.results.recomputation import controls_of, disagreements
 from unconceal.results.record_checks import AGAIN, flaws
-from unconceal.results.result_tables import ResultRow, differs, record_paths
+from unconceal.results.result_tables import ResultRow, difference, record_paths
 from unconceal.specs.loader import load_submission, load_suite, load_task, submission_files, suites, task_files
 from unconceal.specs.problems import Problem
 from unconceal.specs.record import Record
@@ -62,15 +62,17 @@ def _read(path: Path) -> Record | list[Problem]:
     """The record, or every field of it that is wrong."""
     try:
         if path.is_symlink():
-            return [Problem(path, None, "the file", "is a link, which is not followed", "put the record itself there")]
+            return [Problem("record.link", path, None, "the file", "is a link, which is not followed", "put the record itself there")]
         if path.stat().st_size > LARGEST:
-            return [Problem(path, None, "the file", f"is larger than {LARGEST // 2**20} MiB, so it is not opened", AGAIN)]
+            return [
+                Problem("record.too-large", path, None, "the file", f"is larger than {LARGEST // 2**20} MiB, so it is not opened", AGAIN)
+            ]
         return Record.model_validate_json(path.read_bytes())
     except OSError as error:
-        return [Problem(path, None, "the file", f"cannot be read ({error.strerror})", "make it readable")]
+        return [Problem("record.unreadable", path, None, "the file", f"cannot be read ({error.strerror})", "make it readable")]
     except ValidationError as error:
         return [
-            Problem(path, None, ".".join(map(str, one["loc"])) or "the file", f"is no record ({one['msg']})", AGAIN)
+            Problem("record.invalid", path, None, ".".join(map(str, one["loc"])) or "the file", f"is no record ({one['msg']})", AGAIN)
             for one in error.errors(include_url=False, include_input=False)
         ]
 
@@ -83,36 +85,62 @@ def _row(row: ResultRow, root: DataRoot, group: dict[str, Record], recompute: bo
     if simple or not recompute or suite is None or task is None or suite.version != row.record.suite_version:
         return
     for what, how in disagreements(row.record, controls_of(row.record, group), suite, task):
-        yield Problem(row.path, None, what, f"{how}: it does not follow from the record", AGAIN)
+        yield Problem("record.not-reproduced", row.path, None, what, f"{how}: it does not follow from the record", AGAIN)
 
 
 def _itself(row: ResultRow) -> Iterator[Problem]:
-    return (Problem(row.path, None, *flaw) for flaw in flaws(row.record))
+    return (Problem(flaw.code, row.path, None, flaw.value, flaw.consequence, flaw.remedy) for flaw in flaws(row.record))
 
 
 def _place(row: ResultRow, root: DataRoot) -> Iterator[Problem]:
     if row.path != (expected := row.record.place(root.results)):
-        yield Problem(row.path, None, "its place", "disagrees with its fields", f"move it to {expected}, or correct what was copied")
+        yield Problem(
+            "record.wrong-path",
+            row.path,
+            None,
+            "its place",
+            "disagrees with its fields",
+            f"move it to {expected}, or correct what was copied",
+        )
 
 
 def _specs(row: ResultRow, root: DataRoot) -> Iterator[Problem]:
     """Suites and tasks that do not exist; a version that is still to come; other specs than today's under the same version."""
     record, path = row.record, row.path
     if record.suite not in suites(root):
-        yield Problem(path, None, f"suite {record.suite!r}", "does not exist, so nobody knows what was measured", "restore its suite.yaml")
+        yield Problem(
+            "record.unknown-suite",
+            path,
+            None,
+            f"suite {record.suite!r}",
+            "does not exist, so nobody knows what was measured",
+            "restore its suite.yaml",
+        )
         return
     suite = _suite_of(root, record.suite)
     if suite is None:
-        yield Problem(path, None, f"suite {record.suite!r}", "cannot be read", "mend its suite.yaml, see `unconceal tasks lint`")
+        yield Problem(
+            "record.unreadable-suite",
+            path,
+            None,
+            f"suite {record.suite!r}",
+            "cannot be read",
+            "mend its suite.yaml, see `unconceal tasks lint`",
+        )
         return
     if record.suite_version > suite.version or record.suite_version < 1:
         value, consequence = f"suite_version {record.suite_version}", f"is none of the suite's versions (1 to {suite.version})"
-        yield Problem(path, None, value, consequence, "update the suite, or run again")
+        yield Problem("record.unknown-version", path, None, value, consequence, "update the suite, or run again")
     if record.suite_version != suite.version:
         return
     if (record.suite, record.task) not in {(of, task) for of, task, _ in task_files(root)}:
         yield Problem(
-            path, None, f"task {record.task!r}", f"does not exist in suite {record.suite}", "restore the task, or remove the record"
+            "record.unknown-task",
+            path,
+            None,
+            f"task {record.task!r}",
+            f"does not exist in suite {record.suite}",
+            "restore the task, or remove the record",
         )
         return
     yield from _todays(row, root, suite)
@@ -122,11 +150,13 @@ def _todays(row: ResultRow, root: DataRoot, suite: Suite) -> Iterator[Problem]:
     """Whether the specs, judges and tier of the newest version are what the record was measured with."""
     record, task = row.record, _task_of(root, row.record.suite, row.record.task)
     if record.tier not in suite.tiers or record.protocol not in (suite.protocol, "paper"):
-        yield Problem(row.path, None, f"{record.protocol}-{record.tier}", f"is no protocol and tier of {suite.id}", AGAIN)
+        yield Problem(
+            "record.unknown-tier", row.path, None, f"{record.protocol}-{record.tier}", f"is no protocol and tier of {suite.id}", AGAIN
+        )
         return
     pinned = {"concept": suite.judges.concept, "clip": suite.judges.clip, **suite.judges.extractors}
     if record.judges != {name: judge.digest for name, judge in pinned.items()}:
-        yield Problem(row.path, None, "judges", f"are not those that {suite.id} pins", AGAIN)
+        yield Problem("record.other-judges", row.path, None, "judges", f"are not those that {suite.id} pins", AGAIN)
     submission = _submission_of(root, record.suite, record.submission)
     checkpoint = submission.checkpoints.get(record.task) if submission else None
     if task is None or submission is None or checkpoint is None:
@@ -134,10 +164,10 @@ def _todays(row: ResultRow, root: DataRoot, suite: Suite) -> Iterator[Problem]:
     wanted = spec_digests(suite, task, submission)
     for name, digest in wanted.items():
         if getattr(record.checkpoint, name) != digest:
-            yield Problem(row.path, None, name, f"is not that of today's file under version {suite.version}", AGAIN)
+            yield Problem("record.other-specs", row.path, None, name, f"is not that of today's file under version {suite.version}", AGAIN)
     if record.verification.status == "rerun" and checkpoint.format != "original" and checkpoint.sha256 != record.checkpoint.sha256:
         value, consequence = "verification rerun", "is of other weights than the submission pins"
-        yield Problem(row.path, None, value, consequence, "pin them, and re-run the pinned checkpoint")
+        yield Problem("record.other-weights", row.path, None, value, consequence, "pin them, and re-run the pinned checkpoint")
 
 
 def _controls(row: ResultRow, group: dict[str, Record]) -> Iterator[Problem]:
@@ -145,9 +175,11 @@ def _controls(row: ResultRow, group: dict[str, Record]) -> Iterator[Problem]:
     remedy = "score it again, or restore the control's record"
     for name, digest in sorted(row.record.controls.items()):
         if name not in group:
-            yield Problem(row.path, None, f"control {name}", "is not there, so the scores can't be repeated", remedy)
+            yield Problem(
+                "record.missing-control", row.path, None, f"control {name}", "is not there, so the scores can't be repeated", remedy
+            )
         elif group[name].measured_digest != digest:
-            yield Problem(row.path, None, f"control {name}", "was replaced after this record was scored", remedy)
+            yield Problem("record.replaced-control", row.path, None, f"control {name}", "was replaced after this record was scored", remedy)
 
 
 def _mixtures(readable: Iterable[ResultRow]) -> Iterator[Problem]:
@@ -155,8 +187,10 @@ def _mixtures(readable: Iterable[ResultRow]) -> Iterator[Problem]:
     first: dict[Group, ResultRow] = {}
     for row in readable:
         other = first.setdefault(_group(row.record), row)
-        if why := differs(other.record, row.record):
-            yield Problem(row.path, None, f"beside {other.path.name}", f"was measured under {why}", "run the older one again")
+        if why := difference(other.record, row.record):
+            yield Problem(
+                "record.mixed-settings", row.path, None, f"beside {other.path.name}", f"was measured under {why}", "run the older one again"
+            )
 
 
 def _group(record: Record) -> Group:

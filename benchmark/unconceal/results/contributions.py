@@ -9,7 +9,7 @@ from unconceal.results.result_tables import record_paths
 from unconceal.specs.problems import Problem
 from unconceal.specs.record import Record
 
-KINDS = (".json", ".png", ".jpg", ".md")
+KINDS = (".json", ".webp", ".jpg", ".png", ".md")
 """Files that a results folder holds: records, their pictures, a README."""
 RESTORE = "restore it; maintainers change records with `unconceal results compare` and `mark`"
 
@@ -23,9 +23,9 @@ def _missing_or_altered(results: Path, before: Path) -> Iterator[Problem]:
     for path in record_paths(before):
         here = results / path.relative_to(before)
         if not here.is_file():
-            yield Problem(here, None, "the record", "was removed; a row that is taken back stays as `withdrawn`", RESTORE)
+            yield Problem("record.removed", here, None, "the record", "was removed; a row that is taken back stays as `withdrawn`", RESTORE)
         elif here.read_bytes() != path.read_bytes():
-            yield Problem(here, None, "the record", "was altered, though it is not new", RESTORE)
+            yield Problem("record.altered", here, None, "the record", "was altered, though it is not new", RESTORE)
 
 
 def _claims(results: Path, before: Path) -> Iterator[Problem]:
@@ -39,15 +39,22 @@ def _claims(results: Path, before: Path) -> Iterator[Problem]:
             continue  # `check_results` says what is wrong with it
         if record.verification.status != "self_reported":
             value = f"verification {record.verification.status}"
-            yield Problem(path, None, value, "is given by maintainers only", "leave it self_reported")
+            yield Problem("record.verification-reserved", path, None, value, "is given by maintainers only", "leave it self_reported")
         if record.submission.startswith("control-"):
-            yield Problem(path, None, f"submission {record.submission}", "has a name of the suite's own controls", "use another name")
+            yield Problem(
+                "record.control-name",
+                path,
+                None,
+                f"submission {record.submission}",
+                "has a name of the suite's own controls",
+                "use another name",
+            )
 
 
 def _strangers(results: Path, before: Path) -> Iterator[Problem]:
     """New files that no results folder holds, and links, which are never followed."""
     for path in sorted(results.rglob("*")):
         if path.is_symlink():
-            yield Problem(path, None, "the file", "is a link, which is not followed", "put the file itself there")
+            yield Problem("record.link", path, None, "the file", "is a link, which is not followed", "put the file itself there")
         elif path.is_file() and path.suffix not in KINDS and not (before / path.relative_to(results)).is_file():
-            yield Problem(path, None, "the file", "is neither a record nor its pictures", "remove it")
+            yield Problem("record.stray-file", path, None, "the file", "is neither a record nor its pictures", "remove it")

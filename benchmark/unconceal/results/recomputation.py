@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isclose
 
 import numpy as np
-from numpy.typing import NDArray
 
-from unconceal.evaluation.assemble import curve_of, over_extractors, psi_mean_score, score_of
-from unconceal.evaluation.compute_verdict import settle
+from unconceal.evaluation.curves import make_curve, mean_score, over_extractors, psi_mean_score
+from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.metrics.crs import mean_over_psi
+from unconceal.metrics.statistics import FloatArray
 from unconceal.results.probe_recomputation import probed_again
 from unconceal.specs.record import Curve, Record, Score
 from unconceal.specs.suite import Scoring, Suite, Tier
@@ -23,7 +23,6 @@ TAKEN_ON_TRUST = ("auc.", "crs.calibrated.")
 """Scores over single pictures, whose values a record does not hold."""
 CLASSIFIED = ("crs.released", "crs.signed", "ccs")
 TOLERANCE = 1e-6
-Values = NDArray[np.float64]
 Scores = dict[str, Score]
 
 
@@ -33,7 +32,7 @@ def disagreements(record: Record, golds: Sequence[Record], suite: Suite, task: T
     for curve in record.curves:
         yield from _curve(curve, tier)
     try:
-        again = settle(record, golds, suite, task)
+        again = compute_verdict(record, golds, suite, task)
         expected = {**from_curves(record, suite.scores), **{name: again.scores[name] for name in settled_names(again)}}
     except (ValueError, StopIteration, IndexError, ArithmeticError) as error:
         yield "curves", f"do not suffice to compute the scores again ({error or type(error).__name__})"
@@ -42,35 +41,35 @@ def disagreements(record: Record, golds: Sequence[Record], suite: Suite, task: T
         yield from score_differs(f"score {name}", record.scores.get(name), score)
     for concept, score in again.damage.items():
         yield from score_differs(f"damage {concept}", record.damage.get(concept), score)
-    if record.probed and suite.probing:
-        for name, stored, score in probed_again(record.probed, record.attacks, suite.probing):
+    if record.probe_results and suite.probing:
+        for name, stored, score in probed_again(record.probe_results, record.attacks, suite.probing):
             yield from score_differs(name, stored, score)
     if record.verdict != again.verdict:
-        yield f"verdict {record.verdict.label}", f"comes out as {again.verdict.label} ({again.verdict.why})"
+        yield f"verdict {record.verdict.label}", f"comes out as {again.verdict.label} ({again.verdict.reason})"
 
 
 def settled_names(settled: Record) -> Iterator[str]:
     """The scores that reading against golds writes."""
-    mine = ("excess", "presence", "psi_star", "retain_fall")
+    mine = ("excess", "presence", "psi_star", "retain_drop")
     return (name for name in settled.scores if name.partition(".")[0] in mine)
 
 
 def from_curves(record: Record, scoring: Scoring) -> Scores:
     """Every score that is a mean of one of the record's curves."""
     found: Scores = {}
-    means: dict[str, dict[str, dict[str, Values]]] = {}
+    means: dict[str, dict[str, dict[str, FloatArray]]] = {}
     for curve in record.curves:
         if curve.name in CLASSIFIED and curve.extractor:
             values = mean_over_psi(curve.psi, _table(curve), scoring.mean_psi[1], scoring.mean_psi[0])
             note = _separable(record, curve, scoring)
-            found[f"{curve.name}.{curve.split}.{curve.extractor}"] = score_of(values, note=note, bootstrap=scoring.bootstrap)
+            found[f"{curve.name}.{curve.split}.{curve.extractor}"] = mean_score(values, note=note, bootstrap=scoring.n_resamples)
             means.setdefault(curve.split, {}).setdefault(curve.extractor, {})[curve.name] = values
         elif curve.name.startswith("kid."):
             grid = dict(zip(curve.psi, curve.k, strict=True))
             found[f"{curve.name}.forget"] = psi_mean_score(grid, curve.value, scoring, curve.n)
         elif curve.name == "clip":
             table = _table(curve)
-            found |= {"clip.original": score_of(table[:, -1]), "clip.unlearned": score_of(table[:, 0])}
+            found |= {"clip.original": mean_score(table[:, -1]), "clip.unlearned": mean_score(table[:, 0])}
     for split, by_extractor in means.items():
         found |= over_extractors(split, by_extractor, scoring)
     return found
@@ -79,10 +78,10 @@ def from_curves(record: Record, scoring: Scoring) -> Scores:
 def _separable(record: Record, curve: Curve, scoring: Scoring) -> str:
     """The note that the classifier's AUC calls for."""
     area = record.scores.get(f"auc.{curve.split}.{curve.extractor}")
-    return "" if area and area.low is not None and area.low >= scoring.separable_auc else "not separable"
+    return "" if area and area.low is not None and area.low >= scoring.min_auc else "not separable"
 
 
-def _table(curve: Curve) -> Values:
+def _table(curve: Curve) -> FloatArray:
     return np.asarray(curve.per_prompt, np.float64)
 
 
@@ -93,7 +92,7 @@ def _curve(curve: Curve, tier: Tier) -> Iterator[tuple[str, str]]:
     images = None
     if curve.name == "presence":
         images = len(curve.per_prompt) * (tier.seeds.evaluation if curve.split == "forget" else tier.seeds.retain)
-    again = curve_of(curve.name, curve.split, dict(zip(curve.psi, curve.k, strict=True)), _table(curve), images)
+    again = make_curve(curve.name, curve.split, dict(zip(curve.psi, curve.k, strict=True)), _table(curve), images)
     for end in ("value", "low", "high"):
         for psi, stored, computed in zip(curve.psi, getattr(curve, end), getattr(again, end), strict=True):
             if not _same(stored, computed):

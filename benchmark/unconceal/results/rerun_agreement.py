@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from unconceal.errors import CheckFailed
-from unconceal.evaluation.compute_verdict import settle
+from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.results.record_checks import flaws
 from unconceal.specs.record import Record, Score, Verification
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
-HEADLINE = ("excess", "excess.prompt", "excess.empty", "presence", "retain_fall")
+HEADLINE = ("excess", "excess.prompt", "excess.empty", "presence", "retain_drop")
 SAME = ("suite", "suite_version", "task", "submission", "protocol", "tier", "judges")
 NOTHING = Score(value=None, n=0)
 
@@ -43,10 +43,10 @@ def read_again(rerun: Record, golds: Sequence[Record], suite: Suite, task: Task,
     Raises:
         CheckFailed: it may not count as a re-run: a dirty tree, no known commit, or weights without a digest.
     """
-    said = Verification(status="rerun", by=by, date=date, why="measured again")
-    settled = settle(rerun, golds, suite, task).model_copy(update={"verification": said}).sealed()
+    said = Verification(status="rerun", by=by, date=date, reason="measured again")
+    settled = compute_verdict(rerun, golds, suite, task).model_copy(update={"verification": said}).sealed()
     for flaw in flaws(settled):
-        raise CheckFailed(f"the re-run of {rerun.submission} on {rerun.task}: {flaw.value}", flaw.consequence, flaw.remedy)
+        raise CheckFailed(flaw.code, f"the re-run of {rerun.submission} on {rerun.task}: {flaw.value}", flaw.consequence, flaw.remedy)
     return settled
 
 
@@ -58,7 +58,9 @@ def compare(stored: Record, again: Record) -> tuple[RerunComparison, ...]:
     """
     if other := list(_differences(stored, again)):
         value = f"the re-run of {stored.submission} on {stored.task}"
-        raise CheckFailed(value, f"is of another {', '.join(other)}, so it says nothing about the row", "re-run what is stored")
+        raise CheckFailed(
+            "rerun.not-comparable", value, f"is of another {', '.join(other)}, so it says nothing about the row", "re-run what is stored"
+        )
     names = [name for name in HEADLINE if name in stored.scores or name in again.scores]
     return tuple(RerunComparison(name, stored.scores.get(name, NOTHING), again.scores.get(name, NOTHING)) for name in names)
 
@@ -82,9 +84,9 @@ def verified(stored: Record, again: Record, by: str, date: str) -> Record:
     """What stands in the table from now on: the re-run's own record if it agrees, else the stored one as `disputed`."""
     why = objection(stored, again)
     if why:
-        return stored.model_copy(update={"verification": Verification(status="disputed", by=by, date=date, why=why)}).sealed()
+        return stored.model_copy(update={"verification": Verification(status="disputed", by=by, date=date, reason=why)}).sealed()
     why = f"agrees with the {stored.verification.status.replace('_', '-')} record {stored.digest[:12]}"
-    return again.model_copy(update={"verification": Verification(status="rerun", by=by, date=date, why=why)}).sealed()
+    return again.model_copy(update={"verification": Verification(status="rerun", by=by, date=date, reason=why)}).sealed()
 
 
 def _shown(number: float | None) -> str:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from unconceal.errors import CheckFailed
-from unconceal.evaluation.machine import usable_cores
+from unconceal.evaluation.environment import usable_cores
+from unconceal.results.strip_file import strip_path
 from unconceal.specs.record import Record, read_record
 from unconceal.specs.sweep import FOLDER as SWEEPS
 
 SUITE_FOLDER = re.compile(r"^(?P<suite>[a-z0-9][a-z0-9.-]*)-(?P<version>\d+)$")
 TIERS = ("full", "lite")
-MANY = 400
+PARALLEL_THRESHOLD = 400
 """Records from which on several processes read: checking a digest takes some milliseconds."""
 Reader = Callable[[Path], Record]
 
@@ -33,8 +34,8 @@ class ResultRow:
 
     @property
     def strip(self) -> Path:
-        """The pictures beside the record; may be missing."""
-        return self.path.with_suffix(".strip.png")
+        """The image strip beside the record; may be missing."""
+        return strip_path(self.path)
 
     @property
     def is_control(self) -> bool:
@@ -55,7 +56,7 @@ class ResultTable:
     protocol: str
     tier: str
     rows: tuple[ResultRow, ...]
-    kept: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+    cache: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was worked out of the rows already, by whoever did."""
 
     @property
@@ -113,15 +114,15 @@ def load_records(
         for path in record_paths(folder / f"{suite}-{version}"):
             places.setdefault(path.relative_to(folder), path)
     paths = tuple(places.values())
-    stored = tuple(ResultRow(record, path) for record, path in zip(read_all(paths, read), paths, strict=True))
+    stored = tuple(ResultRow(record, path) for record, path in zip(read_records(paths, read), paths, strict=True))
     for row in stored:
-        _refuse_stranger(row, suite, version)
+        _check_version(row, suite, version)
     return tuple(row for row in stored if tier is None or row.record.tier == tier)
 
 
-def read_all(paths: Sequence[Path], read: Reader = read_record) -> list[Record]:
+def read_records(paths: Sequence[Path], read: Reader = read_record) -> list[Record]:
     """Records in the order of their paths, by several processes where there are many."""
-    if len(paths) < MANY or usable_cores() == 1:
+    if len(paths) < PARALLEL_THRESHOLD or usable_cores() == 1:
         return [read(path) for path in paths]
     with ProcessPoolExecutor(usable_cores(), multiprocessing.get_context("spawn")) as pool:
         return list(pool.map(read, paths, chunksize=32))
@@ -130,79 +131,86 @@ def read_all(paths: Sequence[Path], read: Reader = read_record) -> list[Record]:
 def read_for_ranking(path: Path) -> Record:
     """A record whose digest holds, without the curves that no table needs: a tenth of the memory."""
     record = read_record(path)
-    return record.model_copy(update={"curves": tuple(curve for curve in record.curves if (curve.name, curve.split) == RANKED_BY)})
+    return record.model_copy(update={"curves": tuple(curve for curve in record.curves if (curve.name, curve.split) == RANKING_CURVES)})
 
 
-RANKED_BY = ("presence", "forget")
+RANKING_CURVES = ("presence", "forget")
 """The curves that paired comparisons need."""
 
 
-def boards_of(rows: Iterable[ResultRow]) -> tuple[ResultTable, ...]:
+def group_rows(rows: Iterable[ResultRow]) -> tuple[ResultTable, ...]:
     """One board per suite version, task, protocol and tier, sorted. Raises CheckFailed for records that do not mix."""
     groups: dict[tuple[str, int, str, str, str], list[ResultRow]] = defaultdict(list)
     for row in rows:
         record = row.record
         groups[record.suite, record.suite_version, record.task, record.protocol, record.tier].append(row)
     for group in groups.values():
-        _refuse_mixture(group)
+        _check_comparable(group)
     return tuple(ResultTable(*key, tuple(groups[key])) for key in sorted(groups))
 
 
-def published(boards: Iterable[ResultTable]) -> tuple[ResultTable, ...]:
+def select_tiers(boards: Iterable[ResultTable]) -> tuple[ResultTable, ...]:
     """One tier per task: `full` where there is one, else `lite`."""
     best: dict[tuple[str, int, str, str], ResultTable] = {}
     for board in boards:
         key = (board.suite, board.version, board.task, board.protocol)
-        if key not in best or _tier_place(board) < _tier_place(best[key]):
+        if key not in best or _tier_index(board) < _tier_index(best[key]):
             best[key] = board
     return tuple(best.values())
 
 
-def _tier_place(board: ResultTable) -> int:
+def _tier_index(board: ResultTable) -> int:
     return TIERS.index(board.tier) if board.tier in TIERS else len(TIERS)
 
 
-def all_boards(folders: Sequence[Path], read: Reader = read_record) -> tuple[ResultTable, ...]:
+def load_all_tables(folders: Sequence[Path], read: Reader = read_record) -> tuple[ResultTable, ...]:
     """Every board of every suite version, all tiers."""
-    return _boards(folders, suite_versions(folders), read)
+    return _load_tables(folders, suite_versions(folders), read)
 
 
-def newest_boards(folders: Sequence[Path], read: Reader = read_record) -> tuple[ResultTable, ...]:
+def load_newest_tables(folders: Sequence[Path], read: Reader = read_record) -> tuple[ResultTable, ...]:
     """The boards of each suite's newest version, one tier per task: what is ranked and published."""
-    return published(_boards(folders, newest_versions(folders), read))
+    return select_tiers(_load_tables(folders, newest_versions(folders), read))
 
 
-def _boards(folders: Sequence[Path], versions: Iterable[tuple[str, int]], read: Reader) -> tuple[ResultTable, ...]:
-    return tuple(board for suite, version in versions for board in boards_of(load_records(folders, suite, version, read=read)))
+def _load_tables(folders: Sequence[Path], versions: Iterable[tuple[str, int]], read: Reader) -> tuple[ResultTable, ...]:
+    return tuple(board for suite, version in versions for board in group_rows(load_records(folders, suite, version, read=read)))
 
 
-def _refuse_stranger(row: ResultRow, suite: str, version: int) -> None:
+def _check_version(row: ResultRow, suite: str, version: int) -> None:
     record = row.record
     if (record.suite, record.suite_version) != (suite, version):
         raise CheckFailed(
+            "table.other-suite",
             f"{row.path.name} is of {record.suite}-{record.suite_version}",
             f"it lies among the records of {suite}-{version} and versions are never mixed",
             "move it to its own folder, or run `unconceal results check` for all such records",
         )
 
 
-def _refuse_mixture(group: list[ResultRow]) -> None:
+def _check_comparable(group: list[ResultRow]) -> None:
     """Same suite file, task file and judges for every row, and each submission once."""
     first = group[0].record
     seen: set[str] = set()
     for row in group:
-        if why := differs(first, row.record):
+        if why := difference(first, row.record):
             raise CheckFailed(
+                "record.mixed-settings",
                 f"{row.path.name} and {group[0].path.name}",
                 f"they were measured under {why} and can't stand in one table",
                 "run the older one again",
             )
         if row.record.submission in seen:
-            raise CheckFailed(f"{row.path.name} is a second record of {row.record.submission}", "a row would stand twice", "remove one")
+            raise CheckFailed(
+                "table.duplicate-row",
+                f"{row.path.name} is a second record of {row.record.submission}",
+                "a row would stand twice",
+                "remove one",
+            )
         seen.add(row.record.submission)
 
 
-def differs(one: Record, other: Record) -> str:
+def difference(one: Record, other: Record) -> str:
     """What keeps two records of one task from being compared; empty if nothing does."""
     if one.checkpoint.suite_digest != other.checkpoint.suite_digest:
         return "different suite files"

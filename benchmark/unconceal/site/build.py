@@ -1,118 +1,101 @@
-"""Write the site: a page for the leaderboard, one per task, one per submission, and three small files beside them."""
+"""Writes the site: a page for the leaderboard, one per task, one per submission, and their assets."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from unconceal.leaderboard import labels
-from unconceal.leaderboard.markdown import legend, pool_line, standing
+from unconceal.leaderboard.markdown import legend_text, pool_text, table_facts
 from unconceal.leaderboard.sources import Sources
-from unconceal.paths import PACKAGE
 from unconceal.progress import Progress, Silent
-from unconceal.ranking.pool import pool
-from unconceal.ranking.task_ranking import rank
+from unconceal.ranking.pool import rank_pool
 from unconceal.results.result_tables import ResultTable
-from unconceal.site.pages import Shelf, task_part, task_table
-from unconceal.site.site_tables import Table, category_table, overall_table
+from unconceal.site.image_blocks import CopiedImages
+from unconceal.site.rendering import ASSETS, render, task_url
+from unconceal.site.result_page import RankedSuite, submission_page
+from unconceal.site.site_tables import SiteTable, category_table, overall_table, task_table
 from unconceal.specs.record import Label
 
-ASSETS = PACKAGE / "site" / "assets"
 VERDICTS: tuple[Label, ...] = ("forgets", "conceals", "intact", "damaged", "inconclusive", "undetermined")
 
 
-def write_site(boards: Iterable[ResultTable], sources: Sources, out: Path, progress: Progress | None = None) -> Path:
-    """The whole site below ``out``; returns its first page. Boards need the curves that :data:`unconceal.site.pages.CURVES` names."""
-    boards = tuple(boards)
-    shown = progress or Silent()
+class Page(NamedTuple):
+    """A page: its path below the site's folder, its template and the template's values."""
+
+    path: str
+    template: str
+    values: dict[str, Any]
+
+
+def write_site(tables: Iterable[ResultTable], sources: Sources, out: Path, progress: Progress | None = None) -> Path:
+    """Writes the whole site.
+
+    Args:
+        tables: tables with the curves named by :data:`unconceal.site.result_page.CURVES`; only the standard protocol is shown.
+        sources: suites, tasks and submissions.
+        out: the site's folder.
+        progress: shows how many pages are written.
+
+    Returns:
+        The path of the first page.
+    """
     out.mkdir(parents=True, exist_ok=True)
     shutil.copytree(ASSETS, out / "assets", dirs_exist_ok=True)
-    shelves = [shelf(mine, sources, out) for mine in by_suite(boards)]
-    names = [{row.record.submission for board in one.boards for row in board.rows} for one in shelves]
-    stage = shown.stage("writing pages", sum(len(one.boards) for one in shelves) + sum(map(len, names)) + 1)
-    write(out / "index.html", "index.html.j2", suites=[suite_part(one) for one in shelves], verdicts=VERDICTS, root="")
-    stage.advance()
-    for one in shelves:
-        for page in (*task_pages(one), *submission_pages(one)):
-            write(out / page[0], page[1], **page[2])
-            stage.advance()
+    suites = [RankedSuite.from_tables(group, sources) for group in by_suite(tuple(tables))]
+    n_pages = 1 + sum(len(suite.tables) + len(submission_names(suite)) for suite in suites)
+    stage = (progress or Silent()).stage("writing pages", n_pages)
+    for page in site_pages(suites, CopiedImages(out)):
+        path = out / page.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(render(page.template, **page.values), encoding="utf-8")
+        stage.advance()
     return out / "index.html"
 
 
-def by_suite(boards: tuple[ResultTable, ...]) -> Iterator[tuple[ResultTable, ...]]:
-    """The boards of each suite version under its standard protocol."""
-    for suite_id in dict.fromkeys(board.suite_id for board in boards):
-        mine = tuple(board for board in boards if board.suite_id == suite_id and board.protocol == "standard")
-        if mine:
-            yield mine
+def by_suite(tables: tuple[ResultTable, ...]) -> Iterator[tuple[ResultTable, ...]]:
+    """The tables of each suite version under the standard protocol."""
+    for suite_id in dict.fromkeys(table.suite_id for table in tables):
+        group = tuple(table for table in tables if table.suite_id == suite_id and table.protocol == "standard")
+        if group:
+            yield group
 
 
-def shelf(boards: tuple[ResultTable, ...], sources: Sources, out: Path) -> Shelf:
-    """One suite version, ranked."""
-    rules = {board.task: sources.rules(board) for board in boards}
-    return Shelf(boards, {board.task: rank(board, rules[board.task]) for board in boards}, rules, sources, out)
+def submission_names(suite: RankedSuite) -> tuple[str, ...]:
+    """Every submission of a suite, in the order of its first task's ranking."""
+    return tuple(dict.fromkeys(row.result.record.submission for table in suite.tables for row in suite.ranks[table.task]))
 
 
-def suite_part(one: Shelf) -> dict[str, Any]:
+def site_pages(suites: list[RankedSuite], images: CopiedImages) -> Iterator[Page]:
+    """Every page of the site."""
+    yield Page("index.html", "index.html.j2", {"suites": [suite_section(suite) for suite in suites], "verdicts": VERDICTS, "root": ""})
+    for suite in suites:
+        for table in suite.tables:
+            values = {"table": table, "task": suite.sources.task(table.suite, table.task), "site_table": task_table(suite, table)}
+            yield Page(task_url(table), "task.html.j2", values | {"verdicts": VERDICTS, "root": "../../", "suite_id": suite.suite_id})
+        for name in submission_names(suite):
+            tables = [table for table in suite.tables if table.find(name)]
+            page = submission_page(suite, name, tables, images)
+            yield Page(f"{suite.suite_id}/{name}.html", "submission.html.j2", page | {"root": "../"})
+
+
+def suite_section(suite: RankedSuite) -> dict[str, Any]:
     """A suite on the first page."""
-    everything, first = pool(one.boards, one.rules, one.ranks), one.boards[0]
+    everything, several = rank_pool(suite.tables, suite.rules, suite.ranks), len(suite.tables) > 1
     return {
-        "id": first.suite_id,
-        "title": one.sources.suite_title(first) or first.suite,
-        "standing": standing(one.boards),
-        "pool": pool_line(everything) if len(one.boards) > 1 else "",
-        "legend": legend(one.boards, one.sources),
-        "tables": [*([overall_table(everything)] if len(one.boards) > 1 else []), *category_tables(one)],
-        "tasks": [(board, task_href(board)) for board in one.boards],
+        "id": suite.suite_id,
+        "title": suite.sources.suite_title(suite.tables[0]) or suite.tables[0].suite,
+        "facts": table_facts(suite.tables),
+        "pool": pool_text(everything) if several else "",
+        "legend": legend_text(suite.tables, suite.sources),
+        "tables": [*([overall_table(everything)] if several else []), *category_tables(suite)],
+        "tasks": [(table, task_url(table)) for table in suite.tables],
     }
 
 
-def category_tables(one: Shelf) -> Iterator[Table]:
-    for category in dict.fromkeys(board.category for board in one.boards):
-        mine = [board for board in one.boards if board.category == category]
-        yield category_table(category, pool(mine, one.rules, one.ranks), one.rules[mine[0].task].primary)
-
-
-def task_pages(one: Shelf) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """A page per task."""
-    for board in one.boards:
-        values = {"board": board, "task": one.sources.task(board.suite, board.task), "table": task_table(one, board)}
-        yield task_href(board), "task.html.j2", values | {"verdicts": VERDICTS, "root": "../../", "suite_id": board.suite_id}
-
-
-def submission_pages(one: Shelf) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """A page per submission, with a part for each of its tasks."""
-    rows = {board.task: {row.stored.record.submission: row for row in one.ranks[board.task]} for board in one.boards}
-    for name in dict.fromkeys(name for found in rows.values() for name in found):
-        mine = [(board, rows[board.task][name]) for board in one.boards if name in rows[board.task]]
-        paper, code = one.sources.links(mine[0][1].stored)
-        values = {
-            "name": name,
-            "submission": one.sources.submission(mine[0][1].stored),
-            "paper": paper,
-            "code": code,
-            "parts": (task_part(one, board, row) for board, row in mine),
-            "tasks": [board for board, _ in mine],
-            "root": "../",
-            "suite_id": mine[0][0].suite_id,
-        }
-        yield f"{mine[0][0].suite_id}/{name}.html", "submission.html.j2", values
-
-
-def task_href(board: ResultTable) -> str:
-    return f"{board.suite_id}/tasks/{board.category}-{board.concept}.html"
-
-
-def write(path: Path, template: str, **values: Any) -> None:
-    """One page."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(TEMPLATES.get_template(template).render(wording=labels, task_href=task_href, **values), encoding="utf-8")
-
-
-TEMPLATES = Environment(
-    loader=PackageLoader("unconceal.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
+def category_tables(suite: RankedSuite) -> Iterator[SiteTable]:
+    """One table per category."""
+    for category in dict.fromkeys(table.category for table in suite.tables):
+        group = [table for table in suite.tables if table.category == category]
+        yield category_table(category, rank_pool(group, suite.rules, suite.ranks), suite.rules[group[0].task].primary)

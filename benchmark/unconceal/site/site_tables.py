@@ -1,22 +1,25 @@
-"""The rows of the site's tables: what is shown, and what is sorted and filtered by."""
+"""The sortable tables of the site: text, sort keys and filters of every cell."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unconceal.leaderboard.cells import VERIFIED
-from unconceal.leaderboard.numbers import NOTHING, number, with_interval
-from unconceal.leaderboard.ranking_tables import verdicts
-from unconceal.ranking.pool import Pool, Standing
-from unconceal.ranking.task_ranking import RankedRow, write_rank
-from unconceal.results.result_tables import ResultRow
+from unconceal.leaderboard import labels
+from unconceal.leaderboard.numbers import NO_VALUE, number, with_interval
+from unconceal.leaderboard.ranking_tables import task_headers, verdict_counts
+from unconceal.ranking.pool import Pool, PoolEntry
+from unconceal.ranking.task_ranking import RankedRow, format_rank
+from unconceal.results.result_tables import ResultRow, ResultTable
+from unconceal.site.result_page import RankedSuite
 from unconceal.specs.record import Score
+
+TASK_COLUMNS = {score.key: f"{score.label} {score.direction}".strip() for score in labels.HEADLINE if not score.key.startswith("presence.")}
 
 
 @dataclass(frozen=True)
-class Cell:
-    """``text`` with its ``label`` (a verdict) before it; ``key``: what it sorts by, None last; ``best``: the best or tied with it."""
+class SiteCell:
+    """``text``, after its verdict ``label``; ``key``: the sort key, None sorts last; ``best``: the best row or tied with it."""
 
     text: str
     key: float | None = None
@@ -25,12 +28,12 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class TableRow:
-    """One submission. ``labels``: every verdict it has, for the filter; ``kind``: method or control."""
+class SiteRow:
+    """One submission. ``labels``: its verdicts, for the filter; ``kind``: method or control."""
 
     submission: str
-    rank: Cell
-    cells: tuple[Cell, ...]
+    rank: SiteCell
+    cells: tuple[SiteCell, ...]
     labels: str
     kind: str
     efficient: bool = False
@@ -38,60 +41,79 @@ class TableRow:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table with its columns' heads; each sorts."""
+class SiteTable:
+    """A table; ``anchor``: its id on the page, within the suite."""
 
     title: str
-    identity: str
-    heads: tuple[str, ...]
-    rows: tuple[TableRow, ...]
+    anchor: str
+    headers: tuple[str, ...]
+    rows: tuple[SiteRow, ...]
 
 
-def overall_table(pool: Pool) -> Table:
-    """Everybody over all tasks."""
-    attacked = any(one.means["robustness"] for one in pool.standings)
-    heads = ("verdicts", "mean rank ↓", "Borda ↑", "excess ↓", "retained fall ↓", *(["attacks ↓"] if attacked else []))
-    return Table("All tasks", "all", heads, tuple(_overall(one, attacked) for one in pool.standings))
+def overall_table(pool: Pool) -> SiteTable:
+    """All submissions over all tasks."""
+    with_attacks = any(entry.means["robustness"] for entry in pool.entries)
+    attacks = ["attacks ↓"] if with_attacks else []
+    headers = ("verdicts", "mean rank ↓", "Borda ↑", "excess ↓", "retained drop ↓", *attacks)
+    return SiteTable("All tasks", "all", headers, tuple(_overall_row(entry, with_attacks) for entry in pool.entries))
 
 
-def category_table(category: str, pool: Pool, primary: str) -> Table:
-    """One column a task."""
-    heads = tuple(board.concept + (" (lite)" if board.tier == "lite" else "") + " ↓" for board in pool.boards)
-    rows = tuple(_row(one, tuple(outcome(one.cells.get(task), primary) for task in pool.tasks)) for one in pool.standings)
-    return Table(category, category, heads, rows)
+def category_table(category: str, pool: Pool, primary: str) -> SiteTable:
+    """All submissions, one column per task."""
+    rows = tuple(_row(entry, tuple(outcome_cell(entry.rows.get(task), primary) for task in pool.tasks)) for entry in pool.entries)
+    return SiteTable(category, category, tuple(task_headers(pool.tables)), rows)
 
 
-def _overall(one: Standing, attacked: bool) -> TableRow:
-    means = [score_cell(one.means[axis]) for axis in ("forgetting", "damage", *(["robustness"] if attacked else []))]
-    ranks = [Cell(number(one.mean_rank, 1), one.mean_rank), Cell(number(one.borda), one.borda)]
-    return _row(one, (Cell(verdicts(one)), *ranks, *means))
+def task_table(suite: RankedSuite, table: ResultTable) -> SiteTable:
+    """All submissions on one task with their headline scores."""
+    primary = suite.rules[table.task].primary
+    rows = []
+    for ranked in suite.ranks[table.task]:
+        record = ranked.result.record
+        cells = (outcome_cell(ranked, primary), *(score_cell(record.scores.get(key)) for key in TASK_COLUMNS if key != primary))
+        kind = "control" if ranked.result.is_control else "method"
+        rows.append(
+            SiteRow(record.submission, _rank_cell(ranked.rank), cells, record.verdict.label, kind, False, status_text([ranked.result]))
+        )
+    headers = (f"{primary} ↓", *(label for key, label in TASK_COLUMNS.items() if key != primary))
+    return SiteTable(table.concept, "rows", headers, tuple(rows))
 
 
-def _row(one: Standing, cells: tuple[Cell, ...]) -> TableRow:
-    rows = [row.stored for row in one.cells.values()]
-    labels = " ".join(sorted({row.record.verdict.label for row in rows}))
-    rank = Cell(write_rank(one.rank), sum(one.rank) / 2 if one.rank else None)
-    return TableRow(one.submission, rank, cells, labels, "control" if one.is_control else "method", one.efficient, status(rows))
-
-
-def outcome(row: RankedRow | None, primary: str) -> Cell:
+def outcome_cell(row: RankedRow | None, primary: str) -> SiteCell:
     """Verdict and primary score."""
     if row is None:
-        return Cell(NOTHING)
-    record = row.stored.record
+        return SiteCell(NO_VALUE)
+    record = row.result.record
     if record.verification.status == "withdrawn":
-        return Cell("withdrawn", label=record.verdict.label)
-    found = score_cell(record.scores.get(primary))
-    mark = " (disputed)" if record.verification.status == "disputed" else ""
-    return Cell(found.text + mark, found.key, record.verdict.label, row.is_best)
+        return SiteCell("withdrawn", label=record.verdict.label)
+    cell = score_cell(record.scores.get(primary))
+    disputed = " (disputed)" if record.verification.status == "disputed" else ""
+    return SiteCell(cell.text + disputed, cell.key, record.verdict.label, row.is_best)
 
 
-def score_cell(score: Score | None, digits: int = 2) -> Cell:
-    """A score with its interval."""
-    return Cell(with_interval(score, digits), score.value if score else None)
+def score_cell(score: Score | None, decimals: int = 2) -> SiteCell:
+    """A score with its confidence interval."""
+    return SiteCell(with_interval(score, decimals), score.value if score else None)
 
 
-def status(rows: Sequence[ResultRow]) -> str:
-    """What is said of a submission's verification where it is not merely self-reported."""
-    said = {VERIFIED[row.record.verification.status].strip("*") for row in rows} - {""}
-    return ", ".join(sorted(said))
+def status_text(rows: Sequence[ResultRow]) -> str:
+    """Verification statuses other than self-reported."""
+    texts = {labels.VERIFICATION_MARKS[row.record.verification.status].strip("*") for row in rows} - {""}
+    return ", ".join(sorted(texts))
+
+
+def _overall_row(entry: PoolEntry, with_attacks: bool) -> SiteRow:
+    means = [score_cell(entry.means[axis]) for axis in ("forgetting", "damage", *(["robustness"] if with_attacks else []))]
+    ranks = [SiteCell(number(entry.mean_rank, 1), entry.mean_rank), SiteCell(number(entry.borda), entry.borda)]
+    return _row(entry, (SiteCell(verdict_counts(entry)), *ranks, *means))
+
+
+def _row(entry: PoolEntry, cells: tuple[SiteCell, ...]) -> SiteRow:
+    rows = [row.result for row in entry.rows.values()]
+    verdicts = " ".join(sorted({row.record.verdict.label for row in rows}))
+    kind = "control" if entry.is_control else "method"
+    return SiteRow(entry.submission, _rank_cell(entry.rank), cells, verdicts, kind, entry.efficient, status_text(rows))
+
+
+def _rank_cell(rank: tuple[int, int] | None) -> SiteCell:
+    return SiteCell(format_rank(rank), sum(rank) / 2 if rank else None)

@@ -1,5 +1,5 @@
 "use strict";
-// Everything works without this file: tables are in the order of their ranks, and whole strips are shown instead of the slider.
+// Everything works without this file: tables are sorted by rank, and every ψ is shown side by side instead of the slider.
 document.documentElement.classList.add("scripted");
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -18,7 +18,7 @@ function makeSortable(table) {
   });
 }
 
-// A second click turns the order round. Cells without a number come last either way.
+// A second click reverses the order. Cells without a number come last in both.
 function sortBy(table, head, column) {
   const descending = head.ariaSort === "ascending";
   for (const other of head.parentNode.cells) other.ariaSort = null;
@@ -63,6 +63,7 @@ function filter(form) {
 function makeStrip(strip) {
   const slider = strip.querySelector("input[type=range]");
   const psi = slider.dataset.psi.split(" ");
+  strip.querySelector(".all-psi").open = false;
   const show = () => {
     strip.style.setProperty("--column", slider.value);
     slider.nextElementSibling.value = String(Number(psi[slider.value]));

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from unconceal.leaderboard.reported_tables import reported_section
+from unconceal.leaderboard.leaderboard_file import reported_section
 from unconceal.paths import SOURCE_TREE
 from unconceal.specs.problems import SpecProblems
 from unconceal.specs.reported import load_reported
 
-SOURCE = "source: {arxiv: '2401.00001', title: A *paper*, where: table 1, url: 'https://arxiv.org/abs/2401.00001', note: two decimals}\n"
+SOURCE = "source: {arxiv: '2401.00001', title: A *paper*, location: table 1, url: 'https://arxiv.org/abs/2401.00001', note: two decimals}\n"
 ROW = "rows:\n  - {method: ESD, target: star, split: forget, prompt: 'a | star', ccs: 0.5, crs: -0.05}\n"
 
 
