@@ -224,16 +224,16 @@ def controls() -> dict[str, Json]:
 def suite_files(public: Suite) -> dict[str, str]:
     """Every file below the data root: its place and its text."""
     written = "Written by `unconceal plant suite`; change benchmark/unconceal/planting/ instead."
-    draft = "A draft: base, golds and judge are made by `unconceal plant run` and `unconceal tasks judge`, then pinned."
+    draft = "Draft: `unconceal plant run` and `unconceal tasks judge` train base, golds and judge; `unconceal tasks pin` pins them."
     told = planting() | {"base": public.base.content()}
     found = {
         f"tasks/{NAME}/suite.yaml": as_yaml(suite_of(public), "suite", 2, written, draft),
-        f"tasks/{NAME}/planting.yaml": as_yaml(told, "planting", 2, written, "A starting point that nobody has tried at this size."),
+        f"tasks/{NAME}/planting.yaml": as_yaml(told, "planting", 2, written, "An untested starting point at this size."),
     }
     for task in map(task_of, INVENTED):
         fields = task.model_dump(mode="json", exclude_defaults=True)
         found[f"tasks/{NAME}/{task.id}.yaml"] = as_yaml(
-            fields, "task", 3, written, "The name means nothing to anybody; every prompt is ours."
+            fields, "task", 3, written, "The name is invented; all prompts were written for this project."
         )
     for name, fields in controls().items():
         found[f"submissions/{NAME}/{name}.yaml"] = as_yaml(fields, "submission", 2, written)

@@ -179,12 +179,12 @@ def clip_concept(concept: str) -> dict[str, str]:
 
 COMMENTS = {
     "golds": "Golds never saw the concept; docs/concepts/miniature.md lists what else they leave out.",
-    "forget": "Every prompt says what it wants beside the concept, and nothing that another task forgets.\n"
-    '"a orange": captions of the miniature world say "a" throughout, and prompts speak as it does.',
-    "retain": "Two prompts for each concept; the first round stands first, so that small tiers cover them all.",
-    "caption": "The target as zero-shot CLIP looks for it.",
-    "neighbours": "Every concept that no task forgets and the base draws well, with the same prompts in every task.",
-    "distractors": "What a picture may be taken for beside target and neighbours.",
+    "forget": "Prompts state all attributes besides the concept, and show no other task's concept.\n"
+    '"a orange": captions and prompts of the miniature world always use "a".',
+    "retain": "Two prompts per concept; the first round comes first, so small tiers cover all concepts.",
+    "caption": "Caption of the target for zero-shot CLIP.",
+    "neighbours": "All concepts that no task forgets and that the base draws well, with the same prompts in every task.",
+    "distractors": "Further captions among which zero-shot CLIP chooses.",
 }
 
 
