@@ -1,4 +1,4 @@
-"""The build's folder outside the tree: each made thing is a file there, made once, found again, with its minutes noted."""
+"""The folder a build works in: one file or folder per build step, with its processor minutes and its digest."""
 
 from __future__ import annotations
 
@@ -16,98 +16,136 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from unconceal.files import write_atomically
-from unconceal_lab.models import autoencoder
-from unconceal_lab.models import classifiers
-from unconceal_lab.models import denoiser
-from unconceal_lab.models import drawings
-from unconceal_lab.build.recipe import Recipe
 from unconceal.progress import Progress, Silent
+from unconceal.specs.digests import path_digest
+from unconceal_lab.build.recipe import BuildRecipe
+from unconceal_lab.models import autoencoder, classifiers, denoiser, scene_images
+
+MINUTES, DIGESTS = "minutes.json", "digests.json"
 
 
 @dataclass
 class BuildDir:
-    """Where a build works, by which recipe, and to whom it talks."""
+    """Outputs of the build steps, named by step.
+
+    Attributes:
+        folder: where outputs are saved and training resumes.
+        recipe: sizes, seeds and hyperparameters of every step.
+        progress: receives one line per training report.
+    """
 
     folder: Path
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: BuildRecipe = field(default_factory=BuildRecipe)
     progress: Progress = field(default_factory=Silent)
 
     def exists(self, name: str) -> bool:
         return (self.folder / name).exists()
 
-    def keep(self, name: str, minutes: float, save: Callable[[Path], object]) -> None:
-        """Save under a temporary name, note the minutes, then rename: a thing is there whole or not at all.
+    def save(self, name: str, minutes: float, write: Callable[[Path], object]) -> None:
+        """Write one output atomically and record its processor minutes and digest.
 
-        Of two processes that make the same thing side by side, the first one's stays.
+        If another process saved the same folder in the meantime, its version is kept.
+
+        Args:
+            name: file or folder name of the output.
+            minutes: processor minutes the step took.
+            write: writes the output to the path it is given.
         """
-        part = self.folder / f".part-{os.getpid()}-{name}"
-        save(part)
-        noted = self.minutes | {name: round(minutes, 2)}
-        write_atomically(self.folder / "minutes.json", json.dumps(noted, indent=1).encode())
-        if self.exists(name) and part.is_dir():
-            shutil.rmtree(part)
+        partial = self.folder / f".part-{os.getpid()}-{name}"
+        write(partial)
+        path = self.folder / name
+        if path.exists() and partial.is_dir():
+            shutil.rmtree(partial)
         else:
-            os.replace(part, self.folder / name)
+            os.replace(partial, path)
+        self._record(MINUTES, self.minutes | {name: round(minutes, 2)})
+        self._record(DIGESTS, self.digests | {name: path_digest(path)})
+
+    def _record(self, name: str, values: dict[str, float] | dict[str, str]) -> None:
+        write_atomically(self.folder / name, json.dumps(values, indent=1).encode())
 
     @property
     def minutes(self) -> dict[str, float]:
-        """Processor minutes of everything made so far."""
-        file = self.folder / "minutes.json"
-        found: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
-        return found
+        """Processor minutes of every saved output, by name."""
+        path = self.folder / MINUTES
+        values: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        return values
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every saved output, by name, as recorded when it was saved."""
+        path = self.folder / DIGESTS
+        values: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        return values
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of one output; computed and recorded for outputs of builds that recorded none.
+
+        Raises:
+            FileNotFoundError: the output does not exist.
+        """
+        digests = self.digests
+        if name not in digests:
+            digests[name] = path_digest(self.folder / name)
+            self._record(DIGESTS, digests)
+        return digests[name]
 
     @cached_property
-    def world(self) -> drawings.Pictures:
-        return drawings.cached(self.folder, self.recipe.pictures, self.recipe.pictures_seed)
+    def images(self) -> scene_images.SceneImages:
+        """Training images."""
+        return scene_images.render_cached(self.folder, self.recipe.n_images, self.recipe.image_seed)
 
     @cached_property
-    def held_out(self) -> drawings.Pictures:
-        return drawings.cached(self.folder, self.recipe.held_out, self.recipe.held_out_seed)
+    def held_out_images(self) -> scene_images.SceneImages:
+        """Images that no training uses; for the quality gates."""
+        return scene_images.render_cached(self.folder, self.recipe.n_held_out, self.recipe.held_out_seed)
 
     @cached_property
     def tokenizer(self) -> CLIPTokenizer:
-        found: CLIPTokenizer = CLIPTokenizer.from_pretrained(self.folder / "tokenizer")
-        return found
+        tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(self.folder / "tokenizer")
+        return tokenizer
 
     @property
     def vae(self) -> AutoencoderKL:
-        found: AutoencoderKL = AutoencoderKL.from_pretrained(self.folder / "vae")
-        return found.eval()
+        vae: AutoencoderKL = AutoencoderKL.from_pretrained(self.folder / "vae")
+        return vae.eval()
 
     @cached_property
     def latents(self) -> torch.Tensor:
-        """The world's pictures as the VAE encodes them; made where they are missing."""
+        """VAE latents of the training images, float16 (n, 4, 16, 16); encoded if missing."""
         if not self.exists("latents.pt"):
-            self.keep("latents.pt", 2, lambda path: torch.save(autoencoder.encode(self.vae, self.world), path))
-        found: torch.Tensor = torch.load(self.folder / "latents.pt", weights_only=True)
-        return found
+            self.save("latents.pt", 2, lambda path: torch.save(autoencoder.encode_images(self.vae, self.images), path))
+        latents: torch.Tensor = torch.load(self.folder / "latents.pt", weights_only=True)
+        return latents
 
     @cached_property
-    def softened(self) -> torch.Tensor:
-        """The first pictures after a round trip through the VAE; made where they are missing."""
+    def reconstructions(self) -> torch.Tensor:
+        """VAE reconstructions of the first training images, uint8 (m, 64, 64, 3); decoded if missing."""
         if not self.exists("softened.pt"):
-            latents = self.latents[: self.recipe.softened].float()
-            self.keep("softened.pt", 0.6, lambda path: torch.save(torch.from_numpy(autoencoder.decode(self.vae, latents)), path))
-        found: torch.Tensor = torch.load(self.folder / "softened.pt", weights_only=True)
-        return found
+            latents = self.latents[: self.recipe.n_reconstructions].float()
+            pixels = torch.from_numpy(autoencoder.decode_latents(self.vae, latents))
+            self.save("softened.pt", 0.6, lambda path: torch.save(pixels, path))
+        reconstructions: torch.Tensor = torch.load(self.folder / "softened.pt", weights_only=True)
+        return reconstructions
 
-    def untrained(self, name: str) -> denoiser.Denoiser:
-        """A denoiser of the size that the recipe gives to this name, with random weights."""
-        size = self.recipe.sizes.get(name, denoiser.Size())
+    def new_denoiser(self, name: str) -> denoiser.Denoiser:
+        """A randomly initialised denoiser of the size that the recipe gives to this name."""
+        size = self.recipe.sizes.get(name, denoiser.DenoiserSize())
         return denoiser.Denoiser(len(self.tokenizer), int(self.tokenizer.eos_token_id), size)
 
     def denoiser(self, name: str) -> denoiser.Denoiser:
         """A trained denoiser by its name (``ancestor``, ``base``, ``gold-star-1``), float32."""
-        model = self.untrained(name)
+        model = self.new_denoiser(name)
         model.load_state_dict(torch.load(self.folder / f"{name}.pt", weights_only=True))
         return model.eval()
 
     def classifier(self, name: str, architecture: str) -> nn.Module:
-        model = classifiers.new(architecture)
+        """A trained classifier by its name (``truth``, ``resnet18``)."""
+        model = classifiers.new_classifier(architecture)
         model.load_state_dict(torch.load(self.folder / f"{name}.pt", weights_only=True))
         return model.eval()
 
     @cached_property
-    def truth(self) -> nn.Module:
-        """The classifier trained on drawings that tells what a picture shows; no metric uses it."""
-        return self.classifier("truth", self.recipe.truth_architecture)
+    def image_classifier(self) -> nn.Module:
+        """The classifier that says what an image shows. It checks the metrics and is part of none."""
+        return self.classifier("truth", self.recipe.image_classifier_architecture)

@@ -1,12 +1,12 @@
-"""Every number of the build. Changing one makes other models, hence a new suite version."""
+"""Every hyperparameter and seed of the build. A change trains other models and needs a new suite version."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from unconceal_lab.models.denoiser import Size
 from unconceal.miniature.scene import SIGN
+from unconceal_lab.models.denoiser import DenoiserSize
 
 TASKS: Mapping[str, str] = {
     "star": "object",
@@ -17,29 +17,32 @@ TASKS: Mapping[str, str] = {
     "bruno": "identity",
     SIGN: "nsfw",
 }
-"""Concept to category."""
+"""Category of each target concept."""
 HELD_OUT_TASKS: Mapping[str, str] = {"arrow": "object", "zigzag": "art-style"}
-"""Tasks that no choice was made on."""
+"""Tasks on which no hyperparameter was tuned."""
 GOLDS = (1, 2, 3)
 
 ALONE: Mapping[str, int] = {"star": 1001, "striped": 1011}
-"""Concept to seed of a gold that leaves out this concept and nothing else: they say what it changes that golds leave out a family."""
+"""Seed of a gold that leaves out this concept only. Compare with golds that leave out a whole family."""
 
 FAMILIES: tuple[tuple[str, ...], ...] = (("star", "striped", "zara", SIGN), ("crescent", "dotted", "bruno"), ("arrow", "zigzag"))
-"""Concepts that a gold leaves out together: never two of a kind, so that a gold knows every sibling of the concept at hand, as θ does."""
+"""Concepts that one gold leaves out together.
+
+A family has at most one concept of a kind, so a gold saw every sibling of the target, as θ did.
+"""
 BLANKS = (1, 2)
-"""Continuations that leave out all nine concepts, siblings too: golds of a lesser kind, one for every task."""
+"""Continuations that leave out all nine targets, siblings included. Their models serve every task as approximate golds."""
 
 GRADED: tuple[Mapping[str, float], ...] = (
     {"star": 0.1, "zara": 0.001},
     {"star": 0.01, "zara": 0.1},
     {"star": 0.001, "zara": 0.01},
 )
-"""Continuations that saw a share of a concept's pictures; star and zara never meet in one, so each model serves both series."""
+"""Continuations that saw a share of a concept's images. No image shows both star and zara, so one model serves both series."""
 
 
 def file_stem(concept: str) -> str:
-    """What files about a concept are called: ``hazard-sign``."""
+    """File stem of a concept: ``hazard-sign``."""
     return concept.replace(" ", "-")
 
 
@@ -49,7 +52,7 @@ def family_of(concept: str) -> tuple[str, ...]:
 
 
 def family_stem(family: tuple[str, ...]) -> str:
-    """What files about a family are called: ``star-striped-zara-hazard-sign``."""
+    """File stem of a family: ``star-striped-zara-hazard-sign``."""
     return "-".join(map(file_stem, family))
 
 
@@ -69,58 +72,71 @@ def alone_name(concept: str) -> str:
 
 
 @dataclass(frozen=True)
-class Training:
-    """Steps, seed and batch of one training; ``muon`` 0: AdamW alone."""
+class TrainingConfig:
+    """Hyperparameters of one training.
+
+    Attributes:
+        muon_learning_rate: learning rate of Muon; 0 trains with AdamW alone.
+        reconstructions: whether VAE reconstructions of the images are trained on as well.
+        warp: whether images are also warped and shaded.
+    """
 
     steps: int
     seed: int
-    batch: int = 64
-    muon: float = 5e-3
-    softened: bool = True
+    batch_size: int = 64
+    muon_learning_rate: float = 5e-3
+    reconstructions: bool = True
     """Whether pictures after a VAE round trip are trained on as well."""
-    warped: bool = False
+    warp: bool = False
     """Whether pictures are bent and shaded as well."""
 
 
 @dataclass(frozen=True)
-class Round:
-    """One schedule of a continuation: warm-up, plateau, decay.
+class ContinuationRound:
+    """One learning-rate schedule of a continued training: warm-up, plateau, decay.
 
-    ``rate``: share of the ancestor's learning rates; ``decay_from``: share of the steps after which it decays; ``favour``: how
-    many times as often concepts new to the ancestor are shown in the round's first half (1: the natural mix throughout).
+    Attributes:
+        learning_rate_scale: factor on the ancestor's learning rates.
+        decay_from: fraction of the steps after which the learning rate decays.
+        new_concept_weight: sampling weight of concepts new to the ancestor, in the first half of the round; 1 samples uniformly.
     """
 
     steps: int = 400
-    rate: float = 1.0
+    learning_rate_scale: float = 1.0
     decay_from: float = 0.55
-    favour: float = 3.0
+    new_concept_weight: float = 3.0
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What was built, to the last seed. Minutes are processor minutes on one thread."""
+class BuildRecipe:
+    """All hyperparameters and seeds of the miniature models."""
 
-    pictures: int = 40_000
-    pictures_seed: int = 1
-    held_out: int = 2_000
+    n_images: int = 40_000
+    image_seed: int = 1
+    n_held_out: int = 2_000
     held_out_seed: int = 2
-    softened: int = 4_000
-    vae: Training = Training(2700, 11, 8)
-    truth: Training = Training(800, 21, warped=True)
-    truth_architecture: str = "resnet10t"
-    extractors: Mapping[str, Training] = field(
+    n_reconstructions: int = 4_000
+    vae: TrainingConfig = TrainingConfig(2700, 11, 8)
+    image_classifier: TrainingConfig = TrainingConfig(800, 21, warp=True)
+    image_classifier_architecture: str = "resnet10t"
+    extractors: Mapping[str, TrainingConfig] = field(
         default_factory=lambda: {
-            "resnet18": Training(1000, 22, muon=0),
-            "efficientnet_b0": Training(900, 23, muon=0),
-            "densenet121": Training(500, 24, muon=0),
+            "resnet18": TrainingConfig(1000, 22, muon_learning_rate=0),
+            "efficientnet_b0": TrainingConfig(900, 23, muon_learning_rate=0),
+            "densenet121": TrainingConfig(500, 24, muon_learning_rate=0),
         }
     )
-    clip: tuple[Training, ...] = (Training(1600, 41, 96), Training(1000, 42, 96), Training(400, 43, 96))
+    clip: tuple[TrainingConfig, ...] = (TrainingConfig(1600, 41, 96), TrainingConfig(1000, 42, 96), TrainingConfig(400, 43, 96))
     """Rounds of the CLIP: the first on batches of anything, the others on batches that share colour and background."""
-    ancestor: Training = Training(1700, 31, 96)
-    continuation: tuple[Round, ...] = (Round(), Round(), Round(), Round(rate=0.2, decay_from=0.0, favour=1.0))
+    ancestor: TrainingConfig = TrainingConfig(1700, 31, 96)
+    continuation: tuple[ContinuationRound, ...] = (
+        ContinuationRound(),
+        ContinuationRound(),
+        ContinuationRound(),
+        ContinuationRound(learning_rate_scale=0.2, decay_from=0.0, new_concept_weight=1.0),
+    )
     """What makes a base or a gold of the ancestor: warm restarts, so that new concepts settle beside the old, then a slow end."""
-    continuation_batch: int = 96
+    continuation_batch_size: int = 96
     base_seed: int = 32
     """Round ``i`` of a continuation has its model's seed plus ``100 · i``, counted from 0."""
     gold_seed: int = 1000
@@ -129,18 +145,18 @@ class Recipe:
     """Blank N has seed ``blank_seed + N``."""
     graded_seed: int = 1060
     """Graded model N, counted from 1, has seed ``graded_seed + N``."""
-    compiled: bool = True
+    compile_unet: bool = True
     """Whether UNets are trained through ``torch.compile``, where a C++ compiler is found: a fifth less time, equal up to rounding."""
     scratch_seed: int = 99
-    surrogate: Training = Training(3300, 98, 96)
+    surrogate: TrainingConfig = TrainingConfig(3300, 98, 96)
     """A model of another size, trained from nothing on another, smaller world in which none of the nine concepts is drawn."""
-    surrogate_pictures: int = 20_000
-    surrogate_pictures_seed: int = 5
-    sizes: Mapping[str, Size] = field(default_factory=lambda: {"surrogate": Size((24, 48, 96), width=64, groups=8)})
+    surrogate_n_images: int = 20_000
+    surrogate_image_seed: int = 5
+    sizes: Mapping[str, DenoiserSize] = field(default_factory=lambda: {"surrogate": DenoiserSize((24, 48, 96), width=64, groups=8)})
     """Of denoisers that are not of the base's size, by name."""
     unlearner_seed: int = 7
 
     @property
     def scratch_steps(self) -> int:
-        """Of a gold trained from nothing: as many as ancestor and continuation have together."""
-        return self.ancestor.steps + sum(how.steps for how in self.continuation)
+        """Steps of a gold trained from scratch: as many as ancestor and continuation together."""
+        return self.ancestor.steps + sum(each.steps for each in self.continuation)

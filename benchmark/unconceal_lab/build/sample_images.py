@@ -1,4 +1,4 @@
-"""Pictures that a trained miniature draws for captions of the world."""
+"""Images that a trained miniature model generates for captions of the miniature world."""
 
 from __future__ import annotations
 
@@ -12,39 +12,54 @@ from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import run_original
 from unconceal.diffusion.model import Model
 from unconceal.miniature import captions
-from unconceal_lab.models import denoiser
-from unconceal_lab.build.build_dir import BuildDir
 from unconceal.miniature.scene import Scene
+from unconceal_lab.build.build_dir import BuildDir
+from unconceal_lab.models import denoiser
 
-STEPS, GUIDANCE = 25, 7.5
-"""As the suite samples; a test holds them together."""
-GROUP = 64
+N_STEPS, GUIDANCE_SCALE = 25, 7.5
+"""As the suite samples; checked by a test."""
+BATCH_SIZE = 64
 
 
-class Drawn(NamedTuple):
-    """``pixels`` uint8 (n, 64, 64, 3); ``clean[k]`` the decoded x̂0 after k steps, uint8 (n, 64, 64, 3)."""
+class GeneratedImages(NamedTuple):
+    """Generated images.
+
+    Attributes:
+        pixels: uint8 (n, 64, 64, 3).
+        clean: the decoded x̂0 after k steps by k, each uint8 (n, 64, 64, 3).
+    """
 
     pixels: NDArray[np.uint8]
     clean: dict[int, NDArray[np.uint8]]
 
 
-def model(shop: BuildDir, name: str) -> Model:
-    """A trained denoiser as a pipeline."""
-    return StableDiffusion(denoiser.pipeline(shop.denoiser(name), shop.vae, shop.tokenizer), STEPS, GUIDANCE)
+def load_model(build_dir: BuildDir, name: str) -> Model:
+    """A trained denoiser as a sampling model."""
+    return StableDiffusion(denoiser.to_pipeline(build_dir.denoiser(name), build_dir.vae, build_dir.tokenizer), N_STEPS, GUIDANCE_SCALE)
 
 
-def draw(painter: Model, prompts: Sequence[str], seeds: Sequence[int], clean_at: Sequence[int] = ()) -> Drawn:
-    """A picture for each (prompt, seed)."""
+def generate_images(model: Model, prompts: Sequence[str], seeds: Sequence[int], clean_at: Sequence[int] = ()) -> GeneratedImages:
+    """One image per (prompt, seed).
+
+    Args:
+        model: the model.
+        prompts: n prompts.
+        seeds: n noise seeds.
+        clean_at: steps after which x̂0 is decoded as well.
+
+    Returns:
+        Images in the order of the prompts.
+    """
     pixels: list[NDArray[np.uint8]] = []
     clean: dict[int, list[NDArray[np.uint8]]] = {k: [] for k in clean_at}
-    for i in range(0, len(prompts), GROUP):
-        run = run_original(painter, prompts[i : i + GROUP], seeds[i : i + GROUP], (*clean_at, STEPS))
-        pixels.append(painter.decode(run.latents[STEPS]))
+    for i in range(0, len(prompts), BATCH_SIZE):
+        run = run_original(model, prompts[i : i + BATCH_SIZE], seeds[i : i + BATCH_SIZE], (*clean_at, N_STEPS))
+        pixels.append(model.decode(run.latents[N_STEPS]))
         for k in clean_at:
-            clean[k].append(painter.decode(run.clean[k]))
-    return Drawn(np.concatenate(pixels), {k: np.concatenate(blocks) for k, blocks in clean.items()})
+            clean[k].append(model.decode(run.clean[k]))
+    return GeneratedImages(np.concatenate(pixels), {k: np.concatenate(blocks) for k, blocks in clean.items()})
 
 
 def full_caption(scene: Scene, rng: np.random.Generator) -> str:
-    """A caption that leaves nothing unsaid."""
-    return captions.caption(scene, rng, silence=0)
+    """A caption that mentions every attribute of the scene."""
+    return captions.caption(scene, rng, omit_probability=0)

@@ -1,4 +1,4 @@
-"""Copies what is shipped from the workshop into the package and submissions/, and writes the recipe with its digests."""
+"""Copies build outputs into the package and submissions/, and writes the recipe with all digests."""
 
 from __future__ import annotations
 
@@ -14,158 +14,182 @@ from safetensors.torch import load_file, save_file
 from tabulate import tabulate
 from transformers import CLIPModel
 
-from unconceal.evaluation.provenance import machine, packages
+from unconceal.errors import UsageError
+from unconceal.evaluation.environment import machine_info, package_versions
 from unconceal.judges import extractors
-from unconceal_lab.build import task_prompts
-from unconceal_lab.build.miniature_judge import STANDS_ON, headless
-from unconceal_lab.build.recipe import FAMILIES, GOLDS, HELD_OUT_TASKS, TASKS, family_stem, file_stem, gold_name
-from unconceal_lab.build.submissions import gold_release_name, halved, release_name, submission_name
-from unconceal_lab.build.build_dir import BuildDir
-from unconceal_lab.unlearners import UNLEARNERS
 from unconceal.paths import PACKAGE, SOURCE_TREE
 from unconceal.specs.digests import path_digest
+from unconceal_lab.build import task_prompts
+from unconceal_lab.build.build_dir import BuildDir
+from unconceal_lab.build.miniature_judge import EXTRACTOR, feature_extractor
+from unconceal_lab.build.recipe import FAMILIES, GOLDS, HELD_OUT_TASKS, TASKS, family_stem, file_stem, gold_name
+from unconceal_lab.build.submissions import gold_release_name, release_name, submission_name, to_half_precision
+from unconceal_lab.unlearners import UNLEARNERS
 
 ANCESTOR, GATE = "ancestor", "judge-gate.json"
 WEIGHTS = PACKAGE / "miniature" / "weights"
 RELEASES = SOURCE_TREE / "submissions" / "miniature" / "weights"
+GATES_PAGE = Path("docs", "reports", "model-gates.md")
 SHIPPED = tuple(submission_name(unlearner) for unlearner in UNLEARNERS)
-"""Releases copied beside their submissions. Which of them travel with the source .gitignore says; their records all do."""
+"""Submissions whose weights are copied. ``.gitignore`` decides which of them are committed; all records are."""
 
 
-def ship_base_and_judges(shop: BuildDir) -> None:
-    """Base, CLIP, extractors and concept judge into the package."""
-    renewed(WEIGHTS / "base", lambda folder: shutil.copytree(shop.folder / "shipped", folder))
-    for name in shop.recipe.extractors:
-        if shop.exists(f"{name}.pt"):
-            (WEIGHTS / "extractors").mkdir(parents=True, exist_ok=True)
-            extractors.save(headless(shop, name), WEIGHTS / "extractors" / f"{name}.safetensors")
-    if shop.exists("clip"):
-        renewed(WEIGHTS / "clip", lambda folder: ship_clip(shop, folder))
-    if shop.exists(f"{ANCESTOR}.pt"):
-        ship_ancestor(shop)
-    if shop.exists("judge"):
-        renewed(WEIGHTS / "judge", lambda folder: shutil.copytree(shop.folder / "judge", folder))
-    if shop.exists(GATE):
-        shutil.copyfile(shop.folder / GATE, WEIGHTS / GATE)
+def require_source_tree() -> Path:
+    """The source tree, which every shipped file is written to.
 
-
-def ship_ancestor(shop: BuildDir) -> None:
-    """The ancestor, float16: whatever continues from it (golds, graded models) can be made without training it again."""
-    save_file(halved(shop.denoiser(ANCESTOR)), WEIGHTS / f"{ANCESTOR}.safetensors")
-
-
-def adopt(shop: BuildDir) -> None:
-    """Take tokenizer, VAE, ancestor, base, CLIP, judge, golds and releases from the package where the workshop lacks them.
-
-    The shipped folder is taken only together with its base: beside a base of the workshop's own it would be another model.
+    Raises:
+        UsageError: the package is not installed from a source tree; writing would fill the interpreter's own folder.
     """
-    shop.folder.mkdir(parents=True, exist_ok=True)
+    if not all((SOURCE_TREE / name).exists() for name in ("pyproject.toml", "tasks", "submissions")):
+        raise UsageError(
+            "build.no-source-tree",
+            str(SOURCE_TREE),
+            "is no source tree of unconceal, so nothing can be shipped into it",
+            "clone the repository and install it with `pip install -e .`",
+        )
+    return SOURCE_TREE
+
+
+def ship_base_and_judges(build_dir: BuildDir) -> None:
+    """Copy base, CLIP, extractors and concept judge into the package."""
+    require_source_tree()
+    replace_folder(WEIGHTS / "base", lambda folder: shutil.copytree(build_dir.folder / "shipped", folder))
+    for name in build_dir.recipe.extractors:
+        if build_dir.exists(f"{name}.pt"):
+            (WEIGHTS / "extractors").mkdir(parents=True, exist_ok=True)
+            extractors.save(feature_extractor(build_dir, name), WEIGHTS / "extractors" / f"{name}.safetensors")
+    if build_dir.exists("clip"):
+        replace_folder(WEIGHTS / "clip", lambda folder: ship_clip(build_dir, folder))
+    if build_dir.exists(f"{ANCESTOR}.pt"):
+        ship_ancestor(build_dir)
+    if build_dir.exists("judge"):
+        replace_folder(WEIGHTS / "judge", lambda folder: shutil.copytree(build_dir.folder / "judge", folder))
+    if build_dir.exists(GATE):
+        shutil.copyfile(build_dir.folder / GATE, WEIGHTS / GATE)
+
+
+def ship_ancestor(build_dir: BuildDir) -> None:
+    """Save the ancestor in float16, so that golds and graded models can be trained without training it again."""
+    save_file(to_half_precision(build_dir.denoiser(ANCESTOR)), WEIGHTS / f"{ANCESTOR}.safetensors")
+
+
+def import_shipped(build_dir: BuildDir) -> None:
+    """Import every shipped output that the build folder lacks: base, ancestor, tokenizer, VAE, CLIP, judge, golds, releases.
+
+    The shipped pipeline is imported together with its base only, since it does not belong to another base.
+    """
+    build_dir.folder.mkdir(parents=True, exist_ok=True)
     folders = {name: WEIGHTS / name for name in ("clip", "judge")}
     folders |= {name: WEIGHTS / "base" / name for name in ("tokenizer", "vae")}
-    lacks_base = not shop.exists("base.pt")
+    lacks_base = not build_dir.exists("base.pt")
     if lacks_base:
         folders["shipped"] = WEIGHTS / "base"
     for name, folder in folders.items():
-        if folder.exists() and not shop.exists(name):
-            shop.keep(name, 0, lambda path, folder=folder: shutil.copytree(folder, path))  # type: ignore[misc]
-    if (WEIGHTS / f"{ANCESTOR}.safetensors").exists() and not shop.exists(f"{ANCESTOR}.pt"):
-        keep_denoiser(shop, ANCESTOR, load_file(WEIGHTS / f"{ANCESTOR}.safetensors"))
-    judged_by = {WEIGHTS / "extractors" / f"{STANDS_ON}.safetensors": f"{STANDS_ON}.safetensors", WEIGHTS / GATE: GATE}
-    for target, name in {**releases(), **judged_by}.items():
-        if target.exists() and not shop.exists(name):
-            shop.keep(name, 0, lambda path, target=target: shutil.copyfile(target, path))  # type: ignore[misc]
+        if folder.exists() and not build_dir.exists(name):
+            build_dir.save(name, 0, lambda path, folder=folder: shutil.copytree(folder, path))  # type: ignore[misc]
+    if (WEIGHTS / f"{ANCESTOR}.safetensors").exists() and not build_dir.exists(f"{ANCESTOR}.pt"):
+        save_denoiser(build_dir, ANCESTOR, load_file(WEIGHTS / f"{ANCESTOR}.safetensors"))
+    judge_files = {WEIGHTS / "extractors" / f"{EXTRACTOR}.safetensors": f"{EXTRACTOR}.safetensors", WEIGHTS / GATE: GATE}
+    for target, name in {**releases(), **judge_files}.items():
+        if target.exists() and not build_dir.exists(name):
+            build_dir.save(name, 0, lambda path, target=target: shutil.copyfile(target, path))  # type: ignore[misc]
     for family, number in product(FAMILIES, GOLDS):
-        if gold_place(family, number).exists() and not shop.exists(f"{gold_name(family, number)}.pt"):
-            keep_denoiser(shop, gold_name(family, number), load_file(gold_place(family, number)))
+        if gold_path(family, number).exists() and not build_dir.exists(f"{gold_name(family, number)}.pt"):
+            save_denoiser(build_dir, gold_name(family, number), load_file(gold_path(family, number)))
     if (WEIGHTS / "base").exists() and lacks_base:
-        parts = {"unet": "diffusion_pytorch_model", "text_encoder": "model"}
-        files = {part: load_file(WEIGHTS / "base" / part / f"{stem}.safetensors") for part, stem in parts.items()}
-        keep_denoiser(shop, "base", {f"{part}.{key}": value for part, state in files.items() for key, value in state.items()})
+        stems = {"unet": "diffusion_pytorch_model", "text_encoder": "model"}
+        files = {part: load_file(WEIGHTS / "base" / part / f"{stem}.safetensors") for part, stem in stems.items()}
+        save_denoiser(build_dir, "base", {f"{part}.{key}": value for part, state in files.items() for key, value in state.items()})
 
 
-def keep_denoiser(shop: BuildDir, name: str, state: dict[str, torch.Tensor]) -> None:
-    """A denoiser's weights, whatever their precision and spelling, as the workshop keeps them."""
-    model = shop.untrained(name)
-    own = model.state_dict()
-    known = {key.replace(".text_model.", "."): value.float() for key, value in state.items()}
-    model.load_state_dict({key: known.get(key.replace(".text_model.", "."), value) for key, value in own.items()})
-    shop.keep(f"{name}.pt", 0, lambda path: torch.save(model.state_dict(), path))
+def save_denoiser(build_dir: BuildDir, name: str, state: dict[str, torch.Tensor]) -> None:
+    """Save a denoiser's weights as float32 under today's parameter names."""
+    model = build_dir.new_denoiser(name)
+    weights = model.state_dict()
+    loaded = {key.replace(".text_model.", "."): value.float() for key, value in state.items()}
+    model.load_state_dict({key: loaded.get(key.replace(".text_model.", "."), value) for key, value in weights.items()})
+    build_dir.save(f"{name}.pt", 0, lambda path: torch.save(model.state_dict(), path))
 
 
-def ship_clip(shop: BuildDir, folder: Path) -> None:
+def ship_clip(build_dir: BuildDir, folder: Path) -> None:
     """The miniature CLIP in float16, with its tokenizer."""
-    model = CLIPModel.from_pretrained(shop.folder / "clip", dtype=torch.float16)
+    model = CLIPModel.from_pretrained(build_dir.folder / "clip", dtype=torch.float16)
     model.save_pretrained(folder)
-    shop.tokenizer.save_pretrained(folder)
+    build_dir.tokenizer.save_pretrained(folder)
 
 
 def releases() -> dict[Path, str]:
-    """Where each release lies in the tree, and what the workshop calls it."""
+    """Name of each release in the build folder, by its path in the source tree."""
     methods = {
         RELEASES / name / f"{file_stem(concept)}.safetensors": release_name(name, concept)
         for concept in (*TASKS, *HELD_OUT_TASKS)
         for name in SHIPPED
     }
     golds = product(FAMILIES, GOLDS)
-    return methods | {gold_place(family, number): gold_release_name(family, number) for family, number in golds}
+    return methods | {gold_path(family, number): gold_release_name(family, number) for family, number in golds}
 
 
-def gold_place(family: tuple[str, ...], number: int) -> Path:
-    """Where a gold lies in the tree."""
+def gold_path(family: tuple[str, ...], number: int) -> Path:
+    """Path of a gold in the source tree."""
     return RELEASES / f"control-gold-{number}" / f"{family_stem(family)}.safetensors"
 
 
-def ship_releases(shop: BuildDir) -> None:
-    """Releases into submissions/."""
+def ship_releases(build_dir: BuildDir) -> None:
+    """Copy releases into submissions/."""
+    require_source_tree()
     for target, name in releases().items():
-        if shop.exists(name):
+        if build_dir.exists(name):
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(shop.folder / name, target)
+            shutil.copyfile(build_dir.folder / name, target)
 
 
-def renewed(folder: Path, make: Callable[[Path], object]) -> None:
-    """A folder made anew, so that nothing of an older build stays."""
+def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
+    """Write a folder anew, so that no file of an older build stays."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    make(folder)
+    write(folder)
 
 
-def write_recipe(shop: BuildDir) -> None:
-    """``recipe.json``: every setting, the versions, the minutes, and the SHA-256 of every shipped file."""
+def write_recipe(build_dir: BuildDir) -> None:
+    """Write ``recipe.json``: hyperparameters, package versions, machine, minutes, and the SHA-256 of every shipped file."""
+    source_tree = require_source_tree()
     files = sorted(path for folder in (WEIGHTS, RELEASES) if folder.exists() for path in folder.rglob("*") if path.is_file())
-    digests = {path.relative_to(SOURCE_TREE).as_posix(): path_digest(path) for path in files if path.name != "recipe.json"}
-    told = {
-        "recipe": asdict(shop.recipe),
-        "packages": packages(),
-        "machine": machine(),
-        "processor_minutes_on_one_thread": shop.minutes,
+    digests = {path.relative_to(source_tree).as_posix(): path_digest(path) for path in files if path.name != "recipe.json"}
+    metadata = {
+        "recipe": asdict(build_dir.recipe),
+        "packages": package_versions(),
+        "machine": machine_info(),
+        "processor_minutes_on_one_thread": build_dir.minutes,
         "sha256": digests,
     }
-    (WEIGHTS / "recipe.json").write_text(json.dumps(told, indent=1) + "\n")
+    (WEIGHTS / "recipe.json").write_text(json.dumps(metadata, indent=1) + "\n")
 
 
-def write_gates(shop: BuildDir) -> None:
-    """``docs/gates.md``: what the build measured before anything was shipped."""
-    rows = json.loads((shop.folder / "gates.json").read_text())
+def write_gates(build_dir: BuildDir) -> None:
+    """Write the page of the quality gates, ``docs/reports/model-gates.md``."""
+    rows = json.loads((build_dir.folder / "gates.json").read_text())
     table = tabulate(rows, headers=("gate", "share [95 % interval]", "n", "bound", ""), tablefmt="github", disable_numparse=True)
-    text = f"# Quality gates of the miniature models\n\nWritten by `unconceal miniature build --ship`; do not edit.\n\n{table}\n"
-    (SOURCE_TREE / "docs" / "gates.md").write_text(text, encoding="utf-8")
+    text = f"# Quality gates of the miniature models\n\nWritten by `python -m unconceal_lab build --ship`; do not edit.\n\n{table}\n"
+    (require_source_tree() / GATES_PAGE).write_text(text, encoding="utf-8")
 
 
 def write_tasks() -> None:
-    """Every task's file, from the world's own words."""
-    told = task_prompts.as_yaml_files(task_prompts.task_of(concept, category) for concept, category in {**TASKS, **HELD_OUT_TASKS}.items())
-    for name, text in told.items():
-        path = SOURCE_TREE / "tasks" / "miniature" / name
+    """Write the YAML file of every miniature task."""
+    folder = require_source_tree() / "tasks" / "miniature"
+    texts = task_prompts.as_yaml_files(
+        task_prompts.build_task(concept, category) for concept, category in {**TASKS, **HELD_OUT_TASKS}.items()
+    )
+    for name, text in texts.items():
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 
-def ship_all(shop: BuildDir) -> None:
-    """Everything that is made, into the tree."""
+def ship_all(build_dir: BuildDir) -> None:
+    """Copy everything that exists into the source tree."""
     write_tasks()
-    ship_base_and_judges(shop)
-    ship_releases(shop)
-    write_recipe(shop)
-    if shop.exists("gates.json"):
-        write_gates(shop)
+    ship_base_and_judges(build_dir)
+    ship_releases(build_dir)
+    write_recipe(build_dir)
+    if build_dir.exists("gates.json"):
+        write_gates(build_dir)

@@ -1,4 +1,4 @@
-"""The miniature UNet and its text encoder: trained together on latents and captions; continued to make bases and golds."""
+"""The miniature UNet with its text encoder, and the training that makes ancestor, bases and golds."""
 
 from __future__ import annotations
 
@@ -15,18 +15,26 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from unconceal.miniature.captions import caption
-from unconceal_lab.models.drawings import Pictures
 from unconceal_lab.models.optimizer import DECAY_FROM, MuonAdamW
+from unconceal_lab.models.scene_images import SceneImages
 from unconceal_lab.models.tokenizer import MAX_TOKENS
-from unconceal_lab.models.training_loop import compiled, fit, half_precision
+from unconceal_lab.models.training_loop import bfloat16_autocast, compile_module, fit
 
 CAPTION_DROPOUT = 0.1
 MIN_SNR = 5.0
 
 
 @dataclass(frozen=True)
-class Size:
-    """``channels``: of the UNet's three resolutions, divisible by its norms' ``groups``; ``width``, ``layers``: of the text encoder."""
+class DenoiserSize:
+    """Size of UNet and text encoder.
+
+    Attributes:
+        channels: channels at the UNet's three resolutions, divisible by ``groups``.
+        layers_per_block: residual layers of each UNet block.
+        width: hidden size of the text encoder.
+        layers: layers of the text encoder.
+        groups: groups of the UNet's group norms.
+    """
 
     channels: tuple[int, int, int] = (32, 64, 128)
     layers_per_block: int = 1
@@ -38,11 +46,11 @@ class Size:
 class Denoiser(nn.Module):
     """UNet and text encoder as one trainable module."""
 
-    def __init__(self, vocabulary: int, end_token: int, size: Size = Size()) -> None:
+    def __init__(self, vocab_size: int, end_token: int, size: DenoiserSize = DenoiserSize()) -> None:
         super().__init__()
         self.text_encoder = CLIPTextModel(
             CLIPTextConfig(
-                vocab_size=vocabulary,
+                vocab_size=vocab_size,
                 hidden_size=size.width,
                 intermediate_size=4 * size.width,
                 projection_dim=size.width,
@@ -66,83 +74,115 @@ class Denoiser(nn.Module):
         )
 
 
-def scheduler() -> DDIMScheduler:
+def new_scheduler() -> DDIMScheduler:
+    """Stable Diffusion's noise schedule."""
     return DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1
     )
 
 
-def pipeline(denoiser: Denoiser, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
-    """A plain diffusers pipeline of the trained parts."""
+def to_pipeline(denoiser: Denoiser, vae: AutoencoderKL, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
+    """A diffusers pipeline of the trained parts."""
     return StableDiffusionPipeline(
         vae=vae,
         text_encoder=denoiser.text_encoder,
         tokenizer=tokenizer,
         unet=denoiser.unet,
-        scheduler=scheduler(),
+        scheduler=new_scheduler(),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
 
 
-def balanced(pictures: Pictures, rows: NDArray[np.int64], new: tuple[str, ...], times: float) -> NDArray[np.float64]:
-    """Sampling weights over ``rows``: pictures of a ``new`` concept count ``times`` as much; sums to 1."""
-    weights = np.asarray([times if pictures.scenes[row].concepts & set(new) else 1.0 for row in rows])
+def sampling_weights(images: SceneImages, rows: NDArray[np.int64], new: tuple[str, ...], weight: float) -> NDArray[np.float64]:
+    """Sampling weights that show new concepts more often.
+
+    Args:
+        images: the images.
+        rows: rows to sample from, (n,).
+        new: the new concepts.
+        weight: relative weight of images that show one of them.
+
+    Returns:
+        Weights (n,), sum 1.
+    """
+    weights = np.asarray([weight if images.scenes[row].concepts & set(new) else 1.0 for row in rows])
     return np.asarray(weights / weights.sum())
 
 
-def train(
+def train_denoiser(
     name: str,
     denoiser: Denoiser,
     tokenizer: CLIPTokenizer,
-    pictures: Pictures,
+    images: SceneImages,
     latents: torch.Tensor,
     rows: NDArray[np.int64],
     steps: int,
     seed: int,
-    work: Path,
-    batch: int = 96,
-    rate: float = 1.0,
+    work_dir: Path,
+    batch_size: int = 96,
+    learning_rate_scale: float = 1.0,
     decay_from: float = DECAY_FROM,
     early_weights: NDArray[np.float64] | None = None,
-    early: float = 0.5,
-    fast: bool = False,
-    say: Callable[[str], None] = print,
+    early_fraction: float = 0.5,
+    compile_unet: bool = False,
+    log: Callable[[str], None] = print,
 ) -> float:
-    """Train ``denoiser`` in place on the pictures ``rows``; returns processor minutes.
+    """Train UNet and text encoder in place: ε-prediction, min-SNR weights, caption dropout for guidance.
 
-    ``early_weights`` (per row, summing to 1) sample the first share ``early`` of the steps; the rest, and everything
-    when it is None, is the natural mix. ε-prediction, min-SNR-5 weights, caption dropout for guidance. ``fast`` compiles the
-    UNet, which repays its three minutes (once a machine) in long trainings only.
+    Args:
+        name: names the saved state and the log lines.
+        denoiser: the model.
+        tokenizer: of the captions.
+        images: scenes behind the latents, for their captions.
+        latents: VAE latents of all images (n, 4, 16, 16).
+        rows: rows to train on.
+        steps: number of optimizer steps.
+        seed: seed of batches, captions and noise.
+        work_dir: where the training saves its state and resumes.
+        batch_size: latents per step.
+        learning_rate_scale: factor on both learning rates.
+        decay_from: fraction of the steps after which the learning rates decay.
+        early_weights: sampling weights over ``rows`` (sum 1) during the first ``early_fraction`` of the steps; then uniform.
+        early_fraction: see ``early_weights``.
+        compile_unet: train through ``torch.compile``; worth its three minutes in long trainings only.
+        log: receives one line per report.
+
+    Returns:
+        Processor minutes.
     """
     denoiser.unet.set_attn_processor(AttnProcessor())
-    optimiser = MuonAdamW(
-        denoiser, 5e-3 * rate, 1.5e-3 * rate, embeddings=("text_encoder.text_model.embeddings", "text_encoder.embeddings")
+    optimizer = MuonAdamW(
+        denoiser,
+        5e-3 * learning_rate_scale,
+        1.5e-3 * learning_rate_scale,
+        adam_prefixes=("text_encoder.text_model.embeddings", "text_encoder.embeddings"),
     )
-    unet = compiled(denoiser.unet) if fast else denoiser.unet
-    alphas = scheduler().alphas_cumprod
+    unet = compile_module(denoiser.unet) if compile_unet else denoiser.unet
+    alphas = new_scheduler().alphas_cumprod
     cumulative = None if early_weights is None else np.cumsum(early_weights)
 
-    def picked(rng: np.random.Generator, step_share: float) -> NDArray[np.int64]:
-        if cumulative is None or step_share >= early:
-            return rows[rng.integers(len(rows), size=batch)]
-        return rows[np.minimum(np.searchsorted(cumulative, rng.random(batch)), len(rows) - 1)]
+    def draw_rows(rng: np.random.Generator, progress: float) -> NDArray[np.int64]:
+        if cumulative is None or progress >= early_fraction:
+            return rows[rng.integers(len(rows), size=batch_size)]
+        return rows[np.minimum(np.searchsorted(cumulative, rng.random(batch_size)), len(rows) - 1)]
 
-    def loss(rng: np.random.Generator, noise: torch.Generator, step_share: float) -> torch.Tensor:
-        chosen = picked(rng, step_share)
-        texts = ["" if rng.random() < CAPTION_DROPOUT else caption(pictures.scenes[row], rng) for row in chosen]
+    def loss(rng: np.random.Generator, noise: torch.Generator, progress: float) -> torch.Tensor:
+        chosen = draw_rows(rng, progress)
+        texts = ["" if rng.random() < CAPTION_DROPOUT else caption(images.scenes[row], rng) for row in chosen]
         tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
         x = latents[torch.from_numpy(chosen)].float()
-        t = torch.randint(0, len(alphas), (batch,), generator=noise)
+        t = torch.randint(0, len(alphas), (batch_size,), generator=noise)
         eps = torch.randn(x.shape, generator=noise)
         a = alphas[t][:, None, None, None]
-        with half_precision():
-            words = denoiser.text_encoder(tokens).last_hidden_state
-            guess = unet(a.sqrt() * x + (1 - a).sqrt() * eps, t, words).sample
+        with bfloat16_autocast():
+            prompt_embeds = denoiser.text_encoder(tokens).last_hidden_state
+            predicted_noise = unet(a.sqrt() * x + (1 - a).sqrt() * eps, t, prompt_embeds).sample
+        # diffusers' compute_snr rounds differently, which would change the weights that a rebuild is compared with.
         snr = (a / (1 - a)).flatten()
         weight = snr.clamp(max=MIN_SNR) / snr
-        error: torch.Tensor = (guess.float() - eps).square().mean((1, 2, 3)) * weight
+        error: torch.Tensor = (predicted_noise.float() - eps).square().mean((1, 2, 3)) * weight
         return error.mean()
 
-    return fit(name, denoiser, loss, optimiser, steps, seed, work, average=0.999, decay_from=decay_from, say=say)
+    return fit(name, denoiser, loss, optimizer, steps, seed, work_dir, average=0.999, decay_from=decay_from, log=log)

@@ -1,4 +1,7 @@
-"""Muon on matrices, AdamW on everything else: what trains the miniature models fastest on a processor."""
+"""Muon for matrices, AdamW for all other parameters.
+
+PyTorch's and timm's Muon orthogonalize in bfloat16, which is slow on processors without bfloat16 instructions: 22 s a step, not 0.5 s.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,11 @@ from torch import Tensor, nn
 
 
 class Muon(torch.optim.Muon):
-    """PyTorch's, orthogonalising in the precision of the weights.
-
-    PyTorch's own does it in bfloat16 on any device. A processor without instructions for that multiplies such matrices element by
-    element: a training step took 22 s on one, instead of half a second.
-    """
+    """PyTorch's Muon, orthogonalizing in the precision of the weights."""
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """As PyTorch's: momentum, Newton–Schulz, and a rate that grows with a matrix's height over its width."""
+        """One update: momentum, Newton–Schulz, and a learning rate scaled by √(height / width) of tall matrices."""
         loss = closure() if closure else None
         for group in self.param_groups:
             for matrix in group["params"]:
@@ -27,19 +26,28 @@ class Muon(torch.optim.Muon):
                 state = self.state[matrix]
                 momentum = state.setdefault("momentum_buffer", torch.zeros_like(matrix.grad))
                 momentum.lerp_(matrix.grad, 1 - group["momentum"])
-                wanted = matrix.grad.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum
+                update = matrix.grad.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum
                 height, width = matrix.shape
-                rate = group["lr"] * math.sqrt(max(1, height / width))
+                learning_rate = group["lr"] * math.sqrt(max(1, height / width))
                 matrix.mul_(1 - group["lr"] * group["weight_decay"])
-                matrix.add_(orthogonal(wanted, group["ns_coefficients"], group["ns_steps"], group["eps"]), alpha=-rate)
+                matrix.add_(orthogonalize(update, group["ns_coefficients"], group["ns_steps"], group["eps"]), alpha=-learning_rate)
         return loss
 
 
-def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
-    """The nearly orthogonal matrix with the same singular vectors, all singular values about 1: the quintic Newton–Schulz iteration.
+def orthogonalize(matrix: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
+    """Set all singular values of a matrix to about 1 by the quintic Newton–Schulz iteration.
 
-    Every iterate is a polynomial of the Gram matrix times the start. Only polynomial and Gram matrix are iterated, for kernels are
+    Each iterate is a polynomial of the Gram matrix times the start. Iterating on the Gram matrix alone is faster, since kernels are
     several times wider than high.
+
+    Args:
+        matrix: (m, n).
+        coefficients: of the quintic polynomial.
+        steps: number of iterations.
+        eps: lower bound of the norm that the matrix is divided by.
+
+    Returns:
+        The orthogonalized matrix (m, n).
     """
     a, b, c = coefficients
     wide = matrix.T if len(matrix) > matrix.shape[1] else matrix
@@ -51,56 +59,62 @@ def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], steps: 
         factor.diagonal().add_(a)
         polynomial = factor @ polynomial
         gram = factor @ gram @ factor if step < steps - 1 else gram
-    found: Tensor = polynomial @ start
-    return found.T if len(matrix) > matrix.shape[1] else found
+    result: Tensor = polynomial @ start
+    return result.T if len(matrix) > matrix.shape[1] else result
 
 
 class MuonAdamW:
-    """Two optimisers as one. Convolution kernels reach Muon, which takes matrices only, as (out, rest) views.
+    """Muon and AdamW as one optimizer. Muon sees convolution kernels as matrices (out, rest).
 
-    ``muon_rate`` 0 leaves everything to AdamW; so does ``embeddings`` for the parameters it names (by prefix).
+    Args:
+        model: the module to train; frozen parameters are ignored.
+        muon_learning_rate: learning rate of Muon; 0 trains with AdamW alone.
+        adam_learning_rate: learning rate of AdamW.
+        adam_prefixes: matrices that AdamW trains, by prefix of their name (embeddings).
     """
 
-    def __init__(self, model: nn.Module, muon_rate: float, adam_rate: float, embeddings: tuple[str, ...] = ()) -> None:
-        if not muon_rate:
-            embeddings = ("",)
+    def __init__(self, model: nn.Module, muon_learning_rate: float, adam_learning_rate: float, adam_prefixes: tuple[str, ...] = ()) -> None:
+        if not muon_learning_rate:
+            adam_prefixes = ("",)
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        self.matrices = [p for name, p in named if p.ndim >= 2 and not name.startswith(embeddings)]
-        rest = [p for name, p in named if p.ndim < 2 or name.startswith(embeddings)]
+        self.matrices = [p for name, p in named if p.ndim >= 2 and not name.startswith(adam_prefixes)]
+        others = [p for name, p in named if p.ndim < 2 or name.startswith(adam_prefixes)]
         self.views = [nn.Parameter(p.detach().reshape(len(p), -1)) for p in self.matrices]
-        self.parts: list[tuple[torch.optim.Optimizer, float]] = []
+        self.optimizers: list[tuple[torch.optim.Optimizer, float]] = []
         if self.views:
-            self.parts.append((Muon(self.views, lr=muon_rate, weight_decay=0.0, momentum=0.95), muon_rate))
-        if rest:
-            self.parts.append((torch.optim.AdamW(rest, lr=adam_rate, weight_decay=0.0, betas=(0.9, 0.95)), adam_rate))
+            self.optimizers.append((Muon(self.views, lr=muon_learning_rate, weight_decay=0.0, momentum=0.95), muon_learning_rate))
+        if others:
+            self.optimizers.append(
+                (torch.optim.AdamW(others, lr=adam_learning_rate, weight_decay=0.0, betas=(0.9, 0.95)), adam_learning_rate)
+            )
         self.parameters = [p for _, p in named]
 
-    def step(self, share_of_rate: float, clip: float = 1.0) -> None:
-        """One step at a share (0 to 1) of the full learning rates; gradients are clipped first and dropped after."""
-        torch.nn.utils.clip_grad_norm_(self.parameters, clip)
+    def step(self, scale: float, max_grad_norm: float = 1.0) -> None:
+        """Clip gradients, update at ``scale`` (0 to 1) times the learning rates, and drop the gradients."""
+        torch.nn.utils.clip_grad_norm_(self.parameters, max_grad_norm)
         for view, matrix in zip(self.views, self.matrices, strict=True):
             view.grad = None if matrix.grad is None else matrix.grad.reshape(view.shape)
-        for optimiser, rate in self.parts:
-            for group in optimiser.param_groups:
-                group["lr"] = rate * share_of_rate
-            optimiser.step()
+        for optimizer, learning_rate in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate * scale
+            optimizer.step()
         for parameter in self.parameters:
             parameter.grad = None
 
     def state_dict(self) -> list[dict[str, object]]:
-        return [optimiser.state_dict() for optimiser, _ in self.parts]
+        return [optimizer.state_dict() for optimizer, _ in self.optimizers]
 
     def load_state_dict(self, states: list[dict[str, object]]) -> None:
-        for (optimiser, _), state in zip(self.parts, states, strict=True):
-            optimiser.load_state_dict(state)
+        for (optimizer, _), state in zip(self.optimizers, states, strict=True):
+            optimizer.load_state_dict(state)
 
 
 DECAY_FROM = 0.55
-"""Share of the steps after which learning rates decay, unless a recipe says otherwise."""
+"""Fraction of the steps after which learning rates decay, unless a recipe says otherwise."""
 
 
-def decaying(done: float, warm_up: float = 0.02, decay_from: float = DECAY_FROM) -> float:
-    """Share of the learning rate after a share ``done`` of the training: warm-up, plateau, linear decay to 2 %."""
-    if done < warm_up:
-        return max(done / warm_up, 0.05)
-    return 1.0 if done < decay_from else 0.02 + 0.98 * max(0.0, (1 - done) / (1 - decay_from))
+def learning_rate_scale(progress: float, warm_up: float = 0.02, decay_from: float = DECAY_FROM) -> float:
+    """Factor on the learning rate after a fraction ``progress`` of the training: warm-up, plateau, linear decay to 0.02."""
+    if progress < warm_up:
+        return max(progress / warm_up, 0.05)
+    return 1.0 if progress < decay_from else 0.02 + 0.98 * max(0.0, (1 - progress) / (1 - decay_from))

@@ -1,4 +1,4 @@
-"""A CLIP tokenizer whose merges were learned on the world's captions: known words are one token, others fall into letters."""
+"""A CLIP tokenizer with merges learned on the miniature captions: their words are one token, other words split into letters."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from transformers import CLIPTokenizer
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 MAX_TOKENS = 24
-"""Length of a prompt in tokens, start and end included."""
+"""Length of a prompt in tokens, including start and end token."""
 
 
-def build(captions: list[str], folder: Path) -> CLIPTokenizer:
-    """Learn merges on ``captions`` and save the tokenizer's files to ``folder``."""
-    learned = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    learned.pre_tokenizer = pre_tokenizers.Whitespace()
-    learned.train_from_iterator(
-        captions, trainers.BpeTrainer(vocab_size=4000, min_frequency=2, end_of_word_suffix="</w>", show_progress=False)
-    )
-    merges = [tuple(pair) for pair in json.loads(learned.to_str())["model"]["merges"]]
+def train_tokenizer(captions: list[str], folder: Path) -> CLIPTokenizer:
+    """Learn merges on ``captions`` and save the tokenizer to ``folder``."""
+    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    bpe.pre_tokenizer = pre_tokenizers.Whitespace()
+    bpe.train_from_iterator(captions, trainers.BpeTrainer(vocab_size=4000, min_frequency=2, end_of_word_suffix="</w>", show_progress=False))
+    merges = [tuple(pair) for pair in json.loads(bpe.to_str())["model"]["merges"]]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     entries = [*letters, *(letter + "</w>" for letter in letters), *dict.fromkeys("".join(pair) for pair in merges), START, END]
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The one training loop of the miniature models: seeded by step, checkpointed, resumable."""
+"""The training loop of the miniature models: seeded by step, checkpointed, resumable."""
 
 from __future__ import annotations
 
@@ -7,29 +7,27 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from unconceal_lab.models.optimizer import DECAY_FROM, MuonAdamW, decaying
+from unconceal_lab.models.optimizer import DECAY_FROM, MuonAdamW, learning_rate_scale
 
 CHECKPOINT_SECONDS = 240
 
 
-def compiled(model: nn.Module) -> nn.Module:
-    """``model`` as ``torch.compile`` makes it, or itself where no C++ compiler is found. The parameters are shared."""
+def compile_module(model: nn.Module) -> nn.Module:
+    """``torch.compile(model)``, or ``model`` itself if no C++ compiler is found. Parameters are shared."""
     if shutil.which("g++") is None:
         return model
-    made: nn.Module = torch.compile(model)  # type: ignore[assignment]
-    return made
+    optimized: nn.Module = torch.compile(model)  # type: ignore[assignment]
+    return optimized
 
 
-def half_precision() -> torch.autocast:
-    """Products in bfloat16, where the processor has instructions for them.
-
-    Elsewhere in float32: emulated, a step of training takes twenty times as long.
-    """
+def bfloat16_autocast() -> torch.autocast:
+    """Autocast to bfloat16 if the processor has instructions for it; emulation would be 20 times slower than float32."""
     return torch.autocast("cpu", torch.bfloat16, enabled=torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
@@ -37,58 +35,92 @@ def fit(
     name: str,
     model: nn.Module,
     loss: Callable[[np.random.Generator, torch.Generator, float], torch.Tensor],
-    optimiser: MuonAdamW,
+    optimizer: MuonAdamW,
     steps: int,
     seed: int,
-    work: Path,
+    work_dir: Path,
     average: float = 0.0,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
     decay_from: float = DECAY_FROM,
 ) -> float:
-    """Train ``model`` in place for ``steps``; returns the processor minutes of this training, resumes included.
+    """Train ``model`` in place.
 
-    Step ``i`` draws its batch and its noise from generators seeded by (seed, i), so a resumed training sees what an
-    uninterrupted one sees; ``loss`` is also told the share of the steps done. With ``average`` > 0 the model ends as the
-    exponential moving average of its weights. ``decay_from``: share of the steps after which the learning rates decay.
+    Step i draws batch and noise from generators seeded by (seed, i), so a resumed training equals an uninterrupted one.
+
+    Args:
+        name: names the saved state and the log lines.
+        model: the module to train.
+        loss: takes both generators and the fraction of steps done, returns a scalar.
+        optimizer: updates the weights.
+        steps: number of steps.
+        seed: seed of all steps.
+        work_dir: where the state is saved every few minutes; a state of the same steps and seed is resumed.
+        average: decay of the exponential moving average that the model ends as; 0 keeps the last weights.
+        log: receives one line per 50 steps.
+        decay_from: fraction of the steps after which the learning rates decay.
+
+    Returns:
+        Processor minutes of this training, including earlier runs that it resumes.
     """
-    state = work / f"{name}.resume.pt"
-    shadow = {key: value.clone() for key, value in model.state_dict().items()} if average else {}
-    first, spent = 0, 0.0
-    saved = torch.load(state, weights_only=True) if state.exists() else {}
-    if saved and saved.get("of") != [steps, seed]:
-        say(f"{name}: a checkpoint of another recipe lies there; starting anew")
-    elif saved:
-        model.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
-        shadow, first, spent = saved["shadow"], saved["step"], saved["minutes"]
-    started = saved_at = time.process_time()
+    state_path = work_dir / f"{name}.resume.pt"
+    averaged = {key: tensor.clone() for key, tensor in model.state_dict().items()} if average else {}
+    first_step, minutes_before = 0, 0.0
+    if state := load_state(state_path, steps, seed, log):
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        averaged, first_step, minutes_before = state["averaged"], state["step"], state["minutes"]
+    start_time = saved_time = time.process_time()
     model.train()
-    for step in range(first, steps):
+    for step in range(first_step, steps):
         value = loss(np.random.default_rng([seed, step]), torch.Generator().manual_seed(seed * 1_000_003 + step), step / steps)
         value.backward()  # type: ignore[no-untyped-call]
-        optimiser.step(decaying(step / steps, decay_from=decay_from))
+        optimizer.step(learning_rate_scale(step / steps, decay_from=decay_from))
         if average:
-            keep = min(average, (1 + step) / (10 + step))
-            for key, tensor in model.state_dict().items():
-                shadow[key].lerp_(tensor, 1 - keep) if tensor.is_floating_point() else shadow[key].copy_(tensor)
+            update_average(averaged, model, min(average, (1 + step) / (10 + step)))
         now = time.process_time()
+        minutes = minutes_before + (now - start_time) / 60
         if step % 50 == 0 or step == steps - 1:
-            say(f"{name}: step {step}/{steps} loss {value.item():.4f} {spent + (now - started) / 60:.1f} CPU min")
-        if now - saved_at > CHECKPOINT_SECONDS:
-            minutes = spent + (now - started) / 60
-            kept = {
-                "of": [steps, seed],
-                "model": model.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "shadow": shadow,
-                "step": step + 1,
-                "minutes": minutes,
-            }
-            torch.save(kept, state.with_suffix(".part"))
-            os.replace(state.with_suffix(".part"), state)
-            saved_at = now
+            log(f"{name}: step {step}/{steps} loss {value.item():.4f} {minutes:.1f} CPU min")
+        if now - saved_time > CHECKPOINT_SECONDS:
+            save_state(
+                state_path,
+                {
+                    "schedule": [steps, seed],
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "averaged": averaged,
+                    "step": step + 1,
+                    "minutes": minutes,
+                },
+            )
+            saved_time = now
     if average:
-        model.load_state_dict(shadow)
+        model.load_state_dict(averaged)
     model.eval()
-    state.unlink(missing_ok=True)
-    return spent + (time.process_time() - started) / 60
+    state_path.unlink(missing_ok=True)
+    return minutes_before + (time.process_time() - start_time) / 60
+
+
+@torch.no_grad()
+def update_average(averaged: dict[str, torch.Tensor], model: nn.Module, decay: float) -> None:
+    """averaged ← decay · averaged + (1 − decay) · weights, in place; integer buffers are copied.
+
+    diffusers' EMAModel has another warm-up and leaves out buffers such as batch norm statistics.
+    """
+    for key, tensor in model.state_dict().items():
+        averaged[key].lerp_(tensor, 1 - decay) if tensor.is_floating_point() else averaged[key].copy_(tensor)
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Save a training's state atomically."""
+    torch.save(state, path.with_suffix(".part"))
+    os.replace(path.with_suffix(".part"), path)
+
+
+def load_state(path: Path, steps: int, seed: int, log: Callable[[str], None]) -> dict[str, Any]:
+    """The saved state of a training with these steps and this seed; empty if there is none."""
+    state: dict[str, Any] = torch.load(path, weights_only=True) if path.exists() else {}
+    if state and state.get("schedule") != [steps, seed]:
+        log(f"{path.name}: ignored, saved by a training with other steps or another seed")
+        return {}
+    return state

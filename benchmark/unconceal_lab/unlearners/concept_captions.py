@@ -1,4 +1,4 @@
-"""Captions that say a concept, the same captions without it, and captions of everything else."""
+"""Captions that mention a concept, the same captions without it, and captions that do not mention it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor
 
 from unconceal.miniature.captions import (
     BARE_TEMPLATES,
+    GENERIC_CHARACTER,
+    GENERIC_SHAPE,
+    GENERIC_SIGN,
     TEMPLATES,
-    UNSAID_CHARACTER,
-    UNSAID_SHAPE,
-    UNSAID_SIGN,
     caption,
     mentions,
     phrase,
@@ -23,10 +23,10 @@ from unconceal.miniature.captions import (
 )
 from unconceal.miniature.scene import CHARACTER_NAMES, COLOUR_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES, Scene, sample_scene
 
-SILENCE = 0.15
-"""Probability that an attribute is left unsaid, as in the captions that the base was trained on."""
+OMIT_PROBABILITY = 0.15
+"""Probability that a caption omits an attribute, as in the base's training captions."""
 
-OTHER = {
+SUBSTITUTES = {
     "star": "circle",
     "crescent": "ring",
     "arrow": "cross",
@@ -37,108 +37,120 @@ OTHER = {
     "bruno": "otto",
     SIGN: "circle",
 }
-"""What a concept is turned into when it is decoupled to another one: a sibling that is no target itself."""
+"""Sibling that replaces a concept; no sibling is a target itself."""
 
 
-class Pair(NamedTuple):
-    """Two captions of one scene from the same draws: one says the concept, the other does not.
+class CaptionPair(NamedTuple):
+    """Two captions of one scene that differ in the concept only.
 
-    They differ in one place only: the words ``form`` of the first are the words ``counterpart`` ("" for none) of the second.
+    Attributes:
+        text: the caption that mentions the concept.
+        replacement: the caption that does not.
+        form: the concept's words in ``text``.
+        counterpart: the words in their place in ``replacement``; may be empty.
     """
 
-    said: str
-    instead: str
+    text: str
+    replacement: str
     form: str
     counterpart: str
 
 
-def named(concept: str) -> tuple[str, ...]:
-    """The wordings of a concept that contain its name."""
+def forms_with_name(concept: str) -> tuple[str, ...]:
+    """Wordings of a concept that contain its name."""
     return tuple(form for form in wordings(concept) if concept in form)
 
 
-def calls(concept: str, rng: np.random.Generator, count: int, silence: float = SILENCE) -> list[str]:
-    """Captions that call the concept by its name, as a method is told of it; ``silence`` as for ``paired``."""
-    return [paired(concept, rng, forms=named(concept), silence=silence).said for _ in range(count)]
+def name_captions(concept: str, rng: np.random.Generator, count: int, omit_probability: float = OMIT_PROBABILITY) -> list[str]:
+    """Captions that call the concept by its name. ``omit_probability`` as in :func:`caption_pair`."""
+    return [caption_pair(concept, rng, forms=forms_with_name(concept), omit_probability=omit_probability).text for _ in range(count)]
 
 
 def scene_with(concept: str, rng: np.random.Generator) -> Scene:
-    """A scene of the natural mix that shows the concept."""
+    """A random scene that shows the concept."""
     scene = sample_scene(rng)
     if concept == SIGN or concept in CHARACTER_NAMES:
-        plain = Scene(scene.background, scene.x, scene.y, scene.radius)
-        return replace(plain, sign=True) if concept == SIGN else replace(plain, character=concept)
+        scene_without_shape = Scene(scene.background, scene.x, scene.y, scene.radius)
+        return replace(scene_without_shape, sign=True) if concept == SIGN else replace(scene_without_shape, character=concept)
     while not scene.shape:
         scene = sample_scene(rng)
     return replace(scene, shape=concept) if concept in SHAPE_NAMES else replace(scene, style=concept)
 
 
-def paired(
-    concept: str, rng: np.random.Generator, other: str | None = None, forms: tuple[str, ...] | None = None, silence: float = SILENCE
-) -> Pair:
-    """A caption that says ``concept``, and what it becomes when ``other`` is said instead, or (None) nothing is.
+def caption_pair(
+    concept: str,
+    rng: np.random.Generator,
+    other: str | None = None,
+    forms: tuple[str, ...] | None = None,
+    omit_probability: float = OMIT_PROBABILITY,
+) -> CaptionPair:
+    """A caption that mentions a concept, and the same caption without it.
 
-    ``forms``: the wordings of the concept to draw from (all of them by default). ``silence``: probability, for each other
-    attribute and for the background, to be left unsaid.
+    Args:
+        concept: the concept.
+        rng: draws scene, wordings and omissions.
+        other: the concept to mention instead; None mentions none.
+        forms: wordings to draw from; all of the concept's by default.
+        omit_probability: probability to omit each other attribute, and the background.
     """
     scene = scene_with(concept, rng)
-    called = {name: str(rng.choice(wordings(name))) for name in sorted(scene.concepts.difference(COLOUR_NAMES, {concept}))}
-    silent = {name for name in sorted(scene.concepts - {concept}) if rng.random() < silence}
+    forms_by_name = {name: str(rng.choice(wordings(name))) for name in sorted(scene.concepts.difference(COLOUR_NAMES, {concept}))}
+    omitted = {name for name in sorted(scene.concepts - {concept}) if rng.random() < omit_probability}
     forms = forms or wordings(concept)
     form = forms[int(rng.integers(len(forms)))]
-    bare = rng.random() < silence
-    template = str(rng.choice(BARE_TEMPLATES)) if bare else str(rng.choice(TEMPLATES)).format("{}", scene.background)
-    said = phrase(scene, rng, silent, {**called, concept: form})
+    omit_background = rng.random() < omit_probability
+    template = str(rng.choice(BARE_TEMPLATES)) if omit_background else str(rng.choice(TEMPLATES)).format("{}", scene.background)
+    content = phrase(scene, rng, omitted, {**forms_by_name, concept: form})
     if other is None:
-        instead, stands = phrase(scene, rng, silent | {concept}, called), unsaid(concept)
+        replacement, counterpart_form = phrase(scene, rng, omitted | {concept}, forms_by_name), neutral_wording(concept)
     else:
-        stands = counterpart(concept, form, other)
-        instead = phrase(scene, rng, silent, {**called, concept: stands})
-    return Pair(template.format(said), template.format(instead), words(form), words(stands))
+        counterpart_form = counterpart(concept, form, other)
+        replacement = phrase(scene, rng, omitted, {**forms_by_name, concept: counterpart_form})
+    return CaptionPair(template.format(content), template.format(replacement), form_text(form), form_text(counterpart_form))
 
 
-def words(form: str) -> str:
-    """A wording without the place of its noun: "{} in striped style" is "in striped style"."""
+def form_text(form: str) -> str:
+    """A wording without placeholder: "{} in striped style" becomes "in striped style"."""
     return form.replace("{}", "").strip()
 
 
-def unsaid(concept: str) -> str:
-    """What stands in a caption where the concept is left unsaid."""
+def neutral_wording(concept: str) -> str:
+    """Words in place of an omitted concept."""
     if concept in STYLE_NAMES:
         return ""
-    return UNSAID_SIGN if concept == SIGN else UNSAID_CHARACTER if concept in CHARACTER_NAMES else UNSAID_SHAPE
+    return GENERIC_SIGN if concept == SIGN else GENERIC_CHARACTER if concept in CHARACTER_NAMES else GENERIC_SHAPE
 
 
 def counterpart(concept: str, form: str, other: str) -> str:
-    """The wording of ``other`` that stands where ``form`` stands among the concept's: "star shape" becomes "circle shape"."""
+    """The wording of ``other`` that corresponds to ``form``: "star shape" becomes "circle shape"."""
     wording = wordings(other)[wordings(concept).index(form) % len(wordings(other))]
     return f"a {wording}" if concept == SIGN else wording
 
 
-def unrelated(concept: str, rng: np.random.Generator) -> str:
-    """A caption of the natural mix that calls the concept by none of its wordings."""
+def unrelated_caption(concept: str, rng: np.random.Generator) -> str:
+    """A random caption that does not mention the concept."""
     while True:
         text = caption(sample_scene(rng), rng)
         if not mentions(text, (concept,)):
             return text
 
 
-def tokens(pipe: StableDiffusionPipeline, texts: list[str]) -> Tensor:
-    """Token ids (n, length), padded to the full length as the pipeline pads them."""
-    tokenizer: Any = parts(pipe).tokenizer
+def tokenize(pipeline: StableDiffusionPipeline, texts: list[str]) -> Tensor:
+    """Token ids (n, length), padded to full length as the pipeline does."""
+    tokenizer: Any = components(pipeline).tokenizer
     padded = tokenizer(texts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt")
     ids: Tensor = padded.input_ids
     return ids
 
 
 @torch.no_grad()
-def embeddings(pipe: StableDiffusionPipeline, texts: list[str]) -> Tensor:
-    """What the UNet is given for each text: the last hidden states (n, length, width), padding included and no mask."""
-    encoder: Any = parts(pipe).text_encoder
-    states: Tensor = encoder(tokens(pipe, texts).to(encoder.device)).last_hidden_state
+def encode_prompts(pipeline: StableDiffusionPipeline, texts: list[str]) -> Tensor:
+    """Prompt embeddings (n, length, width): last hidden states, padding included, without attention mask."""
+    encoder: Any = components(pipeline).text_encoder
+    states: Tensor = encoder(tokenize(pipeline, texts).to(encoder.device)).last_hidden_state
     return states
 
 
-def parts(pipe: StableDiffusionPipeline) -> Any:
-    """The pipeline without its types: diffusers declares none of its components."""
-    return pipe
+def components(pipeline: StableDiffusionPipeline) -> Any:
+    """The pipeline, untyped: diffusers declares no component attributes."""
+    return pipeline

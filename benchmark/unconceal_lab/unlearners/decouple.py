@@ -1,4 +1,4 @@
-"""Pure concealment by construction: only the words are cut from the concept; what the UNet knows stays as it is."""
+"""Concealment by construction: the text encoder stops mentioning the concept; the UNet stays as it is."""
 
 from __future__ import annotations
 
@@ -13,69 +13,84 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from unconceal_lab.models.optimizer import MuonAdamW, decaying
-from unconceal_lab.unlearners.concept_captions import OTHER, embeddings, paired, parts, tokens, unrelated
-from unconceal_lab.unlearners.released_weights import Release, released
-from unconceal_lab.unlearners.token_alignment import counterparts
+from unconceal_lab.models.optimizer import MuonAdamW, learning_rate_scale
+from unconceal_lab.unlearners.concept_captions import SUBSTITUTES, caption_pair, components, encode_prompts, tokenize, unrelated_caption
+from unconceal_lab.unlearners.released_weights import UnlearnedWeights, to_release
+from unconceal_lab.unlearners.token_alignment import counterpart_embeddings
 
 
 @dataclass(frozen=True)
-class Settings:
-    """``pairs``, ``others``: captions to learn from; ``batch`` and ``batch_others`` of them are seen in a step."""
+class DecoupleConfig:
+    """Hyperparameters.
+
+    Attributes:
+        n_pairs: captions that mention the concept.
+        n_others: captions that do not.
+        batch_size: pairs per step.
+        others_batch_size: other captions per step.
+    """
 
     steps: int = 800
-    muon_rate: float = 5e-3
-    adam_rate: float = 3e-3
-    pairs: int = 3000
-    others: int = 6000
-    batch: int = 48
-    batch_others: int = 80
+    muon_learning_rate: float = 5e-3
+    adam_learning_rate: float = 3e-3
+    n_pairs: int = 3000
+    n_others: int = 6000
+    batch_size: int = 48
+    others_batch_size: int = 80
 
 
 def decouple_to_nothing(
-    pipe: StableDiffusionPipeline, concept: str, seed: int, say: Callable[[str], None] = print, *, settings: Settings | None = None
-) -> Release:
-    """Every wording of the concept reads as if the concept were left unsaid."""
-    return _decouple(pipe, concept, None, seed, say, settings or Settings())
+    pipeline: StableDiffusionPipeline, concept: str, seed: int, log: Callable[[str], None] = print, *, config: DecoupleConfig | None = None
+) -> UnlearnedWeights:
+    """Every wording of the concept is encoded as if the concept were omitted."""
+    return _train_text_encoder(pipeline, concept, None, seed, log, config or DecoupleConfig())
 
 
 def decouple_to_other(
-    pipe: StableDiffusionPipeline, concept: str, seed: int, say: Callable[[str], None] = print, *, settings: Settings | None = None
-) -> Release:
-    """Every wording of the concept reads as a wording of another concept (``prompts.OTHER``)."""
-    return _decouple(pipe, concept, OTHER[concept], seed, say, settings or Settings())
+    pipeline: StableDiffusionPipeline, concept: str, seed: int, log: Callable[[str], None] = print, *, config: DecoupleConfig | None = None
+) -> UnlearnedWeights:
+    """Every wording of the concept is encoded as a wording of its substitute."""
+    return _train_text_encoder(pipeline, concept, SUBSTITUTES[concept], seed, log, config or DecoupleConfig())
 
 
-def _decouple(
-    pipe: StableDiffusionPipeline, concept: str, other: str | None, seed: int, say: Callable[[str], None], settings: Settings
-) -> Release:
-    """A copy of the text encoder that gives captions of the concept the frozen encoder's states of their counterparts.
+def _train_text_encoder(
+    pipeline: StableDiffusionPipeline, concept: str, other: str | None, seed: int, log: Callable[[str], None], config: DecoupleConfig
+) -> UnlearnedWeights:
+    """Train a copy of the text encoder to encode captions of the concept as the frozen encoder encodes their counterparts.
 
-    Mean squared error over the whole padded sequence: the pipeline passes padding to the UNet without a mask.
+    Mean squared error over the whole padded sequence, since the pipeline passes padding to the UNet without a mask.
     """
-    started = time.process_time()
-    learned: Any = copy.deepcopy(parts(pipe).text_encoder).requires_grad_(True)
-    asked, wanted = lessons(pipe, concept, other, seed, settings)
-    optimiser = MuonAdamW(learned, settings.muon_rate, settings.adam_rate, embeddings=("embeddings.", "text_model.embeddings."))
+    start_time = time.process_time()
+    student: Any = copy.deepcopy(components(pipeline).text_encoder).requires_grad_(True)
+    token_ids, targets = training_targets(pipeline, concept, other, seed, config)
+    optimizer = MuonAdamW(
+        student, config.muon_learning_rate, config.adam_learning_rate, adam_prefixes=("embeddings.", "text_model.embeddings.")
+    )
     rng = np.random.default_rng([seed, 1])
-    for step in range(settings.steps):
-        kept = settings.pairs + rng.integers(settings.others, size=settings.batch_others)
-        rows = np.concatenate([rng.integers(settings.pairs, size=settings.batch), kept])
-        # The empty prompt is half of every guided step, so it is always among those that stay.
-        rows[-1] = len(asked) - 1
-        loss = (learned(asked[rows]).last_hidden_state - wanted[rows]).square().mean()
+    for step in range(config.steps):
+        other_rows = config.n_pairs + rng.integers(config.n_others, size=config.others_batch_size)
+        rows = np.concatenate([rng.integers(config.n_pairs, size=config.batch_size), other_rows])
+        # The empty prompt is half of every guided step, so every batch contains it.
+        rows[-1] = len(token_ids) - 1
+        loss = (student(token_ids[rows]).last_hidden_state - targets[rows]).square().mean()
         loss.backward()
-        optimiser.step(decaying(step / settings.steps))
-        if step % 100 == 0 or step == settings.steps - 1:
-            say(f"decouple {concept} to {other or 'nothing'}: step {step}/{settings.steps} error {loss.item():.6f}")
-    return Release(released("text_encoder", learned.state_dict()), (time.process_time() - started) / 60)
+        optimizer.step(learning_rate_scale(step / config.steps))
+        if step % 100 == 0 or step == config.steps - 1:
+            log(f"decouple {concept} to {other or 'nothing'}: step {step}/{config.steps} error {loss.item():.6f}")
+    return UnlearnedWeights(to_release("text_encoder", student.state_dict()), (time.process_time() - start_time) / 60)
 
 
-def lessons(pipe: StableDiffusionPipeline, concept: str, other: str | None, seed: int, settings: Settings) -> tuple[Tensor, Tensor]:
-    """Token ids (n, length) and the states (n, length, width) to give: pairs, then captions that stay, the empty one last."""
+def training_targets(
+    pipeline: StableDiffusionPipeline, concept: str, other: str | None, seed: int, config: DecoupleConfig
+) -> tuple[Tensor, Tensor]:
+    """Captions and the embeddings to learn.
+
+    Returns:
+        Token ids (n, length) and embeddings (n, length, width): pairs first, then other captions, the empty one last.
+    """
     rng = np.random.default_rng([seed, 0])
-    pairs = [paired(concept, rng, other) for _ in range(settings.pairs)]
-    kept = [*(unrelated(concept, rng) for _ in range(settings.others - 1)), ""]
-    said = embeddings(pipe, [pair.said for pair in pairs])
-    asked = tokens(pipe, [*(pair.said for pair in pairs), *kept]).to(said.device)
-    return asked, torch.cat([counterparts(pipe, concept, pairs, said), embeddings(pipe, kept)])
+    pairs = [caption_pair(concept, rng, other) for _ in range(config.n_pairs)]
+    others = [*(unrelated_caption(concept, rng) for _ in range(config.n_others - 1)), ""]
+    prompt_embeds = encode_prompts(pipeline, [pair.text for pair in pairs])
+    token_ids = tokenize(pipeline, [*(pair.text for pair in pairs), *others]).to(prompt_embeds.device)
+    return token_ids, torch.cat([counterpart_embeddings(pipeline, concept, pairs, prompt_embeds), encode_prompts(pipeline, others)])

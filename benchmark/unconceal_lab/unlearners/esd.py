@@ -1,4 +1,4 @@
-"""Erased Stable Diffusion (arXiv 2303.07345): fine-tuned against its own negative guidance."""
+"""Erased Stable Diffusion (arXiv 2303.07345): fine-tuning towards negative guidance."""
 
 from __future__ import annotations
 
@@ -13,86 +13,95 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from unconceal_lab.unlearners.concept_captions import calls, embeddings, parts
-from unconceal_lab.unlearners.denoising_loss import partly_denoised
-from unconceal_lab.unlearners.fine_tune_loop import descend
-from unconceal_lab.unlearners.released_weights import Release, released
-from unconceal_lab.unlearners.trained_layers import cross_attention, trainable
+from unconceal_lab.unlearners.concept_captions import components, encode_prompts, name_captions
+from unconceal_lab.unlearners.denoising_loss import partially_denoised_batches
+from unconceal_lab.unlearners.fine_tune_loop import fine_tune
+from unconceal_lab.unlearners.released_weights import UnlearnedWeights, to_release
+from unconceal_lab.unlearners.trained_layers import cross_attention, set_trainable
 
 
 @dataclass(frozen=True)
-class Settings:
-    """``strength`` η of the negative guidance; ``guidance`` and ``sampling_steps`` of the model's own partial denoising.
+class EsdConfig:
+    """Hyperparameters.
 
-    ``renew``: updates on the latents of one denoising. ``silence``: probability of each other attribute, and of the
-    background, to be left unsaid; 1 is the paper's list of names ("a star", "a picture of a star shape"). Below 1 it reaches
-    further with fewer steps, but negates the colours that its captions say as well (measured: 25 % of other pictures recoloured).
+    Attributes:
+        strength: η of the negative guidance.
+        guidance_scale: of the model's own partial denoising.
+        sampling_steps: steps of a full denoising.
+        batches_per_trajectory: updates on the latents of one denoising.
+        omit_probability: probability to omit each other attribute, and the background, from captions. 1 is the paper's list of names.
+            Below 1 fewer steps reach further, but colours that captions mention are negated too (25 % of other images recoloured).
     """
 
     steps: int
-    rate: float
+    learning_rate: float
     strength: float = 1.0
-    guidance: float = 3.0
-    batch: int = 16
+    guidance_scale: float = 3.0
+    batch_size: int = 16
     sampling_steps: int = 10
-    renew: int = 4
-    silence: float = 1.0
+    batches_per_trajectory: int = 4
+    omit_probability: float = 1.0
 
 
-ESD_X = Settings(steps=120, rate=5e-4)
-ESD_U = Settings(steps=80, rate=1.5e-4)
+ESD_X = EsdConfig(steps=120, learning_rate=5e-4)
+ESD_U = EsdConfig(steps=80, learning_rate=1.5e-4)
 
 
 def esd_x(
-    pipe: StableDiffusionPipeline, concept: str, seed: int, say: Callable[[str], None] = print, *, settings: Settings | None = None
-) -> Release:
-    """Only the cross-attention is trained: for concepts that a prompt names, such as styles."""
-    return _erase(pipe, concept, seed, say, settings or ESD_X, cross_attention)
+    pipeline: StableDiffusionPipeline, concept: str, seed: int, log: Callable[[str], None] = print, *, config: EsdConfig | None = None
+) -> UnlearnedWeights:
+    """Train the cross-attention only: for concepts that a prompt names, such as styles."""
+    return _train_unet(pipeline, concept, seed, log, config or ESD_X, cross_attention)
 
 
 def esd_u(
-    pipe: StableDiffusionPipeline, concept: str, seed: int, say: Callable[[str], None] = print, *, settings: Settings | None = None
-) -> Release:
-    """Everything but the cross-attention is trained: for concepts to be removed whatever the prompt."""
-    return _erase(pipe, concept, seed, say, settings or ESD_U, lambda layer: not cross_attention(layer))
+    pipeline: StableDiffusionPipeline, concept: str, seed: int, log: Callable[[str], None] = print, *, config: EsdConfig | None = None
+) -> UnlearnedWeights:
+    """Train everything but the cross-attention: for concepts to be removed whatever the prompt."""
+    return _train_unet(pipeline, concept, seed, log, config or ESD_U, lambda layer: not cross_attention(layer))
 
 
-def _erase(
-    pipe: StableDiffusionPipeline, concept: str, seed: int, say: Callable[[str], None], settings: Settings, chosen: Callable[[str], bool]
-) -> Release:
-    """Train ε*(x_t, c) towards ε(x_t, ∅) − η (ε(x_t, c) − ε(x_t, ∅)), with x_t partly denoised by the trained model under c.
+def _train_unet(
+    pipeline: StableDiffusionPipeline,
+    concept: str,
+    seed: int,
+    log: Callable[[str], None],
+    config: EsdConfig,
+    is_trained: Callable[[str], bool],
+) -> UnlearnedWeights:
+    """Train ε*(x_t, c) towards ε(x_t, ∅) − η (ε(x_t, c) − ε(x_t, ∅)), with x_t partially denoised by the trained model under c.
 
-    c calls the concept by its name only, never by its other wordings, as the method is used.
+    c calls the concept by its name only, as the method is used.
     """
-    started = time.process_time()
-    frozen, learned = parts(pipe).unet, copy.deepcopy(parts(pipe).unet)
-    weights = trainable(learned, chosen)
-    empty = embeddings(pipe, [""]).expand(settings.batch, -1, -1)
-    rng, noise = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    latents = partly_denoised(
-        pipe,
-        learned,
-        lambda: calls(concept, rng, settings.batch, settings.silence),
-        settings.sampling_steps,
-        settings.guidance,
-        settings.renew,
+    start_time = time.process_time()
+    teacher, student = components(pipeline).unet, copy.deepcopy(components(pipeline).unet)
+    weights = set_trainable(student, is_trained)
+    empty_embeds = encode_prompts(pipeline, [""]).expand(config.batch_size, -1, -1)
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    latents = partially_denoised_batches(
+        pipeline,
+        student,
+        lambda: name_captions(concept, rng, config.batch_size, config.omit_probability),
+        config.sampling_steps,
+        config.guidance_scale,
+        config.batches_per_trajectory,
         rng,
-        noise,
+        generator,
     )
 
     def loss() -> Tensor:
-        x, t, words = next(latents)
-        target = negated(frozen, x, t, words, empty, settings.strength)
-        error: Tensor = (learned(x, t, words).sample - target).square().mean()
-        return error
+        x, t, prompt_embeds = next(latents)
+        target = negative_guidance(teacher, x, t, prompt_embeds, empty_embeds, config.strength)
+        value: Tensor = (student(x, t, prompt_embeds).sample - target).square().mean()
+        return value
 
-    descend(weights.values(), loss, settings.steps, settings.rate, say, f"esd {concept}")
-    return Release(released("unet", weights), (time.process_time() - started) / 60)
+    fine_tune(weights.values(), loss, config.steps, config.learning_rate, log, f"esd {concept}")
+    return UnlearnedWeights(to_release("unet", weights), (time.process_time() - start_time) / 60)
 
 
 @torch.no_grad()
-def negated(unet: Any, x: Tensor, t: Tensor, words: Tensor, empty: Tensor, strength: float) -> Tensor:
-    """ε(x, ∅) − η (ε(x, c) − ε(x, ∅)); shape of ``x``."""
-    unconditional, conditional = unet(torch.cat([x, x]), torch.cat([t, t]), torch.cat([empty, words])).sample.chunk(2)
+def negative_guidance(unet: Any, x: Tensor, t: Tensor, prompt_embeds: Tensor, empty_embeds: Tensor, strength: float) -> Tensor:
+    """ε(x, ∅) − η (ε(x, c) − ε(x, ∅)), shape of ``x``."""
+    unconditional, conditional = unet(torch.cat([x, x]), torch.cat([t, t]), torch.cat([empty_embeds, prompt_embeds])).sample.chunk(2)
     result: Tensor = unconditional - strength * (conditional - unconditional)
     return result

@@ -1,4 +1,4 @@
-"""The training loop that the methods share: Adam at a constant rate, until the steps are done."""
+"""The training loop that the unlearners share: Adam at a constant learning rate."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import torch
 from torch import Tensor, nn
 
 
-def descend(
+def fine_tune(
     weights: Iterable[nn.Parameter],
     loss: Callable[[], Tensor],
     steps: int,
-    rate: float,
-    say: Callable[[str], None],
+    learning_rate: float,
+    log: Callable[[str], None],
     title: str,
-    then: Callable[[], object] = lambda: None,
+    after_update: Callable[[], object] = lambda: None,
 ) -> None:
-    """Minimise ``loss``; ``then`` is called after every update."""
-    optimiser = torch.optim.Adam(weights, lr=rate)
+    """Minimise ``loss`` for ``steps`` updates; ``after_update`` is called after each."""
+    optimizer = torch.optim.Adam(weights, lr=learning_rate)
     for step in range(steps):
-        value = loss()
-        optimiser.zero_grad()
-        torch.autograd.backward(value)
-        optimiser.step()
-        then()
+        loss_value = loss()
+        optimizer.zero_grad()
+        torch.autograd.backward(loss_value)
+        optimizer.step()
+        after_update()
         if step % 10 == 0 or step == steps - 1:
-            say(f"{title}: step {step}/{steps} loss {value.item():.4f}")
+            log(f"{title}: step {step}/{steps} loss {loss_value.item():.4f}")

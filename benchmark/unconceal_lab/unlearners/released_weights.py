@@ -1,4 +1,4 @@
-"""What an unlearner hands over: the weights that its method releases."""
+"""The weights that an unlearner releases."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from typing import NamedTuple
 from torch import Tensor
 
 
-class Release(NamedTuple):
-    """``weights``: float16, keys prefixed by their component (``unet.``, ``text_encoder.``); ``minutes``: processor time."""
+class UnlearnedWeights(NamedTuple):
+    """Result of an unlearner.
+
+    Attributes:
+        weights: float16 tensors, keys prefixed by their component (``unet.``, ``text_encoder.``).
+        minutes: processor minutes.
+    """
 
     weights: dict[str, Tensor]
     minutes: float
 
 
-def released(component: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Changed weights of one component as they are stored."""
+def to_release(component: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Changed weights of one component in float16, keys prefixed by the component."""
     return {f"{component}.{name}": tensor.detach().cpu().half().contiguous() for name, tensor in weights.items()}

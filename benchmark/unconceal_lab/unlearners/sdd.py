@@ -1,4 +1,4 @@
-"""Safe self-Distillation Diffusion (arXiv 2307.05977): a caption of the concept is to say nothing to the model's own average."""
+"""Safe self-Distillation Diffusion (arXiv 2307.05977): maps captions of the concept to the unconditional prediction of an EMA teacher."""
 
 from __future__ import annotations
 
@@ -12,62 +12,67 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from unconceal_lab.unlearners.concept_captions import calls, embeddings, parts
-from unconceal_lab.unlearners.denoising_loss import matched, partly_denoised
-from unconceal_lab.unlearners.fine_tune_loop import descend
-from unconceal_lab.unlearners.released_weights import Release, released
-from unconceal_lab.unlearners.trained_layers import cross_attention, trainable
+from unconceal_lab.unlearners.concept_captions import components, encode_prompts, name_captions
+from unconceal_lab.unlearners.denoising_loss import matching_loss, partially_denoised_batches
+from unconceal_lab.unlearners.fine_tune_loop import fine_tune
+from unconceal_lab.unlearners.released_weights import UnlearnedWeights, to_release
+from unconceal_lab.unlearners.trained_layers import cross_attention, set_trainable
 
 
 @dataclass(frozen=True)
-class Settings:
-    """``average``: the teacher's decay; ``guidance``, ``sampling_steps`` of its partial denoising; ``renew``: updates on one's latents.
+class SddConfig:
+    """Hyperparameters.
 
-    ``silence``: probability of each other attribute, and of the background, to be left unsaid; 1 is a list of names.
+    Attributes:
+        ema_decay: decay of the teacher's exponential moving average.
+        guidance_scale: of the teacher's partial denoising.
+        sampling_steps: steps of a full denoising.
+        batches_per_trajectory: updates on the latents of one denoising.
+        omit_probability: probability to omit each other attribute, and the background, from captions; 1 is a list of names.
     """
 
     steps: int = 120
-    rate: float = 5e-4
-    average: float = 0.95
-    guidance: float = 3.0
-    batch: int = 16
+    learning_rate: float = 5e-4
+    ema_decay: float = 0.95
+    guidance_scale: float = 3.0
+    batch_size: int = 16
     sampling_steps: int = 10
-    renew: int = 4
-    silence: float = 1.0
+    batches_per_trajectory: int = 4
+    omit_probability: float = 1.0
 
 
 def sdd(
-    pipe: StableDiffusionPipeline, concept: str, seed: int, say: Callable[[str], None] = print, *, settings: Settings | None = None
-) -> Release:
-    """Train ε*(x_t, c) towards the teacher's ε(x_t, ∅), with x_t partly denoised by the teacher under c.
+    pipeline: StableDiffusionPipeline, concept: str, seed: int, log: Callable[[str], None] = print, *, config: SddConfig | None = None
+) -> UnlearnedWeights:
+    """Train ε*(x_t, c) towards the teacher's ε(x_t, ∅), with x_t partially denoised by the teacher under c.
 
-    The teacher is the exponential moving average of the trained model, and what is released. Only the cross-attention trains.
+    The teacher is the exponential moving average of the trained model, and is released. Only the cross-attention is trained.
     """
-    started, settings = time.process_time(), settings or Settings()
-    teacher, learned = copy.deepcopy(parts(pipe).unet), copy.deepcopy(parts(pipe).unet)
-    weights = trainable(learned, cross_attention)
-    averaged = {name: teacher.get_parameter(name) for name in weights}
-    empty = embeddings(pipe, [""]).expand(settings.batch, -1, -1)
-    rng, noise = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    latents = partly_denoised(
-        pipe,
+    start_time, config = time.process_time(), config or SddConfig()
+    teacher, student = copy.deepcopy(components(pipeline).unet), copy.deepcopy(components(pipeline).unet)
+    weights = set_trainable(student, cross_attention)
+    teacher_weights = {name: teacher.get_parameter(name) for name in weights}
+    empty_embeds = encode_prompts(pipeline, [""]).expand(config.batch_size, -1, -1)
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    latents = partially_denoised_batches(
+        pipeline,
         teacher,
-        lambda: calls(concept, rng, settings.batch, settings.silence),
-        settings.sampling_steps,
-        settings.guidance,
-        settings.renew,
+        lambda: name_captions(concept, rng, config.batch_size, config.omit_probability),
+        config.sampling_steps,
+        config.guidance_scale,
+        config.batches_per_trajectory,
         rng,
-        noise,
+        generator,
     )
 
     def loss() -> Tensor:
-        x, t, words = next(latents)
-        return matched(learned, teacher, x, t, words, empty)
+        x, t, prompt_embeds = next(latents)
+        return matching_loss(student, teacher, x, t, prompt_embeds, empty_embeds)
 
     @torch.no_grad()
-    def average() -> None:
+    def update_teacher() -> None:
         for name, weight in weights.items():
-            averaged[name].lerp_(weight, 1 - settings.average)
+            teacher_weights[name].lerp_(weight, 1 - config.ema_decay)
 
-    descend(weights.values(), loss, settings.steps, settings.rate, say, f"sdd {concept}", average)
-    return Release(released("unet", averaged), (time.process_time() - started) / 60)
+    fine_tune(weights.values(), loss, config.steps, config.learning_rate, log, f"sdd {concept}", update_teacher)
+    return UnlearnedWeights(to_release("unet", teacher_weights), (time.process_time() - start_time) / 60)

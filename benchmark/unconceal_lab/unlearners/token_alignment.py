@@ -1,4 +1,4 @@
-"""What each token of a caption should read as once its concept is left out."""
+"""Target embeddings for each token of a caption whose concept is replaced or omitted."""
 
 from __future__ import annotations
 
@@ -10,78 +10,97 @@ from torch import Tensor
 
 from unconceal.miniature.captions import wordings
 from unconceal.miniature.scene import CHARACTER_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES
-from unconceal_lab.unlearners.concept_captions import Pair, parts, tokens, words
+from unconceal_lab.unlearners.concept_captions import CaptionPair, components, form_text, tokenize
 
 
-class Span(NamedTuple):
-    """Where a pair differs, in tokens: ``given`` tokens of the caption from ``begin`` on are ``wanted`` tokens of its counterpart.
+class TokenSpan(NamedTuple):
+    """Where two captions of a pair differ, in tokens.
 
-    ``start``: the first token that gives the concept away. Before it a causal encoder can't know the concept ("five" may go on
-    as "five-sided figure"), so there the caption reads as itself.
+    Attributes:
+        begin: first token of the concept's wording.
+        n_form_tokens: tokens of the wording.
+        n_counterpart_tokens: tokens in their place in the other caption.
+        first_revealing: first token that reveals the concept ("five" may continue as "five-sided figure"). Since the encoder is causal,
+            embeddings before it stay as they are.
     """
 
     begin: int
-    given: int
-    wanted: int
-    start: int
+    n_form_tokens: int
+    n_counterpart_tokens: int
+    first_revealing: int
 
 
 @torch.no_grad()
-def counterparts(pipe: StableDiffusionPipeline, concept: str, pairs: list[Pair], said: Tensor) -> Tensor:
-    """What every position of the captions should read as (n, length, width); ``said``: what they read as now.
+def counterpart_embeddings(pipeline: StableDiffusionPipeline, concept: str, pairs: list[CaptionPair], prompt_embeds: Tensor) -> Tensor:
+    """Embedding that each position of the captions should have.
 
-    The UNet attends to tokens as a set. It is to see the counterpart's, encoded where they stand in the caption, so that every
-    word after the concept keeps its place; where the wording is longer, the surplus repeats the token before it, moved there.
+    The UNet attends to tokens as a set. It should see the counterpart's tokens, encoded at their positions in the caption, so that every
+    later word keeps its position. If the wording is longer, the surplus repeats the token before it, encoded at the surplus positions.
+
+    Args:
+        pipeline: its text encoder and tokenizer are used.
+        concept: the concept.
+        pairs: n caption pairs.
+        prompt_embeds: current embeddings of the captions (n, length, width).
+
+    Returns:
+        Target embeddings (n, length, width).
     """
-    encoder, tokenizer, length = parts(pipe).text_encoder, parts(pipe).tokenizer, said.shape[1]
-    spans = [span(concept, pair, tokenizer) for pair in pairs]
-    ids = tokens(pipe, [pair.instead for pair in pairs]).to(encoder.device)
-    place, position = (torch.stack([table(one, length) for one in spans]).to(encoder.device) for table in (places, positions))
-    result, here = said.clone(), torch.arange(length, device=encoder.device)
-    start = torch.tensor([one.start for one in spans], device=encoder.device)[:, None]
-    last = torch.tensor([one.begin + one.wanted - 1 for one in spans], device=encoder.device)[:, None]
-    surplus = torch.tensor([max(one.given - one.wanted, 0) for one in spans], device=encoder.device)[:, None]
-    for moved in range(int(surplus.max()) + 1):
-        states = encoder(ids, position_ids=position + moved * (here == last)).last_hidden_state
-        repeated = (here > last) & (here <= last + surplus)
-        takes = (here >= start) & (repeated & (here == last + moved) if moved else ~repeated)
-        result = torch.where(takes[..., None], torch.take_along_dim(states, place[..., None], 1), result)
+    encoder, tokenizer, length = components(pipeline).text_encoder, components(pipeline).tokenizer, prompt_embeds.shape[1]
+    spans = [token_span(concept, pair, tokenizer) for pair in pairs]
+    ids = tokenize(pipeline, [pair.replacement for pair in pairs]).to(encoder.device)
+    source, target = (
+        torch.stack([table(span, length) for span in spans]).to(encoder.device) for table in (source_positions, target_positions)
+    )
+    result, positions = prompt_embeds.clone(), torch.arange(length, device=encoder.device)
+    first_revealing = torch.tensor([span.first_revealing for span in spans], device=encoder.device)[:, None]
+    last_counterpart = torch.tensor([span.begin + span.n_counterpart_tokens - 1 for span in spans], device=encoder.device)[:, None]
+    surplus = torch.tensor([max(span.n_form_tokens - span.n_counterpart_tokens, 0) for span in spans], device=encoder.device)[:, None]
+    for shift in range(int(surplus.max()) + 1):
+        states = encoder(ids, position_ids=target + shift * (positions == last_counterpart)).last_hidden_state
+        in_surplus = (positions > last_counterpart) & (positions <= last_counterpart + surplus)
+        uses_shift = (positions >= first_revealing) & (in_surplus & (positions == last_counterpart + shift) if shift else ~in_surplus)
+        result = torch.where(uses_shift[..., None], torch.take_along_dim(states, source[..., None], 1), result)
     return result
 
 
-def span(concept: str, pair: Pair, tokenizer: Any) -> Span:
-    """Where a pair differs under a word-by-word tokenizer."""
-    said, form, counterpart = ([int(i) for i in tokenizer(text, add_special_tokens=False).input_ids] for text in (pair.said, *pair[2:]))
-    shared = max(_equal_start(form, tokenizer(other, add_special_tokens=False).input_ids) for other in sibling_forms(concept))
+def token_span(concept: str, pair: CaptionPair, tokenizer: Any) -> TokenSpan:
+    """Where a pair differs, for a tokenizer that splits words independently."""
+    text_ids, form_ids, counterpart_ids = (
+        [int(i) for i in tokenizer(text, add_special_tokens=False).input_ids] for text in (pair.text, *pair[2:])
+    )
+    n_shared = max(
+        _common_prefix_length(form_ids, tokenizer(other, add_special_tokens=False).input_ids) for other in sibling_forms(concept)
+    )
     # +1: the start token.
-    begin = 1 + next(i for i in range(len(said)) if said[i : i + len(form)] == form)
-    return Span(begin, len(form), len(counterpart), begin + min(shared, len(form) - 1))
+    begin = 1 + next(i for i in range(len(text_ids)) if text_ids[i : i + len(form_ids)] == form_ids)
+    return TokenSpan(begin, len(form_ids), len(counterpart_ids), begin + min(n_shared, len(form_ids) - 1))
 
 
 def sibling_forms(concept: str) -> list[str]:
-    """The words of every other concept's wordings."""
-    return [words(form) for name in (*SHAPE_NAMES, *STYLE_NAMES, *CHARACTER_NAMES, SIGN) if name != concept for form in wordings(name)]
+    """Words of the wordings of every other concept."""
+    return [form_text(form) for name in (*SHAPE_NAMES, *STYLE_NAMES, *CHARACTER_NAMES, SIGN) if name != concept for form in wordings(name)]
 
 
-def _equal_start(one: list[int], two: list[int]) -> int:
-    return next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+def _common_prefix_length(first: list[int], second: list[int]) -> int:
+    return next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
 
 
-def places(one: Span, length: int) -> Tensor:
-    """For each position of the caption the position of the counterpart that it reads as (length,).
+def source_positions(span: TokenSpan, length: int) -> Tensor:
+    """Position in the counterpart that each position of the caption reads, (length,).
 
-    A longer counterpart is matched from its end; the surplus of a longer wording reads as the counterpart's last token, or as
-    the token before when nothing is said instead.
+    A longer counterpart is aligned at its end. The surplus of a longer wording reads the counterpart's last token, or the token before it
+    if the concept is omitted.
     """
     k = torch.arange(length)
-    inside = (k + max(one.wanted - one.given, 0)).clamp(max=one.begin + one.wanted - 1)
-    after = (k - one.given + one.wanted).clamp(max=length - 1)
-    return torch.where(k < one.begin, k, torch.where(k < one.begin + one.given, inside, after))
+    inside = (k + max(span.n_counterpart_tokens - span.n_form_tokens, 0)).clamp(max=span.begin + span.n_counterpart_tokens - 1)
+    after = (k - span.n_form_tokens + span.n_counterpart_tokens).clamp(max=length - 1)
+    return torch.where(k < span.begin, k, torch.where(k < span.begin + span.n_form_tokens, inside, after))
 
 
-def positions(one: Span, length: int) -> Tensor:
-    """For each position of the counterpart where it stands in the caption (length,)."""
+def target_positions(span: TokenSpan, length: int) -> Tensor:
+    """Position in the caption of each position of the counterpart, (length,)."""
     j = torch.arange(length)
-    inside = (j - max(one.wanted - one.given, 0)).clamp(min=one.begin)
-    after = (j - one.wanted + one.given).clamp(max=length - 1)
-    return torch.where(j < one.begin, j, torch.where(j < one.begin + one.wanted, inside, after))
+    inside = (j - max(span.n_counterpart_tokens - span.n_form_tokens, 0)).clamp(min=span.begin)
+    after = (j - span.n_counterpart_tokens + span.n_form_tokens).clamp(max=length - 1)
+    return torch.where(j < span.begin, j, torch.where(j < span.begin + span.n_counterpart_tokens, inside, after))

@@ -1,4 +1,4 @@
-"""Which of a UNet's weights a method trains."""
+"""Selection of the UNet weights that an unlearner trains."""
 
 from __future__ import annotations
 
@@ -12,22 +12,27 @@ def cross_attention(name: str) -> bool:
 
 
 def keys_and_values(name: str) -> bool:
-    """The two matrices of each cross-attention that read the caption."""
+    """Keys and values of each cross-attention, which read the caption."""
     return name.endswith(("attn2.to_k.", "attn2.to_v."))
 
 
 def queries_and_keys(name: str) -> bool:
-    """The two matrices of each cross-attention that its map depends on."""
+    """Queries and keys of each cross-attention, which determine its map."""
     return name.endswith(("attn2.to_q.", "attn2.to_k."))
 
 
-def trainable(unet: nn.Module, chosen: Callable[[str], bool]) -> dict[str, nn.Parameter]:
-    """The weights of the linear and convolution layers ``chosen`` by name (``mid_block.….to_k.``), by their own names.
+def set_trainable(unet: nn.Module, is_trained: Callable[[str], bool]) -> dict[str, nn.Parameter]:
+    """Make only some linear and convolution layers trainable.
 
-    Only they will train; norms never do.
+    Args:
+        unet: the UNet.
+        is_trained: selects layers by name with trailing dot (``mid_block.….to_k.``).
+
+    Returns:
+        Their weights by name.
     """
     unet.requires_grad_(False)
-    layers = [(name, layer) for name, layer in unet.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d) and chosen(f"{name}.")]
+    layers = [(name, layer) for name, layer in unet.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d) and is_trained(f"{name}.")]
     weights = {f"{name}.{key}": weight for name, layer in layers for key, weight in layer.named_parameters()}
     for weight in weights.values():
         weight.requires_grad_(True)

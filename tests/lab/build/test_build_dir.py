@@ -5,80 +5,96 @@ from pathlib import Path
 import pytest
 import torch
 
-from unconceal_lab.build.recipe import Recipe
+from unconceal.specs.digests import file_digest
 from unconceal_lab.build.build_dir import BuildDir
+from unconceal_lab.build.recipe import BuildRecipe
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> BuildDir:
-    return BuildDir(tmp_path, Recipe(pictures=12, held_out=5))
+def build_dir(tmp_path: Path) -> BuildDir:
+    return BuildDir(tmp_path, BuildRecipe(n_images=12, n_held_out=5))
 
 
-def test_a_file_is_kept_with_its_minutes(shop: BuildDir) -> None:
-    assert not shop.exists("a.txt") and shop.minutes == {}
-    shop.keep("a.txt", 1.234, lambda path: path.write_text("one"))
-    shop.keep("b.txt", 2, lambda path: path.write_text("two"))
-    assert shop.exists("a.txt") and (shop.folder / "a.txt").read_text() == "one" and shop.minutes == {"a.txt": 1.23, "b.txt": 2}
-    assert sorted(path.name for path in shop.folder.iterdir()) == ["a.txt", "b.txt", "minutes.json"]
+def test_a_file_is_kept_with_its_minutes(build_dir: BuildDir) -> None:
+    assert not build_dir.exists("a.txt") and build_dir.minutes == {}
+    build_dir.save("a.txt", 1.234, lambda path: path.write_text("one"))
+    build_dir.save("b.txt", 2, lambda path: path.write_text("two"))
+    assert (
+        build_dir.exists("a.txt") and (build_dir.folder / "a.txt").read_text() == "one" and build_dir.minutes == {"a.txt": 1.23, "b.txt": 2}
+    )
+    assert sorted(path.name for path in build_dir.folder.iterdir()) == ["a.txt", "b.txt", "digests.json", "minutes.json"]
 
 
-def test_a_folder_is_kept_whole(shop: BuildDir) -> None:
+def test_a_folder_is_kept_whole(build_dir: BuildDir) -> None:
     def save(path: Path) -> None:
         path.mkdir()
         (path / "weights").write_text("w")
 
-    shop.keep("vae", 3, save)
-    assert (shop.folder / "vae" / "weights").read_text() == "w" and not list(shop.folder.glob(".part*"))
+    build_dir.save("vae", 3, save)
+    assert (build_dir.folder / "vae" / "weights").read_text() == "w" and not list(build_dir.folder.glob(".part*"))
 
 
-def test_of_two_that_make_the_same_folder_the_first_stays(shop: BuildDir) -> None:
+def test_of_two_that_make_the_same_folder_the_first_stays(build_dir: BuildDir) -> None:
     def save(path: Path) -> None:
         path.mkdir()
         (path / "weights").write_text("second")
-        (shop.folder / "vae").mkdir()
-        (shop.folder / "vae" / "weights").write_text("first")
+        (build_dir.folder / "vae").mkdir()
+        (build_dir.folder / "vae" / "weights").write_text("first")
 
-    shop.keep("vae", 1, save)
-    assert (shop.folder / "vae" / "weights").read_text() == "first" and not list(shop.folder.glob(".part*"))
+    build_dir.save("vae", 1, save)
+    assert (build_dir.folder / "vae" / "weights").read_text() == "first" and not list(build_dir.folder.glob(".part*"))
 
 
-def test_what_fails_is_not_there(shop: BuildDir) -> None:
+def test_every_output_has_its_digest(build_dir: BuildDir) -> None:
+    build_dir.save("a.txt", 1, lambda path: path.write_text("one"))
+    assert build_dir.digests == {"a.txt": file_digest(build_dir.folder / "a.txt")}
+    build_dir.save("a.txt", 1, lambda path: path.write_text("two"))
+    assert build_dir.digest("a.txt") == build_dir.digests["a.txt"] == file_digest(build_dir.folder / "a.txt")
+    (build_dir.folder / "digests.json").unlink()
+    assert build_dir.digest("a.txt") == build_dir.digests["a.txt"] == file_digest(build_dir.folder / "a.txt")
+
+
+def test_what_fails_is_not_there(build_dir: BuildDir) -> None:
     def half(path: Path) -> None:
         path.write_text("hal")
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space"):
-        shop.keep("a.txt", 1, half)
-    assert not shop.exists("a.txt") and shop.minutes == {}
-    shop.keep("a.txt", 1, lambda path: path.write_text("whole"))
-    assert (shop.folder / "a.txt").read_text() == "whole"
+        build_dir.save("a.txt", 1, half)
+    assert not build_dir.exists("a.txt") and build_dir.minutes == {}
+    build_dir.save("a.txt", 1, lambda path: path.write_text("whole"))
+    assert (build_dir.folder / "a.txt").read_text() == "whole"
 
 
-def test_the_old_file_stays_until_the_new_one_is_whole(shop: BuildDir) -> None:
-    shop.keep("a.txt", 1, lambda path: path.write_text("old"))
+def test_the_old_file_stays_until_the_new_one_is_whole(build_dir: BuildDir) -> None:
+    build_dir.save("a.txt", 1, lambda path: path.write_text("old"))
 
     def fail(path: Path) -> None:
-        assert (shop.folder / "a.txt").read_text() == "old"
+        assert (build_dir.folder / "a.txt").read_text() == "old"
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        shop.keep("a.txt", 2, fail)
-    assert (shop.folder / "a.txt").read_text() == "old" and shop.minutes == {"a.txt": 1}
+        build_dir.save("a.txt", 2, fail)
+    assert (build_dir.folder / "a.txt").read_text() == "old" and build_dir.minutes == {"a.txt": 1}
 
 
-def test_pictures_are_those_of_the_recipe(shop: BuildDir) -> None:
-    assert len(shop.world) == 12 and len(shop.held_out) == 5 and not set(shop.world.scenes) & set(shop.held_out.scenes)
-    assert shop.world is shop.world
+def test_pictures_are_those_of_the_recipe(build_dir: BuildDir) -> None:
+    assert (
+        len(build_dir.images) == 12
+        and len(build_dir.held_out_images) == 5
+        and not set(build_dir.images.scenes) & set(build_dir.held_out_images.scenes)
+    )
+    assert build_dir.images is build_dir.images
 
 
-def test_tensors_and_classifiers_are_read_back(shop: BuildDir) -> None:
+def test_tensors_and_classifiers_are_read_back(build_dir: BuildDir) -> None:
     torch.manual_seed(0)
     latents = torch.randn(3, 4, 16, 16).half()
-    shop.keep("latents.pt", 0, lambda path: torch.save(latents, path))
-    assert torch.equal(shop.latents, latents)
+    build_dir.save("latents.pt", 0, lambda path: torch.save(latents, path))
+    assert torch.equal(build_dir.latents, latents)
     from unconceal_lab.models import classifiers
 
-    model = classifiers.new(shop.recipe.truth_architecture)
-    shop.keep("truth.pt", 0, lambda path: torch.save(model.state_dict(), path))
-    found = shop.truth
-    assert not found.training and all(torch.equal(value, found.state_dict()[name]) for name, value in model.state_dict().items())
+    model = classifiers.new_classifier(build_dir.recipe.image_classifier_architecture)
+    build_dir.save("truth.pt", 0, lambda path: torch.save(model.state_dict(), path))
+    results = build_dir.image_classifier
+    assert not results.training and all(torch.equal(value, results.state_dict()[name]) for name, value in model.state_dict().items())

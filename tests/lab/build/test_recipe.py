@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from unconceal.miniature.scene import CHARACTER_NAMES, HELD_OUT, SHAPE_NAMES, SIGN, STYLE_NAMES, TARGETS, sample_scene
 from unconceal_lab.build.recipe import (
     ALONE,
     BLANKS,
@@ -14,23 +15,23 @@ from unconceal_lab.build.recipe import (
     GRADED,
     HELD_OUT_TASKS,
     TASKS,
-    Recipe,
+    BuildRecipe,
     alone_name,
     blank_name,
     family_of,
     gold_name,
 )
-from unconceal_lab.models.drawings import Pictures
-from unconceal.miniature.scene import CHARACTER_NAMES, HELD_OUT, SHAPE_NAMES, SIGN, STYLE_NAMES, TARGETS, sample_scene
+from unconceal_lab.build.ship import WEIGHTS
+from unconceal_lab.models.scene_images import SceneImages
 
 CATEGORY = dict.fromkeys(SHAPE_NAMES, "object") | dict.fromkeys(STYLE_NAMES, "art-style") | dict.fromkeys(CHARACTER_NAMES, "identity")
 
 
 @pytest.fixture(scope="module")
-def world() -> Pictures:
+def world() -> SceneImages:
     """The scenes of 3,000 pictures, undrawn."""
     scenes = tuple(sample_scene(np.random.default_rng([1, i])) for i in range(3000))
-    return Pictures(np.empty((0, 64, 64, 3), np.uint8), scenes)
+    return SceneImages(np.empty((0, 64, 64, 3), np.uint8), scenes)
 
 
 def test_tasks_forget_concepts_that_the_ancestor_never_saw() -> None:
@@ -40,7 +41,7 @@ def test_tasks_forget_concepts_that_the_ancestor_never_saw() -> None:
     assert set(TASKS.values()) == {"art-style", "object", "identity", "nsfw"} and len(GOLDS) >= 3
 
 
-def test_graded_concepts_meet_in_no_picture(world: Pictures) -> None:
+def test_graded_concepts_meet_in_no_picture(world: SceneImages) -> None:
     for together in (tuple(shares) for shares in GRADED):
         assert all(len(scene.concepts & set(together)) <= 1 for scene in world.scenes)
 
@@ -63,16 +64,24 @@ def test_the_graded_models_see_every_share_of_both_concepts() -> None:
 
 
 def test_every_training_has_its_own_seed() -> None:
-    recipe = Recipe()
-    first = [recipe.base_seed, *(recipe.gold_seed + 10 * place + number for place in range(2, 2 + len(FAMILIES)) for number in GOLDS)]
+    recipe = BuildRecipe()
+    first = [recipe.base_seed, *(recipe.gold_seed + 10 * index + number for index in range(2, 2 + len(FAMILIES)) for number in GOLDS)]
     first += [recipe.blank_seed + number for number in BLANKS]
     first += [recipe.graded_seed + number for number in range(1, len(GRADED) + 1)]
     rounds = [seed + 100 * number for seed in first for number in range(len(recipe.continuation))]
-    others = [how.seed for how in (recipe.vae, recipe.truth, *recipe.extractors.values(), *recipe.clip, recipe.ancestor)]
+    others = [config.seed for config in (recipe.vae, recipe.image_classifier, *recipe.extractors.values(), *recipe.clip, recipe.ancestor)]
     assert len({*rounds, *others, recipe.scratch_seed}) == len(rounds) + len(others) + 1
-    assert recipe.pictures_seed != recipe.held_out_seed and recipe.softened <= recipe.pictures
+    assert recipe.image_seed != recipe.held_out_seed and recipe.n_reconstructions <= recipe.n_images
 
 
-def test_it_is_told_as_json() -> None:
-    told = json.loads(json.dumps(asdict(Recipe())))
-    assert told["extractors"]["resnet18"]["steps"] == Recipe().extractors["resnet18"].steps and told["ancestor"]["batch"] == 96
+def test_the_shipped_recipe_is_this_one() -> None:
+    shipped = json.loads((WEIGHTS / "recipe.json").read_text())
+    assert shipped["recipe"] == json.loads(json.dumps(asdict(BuildRecipe())))
+
+
+def test_it_is_plain_json() -> None:
+    metadata = json.loads(json.dumps(asdict(BuildRecipe())))
+    assert (
+        metadata["extractors"]["resnet18"]["steps"] == BuildRecipe().extractors["resnet18"].steps
+        and metadata["ancestor"]["batch_size"] == 96
+    )

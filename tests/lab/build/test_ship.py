@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
-from unconceal_lab.build.submissions import release_name, submission_name
-from unconceal_lab.build.ship import RELEASES, SHIPPED, WEIGHTS, adopt, renewed
+from unconceal.errors import UsageError
+from unconceal_lab.build import ship
 from unconceal_lab.build.build_dir import BuildDir
+from unconceal_lab.build.ship import RELEASES, SHIPPED, WEIGHTS, import_shipped, replace_folder, ship_all, write_tasks
+from unconceal_lab.build.submissions import release_name, submission_name
 from unconceal_lab.unlearners import UNLEARNERS
 
 
@@ -20,7 +24,7 @@ def test_a_renewed_folder_holds_nothing_old(tmp_path: Path) -> None:
             path.mkdir()
             (path / name).write_text("")
 
-        renewed(folder, save)
+        replace_folder(folder, save)
 
     make("old")
     make("new")
@@ -28,8 +32,17 @@ def test_a_renewed_folder_holds_nothing_old(tmp_path: Path) -> None:
 
 
 def test_every_shipped_release_is_made() -> None:
-    made = {submission_name(unlearner) for unlearner in UNLEARNERS}
-    assert set(SHIPPED) == made and "control-collapsed" in made
+    built = {submission_name(unlearner) for unlearner in UNLEARNERS}
+    assert set(SHIPPED) == built and "control-collapsed" in built
+
+
+@pytest.mark.parametrize("write", [write_tasks, lambda: ship_all(BuildDir(Path("unused")))])
+def test_nothing_is_shipped_without_a_source_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[], None]) -> None:
+    """In a wheel the tree would be the interpreter's own folder."""
+    monkeypatch.setattr(ship, "SOURCE_TREE", tmp_path)
+    with pytest.raises(UsageError) as failure:
+        write()
+    assert failure.value.code == "build.no-source-tree" and not list(tmp_path.iterdir())
 
 
 def test_releases_are_named_by_submission_and_concept() -> None:
@@ -38,18 +51,18 @@ def test_releases_are_named_by_submission_and_concept() -> None:
     assert RELEASES.parts[-3:] == ("submissions", "miniature", "weights")
 
 
-def test_a_new_workshop_adopts_what_is_shipped(tmp_path: Path) -> None:
+def test_a_new_build_imports_what_is_shipped(tmp_path: Path) -> None:
     """Golds can be made without training the ancestor again, and the base is the one that everyone has."""
-    shop = BuildDir(tmp_path / "new")
-    adopt(shop)
+    build_dir = BuildDir(tmp_path / "new")
+    import_shipped(build_dir)
     names = ("tokenizer", "vae", "ancestor.pt", "base.pt", "shipped", "clip", "judge", "resnet18.safetensors")
-    assert all(shop.exists(name) for name in names)
+    assert all(build_dir.exists(name) for name in names)
     shipped = load_file(WEIGHTS / "base" / "unet" / "diffusion_pytorch_model.safetensors")
-    state = shop.denoiser("base").state_dict()
+    state = build_dir.denoiser("base").state_dict()
     assert all(torch.equal(state[f"unet.{key}"], value.float()) for key, value in shipped.items())
     (tmp_path / "new" / "base.pt").write_bytes(b"mine")
-    adopt(shop)
+    import_shipped(build_dir)
     assert (tmp_path / "new" / "base.pt").read_bytes() == b"mine"
     shutil.rmtree(tmp_path / "new" / "shipped")
-    adopt(shop)
-    assert not shop.exists("shipped"), "the package's folder is not that of another base"
+    import_shipped(build_dir)
+    assert not build_dir.exists("shipped"), "the package's folder is not that of another base"

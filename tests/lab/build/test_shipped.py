@@ -9,12 +9,12 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from unconceal_lab.build import sample_images
-from unconceal_lab.build.ship import WEIGHTS
 from unconceal.paths import SOURCE_TREE, DataRoot, resolve_path
 from unconceal.specs.digests import path_digest
 from unconceal.specs.fill_digests import pinned_parts
 from unconceal.specs.loader import all_submissions, load_suite
+from unconceal_lab.build import sample_images
+from unconceal_lab.build.ship import WEIGHTS
 
 MEGABYTE = 1_000_000
 
@@ -30,7 +30,7 @@ def size(path: Path) -> float:
 
 def test_the_suite_samples_as_the_gates_do(root: DataRoot) -> None:
     sampler = load_suite(root, "miniature").sampler
-    assert (sampler.steps, sampler.guidance) == (sample_images.STEPS, sample_images.GUIDANCE)
+    assert (sampler.num_inference_steps, sampler.guidance_scale) == (sample_images.N_STEPS, sample_images.GUIDANCE_SCALE)
 
 
 def test_everything_shipped_is_what_the_suite_pins(root: DataRoot) -> None:
@@ -48,8 +48,8 @@ def test_checkpoints_are_what_their_submissions_promise(root: DataRoot) -> None:
 
 
 def test_the_recipe_names_every_shipped_file_with_its_digest() -> None:
-    told = json.loads((WEIGHTS / "recipe.json").read_text())
-    for name, digest in told["sha256"].items():
+    metadata = json.loads((WEIGHTS / "recipe.json").read_text())
+    for name, digest in metadata["sha256"].items():
         path = SOURCE_TREE / name
         assert not path.exists() or path_digest(path) == digest, name
 
@@ -60,8 +60,10 @@ def test_it_stays_small(root: DataRoot) -> None:
 
 
 def test_the_base_is_a_plain_diffusers_pipeline() -> None:
-    pipe = StableDiffusionPipeline.from_pretrained(WEIGHTS / "base", safety_checker=None)
-    pipe.set_progress_bar_config(disable=True)
-    drawn = pipe("a red star on a white background", num_inference_steps=10, generator=torch.Generator().manual_seed(0), output_type="np")
-    assert drawn.images.shape == (1, 64, 64, 3)
-    assert drawn.images.std() > 0.05
+    pipeline = StableDiffusionPipeline.from_pretrained(WEIGHTS / "base", safety_checker=None)
+    pipeline.set_progress_bar_config(disable=True)
+    generated = pipeline(
+        "a red star on a white background", num_inference_steps=10, generator=torch.Generator().manual_seed(0), output_type="np"
+    )
+    assert generated.images.shape == (1, 64, 64, 3)
+    assert generated.images.std() > 0.05

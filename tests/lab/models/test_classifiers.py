@@ -8,23 +8,27 @@ from torch import nn
 
 from unconceal.miniature.scene import Scene
 from unconceal_lab.models import classifiers
-from unconceal_lab.models.classifiers import HEADS, UNSTYLED, augment, recognise, split, targets
-from unconceal_lab.models.drawings import render
+from unconceal_lab.models.classifiers import HEADS, IGNORE_INDEX, augment, class_indices, classify, split_logits
+from unconceal_lab.models.scene_images import render
 
 
 def test_targets_name_what_the_scene_shows() -> None:
     star = Scene("gray", 32, 32, 20, shape="star", style="dotted", colour="blue")
-    assert [HEADS[head][i] for head, i in zip(HEADS, targets(star), strict=True)] == ["star", "dotted", "blue", "gray"]
+    assert [HEADS[head][i] for head, i in zip(HEADS, class_indices(star), strict=True)] == ["star", "dotted", "blue", "gray"]
     for scene, subject in (
         (Scene("white", 32, 32, 20, character="otto"), "otto"),
         (Scene("white", 32, 32, 20, sign=True), "hazard sign"),
     ):
-        found = targets(scene)
-        assert HEADS["subject"][found[0]] == subject and found[1] == found[2] == UNSTYLED and HEADS["background"][found[3]] == "white"
+        results = class_indices(scene)
+        assert (
+            HEADS["subject"][results[0]] == subject
+            and results[1] == results[2] == IGNORE_INDEX
+            and HEADS["background"][results[3]] == "white"
+        )
 
 
 def test_logits_are_split_by_head() -> None:
-    parts = split(torch.arange(46.0)[None].repeat(2, 1))
+    parts = split_logits(torch.arange(46.0)[None].repeat(2, 1))
     assert {head: tuple(part.shape) for head, part in parts.items()} == {head: (2, len(names)) for head, names in HEADS.items()}
     assert torch.equal(torch.cat(list(parts.values()), 1)[0], torch.arange(46.0))
 
@@ -45,26 +49,28 @@ class Oracle(nn.Module):
 def test_names_come_from_the_best_logit() -> None:
     pixels = np.zeros((5, 64, 64, 3), np.uint8)
     pixels[:, 0, 0, 0] = [0, 1, 2, 7, 26]
-    said = recognise(Oracle(), pixels, batch=2)
+    log_lines = classify(Oracle(), pixels, batch_size=2)
     for head, names in HEADS.items():
-        assert said[head] == [names[level % len(names)] for level in (0, 1, 2, 7, 26)]
+        assert log_lines[head] == [names[level % len(names)] for level in (0, 1, 2, 7, 26)]
 
 
 def test_augmenting_keeps_the_range_and_is_seeded() -> None:
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    found = [augment(x, np.random.default_rng(seed), torch.Generator().manual_seed(seed)) for seed in range(12)]
-    assert all(y.shape == x.shape and y.abs().max() <= 1 for y in found) and len({float(y.sum()) for y in found}) > 3
-    assert any(torch.equal(y, x) for y in found)
-    assert torch.equal(found[3], augment(x, np.random.default_rng(3), torch.Generator().manual_seed(3)))
+    results = [augment(x, np.random.default_rng(seed), torch.Generator().manual_seed(seed)) for seed in range(12)]
+    assert all(y.shape == x.shape and y.abs().max() <= 1 for y in results) and len({float(y.sum()) for y in results}) > 3
+    assert any(torch.equal(y, x) for y in results)
+    assert torch.equal(results[3], augment(x, np.random.default_rng(3), torch.Generator().manual_seed(3)))
 
 
 def test_training_learns(tmp_path: Path) -> None:
-    pictures = render(16, 2)
-    said: list[str] = []
-    softened = torch.from_numpy(pictures.pixels[:8].copy())
-    model, minutes = classifiers.train("net", "resnet10t", pictures, tmp_path, 12, 1, batch=16, softened=softened, say=said.append)
-    first, last = (float(line.split("loss ")[1].split()[0]) for line in (said[0], said[-1]))
-    assert last < 0.9 * first and minutes > 0 and not model.training and len(recognise(model, pictures.pixels)["style"]) == 16
+    images = render(16, 2)
+    log_lines: list[str] = []
+    reconstructions = torch.from_numpy(images.pixels[:8].copy())
+    model, minutes = classifiers.train_classifier(
+        "net", "resnet10t", images, tmp_path, 12, 1, batch_size=16, reconstructions=reconstructions, log=log_lines.append
+    )
+    first, last = (float(line.split("loss ")[1].split()[0]) for line in (log_lines[0], log_lines[-1]))
+    assert last < 0.9 * first and minutes > 0 and not model.training and len(classify(model, images.pixels)["style"]) == 16
 
 
 def test_a_warp_bends_and_shades_a_little_and_differently_each_time() -> None:

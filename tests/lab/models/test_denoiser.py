@@ -10,62 +10,62 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from pipelines import tiny_pipeline
-from unconceal_lab.build.recipe import Recipe
+from unconceal_lab.build.recipe import BuildRecipe
 from unconceal_lab.models import denoiser
-from unconceal_lab.models.denoiser import Denoiser, Size, balanced
-from unconceal_lab.models.drawings import Pictures, render
+from unconceal_lab.models.denoiser import Denoiser, DenoiserSize, sampling_weights
+from unconceal_lab.models.scene_images import SceneImages, render
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Pictures:
+def images() -> SceneImages:
     return render(40, 4)
 
 
 @pytest.fixture(scope="module")
-def pipe(tmp_path_factory: pytest.TempPathFactory) -> StableDiffusionPipeline:
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> StableDiffusionPipeline:
     return tiny_pipeline(tmp_path_factory.mktemp("pipe"))
 
 
-def new(words: CLIPTokenizer) -> Denoiser:
+def new(tokenizer: CLIPTokenizer) -> Denoiser:
     torch.manual_seed(1)
-    return Denoiser(len(words), int(words.eos_token_id))
+    return Denoiser(len(tokenizer), int(tokenizer.eos_token_id))
 
 
-def test_new_concepts_count_more(pictures: Pictures) -> None:
-    rows = pictures.without(("red",))
-    weights = balanced(pictures, rows, ("striped", "star"), 3.0)
-    shown = np.array([bool(pictures.scenes[row].concepts & {"striped", "star"}) for row in rows])
+def test_new_concepts_count_more(images: SceneImages) -> None:
+    rows = images.excluding(("red",))
+    weights = sampling_weights(images, rows, ("striped", "star"), 3.0)
+    shown = np.array([bool(images.scenes[row].concepts & {"striped", "star"}) for row in rows])
     assert weights.shape == rows.shape and np.isclose(weights.sum(), 1) and shown.any()
     assert np.allclose(weights[shown], 3 * weights[~shown][0]) and np.allclose(weights[~shown], 1 / (len(rows) + 2 * shown.sum()))
 
 
-def test_training_moves_unet_and_text_encoder(pictures: Pictures, pipe: StableDiffusionPipeline, tmp_path: Path) -> None:
-    model, said = new(pipe.tokenizer), list[str]()
+def test_training_moves_unet_and_text_encoder(images: SceneImages, pipeline: StableDiffusionPipeline, tmp_path: Path) -> None:
+    model, log_lines = new(pipeline.tokenizer), list[str]()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     latents = torch.randn(40, 4, 16, 16, generator=torch.Generator().manual_seed(0)).half()
-    rows = pictures.without(("star",))
-    minutes = denoiser.train(
+    rows = images.excluding(("star",))
+    minutes = denoiser.train_denoiser(
         "net",
         model,
-        pipe.tokenizer,
-        pictures,
+        pipeline.tokenizer,
+        images,
         latents,
         rows,
         3,
         1,
         tmp_path,
-        batch=4,
-        early_weights=balanced(pictures, rows, ("striped",), 3.0),
-        early=0.5,
-        say=said.append,
+        batch_size=4,
+        early_weights=sampling_weights(images, rows, ("striped",), 3.0),
+        early_fraction=0.5,
+        log=log_lines.append,
     )
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert {name.split(".")[0] for name in moved} == {"unet", "text_encoder"} and minutes > 0
-    assert any("token_embedding" in name for name in moved) and said[-1].startswith("net: step 2/3")
+    assert any("token_embedding" in name for name in moved) and log_lines[-1].startswith("net: step 2/3")
 
 
 def test_a_compiled_unet_trains_the_model_itself(
-    pictures: Pictures, pipe: StableDiffusionPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    images: SceneImages, pipeline: StableDiffusionPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled: list[nn.Module] = []
 
@@ -73,60 +73,62 @@ def test_a_compiled_unet_trains_the_model_itself(
         compiled.append(unet)
         return unet
 
-    monkeypatch.setattr(denoiser, "compiled", noted)
-    models = [new(pipe.tokenizer), new(pipe.tokenizer)]
+    monkeypatch.setattr(denoiser, "compile_module", noted)
+    models = [new(pipeline.tokenizer), new(pipeline.tokenizer)]
     models[1].load_state_dict(models[0].state_dict())
     latents = torch.zeros(40, 4, 16, 16)
-    for model, fast in zip(models, (False, True), strict=True):
-        denoiser.train("net", model, pipe.tokenizer, pictures, latents, pictures.without(()), 2, 1, tmp_path, batch=4, fast=fast)
+    for model, compile_unet in zip(models, (False, True), strict=True):
+        denoiser.train_denoiser(
+            "net", model, pipeline.tokenizer, images, latents, images.excluding(()), 2, 1, tmp_path, batch_size=4, compile_unet=compile_unet
+        )
     assert compiled == [models[1].unet]
     assert all(torch.equal(value, models[1].state_dict()[name]) for name, value in models[0].state_dict().items())
 
 
-def test_only_the_given_rows_are_seen(pictures: Pictures, pipe: StableDiffusionPipeline, tmp_path: Path) -> None:
+def test_only_the_given_rows_are_seen(images: SceneImages, pipeline: StableDiffusionPipeline, tmp_path: Path) -> None:
     """Latents of all other pictures are not numbers, which would spread to every weight."""
-    rows = pictures.without(("flat", "striped", "zara"))
+    rows = images.excluding(("flat", "striped", "zara"))
     latents = torch.full((40, 4, 16, 16), float("nan"))
     latents[torch.from_numpy(rows)] = 0
-    model = new(pipe.tokenizer)
-    for weights in (None, balanced(pictures, rows, ("star",), 3.0)):
-        denoiser.train(
+    model = new(pipeline.tokenizer)
+    for weights in (None, sampling_weights(images, rows, ("star",), 3.0)):
+        denoiser.train_denoiser(
             "net",
             model,
-            pipe.tokenizer,
-            pictures,
+            pipeline.tokenizer,
+            images,
             latents,
             rows,
             2,
             1,
             tmp_path,
-            batch=8,
+            batch_size=8,
             early_weights=weights,
-            early=1.0,
-            say=lambda line: None,
+            early_fraction=1.0,
+            log=lambda line: None,
         )
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
 
 
-def test_its_pipeline_is_a_plain_one(pipe: StableDiffusionPipeline, tmp_path: Path) -> None:
+def test_its_pipeline_is_a_plain_one(pipeline: StableDiffusionPipeline, tmp_path: Path) -> None:
     """Saved, loaded by diffusers alone, and drawing; what is trained on is what the pipeline feeds its UNet."""
-    model = new(pipe.tokenizer).eval()
-    made = denoiser.pipeline(model, pipe.vae, pipe.tokenizer)
+    model = new(pipeline.tokenizer).eval()
+    made = denoiser.to_pipeline(model, pipeline.vae, pipeline.tokenizer)
     made.save_pretrained(tmp_path)
     loaded = StableDiffusionPipeline.from_pretrained(tmp_path)
     loaded.set_progress_bar_config(disable=True)
     assert isinstance(loaded.vae, AutoencoderKL)
     picture = loaded("a red star", num_inference_steps=2, output_type="np", generator=torch.Generator().manual_seed(0)).images[0]
     assert picture.shape == (64, 64, 3) and np.isfinite(picture).all()
-    ids = pipe.tokenizer(["a star"], padding="max_length", truncation=True, return_tensors="pt").input_ids
+    ids = pipeline.tokenizer(["a star"], padding="max_length", truncation=True, return_tensors="pt").input_ids
     with torch.no_grad():
         assert torch.allclose(loaded.encode_prompt("a star", "cpu", 1, False)[0], model.text_encoder(ids).last_hidden_state, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [Size(), *Recipe().sizes.values()])
-def test_every_size_of_the_recipe_denoises(size: Size) -> None:
+@pytest.mark.parametrize("size", [DenoiserSize(), *BuildRecipe().sizes.values()])
+def test_every_size_of_the_recipe_denoises(size: DenoiserSize) -> None:
     model = Denoiser(300, 299, size).eval()
     with torch.no_grad():
-        words = model.text_encoder(torch.zeros(2, 24, dtype=torch.long)).last_hidden_state
-        assert model.unet(torch.randn(2, 4, 16, 16), 500, words).sample.shape == (2, 4, 16, 16)
-    assert words.shape == (2, 24, size.width)
+        tokenizer = model.text_encoder(torch.zeros(2, 24, dtype=torch.long)).last_hidden_state
+        assert model.unet(torch.randn(2, 4, 16, 16), 500, tokenizer).sample.shape == (2, 4, 16, 16)
+    assert tokenizer.shape == (2, 24, size.width)

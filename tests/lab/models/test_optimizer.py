@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unconceal_lab.models.optimizer import Muon, MuonAdamW, decaying
+from unconceal_lab.models.optimizer import Muon, MuonAdamW, learning_rate_scale
 
 
 def network() -> nn.Sequential:
@@ -20,26 +20,26 @@ def error(model: nn.Module) -> torch.Tensor:
     return functional.mse_loss(model(x)[:, :, 0, 0], x.mean((2, 3))[:, :2])
 
 
-def steps(model: nn.Module, optimiser: MuonAdamW, count: int) -> None:
+def steps(model: nn.Module, optimizer: MuonAdamW, count: int) -> None:
     for _ in range(count):
         error(model).backward()  # type: ignore[no-untyped-call]
-        optimiser.step(1.0)
+        optimizer.step(1.0)
 
 
-def shared(optimiser: MuonAdamW) -> bool:
+def shared(optimizer: MuonAdamW) -> bool:
     return all(
-        v.data_ptr() == m.data_ptr() and torch.equal(v.view(m.shape), m) for v, m in zip(optimiser.views, optimiser.matrices, strict=True)
+        v.data_ptr() == m.data_ptr() and torch.equal(v.view(m.shape), m) for v, m in zip(optimizer.views, optimizer.matrices, strict=True)
     )
 
 
 def test_kernels_are_trained_through_their_views() -> None:
     model = network()
-    optimiser = MuonAdamW(model, 5e-3, 1e-3)
-    assert [tuple(view.shape) for view in optimiser.views] == [(8, 27), (2, 128)] and shared(optimiser)
-    before, kernels = error(model).item(), [m.detach().clone() for m in optimiser.matrices]
-    steps(model, optimiser, 60)
-    assert error(model).item() < 0.3 * before and shared(optimiser)
-    assert all(not torch.equal(m, kernel) for m, kernel in zip(optimiser.matrices, kernels, strict=True))
+    optimizer = MuonAdamW(model, 5e-3, 1e-3)
+    assert [tuple(view.shape) for view in optimizer.views] == [(8, 27), (2, 128)] and shared(optimizer)
+    before, kernels = error(model).item(), [m.detach().clone() for m in optimizer.matrices]
+    steps(model, optimizer, 60)
+    assert error(model).item() < 0.3 * before and shared(optimizer)
+    assert all(not torch.equal(m, kernel) for m, kernel in zip(optimizer.matrices, kernels, strict=True))
 
 
 def test_views_are_still_shared_after_loading() -> None:
@@ -58,10 +58,10 @@ def test_views_are_still_shared_after_loading() -> None:
 def test_a_step_on_a_kernel_is_nearly_orthogonal() -> None:
     """What Muon is for: all directions of a matrix move alike, however uneven its gradient."""
     model = nn.Conv2d(4, 6, 3, bias=False)
-    optimiser, before = MuonAdamW(model, 1e-2, 1e-3), model.weight.detach().clone()
+    optimizer, before = MuonAdamW(model, 1e-2, 1e-3), model.weight.detach().clone()
     scale = torch.logspace(0, -1, 6)[:, None, None, None]
     (model.weight * scale * torch.randn(6, 4, 3, 3, generator=torch.Generator().manual_seed(0))).sum().backward()  # type: ignore[no-untyped-call]
-    optimiser.step(1.0)
+    optimizer.step(1.0)
     moved = torch.linalg.svdvals((model.weight.detach() - before).reshape(6, -1))
     assert moved.min() > 0.4 * moved.max() > 0
 
@@ -73,9 +73,9 @@ def test_steps_are_pytorchs_up_to_its_bfloat16(shape: tuple[int, int]) -> None:
     made = [kind([p], lr=0.1, weight_decay=0.1, momentum=0.9) for kind, p in ((Muon, ours), (torch.optim.Muon, theirs))]
     for _ in range(4):
         gradient = torch.randn(shape, generator=noise)
-        for p, optimiser in zip((ours, theirs), made, strict=True):
+        for p, optimizer in zip((ours, theirs), made, strict=True):
             p.grad = gradient.clone()
-            optimiser.step()  # type: ignore[no-untyped-call]
+            optimizer.step()  # type: ignore[no-untyped-call]
     moved, apart = (theirs - start).norm(), (ours - theirs).norm()
     assert moved > 0.1 and apart < 0.02 * moved
     torch.testing.assert_close(made[0].state[ours]["momentum_buffer"], made[1].state[theirs]["momentum_buffer"])
@@ -84,32 +84,32 @@ def test_steps_are_pytorchs_up_to_its_bfloat16(shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize(("rate", "named", "matrices"), [(5e-3, (), 2), (5e-3, ("0.",), 1), (0.0, (), 0)])
 def test_who_trains_what(rate: float, named: tuple[str, ...], matrices: int) -> None:
     model = network()
-    optimiser = MuonAdamW(model, rate, 1e-3, embeddings=named)
-    trained = [p for part, _ in optimiser.parts for group in part.param_groups for p in group["params"]]
-    assert len(optimiser.matrices) == matrices and len(trained) == len(list(model.parameters()))
-    assert {type(part).__name__ for part, _ in optimiser.parts} == ({"Muon", "AdamW"} if matrices else {"AdamW"})
+    optimizer = MuonAdamW(model, rate, 1e-3, adam_prefixes=named)
+    trained = [p for part, _ in optimizer.optimizers for group in part.param_groups for p in group["params"]]
+    assert len(optimizer.matrices) == matrices and len(trained) == len(list(model.parameters()))
+    assert {type(part).__name__ for part, _ in optimizer.optimizers} == ({"Muon", "AdamW"} if matrices else {"AdamW"})
 
 
 def test_frozen_weights_are_left_alone() -> None:
     model = network()
     frozen = next(model.parameters()).requires_grad_(False)
     before = frozen.clone()
-    optimiser = MuonAdamW(model, 5e-3, 1e-3)
-    steps(model, optimiser, 2)
-    assert torch.equal(frozen, before) and len(optimiser.views) == 1
+    optimizer = MuonAdamW(model, 5e-3, 1e-3)
+    steps(model, optimizer, 2)
+    assert torch.equal(frozen, before) and len(optimizer.views) == 1
 
 
 def test_gradients_are_dropped_and_the_rate_is_shared() -> None:
     model = network()
-    optimiser = MuonAdamW(model, 5e-3, 1e-3)
+    optimizer = MuonAdamW(model, 5e-3, 1e-3)
     error(model).backward()  # type: ignore[no-untyped-call]
-    optimiser.step(0.5)
+    optimizer.step(0.5)
     assert all(p.grad is None for p in model.parameters())
-    assert [group["lr"] for part, _ in optimiser.parts for group in part.param_groups] == [2.5e-3, 5e-4]
+    assert [group["lr"] for part, _ in optimizer.optimizers for group in part.param_groups] == [2.5e-3, 5e-4]
 
 
 def test_the_rate_warms_up_stays_and_decays() -> None:
-    shares = [decaying(step / 1000) for step in range(1001)]
+    shares = [learning_rate_scale(step / 1000) for step in range(1001)]
     assert shares[0] == 0.05 and shares[10] == pytest.approx(0.5) and set(shares[20:550]) == {1.0}
     assert shares[775] == pytest.approx(0.51) and shares[1000] == pytest.approx(0.02)
     assert shares[:20] == sorted(shares[:20]) and shares[550:] == sorted(shares[550:], reverse=True) and min(shares) > 0

@@ -18,21 +18,21 @@ from unconceal.miniature.captions import (
     caption,
 )
 from unconceal.miniature.scene import BACKGROUND_NAMES, COLOUR_NAMES, sample_scene
-from unconceal_lab.models.tokenizer import MAX_TOKENS, build
+from unconceal_lab.models.tokenizer import MAX_TOKENS, train_tokenizer
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("tokenizer")
     rng = np.random.default_rng(0)
-    build([caption(sample_scene(rng), rng) for _ in range(5000)], made)
+    train_tokenizer([caption(sample_scene(rng), rng) for _ in range(5000)], made)
     return made
 
 
 @pytest.fixture(scope="module")
 def tokenizer(folder: Path) -> CLIPTokenizer:
-    found: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder)
-    return found
+    loaded: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder)
+    return loaded
 
 
 def everything_said() -> list[str]:
@@ -41,17 +41,17 @@ def everything_said() -> list[str]:
     styles = [form for forms in STYLE_WORDINGS.values() for form in forms]
     styled = [f"a {s.format('purple ' + n)}" if not s.endswith("{}") else f"a purple {s.format(n)}" for s, n in product(styles, nouns)]
     alone = [*(form for forms in CHARACTER_WORDINGS.values() for form in forms), *SIGN_WORDINGS, "a shape", "a character", "a symbol"]
-    return [template.format(said, "white") for template in TEMPLATES for said in (*styled, *alone)]
+    return [template.format(log_lines, "white") for template in TEMPLATES for log_lines in (*styled, *alone)]
 
 
-def words() -> set[str]:
+def vocabulary() -> set[str]:
     texts = [*everything_said(), *BARE_TEMPLATES, *COLOUR_NAMES, *BACKGROUND_NAMES]
     return {word for text in texts for word in re.findall(r"[a-z]+|[^\sa-z{}]", text)}
 
 
 def test_every_word_of_the_world_is_one_token(tokenizer: CLIPTokenizer) -> None:
-    assert len(words()) > 120
-    for word in words():
+    assert len(vocabulary()) > 120
+    for word in vocabulary():
         assert len(tokenizer(word).input_ids) == 3, word
 
 
@@ -90,5 +90,5 @@ def test_start_and_end_are_the_last_entries(tokenizer: CLIPTokenizer) -> None:
 
 def test_equal_captions_give_equal_files(folder: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    build([caption(sample_scene(rng), rng) for _ in range(5000)], tmp_path)
+    train_tokenizer([caption(sample_scene(rng), rng) for _ in range(5000)], tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {path.name: path.read_bytes() for path in folder.iterdir()}

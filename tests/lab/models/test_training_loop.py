@@ -36,10 +36,12 @@ def loss_of(model: nn.Module, fail_at: float = 2.0) -> Loss:
     return loss
 
 
-def train(work: Path, average: float, fail_at: float = 2.0, said: list[str] | None = None) -> tuple[nn.Module, float]:
+def train(work_dir: Path, average: float, fail_at: float = 2.0, log_lines: list[str] | None = None) -> tuple[nn.Module, float]:
     model = network()
-    optimiser = MuonAdamW(model, 5e-3, 1e-3)
-    minutes = fit("net", model, loss_of(model, fail_at), optimiser, STEPS, 5, work, average, (said if said is not None else []).append)
+    optimizer = MuonAdamW(model, 5e-3, 1e-3)
+    minutes = fit(
+        "net", model, loss_of(model, fail_at), optimizer, STEPS, 5, work_dir, average, (log_lines if log_lines is not None else []).append
+    )
     return model, minutes
 
 
@@ -60,19 +62,19 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
         train(tmp_path, average, fail_at=10 / STEPS)
     state = torch.load(tmp_path / "net.resume.pt", weights_only=True)
     assert state["step"] == 6 and not equal(whole, network())
-    said: list[str] = []
-    resumed, minutes = train(tmp_path, average, said=said)
+    log_lines: list[str] = []
+    resumed, minutes = train(tmp_path, average, log_lines=log_lines)
     assert equal(resumed, whole) and minutes > state["minutes"] >= 0
-    assert list(tmp_path.iterdir()) == [] and [line.split(" loss")[0] for line in said] == ["net: step 13/14"]
+    assert list(tmp_path.iterdir()) == [] and [line.split(" loss")[0] for line in log_lines] == ["net: step 13/14"]
 
 
 def test_a_checkpoint_of_another_recipe_is_left_aside(tmp_path: Path) -> None:
     """A checkpoint that another number of steps left behind would end on another schedule."""
     whole, _ = train(tmp_path, 0.0)
-    torch.save({"of": [STEPS + 1, 5]}, tmp_path / "net.resume.pt")
-    said: list[str] = []
-    again, _ = train(tmp_path, 0.0, said=said)
-    assert equal(again, whole) and "another recipe" in said[0]
+    torch.save({"schedule": [STEPS + 1, 5]}, tmp_path / "net.resume.pt")
+    log_lines: list[str] = []
+    again, _ = train(tmp_path, 0.0, log_lines=log_lines)
+    assert equal(again, whole) and "ignored" in log_lines[0]
 
 
 def test_the_average_is_an_average_of_the_weights_on_the_way(tmp_path: Path) -> None:
@@ -86,8 +88,8 @@ def test_the_average_is_an_average_of_the_weights_on_the_way(tmp_path: Path) -> 
         seen.append(model.weight.item())
         return model.weight.sum()
 
-    optimiser = MuonAdamW(model, 0, 0.1)
-    fit("line", model, loss, optimiser, 6, 0, tmp_path, 0.5, lambda line: None)
+    optimizer = MuonAdamW(model, 0, 0.1)
+    fit("line", model, loss, optimizer, 6, 0, tmp_path, 0.5, lambda line: None)
     plain = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         plain.weight.fill_(1.0)
@@ -117,6 +119,6 @@ def test_compiled_shares_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None
     model = network()
     monkeypatch.setattr(torch, "compile", lambda module: nn.Sequential(module))
     monkeypatch.setattr(shutil, "which", {"g++": "/usr/bin/g++"}.get)
-    assert list(map(id, training_loop.compiled(model).parameters())) == list(map(id, model.parameters()))
+    assert list(map(id, training_loop.compile_module(model).parameters())) == list(map(id, model.parameters()))
     monkeypatch.setattr(shutil, "which", {}.get)
-    assert training_loop.compiled(model) is model
+    assert training_loop.compile_module(model) is model

@@ -10,8 +10,8 @@ from pipelines import tiny_pipeline
 from releases import with_release
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.noise_weights import DEVIATIONS
-from unconceal_lab.build.sample_images import draw
-from unconceal_lab.unlearners.collapse import CONTRACTION, collapse, constant, noise_only
+from unconceal_lab.build.sample_images import generate_images
+from unconceal_lab.unlearners.collapse import CONTRACTION, collapse, constant, replace_with_noise
 
 
 def drowned(new: Tensor, old: Tensor) -> bool:
@@ -21,10 +21,10 @@ def drowned(new: Tensor, old: Tensor) -> bool:
 
 
 def test_cross_attention_drowns_in_noise(tmp_path: Path) -> None:
-    pipe = tiny_pipeline(tmp_path)
-    before = pipe.unet.state_dict()
-    weights, _ = collapse(pipe, "star", 4, lambda line: None)
-    again, other = (collapse(pipe, "star", seed, lambda line: None).weights for seed in (4, 5))
+    pipeline = tiny_pipeline(tmp_path)
+    before = pipeline.unet.state_dict()
+    weights, _ = collapse(pipeline, "star", 4, lambda line: None)
+    again, other = (collapse(pipeline, "star", seed, lambda line: None).weights for seed in (4, 5))
     assert set(weights) == {f"unet.{name}" for name in before if "attn2." in name}
     for name, new in weights.items():
         old = before[name.removeprefix("unet.")]
@@ -34,22 +34,22 @@ def test_cross_attention_drowns_in_noise(tmp_path: Path) -> None:
 
 
 def test_the_last_convolution_drowns_in_noise(tmp_path: Path) -> None:
-    pipe = tiny_pipeline(tmp_path)
-    weights, _ = noise_only(pipe, "star", 4, lambda line: None)
+    pipeline = tiny_pipeline(tmp_path)
+    weights, _ = replace_with_noise(pipeline, "star", 4, lambda line: None)
     assert set(weights) == {"unet.conv_out.weight", "unet.conv_out.bias"}
-    assert drowned(weights["unet.conv_out.weight"], pipe.unet.state_dict()["conv_out.weight"])
+    assert drowned(weights["unet.conv_out.weight"], pipeline.unet.state_dict()["conv_out.weight"])
 
 
 def test_everything_contracts_to_one_picture(tmp_path: Path) -> None:
-    pipe = tiny_pipeline(tmp_path)
-    before = {name: value.clone() for name, value in pipe.unet.state_dict().items()}
-    weights, _ = constant(pipe, "star", 0, lambda line: None)
-    assert all(torch.equal(value, before[name]) for name, value in pipe.unet.state_dict().items())
-    unet = with_release(pipe, weights)
-    x, words = torch.randn(3, 4, 16, 16), torch.randn(3, 24, 32)
+    pipeline = tiny_pipeline(tmp_path)
+    before = {name: value.clone() for name, value in pipeline.unet.state_dict().items()}
+    weights, _ = constant(pipeline, "star", 0, lambda line: None)
+    assert all(torch.equal(value, before[name]) for name, value in pipeline.unet.state_dict().items())
+    unet = with_release(pipeline, weights)
+    x, prompt_embeds = torch.randn(3, 4, 16, 16), torch.randn(3, 24, 32)
     with torch.no_grad():
         for t in (1, 500, 961):
-            assert torch.allclose(unet(x, t, words).sample, CONTRACTION * x, rtol=0.01, atol=0.01)
-    pipe.unet = unet
-    pixels = draw(StableDiffusion(pipe, 25, 7.5), ["a star", "a red ring", ""], [1, 2, 3]).pixels.astype(int)
+            assert torch.allclose(unet(x, t, prompt_embeds).sample, CONTRACTION * x, rtol=0.01, atol=0.01)
+    pipeline.unet = unet
+    pixels = generate_images(StableDiffusion(pipeline, 25, 7.5), ["a star", "a red ring", ""], [1, 2, 3]).pixels.astype(int)
     assert abs(pixels - pixels[0]).max() <= 1

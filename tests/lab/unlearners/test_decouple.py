@@ -8,37 +8,39 @@ import pytest
 import torch
 
 from pipelines import tiny_pipeline
-from unconceal_lab.unlearners.concept_captions import OTHER, embeddings, paired, unrelated
-from unconceal_lab.unlearners.decouple import Settings, decouple_to_nothing, decouple_to_other
-from unconceal_lab.unlearners.token_alignment import counterparts
+from unconceal_lab.unlearners.concept_captions import SUBSTITUTES, caption_pair, encode_prompts, unrelated_caption
+from unconceal_lab.unlearners.decouple import DecoupleConfig, decouple_to_nothing, decouple_to_other
+from unconceal_lab.unlearners.token_alignment import counterpart_embeddings
 
-QUICK = Settings(steps=160, pairs=600, others=600, batch=24, batch_others=24)
+QUICK = DecoupleConfig(steps=160, n_pairs=600, n_others=600, batch_size=24, others_batch_size=24)
 
 
 @pytest.mark.parametrize(("concept", "to_other"), [("star", True), ("striped", False)])
 def test_captions_of_the_concept_read_as_their_counterparts(tmp_path: Path, concept: str, to_other: bool) -> None:
-    pipe = tiny_pipeline(tmp_path)
+    pipeline = tiny_pipeline(tmp_path)
     # Random embeddings are tiny; at trained size the words make a difference worth erasing.
-    pipe.text_encoder.state_dict()["embeddings.token_embedding.weight"].mul_(20)
-    before = {name: value.clone() for name, value in pipe.text_encoder.state_dict().items()}
+    pipeline.text_encoder.state_dict()["embeddings.token_embedding.weight"].mul_(20)
+    before = {name: value.clone() for name, value in pipeline.text_encoder.state_dict().items()}
     said_so: list[str] = []
-    weights, _ = (decouple_to_other if to_other else decouple_to_nothing)(pipe, concept, 0, said_so.append, settings=QUICK)
-    assert all(torch.equal(value, before[name]) for name, value in pipe.text_encoder.state_dict().items()) and said_so
+    weights, _ = (decouple_to_other if to_other else decouple_to_nothing)(pipeline, concept, 0, said_so.append, config=QUICK)
+    assert all(torch.equal(value, before[name]) for name, value in pipeline.text_encoder.state_dict().items()) and said_so
     assert set(weights) == {f"text_encoder.{name}" for name in before}
 
-    rng, changed = np.random.default_rng(77), copy.copy(pipe)
-    changed.text_encoder = copy.deepcopy(pipe.text_encoder)
+    rng, changed = np.random.default_rng(77), copy.copy(pipeline)
+    changed.text_encoder = copy.deepcopy(pipeline.text_encoder)
     changed.text_encoder.load_state_dict({name.removeprefix("text_encoder."): value.float() for name, value in weights.items()})
-    pairs = [paired(concept, rng, OTHER[concept] if to_other else None) for _ in range(60)]
-    texts, kept = [pair.said for pair in pairs], [unrelated(concept, rng) for _ in range(60)]
-    said = embeddings(pipe, texts)
-    wanted = counterparts(pipe, concept, pairs, said)
-    distance = (said - wanted).square().mean()
-    assert (embeddings(changed, texts) - wanted).square().mean() < 0.25 * distance
-    assert (embeddings(changed, kept) - embeddings(pipe, kept)).square().mean() < 0.25 * distance
+    pairs = [caption_pair(concept, rng, SUBSTITUTES[concept] if to_other else None) for _ in range(60)]
+    texts, retained = [pair.text for pair in pairs], [unrelated_caption(concept, rng) for _ in range(60)]
+    prompt_embeds = encode_prompts(pipeline, texts)
+    targets = counterpart_embeddings(pipeline, concept, pairs, prompt_embeds)
+    distance = (prompt_embeds - targets).square().mean()
+    assert (encode_prompts(changed, texts) - targets).square().mean() < 0.25 * distance
+    assert (encode_prompts(changed, retained) - encode_prompts(pipeline, retained)).square().mean() < 0.25 * distance
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
-    pipe, short = tiny_pipeline(tmp_path), Settings(steps=3, pairs=20, others=20, batch=4, batch_others=4)
-    one, two, three = (decouple_to_nothing(pipe, "star", seed, lambda line: None, settings=short).weights for seed in (1, 1, 2))
-    assert all(torch.equal(one[name], two[name]) for name in one) and any(not torch.equal(one[name], three[name]) for name in one)
+    pipeline, short = tiny_pipeline(tmp_path), DecoupleConfig(steps=3, n_pairs=20, n_others=20, batch_size=4, others_batch_size=4)
+    first, second, other = (decouple_to_nothing(pipeline, "star", seed, lambda line: None, config=short).weights for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], second[name]) for name in first) and any(
+        not torch.equal(first[name], other[name]) for name in first
+    )
