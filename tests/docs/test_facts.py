@@ -80,7 +80,7 @@ def test_the_readme_table_equals_the_records() -> None:
         "ESD-x": "esd-x",
         "UCE": "uce",
         "gold 1": "control-gold-1",
-        "noise instead of weights": "control-collapsed",
+        "cross-attention replaced by noise": "control-collapsed",
     }
     checked = 0
     for name, presence, prompt, empty, verdict in rows:
