@@ -143,13 +143,13 @@ def control(name: str, label: Any = "forgets", **changes: Any) -> Record:
 
 def stored(found: Record, results: Path = Path("results")) -> ResultRow:
     """A record at its place, not written."""
-    return ResultRow(found, found.place(results))
+    return ResultRow(found, found.path(results))
 
 
 def write(root: DataRoot, *records: Record) -> None:
     """Records at their places below the results folder."""
     for found in records:
-        write_record(found, found.place(root.results))
+        write_record(found, found.path(root.results))
 
 
 def data_root(folder: Path, *records: Record) -> DataRoot:

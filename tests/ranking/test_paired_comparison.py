@@ -5,24 +5,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaderboard.records import record, stored
+from leaderboard.records import record, score, stored
 from results.measured import GOLDS, world
-from unconceal.metrics.statistics import mean_interval
-from unconceal.ranking.paired_comparison import compared, paired_less, per_prompt
-from unconceal.ranking.ranking_rules import Rules
-from unconceal.results.result_tables import ResultTable, all_boards
+from unconceal.metrics.statistics import mean_interval, resolution
+from unconceal.ranking.paired_comparison import compare_rows, disjoint_intervals, paired_significantly_less, primary_per_prompt
+from unconceal.ranking.ranking_rules import RankingRules
+from unconceal.results.result_tables import ResultRow, ResultTable, load_all_tables
+from unconceal.specs.record import Score
 
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("prompts", [2, 12, 36])
-def test_it_is_the_t_interval_of_every_pair(prompts: int) -> None:
-    """Against the statistics room, pair by pair."""
-    table = RNG.normal(0, 0.3, (7, prompts)) + np.linspace(0, 0.4, 7)[:, None]
-    found = paired_less(table)
+@pytest.mark.parametrize("n_prompts", [2, 12, 36])
+def test_it_is_the_t_interval_of_every_pair(n_prompts: int) -> None:
+    """Against metrics/statistics, pair by pair."""
+    values = RNG.normal(0, 0.3, (7, n_prompts)) + np.linspace(0, 0.4, 7)[:, None]
+    less = paired_significantly_less(values)
     for i in range(7):
         for j in range(7):
-            assert found[i, j] == (mean_interval(table[j] - table[i]).low > 0), (i, j)
+            assert less[i, j] == (mean_interval(values[j] - values[i]).low > 0), (i, j)
 
 
 def test_from_forty_prompts_on_it_is_near_the_bootstrap() -> None:
@@ -34,51 +35,130 @@ def test_from_forty_prompts_on_it_is_near_the_bootstrap() -> None:
         assert abs(low - (difference.mean() - half)) < 0.1 * (high - low)
 
 
-def test_pairing_tells_apart_what_single_intervals_cannot() -> None:
+def test_pairing_separates_what_single_intervals_cannot() -> None:
     """Prompts differ much, rows little but consistently."""
     hard = RNG.normal(0.5, 0.3, 24)
-    table = np.stack([hard, hard + 0.1 + RNG.normal(0, 0.02, 24)])
-    assert paired_less(table)[0, 1]
-    assert mean_interval(table[0]).high > mean_interval(table[1]).low
+    values = np.stack([hard, hard + 0.1 + RNG.normal(0, 0.02, 24)])
+    assert paired_significantly_less(values)[0, 1]
+    assert mean_interval(values[0]).high > mean_interval(values[1]).low
 
 
 def test_blocks_give_what_one_block_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = RNG.normal(0, 0.3, (20, 12))
-    whole = paired_less(table)
-    monkeypatch.setattr("unconceal.ranking.paired_comparison.BLOCK", 3)
-    assert (paired_less(table) == whole).all()
+    values = RNG.normal(0, 0.3, (20, 12))
+    one_block = paired_significantly_less(values)
+    monkeypatch.setattr("unconceal.ranking.paired_comparison.BLOCK_ROWS", 3)
+    assert (paired_significantly_less(values) == one_block).all()
 
 
-def test_few_pictures_that_agree_are_no_certainty() -> None:
-    table = np.stack([np.zeros(12), np.full(12, 0.1)])
-    assert paired_less(table)[0, 1] and not paired_less(table, floor=0.15)[0, 1]
-    assert not paired_less(table[:, :1]).any(), "one prompt tells nothing"
+def test_few_images_that_agree_are_no_certainty() -> None:
+    values = np.stack([np.zeros(12), np.full(12, 0.1)])
+    assert paired_significantly_less(values)[0, 1] and not paired_significantly_less(values, min_half_width=0.15)[0, 1]
+    assert not paired_significantly_less(values[:, :1]).any(), "one prompt has no variance"
 
 
-def test_how_often_equal_rows_are_told_apart() -> None:
-    """Of pairs that differ by chance alone about 5 % are called different, 2.5 % in each direction."""
-    told = [paired_less(RNG.normal(0, 1, (2, 24))) for _ in range(2000)]
-    assert 0.035 < float(np.mean([one.any() for one in told])) < 0.065
+def test_how_often_equal_rows_differ_significantly() -> None:
+    """Of pairs that differ by chance alone about 5 % differ significantly, 2.5 % in each direction."""
+    comparisons = [paired_significantly_less(RNG.normal(0, 1, (2, 24))) for _ in range(2000)]
+    assert 0.035 < float(np.mean([less.any() for less in comparisons])) < 0.065
 
 
 def test_the_mean_over_prompts_is_the_records_score(tmp_path: Path) -> None:
     """The per-prompt values are those behind the primary score, from the record's curves and its golds'."""
-    made = world(tmp_path)
-    (board,) = all_boards([made.root.results])
-    rules = Rules.of(made.suite, "full")
-    for row in board.rows:
-        values = per_prompt(row, board, rules)
+    measured = world(tmp_path)
+    (table,) = load_all_tables([measured.root.results])
+    rules = RankingRules.from_suite(measured.suite, "full")
+    for row in table.rows:
+        values = primary_per_prompt(row, table, rules)
         assert values is not None and len(values) == 12
         assert values.mean() == pytest.approx(row.record.scores["excess"].value)
 
 
 def test_without_curves_or_golds_rows_are_compared_by_their_intervals() -> None:
     rows = [stored(record("a", 0.1)), stored(record("b", 0.5))]
-    found = compared(rows, ResultTable("miniature", 1, "object/star", "standard", "full", tuple(rows)), Rules())
-    assert found.table is None and found.surely_less().tolist() == [[False, True], [False, False]]
+    comparison = compare_rows(rows, ResultTable("miniature", 1, "object/star", "standard", "full", tuple(rows)), RankingRules())
+    assert comparison.per_prompt is None and comparison.significantly_less().tolist() == [[False, True], [False, False]]
 
 
-def test_golds_are_left_out_of_their_own_yardstick(tmp_path: Path) -> None:
-    made = world(tmp_path, shares=dict.fromkeys(GOLDS[:1], 0.0))
-    (board,) = all_boards([made.root.results])
-    assert per_prompt(board.rows[0], board, Rules()) is None
+def test_a_gold_is_not_compared_with_itself(tmp_path: Path) -> None:
+    measured = world(tmp_path, shares=dict.fromkeys(GOLDS[:1], 0.0))
+    (table,) = load_all_tables([measured.root.results])
+    assert primary_per_prompt(table.rows[0], table, RankingRules()) is None
+
+
+def paired_rows(*values: list[float], rate: float | None = 0.5, **changes: object) -> list[ResultRow]:
+    scores = {"excess": score(0.1)} | ({"presence.original": score(rate)} if rate is not None else {})
+    return [ResultRow(record(name, scores=scores, **changes), Path(name), tuple(each)) for name, each in zip("abc", values, strict=False)]
+
+
+def as_table(rows: list[ResultRow]) -> ResultTable:
+    return ResultTable("miniature", 1, "object/star", "standard", "full", tuple(rows))
+
+
+def test_the_least_half_width_is_the_resolution_of_all_images_relative_to_the_originals_rate() -> None:
+    rows = paired_rows([0.1] * 12, [0.2] * 12)
+    rules = RankingRules(images_per_prompt=3)
+    comparison = compare_rows(rows, as_table(rows), rules)
+    assert comparison.min_half_width == pytest.approx(resolution(36, 0.95) / 0.5)
+    lower = [rows[0], ResultRow(record("b", scores={"excess": score(0.1), "presence.original": score(0.25)}), Path("b"), (0.2,) * 12)]
+    assert compare_rows(lower, as_table(lower), rules).min_half_width == pytest.approx(resolution(36, 0.95) / 0.25)
+    rateless = paired_rows([0.1] * 12, [0.2] * 12, rate=None)
+    assert compare_rows(rateless, as_table(rateless), rules).min_half_width == 0
+    assert compare_rows(rows, as_table(rows), RankingRules()).per_prompt is not None
+
+
+def test_rows_of_different_prompts_are_compared_by_their_intervals() -> None:
+    rows = paired_rows([0.1] * 12, [0.2] * 11)
+    assert compare_rows(rows, as_table(rows), RankingRules()).per_prompt is None
+
+
+def test_a_difference_must_exceed_its_half_width() -> None:
+    """Differences without variance: only the least half-width counts, and reaching it is not enough."""
+    values = np.stack([np.zeros(4), np.full(4, 0.5)])
+    assert not paired_significantly_less(values, 0.5)[0, 1] and paired_significantly_less(values, 0.499)[0, 1]
+    assert not paired_significantly_less(np.zeros((2, 4))).any()
+
+
+def test_a_score_without_limits_is_not_less_than_any() -> None:
+    bare, low = Score(value=0.0, n=5), Score(value=9.0, low=8.0, high=10.0, n=5)
+    assert not disjoint_intervals([bare, low, bare]).any()
+
+
+def test_the_worse_arm_counts(tmp_path: Path) -> None:
+    """Values per prompt come from the arm with the larger mean; another primary score has none."""
+    measured = world(tmp_path)
+    (table,) = load_all_tables([measured.root.results])
+    rules = RankingRules.from_suite(measured.suite, "full")
+    row = next(row for row in table.rows if not row.is_control)
+    arms = {curve.arm: curve for curve in row.record.curves if (curve.name, curve.split) == ("presence", "forget")}
+    assert set(arms) == {"prompt", "empty"}
+    higher = arms["empty"].model_copy(update={"per_prompt": tuple((1.0,) * len(points) for points in arms["empty"].per_prompt)})
+    curves = tuple(higher if curve is arms["empty"] else curve for curve in row.record.curves)
+    raised = ResultRow(row.record.model_copy(update={"curves": curves}), row.path)
+    both = primary_per_prompt(raised, table, rules)
+    without_empty = tuple(curve for curve in row.record.curves if curve.arm != "empty")
+    prompt_only = primary_per_prompt(ResultRow(row.record.model_copy(update={"curves": without_empty}), row.path), table, rules)
+    assert both is not None and prompt_only is not None and both.mean() > prompt_only.mean()
+    assert primary_per_prompt(row, table, RankingRules(primary="presence")) is None
+
+
+def test_values_per_prompt_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = paired_rows([0.1] * 12, [0.2] * 12)
+    table = as_table(rows)
+    first = compare_rows(rows, table, RankingRules()).per_prompt
+    monkeypatch.setattr("unconceal.ranking.paired_comparison.primary_per_prompt", lambda *_: pytest.fail("computed again"))
+    again = compare_rows(rows, table, RankingRules()).per_prompt
+    assert first is not None and again is not None and (first == again).all()
+
+
+def test_records_without_the_originals_rate_have_no_values_per_prompt(tmp_path: Path) -> None:
+    measured = world(tmp_path)
+    (table,) = load_all_tables([measured.root.results])
+    row = next(row for row in table.rows if not row.is_control)
+    for rate in ({}, {"presence.original": Score(value=0.0, low=0, high=0.1, n=12)}):
+        scores = {name: value for name, value in row.record.scores.items() if name != "presence.original"} | rate
+        changed = ResultRow(row.record.model_copy(update={"scores": scores}), row.path)
+        assert primary_per_prompt(changed, table, RankingRules()) is None
+    shorter = tuple(curve.model_copy(update={"per_prompt": curve.per_prompt[1:]}) for curve in row.record.curves)
+    assert primary_per_prompt(ResultRow(row.record.model_copy(update={"curves": shorter}), row.path), table, RankingRules()) is None
+    empty = tuple(curve.model_copy(update={"per_prompt": ()}) for curve in row.record.curves)
+    assert primary_per_prompt(ResultRow(row.record.model_copy(update={"curves": empty}), row.path), table, RankingRules()) is None

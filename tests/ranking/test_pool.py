@@ -1,40 +1,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from leaderboard.records import control, record, score, stored
-from unconceal.ranking.pool import Pool, pool
-from unconceal.ranking.ranking_rules import Rules
-from unconceal.ranking.submission_summary import mean_of
+from leaderboard.probed import damaged
+from leaderboard.records import SUITE, control, record, score, stored
+from unconceal.metrics.statistics import resolution
+from unconceal.ranking.pool import Pool, rank_pool
+from unconceal.ranking.ranking_rules import RankingRules
+from unconceal.ranking.submission_summary import forgetting, mean_over_tasks, robustness
+from unconceal.ranking.validate_rows import density
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Record, Score, Verdict, Verification
 
-DAMAGED = Verdict(label="damaged", why="retained concepts fell")
+DAMAGED = Verdict(label="damaged", reason="retained concepts fell")
 STAR, MOON = "object/star", "object/moon"
 
 
-def boards(records: dict[str, list[Record]]) -> list[ResultTable]:
+def tables_of(records: dict[str, list[Record]]) -> list[ResultTable]:
     return [ResultTable("miniature", 1, task, "standard", "full", tuple(map(stored, rows))) for task, rows in records.items()]
 
 
-def pooled(**values: Sequence[float | None]) -> Pool:
+def pool_of(**values: Sequence[float | None]) -> Pool:
     """A pool of two tasks; a submission's excess on each, None: no record."""
     rows: dict[str, list[Record]] = {STAR: [], MOON: []}
-    for name, found in values.items():
-        for task, excess in zip(rows, found, strict=True):
+    for name, excesses in values.items():
+        for task, excess in zip(rows, excesses, strict=True):
             if excess is not None:
                 rows[task].append(record(name, excess, task=task))
-    return pool(boards(rows), dict.fromkeys(rows, Rules()))
+    return rank_pool(tables_of(rows), dict.fromkeys(rows, RankingRules()))
 
 
 def test_mean_rank_and_borda_by_hand() -> None:
-    found = {one.submission: one for one in pooled(a=[0.1, 0.2], b=[0.3, 0.22], c=[0.6, 0.1]).standings}
+    entries = {entry.submission: entry for entry in pool_of(a=[0.1, 0.2], b=[0.3, 0.22], c=[0.6, 0.1]).entries}
     # star: a < b < c for sure; moon: c surely before b, while a, whose interval touches both, ties with either.
-    assert {name: one.mean_rank for name, one in found.items()} == {"a": 1.5, "b": 2.5, "c": 2.0}
-    assert {name: one.borda for name, one in found.items()} == {
+    assert {name: entry.mean_rank for name, entry in entries.items()} == {"a": 1.5, "b": 2.5, "c": 2.0}
+    assert {name: entry.borda for name, entry in entries.items()} == {
         "a": (2 + 0.5 + 0.5) / 4,
         "b": (1 + 0.5 + 0.0) / 4,
         "c": (0 + 0.5 + 1.0) / 4,
@@ -44,65 +48,65 @@ def test_mean_rank_and_borda_by_hand() -> None:
 def test_borda_shares_sum_to_half_of_all_comparisons() -> None:
     rng = np.random.default_rng(1)
     names = "abcdef"
-    found = pooled(**{name: [float(v) for v in rng.uniform(0, 0.5, 2)] for name in names})
-    assert sum(one.borda or 0 for one in found.standings) == pytest.approx(len(names) / 2)
+    pool = pool_of(**{name: [float(v) for v in rng.uniform(0, 0.5, 2)] for name in names})
+    assert sum(entry.borda or 0 for entry in pool.entries) == pytest.approx(len(names) / 2)
 
 
-def test_who_is_incomplete_is_listed_unranked_with_the_reason() -> None:
-    found = pooled(a=[0.1, 0.2], b=[0.3, None], c=[None, 0.2])
-    assert [(one.submission, one.rank is None, one.why) for one in found.standings] == [
+def test_incomplete_submissions_are_listed_unranked_with_the_reason() -> None:
+    pool = pool_of(a=[0.1, 0.2], b=[0.3, None], c=[None, 0.2])
+    assert [(entry.submission, entry.rank is None, entry.reason) for entry in pool.entries] == [
         ("a", False, ""),
         ("b", True, "no record of moon"),
         ("c", True, "no record of star"),
     ]
-    assert found.density == pytest.approx(4 / 6) and found.standings[1].means["forgetting"] is None
+    assert pool.density == pytest.approx(4 / 6) and pool.entries[1].means["forgetting"] is None
 
 
-def test_adding_an_incomplete_submission_moves_nobody() -> None:
-    before, after = pooled(a=[0.1, 0.2], b=[0.3, 0.1]), pooled(a=[0.1, 0.2], b=[0.3, 0.1], c=[0.0, None])
-    for one, other in zip(before.ranked, after.ranked, strict=True):
-        assert (one.submission, one.rank, one.mean_rank, one.borda) == (other.submission, other.rank, other.mean_rank, other.borda)
+def test_adding_an_incomplete_submission_changes_no_rank() -> None:
+    before, after = pool_of(a=[0.1, 0.2], b=[0.3, 0.1]), pool_of(a=[0.1, 0.2], b=[0.3, 0.1], c=[0.0, None])
+    for entry, other in zip(before.ranked, after.ranked, strict=True):
+        assert (entry.submission, entry.rank, entry.mean_rank, entry.borda) == (other.submission, other.rank, other.mean_rank, other.borda)
 
 
-def test_a_task_whose_golds_nobody_measured_is_no_part_of_the_pool() -> None:
+def test_a_task_without_gold_results_is_not_ranked_over() -> None:
     rows = {
         STAR: [record("a", 0.1), record("b", 0.3)],
         MOON: [record("a", None, task=MOON), record("b", None, task=MOON)],
     }
-    found = pool(boards(rows), dict.fromkeys(rows, Rules()))
-    assert [board.task for board in found.counted] == [STAR] and found.tasks == (STAR, MOON)
-    assert [(one.submission, one.rank) for one in found.standings] == [("a", (1, 1)), ("b", (2, 2))] and found.density == 1
-    assert set(found.standings[0].cells) == {STAR, MOON}
-    alone = pool(boards({MOON: rows[MOON]}), {MOON: Rules()})
-    assert [one.why for one in alone.standings] == ["no excess on moon"] * 2 and alone.counted == alone.boards
+    pool = rank_pool(tables_of(rows), dict.fromkeys(rows, RankingRules()))
+    assert [table.task for table in pool.ranked_tables] == [STAR] and pool.tasks == (STAR, MOON)
+    assert [(entry.submission, entry.rank) for entry in pool.entries] == [("a", (1, 1)), ("b", (2, 2))] and pool.density == 1
+    assert set(pool.entries[0].rows) == {STAR, MOON}
+    alone = rank_pool(tables_of({MOON: rows[MOON]}), {MOON: RankingRules()})
+    assert [entry.reason for entry in alone.entries] == ["no excess on moon"] * 2 and alone.ranked_tables == alone.tables
 
 
-def test_damaged_rows_stand_behind_all_others() -> None:
+def test_damaged_rows_rank_last() -> None:
     rows = {
         STAR: [record("a", 0.3), record("b", -0.2, verdict=DAMAGED), record("c", -0.3, verdict=DAMAGED)],
         MOON: [record("a", 0.3, task=MOON), record("b", 0.1, task=MOON), record("c", 0.1, task=MOON)],
     }
-    found = {one.submission: one for one in pool(boards(rows), dict.fromkeys(rows, Rules())).standings}
-    assert found["a"].mean_rank == (1 + 3) / 2 and found["b"].mean_rank == (2.5 + 1.5) / 2
-    assert found["b"].means["forgetting"].value == pytest.approx((1 + 0.1) / 2)  # type: ignore[union-attr]
-    assert [one.rank for one in found.values()] == [(1, 1), (2, 3), (2, 3)], "one task of two destroyed is worse than half of it left"
-    assert found["a"].borda == 2 / 4 and found["b"].borda == pytest.approx((0.5 + 0.5 + 1) / 4)
+    entries = {entry.submission: entry for entry in rank_pool(tables_of(rows), dict.fromkeys(rows, RankingRules())).entries}
+    assert entries["a"].mean_rank == (1 + 3) / 2 and entries["b"].mean_rank == (2.5 + 1.5) / 2
+    assert entries["b"].means["forgetting"].value == pytest.approx((1 + 0.1) / 2)  # type: ignore[union-attr]
+    assert [entry.rank for entry in entries.values()] == [(1, 1), (2, 3), (2, 3)], "one task of two destroyed is worse"
+    assert entries["a"].borda == 2 / 4 and entries["b"].borda == pytest.approx((0.5 + 0.5 + 1) / 4)
 
 
-def test_disputed_withdrawn_and_scoreless_rows_make_incomplete() -> None:
-    for changes, why in (
+def test_disputed_withdrawn_and_scoreless_rows_make_a_submission_incomplete() -> None:
+    for changes, reason in (
         ({"verification": Verification(status="disputed")}, "disputed on star"),
         ({"verification": Verification(status="withdrawn")}, "withdrawn on star"),
         ({"excess": None}, "no excess on star"),
     ):
-        found = pool(boards({STAR: [record("a", **({"excess": 0.1} | changes)), record("b", 0.2)]}), {STAR: Rules()})
-        assert [(one.submission, one.why) for one in found.standings] == [("b", ""), ("a", why)]
+        pool = rank_pool(tables_of({STAR: [record("a", **({"excess": 0.1} | changes)), record("b", 0.2)]}), {STAR: RankingRules()})
+        assert [(entry.submission, entry.reason) for entry in pool.entries] == [("b", ""), ("a", reason)]
 
 
 def test_controls_come_last_and_win_nothing() -> None:
-    found = pool(boards({STAR: [control("gold-1"), control("original"), record("a", 0.4)]}), {STAR: Rules()})
-    assert [one.submission for one in found.standings] == ["a", "control-original", "control-gold-1"]
-    assert found.standings[0].rank == (1, 1) and found.standings[0].borda is None and found.standings[1].rank is None
+    pool = rank_pool(tables_of({STAR: [control("gold-1"), control("original"), record("a", 0.4)]}), {STAR: RankingRules()})
+    assert [entry.submission for entry in pool.entries] == ["a", "control-original", "control-gold-1"]
+    assert pool.entries[0].rank == (1, 1) and pool.entries[0].borda is None and pool.entries[1].rank is None
 
 
 def rows_with(**values: list[float]) -> list[ResultRow]:
@@ -112,25 +116,86 @@ def rows_with(**values: list[float]) -> list[ResultRow]:
 def test_ranks_over_all_tasks_rest_on_paired_differences() -> None:
     rng = np.random.default_rng(2)
     hard = rng.normal(0.5, 0.3, 24)
-    made = rows_with(a=hard.tolist(), b=(hard + 0.15).tolist(), c=(hard + 0.151).tolist())
-    found = pool([ResultTable("miniature", 1, STAR, "standard", "full", tuple(made))], {STAR: Rules(images=40)})
-    assert [(one.submission, one.rank) for one in found.standings] == [("a", (1, 1)), ("b", (2, 3)), ("c", (2, 3))]
+    rows = rows_with(a=hard.tolist(), b=(hard + 0.15).tolist(), c=(hard + 0.151).tolist())
+    pool = rank_pool([ResultTable("miniature", 1, STAR, "standard", "full", tuple(rows))], {STAR: RankingRules(images_per_prompt=40)})
+    assert [(entry.submission, entry.rank) for entry in pool.entries] == [("a", (1, 1)), ("b", (2, 3)), ("c", (2, 3))]
 
 
-def test_the_mean_of_scores_and_its_reach() -> None:
-    assert mean_of([score(0.2, 0.3), score(0.6, 0.4)]) == Score(value=0.4, low=0.4 - 0.25, high=0.4 + 0.25, n=40)
-    assert mean_of([score(0.2), None]) is None and mean_of([]) is None
-    found = mean_of([score(0.2), Score(value=0.4, n=5)])
-    assert found is not None and found.low is None and found.value == pytest.approx(0.3)
+def test_the_mean_of_scores_and_its_interval() -> None:
+    assert mean_over_tasks([score(0.2, 0.3), score(0.6, 0.4)]) == Score(value=0.4, low=0.4 - 0.25, high=0.4 + 0.25, n=40)
+    assert mean_over_tasks([score(0.2), None]) is None and mean_over_tasks([]) is None
+    mean = mean_over_tasks([score(0.2), Score(value=0.4, n=5)])
+    assert mean is not None and mean.low is None and mean.value == pytest.approx(0.3)
 
 
-def test_the_reach_of_a_mean_covers_as_often_as_it_says() -> None:
-    """Three tasks with their own true means: 95 % intervals of each combine to one that covers the mean of the means 95 % of the time."""
+def test_the_interval_of_a_mean_has_its_nominal_coverage() -> None:
+    """Three tasks with their own true means: 95 % intervals of each combine to entry that covers the mean of the means 95 % of the time."""
     rng = np.random.default_rng(3)
     truth, covered = np.array([0.1, 0.4, 0.7]), 0
     for _ in range(2000):
         drawn = rng.normal(truth, 0.05)
-        found = mean_of([score(float(value), 1.96 * 0.05) for value in drawn])
-        assert found is not None and found.low is not None and found.high is not None
-        covered += found.low <= truth.mean() <= found.high
+        mean = mean_over_tasks([score(float(value), 1.96 * 0.05) for value in drawn])
+        assert mean is not None and mean.low is not None and mean.high is not None
+        covered += mean.low <= truth.mean() <= mean.high
     assert 0.935 < covered / 2000 < 0.965
+
+
+def test_without_prompts_the_pool_ranks_by_the_intervals_of_the_means() -> None:
+    pool = pool_of(a=[0.1, 0.1], b=[0.15, 0.15], c=[0.9, 0.9])
+    assert [(entry.submission, entry.rank) for entry in pool.entries] == [("a", (1, 2)), ("b", (1, 2)), ("c", (3, 3))]
+    assert [entry.efficient for entry in pool.entries] == [True, True, False]
+
+
+def test_ties_are_sorted_by_the_mean_score() -> None:
+    assert [entry.submission for entry in pool_of(z=[0.10, 0.10], a=[0.12, 0.12]).entries] == ["z", "a"]
+    assert [entry.submission for entry in pool_of(z=[0.1, 0.1], a=[0.1, 0.1]).entries] == ["a", "z"]
+
+
+def test_the_least_half_width_shrinks_with_the_images_of_all_tasks() -> None:
+    """Two tasks of 12 prompts: √2 narrower than either alone, so that a difference between the two becomes significant."""
+    one_task = resolution(12, 0.95) / 0.99
+    gap = one_task / 2**0.5 * 1.05
+    rows = {
+        task: tuple(ResultRow(record(name, value, task=task), Path(name), (value,) * 12) for name, value in (("a", 0.1), ("b", 0.1 + gap)))
+        for task in (STAR, MOON)
+    }
+    tables = [ResultTable("miniature", 1, task, "standard", "full", found) for task, found in rows.items()]
+    alone = rank_pool(tables[:1], {STAR: RankingRules()})
+    both = rank_pool(tables, dict.fromkeys(rows, RankingRules()))
+    assert [entry.rank for entry in alone.entries] == [(1, 2), (1, 2)]
+    assert [entry.rank for entry in both.entries] == [(1, 1), (2, 2)]
+
+
+def test_damaged_rows_have_no_values_per_prompt_of_their_own() -> None:
+    rows = rows_with(a=[0.5] * 24, b=[0.9] * 24)
+    destroyed = ResultRow(record("c", 0.0, verdict=DAMAGED), Path("c"), (0.0,) * 24)
+    table = ResultTable("miniature", 1, STAR, "standard", "full", (*rows, destroyed))
+    pool = rank_pool([table], {STAR: RankingRules(images_per_prompt=40)})
+    assert [(entry.submission, entry.rank) for entry in pool.entries] == [("a", (1, 1)), ("b", (2, 2)), ("c", (3, 3))]
+    only = rank_pool([ResultTable("miniature", 1, STAR, "standard", "full", (destroyed,))], {STAR: RankingRules()})
+    assert [(entry.rank, entry.borda, entry.mean_rank) for entry in only.entries] == [((1, 1), None, 1.0)]
+
+
+def test_robustness_is_the_most_successful_attack() -> None:
+    attacked = record("a", attacks={"weak": score(0.1), "strong": score(0.4), "none": Score(value=None, n=0)})
+    assert robustness(attacked, "excess") == score(0.4) and robustness(record("a"), "excess") is None
+    probe_results = damaged("object/star", "a")
+    assert robustness(probe_results, "excess") == Score(value=0.5, low=0.1, high=0.9, n=2)
+
+
+def test_forgetting_of_a_damaged_model_counts_as_no_unlearning() -> None:
+    assert forgetting(record("a", 0.1, verdict=DAMAGED), "excess") == Score(value=1.0, low=1.0, high=1.0, n=20, note="damaged")
+    assert forgetting(record("a", scores={}, verdict=DAMAGED), "excess") is None
+    assert forgetting(record("a", 0.1), "excess") == record("a", 0.1).scores["excess"]
+
+
+def test_rules_come_from_the_suite_and_the_tier() -> None:
+    suite = SUITE.model_copy(update={"primary": "presence"})
+    rules = RankingRules.from_suite(suite, "full")
+    assert (rules.primary, rules.window, rules.images_per_prompt) == ("presence", SUITE.scores.excess_psi, 2)
+    assert RankingRules.from_suite(suite, "unknown") == RankingRules.from_suite(None, "full") == RankingRules()
+
+
+def test_density_counts_pairs_once() -> None:
+    rows = [stored(record("a")), stored(record("a")), stored(record("b", task=MOON))]
+    assert density(rows, 2, 2) == 0.5 and density([], 0, 2) == density([], 2, 0) == 0.0

@@ -1,1 +1,1 @@
-"""Who stands before whom: on one task, in a category, over a suite; and what is given up for it. No torch."""
+"""Rankings: on one task, in a category, over a suite; and the Pareto front. No torch."""

@@ -1,7 +1,7 @@
-"""Which of two rows is surely better: rows of a board share prompts and noise, so their difference is taken prompt by prompt.
+"""Paired comparisons of rows: rows of a table share prompts and noise, so differences are taken prompt by prompt.
 
-Source: METRICS, section "Uncertainty". Always a t interval on paired prompt means: from 40 prompts on, where a single
-score takes a bootstrap, the two agree closely, and n rows have n² differences.
+Source: METRICS, section "Uncertainty". The confidence interval is always a t interval over paired prompt means. From 40 prompts on a single
+score takes a bootstrap interval instead; the two agree closely there, and n rows have n² differences.
 """
 
 from __future__ import annotations
@@ -12,100 +12,114 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unconceal.metrics.presence import excess
+from unconceal.metrics.presence import excess_retrieval
 from unconceal.metrics.statistics import resolution, t_quantile
-from unconceal.ranking.ranking_rules import Rules
+from unconceal.ranking.ranking_rules import RankingRules
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Curve, Score
 
-Values = NDArray[np.float64]
-LEVEL, TINY = 0.95, 1e-12
-BLOCK = 256
-"""Rows compared with all others at once."""
+Floats = NDArray[np.float64]
+CONFIDENCE_LEVEL, TOLERANCE = 0.95, 1e-12
+BLOCK_ROWS = 256
+"""Rows compared with all others at once, which bounds the memory."""
 
 
 @dataclass(frozen=True)
-class PairedDifference:
-    """Rows made comparable. ``table``: (n, p) primary score per prompt, None where a row has none; ``scores``: their means with intervals.
+class PairedComparison:
+    """Rows prepared for comparison.
 
-    ``floor``: no difference's interval reaches less far than this to either side: few pictures that agree are no certainty.
+    Attributes:
+        scores: the primary score of each of the n rows, with its confidence interval.
+        per_prompt: (n, n_prompts) primary score per prompt; None if a row lacks them.
+        min_half_width: least half-width of a difference's interval, because a few images that agree are no certainty.
     """
 
     scores: tuple[Score, ...]
-    table: Values | None
-    floor: float = 0.0
+    per_prompt: Floats | None
+    min_half_width: float = 0.0
 
-    def surely_less(self) -> NDArray[np.bool_]:
-        """(n, n): whether row i is surely less than row j, by the 95 % interval of their paired difference, else by their own intervals."""
-        return apart(self.scores) if self.table is None else paired_less(self.table, self.floor)
+    def significantly_less(self) -> NDArray[np.bool_]:
+        """(n, n): whether row i is significantly less than row j, by the paired difference or else by disjoint intervals."""
+        if self.per_prompt is None:
+            return disjoint_intervals(self.scores)
+        return paired_significantly_less(self.per_prompt, self.min_half_width)
 
 
-def compared(rows: Sequence[ResultRow], board: ResultTable, rules: Rules) -> PairedDifference:
-    """Rows of one board, each with its primary score."""
+def compare_rows(rows: Sequence[ResultRow], table: ResultTable, rules: RankingRules) -> PairedComparison:
+    """Prepares rows of one table, each with a primary score, for comparison."""
     scores = tuple(row.record.scores[rules.primary] for row in rows)
-    found = [values for row in rows if (values := _kept(row, board, rules)) is not None]
-    if len(found) < len(rows) or len({len(values) for values in found}) != 1:
-        return PairedDifference(scores, None)
-    table = np.stack(found)
+    per_prompt = [values for row in rows if (values := _cached_per_prompt(row, table, rules)) is not None]
+    if len(per_prompt) < len(rows) or len({len(values) for values in per_prompt}) != 1:
+        return PairedComparison(scores, None)
+    stacked = np.stack(per_prompt)
     rates = [score.value for row in rows if (score := row.record.scores.get("presence.original")) and score.value]
-    return PairedDifference(scores, table, resolution(table.shape[1] * rules.images, LEVEL) / min(rates) if rates else 0.0)
+    half_width = resolution(stacked.shape[1] * rules.images_per_prompt, CONFIDENCE_LEVEL) / min(rates) if rates else 0.0
+    return PairedComparison(scores, stacked, half_width)
 
 
-def paired_less(table: Values, floor: float = 0.0) -> NDArray[np.bool_]:
-    """(n, n) from per-prompt values (n, p): the 95 % interval of the mean of j − i lies above 0."""
-    rows, prompts = table.shape
-    less = np.zeros((rows, rows), bool)
-    if prompts < 2:
+def paired_significantly_less(per_prompt: Floats, min_half_width: float = 0.0) -> NDArray[np.bool_]:
+    """Compares rows by the t interval of their paired differences.
+
+    Args:
+        per_prompt: (n, n_prompts) values.
+        min_half_width: least half-width of an interval.
+
+    Returns:
+        (n, n): whether the 95 % confidence interval of the mean of row j − row i is above 0. All False for a single prompt.
+    """
+    n_rows, n_prompts = per_prompt.shape
+    less = np.zeros((n_rows, n_rows), bool)
+    if n_prompts < 2:
         return less
-    means, centred = table.mean(axis=1), table - table.mean(axis=1, keepdims=True)
-    own, width = (centred**2).sum(axis=1), t_quantile((1 + LEVEL) / 2, prompts - 1)
-    for start in range(0, rows, BLOCK):
-        block = slice(start, start + BLOCK)
-        # The variance of a difference is that of both, less twice what they share.
-        squares = np.maximum(own[None, :] + own[block, None] - 2 * centred[block] @ centred.T, 0.0)
-        half = np.maximum(width * np.sqrt(squares / (prompts - 1) / prompts), floor)
-        less[block] = means[None, :] - means[block, None] > half + TINY
+    means, centred = per_prompt.mean(axis=1), per_prompt - per_prompt.mean(axis=1, keepdims=True)
+    squares, quantile = (centred**2).sum(axis=1), t_quantile((1 + CONFIDENCE_LEVEL) / 2, n_prompts - 1)
+    for start in range(0, n_rows, BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        # Var(j − i) = Var(i) + Var(j) − 2 Cov(i, j).
+        difference_squares = np.maximum(squares[None, :] + squares[block, None] - 2 * centred[block] @ centred.T, 0.0)
+        half_width = np.maximum(quantile * np.sqrt(difference_squares / (n_prompts - 1) / n_prompts), min_half_width)
+        less[block] = means[None, :] - means[block, None] > half_width + TOLERANCE
     return less
 
 
-def apart(scores: Sequence[Score]) -> NDArray[np.bool_]:
-    """(n, n): i's interval ends below j's. A score without an interval is surely less than nothing."""
+def disjoint_intervals(scores: Sequence[Score]) -> NDArray[np.bool_]:
+    """(n, n): whether interval i ends below interval j. A score without an interval is not significantly less than any."""
     high = np.array([np.inf if score.high is None else score.high for score in scores])
     low = np.array([-np.inf if score.low is None else score.low for score in scores])
     return np.asarray(high[:, None] < low[None, :])
 
 
-def _kept(row: ResultRow, board: ResultTable, rules: Rules) -> Values | None:
-    """:func:`per_prompt`, worked out once for a board, a category and the whole suite."""
-    key = (row.record.submission, rules)
-    if key not in board.kept:
-        board.kept[key] = per_prompt(row, board, rules)
-    found: Values | None = board.kept[key]
-    return found
-
-
-def per_prompt(row: ResultRow, board: ResultTable, rules: Rules) -> Values | None:
-    """The primary score of each prompt (p,), from the curves; None where there are none, or no gold."""
+def primary_per_prompt(row: ResultRow, table: ResultTable, rules: RankingRules) -> Floats | None:
+    """The primary score of each prompt, (n_prompts,), from the curves; None without curves or golds."""
     if row.per_prompt:
         return np.asarray(row.per_prompt, np.float64)
-    golds = [gold for gold in board.golds if gold.record.submission != row.record.submission]
+    golds = [gold for gold in table.golds if gold.record.submission != row.record.submission]
     if rules.primary != "excess" or not golds:
         return None
-    arms = [values for arm in ("prompt", "empty") if (values := _excess(row, golds, arm, rules)) is not None]
+    arms = [values for arm in ("prompt", "empty") if (values := _arm_excess(row, golds, arm, rules)) is not None]
     return max(arms, key=lambda values: float(values.mean())) if arms else None
 
 
-def _excess(row: ResultRow, golds: Sequence[ResultRow], arm: str, rules: Rules) -> Values | None:
-    curves = [_presence(one, arm) for one in (row, *golds)]
+def _cached_per_prompt(row: ResultRow, table: ResultTable, rules: RankingRules) -> Floats | None:
+    """:func:`primary_per_prompt`, computed once for a task, a category and the whole suite."""
+    key = (row.record.submission, rules)
+    if key not in table.cache:
+        table.cache[key] = primary_per_prompt(row, table, rules)
+    values: Floats | None = table.cache[key]
+    return values
+
+
+def _arm_excess(row: ResultRow, golds: Sequence[ResultRow], arm: str, rules: RankingRules) -> Floats | None:
+    curves = [_presence_curve(model, arm) for model in (row, *golds)]
     if any(curve is None or not curve.per_prompt for curve in curves):
         return None
-    own, *others = (np.asarray(curve.per_prompt, np.float64) for curve in curves if curve is not None)
+    own, *gold_values = (np.asarray(curve.per_prompt, np.float64) for curve in curves if curve is not None)
     rate = row.record.scores.get("presence.original")
     assert curves[0] is not None
-    if rate is None or not rate.value or any(other.shape != own.shape for other in others):
+    if rate is None or not rate.value or any(values.shape != own.shape for values in gold_values):
         return None
-    return excess(curves[0].psi, own, np.stack(others), rate.value, rules.window)
+    return excess_retrieval(curves[0].psi, own, np.stack(gold_values), rate.value, rules.window)
 
 
-def _presence(row: ResultRow, arm: str) -> Curve | None:
+def _presence_curve(row: ResultRow, arm: str) -> Curve | None:
     return next((curve for curve in row.record.curves if (curve.name, curve.arm, curve.split) == ("presence", arm, "forget")), None)

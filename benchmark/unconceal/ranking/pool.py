@@ -1,7 +1,8 @@
-"""Who stands before whom over several tasks: mean rank and Borda count in one declared pool.
+"""The ranking over several tasks: mean rank and Borda count in one declared pool.
 
-The pool is a suite's tasks (all, or a category's) on which anything counts, and the submissions that have a row on every one of them. Ranks
-are taken anew within the pool, so that who else took part elsewhere moves nothing; who is incomplete is listed unranked, with the reason.
+The pool consists of a suite's tasks (all, or a category's) on which any submission counts, and of the submissions with a row on every
+one of them. Ranks are computed anew within the pool, so results elsewhere do not change them. Incomplete submissions are listed unranked,
+with the reason.
 """
 
 from __future__ import annotations
@@ -13,173 +14,205 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from unconceal.ranking.paired_comparison import apart, compared, paired_less
-from unconceal.ranking.pareto import efficient
-from unconceal.ranking.ranking_rules import Rules
-from unconceal.ranking.submission_summary import AXES, UNLEARNED_NOTHING, mean_of
-from unconceal.ranking.task_ranking import UNRANKED_LABELS, RankedRow, control_place, is_ranked, rank, rank_intervals, value
+from unconceal.ranking.paired_comparison import Floats, compare_rows, disjoint_intervals, paired_significantly_less
+from unconceal.ranking.ranking_rules import RankingRules
+from unconceal.ranking.submission_summary import AXES, NO_UNLEARNING_EXCESS, mean_over_tasks, pareto_efficient
+from unconceal.ranking.task_ranking import (
+    UNRANKED_LABELS,
+    UNRANKED_STATUS,
+    RankedRow,
+    control_sort_key,
+    is_ranked,
+    primary_value,
+    rank_intervals,
+    rank_table,
+)
 from unconceal.ranking.validate_rows import density
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Score
 
-Values = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
-class Standing:
+class PoolEntry:
     """One submission in a pool.
 
     Attributes:
-        cells: its row on each task where it has one.
-        rank: (1 + how many are surely better, n − how many are surely worse) over all prompts of all tasks; None: not ranked, for ``why``.
-        mean_rank: of its values, 1 the best; damaged rows share the last places of a task.
-        borda: share of comparisons (others x tasks) that it surely wins, ties counting half; 0 to 1, higher is better.
-        means: mean over the tasks of each axis of :data:`unconceal.ranking.submission_summary.AXES`, None where not measured everywhere.
-        efficient: nobody in the pool surely beats it on one axis without losing on another.
+        rows: its row on each task that it has one of.
+        means: mean over the tasks of each axis of :data:`unconceal.ranking.submission_summary.AXES`; None if not measured on every task.
+        rank: (1 + number of significantly better, n − number of significantly worse) over all prompts of all tasks; None if unranked.
+        mean_rank: mean rank of its values, 1 is the best; damaged rows share the last ranks of a task.
+        borda: share of comparisons (others × tasks) that it wins significantly, ties count half; 0 to 1, higher is better.
+        efficient: whether it is on the Pareto front.
+        reason: why it is unranked; empty if it is ranked.
     """
 
     submission: str
-    cells: Mapping[str, RankedRow]
+    rows: Mapping[str, RankedRow]
     means: Mapping[str, Score | None]
     rank: tuple[int, int] | None = None
     mean_rank: float | None = None
     borda: float | None = None
     efficient: bool = False
-    why: str = ""
+    reason: str = ""
 
     @property
     def row(self) -> ResultRow:
         """Any of its rows, for what is the same on every task."""
-        return next(iter(self.cells.values())).stored
+        return next(iter(self.rows.values())).result
 
     @property
     def is_control(self) -> bool:
-        return self.submission.startswith("control-")
+        return self.row.is_control
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The tasks and everybody on them: the ranked, then the unranked, then controls.
+    """Tasks and submissions: ranked entries, then unranked ones, then controls.
 
-    ``counted``: the boards that are ranked over: those on which some submission counts, or all if none does. Before a task's golds are
-    measured nobody has an excess there. ``density``: share of their cells filled by submissions.
+    Attributes:
+        tables: the tables of all tasks.
+        ranked_tables: the tables that the ranks are taken over: those on which some submission counts, or all if none does. Before a task's
+            golds are measured, no row has an excess on it.
+        entries: every submission and control.
+        density: share of (submission, ranked table) pairs that have a row, 0 to 1.
     """
 
-    boards: tuple[ResultTable, ...]
-    counted: tuple[ResultTable, ...]
-    standings: tuple[Standing, ...]
+    tables: tuple[ResultTable, ...]
+    ranked_tables: tuple[ResultTable, ...]
+    entries: tuple[PoolEntry, ...]
     density: float
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        return tuple(board.task for board in self.boards)
+        return tuple(table.task for table in self.tables)
 
     @property
-    def ranked(self) -> tuple[Standing, ...]:
-        return tuple(standing for standing in self.standings if standing.rank)
+    def ranked(self) -> tuple[PoolEntry, ...]:
+        return tuple(entry for entry in self.entries if entry.rank)
 
 
-def pool(boards: Sequence[ResultTable], rules: Mapping[str, Rules], rows: Mapping[str, Sequence[RankedRow]] | None = None) -> Pool:
-    """The standings over some boards of one suite version. ``rules`` and ``rows``, ranked on their own board, by task.
+def rank_pool(
+    tables: Sequence[ResultTable], rules: Mapping[str, RankingRules], ranks: Mapping[str, Sequence[RankedRow]] | None = None
+) -> Pool:
+    """Ranks submissions over several tables of one suite version.
+
+    Args:
+        tables: one table per task.
+        rules: the ranking's parameters, by task.
+        ranks: rows ranked on their own table, by task; computed if missing.
 
     Raises:
-        CheckFailed: a board cannot be ranked.
+        CheckFailed: a table cannot be ranked.
     """
-    rows = rows or {board.task: rank(board, rules[board.task]) for board in boards}
-    cells: dict[str, dict[str, RankedRow]] = {}
-    for board in boards:
-        for row in rows[board.task]:
-            cells.setdefault(row.stored.record.submission, {})[board.task] = row
-    counted = [board for board in boards if any(_counts(row, board, rules) for row in rows[board.task])] or boards
-    everybody = [_standing(name, found, counted, rules) for name, found in cells.items()]
-    ranked = _ranked([standing for standing in everybody if not standing.why and not standing.is_control], counted, rules)
-    others = sorted((standing for standing in everybody if standing.why and not standing.is_control), key=lambda one: one.submission)
-    controls = sorted((standing for standing in everybody if standing.is_control), key=lambda one: control_place(one.row))
-    names = [name for name in cells if not name.startswith("control-")]
-    submitted = [cells[name][board.task].stored for name in names for board in counted if board.task in cells[name]]
-    filled = density(submitted, len(counted), len(ranked) + len(others))
-    return Pool(tuple(boards), tuple(counted), (*ranked, *others, *controls), filled)
+    ranks = ranks or {table.task: rank_table(table, rules[table.task]) for table in tables}
+    rows: dict[str, dict[str, RankedRow]] = {}
+    for table in tables:
+        for row in ranks[table.task]:
+            rows.setdefault(row.result.record.submission, {})[table.task] = row
+    ranked_tables = [table for table in tables if any(_counts(row, table, rules) for row in ranks[table.task])] or list(tables)
+    entries = [_unranked_entry(name, by_task, ranked_tables, rules) for name, by_task in rows.items()]
+    submissions = [entry for entry in entries if not entry.is_control]
+    ranked = _ranked_entries([entry for entry in submissions if not entry.reason], ranked_tables, rules)
+    unranked = sorted((entry for entry in submissions if entry.reason), key=lambda entry: entry.submission)
+    controls = sorted((entry for entry in entries if entry.is_control), key=lambda entry: control_sort_key(entry.row))
+    present = [entry.rows[table.task].result for entry in submissions for table in ranked_tables if table.task in entry.rows]
+    share = density(present, len(ranked_tables), len(submissions))
+    return Pool(tuple(tables), tuple(ranked_tables), (*ranked, *unranked, *controls), share)
 
 
-def _counts(row: RankedRow, board: ResultTable, rules: Mapping[str, Rules]) -> bool:
-    return not row.stored.is_control and not _absence(row, board, rules[board.task].primary)
+def _counts(row: RankedRow, table: ResultTable, rules: Mapping[str, RankingRules]) -> bool:
+    return not row.result.is_control and not _reason_uncounted(row, table, rules[table.task].primary)
 
 
-def _standing(name: str, cells: Mapping[str, RankedRow], boards: Sequence[ResultTable], rules: Mapping[str, Rules]) -> Standing:
-    """Not ranked yet; with the reason, if it never will be."""
-    reasons = [reason for board in boards if (reason := _absence(cells.get(board.task), board, rules[board.task].primary))]
-    records = [cells[board.task].stored.record for board in boards if board.task in cells]
-    full = len(records) == len(boards)
-    means = {axis: mean_of([of(one, rules[one.task].primary) for one in records]) if full else None for axis, of in AXES.items()}
-    return Standing(name, cells, means, why="; ".join(reasons))
+def _unranked_entry(
+    name: str, rows: Mapping[str, RankedRow], tables: Sequence[ResultTable], rules: Mapping[str, RankingRules]
+) -> PoolEntry:
+    """An entry before ranking, with the reason if it cannot be ranked."""
+    reasons = [reason for table in tables if (reason := _reason_uncounted(rows.get(table.task), table, rules[table.task].primary))]
+    records = [rows[table.task].result.record for table in tables if table.task in rows]
+    complete = len(records) == len(tables)
+    means = {
+        axis: mean_over_tasks([score_of(record, rules[record.task].primary) for record in records]) if complete else None
+        for axis, score_of in AXES.items()
+    }
+    return PoolEntry(name, rows, means, reason="; ".join(reasons))
 
 
-def _absence(row: RankedRow | None, board: ResultTable, primary: str) -> str:
-    """Why a row doesn't count on a task; empty if it does."""
+def _reason_uncounted(row: RankedRow | None, table: ResultTable, primary: str) -> str:
+    """Why a row does not count on a task; empty if it does."""
     if row is None:
-        return f"no record of {board.concept}"
-    record = row.stored.record
-    if record.verification.status in ("disputed", "withdrawn"):
-        return f"{record.verification.status} on {board.concept}"
-    if record.verdict.label in UNRANKED_LABELS or is_ranked(row.stored, primary):
+        return f"no record of {table.concept}"
+    record = row.result.record
+    if record.verification.status in UNRANKED_STATUS:
+        return f"{record.verification.status} on {table.concept}"
+    if record.verdict.label in UNRANKED_LABELS or is_ranked(row.result, primary):
         return ""
-    return f"no {primary} on {board.concept}"
+    return f"no {primary} on {table.concept}"
 
 
-def _ranked(standings: Sequence[Standing], boards: Sequence[ResultTable], rules: Mapping[str, Rules]) -> list[Standing]:
-    """The complete ones with rank, mean rank, Borda count and Pareto flag, the best first."""
-    if not standings:
+def _ranked_entries(entries: Sequence[PoolEntry], tables: Sequence[ResultTable], rules: Mapping[str, RankingRules]) -> list[PoolEntry]:
+    """Complete entries with rank, mean rank, Borda count and Pareto flag, the best first."""
+    if not entries:
         return []
-    fields = [_field([one.cells[board.task].stored for one in standings], board, rules[board.task]) for board in boards]
-    won = np.sum([field.won for field in fields], axis=0) / (len(boards) * max(len(standings) - 1, 1))
-    places = np.mean([field.places for field in fields], axis=0)
-    less = _over_tasks(standings, fields)
-    front = efficient([[one.means[axis] for one in standings] for axis in AXES], less)
-    found = [
-        replace(one, rank=rank, mean_rank=float(place), borda=float(share) if len(standings) > 1 else None, efficient=flag)
-        for one, rank, place, share, flag in zip(standings, rank_intervals(less), places, won, front, strict=True)
+    comparisons = [_compare_task([entry.rows[table.task].result for entry in entries], table, rules[table.task]) for table in tables]
+    wins = np.sum([comparison.wins for comparison in comparisons], axis=0) / (len(tables) * max(len(entries) - 1, 1))
+    mean_ranks = np.mean([comparison.value_ranks for comparison in comparisons], axis=0)
+    less = _significantly_less(entries, comparisons)
+    front = pareto_efficient([[entry.means[axis] for entry in entries] for axis in AXES], less)
+    ranked = [
+        replace(entry, rank=rank, mean_rank=float(mean_rank), borda=float(share) if len(entries) > 1 else None, efficient=efficient)
+        for entry, rank, mean_rank, share, efficient in zip(entries, rank_intervals(less), mean_ranks, wins, front, strict=True)
     ]
-    return sorted(found, key=_place)
+    return sorted(ranked, key=_sort_key)
 
 
-def _place(one: Standing) -> tuple[float, float, str]:
+def _sort_key(entry: PoolEntry) -> tuple[float, float, str]:
     """By rank, within ties by the mean score."""
-    mean = one.means["forgetting"]
-    return float(sum(one.rank or ())), mean.value or 0.0 if mean else 0.0, one.submission
+    mean = entry.means["forgetting"]
+    return float(sum(entry.rank or ())), mean.value or 0.0 if mean else 0.0, entry.submission
 
 
 @dataclass(frozen=True)
-class Field:
-    """One task: comparisons won by each row (n,), places of their values (n,), and values per prompt (n, p) or None."""
+class TaskComparison:
+    """Comparisons of n rows on one task.
 
-    won: Values
-    places: Values
-    table: Values | None
-    floor: float
+    Attributes:
+        wins: (n,) rows that each is significantly better than, plus half its ties.
+        value_ranks: (n,) rank of each value.
+        per_prompt: (n, n_prompts) values, or None if a row lacks them.
+        min_half_width: least half-width of a difference's interval.
+    """
+
+    wins: Floats
+    value_ranks: Floats
+    per_prompt: Floats | None
+    min_half_width: float
 
 
-def _field(rows: Sequence[ResultRow], board: ResultTable, rules: Rules) -> Field:
-    """What is damaged is surely worse than what is not, and counts as if nothing had been unlearned."""
+def _compare_task(rows: Sequence[ResultRow], table: ResultTable, rules: RankingRules) -> TaskComparison:
+    """Compares rows. Damaged rows are significantly worse than others, and count as if nothing had been unlearned."""
     damaged = np.array([row.record.verdict.label in UNRANKED_LABELS for row in rows])
-    less, sound = ~damaged[:, None] & damaged[None, :], np.flatnonzero(~damaged)
-    found = compared([row for row, bad in zip(rows, damaged, strict=True) if not bad], board, rules) if len(sound) else None
-    if found:
-        less[np.ix_(sound, sound)] = found.surely_less()
+    less, undamaged = ~damaged[:, None] & damaged[None, :], np.flatnonzero(~damaged)
+    comparison = compare_rows([rows[index] for index in undamaged], table, rules) if len(undamaged) else None
+    if comparison:
+        less[np.ix_(undamaged, undamaged)] = comparison.significantly_less()
     tied = ~less & ~less.T & ~np.eye(len(rows), dtype=bool)
-    values = np.array([np.inf if bad else value(row, rules.primary) for row, bad in zip(rows, damaged, strict=True)])
-    table = None
-    if found and found.table is not None:
-        table = np.full((len(rows), found.table.shape[1]), UNLEARNED_NOTHING)
-        table[sound] = found.table
-    return Field(less.sum(axis=1) + 0.5 * tied.sum(axis=1), stats.rankdata(values), table, found.floor if found else 0.0)
+    values = [np.inf if is_damaged else primary_value(row, rules.primary) for row, is_damaged in zip(rows, damaged, strict=True)]
+    per_prompt = None
+    if comparison and comparison.per_prompt is not None:
+        per_prompt = np.full((len(rows), comparison.per_prompt.shape[1]), NO_UNLEARNING_EXCESS)
+        per_prompt[undamaged] = comparison.per_prompt
+    wins = less.sum(axis=1) + 0.5 * tied.sum(axis=1)
+    return TaskComparison(wins, stats.rankdata(values), per_prompt, comparison.min_half_width if comparison else 0.0)
 
 
-def _over_tasks(standings: Sequence[Standing], fields: Sequence[Field]) -> NDArray[np.bool_]:
-    """(n, n): i is surely better than j over all prompts of all tasks, paired; by the means' intervals where that can't be said."""
-    tables = [field.table for field in fields if field.table is not None]
-    if len(tables) < len(fields):
-        return apart([one.means["forgetting"] or Score(value=None, n=0) for one in standings])
-    prompts = np.array([table.shape[1] for table in tables])
-    # Pictures of all tasks together: half-widths shrink with their root, as those of one task would with more prompts.
-    floor = float(np.average([field.floor for field in fields], weights=prompts)) / len(fields) ** 0.5
-    return paired_less(np.concatenate(tables, axis=1), floor)
+def _significantly_less(entries: Sequence[PoolEntry], comparisons: Sequence[TaskComparison]) -> NDArray[np.bool_]:
+    """(n, n): whether i is significantly better than j over all prompts of all tasks, paired; without prompts by the means' intervals."""
+    per_task = [comparison.per_prompt for comparison in comparisons if comparison.per_prompt is not None]
+    if len(per_task) < len(comparisons):
+        return disjoint_intervals([entry.means["forgetting"] or Score(value=None, n=0) for entry in entries])
+    n_prompts = np.array([values.shape[1] for values in per_task])
+    # All tasks' images together: half-widths shrink with the root of their number, as those of one task do with more prompts.
+    half_widths = [comparison.min_half_width for comparison in comparisons]
+    min_half_width = float(np.average(half_widths, weights=n_prompts)) / len(comparisons) ** 0.5
+    return paired_significantly_less(np.concatenate(per_task, axis=1), min_half_width)

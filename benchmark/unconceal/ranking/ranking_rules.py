@@ -1,4 +1,4 @@
-"""What a ranking goes by: a suite's own values."""
+"""The parameters of a ranking, taken from a suite."""
 
 from __future__ import annotations
 
@@ -6,21 +6,28 @@ from dataclasses import dataclass
 
 from unconceal.specs.suite import Suite
 
-DAMAGE = "retain_fall"
+DAMAGE = "retain_drop"
+"""The score of damage to retained concepts."""
 
 
 @dataclass(frozen=True)
-class Rules:
-    """``primary``: the score that ranks, lower is better; ``window``: the range of ψ behind it; ``images``: pictures per forget prompt."""
+class RankingRules:
+    """How a table is ranked.
+
+    Attributes:
+        primary: the score that ranks; lower is better.
+        window: the ψ range of the excess.
+        images_per_prompt: images of each forget prompt in the evaluation block.
+    """
 
     primary: str = "excess"
     window: tuple[float, float] = (0.1, 0.6)
-    images: int = 1
+    images_per_prompt: int = 1
 
     @classmethod
-    def of(cls, suite: Suite | None, tier: str) -> Rules:
-        """A suite's rules at a tier; the defaults where the suite has moved on to another version."""
-        found = suite.tiers.get(tier) if suite else None  # type: ignore[call-overload]
-        if suite is None or found is None:
+    def from_suite(cls, suite: Suite | None, tier: str) -> RankingRules:
+        """A suite's rules at a tier; the defaults if the suite or the tier is unknown."""
+        settings = suite.tiers.get(tier) if suite else None  # type: ignore[call-overload]
+        if suite is None or settings is None:
             return cls()
-        return cls(suite.primary, suite.scores.excess_psi, found.seeds.evaluation)
+        return cls(suite.primary, suite.scores.excess_psi, settings.seeds.evaluation)

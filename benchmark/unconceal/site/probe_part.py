@@ -107,7 +107,7 @@ def attack_chart(record: Record) -> TitledChart | None:
     scores = [(name, score) for name, score in by_name.items() if score.value is not None]
     if not scores or before is None or before.value is None:
         return None
-    title = "Attacks: presence of the concept before and after"
+    title = "Attacks: how often the concept appears, before and after"
     return TitledChart(title, change_chart([(name, before.value, score) for name, score in scores], title))
 
 

@@ -12,10 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from unconceal.evaluation.image_strip import strip_path
-from unconceal.leaderboard.image_rows import columns
-from unconceal.leaderboard.strips import ROWS, Strip, read_strip
 from unconceal.paths import SOURCE_TREE
+from unconceal.results.strip_file import ROWS, Strip, read_strip, strip_path
+from unconceal.site.image_blocks import strip_columns
 from unconceal.specs.record import Record, read_record
 
 TASK = "miniature-2/object/star"
@@ -33,7 +32,7 @@ TILE, LEFT, RIGHT, TOP, GAP = 64, 250, 190, 56, 12
 def read_strip_of(submission: str) -> tuple[Record, Strip]:
     path = SOURCE_TREE / "results" / TASK / f"{submission}.standard-full.json"
     record = read_record(path)
-    strip = read_strip(strip_path(path), len(columns(record)))
+    strip = read_strip(strip_path(path), len(strip_columns(record)))
     if strip is None:
         raise FileNotFoundError(strip_path(path))
     return record, strip
@@ -42,13 +41,13 @@ def read_strip_of(submission: str) -> tuple[Record, Strip]:
 def arm_tiles(strip: Strip, arm: str) -> NDArray[np.uint8]:
     """The row of tiles of one arm: (tile, n_psi · tile, 3)."""
     top = (len(ROWS) * PROMPT_INDEX + ROWS.index(arm)) * strip.tile
-    return np.asarray(strip.picture.crop((0, top, strip.picture.width, top + strip.tile)))
+    return np.asarray(strip.image.crop((0, top, strip.image.width, top + strip.tile)))
 
 
 def draw() -> Figure:
     strips = {submission: read_strip_of(submission) for submission in MODELS}
     record, strip = strips["control-original"]
-    psi = columns(record)
+    psi = strip_columns(record)
     height, width = TOP + len(MODELS) * (2 * TILE + GAP), LEFT + len(psi) * TILE + RIGHT
     figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1))
