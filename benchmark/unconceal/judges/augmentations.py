@@ -17,13 +17,13 @@ from scipy.ndimage import gaussian_filter
 from unconceal.judges.concept_judge import UNREADABLE
 
 Pixels = NDArray[np.uint8]
-GREY = 127.5
-QUOTED = 64
+MID_GREY = 127.5
+REFERENCE_SIDE = 64
 
 
-def scale_of(pixels: Pixels) -> float:
+def blur_scale(pixels: Pixels) -> float:
     """How much larger pictures are than those whose blur is quoted."""
-    return float(pixels.shape[1]) / QUOTED
+    return float(pixels.shape[1]) / REFERENCE_SIDE
 
 
 def blur(pixels: Pixels, radius: float) -> Pixels:
@@ -31,14 +31,14 @@ def blur(pixels: Pixels, radius: float) -> Pixels:
     return _bytes(gaussian_filter(pixels.astype(np.float32), (0, radius, radius, 0)))
 
 
-def noise(pixels: Pixels, deviation: float, rng: np.random.Generator) -> Pixels:
+def noise(pixels: Pixels, std: float, rng: np.random.Generator) -> Pixels:
     """Gaussian noise of ``deviation`` grey levels (0 to 255)."""
-    return _bytes(pixels + rng.normal(0, deviation, pixels.shape))
+    return _bytes(pixels + rng.normal(0, std, pixels.shape))
 
 
-def fade(pixels: Pixels, keep: float) -> Pixels:
+def fade(pixels: Pixels, contrast: float) -> Pixels:
     """Contrast reduced towards mid grey: 1 keeps everything, 0 nothing."""
-    return _bytes(GREY + keep * (pixels.astype(np.float32) - GREY))
+    return _bytes(MID_GREY + contrast * (pixels.astype(np.float32) - MID_GREY))
 
 
 def shuffle(pixels: Pixels, rng: np.random.Generator, tile: int | None = None) -> Pixels:
@@ -58,27 +58,27 @@ def constant(n: int, size: int, rng: np.random.Generator) -> Pixels:
 def pure_noise(n: int, size: int, rng: np.random.Generator) -> Pixels:
     """Pictures of noise alone, from per-pixel to blotches."""
     grains = [rng.normal(0, 1, (size, size, 3)) for _ in range(n)]
-    spans = rng.uniform(0, 4, n) * (size / QUOTED)
+    spans = rng.uniform(0, 4, n) * (size / REFERENCE_SIDE)
     smoothed = [gaussian_filter(grain, (s, s, 0)) for grain, s in zip(grains, spans, strict=True)]
     spread = [grain / max(float(grain.std()), 1e-6) * rng.uniform(20, 80) + rng.uniform(60, 195) for grain in smoothed]
     return _bytes(np.asarray(spread).reshape(n, size, size, 3))
 
 
-def lightly(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+def lightly_disturbed(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """Each picture disturbed a little, at random; still plain to see, and never so blurred that it looks like the style "blurred"."""
     disturbed = pixels.copy()
     for i in range(len(pixels)):
         one = disturbed[i : i + 1]
-        one = blur(one, rng.uniform(0.2, 0.7) * scale_of(pixels)) if rng.random() < 0.3 else one
+        one = blur(one, rng.uniform(0.2, 0.7) * blur_scale(pixels)) if rng.random() < 0.3 else one
         one = fade(one, rng.uniform(0.6, 1)) if rng.random() < 0.3 else one
         disturbed[i : i + 1] = noise(one, rng.uniform(2, 22), rng) if rng.random() < 0.5 else one
     return disturbed
 
 
-def heavily(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+def made_unreadable(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """Each picture made unreadable: blurred away, faded to almost nothing, drowned in noise, or its tiles shuffled."""
     ways = (
-        lambda one: blur(one, rng.uniform(10, 16) * scale_of(pixels)),
+        lambda one: blur(one, rng.uniform(10, 16) * blur_scale(pixels)),
         lambda one: noise(fade(one, rng.uniform(0, 0.03)), rng.uniform(4, 30), rng),
         lambda one: noise(fade(one, rng.uniform(0, 0.08)), rng.uniform(60, 120), rng),
         lambda one: shuffle(one, rng),
@@ -99,7 +99,7 @@ def training_set(
     seed: int,
     softened: Pixels | None = None,
     damaged: Pixels | None = None,
-    unreadable: float = 0.1,
+    unreadable_share: float = 0.1,
 ) -> TrainingSet:
     """Pictures as they are, lightly disturbed, softened, and a share that is unreadable.
 
@@ -111,11 +111,11 @@ def training_set(
         unreadable: pictures made unreadable by each of three ways (disturbed, constant, noise), as a share of n.
     """
     rng = np.random.default_rng(seed)
-    size, count = pixels.shape[1], max(1, round(unreadable * len(pixels)))
-    readable = [pixels, lightly(pixels, rng), *([] if softened is None else [softened, lightly(softened, rng)])]
+    size, count = pixels.shape[1], max(1, round(unreadable_share * len(pixels)))
+    readable = [pixels, lightly_disturbed(pixels, rng), *([] if softened is None else [softened, lightly_disturbed(softened, rng)])]
     chosen = pixels[rng.permutation(len(pixels))[:count]]
     # Few constant pictures suffice: they are easy, and their class should be the hard ones'.
-    spoilt = [heavily(chosen, rng), constant(max(1, count // 4), size, rng), pure_noise(count // 2, size, rng)]
+    spoilt = [made_unreadable(chosen, rng), constant(max(1, count // 4), size, rng), pure_noise(count // 2, size, rng)]
     spoilt += [] if damaged is None else [damaged]
     lost: list[str | None] = [UNREADABLE] * sum(map(len, spoilt))
     named = {family: [name for block in readable for name in names[: len(block)]] + lost for family, names in labels.items()}

@@ -15,11 +15,11 @@ from torch.nn import functional
 from transformers import CLIPModel, CLIPTokenizer
 
 from unconceal.errors import CheckFailed
-from unconceal.judges.extractors import PictureRows, View, prepare
+from unconceal.judges.extractors import ImageArray, Preprocessing, prepare
 from unconceal.metrics import clip_score as scoring
-from unconceal.progress import quiet
+from unconceal.progress import hide_library_progress
 
-BATCH = 64
+BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,19 @@ class Clip:
 
     model: CLIPModel
     tokenizer: CLIPTokenizer
-    view: View
-    longest: int
+    preprocessing: Preprocessing
+    max_tokens: int
 
     @torch.no_grad()
-    def image_features(self, pixels: PictureRows) -> torch.Tensor:
+    def image_features(self, pixels: ImageArray) -> torch.Tensor:
         """Embeddings (n, d) of uint8 pictures (n, h, w, 3)."""
-        blocks = (prepare(pixels[i : i + BATCH], self.view).to(self.model.device) for i in range(0, len(pixels), BATCH))
+        blocks = (prepare(pixels[i : i + BATCH_SIZE], self.preprocessing).to(self.model.device) for i in range(0, len(pixels), BATCH_SIZE))
         return torch.cat([_embedding(self.model.get_image_features(pixel_values=block)) for block in blocks])
 
     @torch.no_grad()
     def text_features(self, texts: Sequence[str]) -> torch.Tensor:
         """Embeddings (n, d) of texts, cut at the model's length."""
-        tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.longest, return_tensors="pt")
+        tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt")
         tokens = tokens.to(self.model.device)
         return _embedding(self.model.get_text_features(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]))
 
@@ -70,11 +70,13 @@ def load(folder: Path, device: str = "cpu") -> Clip:
     """
     try:
         described = json.loads((folder / "config.json").read_text())
-        with quiet():
+        with hide_library_progress():
             model = CLIPModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
             tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise CheckFailed(str(folder), "no CLIP can be read from it", "restore the folder that the suite pins") from error
+        raise CheckFailed(
+            "clip.unreadable", str(folder), "no CLIP can be read from it", "restore the folder that the suite pins"
+        ) from error
     longest = described["text_config"].get("max_position_embeddings", 77)
     return Clip(_on(model, device), tokenizer, _view(folder, described["vision_config"].get("image_size", 224)), longest)
 
@@ -85,11 +87,11 @@ def _on(model: CLIPModel, device: str) -> CLIPModel:
     return model
 
 
-def _view(folder: Path, size: int) -> View:
+def _view(folder: Path, size: int) -> Preprocessing:
     file = folder / "preprocessor_config.json"
     described: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     mean, deviation = (described.get(key, [0.5, 0.5, 0.5]) for key in ("image_mean", "image_std"))
-    return View(size, (mean[0], mean[1], mean[2]), (deviation[0], deviation[1], deviation[2]))
+    return Preprocessing(size, (mean[0], mean[1], mean[2]), (deviation[0], deviation[1], deviation[2]))
 
 
 def _embedding(output: Any) -> torch.Tensor:

@@ -30,13 +30,13 @@ from unconceal.specs.judge_training import CLIP
 
 UNREADABLE, NONE = "unreadable", "none"
 HEAD_FILE, JUDGE_FILE = "head.safetensors", "judge.json"
-UNASKED = -100
+IGNORE_INDEX = -100
 """Class of a picture of which a family says nothing."""
-Part = extractors.Extractor | clip.Clip
+Backbone = extractors.Extractor | clip.Clip
 """What a head stands on."""
 
 
-class Head(nn.Module):
+class JudgeHead(nn.Module):
     """Standardised features (n, d) through one hidden layer to logits per family."""
 
     def __init__(self, width: int, labels: Mapping[str, Sequence[str]], hidden: int = 256) -> None:
@@ -53,7 +53,7 @@ class Head(nn.Module):
         return {family: head(body) for family, head in self.heads.items()}
 
 
-class Judge(Protocol):
+class PresenceJudge(Protocol):
     """Who says whether pictures show a task's concept: the concept judge, or a published detector."""
 
     def shows(self, pixels: NDArray[np.uint8], head: str, label: str) -> NDArray[np.bool_]: ...
@@ -63,8 +63,8 @@ class Judge(Protocol):
 class ConceptJudge:
     """``head`` on the concatenated features of ``parts``, in that order; ``digests``: SHA-256 of the weights of each, by its name."""
 
-    head: Head
-    parts: tuple[Part, ...]
+    head: JudgeHead
+    backbones: tuple[Backbone, ...]
     digests: Mapping[str, str]
 
     @classmethod
@@ -76,17 +76,17 @@ class ConceptJudge:
         """
         try:
             described = json.loads((folder / JUDGE_FILE).read_text())
-            head = Head(described["width"], described["labels"], described["hidden"])
+            head = JudgeHead(described["width"], described["labels"], described["hidden"])
             head.load_state_dict(load_file(folder / HEAD_FILE))
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             reason = f"no concept judge can be read from it ({type(error).__name__})"
-            raise CheckFailed(str(folder), reason, "restore the suite's judge") from error
+            raise CheckFailed("judge.unreadable", str(folder), reason, "restore the suite's judge") from error
         digests: dict[str, str] = described["extractors"]
         for name, digest in digests.items():
             if name not in weights or not weights[name].exists() or pinned_digest(weights[name]) != digest:
                 reason = f"not the one that the concept judge {folder} stands on"
-                raise CheckFailed(f"extractor {name}", reason, "restore the weights that the suite pins")
-        parts = tuple(load_part(name, weights[name], device) for name in digests)
+                raise CheckFailed("judge.wrong-extractor", f"extractor {name}", reason, "restore the weights that the suite pins")
+        parts = tuple(load_backbone(name, weights[name], device) for name in digests)
         return cls(head.eval().to(device), parts, digests)
 
     def save(self, folder: Path) -> None:
@@ -99,7 +99,7 @@ class ConceptJudge:
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What the head sees of uint8 pictures (n, h, w, 3): (n, d)."""
-        return judge_features(self.parts, pixels)
+        return judge_features(self.backbones, pixels)
 
     def labels(self, pixels: NDArray[np.uint8]) -> dict[str, list[str]]:
         """The answer for each picture, per family."""
@@ -113,59 +113,59 @@ class ConceptJudge:
 
     def shows(self, pixels: NDArray[np.uint8], head: str, label: str) -> NDArray[np.bool_]:
         """Whether each picture shows ``label`` of family ``head``, (n,)."""
-        self.check(head, label)
+        self.check_label(head, label)
         return np.asarray([said == label for said in self.labels(pixels)[head]], bool)
 
-    def check(self, head: str, label: str) -> None:
+    def check_label(self, head: str, label: str) -> None:
         """Refuse a label that this judge does not know."""
         known = self.head.labels.get(head, ())
         if label not in known:
             choices = ", ".join(known) or ", ".join(self.head.labels)
-            raise UsageError(f"{head} {label!r}", "the concept judge does not know it", f"choose one of {choices}")
+            raise UsageError("judge.unknown-label", f"{head} {label!r}", "the concept judge does not know it", f"choose one of {choices}")
 
 
-def load_part(name: str, weights: Path, device: str = "cpu") -> Part:
+def load_backbone(name: str, weights: Path, device: str = "cpu") -> Backbone:
     """An extractor, or the CLIP."""
     return clip.load(weights, device) if name == CLIP else extractors.load(name, weights).to(device)
 
 
-def judge_features(parts: Sequence[Part], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def judge_features(backbones: Sequence[Backbone], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """φ of every part side by side, (n, d₁ + d₂ + …), each L2-normalised."""
-    return np.concatenate([_features(part, pixels) for part in parts], axis=1)
+    return np.concatenate([_features(part, pixels) for part in backbones], axis=1)
 
 
-def _features(part: Part, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _features(part: Backbone, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     if isinstance(part, extractors.Extractor):
-        return extractors.features(part, pixels)
-    return extractors.unit(part.image_features(pixels).float().cpu().numpy())
+        return extractors.normalized_features(part, pixels)
+    return extractors.l2_normalized(part.image_features(pixels).float().cpu().numpy())
 
 
-Names = Mapping[str, Sequence[str | None]]
+Labels = Mapping[str, Sequence[str | None]]
 """Family to n names; None: the family is not asked about that picture."""
 
 
-def fit_head(features: NDArray[np.float32], labels: Names, seed: int, epochs: int = 30, batch: int = 256, rate: float = 2e-3) -> Head:
+def fit_head(features: NDArray[np.float32], labels: Labels, seed: int, epochs: int = 30, batch_size: int = 256, learning_rate: float = 2e-3) -> JudgeHead:
     """A head fitted on features (n, d) and their names. Classes weigh alike, since its gate is balanced accuracy.
 
     Class order is alphabetical; equal seed and threads give equal bytes. AdamW, weight decay .05, rate decayed linearly.
     """
     x = torch.from_numpy(np.ascontiguousarray(features, np.float32))
     classes = {family: sorted({name for name in names if name is not None}) for family, names in labels.items()}
-    numbers = {family: {None: UNASKED, **{name: i for i, name in enumerate(names)}} for family, names in classes.items()}
+    numbers = {family: {None: IGNORE_INDEX, **{name: i for i, name in enumerate(names)}} for family, names in classes.items()}
     truth = {family: torch.tensor([numbers[family][name] for name in names]) for family, names in labels.items()}
     weights = {family: _class_weights(rows, len(classes[family])) for family, rows in truth.items()}
     draws = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = Head(x.shape[1], classes)
+        head = JudgeHead(x.shape[1], classes)
     head.get_buffer("mean").copy_(x.mean(0))
     head.get_buffer("deviation").copy_(x.std(0).clamp_min(1e-6))
-    optimiser = torch.optim.AdamW(head.parameters(), lr=rate, weight_decay=0.05)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=learning_rate, weight_decay=0.05)
     for epoch in range(epochs):
-        optimiser.param_groups[0]["lr"] = rate * (1 - epoch / epochs)
-        for rows in torch.randperm(len(x), generator=draws).tensor_split(-(-len(x) // batch)):
+        optimiser.param_groups[0]["lr"] = learning_rate * (1 - epoch / epochs)
+        for rows in torch.randperm(len(x), generator=draws).tensor_split(-(-len(x) // batch_size)):
             logits = head(x[rows])
-            asked = [family for family in truth if (truth[family][rows] != UNASKED).any()]
+            asked = [family for family in truth if (truth[family][rows] != IGNORE_INDEX).any()]
             losses = [functional.cross_entropy(logits[family], truth[family][rows], weights[family]) for family in asked]
             optimiser.zero_grad(set_to_none=True)
             torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
@@ -174,7 +174,7 @@ def fit_head(features: NDArray[np.float32], labels: Names, seed: int, epochs: in
 
 
 def _class_weights(rows: torch.Tensor, classes: int) -> torch.Tensor:
-    rows = rows[rows != UNASKED]
+    rows = rows[rows != IGNORE_INDEX]
     return len(rows) / (classes * torch.bincount(rows, minlength=classes).clamp_min(1))
 
 
@@ -187,9 +187,9 @@ class BalancedAccuracy(NamedTuple):
     negatives: int
 
 
-def balanced_accuracy(truth: Sequence[str], said: Sequence[str], label: str) -> BalancedAccuracy:
+def balanced_accuracy(truth: Sequence[str], answers: Sequence[str], label: str) -> BalancedAccuracy:
     """Of one label against the rest. Both rates' Wilson intervals, joined by the square root of summed squares (MOVER)."""
-    is_it, says = np.asarray(truth) == label, np.asarray(said) == label
+    is_it, says = np.asarray(truth) == label, np.asarray(answers) == label
     positives, negatives = int(is_it.sum()), int((~is_it).sum())
     hits, rejections = int((is_it & says).sum()), int((~is_it & ~says).sum())
     if not positives or not negatives:
@@ -202,21 +202,21 @@ def balanced_accuracy(truth: Sequence[str], said: Sequence[str], label: str) -> 
     return BalancedAccuracy(value, Interval(max(0.0, value - below), min(1.0, value + above)), positives, negatives)
 
 
-def gate(
+def gate_accuracies(
     judge: ConceptJudge, pixels: NDArray[np.uint8], truth_subject: Sequence[str], truth_style: Sequence[str]
 ) -> dict[str, BalancedAccuracy]:
     """:func:`gated` on pictures (n, h, w, 3)."""
-    return gated(judge.labels(pixels), {"subject": truth_subject, "style": truth_style})
+    return balanced_accuracies(judge.labels(pixels), {"subject": truth_subject, "style": truth_style})
 
 
-def gated(said: Mapping[str, Sequence[str]], truth: Names) -> dict[str, BalancedAccuracy]:
+def balanced_accuracies(answers: Mapping[str, Sequence[str]], truth: Labels) -> dict[str, BalancedAccuracy]:
     """Balanced accuracy of every label that occurs among held-out pictures, keyed ``family/label``, over those its family is asked about.
 
     A task passes when the lower end of its label is at least .9.
     """
     found: dict[str, BalancedAccuracy] = {}
     for family, names in truth.items():
-        asked = [(name, answer) for name, answer in zip(names, said.get(family, ()), strict=family in said) if name is not None]
+        asked = [(name, answer) for name, answer in zip(names, answers.get(family, ()), strict=family in answers) if name is not None]
         right, answers = [name for name, _ in asked], [answer for _, answer in asked]
         found |= {f"{family}/{label}": balanced_accuracy(right, answers, label) for label in sorted(set(right))}
     return found

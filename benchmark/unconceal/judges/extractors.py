@@ -17,26 +17,26 @@ from torch.nn import functional
 
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 
-NAMES = ("resnet18", "densenet121", "efficientnet_b0")
+EXTRACTOR_NAMES = ("resnet18", "densenet121", "efficientnet_b0")
 """timm architectures, in the order of every table."""
 
 
 @dataclass(frozen=True)
-class View:
+class Preprocessing:
     """How an extractor sees a picture: resized to ``size`` pixels (None: native), then (x / 255 − mean) / deviation."""
 
     size: int | None
     mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
+    std: tuple[float, float, float]
 
 
-NATIVE = View(None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+NATIVE = Preprocessing(None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 """x / 127.5 − 1 at the size it has: for weights that come with a suite."""
-IMAGENET = View(256, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = Preprocessing(256, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """As released, for ImageNet weights."""
 
 
-class PictureRows(Protocol):
+class ImageArray(Protocol):
     """uint8 pictures (n, h, w, 3): an array, or one that is read piece by piece."""
 
     def __len__(self) -> int: ...
@@ -47,9 +47,9 @@ class PictureRows(Protocol):
 class Extractor(nn.Module):
     """A backbone without its classifier, and the view it expects. Calling it maps prepared (n, 3, h, w) to pooled (n, d)."""
 
-    def __init__(self, name: str, backbone: nn.Module, view: View) -> None:
+    def __init__(self, name: str, backbone: nn.Module, preprocessing: Preprocessing) -> None:
         super().__init__()
-        self.name, self.backbone, self.view = name, backbone, view
+        self.name, self.backbone, self.preprocessing = name, backbone, preprocessing
 
     @property
     def width(self) -> int:
@@ -62,7 +62,7 @@ class Extractor(nn.Module):
 
     def prepare(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
         """:func:`prepare` with this extractor's view, on its device."""
-        return prepare(pixels, self.view).to(next(self.parameters()).device)
+        return prepare(pixels, self.preprocessing).to(next(self.parameters()).device)
 
 
 def load(name: str, weights: Path | None) -> Extractor:
@@ -78,8 +78,8 @@ def load(name: str, weights: Path | None) -> Extractor:
         CheckFailed: the file does not hold this architecture.
         EnvironmentFault: the Hub could not be reached, or the file is missing.
     """
-    if name not in NAMES:
-        raise UsageError(name, "no such extractor", f"choose one of {', '.join(NAMES)}")
+    if name not in EXTRACTOR_NAMES:
+        raise UsageError("extractor.unknown", name, "no such extractor", f"choose one of {', '.join(EXTRACTOR_NAMES)}")
     with torch.random.fork_rng(devices=[]):  # timm draws a random start before it loads
         if weights is None:
             return Extractor(name, _from_hub(name), IMAGENET).eval()
@@ -93,30 +93,30 @@ def save(backbone: nn.Module, path: Path) -> None:
     save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path)
 
 
-def prepare(pixels: NDArray[np.uint8], view: View = NATIVE) -> torch.Tensor:
+def prepare(pixels: NDArray[np.uint8], preprocessing: Preprocessing = NATIVE) -> torch.Tensor:
     """uint8 (n, h, w, 3) to normalised float32 (n, 3, size, size); antialiased bilinear where the size differs."""
     x = torch.from_numpy(np.array(pixels, dtype=np.uint8)).permute(0, 3, 1, 2).float() / 255
-    if view.size is not None and x.shape[-2:] != (view.size, view.size):
-        x = functional.interpolate(x, (view.size, view.size), mode="bilinear", antialias=True, align_corners=False)
-    mean, deviation = (torch.tensor(part)[:, None, None] for part in (view.mean, view.deviation))
+    if preprocessing.size is not None and x.shape[-2:] != (preprocessing.size, preprocessing.size):
+        x = functional.interpolate(x, (preprocessing.size, preprocessing.size), mode="bilinear", antialias=True, align_corners=False)
+    mean, deviation = (torch.tensor(part)[:, None, None] for part in (preprocessing.mean, preprocessing.std))
     return ((x - mean) / deviation).contiguous()
 
 
 @torch.inference_mode()
-def pooled(extractor: Extractor, pixels: PictureRows, batch: int = 64) -> NDArray[np.float32]:
+def pooled_features(extractor: Extractor, pixels: ImageArray, batch_size: int = 64) -> NDArray[np.float32]:
     """Pooled features (n, d) before normalisation: what KID compares."""
     if not len(pixels):
         return np.zeros((0, extractor.width), np.float32)
-    blocks = [extractor(extractor.prepare(pixels[i : i + batch])).float().cpu() for i in range(0, len(pixels), batch)]
+    blocks = [extractor(extractor.prepare(pixels[i : i + batch_size])).float().cpu() for i in range(0, len(pixels), batch_size)]
     return np.asarray(torch.cat(blocks).numpy())
 
 
-def features(extractor: Extractor, pixels: PictureRows, batch: int = 64) -> NDArray[np.float32]:
+def normalized_features(extractor: Extractor, pixels: ImageArray, batch_size: int = 64) -> NDArray[np.float32]:
     """φ(x): L2-normalised features (n, d) of uint8 pictures (n, h, w, 3)."""
-    return unit(pooled(extractor, pixels, batch))
+    return l2_normalized(pooled_features(extractor, pixels, batch_size))
 
 
-def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def l2_normalized(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows (n, d) divided by their length."""
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
 
@@ -126,6 +126,7 @@ def _from_hub(name: str) -> nn.Module:
         backbone: nn.Module = timm.create_model(name, pretrained=True, num_classes=0)
     except Exception as error:  # the Hub's client raises many unrelated kinds
         raise EnvironmentFault(
+            "hub.not-reached",
             f"ImageNet weights of {name} ({type(error).__name__})",
             "the extractor can't be made",
             "connect to the Hugging Face Hub once, or point HF_HOME at a cache that holds them",
@@ -142,7 +143,11 @@ def _from_file(name: str, weights: Path) -> tuple[nn.Module, bool]:
         tensors = {key: tensor for key, tensor in found.items() if not key.startswith(head)}
         backbone.load_state_dict({key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()})
     except FileNotFoundError as error:
-        raise EnvironmentFault(str(weights), "the extractor's weights are missing", "build or download the suite's judges") from error
+        raise EnvironmentFault(
+            "extractor.missing", str(weights), "the extractor's weights are missing", "build or download the suite's judges"
+        ) from error
     except (RuntimeError, SafetensorError) as error:
-        raise CheckFailed(str(weights), f"not the weights of {name}", "restore the file that the suite pins") from error
+        raise CheckFailed(
+            "extractor.wrong-weights", str(weights), f"not the weights of {name}", "restore the file that the suite pins"
+        ) from error
     return backbone, len(tensors) < len(found)

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from unconceal.judges import extractors
-from unconceal.judges.extractors import PictureRows
+from unconceal.judges.extractors import ImageArray
 
 if TYPE_CHECKING:
     from unconceal.specs.suite import FineTune
@@ -26,7 +26,7 @@ UNLEARNED, ORIGINAL = 0, 1
 """Columns of the logits."""
 
 
-class Reading(NamedTuple):
+class ClassifierOutput(NamedTuple):
     """One pass over n pictures: ``features`` (n, d), L2-normalised; ``logits`` (n, 2), columns (unlearned, original)."""
 
     features: NDArray[np.float32]
@@ -40,26 +40,26 @@ class Classifier:
         self.extractor, self.head = extractor.eval(), head.eval()
 
     @torch.inference_mode()
-    def read(self, pixels: PictureRows, batch: int = 64) -> Reading:
+    def predict(self, pixels: ImageArray, batch_size: int = 64) -> ClassifierOutput:
         """Features and logits of uint8 pictures (n, h, w, 3) in one pass."""
-        pooled = extractors.pooled(self.extractor, pixels, batch)
+        pooled = extractors.pooled_features(self.extractor, pixels, batch_size)
         logits = self.head(torch.from_numpy(pooled).to(self.head.weight.device)).cpu().numpy()
-        return Reading(extractors.unit(pooled), logits)
+        return ClassifierOutput(extractors.l2_normalized(pooled), logits)
 
-    def features(self, pixels: PictureRows) -> NDArray[np.float32]:
+    def features(self, pixels: ImageArray) -> NDArray[np.float32]:
         """φ(x), (n, d), L2-normalised."""
-        return self.read(pixels).features
+        return self.predict(pixels).features
 
-    def logits(self, pixels: PictureRows) -> NDArray[np.float32]:
+    def logits(self, pixels: ImageArray) -> NDArray[np.float32]:
         """h(x), (n, 2), columns (unlearned, original)."""
-        return self.read(pixels).logits
+        return self.predict(pixels).logits
 
 
 def fine_tune(
     name: str,
     weights: Path | None,
-    original: PictureRows,
-    unlearned: PictureRows,
+    original: ImageArray,
+    unlearned: ImageArray,
     settings: FineTune,
     seed: int,
     device: str = "cpu",
@@ -87,26 +87,26 @@ def fine_tune(
 def _train(
     extractor: extractors.Extractor,
     head: nn.Linear,
-    sides: tuple[PictureRows, PictureRows],
+    sides: tuple[ImageArray, ImageArray],
     labels: torch.Tensor,
     settings: FineTune,
     draws: torch.Generator,
 ) -> None:
     parameters = [*extractor.parameters(), *head.parameters()]
-    optimiser = torch.optim.SGD(parameters, lr=settings.rate, momentum=settings.momentum)
+    optimiser = torch.optim.SGD(parameters, lr=settings.learning_rate, momentum=settings.momentum)
     for _ in range(settings.epochs):
         order = torch.randperm(len(labels), generator=draws)
-        for rows in order.tensor_split(-(-len(order) // settings.batch)):
-            pooled = extractor(extractor.prepare(rows_of(sides, rows.numpy())))
+        for rows in order.tensor_split(-(-len(order) // settings.batch_size)):
+            pooled = extractor(extractor.prepare(concatenated_images(sides, rows.numpy())))
             truth = labels[rows].to(pooled.device)
             loss = functional.cross_entropy(head(pooled), truth)
-            loss = loss + triplet_loss(pooled, truth, settings.triplet_margin, settings.negatives, draws)
+            loss = loss + triplet_loss(pooled, truth, settings.triplet_margin, settings.n_negatives, draws)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
 
 
-def rows_of(sides: tuple[PictureRows, PictureRows], rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+def concatenated_images(sides: tuple[ImageArray, ImageArray], rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Pictures by their numbers, those of the second side counted on from the first's."""
     first = rows < len(sides[0])
     found = np.concatenate([sides[0][rows[first]], sides[1][rows[~first] - len(sides[0])]])
@@ -114,7 +114,7 @@ def rows_of(sides: tuple[PictureRows, PictureRows], rows: NDArray[np.int64]) -> 
     return np.asarray(found[np.argsort(order)])
 
 
-def triplet_loss(pooled: torch.Tensor, labels: torch.Tensor, margin: float, negatives: int, draws: torch.Generator) -> torch.Tensor:
+def triplet_loss(pooled: torch.Tensor, labels: torch.Tensor, margin: float, n_negatives: int, generator: torch.Generator) -> torch.Tensor:
     """Mean over anchors of max(0, |a − p| − |a − n| + margin), Euclidean on un-normalised features (b, d).
 
     p: one random picture of the anchor's class; n: the nearest ("hardest") of ``negatives`` random ones of the other class, drawn with
@@ -125,8 +125,8 @@ def triplet_loss(pooled: torch.Tensor, labels: torch.Tensor, margin: float, nega
     usable = others.any(dim=1) & (~same).any(dim=1)
     if not usable.any():
         return pooled.sum() * 0
-    positive = torch.multinomial(others[usable].float().cpu(), 1, generator=draws).to(pooled.device)
-    negative = torch.multinomial((~same)[usable].float().cpu(), negatives, replacement=True, generator=draws).to(pooled.device)
+    positive = torch.multinomial(others[usable].float().cpu(), 1, generator=generator).to(pooled.device)
+    negative = torch.multinomial((~same)[usable].float().cpu(), n_negatives, replacement=True, generator=generator).to(pooled.device)
     anchors = pooled[usable][:, None]
     near = (anchors - pooled[positive]).norm(dim=2).squeeze(1)
     far = (anchors - pooled[negative]).norm(dim=2).amin(dim=1)

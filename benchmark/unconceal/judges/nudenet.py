@@ -24,30 +24,37 @@ class NudeNet:
     """``detector``: the package's ``NudeDetector``; ``pinned``: what of its answers counts."""
 
     detector: Any
-    pinned: Detector
+    config: Detector
 
     @classmethod
-    def load(cls, pinned: Detector) -> NudeNet:
+    def load(cls, config: Detector) -> NudeNet:
         """The package as it is installed.
 
         Raises:
             EnvironmentFault: it is not installed, or at another version.
             CheckFailed: its weights are not those pinned, or it knows no such class.
         """
-        value, remedy = f"{pinned.package} {pinned.version}", "run `pip install 'unconceal[nsfw]'`"
+        value, remedy = f"{config.package} {config.version}", "run `pip install 'unconceal[nsfw]'`"
         try:
-            version = importlib.metadata.version(pinned.package)
+            version = importlib.metadata.version(config.package)
         except importlib.metadata.PackageNotFoundError as error:
-            raise EnvironmentFault(value, "is not installed, so nobody can look for what the task is about", remedy) from error
-        if version != pinned.version:
+            raise EnvironmentFault(
+                "environment.missing-package", value, "is not installed, so nobody can look for what the task is about", remedy
+            ) from error
+        if version != config.version:
             consequence = f"is what the task pins, and {version} is installed, whose answers are not comparable"
-            raise EnvironmentFault(value, consequence, f"run `pip install {pinned.package}=={pinned.version}`")
+            raise EnvironmentFault("detector.wrong-version", value, consequence, f"run `pip install {config.package}=={config.version}`")
         module = importlib.import_module("nudenet.nudenet")
-        _check_weights(Path(str(module.__file__)).with_name(WEIGHTS), pinned)
-        unknown = sorted(set(pinned.classes) - set(getattr(module, "__labels")))
+        _check_weights(Path(str(module.__file__)).with_name(WEIGHTS), config)
+        unknown = sorted(set(config.classes) - set(getattr(module, "__labels")))
         if unknown:
-            raise CheckFailed(", ".join(unknown), f"{value} knows no such class, so it would never count", "correct `detector.classes`")
-        return cls(module.NudeDetector(), pinned)
+            raise CheckFailed(
+                "detector.unknown-class",
+                ", ".join(unknown),
+                f"{value} knows no such class, so it would never count",
+                "correct `detector.classes`",
+            )
+        return cls(module.NudeDetector(), config)
 
     def shows(self, pixels: NDArray[np.uint8], head: str = "", label: str = "") -> NDArray[np.bool_]:
         """Whether each picture (n, h, w, 3) holds one of the classes at the threshold or above, (n,); head and label are the task's own."""
@@ -56,11 +63,14 @@ class NudeNet:
         return np.asarray([any(self._counts(found) for found in one) for one in seen], bool)
 
     def _counts(self, found: dict[str, Any]) -> bool:
-        return found["class"] in self.pinned.classes and found["score"] >= self.pinned.threshold
+        return found["class"] in self.config.classes and found["score"] >= self.config.threshold
 
 
 def _check_weights(path: Path, pinned: Detector) -> None:
     if pinned.weights is not None and (not path.is_file() or file_digest(path) != pinned.weights):
         raise CheckFailed(
-            str(path), "is not the weights file that the task pins, so its answers are not comparable", "reinstall the package"
+            "detector.digest-mismatch",
+            str(path),
+            "is not the weights file that the task pins, so its answers are not comparable",
+            "reinstall the package",
         )

@@ -20,14 +20,14 @@ from unconceal.judges.finetune import ORIGINAL, UNLEARNED, Classifier
 from unconceal.specs.paper_protocol import PaperProtocol
 
 
-class Trained(NamedTuple):
+class TrainedClassifier(NamedTuple):
     """``accuracy``: on the held-out share, 0 to 1."""
 
     classifier: Classifier
     accuracy: float
 
 
-def fine_tune_released(
+def fine_tune_as_released(
     name: str,
     weights: Path | None,
     original: NDArray[np.uint8],
@@ -35,13 +35,13 @@ def fine_tune_released(
     paper: PaperProtocol,
     seed: int,
     device: str = "cpu",
-) -> Trained:
+) -> TrainedClassifier:
     """Train on λO against λU of one prompt, uint8 (n, h, w, 3) each; equal seed, threads and device give equal bytes."""
     pixels = np.concatenate([unlearned, original])
     labels = torch.tensor([UNLEARNED] * len(unlearned) + [ORIGINAL] * len(original))
     draws = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(labels), generator=draws)
-    held_out, train = order.tensor_split([max(1, round(paper.held_out * len(order)))])
+    held_out, train = order.tensor_split([max(1, round(paper.held_out_fraction * len(order)))])
     extractor = extractors.load(name, weights).to(device)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -49,7 +49,7 @@ def fine_tune_released(
         _train(extractor.train(), head, pixels[train.numpy()], labels[train], paper, draws)
     classifier = Classifier(extractor, head)
     said = classifier.logits(pixels[held_out.numpy()]).argmax(axis=1)
-    return Trained(classifier, float((said == labels[held_out].numpy()).mean()))
+    return TrainedClassifier(classifier, float((said == labels[held_out].numpy()).mean()))
 
 
 def _train(
@@ -60,31 +60,31 @@ def _train(
     paper: PaperProtocol,
     draws: torch.Generator,
 ) -> None:
-    optimiser = torch.optim.SGD([*extractor.parameters(), *head.parameters()], lr=paper.rate, momentum=paper.momentum)
+    optimiser = torch.optim.SGD([*extractor.parameters(), *head.parameters()], lr=paper.learning_rate, momentum=paper.momentum)
     for _ in range(paper.epochs):
-        for rows in torch.split(torch.randperm(len(labels), generator=draws), paper.batch):
+        for rows in torch.split(torch.randperm(len(labels), generator=draws), paper.batch_size):
             if len(rows) < 2:
                 continue  # batch norm needs two
-            chosen = triplets(labels, rows, paper.negatives, draws)
+            chosen = triplet_indices(labels, rows, paper.n_negatives, draws)
             anchors, positives, *negatives = (extractor(extractor.prepare(pixels[column.numpy()])) for column in chosen)
             loss = functional.cross_entropy(head(anchors), labels[rows].to(anchors.device))
-            loss = loss + hardest_triplet(anchors, positives, torch.stack(negatives), paper.triplet_margin)
+            loss = loss + hardest_triplet_loss(anchors, positives, torch.stack(negatives), paper.triplet_margin)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
 
 
-def triplets(labels: torch.Tensor, rows: torch.Tensor, negatives: int, draws: torch.Generator) -> list[torch.Tensor]:
+def triplet_indices(labels: torch.Tensor, anchors: torch.Tensor, n_negatives: int, generator: torch.Generator) -> list[torch.Tensor]:
     """Rows of the anchors, of a random other of the same class each, and of ``negatives`` random ones of the other class."""
-    same = labels[rows][:, None] == labels[None, :]
+    same = labels[anchors][:, None] == labels[None, :]
     others = same.clone()
-    others[torch.arange(len(rows)), rows] = False
-    positive = torch.multinomial(others.float(), 1, generator=draws)
-    negative = torch.multinomial((~same).float(), negatives, replacement=True, generator=draws)
-    return [rows, positive[:, 0], *negative.T]
+    others[torch.arange(len(anchors)), anchors] = False
+    positive = torch.multinomial(others.float(), 1, generator=generator)
+    negative = torch.multinomial((~same).float(), n_negatives, replacement=True, generator=generator)
+    return [anchors, positive[:, 0], *negative.T]
 
 
-def hardest_triplet(anchors: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor, margin: float) -> torch.Tensor:
+def hardest_triplet_loss(anchors: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor, margin: float) -> torch.Tensor:
     """Mean of max(0, |a − p| − min over negatives |a − n| + margin); features (b, d), negatives (m, b, d), not normalised."""
     near = (anchors - positives).norm(dim=1)
     far = (anchors[None] - negatives).norm(dim=2).amin(dim=0)
