@@ -125,6 +125,10 @@ def test_from_a_wheel(tmp_path: Path, empty: Path) -> None:
     packed = {path.relative_to(site / "unconceal/data").as_posix() for path in (site / "unconceal/data").rglob("*") if path.is_file()}
     source = (SOURCE_TREE.glob("tasks/**/*.yaml"), SOURCE_TREE.glob("submissions/**/*.yaml"))
     assert {path.relative_to(SOURCE_TREE).as_posix() for found in source for path in found} <= packed
+    assert (tmp_path / done.stdout.split()[-1]).stat().st_size <= 60e6, "PyPI takes at most 100 MB"
+    assert not [name for name in packed if name.endswith((".webp", ".jpg", ".png")) or name.startswith("results/miniature-1/")]
+    demo_weights = {f"submissions/miniature/weights/{name}/star.safetensors" for name in ("esd-x", "uce", "decouple-to-other")}
+    assert demo_weights <= packed and "CITATION.cff" in packed
     assert (site / "unconceal/py.typed").is_file()
 
 
