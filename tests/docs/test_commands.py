@@ -10,7 +10,7 @@ import pytest
 
 from docs.pages import PAGES, PROGRAMS, ROOT, help_examples, inline_commands, leaf_commands, page_commands, parse_parameters
 from unconceal.paths import DataRoot
-from unconceal.specs.loader import all_submissions, all_tasks, suites
+from unconceal.specs.loader import all_submissions, all_tasks, suite_names
 
 SHOWN = [(page.relative_to(ROOT).as_posix(), *command, True) for page in PAGES for command in page_commands(page)]
 SHOWN += [(page.relative_to(ROOT).as_posix(), *command, False) for page in PAGES for command in inline_commands(page)]
@@ -31,7 +31,7 @@ def known() -> dict[str, set[str]]:
     return {
         "task": {task.id for task in all_tasks(root)},
         "submission": {submission.name for submission in all_submissions(root)} | OWN,
-        "suite": set(suites(root)),
+        "suite": set(suite_names(root)),
     }
 
 

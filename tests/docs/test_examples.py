@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from unconceal.evaluation.provenance import spec_digests
 
 from docs.pages import PAGES, ROOT, blocks, page_commands, resolve
 from unconceal.cli.main import main
+from unconceal.evaluation.environment import spec_digests
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.record import read_record, write_record
@@ -54,7 +54,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         digest = spec_digests(suite, load_task(root, f"miniature:{record.task}"), submission)["submission_digest"]
         checkpoint = record.checkpoint.model_copy(update={"submission_digest": digest})
         record = record.model_copy(update={"submission": "my-method", "checkpoint": checkpoint})
-        write_record(record, record.place(root.results))
+        write_record(record, record.path(root.results))
     shutil.copytree(folder, folder / "contribution", ignore=shutil.ignore_patterns("contribution"))
     (folder / ".gitignore").write_text("contribution\npublished\nsite\neval\nreports\nresults.csv\n")
     git(folder, "init", "-q")
