@@ -12,10 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-from results.measured import GOLDS, described, put, settled, suite, task
+from results.measured import GOLDS, make_submission, make_suite, make_task, put, task_records
 from sorting import sort_time
 from unconceal.paths import DataRoot
-from unconceal.publish.publication import build, write_folder
+from unconceal.publish.publication import build_publication, write_folder
 from unconceal.specs.record import write_record
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
@@ -38,15 +38,15 @@ PATTERNS = 24
 
 def make(folder: Path, records: int) -> DataRoot:
     """A data root with so many records, of the size that the miniature suite's have."""
-    of = suite(36, ("resnet18", "densenet121", "efficientnet_b0"))
+    of = make_suite(36, ("resnet18", "densenet121", "efficientnet_b0"))
     put(folder / "tasks/made/suite.yaml", of)
     names = [f"method-{number:04d}" for number in range(records // len(TASKS) - len(CONTROLS))]
     for name in TASKS:
-        put(folder / f"tasks/made/{name}.yaml", task(name, 36))
+        put(folder / f"tasks/made/{name}.yaml", make_task(name, 36))
     for name in (*CONTROLS, *names):
-        put(folder / f"submissions/made/{name}.yaml", described(name, TASKS))
+        put(folder / f"submissions/made/{name}.yaml", make_submission(name, TASKS))
     root = DataRoot.find(folder)
-    for one in map(lambda name: task(name, 36), TASKS):
+    for one in map(lambda name: make_task(name, 36), TASKS):
         fill(root, of, one, names)
     return root
 
@@ -54,12 +54,12 @@ def make(folder: Path, records: int) -> DataRoot:
 def fill(root: DataRoot, of: Suite, on: Task, names: list[str]) -> None:
     """Every submission's record on one task."""
     shares = CONTROLS | {name: place / PATTERNS for place, name in enumerate(names[:PATTERNS])}
-    found = settled(of, on, shares)
+    found = task_records(of, on, shares)
     measured = found[len(CONTROLS) :]
     others = enumerate(names[PATTERNS:])
     copies = (measured[place % PATTERNS].model_copy(update={"submission": name}) for place, name in others)
     for record in (*found, *copies):
-        write_record(record, record.place(root.results))
+        write_record(record, record.path(root.results))
 
 
 def timed(*command: str) -> dict[str, float]:
@@ -92,7 +92,7 @@ def main(place: Path, records: int) -> None:
     found: dict[str, object] = {"records": len(list(root.results.rglob("*.json")))}
     index = str(place / "published/v1")
     start = time.process_time()
-    write_folder(build(root, "v1", "made"), place / "published")
+    write_folder(build_publication(root, "v1", "made"), place / "published")
     found["tables built, seconds of the processor"] = time.process_time() - start
     found["leaderboard from Parquet"] = timed("leaderboard", "--print", "--root", str(place), "--index", index)
     found["site from Parquet"] = timed("site", "--root", str(place), "--index", index, "--out", str(place / "site"))

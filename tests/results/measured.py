@@ -1,4 +1,4 @@
-"""Records as an evaluation would write them: answers are drawn by chance, everything else is computed from them."""
+"""Records as an evaluation would write them: judge outputs are random, everything else is computed from them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from unconceal.specs.task import JudgeRef, Prompt, Task
 PSI, RETAIN_PSI = (0.0, 0.1, 0.2, 0.3, 0.4, 0.55, 0.6, 0.85, 1.0), (0.0, 0.6, 1.0)
 GOLDS = ("control-gold-1", "control-gold-2", "control-gold-3")
 SHARES = {"control-original": 1.0, "control-collapsed": 0.0, **dict.fromkeys(GOLDS, 0.0), "esd-x": 0.7, "uce": 0.9}
-"""How much of the concept each submission of :func:`world` still knows."""
-Values = NDArray[np.float64]
+"""Share of the concept that each submission of :func:`world` still knows."""
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class World:
-    """A small suite and what was measured on it."""
+    """A small suite and its records."""
 
     root: DataRoot
     suite: Suite
@@ -36,15 +36,15 @@ class World:
     records: tuple[Record, ...]
 
 
-def suite(prompts: int = 12, extractors: tuple[str, ...] = ("resnet18", "densenet121")) -> Suite:
+def make_suite(n_prompts: int = 12, extractors: tuple[str, ...] = ("resnet18", "densenet121")) -> Suite:
     seeds = Seeds(train=2, reference=2, evaluation=2, retain=2)
     return Suite(
         name="made",
         version=1,
-        title="A suite whose pictures nobody drew",
+        title="A suite without images",
         base=PINNED,
         sampler=Sampler(scheduler="ddim", num_inference_steps=25, guidance_scale=5),
-        tiers={"full": Tier(psi=PSI, retain_psi=RETAIN_PSI, seeds=seeds, n_prompts=prompts, extractors=extractors)},
+        tiers={"full": Tier(psi=PSI, retain_psi=RETAIN_PSI, seeds=seeds, n_prompts=n_prompts, extractors=extractors)},
         seed_starts=SeedStarts(train=0, reference=100, evaluation=200),
         scores=Scoring(n_resamples=100),
         fine_tune=FineTune(epochs=1, batch_size=2, learning_rate=0.1, momentum=0.9, triplet_margin=1),
@@ -52,7 +52,7 @@ def suite(prompts: int = 12, extractors: tuple[str, ...] = ("resnet18", "densene
     )
 
 
-def task(name: str = "object/star", prompts: int = 12) -> Task:
+def make_task(name: str = "object/star", n_prompts: int = 12) -> Task:
     category, _, concept = name.partition("/")
     return Task(
         concept=concept,
@@ -60,7 +60,7 @@ def task(name: str = "object/star", prompts: int = 12) -> Task:
         title=f"The {concept}",
         suite="made",
         judge=JudgeRef(head="subject", label=concept),
-        forget=tuple(Prompt(text=f"a {concept}, drawing {number}") for number in range(prompts)),
+        forget=tuple(Prompt(text=f"a {concept}, drawing {number}") for number in range(n_prompts)),
         retain=tuple(Prompt(text=f"a {other}", concept=other, head="subject") for other in ("circle", "heart", "leaf") for _ in range(4)),
         golds=GOLDS,
         gold_kind="trained-without",
@@ -68,49 +68,49 @@ def task(name: str = "object/star", prompts: int = 12) -> Task:
     )
 
 
-def described(name: str, tasks: tuple[str, ...]) -> Submission:
-    checkpoints = {one: Checkpoint(path=f"submissions/made/weights/{name}.safetensors", sha256=DIGEST) for one in tasks}
+def make_submission(name: str, tasks: tuple[str, ...]) -> Submission:
+    checkpoints = {task: Checkpoint(path=f"submissions/made/weights/{name}.safetensors", sha256=DIGEST) for task in tasks}
     return submission(name, name.upper(), suite="made", checkpoints=checkpoints)
 
 
-def measure(of: Suite, on: Task, name: str, knows: float, seed: int = 0, retains: float = 1.0) -> Record:
-    """A record not yet read against golds. ``knows``: share of the concept that is left; ``retains``: of the other concepts."""
-    rng = np.random.default_rng([seed, *name.encode(), *on.id.encode()])
-    prompts = len(on.forget)
-    curves: list[Curve] = []
+def measure(suite: Suite, task: Task, name: str, knows: float, seed: int = 0, retains: float = 1.0) -> Record:
+    """A record without a verdict. ``knows``: share of the concept that is left; ``retains``: of the other concepts."""
+    rng = np.random.default_rng([seed, *name.encode(), *task.id.encode()])
+    n_prompts = len(task.forget)
+    record_curves: list[Curve] = []
     scores: dict[str, Score] = {}
     k, retain_k = ({psi: round(25 * psi) for psi in grid} for grid in (PSI, RETAIN_PSI))
-    curves += curves.presence_curves({arm: answers(rng, prompts, knows, arm) for arm in of.arms}, k)
-    kept = (rng.random((len(on.retain), 2, len(RETAIN_PSI))) < np.array([retains, max(retains, 0.5), 1.0])).astype(float)
-    curves += curves.presence_curves({"prompt": kept}, retain_k, "retain")
-    curves.append(curves.make_curve("clip", "forget", k, rng.normal(30, 2, (prompts, len(PSI))), arm="prompt"))
+    record_curves += curves.presence_curves({arm: judge_outputs(rng, n_prompts, knows, arm) for arm in suite.arms}, k)
+    retained = (rng.random((len(task.retain), 2, len(RETAIN_PSI))) < np.array([retains, max(retains, 0.5), 1.0])).astype(float)
+    record_curves += curves.presence_curves({"prompt": retained}, retain_k, "retain")
+    record_curves.append(curves.make_curve("clip", "forget", k, rng.normal(30, 2, (n_prompts, len(PSI))), arm="prompt"))
     kid = [float(value) for value in rng.normal(1, 0.1, len(PSI))]
-    curves.append(curves.plain_curve("kid.original", k, kid, 2 * prompts, "resnet18"))
-    means: dict[str, dict[str, dict[str, Values]]] = {"forget": {}, "retain": {}}
-    for extractor in of.tiers["full"].extractors:
-        for split, grid, rows in (("forget", k, prompts), ("retain", retain_k, len(on.retain))):
-            made = classifier(rng, split, extractor, grid, rows, of.scores)
-            curves += made[0]
-            scores |= made[1]
-            means[split][extractor] = made[2]
+    record_curves.append(curves.plain_curve("kid.original", k, kid, 2 * n_prompts, "resnet18"))
+    means: dict[str, dict[str, dict[str, Floats]]] = {"forget": {}, "retain": {}}
+    for extractor in suite.tiers["full"].extractors:
+        for split, grid, n_rows in (("forget", k, n_prompts), ("retain", retain_k, len(task.retain))):
+            results = classifier_results(rng, split, extractor, grid, n_rows, suite.scores)
+            record_curves += results[0]
+            scores |= results[1]
+            means[split][extractor] = results[2]
     for split, by_extractor in means.items():
-        scores |= curves.over_extractors(split, by_extractor, of.scores)
-    clip, at = np.asarray(curves[3].per_prompt), list(k)
+        scores |= curves.mean_over_extractors(split, by_extractor, suite.scores)
+    clip = np.asarray(record_curves[3].per_prompt)
     scores |= {"clip.original": curves.mean_score(clip[:, -1]), "clip.unlearned": curves.mean_score(clip[:, 0])}
-    scores["kid.original.forget"] = curves.psi_mean_score(dict(zip(at, k.values(), strict=True)), kid, of.scores, 2 * prompts)
+    scores["kid.original.forget"] = curves.psi_mean_score(k, kid, suite.scores, 2 * n_prompts)
     return Record(
-        suite=of.name,
-        suite_version=of.version,
-        task=on.id,
+        suite=suite.name,
+        suite_version=suite.version,
+        task=task.id,
         submission=name,
         protocol="standard",
         tier="full",
-        verdict=Verdict(label="undetermined", reason="not read against golds yet"),
+        verdict=Verdict(label="undetermined", reason="no verdict yet"),
         scores=scores,
-        curves=tuple(curves),
-        judges={name: digest for name, digest in JUDGES.items() if name in ("concept", "clip", *of.judges.extractors)},
+        curves=tuple(record_curves),
+        judges={name: digest for name, digest in JUDGES.items() if name in ("concept", "clip", *suite.judges.extractors)},
         checkpoint=CheckpointRecord(
-            **spec_digests(of, on, described(name, (on.id,))),
+            **spec_digests(suite, task, make_submission(name, (task.id,))),
             sha256=DIGEST,
             format="state-dict",
             components={"unet": ComponentRecord(matched=32, missing=0, unexpected=0, changed=32, relative_change=0.0123)},
@@ -120,21 +120,21 @@ def measure(of: Suite, on: Task, name: str, knows: float, seed: int = 0, retains
     ).sealed()
 
 
-def answers(rng: np.random.Generator, prompts: int, knows: float, arm: str) -> Values:
-    """(prompts, seeds, ψ) of 0 and 1: golds complete little before ψ = .6, the original everything from .2 on."""
+def judge_outputs(rng: np.random.Generator, n_prompts: int, knows: float, arm: str) -> Floats:
+    """(n_prompts, n_seeds, n_psi) of 0 and 1: golds complete little below ψ = .6, the original everything from .2 on."""
     psi = np.array(PSI)
     gold, original = 1 / (1 + np.exp((0.65 - psi) / 0.05)), 1 / (1 + np.exp((0.15 - psi) / 0.03))
-    alone = knows if knows == 1.0 and arm == "prompt" else 0.0
-    chance = np.maximum((1 - knows) * gold + knows * original, alone)
+    without_handover = knows if knows == 1.0 and arm == "prompt" else 0.0
+    chance = np.maximum((1 - knows) * gold + knows * original, without_handover)
     chance[-1] = 1.0
-    return (rng.random((prompts, 2, len(PSI))) < chance).astype(float)
+    return (rng.random((n_prompts, 2, len(PSI))) < chance).astype(float)
 
 
-def classifier(
-    rng: np.random.Generator, split: str, extractor: str, k: dict[float, int], rows: int, scoring: Scoring
-) -> tuple[list[Curve], dict[str, Score], dict[str, Values]]:
-    s_o, s_u = rng.uniform(0.2, 0.4, (2, rows, 2, len(k)))
-    labels = np.repeat([1.0, 0.0], 2 * rows)
+def classifier_results(
+    rng: np.random.Generator, split: str, extractor: str, k: dict[float, int], n_rows: int, scoring: Scoring
+) -> tuple[list[Curve], dict[str, Score], dict[str, Floats]]:
+    s_o, s_u = rng.uniform(0.2, 0.4, (2, n_rows, 2, len(k)))
+    labels = np.repeat([1.0, 0.0], 2 * n_rows)
     return curves.classifier_results(
         split,  # type: ignore[arg-type]
         extractor,
@@ -150,27 +150,27 @@ def classifier(
     )
 
 
-def world(folder: Path, tasks: tuple[str, ...] = ("object/star",), shares: dict[str, float] | None = None, prompts: int = 12) -> World:
-    """A data root with every submission measured on every task and read against the golds."""
+def world(folder: Path, tasks: tuple[str, ...] = ("object/star",), shares: dict[str, float] | None = None, n_prompts: int = 12) -> World:
+    """A data root with a record of every submission on every task."""
     shares = shares or SHARES
-    of, on = suite(prompts), tuple(task(name, prompts) for name in tasks)
-    put(folder / "tasks/made/suite.yaml", of)
-    for one in on:
-        put(folder / f"tasks/made/{one.id}.yaml", one)
+    suite, specs = make_suite(n_prompts), tuple(make_task(name, n_prompts) for name in tasks)
+    put(folder / "tasks/made/suite.yaml", suite)
+    for task in specs:
+        put(folder / f"tasks/made/{task.id}.yaml", task)
     for name in shares:
-        put(folder / f"submissions/made/{name}.yaml", described(name, tasks))
+        put(folder / f"submissions/made/{name}.yaml", make_submission(name, tasks))
     root = DataRoot.find(folder)
-    records = [record for one in on for record in settled(of, one, shares)]
+    records = [record for task in specs for record in task_records(suite, task, shares)]
     for record in records:
-        write_record(record, record.place(root.results))
-    return World(root, of, on, tuple(records))
+        write_record(record, record.path(root.results))
+    return World(root, suite, specs, tuple(records))
 
 
-def settled(of: Suite, on: Task, shares: dict[str, float]) -> list[Record]:
-    """Every submission on one task, read against the golds among them."""
-    measured = [measure(of, on, name, knows, retains=0.0 if name == "control-collapsed" else 1.0) for name, knows in shares.items()]
-    golds = [record for record in measured if record.submission in on.golds]
-    return [compute_verdict(record, golds, of, on) for record in measured]
+def task_records(suite: Suite, task: Task, shares: dict[str, float]) -> list[Record]:
+    """Every submission on one task with its verdict."""
+    measured = [measure(suite, task, name, knows, retains=0.0 if name == "control-collapsed" else 1.0) for name, knows in shares.items()]
+    golds = [record for record in measured if record.submission in task.golds]
+    return [compute_verdict(record, golds, suite, task) for record in measured]
 
 
 def put(path: Path, spec: Suite | Task | Submission) -> None:

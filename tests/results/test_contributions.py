@@ -28,18 +28,18 @@ def said(made: World) -> list[str]:
 def arriving(made: World, name: str, **changes: object) -> Record:
     golds = [record for record in made.records if record.submission in GOLDS]
     record = compute_verdict(measure(made.suite, made.tasks[0], name, 0.5), golds, made.suite, made.tasks[0]).model_copy(update=changes)
-    write_record(record, record.place(made.root.results))
+    write_record(record, record.path(made.root.results))
     return record
 
 
 def test_a_new_record_and_its_pictures_are_welcome(made: World) -> None:
-    place = arriving(made, "mine").place(made.root.results)
+    place = arriving(made, "mine").path(made.root.results)
     place.with_suffix(".strip.webp").write_bytes(b"RIFF")
     assert said(made) == []
 
 
 def test_what_is_there_is_neither_changed_nor_removed(made: World) -> None:
-    paths = [record.place(made.root.results) for record in made.records]
+    paths = [record.path(made.root.results) for record in made.records]
     write_record(made.records[0].model_copy(update={"verification": Verification(status="withdrawn")}), paths[0])
     paths[1].unlink()
     assert said(made) == [

@@ -21,7 +21,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def spoilt(world: World, edit: Callable[[bytes], bytes]) -> bool:
     """Whether the check speaks up once one record's file is edited; the file is put back."""
-    path = next(record for record in world.records if record.submission == "esd-x").place(world.root.results)
+    path = next(record for record in world.records if record.submission == "esd-x").path(world.root.results)
     before = path.read_bytes()
     path.write_bytes(edit(before))
     try:
@@ -69,7 +69,7 @@ def test_broken_files_are_caught(sound: World, edit: Callable[[bytes], bytes]) -
 
 def test_a_copy_elsewhere_a_link_and_a_missing_control(tmp_path: Path) -> None:
     made = world(tmp_path, shares={**dict.fromkeys(GOLDS, 0.0), "esd-x": 0.7})
-    path = made.records[-1].place(made.root.results)
+    path = made.records[-1].path(made.root.results)
     copy = path.with_name("copy.standard-full.json")
     copy.write_bytes(path.read_bytes())
     assert [problem.value for problem in check_results(made.root)[1]] == ["its place"]
@@ -77,5 +77,5 @@ def test_a_copy_elsewhere_a_link_and_a_missing_control(tmp_path: Path) -> None:
     copy.symlink_to(path)
     assert [problem.consequence for problem in check_results(made.root)[1]] == ["is a link, which is not followed"]
     copy.unlink()
-    made.records[0].place(made.root.results).unlink()
+    made.records[0].path(made.root.results).unlink()
     assert {problem.value for problem in check_results(made.root)[1]} == {"control control-gold-1"}

@@ -90,15 +90,15 @@ def run(made: World, *arguments: str) -> Result:
 
 def test_the_verbs_enter_what_came_out(tmp_path: Path) -> None:
     made = world(tmp_path)
-    place, rerun = stored(made).place(made.root.results), tmp_path / "rerun"
+    place, rerun = stored(made).path(made.root.results), tmp_path / "rerun"
     row = ("esd-x", "--task", "object/star")
-    write_record(again(made, knows=0.35), stored(made).place(rerun))
+    write_record(again(made, knows=0.35), stored(made).path(rerun))
     before = place.read_bytes()
     result = run(made, "compare", *row, "--with", str(rerun))
     assert result.exit_code == 1 and "with --write the row becomes disputed" in result.output and place.read_bytes() == before
     assert run(made, "compare", *row, "--with", str(rerun), "--write").exit_code == 1
     assert read_record(place).verification.status == "disputed"
-    write_record(again(made, seed=1), stored(made).place(rerun))
+    write_record(again(made, seed=1), stored(made).path(rerun))
     result = run(made, "compare", *row, "--with", str(rerun), "--write")
     assert result.exit_code == 0 and "its record stands in the table now" in result.output
     assert read_record(place).verification.status == "rerun" and check_results(made.root)[1] == ()
