@@ -1,4 +1,4 @@
-"""The workflow that looks at contributions: what it may do, what it runs, and that its own steps catch what they should."""
+"""The workflows: permissions, pinned actions, what they run, and that the contribution check catches bad contributions."""
 
 from __future__ import annotations
 
@@ -14,33 +14,56 @@ from ruamel.yaml import YAML
 from results.measured import GOLDS, world
 
 ROOT = Path(__file__).resolve().parents[2]
-FILE = ROOT / ".github/workflows/contribution.yml"
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+CONTRIBUTION = ROOT / ".github/workflows/contribution.yml"
+CI = ROOT / ".github/workflows/ci.yml"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content
 
 
 @pytest.fixture(scope="module")
 def workflow() -> dict[str, Any]:
-    found = YAML(typ="safe").load(FILE.read_text(encoding="utf-8"))
-    assert isinstance(found, dict)
-    return found
+    return read_yaml(CONTRIBUTION)
 
 
 def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
 
 
-def test_it_comes_from_the_base_branch_and_may_only_read(workflow: dict[str, Any]) -> None:
-    assert set(workflow["on"]) == {"pull_request_target"} and workflow["permissions"] == {"contents": "read"}
-    assert not any("permissions" in job for job in workflow["jobs"].values()) and "secrets." not in FILE.read_text()
+def test_the_contribution_workflow_comes_from_the_base_branch(workflow: dict[str, Any]) -> None:
+    assert set(workflow["on"]) == {"pull_request_target"}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_tokens_are_read_only_and_not_kept(path: Path) -> None:
+    workflow = read_yaml(path)
+    assert workflow["permissions"] == {"contents": "read"}
+    assert not any("permissions" in job for job in workflow["jobs"].values()) and "secrets." not in path.read_text()
     checkouts = [step["with"] for step in steps(workflow) if "checkout" in step.get("uses", "")]
-    assert all(options["persist-credentials"] is False for options in checkouts)
+    assert checkouts and all(options["persist-credentials"] is False for options in checkouts)
 
 
-def test_actions_are_pinned_by_commit_and_named(workflow: dict[str, Any]) -> None:
-    for line in re.findall(r"uses: (.*)", FILE.read_text(encoding="utf-8")):
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_by_commit_and_named(path: Path) -> None:
+    lines = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
+    assert lines
+    for line in lines:
         assert re.fullmatch(r"([\w-]+/[\w-]+)@[0-9a-f]{40} # v\d+\.\d+\.\d+ of \1", line), line
 
 
-def test_nothing_that_a_pull_request_says_reaches_a_shell_or_is_run(workflow: dict[str, Any]) -> None:
+def test_ci_runs_the_checks_on_push_and_pull_request() -> None:
+    workflow = read_yaml(CI)
+    assert set(workflow["on"]) == {"push", "pull_request"}
+    assert [step["run"] for step in steps(workflow) if "run" in step] == [".ci/run"]
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert all(command in script for command in ('ruff" check', 'ruff" format --check', '/mypy"', '/pytest"'))
+
+
+def test_no_text_of_a_pull_request_reaches_a_shell_or_runs(workflow: dict[str, Any]) -> None:
     scripts = [step["run"] for step in steps(workflow) if "run" in step]
     assert not any("${{" in script for script in scripts)
     for script in scripts:
@@ -50,46 +73,46 @@ def test_nothing_that_a_pull_request_says_reaches_a_shell_or_is_run(workflow: di
     assert [script for script in scripts if "pip install" in script] == ["python -m pip install --quiet ./base"]
 
 
-def contributed(workflow: dict[str, Any], place: Path) -> subprocess.CompletedProcess[str]:
-    """The steps after the installation, as the runner would run them beside ``base`` and ``contribution``."""
-    last = [step["run"] for step in steps(workflow) if "run" in step and "pip" not in step["run"]]
-    script = "\n".join(["set -euo pipefail", *last]).replace("python -P", sys.executable)
-    environment = {"PYTHONPATH": str(ROOT / "benchmark"), "PATH": "/usr/bin:/bin", "HOME": str(place)}
-    return subprocess.run(["bash", "-c", script], cwd=place, env=environment, capture_output=True, text=True, timeout=300, check=False)
+def run_checks(workflow: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the steps after the installation as the workflow does, beside ``base`` and ``contribution``."""
+    scripts = [step["run"] for step in steps(workflow) if "run" in step and "pip" not in step["run"]]
+    script = "\n".join(["set -euo pipefail", *scripts]).replace("python -P", sys.executable)
+    environment = {"PYTHONPATH": str(ROOT / "benchmark"), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+    return subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A base branch, and a contribution that adds esd-x to it."""
     world(tmp_path / "base", shares={**dict.fromkeys(GOLDS, 0.0)})
     world(tmp_path / "contribution", shares={**dict.fromkeys(GOLDS, 0.0), "esd-x": 0.7})
     return tmp_path
 
 
-def test_a_good_contribution_passes_whatever_code_it_brings(workflow: dict[str, Any], place: Path) -> None:
+def test_a_valid_contribution_passes_and_its_code_does_not_run(workflow: dict[str, Any], folder: Path) -> None:
     for name in ("sitecustomize.py", "unconceal.py", "results/conftest.py"):
-        (place / "contribution" / name).write_text("raise SystemExit('executed')")
-    (place / "contribution/results/conftest.py").unlink()
-    done = contributed(workflow, place)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 records, nothing wrong" in done.stdout
+        (folder / "contribution" / name).write_text("raise SystemExit('executed')")
+    (folder / "contribution/results/conftest.py").unlink()
+    process = run_checks(workflow, folder)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "4 records" in process.stdout
 
 
-def test_a_bad_one_fails(workflow: dict[str, Any], place: Path) -> None:
-    record = next((place / "contribution/results").rglob("esd-x.*.json"))
+def test_an_altered_record_fails(workflow: dict[str, Any], folder: Path) -> None:
+    record = next((folder / "contribution/results").rglob("esd-x.*.json"))
     record.write_text(record.read_text().replace('"label": "conceals"', '"label": "forgets"'))
-    done = contributed(workflow, place)
-    assert done.returncode == 1 and "were altered after the run" in done.stderr
+    process = run_checks(workflow, folder)
+    assert process.returncode == 1 and record.name in process.stdout + process.stderr
 
 
-def test_a_link_fails(workflow: dict[str, Any], place: Path) -> None:
-    (place / "contribution/results/made-1/passwords.json").symlink_to("/etc/passwd")
-    done = contributed(workflow, place)
-    assert done.returncode == 1 and "links are not followed" in done.stdout and "root:" not in done.stdout + done.stderr
+def test_a_link_fails(workflow: dict[str, Any], folder: Path) -> None:
+    (folder / "contribution/results/made-1/passwords.json").symlink_to("/etc/passwd")
+    process = run_checks(workflow, folder)
+    assert process.returncode == 1 and "links are not followed" in process.stdout
+    assert "root:" not in process.stdout + process.stderr
 
 
-def test_forms_are_readable(workflow: dict[str, Any]) -> None:
+def test_forms_are_readable() -> None:
     for form in sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml")):
-        said = YAML(typ="safe").load(form.read_text(encoding="utf-8"))
-        assert form.name == "config.yml" or {"name", "description", "body"} <= set(said)
+        assert form.name == "config.yml" or {"name", "description", "body"} <= set(read_yaml(form))
     assert "results check" in (ROOT / ".github/pull_request_template.md").read_text(encoding="utf-8")
