@@ -13,11 +13,11 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import nn
 
-from unconceal.checkpoints.folders import inside
+from unconceal.checkpoints.folders import check_inside
 from unconceal.checkpoints.formats import FORMATS
-from unconceal.checkpoints.key_names import ELSEWHERE, StateDict, parts_of, respelled
-from unconceal.checkpoints.release import Opened, SpmNetwork, opened
-from unconceal.checkpoints.verify import check_change, check_configs, verify, verify_membrane
+from unconceal.checkpoints.key_names import ELSEWHERE, StateDict, changeable_components, renamed_to_base
+from unconceal.checkpoints.release import OpenedCheckpoint, SpmNetwork, open_checkpoint
+from unconceal.checkpoints.verify import check_change, check_configs, verify_component, verify_spm
 from unconceal.checkpoints.weights_file import Weights, shortened
 from unconceal.errors import CheckFailed
 from unconceal.hub.allowed_files import checkpoint_digest
@@ -39,7 +39,7 @@ class AppliedCheckpoint:
     sha256: str | None = None
     components: dict[str, ComponentRecord] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
-    membrane: SpmNetwork | None = None
+    spm: SpmNetwork | None = None
 
 
 def apply(
@@ -56,15 +56,20 @@ def apply(
     if format == ORIGINAL:
         return pipe, AppliedCheckpoint(ORIGINAL)
     if checkpoint is None or not checkpoint.exists():
-        raise CheckFailed(str(checkpoint), "does not exist, so there is nothing to evaluate", "correct the path, or download the weights")
+        raise CheckFailed(
+            "checkpoint.not-found",
+            str(checkpoint),
+            "does not exist, so there is nothing to evaluate",
+            "correct the path, or download the weights",
+        )
     if checkpoint.is_dir():
         for path in checkpoint.rglob("*"):
-            inside(path, checkpoint)
+            check_inside(path, checkpoint)
     digest = checkpoint_digest(checkpoint)
     if sha256 is not None and digest != sha256:
         consequence = f"has SHA-256 {digest[:12]}…, the submission promises {sha256[:12]}…, so it is not the file that was submitted"
-        raise CheckFailed(str(checkpoint), consequence, "restore the file, or pin the submission again")
-    found = opened(checkpoint)
+        raise CheckFailed("checkpoint.digest-mismatch", str(checkpoint), consequence, "restore the file, or pin the submission again")
+    found = open_checkpoint(checkpoint)
     return _put(pipe, found, _format_of(found, checkpoint, format), str(checkpoint), digest, component)
 
 
@@ -74,44 +79,54 @@ def detect(checkpoint: Path) -> str:
     Raises:
         CheckFailed: it is in none.
     """
-    return _format_of(opened(checkpoint), checkpoint, "auto")
+    return _format_of(open_checkpoint(checkpoint), checkpoint, "auto")
 
 
-def _format_of(found: Opened, checkpoint: Path, named: str) -> str:
+def _format_of(found: OpenedCheckpoint, checkpoint: Path, named: str) -> str:
     fitting = [name for name, known in FORMATS.items() if known.detect(found)]
     if named != "auto" and named not in fitting:
-        raise CheckFailed(str(checkpoint), f"is not in the format {named!r} that the submission names", "correct it, or say format: auto")
+        raise CheckFailed(
+            "checkpoint.wrong-format",
+            str(checkpoint),
+            f"is not in the format {named!r} that the submission names",
+            "correct it, or say format: auto",
+        )
     if not fitting:
-        raise CheckFailed(str(checkpoint), f"is in no known format ({', '.join(FORMATS)}){_example(found)}", "release it in one of them")
+        raise CheckFailed(
+            "checkpoint.unknown-format",
+            str(checkpoint),
+            f"is in no known format ({', '.join(FORMATS)}){_example(found)}",
+            "release it in one of them",
+        )
     return fitting[0] if named == "auto" else named
 
 
-def _example(found: Opened) -> str:
+def _example(found: OpenedCheckpoint) -> str:
     """What an opened file holds, for the line that refuses it."""
     if not isinstance(found, Weights):
         return ""
     return f": it holds {shortened(next(iter(found.flat or found.tables)))!r}" if found.tables else ": it holds no tensor"
 
 
-def _put(pipe: Pipeline, found: Opened, name: str, source: str, digest: str, component: str | None) -> tuple[Pipeline, AppliedCheckpoint]:
+def _put(pipe: Pipeline, found: OpenedCheckpoint, name: str, source: str, digest: str, component: str | None) -> tuple[Pipeline, AppliedCheckpoint]:
     if isinstance(found, Path):
         check_configs(pipe, found)
-    base = parts_of(pipe)
+    base = changeable_components(pipe)
     release = FORMATS[name].read(found, base)
     records: dict[str, ComponentRecord] = {}
     changed: dict[str, nn.Module] = {}
     for part, state in _meant(release.tensors, component, source).items():
         if part not in base:
-            raise CheckFailed(source, f"holds a {part}, which the base does not have", ELSEWHERE)
+            raise CheckFailed("checkpoint.unknown-component", source, f"holds a {part}, which the base does not have", ELSEWHERE)
         ours = base[part].state_dict()
-        theirs = respelled(part, state, ours)
-        records[part] = verify(part, ours, theirs, release.whole, source)
+        theirs = renamed_to_base(part, state, ours)
+        records[part] = verify_component(part, ours, theirs, release.whole, source)
         if records[part].changed:
-            changed[part] = exchanged(base[part], {key: tensor for key, tensor in theirs.items() if key in ours})
-    if release.membrane is not None:
-        records[release.membrane.component] = verify_membrane(release.membrane, base)
-    check_change(records, source, release.left_out)
-    return _sharing(pipe, changed), AppliedCheckpoint(name, digest, records, release.left_out, release.membrane)
+            changed[part] = replaced_tensors(base[part], {key: tensor for key, tensor in theirs.items() if key in ours})
+    if release.spm is not None:
+        records[release.spm.component] = verify_spm(release.spm, base)
+    check_change(records, source, release.ignored)
+    return _sharing(pipe, changed), AppliedCheckpoint(name, digest, records, release.ignored, release.spm)
 
 
 def _meant(tensors: dict[str, StateDict], component: str | None, source: str) -> dict[str, StateDict]:
@@ -120,13 +135,18 @@ def _meant(tensors: dict[str, StateDict], component: str | None, source: str) ->
         return tensors
     if len(tensors) != 1:
         held = ", ".join(tensors) or "none"
-        raise CheckFailed(source, f"holds weights of several components ({held}), none of them {component}", "leave `component` out")
+        raise CheckFailed(
+            "checkpoint.wrong-component",
+            source,
+            f"holds weights of several components ({held}), none of them {component}",
+            "leave `component` out",
+        )
     (state,) = tensors.values()
     return {component: state}
 
 
 @torch.no_grad()
-def exchanged(module: nn.Module, state: StateDict) -> nn.Module:
+def replaced_tensors(module: nn.Module, state: StateDict) -> nn.Module:
     """A module of the same structure with the tensors of ``state`` in the module's own precision and place, and the rest shared.
 
     Nothing is copied that need not be: tensors that lie on the disk in the right precision stay there.

@@ -9,9 +9,9 @@ import diffusers
 import torch
 from diffusers import DDIMScheduler
 
-from unconceal.checkpoints.key_names import parts_of
+from unconceal.checkpoints.key_names import changeable_components
 from unconceal.errors import EnvironmentFault
-from unconceal.progress import quiet
+from unconceal.progress import hide_library_progress
 
 FILTERS: dict[str, Any] = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
 """What Stable Diffusion pipelines carry beside the model: it hides pictures, and forgets nothing."""
@@ -29,10 +29,10 @@ def load_base(
     """
     if not (folder / "model_index.json").is_file():
         remedy = "name the folder that holds model_index.json"
-        raise EnvironmentFault(str(folder), "holds no diffusers pipeline, so there is no base model", remedy)
+        raise EnvironmentFault("base.not-found", str(folder), "holds no diffusers pipeline, so there is no base model", remedy)
     library: Any = getattr(diffusers, kind)
     try:
-        with quiet():
+        with hide_library_progress():
             pipe = library.from_pretrained(
                 folder,
                 local_files_only=True,
@@ -40,12 +40,14 @@ def load_base(
                 **(FILTERS if kind == "StableDiffusionPipeline" else {}),
             )
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise EnvironmentFault(str(folder), f"cannot be loaded as the base model ({error})", "fetch it again, or build it again") from error
+        raise EnvironmentFault(
+            "base.unreadable", str(folder), f"cannot be loaded as the base model ({error})", "fetch it again, or build it again"
+        ) from error
     # Clipping belongs to pixel models; configs written for other schedulers leave it at DDIM's default, which clips.
     if "beta_schedule" in pipe.scheduler.config:
         schedulers: Any = DDIMScheduler
         pipe.scheduler = schedulers.from_config(pipe.scheduler.config, clip_sample=False)
-    for part in parts_of(pipe).values():
+    for part in changeable_components(pipe).values():
         module = part.to(device)
         # transformers keeps the stored precision while diffusers does not: without this a text encoder stays fp16.
         if module.dtype != dtype:

@@ -9,7 +9,7 @@ from typing import Any
 from unconceal.checkpoints.key_names import StateDict
 from unconceal.checkpoints.weights_file import LONGEST_CONFIG, read_file, shortened
 from unconceal.errors import CheckFailed
-from unconceal.hub.allowed_files import WEIGHTS
+from unconceal.hub.allowed_files import WEIGHTS_PATTERN
 
 IN_FOLDER = (
     "diffusion_pytorch_model.safetensors",
@@ -25,7 +25,7 @@ CACHED = "blobs"
 MOST_SHARDS = 200
 
 
-def inside(path: Path, folder: Path) -> Path:
+def check_inside(path: Path, folder: Path) -> Path:
     """``path`` itself.
 
     Raises:
@@ -34,7 +34,7 @@ def inside(path: Path, folder: Path) -> Path:
     target, home = path.resolve(), folder.resolve()
     stores = [parent.parent / CACHED for parent in home.parents if parent.name == "snapshots"]
     if not any(target.is_relative_to(allowed) for allowed in (home, *stores)):
-        raise CheckFailed(str(path), "is a link out of its folder, so it is not opened", "put the file itself there")
+        raise CheckFailed("checkpoint.link", str(path), "is a link out of its folder, so it is not opened", "put the file itself there")
     return path
 
 
@@ -44,14 +44,16 @@ def read_json(path: Path, folder: Path) -> dict[str, Any]:
     Raises:
         CheckFailed: it is too long, or none.
     """
-    if inside(path, folder).stat().st_size > LONGEST_CONFIG:
-        raise CheckFailed(str(path), f"is longer than {LONGEST_CONFIG // 2**20} MiB, so it is not read", "export the model again")
+    if check_inside(path, folder).stat().st_size > LONGEST_CONFIG:
+        raise CheckFailed(
+            "checkpoint.too-large", str(path), f"is longer than {LONGEST_CONFIG // 2**20} MiB, so it is not read", "export the model again"
+        )
     try:
         found = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise CheckFailed(str(path), f"is no JSON ({type(error).__name__})", "export the model again") from error
+        raise CheckFailed("checkpoint.not-json", str(path), f"is no JSON ({type(error).__name__})", "export the model again") from error
     if not isinstance(found, dict):
-        raise CheckFailed(str(path), "is no table", "export the model again")
+        raise CheckFailed("checkpoint.not-json", str(path), "is no table", "export the model again")
     return found
 
 
@@ -71,14 +73,19 @@ def read_folder(folder: Path, submitted: Path) -> StateDict:
             return _flat(folder / name, submitted)
         if _listing(folder, name).is_file():
             return {key: tensor for shard in _shards(folder, name, submitted) for key, tensor in _flat(shard, submitted).items()}
-    raise CheckFailed(str(folder), "holds no weights", f"name the file as diffusers does, e.g. {IN_FOLDER[0]}")
+    raise CheckFailed("checkpoint.no-weights", str(folder), "holds no weights", f"name the file as diffusers does, e.g. {IN_FOLDER[0]}")
 
 
 def _flat(path: Path, submitted: Path) -> StateDict:
-    found = read_file(inside(path, submitted))
+    found = read_file(check_inside(path, submitted))
     tables = [name for name in found.tables if name]
     if tables:
-        raise CheckFailed(str(path), f"holds tables ({shortened(', '.join(tables))}) instead of the component's tensors", "export it again")
+        raise CheckFailed(
+            "checkpoint.wrong-layout",
+            str(path),
+            f"holds tables ({shortened(', '.join(tables))}) instead of the component's tensors",
+            "export it again",
+        )
     return found.flat
 
 
@@ -90,15 +97,23 @@ def _shards(folder: Path, name: str, submitted: Path) -> list[Path]:
     listing = _listing(folder, name)
     weight_map = read_json(listing, submitted).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
-        raise CheckFailed(str(listing), "does not list shards", "export the weights again")
+        raise CheckFailed("checkpoint.bad-index", str(listing), "does not list shards", "export the weights again")
     shards = sorted(set(weight_map.values()))
     if len(shards) > MOST_SHARDS:
-        raise CheckFailed(str(listing), f"lists {len(shards)} shards, more than any model has ({MOST_SHARDS})", "export the weights again")
+        raise CheckFailed(
+            "checkpoint.too-large",
+            str(listing),
+            f"lists {len(shards)} shards, more than any model has ({MOST_SHARDS})",
+            "export the weights again",
+        )
     for shard in shards:
         # A listing is a stranger's text: it may name its neighbours only.
         # And the digest counts no file of any other name.
-        if Path(shard).name != shard or not WEIGHTS.fullmatch(shard) or not (folder / shard).is_file():
+        if Path(shard).name != shard or not WEIGHTS_PATTERN.fullmatch(shard) or not (folder / shard).is_file():
             raise CheckFailed(
-                str(listing), f"names {shortened(shard)!r}, which is no weights file of its folder", "export the weights again"
+                "checkpoint.bad-index",
+                str(listing),
+                f"names {shortened(shard)!r}, which is no weights file of its folder",
+                "export the weights again",
             )
     return [folder / shard for shard in shards]

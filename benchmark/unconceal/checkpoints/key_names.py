@@ -50,7 +50,7 @@ RENAMED = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_a
 """Old spelling of the VAE's attention: new spelling."""
 
 
-def parts_of(pipe: DiffusionPipeline) -> Base:
+def changeable_components(pipe: DiffusionPipeline) -> Base:
     """What of a pipeline a checkpoint may change. A safety checker is not among it: it filters pictures and forgets nothing."""
     return {name: part for name in COMPONENTS if isinstance(part := getattr(pipe, name, None), nn.Module)}
 
@@ -73,7 +73,12 @@ def by_component(state: StateDict, source: str) -> dict[str, StateDict]:
     unknown = [key for key in state if component_of(key) is None]
     if unknown:
         consequence = f"{len(unknown)} of {len(state)} keys belong to no part of a diffusers pipeline, e.g. {unknown[0]!r}"
-        raise CheckFailed(source, consequence, "release weights of UNet, transformer, text encoder or VAE under diffusers' keys")
+        raise CheckFailed(
+            "checkpoint.unknown-keys",
+            source,
+            consequence,
+            "release weights of UNet, transformer, text encoder or VAE under diffusers' keys",
+        )
     for key, tensor in state.items():
         component = component_of(key)
         assert component
@@ -81,7 +86,7 @@ def by_component(state: StateDict, source: str) -> dict[str, StateDict]:
     return parts
 
 
-def respelled(component: str, state: StateDict, base: Collection[str]) -> StateDict:
+def renamed_to_base(component: str, state: StateDict, base: Collection[str]) -> StateDict:
     """The same tensors under the base's spelling of their keys, whichever library version wrote them."""
     return {_respelled(component, key, base): tensor for key, tensor in state.items()}
 

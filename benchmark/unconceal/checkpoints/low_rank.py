@@ -52,15 +52,17 @@ def check_updates(component: str, base: nn.Module, updates: Mapping[str, LowRank
         layer = layers.get(name)
         if not isinstance(layer, nn.Linear | nn.Conv2d):
             consequence = f"updates {component} {name!r}, which is no layer of the base, so it is for another architecture"
-            raise CheckFailed(source, consequence, ELSEWHERE)
+            raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
         shape = tuple(layer.weight.shape)
         rank, made = update.down.shape[0], (update.up.shape[0], update.down.shape[1], *update.down.shape[2:])
         fits = made == shape or (*made, 1, 1) == shape or (*shape, 1, 1) == made
         if not fits or update.up.shape[1] != rank or update.up.shape[2:] not in ((), (1, 1)):
             consequence = f"updates {component} {name!r} of shape {shape} by {tuple(update.up.shape)} times {tuple(update.down.shape)}"
-            raise CheckFailed(source, f"{consequence}, so it is for another architecture", ELSEWHERE)
+            raise CheckFailed("checkpoint.wrong-shape", source, f"{consequence}, so it is for another architecture", ELSEWHERE)
         if not (update.down.isfinite().all() and update.up.isfinite().all()):
-            raise CheckFailed(source, f"holds NaN or infinite weights in {component} {name!r}", "export the weights again")
+            raise CheckFailed(
+                "checkpoint.not-finite", source, f"holds NaN or infinite weights in {component} {name!r}", "export the weights again"
+            )
 
 
 @torch.no_grad()
@@ -68,7 +70,7 @@ def merged(base: Base, updates: Mapping[str, Updates], source: str) -> dict[str,
     """The base's weights after the updates, by component: only those that are updated."""
     absent = [component for component in updates if component not in base]
     if absent:
-        raise CheckFailed(source, f"updates {absent[0]}, which the base does not have", ELSEWHERE)
+        raise CheckFailed("checkpoint.unknown-component", source, f"updates {absent[0]}, which the base does not have", ELSEWHERE)
     parts: dict[str, StateDict] = {}
     for component, of in updates.items():
         check_updates(component, base[component], of, source)
@@ -80,7 +82,7 @@ def merged(base: Base, updates: Mapping[str, Updates], source: str) -> dict[str,
     return parts
 
 
-def paired(halves: Iterable[tuple[str, str, Tensor]], alphas: Mapping[str, float], source: str, default: float | None = None) -> Updates:
+def low_rank_updates(halves: Iterable[tuple[str, str, Tensor]], alphas: Mapping[str, float], source: str, default: float | None = None) -> Updates:
     """Updates from (module, "down" or "up", tensor) and each module's α; s = α / r. ``default``: α where none is said; None: r.
 
     Raises:
@@ -89,11 +91,15 @@ def paired(halves: Iterable[tuple[str, str, Tensor]], alphas: Mapping[str, float
     found: dict[str, dict[str, Tensor]] = {}
     for module, half, tensor in halves:
         if tensor.ndim not in (2, 4):
-            raise CheckFailed(source, f"has an update of {module!r} with {tensor.ndim} dimensions", "export the LoRA again")
+            raise CheckFailed(
+                "lora.unsupported-update", source, f"has an update of {module!r} with {tensor.ndim} dimensions", "export the LoRA again"
+            )
         found.setdefault(module, {})[half] = tensor
     lonely = [module for module, pair in found.items() if len(pair) < 2]
     if lonely:
-        raise CheckFailed(source, f"has only one half of the update of {lonely[0]!r}, so it updates nothing", "export the LoRA again")
+        raise CheckFailed(
+            "lora.incomplete", source, f"has only one half of the update of {lonely[0]!r}, so it updates nothing", "export the LoRA again"
+        )
     return {
         module: LowRank(pair["down"], pair["up"], alphas.get(module, default or pair["down"].shape[0]) / pair["down"].shape[0])
         for module, pair in found.items()

@@ -10,7 +10,7 @@ from unconceal.checkpoints.low_rank import Updates
 from unconceal.checkpoints.weights_file import Weights, read_file
 from unconceal.errors import CheckFailed
 
-Opened = Path | Weights
+OpenedCheckpoint = Path | Weights
 """A folder, or one opened file."""
 
 
@@ -24,7 +24,7 @@ class SpmNetwork:
 
 
 @dataclass(frozen=True)
-class Release:
+class ReadCheckpoint:
     """``tensors`` by component, in any library's spelling. ``whole``: each component that is there is complete.
 
     ``left_out``: what the checkpoint holds beside, which is not applied, in words.
@@ -32,11 +32,11 @@ class Release:
 
     tensors: dict[str, StateDict]
     whole: bool = False
-    membrane: SpmNetwork | None = None
-    left_out: tuple[str, ...] = ()
+    spm: SpmNetwork | None = None
+    ignored: tuple[str, ...] = ()
 
 
-def opened(path: Path) -> Opened:
+def open_checkpoint(path: Path) -> OpenedCheckpoint:
     """A folder as it is, a file read; nothing that lies elsewhere is followed.
 
     Raises:
@@ -45,5 +45,10 @@ def opened(path: Path) -> Opened:
     if path.is_dir():
         return path
     if not path.is_file():
-        raise CheckFailed(str(path), "does not exist, so there is nothing to evaluate", "correct the path, or download the weights")
+        raise CheckFailed(
+            "checkpoint.not-found",
+            str(path),
+            "does not exist, so there is nothing to evaluate",
+            "correct the path, or download the weights",
+        )
     return read_file(path)

@@ -23,9 +23,11 @@ def load_standalone(path: Path | None, sha256: str | None, device: str, dtype: t
         EnvironmentFault: it is no pipeline of that kind.
     """
     if path is None or not path.is_dir():
-        raise CheckFailed(str(path), "is no folder of a pipeline, so there is no surrogate", "correct the path, or download it")
+        raise CheckFailed(
+            "checkpoint.not-found", str(path), "is no folder of a pipeline, so there is no surrogate", "correct the path, or download it"
+        )
     digest = checkpoint_digest(path)
     if sha256 is not None and digest != sha256:
         consequence = f"has SHA-256 {digest[:12]}…, the submission promises {sha256[:12]}…, so it is not the model that was submitted"
-        raise CheckFailed(str(path), consequence, "restore it, or pin the submission again")
+        raise CheckFailed("checkpoint.digest-mismatch", str(path), consequence, "restore it, or pin the submission again")
     return load_base(path, device, dtype, kind), AppliedCheckpoint(STANDALONE, digest)

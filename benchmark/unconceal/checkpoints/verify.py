@@ -47,7 +47,7 @@ def check_configs(pipe: DiffusionPipeline, folder: Path) -> None:
         for key in settings:
             if key in stated and key in ours and stated[key] != json.loads(json.dumps(ours[key])):
                 consequence = f"says {key} {shortened(repr(stated[key]))} where the base has {ours[key]!r}, so it is {OTHER}"
-                raise CheckFailed(str(path), consequence, ELSEWHERE)
+                raise CheckFailed("checkpoint.wrong-architecture", str(path), consequence, ELSEWHERE)
 
 
 class Difference(NamedTuple):
@@ -57,7 +57,7 @@ class Difference(NamedTuple):
     squared: float
 
 
-def verify(component: str, base: StateDict, state: StateDict, whole: bool, source: str) -> ComponentRecord:
+def verify_component(component: str, base: StateDict, state: StateDict, whole: bool, source: str) -> ComponentRecord:
     """What ``state`` (in the base's spelling) would change in the component whose state dict is ``base``.
 
     Raises:
@@ -67,12 +67,14 @@ def verify(component: str, base: StateDict, state: StateDict, whole: bool, sourc
     strange = [key for key in unexpected if not key.endswith(LEFTOVERS)]
     if strange:
         consequence = f"{len(strange)} of {len(state)} {component} keys are unknown to the base, e.g. {strange[0]!r}, so it is {OTHER}"
-        raise CheckFailed(source, consequence, ELSEWHERE)
+        raise CheckFailed("checkpoint.unknown-keys", source, consequence, ELSEWHERE)
     matched = [key for key in state if key in base]
     missing = [key for key in base if key not in state]
     if whole and missing:
         consequence = f"{len(missing)} of {len(base)} {component} tensors are missing, e.g. {missing[0]!r}"
-        raise CheckFailed(source, consequence, "export the whole component, or release the changed tensors as one state dict")
+        raise CheckFailed(
+            "checkpoint.missing-keys", source, consequence, "export the whole component, or release the changed tensors as one state dict"
+        )
     differences = [_difference(component, key, base[key], state[key], source) for key in matched]
     return ComponentRecord(
         matched=len(matched),
@@ -86,16 +88,16 @@ def verify(component: str, base: StateDict, state: StateDict, whole: bool, sourc
 def _difference(component: str, key: str, base: Tensor, new: Tensor, source: str) -> Difference:
     if new.shape != base.shape:
         consequence = f"{component} {key!r} has shape {tuple(new.shape)}, the base {tuple(base.shape)}, so it is {OTHER}"
-        raise CheckFailed(source, consequence, ELSEWHERE)
+        raise CheckFailed("checkpoint.wrong-shape", source, consequence, ELSEWHERE)
     if base.is_floating_point() and not new.is_floating_point():
         consequence = f"{component} {key!r} holds whole numbers ({str(new.dtype).removeprefix('torch.')}) where the base has weights"
-        raise CheckFailed(source, consequence, "export the weights again in float32")
+        raise CheckFailed("checkpoint.not-floating", source, consequence, "export the weights again in float32")
     here = new.to(base.device)
     # A finite sum has finite terms; the reverse need not hold, so only then every element is looked at.
     doubtful = here.dtype != base.dtype or not here.sum(dtype=torch.float32).isfinite()
     if doubtful and not here.to(base.dtype).isfinite().all():
         consequence = f"{component} {key!r} holds NaN or infinite weights in {base.dtype}, so every picture would be noise"
-        raise CheckFailed(source, consequence, "export the weights again in float32 and check the training")
+        raise CheckFailed("checkpoint.not-finite", source, consequence, "export the weights again in float32 and check the training")
     if _same(base, here):
         return Difference(False, squared(here.float() - base.float()) if here.dtype != base.dtype else 0.0)
     return Difference(True, squared(here.float() - base.float()))
@@ -120,7 +122,7 @@ def _same(base: Tensor, new: Tensor) -> bool:
     return torch.equal(base.to(coarse), new.to(coarse))
 
 
-def verify_membrane(membrane: SpmNetwork, base: Base) -> ComponentRecord:
+def verify_spm(membrane: SpmNetwork, base: Base) -> ComponentRecord:
     """What a network beside the base would add to it at full strength: its modules for tensors."""
     weights = base[membrane.component].state_dict()
     added = [squared(update.product(tuple(weights[f"{name}.weight"].shape))) for name, update in membrane.updates.items()]
@@ -140,8 +142,15 @@ def check_change(components: dict[str, ComponentRecord], source: str, left_out: 
         CheckFailed: it names no tensor of the base, or only tensors equal to the base's.
     """
     if not any(record.matched for record in components.values()):
-        raise CheckFailed(source, "holds no tensor of any part of the base", "release weights under diffusers' keys")
+        raise CheckFailed(
+            "checkpoint.no-weights", source, "holds no tensor of any part of the base", "release weights under diffusers' keys"
+        )
     if not any(record.changed for record in components.values()):
         consequence = f"equals the base in all {sum(record.matched for record in components.values())} tensors, so nothing was unlearned"
         besides = f" (left out: {'; '.join(left_out)})" if left_out else ""
-        raise CheckFailed(source, consequence + besides, "check which weights were exported (a common slip is the untouched EMA copy)")
+        raise CheckFailed(
+            "checkpoint.no-change",
+            source,
+            consequence + besides,
+            "check which weights were exported (a common slip is the untouched EMA copy)",
+        )

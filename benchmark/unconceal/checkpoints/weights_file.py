@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 from unconceal.checkpoints.key_names import StateDict
 from unconceal.errors import CheckFailed
-from unconceal.specs.submission import WEIGHTS
+from unconceal.specs.submission import WEIGHTS_SUFFIXES
 
 LARGEST, LONGEST_HEADER, LONGEST_PICKLE, LONGEST_CONFIG = 32 * 2**30, 16 * 2**20, 64 * 2**20, 2**20
 """Bytes of a file, of a safetensors header, of a torch file's pickle, of a JSON beside it. No released checkpoint comes near."""
@@ -59,11 +59,21 @@ def read_file(path: Path) -> Weights:
     Raises:
         CheckFailed: the file is too large, damaged, lies about what it holds, or would need code to be run.
     """
-    if path.suffix not in WEIGHTS:
-        raise CheckFailed(str(path), f"is in no known format: weights end in {', '.join(WEIGHTS)}", "release the weights in such a file")
+    if path.suffix not in WEIGHTS_SUFFIXES:
+        raise CheckFailed(
+            "checkpoint.unknown-format",
+            str(path),
+            f"is in no known format: weights end in {', '.join(WEIGHTS_SUFFIXES)}",
+            "release the weights in such a file",
+        )
     size = path.stat().st_size
     if size > LARGEST:
-        raise CheckFailed(str(path), f"is larger than {LARGEST // 2**30} GiB, so it is not opened", "release the changed weights only")
+        raise CheckFailed(
+            "checkpoint.too-large",
+            str(path),
+            f"is larger than {LARGEST // 2**30} GiB, so it is not opened",
+            "release the changed weights only",
+        )
     with path.open("rb") as stream:
         start = stream.read(9)
     # A safetensors file begins with the length of its header, and the header with a brace.
@@ -71,7 +81,7 @@ def read_file(path: Path) -> Weights:
         return _safetensors(path, size)
     if path.suffix == ".safetensors" or not start.startswith((b"PK\x03\x04", b"\x80")):
         kind = "safetensors" if path.suffix == ".safetensors" else "torch"
-        raise CheckFailed(str(path), f"does not begin as a {kind} file does, so it is not opened", DAMAGED)
+        raise CheckFailed("checkpoint.damaged", str(path), f"does not begin as a {kind} file does, so it is not opened", DAMAGED)
     return _torch_file(path)
 
 
@@ -79,11 +89,13 @@ def _safetensors(path: Path, size: int) -> Weights:
     header = _header(path, size)
     metadata = header.pop("__metadata__", {})
     if len(header) > MOST_TENSORS:
-        raise CheckFailed(str(path), f"lists {len(header)} tensors, more than any model has ({MOST_TENSORS})", DAMAGED)
+        raise CheckFailed(
+            "checkpoint.too-large", str(path), f"lists {len(header)} tensors, more than any model has ({MOST_TENSORS})", DAMAGED
+        )
     for key, entry in header.items():
         _check_entry(path, key, entry)
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise CheckFailed(str(path), "has metadata that are not plain text", DAMAGED)
+        raise CheckFailed("checkpoint.damaged", str(path), "has metadata that are not plain text", DAMAGED)
     try:
         tensors = load_file(path)
     except Exception as error:
@@ -95,13 +107,15 @@ def _header(path: Path, size: int) -> dict[str, Any]:
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         if size < 10 or length > min(size - 8, LONGEST_HEADER):
-            raise CheckFailed(str(path), f"claims a header of {length} bytes in a file of {size}, so it is not read", DAMAGED)
+            raise CheckFailed(
+                "checkpoint.damaged", str(path), f"claims a header of {length} bytes in a file of {size}, so it is not read", DAMAGED
+            )
         try:
             header = json.loads(stream.read(length))
         except (ValueError, RecursionError) as error:
-            raise CheckFailed(str(path), f"has a header that is no JSON ({type(error).__name__})", DAMAGED) from error
+            raise CheckFailed("checkpoint.damaged", str(path), f"has a header that is no JSON ({type(error).__name__})", DAMAGED) from error
     if not isinstance(header, dict):
-        raise CheckFailed(str(path), "has a header that is no table", DAMAGED)
+        raise CheckFailed("checkpoint.damaged", str(path), "has a header that is no table", DAMAGED)
     return header
 
 
@@ -115,7 +129,7 @@ def _check_entry(path: Path, key: str, entry: Any) -> None:
         right = False
     if not right:
         consequence = f"describes its tensor {shortened(key)} in a way that is not plausible ({shortened(str(entry))})"
-        raise CheckFailed(str(path), consequence, "export it again, in float32, float16 or bfloat16")
+        raise CheckFailed("checkpoint.damaged", str(path), consequence, "export it again, in float32, float16 or bfloat16")
 
 
 def _torch_file(path: Path) -> Weights:
@@ -139,9 +153,9 @@ def _archived(path: Path) -> Iterator[tuple[str, Any]]:
             total = sum(entry.file_size for entry in entries)
             if packed or len(entries) > 2 * MOST_TENSORS or total > path.stat().st_size:
                 consequence = f"unpacks to {total} bytes in {len(entries)} parts, which torch never writes, so it is not opened"
-                raise CheckFailed(str(path), consequence, "release it as safetensors")
+                raise CheckFailed("checkpoint.unsafe", str(path), consequence, "release it as safetensors")
             if len(pickles) != 1 or pickles[0].file_size > LONGEST_PICKLE:
-                raise CheckFailed(str(path), "is an archive, but none that torch wrote", DAMAGED)
+                raise CheckFailed("checkpoint.damaged", str(path), "is an archive, but none that torch wrote", DAMAGED)
             yield from _opcodes(path, archive.read(pickles[0]))
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
         raise _unreadable(path, error) from error
@@ -158,7 +172,7 @@ def _bare(path: Path) -> Iterator[tuple[str, Any]]:
                 yield opcode
                 if stream.tell() > LONGEST_PICKLE:
                     consequence = "holds a pickle longer than any model's, so it is not opened"
-                    raise CheckFailed(str(path), consequence, "release it as safetensors")
+                    raise CheckFailed("checkpoint.unsafe", str(path), consequence, "release it as safetensors")
 
 
 def _opcodes(path: Path, pickled: bytes | IO[bytes]) -> Iterator[tuple[str, Any]]:
@@ -177,19 +191,19 @@ def _opcodes(path: Path, pickled: bytes | IO[bytes]) -> Iterator[tuple[str, Any]
 def _check_opcode(path: Path, opcode: str, argument: Any) -> None:
     """Refuse whatever could name more than tensors: other globals, and the opcodes that find globals by other ways."""
     if opcode == "PROTO" and argument > pickle.HIGHEST_PROTOCOL:
-        raise CheckFailed(str(path), f"says it is a pickle of protocol {argument}, which there is none of", DAMAGED)
+        raise CheckFailed("checkpoint.damaged", str(path), f"says it is a pickle of protocol {argument}, which there is none of", DAMAGED)
     named = tuple(str(argument).split(" ", 1)) if opcode == "GLOBAL" else None
     if (named and named not in NEEDED) or opcode in ("STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4", "NEWOBJ", "NEWOBJ_EX"):
         wanted = ".".join(named) if named else opcode
         consequence = f"is a pickle of more than tensors ({shortened(wanted)}), so it is not opened"
-        raise CheckFailed(str(path), consequence, "release it as safetensors")
+        raise CheckFailed("checkpoint.unsafe", str(path), consequence, "release it as safetensors")
 
 
 def _tabled(path: Path, found: Any) -> Weights:
     """The tables of tensors in what a torch file held."""
     if not isinstance(found, dict):
         consequence = f"holds a {type(found).__name__}, not a table of named tensors"
-        raise CheckFailed(str(path), consequence, "release the state dict, as safetensors")
+        raise CheckFailed("checkpoint.wrong-layout", str(path), consequence, "release the state dict, as safetensors")
     tables: dict[str, StateDict] = {"": {key: value for key, value in found.items() if _is_named_tensor(key, value)}}
     rest = {key: value for key, value in found.items() if key not in tables[""]}
     for name in [name for name, value in rest.items() if isinstance(name, str) and _is_table(value)]:
@@ -198,12 +212,12 @@ def _tabled(path: Path, found: Any) -> Weights:
         tables.setdefault("" if name in WRAPPERS else name, {}).update(table)
     tables = {name: table for name, table in tables.items() if table}
     if not tables:
-        raise CheckFailed(str(path), "holds no named tensors", "release the state dict itself, as safetensors")
+        raise CheckFailed("checkpoint.no-weights", str(path), "holds no named tensors", "release the state dict itself, as safetensors")
     for table in tables.values():
         for key, tensor in table.items():
             _check_tensor(path, key, tensor)
     if sum(map(len, tables.values())) > MOST_TENSORS:
-        raise CheckFailed(str(path), f"holds more than {MOST_TENSORS} tensors, more than any model has", DAMAGED)
+        raise CheckFailed("checkpoint.too-large", str(path), f"holds more than {MOST_TENSORS} tensors, more than any model has", DAMAGED)
     return Weights(path, tables, ignored=tuple(sorted(shortened(str(name)) for name in rest)))
 
 
@@ -220,11 +234,13 @@ def _check_tensor(path: Path, key: str, tensor: torch.Tensor) -> None:
     stored = tensor.layout == torch.strided and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
     if not stored or tensor.ndim > MOST_DIMENSIONS or len(key) > LONGEST_KEY or tensor.is_quantized or tensor.is_complex():
         consequence = f"claims a tensor {shortened(key)} of shape {shortened(str(tuple(tensor.shape)))} that it does not hold"
-        raise CheckFailed(str(path), consequence, DAMAGED)
+        raise CheckFailed("checkpoint.damaged", str(path), consequence, DAMAGED)
 
 
 def _unreadable(path: Path, error: Exception) -> CheckFailed:
-    return CheckFailed(str(path), f"cannot be read as weights ({shortened(f'{type(error).__name__}: {error}', 160)})", DAMAGED)
+    return CheckFailed(
+        "checkpoint.damaged", str(path), f"cannot be read as weights ({shortened(f'{type(error).__name__}: {error}', 160)})", DAMAGED
+    )
 
 
 def shortened(text: str, most: int = 80) -> str:

@@ -15,7 +15,7 @@ TOKENS = 77
 
 def denoiser_flops(config: Mapping[str, Any], side: int, tokens: int = TOKENS) -> float:
     """Floating point operations of one row through a UNet, multiply and add counted apart; ``side``: of the latents."""
-    return _flops(plain(config), side, tokens)
+    return _flops(hashable_config(config), side, tokens)
 
 
 @lru_cache(maxsize=8)
@@ -29,6 +29,6 @@ def _flops(config: tuple[tuple[str, Any], ...], side: int, tokens: int) -> float
     return float(counter.get_total_flops())
 
 
-def plain(config: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+def hashable_config(config: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     """A model's settings as something that can be remembered."""
     return tuple(sorted((key, tuple(value) if isinstance(value, list) else value) for key, value in config.items() if key[:1] != "_"))

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 
 from unconceal.diffusion.model import Model
-from unconceal.diffusion.prompt_embeddings import PromptEmbeddings, joined
+from unconceal.diffusion.prompt_embeddings import PromptEmbeddings, concatenated
 
 Arm = Literal["prompt", "empty"]
 """How θ* goes on: with the same prompt and guidance (as released), or with its own empty prompt, unguided (OURS)."""
@@ -30,38 +30,38 @@ class Trajectory:
     """
 
     latents: dict[int, torch.Tensor]
-    clean: dict[int, torch.Tensor]
-    evaluations: int
+    clean_latents: dict[int, torch.Tensor]
+    forward_passes: int
     """Rows that went through the denoiser."""
 
 
-def guided(model: Model, latents: torch.Tensor, t: torch.Tensor, told: PromptEmbeddings, batch: int) -> torch.Tensor:
+def guided_prediction(model: Model, latents: torch.Tensor, t: torch.Tensor, told: PromptEmbeddings, batch: int) -> torch.Tensor:
     """The prediction with classifier-free guidance, p(∅) + w · (p(c) − p(∅)), or that of a model that has its guidance built in."""
     if told.negative is None:
         return model.predict(latents, t, told.prompt, batch)
-    both = model.predict(torch.cat([latents, latents]), t, joined([told.negative, told.prompt]), batch)
+    both = model.predict(torch.cat([latents, latents]), t, concatenated([told.negative, told.prompt]), batch)
     unconditional, conditional = both.chunk(2)
     return unconditional + model.guidance * (conditional - unconditional)
 
 
 @torch.inference_mode()
-def run_original(model: Model, prompts: Sequence[str], seeds: Sequence[int], keep: Sequence[int], batch: int = 128) -> Trajectory:
+def run_original(model: Model, prompts: Sequence[str], seeds: Sequence[int], keep: Sequence[int], batch_size: int = 128) -> Trajectory:
     """θ from noise to picture, keeping the latents after each k of ``keep``."""
     scheduler = model.scheduler()
-    told = model.told(prompts)
+    told = model.encode_prompts(prompts)
     x = model.noise(seeds)
     latents, clean = {0: x}, {}
     last = max(keep)
     for i, t in enumerate(scheduler.timesteps[:last]):
-        x, x0 = model.step(scheduler, guided(model, model.scaled(scheduler, x, t), t, told, batch), t, x)
+        x, x0 = model.step(scheduler, guided_prediction(model, model.scale_model_input(scheduler, x, t), t, told, batch_size), t, x)
         if i + 1 in keep:
             latents[i + 1], clean[i + 1] = x, x0
-    return Trajectory({k: latents[k] for k in sorted(set(keep))}, clean, rows_of(told) * last)
+    return Trajectory({k: latents[k] for k in sorted(set(keep))}, clean, forward_passes_per_step(told) * last)
 
 
 @torch.inference_mode()
 def hand_over(
-    model: Model, prompts: Sequence[str], latents: dict[int, torch.Tensor], arms: Sequence[Arm], batch: int = 128
+    model: Model, prompts: Sequence[str], latents: dict[int, torch.Tensor], arms: Sequence[Arm], batch_size: int = 128
 ) -> tuple[dict[Branch, torch.Tensor], int]:
     """θ* finishes every branch: each arm from each ``latents[k]`` (n, c, h, w) on.
 
@@ -69,7 +69,7 @@ def hand_over(
     Returns the finished latents per branch and the rows that went through the denoiser. k = steps is left as it is.
     """
     scheduler = model.scheduler()
-    told = model.told(prompts)
+    told = model.encode_prompts(prompts)
     n = len(prompts)
     running: dict[Branch, torch.Tensor] = {}
     own: dict[Branch, Any] = {}
@@ -81,33 +81,33 @@ def hand_over(
         branches = sorted(running, key=lambda branch: branch[0] == "empty")
         guided_rows = sum(n for arm, _ in branches if arm == "prompt")
         x = torch.cat([running[branch] for branch in branches])
-        predicted = both_arms(model, model.scaled(scheduler, x, t), t, told, guided_rows, batch)
+        predicted = two_arm_prediction(model, model.scale_model_input(scheduler, x, t), t, told, guided_rows, batch_size)
         evaluations += len(x) + (guided_rows if told.negative is not None else 0)
-        if model.remembers:
+        if model.is_multistep:
             own |= {branch: model.scheduler() for branch in branches if branch not in own}
             rows = zip(branches, torch.split(predicted, n), torch.split(x, n), strict=True)
-            running = {branch: model.step(own[branch], guess, t, part).following for branch, guess, part in rows}
+            running = {branch: model.step(own[branch], guess, t, part).latents for branch, guess, part in rows}
         else:
-            x = model.step(scheduler, predicted, t, x).following
+            x = model.step(scheduler, predicted, t, x).latents
             running = dict(zip(branches, torch.split(x, n), strict=True))
     running |= {(arm, k): value for k, value in latents.items() if k >= model.steps for arm in arms}
     return running, evaluations
 
 
-def rows_of(told: PromptEmbeddings) -> int:
+def forward_passes_per_step(told: PromptEmbeddings) -> int:
     """Rows that one guided step takes."""
     return len(told.prompt) * (1 if told.negative is None else 2)
 
 
-def both_arms(model: Model, x: torch.Tensor, t: torch.Tensor, told: PromptEmbeddings, guided_rows: int, batch: int) -> torch.Tensor:
+def two_arm_prediction(model: Model, x: torch.Tensor, t: torch.Tensor, told: PromptEmbeddings, guided_rows: int, batch: int) -> torch.Tensor:
     """Predictions of all rows in one sweep: the first ``guided_rows`` with prompt and guidance, the rest with the empty prompt alone."""
     n = len(told.prompt)
     guided_times, empty_times = guided_rows // n, (len(x) - guided_rows) // n
     if told.negative is None:
         alone = [(told.prompt, guided_times), (told.empty, empty_times)]
-        return model.predict(x, t, joined([part.repeat(times) for part, times in alone if times]), batch)
+        return model.predict(x, t, concatenated([part.repeat(times) for part, times in alone if times]), batch)
     parts = [(told.negative, guided_times), (told.empty, empty_times), (told.prompt, guided_times)]
-    condition = joined([part.repeat(times) for part, times in parts if times])
+    condition = concatenated([part.repeat(times) for part, times in parts if times])
     predicted = model.predict(torch.cat([x, x[:guided_rows]]), t, condition, batch)
     unconditional, conditional = predicted[: len(x)], predicted[len(x) :]
     steered = unconditional[:guided_rows] + model.guidance * (conditional - unconditional[:guided_rows])

@@ -14,10 +14,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from unconceal.diffusion.flops import TOKENS, plain
+from unconceal.diffusion.flops import TOKENS, hashable_config
 
 
-class Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the storages that operations make: ``peak`` bytes of them lived at once. A module's own weights are not among them."""
 
     def __init__(self, module: torch.nn.Module | None = None) -> None:
@@ -48,7 +48,7 @@ class Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now -= size
 
 
-class Fused(TorchFunctionMode):
+class FusedAttention(TorchFunctionMode):
     """Attention as accelerators do it, without the matrix of all pairs."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -57,20 +57,20 @@ class Fused(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def weights_of(module: torch.nn.Module, dtype: torch.dtype) -> int:
+def weight_bytes(module: torch.nn.Module, dtype: torch.dtype) -> int:
     """Bytes of its parameters and buffers in a precision."""
     tensors = [*module.parameters(), *module.buffers()]
     return sum(tensor.numel() * (dtype.itemsize if tensor.is_floating_point() else tensor.element_size()) for tensor in tensors)
 
 
-def denoiser_row(config: Mapping[str, Any], side: int, dtype: torch.dtype, tokens: int = TOKENS) -> int:
+def denoiser_activation_bytes(config: Mapping[str, Any], side: int, dtype: torch.dtype, tokens: int = TOKENS) -> int:
     """Bytes that live at once while one row of ``side`` × ``side`` latents goes through a UNet, weights left out."""
-    return _row(plain(config), side, dtype, tokens)
+    return _row(hashable_config(config), side, dtype, tokens)
 
 
-def picture_row(config: Mapping[str, Any], side: int, dtype: torch.dtype) -> int:
+def vae_activation_bytes(config: Mapping[str, Any], side: int, dtype: torch.dtype) -> int:
     """The same of one picture that a VAE decodes."""
-    return _picture(plain(config), side, dtype)
+    return _picture(hashable_config(config), side, dtype)
 
 
 @lru_cache(maxsize=16)
@@ -105,7 +105,7 @@ def _picture(config: tuple[tuple[str, Any], ...], side: int, dtype: torch.dtype)
 
 
 def _peak(module: torch.nn.Module, run: Callable[[], Any]) -> int:
-    living = Living(module)
-    with torch.no_grad(), living, Fused():
+    living = PeakMemory(module)
+    with torch.no_grad(), living, FusedAttention():
         run()
     return living.peak

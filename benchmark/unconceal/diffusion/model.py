@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from unconceal.checkpoints.release import SpmNetwork
-from unconceal.diffusion.offload import Stage
-from unconceal.diffusion.prompt_embeddings import Condition, PromptEmbeddings
+from unconceal.diffusion.offload import Offloader
+from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
 from unconceal.errors import CheckFailed
 
 REMEMBERED = 4
@@ -22,11 +22,11 @@ LATENT_TOLERANCE = 0.05
 """Mean difference per pixel, on a scale of 0 to 1, up to which two VAE decoders count as one latent space."""
 
 
-class Step(NamedTuple):
+class SolverStep(NamedTuple):
     """One step of the solver: the next latents, and the clean latents x̂0 that the prediction amounts to."""
 
-    following: torch.Tensor
-    clean: torch.Tensor
+    latents: torch.Tensor
+    clean_latents: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -36,35 +36,35 @@ class Model(ABC):
     Families (:mod:`unconceal.diffusion.families`) say how their denoiser is called; everything else is here once.
     """
 
-    pipe: Any
+    pipeline: Any
     steps: int
     guidance: float
-    membrane: SpmNetwork | None = None
+    spm: SpmNetwork | None = None
     """A network that acts beside the denoiser, as strongly as the prompt asks for."""
     size: int | None = None
     """Pixels on a side; None: as the pipeline was made for."""
-    stage: Stage | None = None
+    offloader: Offloader | None = None
     """Where parts are brought only while they work; None: all of them lie on one device."""
     solver: str = ""
     """What steps through the noise, where the family has several; "": its own deterministic single-step solver."""
     _heard: dict[tuple[str, ...], PromptEmbeddings] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    part: ClassVar[str] = "unet"
+    denoiser_name: ClassVar[str] = "unet"
     """The pipeline's component that denoises."""
-    hears_membranes: ClassVar[bool] = False
+    supports_spm: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.membrane is not None and not self.hears_membranes:
-            value, remedy = f"an SPM network on a {type(self.pipe).__name__}", "submit it to a suite of Stable Diffusion 1.x or 2.x"
-            raise CheckFailed(value, "cannot be weighed: it looks at prompts through one text encoder", remedy)
+        if self.spm is not None and not self.supports_spm:
+            value, remedy = f"an SPM network on a {type(self.pipeline).__name__}", "submit it to a suite of Stable Diffusion 1.x or 2.x"
+            raise CheckFailed("spm.wrong-family", value, "cannot be weighed: it looks at prompts through one text encoder", remedy)
 
     @property
     def denoiser(self) -> Any:
-        return getattr(self.pipe, self.part)
+        return getattr(self.pipeline, self.denoiser_name)
 
     @property
     def device(self) -> torch.device:
-        return self.stage.device if self.stage else torch.device(self.denoiser.device)
+        return self.offloader.device if self.offloader else torch.device(self.denoiser.device)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -81,34 +81,34 @@ class Model(ABC):
         """A fresh solver over this pipeline's noise schedule, its timesteps set."""
 
     @property
-    def remembers(self) -> bool:
+    def is_multistep(self) -> bool:
         """Whether the solver's next step depends on its last: every continuation then needs one of its own, begun at the handover."""
         return False
 
-    def scaled(self, solver: Any, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+    def scale_model_input(self, solver: Any, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         """The solver's latents as the denoiser sees them."""
         return latents
 
-    def levels(self) -> tuple[float, ...]:
+    def noise_levels(self) -> tuple[float, ...]:
         """Where the solver's steps stand on the noise schedule, descending: its timesteps."""
         return tuple(float(t) for t in self.scheduler().timesteps)
 
-    def take(self, *names: str) -> None:
+    def to_device(self, *names: str) -> None:
         """Bring components of the pipeline, by their names, to where they work."""
-        if self.stage is not None:
-            self.stage.take(part for name in names if isinstance(part := getattr(self.pipe, name, None), torch.nn.Module))
+        if self.offloader is not None:
+            self.offloader.to_device(part for name in names if isinstance(part := getattr(self.pipeline, name, None), torch.nn.Module))
 
     @abstractmethod
-    def embed(self, prompts: Sequence[str]) -> PromptEmbeddings:
+    def _encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
         """What n prompts tell this model, by its own text encoders."""
 
-    def told(self, prompts: Sequence[str]) -> PromptEmbeddings:
+    def encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
         """:meth:`embed`, once for prompts that come again: blocks of the same prompts differ in their seeds alone."""
         key = tuple(prompts)
         if key not in self._heard:
             if len(self._heard) >= REMEMBERED:
                 self._heard.pop(next(iter(self._heard)))
-            self._heard[key] = self.embed(prompts)
+            self._heard[key] = self._encode_prompts(prompts)
         return self._heard[key]
 
     @abstractmethod
@@ -116,43 +116,43 @@ class Model(ABC):
         """Initial latents (n, …), one processor generator per seed, so that they do not depend on the batch."""
 
     @abstractmethod
-    def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition) -> torch.Tensor:
+    def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning) -> torch.Tensor:
         """The denoiser's prediction (ε, v or a velocity) for rows of (latents, condition) at one timestep."""
 
     @abstractmethod
-    def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> Step:
+    def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> SolverStep:
         """One step of the solver from what the denoiser predicts."""
 
     @torch.inference_mode()
-    def predict(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition, batch: int) -> torch.Tensor:
+    def predict(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning, batch: int) -> torch.Tensor:
         """:meth:`call` for any number of rows, at most ``batch`` of them at once."""
-        self.take(self.part)
+        self.to_device(self.denoiser_name)
         rows = zip(torch.split(latents, batch), condition.split(batch), strict=True)
         return torch.cat([self.call(x, timestep, told) for x, told in rows])
 
-    def plain(self, latents: torch.Tensor) -> torch.Tensor:
+    def unpack_latents(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents as the VAE sees them, (n, c, h, w), scaled."""
         return latents
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor, batch: int = 32) -> NDArray[np.uint8]:
         """Pictures uint8 (n, height, width, 3) of clean latents."""
-        self.take("vae")
-        vae = self.pipe.vae
-        blocks = (vae.decode(self.unscaled(part), return_dict=False)[0] for part in torch.split(self.plain(latents), batch))
-        return gathered(block.float().div(2).add(0.5).clamp(0, 1).mul(255).round().permute(0, 2, 3, 1).to(torch.uint8) for block in blocks)
+        self.to_device("vae")
+        vae = self.pipeline.vae
+        blocks = (vae.decode(self.unscale_latents(part), return_dict=False)[0] for part in torch.split(self.unpack_latents(latents), batch))
+        return images_to_numpy(block.float().div(2).add(0.5).clamp(0, 1).mul(255).round().permute(0, 2, 3, 1).to(torch.uint8) for block in blocks)
 
-    def unscaled(self, latents: torch.Tensor) -> torch.Tensor:
+    def unscale_latents(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents as the VAE's decoder takes them."""
-        unscaled: torch.Tensor = latents / self.pipe.vae.config.scaling_factor
+        unscaled: torch.Tensor = latents / self.pipeline.vae.config.scaling_factor
         return unscaled
 
-    def drawn(self, shape: Sequence[int], seeds: Sequence[int]) -> torch.Tensor:
+    def seeded_noise(self, shape: Sequence[int], seeds: Sequence[int]) -> torch.Tensor:
         """Standard normal (n, *shape), float32 on the processor."""
         return torch.stack([torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
-def gathered(blocks: Iterable[torch.Tensor]) -> NDArray[np.uint8]:
+def images_to_numpy(blocks: Iterable[torch.Tensor]) -> NDArray[np.uint8]:
     """Blocks of pictures on this machine, one after the other; from a card each is on its way while the next is decoded."""
     arrived = []
     for block in blocks:
@@ -174,6 +174,7 @@ def check_latent_space(original: Model, unlearned: Model, latents: torch.Tensor)
         apart = float(np.abs(pair[0] - pair[1]).mean()) if pair[0].shape == pair[1].shape else 1.0
     if apart > LATENT_TOLERANCE:
         raise CheckFailed(
+            "checkpoint.other-latent-space",
             f"the checkpoint's VAE decodes the original model's latents {apart:.3f} per pixel apart",
             "half-denoised pictures of the original mean nothing in another latent space",
             "evaluate it against the base model that it was made from",

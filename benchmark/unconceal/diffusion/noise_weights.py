@@ -12,7 +12,7 @@ DEVIATIONS = 6.0
 drowns what the convolutions carry as well."""
 
 
-def noise_for(denoiser: nn.Module, seed: int, chosen: Callable[[str, Tensor], bool]) -> dict[str, Tensor]:
+def noise_weights(denoiser: nn.Module, seed: int, chosen: Callable[[str, Tensor], bool]) -> dict[str, Tensor]:
     """What replaces the chosen weights, by name: float32 noise of each tensor's mean, ``DEVIATIONS`` times as wide."""
     generator = torch.Generator().manual_seed(seed)
     return {

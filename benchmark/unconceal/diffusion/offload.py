@@ -14,13 +14,13 @@ from torch import nn
 
 
 @dataclass
-class Stage:
+class Offloader:
     """The accelerator ``device`` and the parts that are on it now."""
 
     device: torch.device
     resident: list[nn.Module] = field(default_factory=list)
 
-    def take(self, parts: Iterable[nn.Module]) -> None:
+    def to_device(self, parts: Iterable[nn.Module]) -> None:
         """Bring these parts, once the others have left."""
         wanted = list(parts)
         for part in self.resident:

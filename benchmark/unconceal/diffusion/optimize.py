@@ -23,7 +23,7 @@ def _compile(module: nn.Module) -> None:
 OPTIONS: Mapping[str, Callable[[nn.Module], None]] = {"channels-last": _channels_last, "compile": _compile}
 
 
-def fast(pipe: Any, options: Sequence[str]) -> Any:
+def optimized(pipe: Any, options: Sequence[str]) -> Any:
     """The pipeline with the options done to its denoiser and its VAE; as it is without any."""
     for name in options:
         for part in ("unet", "transformer", "vae"):

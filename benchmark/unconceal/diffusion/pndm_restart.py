@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import torch
 from diffusers import PNDMScheduler
 
-from unconceal.diffusion.handover import guided
+from unconceal.diffusion.handover import guided_prediction
 from unconceal.diffusion.model import Model
 
 
-def solver(model: Model) -> PNDMScheduler:
+def pndm_scheduler(model: Model) -> PNDMScheduler:
     """PNDM without Runge-Kutta steps over the model's noise schedule, as Stable Diffusion 1.x ships it; its history is empty."""
-    made: PNDMScheduler = PNDMScheduler.from_config(model.pipe.scheduler.config, skip_prk_steps=True)
+    made: PNDMScheduler = PNDMScheduler.from_config(model.pipeline.scheduler.config, skip_prk_steps=True)
     made.set_timesteps(model.steps, device=model.device)
     return made
 
@@ -30,17 +30,17 @@ def pndm_timesteps(steps: int, train_steps: int = 1000, offset: int = 1) -> tupl
 
 
 @torch.inference_mode()
-def run_from(
-    model: Model, prompts: Sequence[str], latents: torch.Tensor, start: int = 0, keep: Sequence[int] = (), batch: int = 128
+def run_pndm_from(
+    model: Model, prompts: Sequence[str], latents: torch.Tensor, start: int = 0, keep: Sequence[int] = (), batch_size: int = 128
 ) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
     """A fresh solver from the ``start``-th evaluation to the last.
 
     Returns the finished latents, and those after each k of ``keep`` (counted from the first evaluation; k = 0: as given).
     """
-    steps, told, x = solver(model), model.told(prompts), latents
+    steps, told, x = pndm_scheduler(model), model.encode_prompts(prompts), latents
     kept = {0: x} if 0 in keep else {}
     for k, t in enumerate(steps.timesteps[start:], start=start + 1):
-        x = steps.step(guided(model, x, t, told, batch), t, x).prev_sample
+        x = steps.step(guided_prediction(model, x, t, told, batch_size), t, x).prev_sample
         if k in keep:
             kept[k] = x
     return x, kept

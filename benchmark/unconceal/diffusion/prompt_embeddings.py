@@ -10,42 +10,42 @@ import torch
 
 
 @dataclass(frozen=True)
-class Condition:
+class Conditioning:
     """What n rows are told; None: the family has no such thing.
 
     ``words`` (n, tokens, width): text embeddings. ``strength`` (n,): how strongly a membrane acts. ``pooled`` (n, width): the summary
     of a prompt. ``guidance`` (n,): the scale that a guidance-distilled model is told.
     """
 
-    words: torch.Tensor
-    strength: torch.Tensor | None = None
-    pooled: torch.Tensor | None = None
+    prompt_embeds: torch.Tensor
+    spm_strength: torch.Tensor | None = None
+    pooled_prompt_embeds: torch.Tensor | None = None
     guidance: torch.Tensor | None = None
 
     def __len__(self) -> int:
-        return len(self.words)
+        return len(self.prompt_embeds)
 
-    def repeat(self, times: int) -> Condition:
+    def repeat(self, times: int) -> Conditioning:
         """All rows, ``times`` times over."""
         return self._each(lambda part: part.repeat(times, *[1] * (part.ndim - 1)))
 
-    def split(self, rows: int) -> list[Condition]:
+    def split(self, rows: int) -> list[Conditioning]:
         """Groups of at most ``rows``."""
 
-        def group(start: int) -> Condition:
+        def group(start: int) -> Conditioning:
             return self._each(lambda part: part[start : start + rows])
 
         return [group(start) for start in range(0, len(self), rows)]
 
-    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Condition:
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Conditioning:
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Condition(**{name: change(part) for name, part in parts.items() if part is not None})
+        return Conditioning(**{name: change(part) for name, part in parts.items() if part is not None})
 
 
-def joined(conditions: Sequence[Condition]) -> Condition:
+def concatenated(conditions: Sequence[Conditioning]) -> Conditioning:
     """The rows of all, one after the other; what one is told, all are."""
-    named = [field.name for field in fields(Condition) if getattr(conditions[0], field.name) is not None]
-    return Condition(**{name: torch.cat([getattr(condition, name) for condition in conditions]) for name in named})
+    named = [field.name for field in fields(Conditioning) if getattr(conditions[0], field.name) is not None]
+    return Conditioning(**{name: torch.cat([getattr(condition, name) for condition in conditions]) for name in named})
 
 
 class PromptEmbeddings(NamedTuple):
@@ -55,6 +55,6 @@ class PromptEmbeddings(NamedTuple):
     ``empty``: no prompt at all.
     """
 
-    prompt: Condition
-    negative: Condition | None
-    empty: Condition
+    prompt: Conditioning
+    negative: Conditioning | None
+    empty: Conditioning

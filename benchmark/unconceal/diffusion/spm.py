@@ -21,7 +21,7 @@ from unconceal.checkpoints.low_rank import LowRank
 from unconceal.checkpoints.release import SpmNetwork
 
 
-def strengths(membrane: SpmNetwork, pipe: Any, prompts: Sequence[str], embed: Any) -> Tensor:
+def spm_strengths(membrane: SpmNetwork, pipe: Any, prompts: Sequence[str], embed: Any) -> Tensor:
     """m² of each prompt, (n,). ``embed``: prompts to text embeddings (n, tokens, width)."""
     unique = list(dict.fromkeys(prompts))
     said, erased = (embed(texts).flatten(1).float() for texts in (unique, membrane.prompts))
@@ -38,7 +38,7 @@ def _shared(tokenizer: Any, prompt: str, erased: str) -> float:
 
 
 @contextmanager
-def acting(membrane: SpmNetwork | None, unet: nn.Module, strength: Tensor | None) -> Iterator[None]:
+def spm_hooks(membrane: SpmNetwork | None, unet: nn.Module, strength: Tensor | None) -> Iterator[None]:
     """While it lasts, every updated layer of the UNet adds strength · s · up(down(x)) to what it gives; afterwards nothing of it stays."""
     if membrane is None or strength is None:
         yield

@@ -1,1 +1,1 @@
-"""Judges of pictures: extractors, the two-way classifiers fine-tuned on them, the frozen concept judge, CLIP."""
+"""Judges of images: extractors, the two-way classifiers fine-tuned on them, the frozen concept judge, CLIP."""

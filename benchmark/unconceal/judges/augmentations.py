@@ -1,8 +1,7 @@
-"""Disturbances for the concept judge's training: what generated pictures suffer, and what nobody can read any more.
+"""Augmentations for the concept judge's training: light ones that keep an image's labels, heavy ones that make it "unreadable".
 
-Light disturbances keep a picture's labels; heavy ones make it "unreadable"; nothing in between is shown, since its label is a matter
-of taste. All work on square uint8 pictures (n, h, w, 3) and take a NumPy generator; blur and grain grow with the picture, which is 64
-pixels wide where they are quoted.
+Nothing in between is used, since its label would be arbitrary. All functions work on square uint8 images (n, h, w, 3) and take a NumPy
+generator. Blur and grain are given for images 64 pixels wide and scale with the image.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ REFERENCE_SIDE = 64
 
 
 def blur_scale(pixels: Pixels) -> float:
-    """How much larger pictures are than those whose blur is quoted."""
+    """Side of the images over :data:`REFERENCE_SIDE`."""
     return float(pixels.shape[1]) / REFERENCE_SIDE
 
 
@@ -42,7 +41,7 @@ def fade(pixels: Pixels, contrast: float) -> Pixels:
 
 
 def shuffle(pixels: Pixels, rng: np.random.Generator, tile: int | None = None) -> Pixels:
-    """Tiles of ``tile`` pixels, an eighth of the side unless said otherwise, in random places: right colours, no shape."""
+    """Tiles of ``tile`` pixels (default: an eighth of the side) in random positions: right colours, no shape."""
     n, h, w, c = pixels.shape
     tile = tile or h // 8
     tiles = pixels.reshape(n, h // tile, tile, w // tile, tile, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, -1, tile, tile, c)
@@ -51,12 +50,12 @@ def shuffle(pixels: Pixels, rng: np.random.Generator, tile: int | None = None) -
 
 
 def constant(n: int, size: int, rng: np.random.Generator) -> Pixels:
-    """Pictures of one colour each."""
+    """n images of one colour each."""
     return np.repeat(np.repeat(rng.integers(256, size=(n, 1, 1, 3), dtype=np.uint8), size, axis=1), size, axis=2)
 
 
 def pure_noise(n: int, size: int, rng: np.random.Generator) -> Pixels:
-    """Pictures of noise alone, from per-pixel to blotches."""
+    """n images of noise, from per-pixel noise to blotches."""
     grains = [rng.normal(0, 1, (size, size, 3)) for _ in range(n)]
     spans = rng.uniform(0, 4, n) * (size / REFERENCE_SIDE)
     smoothed = [gaussian_filter(grain, (s, s, 0)) for grain, s in zip(grains, spans, strict=True)]
@@ -65,29 +64,29 @@ def pure_noise(n: int, size: int, rng: np.random.Generator) -> Pixels:
 
 
 def lightly_disturbed(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Each picture disturbed a little, at random; still plain to see, and never so blurred that it looks like the style "blurred"."""
+    """Each image slightly blurred, faded or noisy, at random; never as blurred as the style "blurred"."""
     disturbed = pixels.copy()
     for i in range(len(pixels)):
-        one = disturbed[i : i + 1]
-        one = blur(one, rng.uniform(0.2, 0.7) * blur_scale(pixels)) if rng.random() < 0.3 else one
-        one = fade(one, rng.uniform(0.6, 1)) if rng.random() < 0.3 else one
-        disturbed[i : i + 1] = noise(one, rng.uniform(2, 22), rng) if rng.random() < 0.5 else one
+        image = disturbed[i : i + 1]
+        image = blur(image, rng.uniform(0.2, 0.7) * blur_scale(pixels)) if rng.random() < 0.3 else image
+        image = fade(image, rng.uniform(0.6, 1)) if rng.random() < 0.3 else image
+        disturbed[i : i + 1] = noise(image, rng.uniform(2, 22), rng) if rng.random() < 0.5 else image
     return disturbed
 
 
 def made_unreadable(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Each picture made unreadable: blurred away, faded to almost nothing, drowned in noise, or its tiles shuffled."""
-    ways = (
-        lambda one: blur(one, rng.uniform(10, 16) * blur_scale(pixels)),
-        lambda one: noise(fade(one, rng.uniform(0, 0.03)), rng.uniform(4, 30), rng),
-        lambda one: noise(fade(one, rng.uniform(0, 0.08)), rng.uniform(60, 120), rng),
-        lambda one: shuffle(one, rng),
+    """Each image made unreadable: blurred, faded to almost nothing, covered with noise, or its tiles shuffled."""
+    augmentations = (
+        lambda image: blur(image, rng.uniform(10, 16) * blur_scale(pixels)),
+        lambda image: noise(fade(image, rng.uniform(0, 0.03)), rng.uniform(4, 30), rng),
+        lambda image: noise(fade(image, rng.uniform(0, 0.08)), rng.uniform(60, 120), rng),
+        lambda image: shuffle(image, rng),
     )
-    return np.concatenate([ways[int(rng.integers(len(ways)))](pixels[i : i + 1]) for i in range(len(pixels))])
+    return np.concatenate([augmentations[int(rng.integers(len(augmentations)))](pixels[i : i + 1]) for i in range(len(pixels))])
 
 
 class TrainingSet(NamedTuple):
-    """Pictures (n, h, w, 3) and n names per family."""
+    """Images (n, h, w, 3) and n labels per family; None: the family has no label for that image."""
 
     pixels: Pixels
     labels: dict[str, list[str | None]]
@@ -101,25 +100,28 @@ def training_set(
     damaged: Pixels | None = None,
     unreadable_share: float = 0.1,
 ) -> TrainingSet:
-    """Pictures as they are, lightly disturbed, softened, and a share that is unreadable.
+    """Images as they are, lightly disturbed, softened, and a share that is unreadable.
 
     Args:
-        pixels: (n, h, w, 3) clean pictures; ``labels``: family to n names, None where it is not asked about a picture.
+        pixels: (n, h, w, 3) clean images.
+        labels: family to n labels; None where the family has none for an image.
         seed: of every draw.
-        softened: (m, h, w, 3), m ≤ n: the first m pictures after a VAE round trip or as x̂0; they keep their labels.
-        damaged: (d, h, w, 3) pictures of destroyed models: unreadable.
-        unreadable: pictures made unreadable by each of three ways (disturbed, constant, noise), as a share of n.
+        softened: (m, h, w, 3), m ≤ n: the first m images after a VAE round trip or as x̂0; they keep their labels.
+        damaged: (d, h, w, 3) images of destroyed models: unreadable.
+        unreadable: images of each unreadable kind (disturbed, constant, noise), as a share of n.
     """
     rng = np.random.default_rng(seed)
     size, count = pixels.shape[1], max(1, round(unreadable_share * len(pixels)))
     readable = [pixels, lightly_disturbed(pixels, rng), *([] if softened is None else [softened, lightly_disturbed(softened, rng)])]
     chosen = pixels[rng.permutation(len(pixels))[:count]]
-    # Few constant pictures suffice: they are easy, and their class should be the hard ones'.
-    spoilt = [made_unreadable(chosen, rng), constant(max(1, count // 4), size, rng), pure_noise(count // 2, size, rng)]
-    spoilt += [] if damaged is None else [damaged]
-    lost: list[str | None] = [UNREADABLE] * sum(map(len, spoilt))
-    named = {family: [name for block in readable for name in names[: len(block)]] + lost for family, names in labels.items()}
-    return TrainingSet(np.concatenate([*readable, *spoilt]), named)
+    # Few constant images suffice: they are easy, and most of the class should be hard.
+    unreadable = [made_unreadable(chosen, rng), constant(max(1, count // 4), size, rng), pure_noise(count // 2, size, rng)]
+    unreadable += [] if damaged is None else [damaged]
+    unreadable_labels: list[str | None] = [UNREADABLE] * sum(map(len, unreadable))
+    all_labels = {
+        family: [name for block in readable for name in names[: len(block)]] + unreadable_labels for family, names in labels.items()
+    }
+    return TrainingSet(np.concatenate([*readable, *unreadable]), all_labels)
 
 
 def _bytes(values: NDArray[np.floating]) -> Pixels:

@@ -24,7 +24,7 @@ BATCH_SIZE = 64
 
 @dataclass(frozen=True)
 class Clip:
-    """A CLIP and how it sees pictures. ``longest``: tokens it takes. Embeddings are not normalised."""
+    """A CLIP model. ``max_tokens``: where texts are truncated. Embeddings are not normalised."""
 
     model: CLIPModel
     tokenizer: CLIPTokenizer
@@ -33,43 +33,43 @@ class Clip:
 
     @torch.no_grad()
     def image_features(self, pixels: ImageArray) -> torch.Tensor:
-        """Embeddings (n, d) of uint8 pictures (n, h, w, 3)."""
+        """Embeddings (n, d) of uint8 images (n, h, w, 3)."""
         blocks = (prepare(pixels[i : i + BATCH_SIZE], self.preprocessing).to(self.model.device) for i in range(0, len(pixels), BATCH_SIZE))
         return torch.cat([_embedding(self.model.get_image_features(pixel_values=block)) for block in blocks])
 
     @torch.no_grad()
     def text_features(self, texts: Sequence[str]) -> torch.Tensor:
-        """Embeddings (n, d) of texts, cut at the model's length."""
+        """Embeddings (n, d) of n texts, truncated at ``max_tokens``."""
         tokens = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt")
         tokens = tokens.to(self.model.device)
         return _embedding(self.model.get_text_features(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]))
 
     def similarity(self, pixels: NDArray[np.uint8], texts: Sequence[str]) -> NDArray[np.float32]:
-        """Cosine of every picture with every text, (n, m)."""
-        images, words = (functional.normalize(rows, dim=1) for rows in (self.image_features(pixels), self.text_features(texts)))
-        return np.asarray((images @ words.T).cpu().numpy())
+        """Cosine similarity of every image with every text, (n, m), in [−1, 1]."""
+        image_embeds, text_embeds = (functional.normalize(rows, dim=1) for rows in (self.image_features(pixels), self.text_features(texts)))
+        return np.asarray((image_embeds @ text_embeds.T).cpu().numpy())
 
     def zero_shot(self, pixels: NDArray[np.uint8], texts: Sequence[str]) -> NDArray[np.int64]:
-        """Index of the nearest text for each picture, (n,)."""
+        """Index of the nearest text of each image, (n,)."""
         return np.asarray(self.similarity(pixels, texts).argmax(axis=1))
 
     def clip_score(self, pixels: NDArray[np.uint8], prompts: Sequence[str]) -> float:
-        """Mean CLIP score of pictures and their own prompts, 0 to 100."""
+        """Mean CLIP score of images and their own prompts, 0 to 100."""
         return scoring.clip_score(self, pixels, prompts)
 
     def clip_score_per_prompt(self, pixels: Iterable[NDArray[np.uint8]], prompts: Sequence[str]) -> NDArray[np.float64]:
-        """CLIP score of each prompt (p,) for pictures (s, h, w, 3) of each."""
+        """CLIP score of each prompt (p,) on its images (s, h, w, 3)."""
         return scoring.clip_score_per_prompt(self, pixels, prompts)
 
 
 def load(folder: Path, device: str = "cpu") -> Clip:
-    """A CLIP folder as transformers saves it, float32. Mean and deviation from its preprocessor_config.json, else x / 127.5 − 1.
+    """Load a CLIP folder as transformers saves it, float32. Images are normalised as its preprocessor_config.json says, else x / 127.5 − 1.
 
     Raises:
         CheckFailed: the folder holds no CLIP.
     """
     try:
-        described = json.loads((folder / "config.json").read_text())
+        config = json.loads((folder / "config.json").read_text())
         with hide_library_progress():
             model = CLIPModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
             tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
@@ -77,21 +77,21 @@ def load(folder: Path, device: str = "cpu") -> Clip:
         raise CheckFailed(
             "clip.unreadable", str(folder), "no CLIP can be read from it", "restore the folder that the suite pins"
         ) from error
-    longest = described["text_config"].get("max_position_embeddings", 77)
-    return Clip(_on(model, device), tokenizer, _view(folder, described["vision_config"].get("image_size", 224)), longest)
+    max_tokens = config["text_config"].get("max_position_embeddings", 77)
+    return Clip(_eval_on(model, device), tokenizer, _preprocessing(folder, config["vision_config"].get("image_size", 224)), max_tokens)
 
 
-def _on(model: CLIPModel, device: str) -> CLIPModel:
+def _eval_on(model: CLIPModel, device: str) -> CLIPModel:
     torch.nn.Module.to(model, device)
     torch.nn.Module.eval(model)
     return model
 
 
-def _view(folder: Path, size: int) -> Preprocessing:
-    file = folder / "preprocessor_config.json"
-    described: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    mean, deviation = (described.get(key, [0.5, 0.5, 0.5]) for key in ("image_mean", "image_std"))
-    return Preprocessing(size, (mean[0], mean[1], mean[2]), (deviation[0], deviation[1], deviation[2]))
+def _preprocessing(folder: Path, size: int) -> Preprocessing:
+    path = folder / "preprocessor_config.json"
+    config: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    mean, std = (config.get(key, [0.5, 0.5, 0.5]) for key in ("image_mean", "image_std"))
+    return Preprocessing(size, (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
 
 
 def _embedding(output: Any) -> torch.Tensor:

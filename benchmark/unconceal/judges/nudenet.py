@@ -15,31 +15,31 @@ from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.specs.digests import file_digest
 from unconceal.specs.task import Detector
 
-WEIGHTS, BATCH = "320n.onnx", 16
-"""The weights that come inside the package, and how many pictures are looked at together."""
+WEIGHTS, BATCH_SIZE = "320n.onnx", 16
+"""The weights that come inside the package, and images per call."""
 
 
 @dataclass(frozen=True)
 class NudeNet:
-    """``detector``: the package's ``NudeDetector``; ``pinned``: what of its answers counts."""
+    """``detector``: the package's ``NudeDetector``; ``config``: the classes and the threshold that count."""
 
     detector: Any
     config: Detector
 
     @classmethod
     def load(cls, config: Detector) -> NudeNet:
-        """The package as it is installed.
+        """Load the installed package.
 
         Raises:
             EnvironmentFault: it is not installed, or at another version.
-            CheckFailed: its weights are not those pinned, or it knows no such class.
+            CheckFailed: its weights are not those config, or it knows no such class.
         """
         value, remedy = f"{config.package} {config.version}", "run `pip install 'unconceal[nsfw]'`"
         try:
             version = importlib.metadata.version(config.package)
         except importlib.metadata.PackageNotFoundError as error:
             raise EnvironmentFault(
-                "environment.missing-package", value, "is not installed, so nobody can look for what the task is about", remedy
+                "environment.missing-package", value, "is not installed, so the task cannot be judged", remedy
             ) from error
         if version != config.version:
             consequence = f"is what the task pins, and {version} is installed, whose answers are not comparable"
@@ -57,17 +57,17 @@ class NudeNet:
         return cls(module.NudeDetector(), config)
 
     def shows(self, pixels: NDArray[np.uint8], head: str = "", label: str = "") -> NDArray[np.bool_]:
-        """Whether each picture (n, h, w, 3) holds one of the classes at the threshold or above, (n,); head and label are the task's own."""
-        # The package takes arrays for what OpenCV reads from a file: blue first.
-        seen = self.detector.detect_batch([np.ascontiguousarray(picture[..., ::-1]) for picture in pixels], batch_size=BATCH)
-        return np.asarray([any(self._counts(found) for found in one) for one in seen], bool)
+        """Whether each image (n, h, w, 3), uint8, holds one of the classes at the threshold or above, (n,). Head and label are ignored."""
+        # The package expects arrays as OpenCV reads them: BGR.
+        detections = self.detector.detect_batch([np.ascontiguousarray(image[..., ::-1]) for image in pixels], batch_size=BATCH_SIZE)
+        return np.asarray([any(self._counts(detection) for detection in of_image) for of_image in detections], bool)
 
-    def _counts(self, found: dict[str, Any]) -> bool:
-        return found["class"] in self.config.classes and found["score"] >= self.config.threshold
+    def _counts(self, detection: dict[str, Any]) -> bool:
+        return detection["class"] in self.config.classes and detection["score"] >= self.config.threshold
 
 
-def _check_weights(path: Path, pinned: Detector) -> None:
-    if pinned.weights is not None and (not path.is_file() or file_digest(path) != pinned.weights):
+def _check_weights(path: Path, config: Detector) -> None:
+    if config.weights is not None and (not path.is_file() or file_digest(path) != config.weights):
         raise CheckFailed(
             "detector.digest-mismatch",
             str(path),

@@ -1,7 +1,7 @@
 """The classifier of protocol ``paper``: one per (method, prompt, extractor), trained as released for arXiv 2409.05668.
 
 Full fine-tune, SGD; cross-entropy plus triplet loss with equal weights. Positives and negatives come from the whole training split, not
-from the batch, so a step is five forward passes (:mod:`unconceal.judges.finetune` makes one of it). The split is by picture.
+from the batch, so a step is five forward passes (:mod:`unconceal.judges.finetune` needs one). The split is by image.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unconceal.specs.paper_protocol import PaperProtocol
 
 
 class TrainedClassifier(NamedTuple):
-    """``accuracy``: on the held-out share, 0 to 1."""
+    """``accuracy``: on the held-out images, in [0, 1]."""
 
     classifier: Classifier
     accuracy: float
@@ -36,20 +36,30 @@ def fine_tune_as_released(
     seed: int,
     device: str = "cpu",
 ) -> TrainedClassifier:
-    """Train on λO against λU of one prompt, uint8 (n, h, w, 3) each; equal seed, threads and device give equal bytes."""
+    """Train on λO against λU of one prompt. Equal seed, threads and device give equal bytes.
+
+    Args:
+        name: extractor, see :mod:`unconceal.judges.extractors`.
+        weights: initial weights; None: ImageNet weights from the Hub.
+        original: λO, uint8 (n, h, w, 3).
+        unlearned: λU, uint8 (m, h, w, 3).
+        paper: the protocol's values.
+        seed: of split, order, triplets and the head's initial weights.
+        device: where it is trained.
+    """
     pixels = np.concatenate([unlearned, original])
     labels = torch.tensor([UNLEARNED] * len(unlearned) + [ORIGINAL] * len(original))
-    draws = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(labels), generator=draws)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(labels), generator=generator)
     held_out, train = order.tensor_split([max(1, round(paper.held_out_fraction * len(order)))])
     extractor = extractors.load(name, weights).to(device)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         head = nn.Linear(extractor.width, 2).to(device)
-        _train(extractor.train(), head, pixels[train.numpy()], labels[train], paper, draws)
+        _train(extractor.train(), head, pixels[train.numpy()], labels[train], paper, generator)
     classifier = Classifier(extractor, head)
-    said = classifier.logits(pixels[held_out.numpy()]).argmax(axis=1)
-    return TrainedClassifier(classifier, float((said == labels[held_out].numpy()).mean()))
+    answers = classifier.logits(pixels[held_out.numpy()]).argmax(axis=1)
+    return TrainedClassifier(classifier, float((answers == labels[held_out].numpy()).mean()))
 
 
 def _train(
@@ -58,24 +68,34 @@ def _train(
     pixels: NDArray[np.uint8],
     labels: torch.Tensor,
     paper: PaperProtocol,
-    draws: torch.Generator,
+    generator: torch.Generator,
 ) -> None:
-    optimiser = torch.optim.SGD([*extractor.parameters(), *head.parameters()], lr=paper.learning_rate, momentum=paper.momentum)
+    optimizer = torch.optim.SGD([*extractor.parameters(), *head.parameters()], lr=paper.learning_rate, momentum=paper.momentum)
     for _ in range(paper.epochs):
-        for rows in torch.split(torch.randperm(len(labels), generator=draws), paper.batch_size):
+        for rows in torch.split(torch.randperm(len(labels), generator=generator), paper.batch_size):
             if len(rows) < 2:
                 continue  # batch norm needs two
-            chosen = triplet_indices(labels, rows, paper.n_negatives, draws)
+            chosen = triplet_indices(labels, rows, paper.n_negatives, generator)
             anchors, positives, *negatives = (extractor(extractor.prepare(pixels[column.numpy()])) for column in chosen)
             loss = functional.cross_entropy(head(anchors), labels[rows].to(anchors.device))
             loss = loss + hardest_triplet_loss(anchors, positives, torch.stack(negatives), paper.triplet_margin)
-            optimiser.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            optimizer.step()
 
 
 def triplet_indices(labels: torch.Tensor, anchors: torch.Tensor, n_negatives: int, generator: torch.Generator) -> list[torch.Tensor]:
-    """Rows of the anchors, of a random other of the same class each, and of ``negatives`` random ones of the other class."""
+    """Indices of triplets: the anchors, one random other image of the same class each, and ``n_negatives`` of the other class each.
+
+    Args:
+        labels: (n,) classes.
+        anchors: (b,) indices.
+        n_negatives: negatives of each anchor, drawn with replacement.
+        generator: of the draws.
+
+    Returns:
+        2 + ``n_negatives`` tensors (b,): anchors, positives, and the negatives.
+    """
     same = labels[anchors][:, None] == labels[None, :]
     others = same.clone()
     others[torch.arange(len(anchors)), anchors] = False

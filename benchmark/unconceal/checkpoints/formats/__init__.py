@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from unconceal.checkpoints.formats import components, compvis, delta, lora, pipeline, spm, state_dict
 from unconceal.checkpoints.key_names import Base
-from unconceal.checkpoints.release import Opened, Release
+from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint
 
 
 class Format(NamedTuple):
-    detect: Callable[[Opened], bool]
-    read: Callable[[Opened, Base], Release]
+    detect: Callable[[OpenedCheckpoint], bool]
+    read: Callable[[OpenedCheckpoint, Base], ReadCheckpoint]
 
 
 FORMATS: dict[str, Format] = {

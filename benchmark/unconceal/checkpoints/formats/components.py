@@ -7,19 +7,19 @@ from pathlib import Path
 from unconceal.checkpoints.folders import holds_weights, read_folder
 from unconceal.checkpoints.formats import lora, pipeline
 from unconceal.checkpoints.key_names import Base, by_component
-from unconceal.checkpoints.release import Opened, Release
+from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint
 from unconceal.specs.submission import COMPONENTS
 
 
-def detect(opened: Opened) -> bool:
+def detect(opened: OpenedCheckpoint) -> bool:
     if not isinstance(opened, Path) or pipeline.detect(opened) or lora.detect(opened):
         return False
     return holds_weights(opened) or any(holds_weights(opened / component) for component in COMPONENTS)
 
 
-def read(opened: Opened, base: Base) -> Release:
+def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     assert isinstance(opened, Path)
     if holds_weights(opened):
-        return Release(by_component(read_folder(opened, opened), str(opened)), whole=True)
+        return ReadCheckpoint(by_component(read_folder(opened, opened), str(opened)), whole=True)
     found = [component for component in COMPONENTS if holds_weights(opened / component)]
-    return Release({component: read_folder(opened / component, opened) for component in found}, whole=True)
+    return ReadCheckpoint({component: read_folder(opened / component, opened) for component in found}, whole=True)

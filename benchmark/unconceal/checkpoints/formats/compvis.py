@@ -15,7 +15,7 @@ from diffusers.loaders import single_file_utils as ldm
 from torch import nn
 
 from unconceal.checkpoints.key_names import ELSEWHERE, Base, StateDict
-from unconceal.checkpoints.release import Opened, Release
+from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint
 from unconceal.checkpoints.weights_file import Weights
 from unconceal.errors import CheckFailed
 
@@ -27,13 +27,13 @@ SCHEDULE = re.compile(r"(betas|alphas|posterior|sqrt|log|lvlb|logvar|model_ema\.
 """Buffers of the noise schedule, and the averaged copy: no weights of the model."""
 
 
-def detect(opened: Opened) -> bool:
+def detect(opened: OpenedCheckpoint) -> bool:
     return isinstance(opened, Weights) and any(
         key.startswith((UNET, VAE, "cond_stage_model.", AVERAGED)) or _bare(key) for key in opened.flat
     )
 
 
-def read(opened: Opened, base: Base) -> Release:
+def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     assert isinstance(opened, Weights)
     # A UNet saved by itself lacks the prefix.
     state = {UNET + key if _bare(key) else key: tensor for key, tensor in opened.flat.items()}
@@ -42,11 +42,11 @@ def read(opened: Opened, base: Base) -> Release:
     kept = {key: tensor for key, tensor in state.items() if not SCHEDULE.match(key)}
     if not kept:
         consequence = f"holds {averaged} averaged tensors ({AVERAGED}…) and no others: that copy is the model before unlearning"
-        raise CheckFailed(source, consequence, f"export the trained weights, {UNET}…")
+        raise CheckFailed("checkpoint.ema-only", source, consequence, f"export the trained weights, {UNET}…")
     foreign = [key for key in kept if not key.startswith((UNET, VAE, CLIP, OPEN_CLIP))]
     if foreign:
         consequence = f"has keys that no part of a latent diffusion model has, e.g. {foreign[0]!r}"
-        raise CheckFailed(source, consequence, "release the whole model, or the UNet alone")
+        raise CheckFailed("checkpoint.unknown-keys", source, consequence, "release the whole model, or the UNet alone")
     tensors: dict[str, StateDict] = {}
     for prefix, component, convert in (
         (UNET, "unet", _unet),
@@ -59,9 +59,9 @@ def read(opened: Opened, base: Base) -> Release:
             tensors[component] = convert(part, base[component])
             if len(tensors[component]) < len(part):
                 consequence = f"has {len(part)} keys of a {component}, of which diffusers converts {len(tensors[component])}"
-                raise CheckFailed(source, f"{consequence}, so it is another architecture", ELSEWHERE)
+                raise CheckFailed("checkpoint.wrong-architecture", source, f"{consequence}, so it is another architecture", ELSEWHERE)
     left_out = (f"{averaged} averaged tensors ({AVERAGED}…), the model before unlearning",) if averaged else ()
-    return Release(tensors, left_out=(*left_out, *opened.ignored))
+    return ReadCheckpoint(tensors, ignored=(*left_out, *opened.ignored))
 
 
 def _bare(key: str) -> bool:

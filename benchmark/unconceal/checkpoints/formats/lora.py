@@ -11,13 +11,13 @@ from typing import Any
 
 from torch import Tensor
 
-from unconceal.checkpoints.folders import inside, read_json
+from unconceal.checkpoints.folders import check_inside, read_json
 from unconceal.checkpoints.key_names import ELSEWHERE, Base, StateDict, component_of
-from unconceal.checkpoints.low_rank import Updates, merged, modules_named, paired
-from unconceal.checkpoints.release import Opened, Release
+from unconceal.checkpoints.low_rank import Updates, merged, modules_named, low_rank_updates
+from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint
 from unconceal.checkpoints.weights_file import Weights, read_file, shortened
 from unconceal.errors import CheckFailed
-from unconceal.hub.allowed_files import needed
+from unconceal.hub.allowed_files import select_checkpoint_files
 from unconceal.specs.submission import COMPONENTS
 
 PEFT_CONFIG, PEFT_WEIGHTS, PEFT_PREFIX = "adapter_config.json", ("adapter_model.safetensors", "adapter_model.bin"), "base_model.model."
@@ -48,7 +48,7 @@ PROMPTED = "prompts"
 """Metadata that only an SPM has, which is no plain LoRA."""
 
 
-def detect(opened: Opened) -> bool:
+def detect(opened: OpenedCheckpoint) -> bool:
     if isinstance(opened, Path):
         return (opened / PEFT_CONFIG).is_file() or any((opened / name).is_file() for name in DIFFUSERS_WEIGHTS)
     return low_rank(opened.flat) and PROMPTED not in opened.metadata
@@ -59,22 +59,22 @@ def low_rank(state: StateDict) -> bool:
     return any(key.endswith(tuple(HALVES)) for key in state)
 
 
-def read(opened: Opened, base: Base) -> Release:
+def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     if isinstance(opened, Weights):
         return _flat(opened, base, _said(opened.metadata))
     names = PEFT_WEIGHTS if (opened / PEFT_CONFIG).is_file() else DIFFUSERS_WEIGHTS
     # Only what the digest counts is read.
-    counted = needed(path.name for path in opened.iterdir() if path.is_file())
+    counted = select_checkpoint_files(path.name for path in opened.iterdir() if path.is_file())
     found = [opened / name for name in names if name in counted]
     if not found:
-        raise CheckFailed(str(opened), f"has a {PEFT_CONFIG} but no {PEFT_WEIGHTS[0]}", "add the weights")
-    weights = read_file(inside(found[0], opened))
+        raise CheckFailed("checkpoint.no-weights", str(opened), f"has a {PEFT_CONFIG} but no {PEFT_WEIGHTS[0]}", "add the weights")
+    weights = read_file(check_inside(found[0], opened))
     if names is DIFFUSERS_WEIGHTS:
         return _flat(weights, base, _said(weights.metadata))
     return _flat(weights, base, {"": read_json(opened / PEFT_CONFIG, opened)})
 
 
-def _flat(weights: Weights, base: Base, said: Mapping[str, Mapping[str, Any]]) -> Release:
+def _flat(weights: Weights, base: Base, said: Mapping[str, Mapping[str, Any]]) -> ReadCheckpoint:
     source = str(weights.path)
     halves, alphas = halves_of(weights.flat, base, source)
     updates: dict[str, Updates] = {}
@@ -82,8 +82,8 @@ def _flat(weights: Weights, base: Base, said: Mapping[str, Mapping[str, Any]]) -
         settings = said.get(component) or said.get("") or {}
         ranks = {module: tensor.shape[0] for module, half, tensor in of if half == "down"}
         stated = {module: _alpha(settings, module, rank, source) for module, rank in ranks.items()} if settings else {}
-        updates[component] = paired(of, stated | alphas[component], source)
-    return Release(merged(base, updates, source), left_out=weights.ignored)
+        updates[component] = low_rank_updates(of, stated | alphas[component], source)
+    return ReadCheckpoint(merged(base, updates, source), ignored=weights.ignored)
 
 
 Halves = dict[str, list[tuple[str, str, Tensor]]]
@@ -102,7 +102,12 @@ def halves_of(state: StateDict, base: Base, source: str) -> tuple[Halves, dict[s
         ending = next((ending for ending in HALVES if key.endswith(ending)), ALPHA if key.endswith(ALPHA) else None)
         if ending is None:
             consequence = f"holds {shortened(key)!r}, which is no half of a plain low-rank update"
-            raise CheckFailed(source, f"{consequence}, so merging the rest would be another model", "release the merged weights")
+            raise CheckFailed(
+                "lora.unsupported-update",
+                source,
+                f"{consequence}, so merging the rest would be another model",
+                "release the merged weights",
+            )
         component, module = _place(key.removesuffix(ending), layers, source)
         if ending == ALPHA:
             alphas.setdefault(component, {})[module] = _number(tensor, key, source)
@@ -120,13 +125,13 @@ def _place(name: str, layers: Mapping[str, Mapping[str, str]], source: str) -> t
             module = next((known[way] for way in (flat, flat.removeprefix("text_model_"), f"text_model_{flat}") if way in known), None)
             if module is None:
                 consequence = f"updates {shortened(name)!r}, which is no layer of the base, so it is for another architecture"
-                raise CheckFailed(source, consequence, ELSEWHERE)
+                raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
             return component, module
     name = name.removeprefix(PEFT_PREFIX)
     part = component_of(f"{name}.")
     if part is None or part not in layers:
         consequence = f"updates {shortened(name)!r}, which belongs to no part of the base, so it is for another architecture"
-        raise CheckFailed(source, consequence, ELSEWHERE)
+        raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
     return part, _layer(name.removeprefix(f"{part}."), layers[part].values())
 
 
@@ -154,21 +159,24 @@ def _said(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 def _alpha(settings: Mapping[str, Any], module: str, rank: int, source: str) -> float:
     """α of a module as PEFT's settings say, so that s = α / r holds (rank-stabilised: s = α / √r)."""
     if settings.get("use_dora"):
-        raise CheckFailed(source, "is a DoRA, which no plain merge reproduces", "release the merged weights")
+        raise CheckFailed("lora.unsupported-update", source, "is a DoRA, which no plain merge reproduces", "release the merged weights")
     patterns = settings.get("alpha_pattern") or {}
     if not isinstance(patterns, dict) or any(not re.fullmatch(r"[\w.]+", str(pattern)) for pattern in patterns):
         raise CheckFailed(
-            source, "gives α by patterns, which are not followed here", "name the modules plainly, or release the merged weights"
+            "lora.unsupported-alpha",
+            source,
+            "gives α by patterns, which are not followed here",
+            "name the modules plainly, or release the merged weights",
         )
     named = next(
         (value for name, value in patterns.items() if module == name or module.endswith(f".{name}")), settings.get("lora_alpha", rank)
     )
     if isinstance(named, bool) or not isinstance(named, int | float) or not isfinite(named):
-        raise CheckFailed(source, f"says α is {shortened(repr(named))}, which is no number", "export the LoRA again")
+        raise CheckFailed("lora.bad-alpha", source, f"says α is {shortened(repr(named))}, which is no number", "export the LoRA again")
     return float(named) * (sqrt(rank) if settings.get("use_rslora") else 1.0)
 
 
 def _number(tensor: Tensor, key: str, source: str) -> float:
     if tensor.numel() != 1 or not isfinite(value := float(tensor)):
-        raise CheckFailed(source, f"gives {shortened(key)!r} no single finite number", "export the LoRA again")
+        raise CheckFailed("lora.bad-alpha", source, f"gives {shortened(key)!r} no single finite number", "export the LoRA again")
     return value

@@ -6,20 +6,20 @@ from pathlib import Path
 
 from unconceal.checkpoints.folders import read_folder, read_json
 from unconceal.checkpoints.key_names import Base
-from unconceal.checkpoints.release import Opened, Release
+from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint
 
 INDEX = "model_index.json"
 FILTERED = "a safety checker, which blanks pictures: filtering is not forgetting"
 
 
-def detect(opened: Opened) -> bool:
+def detect(opened: OpenedCheckpoint) -> bool:
     return isinstance(opened, Path) and (opened / INDEX).is_file()
 
 
-def read(opened: Opened, base: Base) -> Release:
+def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     assert isinstance(opened, Path)
     index = read_json(opened / INDEX, opened)
     checker = index.get("safety_checker")
     filtered = isinstance(checker, list) and any(part is not None for part in checker)
     tensors = {component: read_folder(opened / component, opened) for component in base}
-    return Release(tensors, whole=True, left_out=(FILTERED,) if filtered else ())
+    return ReadCheckpoint(tensors, whole=True, ignored=(FILTERED,) if filtered else ())

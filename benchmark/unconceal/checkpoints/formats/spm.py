@@ -10,28 +10,33 @@ from math import isfinite
 
 from unconceal.checkpoints.formats.lora import PROMPTED, halves_of, low_rank
 from unconceal.checkpoints.key_names import Base
-from unconceal.checkpoints.low_rank import check_updates, paired
-from unconceal.checkpoints.release import Opened, Release, SpmNetwork
+from unconceal.checkpoints.low_rank import check_updates, low_rank_updates
+from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint, SpmNetwork
 from unconceal.checkpoints.weights_file import Weights, shortened
 from unconceal.errors import CheckFailed
 
 MOST_PROMPTS, LONGEST_PROMPT = 100, 400
 
 
-def detect(opened: Opened) -> bool:
+def detect(opened: OpenedCheckpoint) -> bool:
     return isinstance(opened, Weights) and PROMPTED in opened.metadata and low_rank(opened.flat)
 
 
-def read(opened: Opened, base: Base) -> Release:
+def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     assert isinstance(opened, Weights)
     source = str(opened.path)
     halves, _ = halves_of(opened.flat, base, source)
     if set(halves) != {"unet"}:
-        raise CheckFailed(source, f"updates {', '.join(halves)}, where an SPM updates the UNet alone", "release it as its code saves it")
+        raise CheckFailed(
+            "spm.text-encoder",
+            source,
+            f"updates {', '.join(halves)}, where an SPM updates the UNet alone",
+            "release it as its code saves it",
+        )
     # The released code takes α from the metadata, for all modules, and not from the α tensors beside the halves.
-    updates = paired(halves["unet"], {}, source, default=_alpha(opened.metadata.get("alpha"), source))
+    updates = low_rank_updates(halves["unet"], {}, source, default=_alpha(opened.metadata.get("alpha"), source))
     check_updates("unet", base["unet"], updates, source)
-    return Release({}, membrane=SpmNetwork("unet", updates, _prompts(opened.metadata[PROMPTED], source)))
+    return ReadCheckpoint({}, spm=SpmNetwork("unet", updates, _prompts(opened.metadata[PROMPTED], source)))
 
 
 def _alpha(said: str | None, source: str) -> float:
@@ -41,7 +46,10 @@ def _alpha(said: str | None, source: str) -> float:
         value = float("nan")
     if not isfinite(value) or value <= 0:
         raise CheckFailed(
-            source, f"says α is {shortened(str(said))!r} in its metadata, which is no positive number", "release it as its code saves it"
+            "spm.bad-alpha",
+            source,
+            f"says α is {shortened(str(said))!r} in its metadata, which is no positive number",
+            "release it as its code saves it",
         )
     return value
 
@@ -49,5 +57,7 @@ def _alpha(said: str | None, source: str) -> float:
 def _prompts(said: str, source: str) -> tuple[str, ...]:
     prompts = tuple(said.split(","))
     if len(prompts) > MOST_PROMPTS or any(len(prompt) > LONGEST_PROMPT or not prompt.strip() for prompt in prompts):
-        raise CheckFailed(source, f"names its erased prompts as {shortened(said)!r}", "name them in the metadata, separated by commas")
+        raise CheckFailed(
+            "spm.bad-prompts", source, f"names its erased prompts as {shortened(said)!r}", "name them in the metadata, separated by commas"
+        )
     return prompts

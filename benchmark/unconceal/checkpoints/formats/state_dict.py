@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from unconceal.checkpoints.key_names import Base, by_component, component_of
-from unconceal.checkpoints.release import Opened, Release
+from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint
 from unconceal.checkpoints.weights_file import Weights
 
 
-def detect(opened: Opened) -> bool:
+def detect(opened: OpenedCheckpoint) -> bool:
     return isinstance(opened, Weights) and any(component_of(key) for key in opened.flat)
 
 
-def read(opened: Opened, base: Base) -> Release:
+def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     assert isinstance(opened, Weights)
-    return Release(by_component(opened.flat, str(opened.path)), left_out=opened.ignored)
+    return ReadCheckpoint(by_component(opened.flat, str(opened.path)), ignored=opened.ignored)

@@ -16,7 +16,7 @@ from unconceal.specs.suite import FamilyName, Sampler, SchedulerName
 if TYPE_CHECKING:
     from unconceal.checkpoints.release import SpmNetwork
     from unconceal.diffusion.model import Model
-    from unconceal.diffusion.offload import Stage
+    from unconceal.diffusion.offload import Offloader
 
 Levels = tuple[float, ...]
 """Where the steps of a sampler stand on the noise schedule, descending: timesteps, or σ for flow matching."""
@@ -29,29 +29,29 @@ class Family(NamedTuple):
     ``handovers``: k of every ψ of a grid, from the levels and N_train. ``solvers``: with which it can hand over, the suites' own first.
     """
 
-    model: str
-    pipeline: str
-    rows: int
+    model_class: str
+    pipeline_class: str
+    forward_passes_per_step: int
     levels: Callable[[Sampler], Levels]
     handovers: Callable[[Sequence[float], Levels, int], dict[float, int]]
     solvers: tuple[SchedulerName, ...]
 
-    def load(self, pipe: Any, sampler: Sampler, membrane: SpmNetwork | None = None, stage: Stage | None = None) -> Model:
+    def load(self, pipe: Any, sampler: Sampler, membrane: SpmNetwork | None = None, stage: Offloader | None = None) -> Model:
         """A pipeline as a model of this family, with a suite's sampler; ``stage``: where its parts are brought when they work."""
-        module, _, name = self.model.partition(":")
+        module, _, name = self.model_class.partition(":")
         made: Model = getattr(importlib.import_module(f"{__name__}.{module}"), name)(
-            pipe, sampler.steps, sampler.guidance, membrane, sampler.size, stage, sampler.scheduler
+            pipe, sampler.num_inference_steps, sampler.guidance_scale, membrane, sampler.image_size, stage, sampler.scheduler
         )
         return made
 
 
 def _timesteps(sampler: Sampler) -> Levels:
     spaced = dpm_timesteps if sampler.scheduler == "dpmpp-2m" else ddim_timesteps
-    return spaced(sampler.steps, sampler.train_steps)
+    return spaced(sampler.num_inference_steps, sampler.num_train_timesteps)
 
 
 def _sigmas(sampler: Sampler) -> Levels:
-    return flow_sigmas(sampler.steps, sampler.shift)
+    return flow_sigmas(sampler.num_inference_steps, sampler.shift)
 
 
 DISCRETE: tuple[SchedulerName, ...] = ("ddim", "euler", "dpmpp-2m")

@@ -14,8 +14,8 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
-from unconceal.diffusion.model import Model, Step
-from unconceal.diffusion.prompt_embeddings import Condition, PromptEmbeddings
+from unconceal.diffusion.model import Model, SolverStep
+from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
 
 LONGEST, LONGEST_UNGUIDED = 512, 256
 """Tokens of the long text encoder: of FLUX.1-dev, and of FLUX.1-schnell, which knows no guidance."""
@@ -29,16 +29,16 @@ class Flux(Model):
 
     @property
     def channels(self) -> int:
-        return int(self.pipe.transformer.config.in_channels)
+        return int(self.pipeline.transformer.config.in_channels)
 
     @property
     def side(self) -> int:
         """Patches on a side of the picture."""
-        latents: int = self.size // self.pipe.vae_scale_factor if self.size else self.pipe.default_sample_size
+        latents: int = self.size // self.pipeline.vae_scale_factor if self.size else self.pipeline.default_sample_size
         return latents // 2
 
     def scheduler(self) -> Any:
-        made = FlowMatchEulerDiscreteScheduler.from_config(self.pipe.scheduler.config)
+        made = FlowMatchEulerDiscreteScheduler.from_config(self.pipeline.scheduler.config)
         config = made.config
         ends = ("base_image_seq_len", 256), ("max_image_seq_len", 4096), ("base_shift", 0.5), ("max_shift", 1.15)
         mu = calculate_shift(self.side**2, *(config.get(name, default) for name, default in ends))
@@ -51,47 +51,47 @@ class Flux(Model):
 
     @torch.inference_mode()
     def embed(self, prompts: Sequence[str]) -> PromptEmbeddings:
-        self.take("text_encoder", "text_encoder_2")
+        self.to_device("text_encoder", "text_encoder_2")
         return PromptEmbeddings(self._told(prompts, self.guidance), None, self._told([""] * len(prompts), 1.0))
 
-    def _told(self, prompts: Sequence[str], guidance: float) -> Condition:
-        scaled = self.pipe.transformer.config.guidance_embeds
+    def _told(self, prompts: Sequence[str], guidance: float) -> Conditioning:
+        scaled = self.pipeline.transformer.config.guidance_embeds
         longest = LONGEST if scaled else LONGEST_UNGUIDED
-        words, pooled, _ = self.pipe.encode_prompt(list(prompts), None, self.device, 1, max_sequence_length=longest)
+        words, pooled, _ = self.pipeline.encode_prompt(list(prompts), None, self.device, 1, max_sequence_length=longest)
         told = torch.full((len(prompts),), guidance, device=self.device, dtype=torch.float32) if scaled else None
-        return Condition(words, pooled=pooled, guidance=told)
+        return Conditioning(words, pooled_prompt_embeds=pooled, guidance=told)
 
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
-        drawn = self.drawn((self.channels // 4, 2 * self.side, 2 * self.side), seeds).to(self.device, self.dtype)
-        packed: torch.Tensor = self.pipe._pack_latents(drawn, *drawn.shape)
+        drawn = self.seeded_noise((self.channels // 4, 2 * self.side, 2 * self.side), seeds).to(self.device, self.dtype)
+        packed: torch.Tensor = self.pipeline._pack_latents(drawn, *drawn.shape)
         return packed
 
     @torch.inference_mode()
-    def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition) -> torch.Tensor:
-        places = self.pipe._prepare_latent_image_ids(len(latents), self.side, self.side, latents.device, latents.dtype)
-        predicted: torch.Tensor = self.pipe.transformer(
+    def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning) -> torch.Tensor:
+        places = self.pipeline._prepare_latent_image_ids(len(latents), self.side, self.side, latents.device, latents.dtype)
+        predicted: torch.Tensor = self.pipeline.transformer(
             hidden_states=latents,
             timestep=timestep.expand(len(latents)).to(latents.dtype) / 1000,
             guidance=condition.guidance,
-            pooled_projections=condition.pooled,
-            encoder_hidden_states=condition.words,
-            txt_ids=torch.zeros(condition.words.shape[1], 3, device=latents.device, dtype=latents.dtype),
+            pooled_projections=condition.pooled_prompt_embeds,
+            encoder_hidden_states=condition.prompt_embeds,
+            txt_ids=torch.zeros(condition.prompt_embeds.shape[1], 3, device=latents.device, dtype=latents.dtype),
             img_ids=places,
             return_dict=False,
         )[0]
         return predicted
 
-    def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> Step:
+    def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> SolverStep:
         """x̂0 = x − σ v, since x = (1 − σ) x0 + σ ε and v = ε − x0."""
         clean = latents - timestep.to(latents.dtype) / solver.config.num_train_timesteps * predicted
-        return Step(solver.step(predicted, timestep, latents).prev_sample, clean)
+        return SolverStep(solver.step(predicted, timestep, latents).prev_sample, clean)
 
     def plain(self, latents: torch.Tensor) -> torch.Tensor:
-        pixels = 2 * self.side * self.pipe.vae_scale_factor
-        unpacked: torch.Tensor = self.pipe._unpack_latents(latents, pixels, pixels, self.pipe.vae_scale_factor)
+        pixels = 2 * self.side * self.pipeline.vae_scale_factor
+        unpacked: torch.Tensor = self.pipeline._unpack_latents(latents, pixels, pixels, self.pipeline.vae_scale_factor)
         return unpacked
 
     def unscaled(self, latents: torch.Tensor) -> torch.Tensor:
-        config = self.pipe.vae.config
+        config = self.pipeline.vae.config
         unscaled: torch.Tensor = latents / config.scaling_factor + config.shift_factor
         return unscaled

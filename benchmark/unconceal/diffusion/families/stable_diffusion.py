@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
 
-from unconceal.diffusion.model import Model, Step
-from unconceal.diffusion.prompt_embeddings import Condition, PromptEmbeddings
-from unconceal.diffusion.spm import acting, strengths
+from unconceal.diffusion.model import Model, SolverStep
+from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
+from unconceal.diffusion.spm import spm_hooks, spm_strengths
 
 SPACING = {"timestep_spacing": "leading"}
 KINDS: Mapping[str, tuple[Any, dict[str, Any]]] = {
@@ -32,16 +32,16 @@ class StableDiffusion(Model):
     """
 
     hears_membranes: ClassVar[bool] = True
-    ladder: Any = None
-    own_times: Mapping[float, float] | None = None
+    base_scheduler_config: Any = None
+    timestep_map: Mapping[float, float] | None = None
 
     @property
     def channels(self) -> int:
-        return int(self.pipe.unet.config.in_channels)
+        return int(self.pipeline.unet.config.in_channels)
 
     def scheduler(self) -> Any:
-        own, (kind, told) = self.pipe.scheduler.config, KINDS[self.solver]
-        made = kind.from_config(own if self.ladder is None else self.ladder, prediction_type=own.prediction_type, **told)
+        own, (kind, told) = self.pipeline.scheduler.config, KINDS[self.solver]
+        made = kind.from_config(own if self.base_scheduler_config is None else self.base_scheduler_config, prediction_type=own.prediction_type, **told)
         made.set_timesteps(self.steps, device=self.device)
         return made
 
@@ -55,33 +55,33 @@ class StableDiffusion(Model):
 
     @torch.inference_mode()
     def embed(self, prompts: Sequence[str]) -> PromptEmbeddings:
-        self.take("text_encoder")
-        words, empty = self.pipe.encode_prompt(list(prompts), self.device, 1, True, negative_prompt=[""] * len(prompts))
-        if self.membrane is None:
-            return PromptEmbeddings(Condition(words), Condition(empty), Condition(empty))
-        strength, without = (strengths(self.membrane, self.pipe, texts, self.words) for texts in (prompts, [""] * len(prompts)))
-        return PromptEmbeddings(Condition(words, strength), Condition(empty, strength), Condition(empty, without))
+        self.to_device("text_encoder")
+        words, empty = self.pipeline.encode_prompt(list(prompts), self.device, 1, True, negative_prompt=[""] * len(prompts))
+        if self.spm is None:
+            return PromptEmbeddings(Conditioning(words), Conditioning(empty), Conditioning(empty))
+        strength, without = (spm_strengths(self.spm, self.pipeline, texts, self.text_embeddings) for texts in (prompts, [""] * len(prompts)))
+        return PromptEmbeddings(Conditioning(words, strength), Conditioning(empty, strength), Conditioning(empty, without))
 
     @torch.inference_mode()
-    def words(self, prompts: Sequence[str]) -> torch.Tensor:
+    def text_embeddings(self, prompts: Sequence[str]) -> torch.Tensor:
         """Embeddings of the prompts, (n, tokens, width)."""
-        embedded: torch.Tensor = self.pipe.encode_prompt(list(prompts), self.device, 1, False)[0]
+        embedded: torch.Tensor = self.pipeline.encode_prompt(list(prompts), self.device, 1, False)[0]
         return embedded
 
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
-        side = self.size // self.pipe.vae_scale_factor if self.size else self.pipe.unet.config.sample_size
-        scaled: torch.Tensor = self.drawn((self.channels, side, side), seeds) * self.scheduler().init_noise_sigma
+        side = self.size // self.pipeline.vae_scale_factor if self.size else self.pipeline.unet.config.sample_size
+        scaled: torch.Tensor = self.seeded_noise((self.channels, side, side), seeds) * self.scheduler().init_noise_sigma
         return scaled.to(self.device, self.dtype)
 
     @torch.inference_mode()
-    def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition) -> torch.Tensor:
-        if self.own_times is not None:
-            timestep = torch.tensor(self.own_times[float(timestep)], device=latents.device)
-        with acting(self.membrane, self.pipe.unet, condition.strength):
-            predicted: torch.Tensor = self.pipe.unet(latents, timestep, encoder_hidden_states=condition.words, return_dict=False)[0]
+    def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning) -> torch.Tensor:
+        if self.timestep_map is not None:
+            timestep = torch.tensor(self.timestep_map[float(timestep)], device=latents.device)
+        with spm_hooks(self.spm, self.pipeline.unet, condition.spm_strength):
+            predicted: torch.Tensor = self.pipeline.unet(latents, timestep, encoder_hidden_states=condition.prompt_embeds, return_dict=False)[0]
         return predicted
 
-    def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> Step:
+    def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> SolverStep:
         made = solver.step(predicted, timestep, latents)
         # DPM-Solver++ predicts the clean picture itself, and keeps it for its next step.
-        return Step(made.prev_sample, solver.model_outputs[-1] if self.remembers else made.pred_original_sample)
+        return SolverStep(made.prev_sample, solver.model_outputs[-1] if self.remembers else made.pred_original_sample)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
-from unconceal.diffusion.prompt_embeddings import Condition, PromptEmbeddings
+from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
 
 
 @dataclass(frozen=True)
@@ -21,32 +21,32 @@ class StableDiffusionXL(StableDiffusion):
     def __post_init__(self) -> None:
         super().__post_init__()
         # fp16 overflows in this VAE, as its config says.
-        if self.pipe.vae.dtype == torch.float16 and self.pipe.vae.config.force_upcast:
-            self.pipe.vae.to(dtype=torch.float32)
+        if self.pipeline.vae.dtype == torch.float16 and self.pipeline.vae.config.force_upcast:
+            self.pipeline.vae.to(dtype=torch.float32)
 
     @torch.inference_mode()
     def embed(self, prompts: Sequence[str]) -> PromptEmbeddings:
         """No prompt is what the pipeline itself takes for it: zeros if its config says so, else the embeddings of ""."""
-        self.take("text_encoder", "text_encoder_2")
-        words, nothing, pooled, pooled_nothing = self.pipe.encode_prompt(list(prompts), None, self.device, 1, True)
-        empty = Condition(nothing, pooled=pooled_nothing)
-        return PromptEmbeddings(Condition(words, pooled=pooled), empty, empty)
+        self.to_device("text_encoder", "text_encoder_2")
+        words, nothing, pooled, pooled_nothing = self.pipeline.encode_prompt(list(prompts), None, self.device, 1, True)
+        empty = Conditioning(nothing, pooled_prompt_embeds=pooled_nothing)
+        return PromptEmbeddings(Conditioning(words, pooled_prompt_embeds=pooled), empty, empty)
 
     @torch.inference_mode()
-    def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Condition) -> torch.Tensor:
-        height, width = (side * self.pipe.vae_scale_factor for side in latents.shape[-2:])
+    def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning) -> torch.Tensor:
+        height, width = (side * self.pipeline.vae_scale_factor for side in latents.shape[-2:])
         sizes = torch.tensor([height, width, 0, 0, height, width], device=latents.device, dtype=latents.dtype)
-        beside = {"text_embeds": condition.pooled, "time_ids": sizes.repeat(len(latents), 1)}
-        if self.own_times is not None:
-            timestep = torch.tensor(self.own_times[float(timestep)], device=latents.device)
-        predicted: torch.Tensor = self.pipe.unet(
-            latents, timestep, encoder_hidden_states=condition.words, added_cond_kwargs=beside, return_dict=False
+        beside = {"text_embeds": condition.pooled_prompt_embeds, "time_ids": sizes.repeat(len(latents), 1)}
+        if self.timestep_map is not None:
+            timestep = torch.tensor(self.timestep_map[float(timestep)], device=latents.device)
+        predicted: torch.Tensor = self.pipeline.unet(
+            latents, timestep, encoder_hidden_states=condition.prompt_embeds, added_cond_kwargs=beside, return_dict=False
         )[0]
         return predicted
 
     def unscaled(self, latents: torch.Tensor) -> torch.Tensor:
-        config = self.pipe.vae.config
-        x = latents.to(self.pipe.vae.dtype)
+        config = self.pipeline.vae.config
+        x = latents.to(self.pipeline.vae.dtype)
         if config.latents_mean is None or config.latents_std is None:
             return x / config.scaling_factor  # type: ignore[no-any-return]
         mean, deviation = (torch.tensor(part).view(1, -1, 1, 1).to(x) for part in (config.latents_mean, config.latents_std))
