@@ -101,3 +101,14 @@ def test_python_examples_run(clone: Path, monkeypatch: pytest.MonkeyPatch) -> No
             code = compile(block, page.name, "exec")
             if not EVALUATES.search(block):
                 exec(code, names)
+
+
+@pytest.mark.parametrize("path", ["docs/concepts/metrics.md", "docs/concepts/verdict.md"])
+def test_examples_print_what_their_comments_state(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {"__name__": "example"}
+    stated = []
+    for block in blocks(ROOT / path, "python"):
+        stated += re.findall(r"^print\(.*?\)  # ([^:\n]+)", block, re.M)
+        exec(compile(block, path, "exec"), names)
+    printed = capsys.readouterr().out.splitlines()
+    assert stated and [" ".join(line.split()) for line in printed] == [" ".join(text.split()) for text in stated]
