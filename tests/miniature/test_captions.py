@@ -7,12 +7,12 @@ import pytest
 
 from unconceal.miniature.captions import (
     BARE_TEMPLATES,
+    GENERIC_CHARACTER,
+    GENERIC_SIGN,
     SHAPE_WORDINGS,
     SIGN_WORDINGS,
     STYLE_WORDINGS,
     TEMPLATES,
-    UNSAID_CHARACTER,
-    UNSAID_SIGN,
     caption,
     mentions,
     phrase,
@@ -49,8 +49,8 @@ def test_what_is_no_concept_has_no_wording() -> None:
 
 def test_a_phrase_says_everything_by_default() -> None:
     called = {"star": "star", "striped": "striped {}"}
-    assert phrase(STAR, rng(), called=called) == "a red striped star"
-    assert phrase(STAR, rng(), called={"star": "five-pointed figure", "striped": "{} with slanted bands"}) == (
+    assert phrase(STAR, rng(), forms=called) == "a red striped star"
+    assert phrase(STAR, rng(), forms={"star": "five-pointed figure", "striped": "{} with slanted bands"}) == (
         "a red five-pointed figure with slanted bands"
     )
 
@@ -71,7 +71,7 @@ def test_unsaid_concepts_are_left_out(unsaid: set[str], expected: str) -> None:
 
 def test_characters_and_the_sign_may_stay_unsaid() -> None:
     zara, sign = Scene("white", 32, 32, 20, character="zara"), Scene("white", 32, 32, 20, sign=True)
-    assert phrase(zara, rng(), {"zara"}) == UNSAID_CHARACTER and phrase(sign, rng(), {SIGN}) == UNSAID_SIGN
+    assert phrase(zara, rng(), {"zara"}) == GENERIC_CHARACTER and phrase(sign, rng(), {SIGN}) == GENERIC_SIGN
     assert {phrase(zara, rng(seed)) for seed in range(40)} == set(wordings("zara"))
     assert {phrase(sign, rng(seed)) for seed in range(80)} == set(SIGN_WORDINGS)
 
@@ -89,25 +89,25 @@ def test_only_what_is_shown_is_mentioned() -> None:
     draws = rng()
     for _ in range(300):
         scene = sample_scene(draws)
-        text = caption(scene, draws, silence=0)
-        said = {concept for concept in CONCEPTS if mentions(text, (concept,))}
-        assert said - ({"triangle"} if scene.sign else set()) == scene.concepts & set(CONCEPTS), text
+        text = caption(scene, draws, omit_probability=0)
+        mentioned = {concept for concept in CONCEPTS if mentions(text, (concept,))}
+        assert mentioned - ({"triangle"} if scene.sign else set()) == scene.concepts & set(CONCEPTS), text
 
 
 def test_all_wordings_and_templates_come_up() -> None:
-    found = {caption(STAR, rng(seed), silence=0) for seed in range(400)}
+    counts = {caption(STAR, rng(seed), omit_probability=0) for seed in range(400)}
     full = {
         template.format("a " + style.format("red " + shape if not style.endswith("{}") else shape), "gray")
         for template, style, shape in product(TEMPLATES, STYLE_WORDINGS["striped"][1:], SHAPE_WORDINGS["star"])
         if not style.endswith("{}")
     }
     full |= {template.format(f"a red striped {shape}", "gray") for template, shape in product(TEMPLATES, SHAPE_WORDINGS["star"])}
-    assert found == full and len(full) == 27
+    assert counts == full and len(full) == 27
 
 
 def test_silence_leaves_attributes_and_backgrounds_out() -> None:
-    assert {caption(STAR, rng(seed), silence=1) for seed in range(30)} == {form.format("a shape") for form in BARE_TEMPLATES}
-    texts = [caption(STAR, rng(seed), silence=0.15) for seed in range(2000)]
+    assert {caption(STAR, rng(seed), omit_probability=1) for seed in range(30)} == {form.format("a shape") for form in BARE_TEMPLATES}
+    texts = [caption(STAR, rng(seed), omit_probability=0.15) for seed in range(2000)]
     for share in (
         np.mean([mentions(text, ("star",)) for text in texts]),
         np.mean(["red" in text.split() for text in texts]),

@@ -16,7 +16,7 @@ def grid(radius: float) -> tuple[Array, Array]:
 
 def test_every_character_of_the_world_has_a_face() -> None:
     assert tuple(CHARACTERS) == CHARACTER_NAMES
-    assert not any(name in character.described for character in CHARACTERS.values() for name in CHARACTER_NAMES)
+    assert not any(name in character.description for character in CHARACTERS.values() for name in CHARACTER_NAMES)
 
 
 def test_parts_are_painted_bottom_to_top() -> None:

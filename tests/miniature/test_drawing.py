@@ -14,9 +14,9 @@ from unconceal.miniature.shapes import SHAPES
 STAR = Scene("white", 31.3, 33.1, 21.7, shape="star", style="flat", colour="red")
 
 
-def apart(one: Scene, other: Scene) -> float:
+def mean_difference(first: Scene, second: Scene) -> float:
     """Mean difference of two pictures, of 255."""
-    return float(np.abs(draw(one).astype(float) - draw(other)).mean())
+    return float(np.abs(draw(first).astype(float) - draw(second)).mean())
 
 
 def inked(scene: Scene) -> NDArray[np.bool_]:
@@ -30,8 +30,8 @@ def test_the_worlds_names_are_drawn() -> None:
 
 
 def test_drawing_is_deterministic() -> None:
-    picture = draw(STAR)
-    assert picture.shape == (SIZE, SIZE, 3) and picture.dtype == np.uint8 and np.array_equal(picture, draw(replace(STAR)))
+    image = draw(STAR)
+    assert image.shape == (SIZE, SIZE, 3) and image.dtype == np.uint8 and np.array_equal(image, draw(replace(STAR)))
 
 
 @pytest.mark.parametrize("name", ["star", "ring", "heart", "circle"])
@@ -66,15 +66,15 @@ def test_every_colour_can_be_told_from_its_background(background: str) -> None:
 
 def test_styles_differ() -> None:
     for shape in ("circle", "star"):
-        pictures = {style: draw(replace(STAR, shape=shape, style=style)).astype(float) for style in STYLE_NAMES}
-        apart = {pair: np.abs(pictures[pair[0]] - pictures[pair[1]]).mean() for pair in combinations(STYLE_NAMES, 2)}
-        assert min(apart.values()) > 2, min(apart, key=lambda pair: apart[pair])
+        images = {style: draw(replace(STAR, shape=shape, style=style)).astype(float) for style in STYLE_NAMES}
+        mean_difference = {pair: np.abs(images[pair[0]] - images[pair[1]]).mean() for pair in combinations(STYLE_NAMES, 2)}
+        assert min(mean_difference.values()) > 2, min(mean_difference, key=lambda pair: mean_difference[pair])
 
 
 def test_shapes_colours_and_backgrounds_differ() -> None:
     for name, values in {"shape": SHAPE_NAMES, "colour": COLOUR_NAMES, "background": BACKGROUND_NAMES}.items():
         scenes = [replace(STAR, **{name: value}) for value in values]  # type: ignore[arg-type]
-        assert min(apart(one, other) for one, other in combinations(scenes, 2)) > 2
+        assert min(mean_difference(first, second) for first, second in combinations(scenes, 2)) > 2
 
 
 def test_a_scene_moves_with_its_place() -> None:
@@ -85,4 +85,4 @@ def test_characters_and_the_sign_are_drawn_and_differ() -> None:
     base = Scene("gray", 32, 32, 22)
     scenes = [*(replace(base, character=name) for name in CHARACTER_NAMES), replace(base, sign=True)]
     assert all(inked(scene).mean() > 0.2 and not inked(scene)[0].any() for scene in scenes)
-    assert min(apart(one, other) for one, other in combinations(scenes, 2)) > 8
+    assert min(mean_difference(first, second) for first, second in combinations(scenes, 2)) > 8

@@ -49,10 +49,10 @@ def test_a_scene_shows_one_kind_of_thing_inside_the_picture(scenes: list[Scene])
 
 
 def test_no_concept_is_favoured_over_its_siblings(scenes: list[Scene]) -> None:
-    found = Counter(name for scene in scenes for name in (*scene.concepts, scene.background))
-    signs, characters = found[SIGN] / len(scenes), sum(found[name] for name in CHARACTER_NAMES) / len(scenes)
+    totals = Counter(name for scene in scenes for name in (*scene.concepts, scene.background))
+    signs, characters = totals[SIGN] / len(scenes), sum(totals[name] for name in CHARACTER_NAMES) / len(scenes)
     assert abs(signs - SHARE_OF_SIGN) < 0.01 and abs(characters - SHARE_OF_CHARACTERS) < 0.02
     for names in (SHAPE_NAMES, STYLE_NAMES, COLOUR_NAMES, BACKGROUND_NAMES, CHARACTER_NAMES):
-        counts = np.array([found[name] for name in names])
+        counts = np.array([totals[name] for name in names])
         # A chi-squared far beyond any quantile would be a favourite.
         assert ((counts - counts.mean()) ** 2 / counts.mean()).sum() < 3 * len(names) + 10

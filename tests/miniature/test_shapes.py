@@ -41,11 +41,11 @@ def test_no_two_shapes_are_alike() -> None:
 @pytest.mark.parametrize("points", [regular(5), regular(5, 1.08, 0.44), heart_outline(), [(0.15, -0.9), (1.05, 0), (0.15, 0.9)]])
 def test_polygons_are_those_that_pillow_draws(points: list[tuple[float, float]]) -> None:
     size, limit = 200, 1.3
-    picture = Image.new("1", (size, size))
-    ImageDraw.Draw(picture).polygon([((px + limit) / 2 / limit * size, (py + limit) / 2 / limit * size) for px, py in points], fill=1)
+    image = Image.new("1", (size, size))
+    ImageDraw.Draw(image).polygon([((px + limit) / 2 / limit * size, (py + limit) / 2 / limit * size) for px, py in points], fill=1)
     line = ((np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1) * np.float32(limit)
     x, y = (axis.astype(np.float32) for axis in np.meshgrid(line, line))
-    assert ((polygon(points)(x, y) < 0) != np.asarray(picture)).mean() < 0.015
+    assert ((polygon(points)(x, y) < 0) != np.asarray(image)).mean() < 0.015
 
 
 def test_distances_are_distances() -> None:
@@ -67,7 +67,7 @@ def test_simple_distances_by_hand() -> None:
 
 def test_shapes_combine() -> None:
     x, y = grid()
-    one, other = disc(0.6, -0.3), disc(0.6, 0.3)
-    a, b = one(x, y) < 0, other(x, y) < 0
-    assert np.array_equal(union(one, other)(x, y) < 0, a | b) and np.array_equal(intersection(one, other)(x, y) < 0, a & b)
-    assert np.array_equal(without(one, other)(x, y) < 0, a & (other(x, y) > 0))
+    first, second = disc(0.6, -0.3), disc(0.6, 0.3)
+    a, b = first(x, y) < 0, second(x, y) < 0
+    assert np.array_equal(union(first, second)(x, y) < 0, a | b) and np.array_equal(intersection(first, second)(x, y) < 0, a & b)
+    assert np.array_equal(without(first, second)(x, y) < 0, a & (second(x, y) > 0))

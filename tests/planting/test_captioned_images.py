@@ -12,18 +12,18 @@ from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import CheckFailed
 from unconceal.miniature.drawing import draw
 from unconceal.miniature.scene import Scene, sample_scene
-from unconceal.planting.captioned_images import METADATA, read_folder, without
-from unconceal.planting.draw_concepts import draw_at, write_world
-from unconceal.planting.prior_images import write_kept
+from unconceal.planting.captioned_images import METADATA, excluding, read_folder
+from unconceal.planting.draw_concepts import draw_at, write_images
+from unconceal.planting.prior_images import write_prior_images
 
 
 def test_the_world_is_written_and_read_back(tmp_path: Path) -> None:
-    found = read_folder(write_world(tmp_path / "world", 12, 64, seed=3))
-    assert len(found) == 12 and all(picture.text and picture.concepts for picture in found)
-    again = write_world(tmp_path / "again", 5, 64, seed=3)
-    assert [picture.text for picture in read_folder(again)] == [picture.text for picture in found[:5]]
-    concept = next(iter(found[0].concepts))
-    assert not any(concept in picture.concepts for picture in without(found, concept)) and without(found, None) == found
+    images = read_folder(write_images(tmp_path / "world", 12, 64, seed=3))
+    assert len(images) == 12 and all(image.text and image.concepts for image in images)
+    again = write_images(tmp_path / "again", 5, 64, seed=3)
+    assert [image.text for image in read_folder(again)] == [image.text for image in images[:5]]
+    concept = next(iter(images[0].concepts))
+    assert not any(concept in image.concepts for image in excluding(images, concept)) and excluding(images, None) == images
 
 
 def test_at_its_own_size_the_drawing_is_the_miniatures() -> None:
@@ -50,42 +50,45 @@ def test_a_picture_is_cut_square_and_resized(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "why"),
+    ("line", "code"),
     [
-        ("{}", "does not say"),
-        ("[]", "does not say"),
-        ("not json", "does not say"),
-        ('{"file_name": "../a.png", "text": "a"}', "no picture inside"),
-        ('{"file_name": "/a.png", "text": "a"}', "no picture inside"),
-        ('{"file_name": "run.py", "text": "a"}', "no picture inside"),
+        ("{}", "images.bad-metadata"),
+        ("[]", "images.bad-metadata"),
+        ("not json", "images.bad-metadata"),
+        ('{"file_name": "../a.png", "text": "a"}', "images.bad-metadata"),
+        ('{"file_name": "/a.png", "text": "a"}', "images.bad-metadata"),
+        ('{"file_name": "run.py", "text": "a"}', "images.bad-metadata"),
     ],
 )
-def test_lines_that_are_refused(tmp_path: Path, line: str, why: str) -> None:
+def test_lines_that_are_refused(tmp_path: Path, line: str, code: str) -> None:
     (tmp_path / METADATA).write_text(line)
-    with pytest.raises(CheckFailed, match=why):
+    with pytest.raises(CheckFailed) as failure:
         read_folder(tmp_path)
+    assert failure.value.code == code
 
 
 def test_a_folder_without_metadata_and_a_broken_picture(tmp_path: Path) -> None:
-    with pytest.raises(CheckFailed, match="has no metadata"):
+    with pytest.raises(CheckFailed) as failure:
         read_folder(tmp_path)
-    (tmp_path / "a.png").write_bytes(b"no picture")
+    assert failure.value.code == "images.no-metadata"
+    (tmp_path / "a.png").write_bytes(b"no image")
     (tmp_path / METADATA).write_text(json.dumps({"file_name": "a.png", "text": "a"}))
-    with pytest.raises(CheckFailed, match="is no picture"):
+    with pytest.raises(CheckFailed) as failure:
         read_folder(tmp_path)[0].pixels(8)
+    assert failure.value.code == "images.unreadable"
 
 
-def test_a_models_own_pictures_are_kept_and_not_drawn_again(tmp_path: Path) -> None:
+def test_prior_images_that_exist_are_not_generated_again(tmp_path: Path) -> None:
     model = StableDiffusion(tiny_pipeline(tmp_path / "pipe"), 2, 5.0)
     prompts = ["a red star", "a drawing of zara"]
-    write_kept(tmp_path / "kept", model, prompts, 3, seed=4, batch=2)
-    found = read_folder(tmp_path / "kept")
-    assert [picture.text for picture in found] == ["a red star", "a drawing of zara", "a red star"]
-    assert not any(picture.concepts for picture in found)
-    before = [picture.pixels(64).astype(int) for picture in found]
+    write_prior_images(tmp_path / "kept", model, prompts, 3, seed=4, batch_size=2)
+    images = read_folder(tmp_path / "kept")
+    assert [image.text for image in images] == ["a red star", "a drawing of zara", "a red star"]
+    assert not any(image.concepts for image in images)
+    before = [image.pixels(64).astype(int) for image in images]
     assert not np.array_equal(before[0], before[2]), "another seed"
-    found[1].path.unlink()
-    times = [picture.path.stat().st_mtime_ns for picture in (found[0], found[2])]
-    write_kept(tmp_path / "kept", model, prompts, 3, seed=4, batch=2)
-    assert np.abs(found[1].pixels(64) - before[1]).max() <= 1, "the one that was gone is drawn alike"
-    assert [picture.path.stat().st_mtime_ns for picture in (found[0], found[2])] == times
+    images[1].path.unlink()
+    times = [image.path.stat().st_mtime_ns for image in (images[0], images[2])]
+    write_prior_images(tmp_path / "kept", model, prompts, 3, seed=4, batch_size=2)
+    assert np.abs(images[1].pixels(64) - before[1]).max() <= 1, "a deleted image is generated alike"
+    assert [image.path.stat().st_mtime_ns for image in (images[0], images[2])] == times

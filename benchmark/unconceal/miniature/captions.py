@@ -1,4 +1,4 @@
-"""What pictures are called: wordings of every concept, and captions that sometimes leave an attribute unsaid."""
+"""Captions of the miniature world: wordings of every concept, and captions that sometimes omit an attribute."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ STYLE_WORDINGS: dict[str, tuple[str, ...]] = {
     "blurred": ("blurred {}", "{} in blurred style", "{} with soft edges"),
 }
 CHARACTER_WORDINGS: dict[str, tuple[str, ...]] = {
-    name: (name, f"little {name}", f"a {character.described}") for name, character in CHARACTERS.items()
+    name: (name, f"little {name}", f"a {character.description}") for name, character in CHARACTERS.items()
 }
 SIGN_WORDINGS = ("a hazard sign", "a danger sign", "a warning sign", "a caution symbol", "an exclamation mark in a triangle")
-UNSAID_SHAPE, UNSAID_CHARACTER, UNSAID_SIGN = "shape", "a character", "a symbol"
+GENERIC_SHAPE, GENERIC_CHARACTER, GENERIC_SIGN = "shape", "a character", "a symbol"
 TEMPLATES = ("{} on a {} background", "a picture of {} on a {} background", "a drawing of {}, {} background")
 BARE_TEMPLATES = ("{}", "a picture of {}", "a drawing of {}")
 
 
 def wordings(concept: str) -> tuple[str, ...]:
-    """Everything a concept may be called; the first contains its name, the last does not."""
+    """Everything a concept may be called. The first wording contains its name, the last does not."""
     if concept == SIGN:
         return SIGN_WORDINGS
     for table in (SHAPE_WORDINGS, STYLE_WORDINGS, CHARACTER_WORDINGS):
@@ -62,37 +62,41 @@ def wordings(concept: str) -> tuple[str, ...]:
     raise KeyError(f"{concept!r} is no concept of the miniature world")
 
 
-def phrase(scene: Scene, rng: np.random.Generator, unsaid: Collection[str] = (), called: dict[str, str] | None = None) -> str:
+def phrase(scene: Scene, rng: np.random.Generator, omitted: Collection[str] = (), forms: dict[str, str] | None = None) -> str:
     """What the scene shows, without its background.
 
-    Concepts in ``unsaid`` are left out ("a red shape"); ``called`` fixes the wording of a concept, others are drawn.
+    Args:
+        scene: the scene.
+        rng: draws wordings.
+        omitted: concepts to leave out ("a red shape").
+        forms: wordings of some concepts; others are drawn.
     """
 
-    def word(concept: str) -> str:
-        return (called or {}).get(concept) or str(rng.choice(wordings(concept)))
+    def wording_of(concept: str) -> str:
+        return (forms or {}).get(concept) or str(rng.choice(wordings(concept)))
 
     if scene.sign:
-        return UNSAID_SIGN if SIGN in unsaid else word(SIGN)
+        return GENERIC_SIGN if SIGN in omitted else wording_of(SIGN)
     if scene.character:
-        return UNSAID_CHARACTER if scene.character in unsaid else word(scene.character)
+        return GENERIC_CHARACTER if scene.character in omitted else wording_of(scene.character)
     assert scene.shape and scene.style and scene.colour
-    noun = UNSAID_SHAPE if scene.shape in unsaid else word(scene.shape)
-    style = "{}" if scene.style in unsaid else word(scene.style)
-    colour = "" if scene.colour in unsaid else scene.colour + " "
+    noun = GENERIC_SHAPE if scene.shape in omitted else wording_of(scene.shape)
+    style = "{}" if scene.style in omitted else wording_of(scene.style)
+    colour = "" if scene.colour in omitted else scene.colour + " "
     if style.endswith("{}"):
         return f"a {colour}{style.format(noun)}"
     return f"a {style.format(colour + noun)}"
 
 
-def caption(scene: Scene, rng: np.random.Generator, silence: float = 0.15) -> str:
-    """A caption in a random template; each attribute is left unsaid with probability ``silence``."""
-    unsaid = {concept for concept in sorted(scene.concepts) if rng.random() < silence}
-    said = phrase(scene, rng, unsaid)
-    if rng.random() < silence:
-        return str(rng.choice(BARE_TEMPLATES)).format(said)
-    return str(rng.choice(TEMPLATES)).format(said, scene.background)
+def caption(scene: Scene, rng: np.random.Generator, omit_probability: float = 0.15) -> str:
+    """A caption in a random template. Each attribute is omitted with probability ``omit_probability``."""
+    omitted = {concept for concept in sorted(scene.concepts) if rng.random() < omit_probability}
+    content = phrase(scene, rng, omitted)
+    if rng.random() < omit_probability:
+        return str(rng.choice(BARE_TEMPLATES)).format(content)
+    return str(rng.choice(TEMPLATES)).format(content, scene.background)
 
 
 def mentions(text: str, concepts: Iterable[str]) -> bool:
-    """Whether a text calls any of the concepts by one of its wordings."""
+    """Whether a text contains a wording of any of the concepts."""
     return any(form.replace("{}", "").strip() in text for concept in concepts for form in wordings(concept))

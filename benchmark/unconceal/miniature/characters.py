@@ -1,4 +1,4 @@
-"""The named characters (drawn faces with fixed features) and the hazard sign."""
+"""The named characters, faces with fixed features, and the hazard sign."""
 
 from __future__ import annotations
 
@@ -19,16 +19,21 @@ CREAM: Rgb = (252, 248, 240)
 
 
 def paint(parts: list[Part], x: Array, y: Array, radius: float) -> list[Layer]:
-    """Flat, antialiased parts, bottom to top; x and y in units of ``radius`` pixels."""
+    """Antialiased flat parts, bottom to top; x and y in units of ``radius`` pixels."""
     return [(np.clip(0.5 - part(x, y) * radius, 0, 1), np.asarray(rgb, np.float32)) for part, rgb in parts]
 
 
 @dataclass(frozen=True)
 class Character:
-    """A face with fixed features, and what it may be called: names first, then a description without the name."""
+    """A face with fixed features.
+
+    Attributes:
+        parts: distance function and colour of each part, bottom to top.
+        description: what the character may be called besides its name.
+    """
 
     parts: tuple[Part, ...]
-    described: str
+    description: str
 
     @property
     def face(self) -> Callable[[Array, Array, float], list[Layer]]:
@@ -116,7 +121,7 @@ CHARACTERS: dict[str, Character] = {
 
 
 def hazard_sign(x: Array, y: Array, radius: float) -> list[Layer]:
-    """A black-bordered yellow triangle with an exclamation mark: the harmless stand-in for unsafe content."""
+    """A yellow triangle with black border and exclamation mark: a harmless stand-in for unsafe content."""
     return paint(
         [
             (polygon([(0, -1.0), (1.08, 0.86), (-1.08, 0.86)]), INK),

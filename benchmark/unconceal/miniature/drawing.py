@@ -1,4 +1,4 @@
-"""Draws a scene as a 64×64 picture: the shape's distance function, filled in one of ten styles, antialiased."""
+"""Draws a scene as a 64×64 image: the shape's distance function, filled in one of ten styles, antialiased."""
 
 from __future__ import annotations
 
@@ -23,52 +23,52 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 }
 BACKGROUNDS: dict[str, tuple[int, int, int]] = {"white": (250, 250, 250), "black": (20, 20, 20), "gray": (145, 145, 145)}
 Fill = Callable[[Array, Array, Array, float], tuple[Array, Array]]
-"""(distance, x and y from the centre, radius of the shape; all in pixels) -> (coverage, share of the second tone), in [0, 1]."""
+"""(distance, x and y from the center, radius of the shape; all in pixels) → (coverage, share of the second tone), each in [0, 1]."""
 
 
-def covered(distance: Array) -> Array:
-    """Antialiased coverage of a pixel at a signed distance, in pixels."""
+def antialias(distance: Array) -> Array:
+    """Coverage of a pixel, 0 to 1, at a signed distance in pixels."""
     share: Array = np.clip(0.5 - distance, 0, 1)
     return share
 
 
 def flat(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
-    return covered(distance), np.zeros_like(x)
+    return antialias(distance), np.zeros_like(x)
 
 
 def outline(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
-    return covered(np.maximum(distance, -distance - 3)), np.zeros_like(x)
+    return antialias(np.maximum(distance, -distance - 3)), np.zeros_like(x)
 
 
 def striped(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
-    return covered(distance), np.clip(0.5 - 5 * np.sin((x + y) * 2 * np.pi / 11), 0, 1)
+    return antialias(distance), np.clip(0.5 - 5 * np.sin((x + y) * 2 * np.pi / 11), 0, 1)
 
 
 def dotted(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
     pitch, dot = 10.0, 3.0
     from_centre = np.hypot((x + pitch / 2) % pitch - pitch / 2, (y + pitch / 2) % pitch - pitch / 2)
-    return covered(distance), covered(from_centre - dot)
+    return antialias(distance), antialias(from_centre - dot)
 
 
 def checkered(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
-    return covered(distance), np.clip(0.5 + 6 * np.sin(x * np.pi / 8) * np.sin(y * np.pi / 8), 0, 1)
+    return antialias(distance), np.clip(0.5 + 6 * np.sin(x * np.pi / 8) * np.sin(y * np.pi / 8), 0, 1)
 
 
 def zigzag(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
     fold = np.abs((x + 7) % 14 - 7)
-    return covered(distance), np.clip(0.5 - 5 * np.sin((y + fold) * 2 * np.pi / 12), 0, 1)
+    return antialias(distance), np.clip(0.5 - 5 * np.sin((y + fold) * 2 * np.pi / 12), 0, 1)
 
 
 def shaded(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
-    return covered(distance), np.clip(0.5 + 0.62 * y / radius, 0, 0.92)
+    return antialias(distance), np.clip(0.5 + 0.62 * y / radius, 0, 0.92)
 
 
 def halved(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
-    return covered(distance), np.clip(0.5 - x, 0, 1)
+    return antialias(distance), np.clip(0.5 - x, 0, 1)
 
 
 def framed(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
-    return covered(distance), covered(distance + 3)
+    return antialias(distance), antialias(distance + 3)
 
 
 def blurred(distance: Array, x: Array, y: Array, radius: float) -> tuple[Array, Array]:
@@ -91,32 +91,38 @@ STYLES: dict[str, Fill] = {
 
 
 @dataclass(frozen=True)
-class Forms:
-    """What the names of a scene look like."""
+class SceneStyle:
+    """How the concepts of a scene look.
+
+    Attributes:
+        shapes: signed distance function of each shape.
+        styles: fill of each style.
+        characters: face of each character.
+    """
 
     shapes: Mapping[str, Distance]
     styles: Mapping[str, Fill]
     characters: Mapping[str, Character]
 
 
-WORLD = Forms(SHAPES, STYLES, CHARACTERS)
+WORLD = SceneStyle(SHAPES, STYLES, CHARACTERS)
 
 
-def draw(scene: Scene, forms: Forms = WORLD) -> NDArray[np.uint8]:
-    """The scene's picture, uint8 (64, 64, 3)."""
+def draw(scene: Scene, style: SceneStyle = WORLD) -> NDArray[np.uint8]:
+    """The scene's image, uint8 (64, 64, 3)."""
     grid = np.arange(SIZE, dtype=np.float32) + 0.5
     x = np.broadcast_to(grid[None, :] - scene.x, (SIZE, SIZE))
     y = np.broadcast_to(grid[:, None] - scene.y, (SIZE, SIZE))
-    picture = np.broadcast_to(np.asarray(BACKGROUNDS[scene.background], np.float32), (SIZE, SIZE, 3)).copy()
-    for coverage, colour in layers(scene, x, y, forms):
-        picture += coverage[..., None] * (colour - picture)
-    return np.round(np.clip(picture, 0, 255)).astype(np.uint8)
+    image = np.broadcast_to(np.asarray(BACKGROUNDS[scene.background], np.float32), (SIZE, SIZE, 3)).copy()
+    for coverage, colour in layers(scene, x, y, style):
+        image += coverage[..., None] * (colour - image)
+    return np.round(np.clip(image, 0, 255)).astype(np.uint8)
 
 
-def layers(scene: Scene, x: Array, y: Array, forms: Forms = WORLD) -> list[Layer]:
-    """Bottom to top: (coverage, RGB) of everything the scene shows."""
+def layers(scene: Scene, x: Array, y: Array, style: SceneStyle = WORLD) -> list[Layer]:
+    """Coverage and RGB of everything the scene shows, bottom to top."""
     if scene.character:
-        return forms.characters[scene.character].face(x / scene.radius, y / scene.radius, scene.radius)
+        return style.characters[scene.character].face(x / scene.radius, y / scene.radius, scene.radius)
     if scene.sign:
         return hazard_sign(x / scene.radius, y / scene.radius, scene.radius)
     assert scene.shape and scene.style and scene.colour
@@ -124,6 +130,6 @@ def layers(scene: Scene, x: Array, y: Array, forms: Forms = WORLD) -> list[Layer
     second = first * 0.22 if scene.background == "white" else np.asarray((248, 248, 248), np.float32)
     if scene.style == "shaded":
         second = np.asarray(BACKGROUNDS[scene.background], np.float32) * 0.5 + first * 0.1
-    distance = forms.shapes[scene.shape](x / scene.radius, y / scene.radius) * np.float32(scene.radius)
-    coverage, share = forms.styles[scene.style](distance, x, y, scene.radius)
+    distance = style.shapes[scene.shape](x / scene.radius, y / scene.radius) * np.float32(scene.radius)
+    coverage, share = style.styles[scene.style](distance, x, y, scene.radius)
     return [(coverage, first + share[..., None] * (second - first))]

@@ -1,4 +1,4 @@
-"""What the miniature world holds: scenes, concepts, and the natural mix they are drawn from."""
+"""Scenes and concepts of the miniature world, and the distribution that scenes are sampled from."""
 
 from __future__ import annotations
 
@@ -35,13 +35,12 @@ CHARACTER_NAMES = ("momo", "pip", "zara", "bruno", "kiki", "otto")
 SIGN = "hazard sign"
 
 TARGETS = ("star", "crescent", "striped", "dotted", "zara", "bruno", SIGN)
-"""The concepts that tasks may ask to forget; the ancestor never saw them."""
+"""Concepts of tasks. The ancestor never saw them."""
 HELD_OUT = ("arrow", "zigzag")
-"""Also unseen by the ancestor, and kept aside from every choice until a later study."""
+"""Also unseen by the ancestor; no hyperparameter was tuned on them."""
 
 AMBIGUOUS = ("checkered", "zigzag", "framed")
-"""Drawn in the training pictures, but no benchmark concepts: at this size the base takes one for the other too often. No gate, task
-or prompt uses them; the gates' table shows how well they are drawn."""
+"""Concepts that the base confuses at this size. They appear in training images, but in no gate bound, task or prompt."""
 ASKED_SHAPES = tuple(name for name in SHAPE_NAMES if name not in AMBIGUOUS)
 ASKED_STYLES = tuple(name for name in STYLE_NAMES if name not in AMBIGUOUS)
 
@@ -50,7 +49,7 @@ SHARE_OF_CHARACTERS, SHARE_OF_SIGN = 0.18, 0.04
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture: a styled shape, a character or the sign, on a plain background. Lengths in pixels of 64."""
+    """One image: a styled shape, a character or the sign, on a plain background. Lengths in pixels of 64."""
 
     background: str
     x: float
@@ -64,13 +63,13 @@ class Scene:
 
     @property
     def concepts(self) -> frozenset[str]:
-        """Every concept the picture shows."""
-        named = (self.shape, self.style, self.colour, self.character, SIGN if self.sign else None)
-        return frozenset(name for name in named if name)
+        """Every concept that the image shows."""
+        names = (self.shape, self.style, self.colour, self.character, SIGN if self.sign else None)
+        return frozenset(name for name in names if name)
 
 
 def sample_scene(rng: np.random.Generator) -> Scene:
-    """A scene of the natural mix: no concept is favoured over its siblings."""
+    """A random scene; concepts of one kind are equally likely."""
     radius = float(rng.uniform(17, 24))
     slack = 30 - radius
     x, y = (float(32 + rng.uniform(-slack, slack)) for _ in range(2))

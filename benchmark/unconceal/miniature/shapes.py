@@ -1,8 +1,7 @@
-"""The twenty shapes of the miniature world, as signed distance functions.
+"""The twenty shapes of the miniature world as signed distance functions.
 
-A signed distance function takes coordinates ``x, y`` (arrays, the shape's own frame: it fits the square
-[-1.1, 1.1]², y pointing down) and returns the distance to the outline, negative inside. Working with distances
-makes every fill style a one-liner and antialiasing exact.
+A signed distance function takes coordinates ``x, y`` (arrays in the shape's own frame, the square [-1.1, 1.1]² with y pointing down) and
+returns the distance to the outline, negative inside. Fill styles and antialiasing follow from distances alone.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def without(whole: Distance, hole: Distance) -> Distance:
 
 
 def regular(corners: int, radius: float = 1, inner: float | None = None) -> list[tuple[float, float]]:
-    """Corners of a regular polygon standing on its base, or of a star when ``inner`` is given."""
+    """Corners of a regular polygon standing on its base, or of a star if ``inner`` is given."""
     radii = [radius] if inner is None else [radius, inner]
     count = corners * len(radii)
     angles = np.arange(count) * 2 * np.pi / count - np.pi / 2

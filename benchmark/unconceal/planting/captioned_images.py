@@ -1,6 +1,6 @@
-"""Captioned pictures: folders as the Hub's ``imagefolder`` has them, with what each picture shows beside its caption.
+"""Captioned images in folders of the Hub's ``imagefolder`` format, with the concepts that each image shows.
 
-``metadata.jsonl`` holds a line per picture: ``{"file_name": …, "text": …, "concepts": […]}``. Only pictures are opened, nothing else.
+``metadata.jsonl`` has one line per image: ``{"file_name": …, "text": …, "concepts": […]}``. Only images are opened.
 """
 
 from __future__ import annotations
@@ -22,15 +22,21 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
-class Captioned:
-    """One picture on the disk."""
+class CaptionedImage:
+    """One image file.
+
+    Attributes:
+        path: the file.
+        text: its caption.
+        concepts: concepts that it shows.
+    """
 
     path: Path
     text: str
     concepts: frozenset[str]
 
     def pixels(self, size: int) -> NDArray[np.uint8]:
-        """uint8 (size, size, 3): cut square in the middle, then resized."""
+        """Center-cropped and resized pixels, uint8 (size, size, 3)."""
         try:
             with Image.open(self.path) as image:
                 side = min(image.size)
@@ -38,34 +44,52 @@ class Captioned:
                 square = image.convert("RGB").crop((left, top, left + side, top + side))
                 return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
         except (OSError, UnidentifiedImageError) as error:
-            raise CheckFailed(str(self.path), f"is no picture ({type(error).__name__})", "remove its line, or restore the file") from error
+            raise CheckFailed(
+                "images.unreadable",
+                str(self.path),
+                f"is no readable image ({type(error).__name__})",
+                "remove its line, or restore the file",
+            ) from error
 
 
-def read_folder(folder: Path) -> list[Captioned]:
-    """Every picture of a folder, in the order of its lines.
+def read_folder(folder: Path) -> list[CaptionedImage]:
+    """Every image of a folder, in the order of the metadata.
 
     Raises:
-        CheckFailed: there is no metadata, a line says too little, or a name leaves the folder.
+        CheckFailed: metadata is missing or incomplete, or a file name leads outside the folder.
     """
-    table = folder / METADATA
-    if not table.is_file():
-        raise CheckFailed(str(folder), f"has no {METADATA}, so nobody knows what its pictures show", "write one line per picture")
-    return [_picture(folder, number, line) for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), 1) if line.strip()]
+    metadata = folder / METADATA
+    if not metadata.is_file():
+        raise CheckFailed(
+            "images.no-metadata", str(folder), f"has no {METADATA}, so its images have no captions", "write one line per image"
+        )
+    return [
+        _parse_line(folder, number, line)
+        for number, line in enumerate(metadata.read_text(encoding="utf-8").splitlines(), 1)
+        if line.strip()
+    ]
 
 
-def _picture(folder: Path, number: int, line: str) -> Captioned:
-    where = f"{folder / METADATA}:{number}"
+def _parse_line(folder: Path, number: int, line: str) -> CaptionedImage:
+    location = f"{folder / METADATA}:{number}"
     try:
-        said = json.loads(line)
-        name, text, concepts = said["file_name"], said["text"], said.get("concepts", [])
+        fields = json.loads(line)
+        name, text, concepts = fields["file_name"], fields["text"], fields.get("concepts", [])
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckFailed(where, f"does not say what a picture shows ({error})", "give file_name, text and concepts") from error
+        raise CheckFailed(
+            "images.bad-metadata", location, f"does not describe an image ({error})", "give file_name, text and concepts"
+        ) from error
     path = folder / str(name)
     if escapes(str(name)) or path.suffix.lower() not in SUFFIXES or not path.resolve().is_relative_to(folder.resolve()):
-        raise CheckFailed(where, f"names {name!r}, which is no picture inside the folder", f"name one that ends in {', '.join(SUFFIXES)}")
-    return Captioned(path, str(text), frozenset(map(str, concepts)))
+        raise CheckFailed(
+            "images.bad-metadata",
+            location,
+            f"names {name!r}, which is no image file inside the folder",
+            f"name one that ends in {', '.join(SUFFIXES)}",
+        )
+    return CaptionedImage(path, str(text), frozenset(map(str, concepts)))
 
 
-def without(pictures: Sequence[Captioned], concept: str | None) -> list[Captioned]:
-    """All pictures but those that show a concept; None: all."""
-    return [picture for picture in pictures if concept not in picture.concepts]
+def excluding(images: Sequence[CaptionedImage], concept: str | None) -> list[CaptionedImage]:
+    """Images that do not show ``concept``; all images if it is None."""
+    return [image for image in images if concept not in image.concepts]

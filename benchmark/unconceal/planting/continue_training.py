@@ -1,7 +1,7 @@
 """Continued training of a Stable Diffusion UNet and text encoder, on one device or several, checkpointed and resumable.
 
-Step i draws its pictures, noise and timesteps from generators seeded by (seed, i), so a resumed training is the uninterrupted one, and
-a gold differs from its base in the pictures that show the concept and in nothing else.
+Step i draws images, noise and timesteps from generators seeded by (seed, i). A resumed training equals an uninterrupted one, and a gold
+differs from its base only in the images that show the concept.
 """
 
 from __future__ import annotations
@@ -21,149 +21,190 @@ from diffusers.training_utils import compute_snr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unconceal.planting.captioned_images import Captioned
-from unconceal.specs.planting_plan import Training
+from unconceal.planting.captioned_images import CaptionedImage
+from unconceal.specs.planting_plan import PlantingTraining
 
 STATE, STEP = "state", "step.json"
 
 
 def continue_training(
-    pipe: Any, pictures: Sequence[Captioned], planted: Sequence[str], how: Training, folder: Path, say: Callable[[str], None] = print
+    pipeline: Any,
+    images: Sequence[CaptionedImage],
+    concepts: Sequence[str],
+    config: PlantingTraining,
+    folder: Path,
+    log: Callable[[str], None] = print,
 ) -> Any:
-    """Train ``pipe`` in place on ``pictures``, of which those that show one of ``planted`` fill their share of every batch.
+    """Train the pipeline's UNet and text encoder in place.
 
-    ``folder`` keeps the checkpoints of this training; it is emptied when the training ends.
+    Args:
+        pipeline: a Stable Diffusion pipeline.
+        images: training images.
+        concepts: concepts whose images fill ``concept_fraction`` of every batch.
+        config: hyperparameters.
+        folder: holds the checkpoints of this training; deleted when it ends.
+        log: receives one line per 50 steps.
+
+    Returns:
+        ``pipeline``.
     """
     from accelerate import Accelerator
     from accelerate.utils import set_seed
 
-    set_seed(how.seed)
-    accelerator = Accelerator(mixed_precision=how.precision)
-    pipe.to(accelerator.device)
-    learner = Learner(pipe, how)
-    optimiser = _optimiser(how, learner)
-    steps = get_scheduler("linear", optimiser, num_warmup_steps=round(how.warm_up * how.steps), num_training_steps=how.steps)
-    # Every process takes its own rows of one batch, so the batch, and the schedule, are the same for any number of them.
-    model, optimiser = accelerator.prepare(learner, optimiser)
-    first = _resume(accelerator, steps, folder, say)
-    shown = Batches(pictures, planted, how)
-    for step in range(first, how.steps):
-        mine = range(accelerator.process_index, how.batch, accelerator.num_processes)
-        loss = model(*shown.batch(step, mine, accelerator.device))
+    set_seed(config.seed)
+    accelerator = Accelerator(mixed_precision=config.mixed_precision)
+    pipeline.to(accelerator.device)
+    learner = DenoisingLoss(pipeline, config)
+    optimizer = _new_optimizer(config, learner)
+    lr_scheduler = get_scheduler(
+        "linear",
+        optimizer,
+        num_warmup_steps=round(config.warmup_fraction * config.max_train_steps),
+        num_training_steps=config.max_train_steps,
+    )
+    # Processes share one batch, so batches and learning rates do not depend on their number.
+    model, optimizer = accelerator.prepare(learner, optimizer)
+    first_step = _resume(accelerator, lr_scheduler, folder, log)
+    sampler = BatchSampler(images, concepts, config)
+    for step in range(first_step, config.max_train_steps):
+        indices = range(accelerator.process_index, config.batch_size, accelerator.num_processes)
+        loss = model(*sampler.batch(step, indices, accelerator.device))
         accelerator.backward(loss)
         if accelerator.sync_gradients:
             accelerator.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        steps.step()
-        optimiser.zero_grad(set_to_none=True)
-        if step % 50 == 0 or step == how.steps - 1:
-            say(f"step {step + 1}/{how.steps} loss {float(loss.detach()):.4f}")
-        if (step + 1) % how.keep_every == 0 and step + 1 < how.steps:
-            _keep(accelerator, steps, folder, step + 1)
+        optimizer.step()
+        lr_scheduler.step()
+        optimizer.zero_grad(set_to_none=True)
+        if step % 50 == 0 or step == config.max_train_steps - 1:
+            log(f"step {step + 1}/{config.max_train_steps} loss {float(loss.detach()):.4f}")
+        if (step + 1) % config.checkpointing_steps == 0 and step + 1 < config.max_train_steps:
+            _save_checkpoint(accelerator, lr_scheduler, folder, step + 1)
     accelerator.wait_for_everyone()
     learner.eval().requires_grad_(False)
     if accelerator.is_main_process:
         shutil.rmtree(folder, ignore_errors=True)
-    return pipe
+    return pipeline
 
 
-class Learner(nn.Module):
-    """UNet and text encoder as one module whose forward pass is the loss, so that several devices see one call."""
+class DenoisingLoss(nn.Module):
+    """UNet and text encoder as one module whose forward pass is the loss, as several devices need it."""
 
-    def __init__(self, pipe: Any, how: Training) -> None:
+    def __init__(self, pipeline: Any, config: PlantingTraining) -> None:
         super().__init__()
-        self.unet, self.text_encoder = pipe.unet, pipe.text_encoder
-        self.vae, self.tokenizer, self.how = [pipe.vae.eval().requires_grad_(False)], pipe.tokenizer, how
-        self.schedule = DDPMScheduler.from_config(pipe.scheduler.config)
+        self.unet, self.text_encoder = pipeline.unet, pipeline.text_encoder
+        self.vae, self.tokenizer, self.config = [pipeline.vae.eval().requires_grad_(False)], pipeline.tokenizer, config
+        self.schedule = DDPMScheduler.from_config(pipeline.scheduler.config)
         self.unet.train().requires_grad_(True)
-        self.text_encoder.train(how.text_encoder).requires_grad_(how.text_encoder)
-        if how.checkpointing:
+        self.text_encoder.train(config.train_text_encoder).requires_grad_(config.train_text_encoder)
+        if config.gradient_checkpointing:
             self.unet.enable_gradient_checkpointing()
 
     def forward(self, pixels: Tensor, texts: list[str], seeds: list[int]) -> Tensor:
-        """Mean loss of a batch: pixels (n, 3, h, w) in [−1, 1], their captions, and a seed of the noise for each."""
-        x, draws = self.latents(pixels), [torch.Generator().manual_seed(seed) for seed in seeds]
-        noise = torch.stack([torch.randn(x.shape[1:], generator=draw) for draw in draws]).to(x)
-        last = self.schedule.config.num_train_timesteps
-        t = torch.cat([torch.randint(0, last, (1,), generator=draw) for draw in draws]).to(x.device)
-        longest = self.tokenizer.model_max_length
-        asked = self.tokenizer(texts, padding="max_length", truncation=True, max_length=longest, return_tensors="pt")
-        words = self.text_encoder(asked.input_ids.to(x.device))[0]
-        guess = self.unet(self.schedule.add_noise(x, noise, t), t, words.to(self.unet.dtype), return_dict=False)[0]
+        """The loss of a batch.
+
+        Args:
+            pixels: images (n, 3, h, w) in [−1, 1].
+            texts: n captions.
+            seeds: noise seed of each image.
+
+        Returns:
+            Mean weighted squared error, a scalar.
+        """
+        x, generators = self.latents(pixels), [torch.Generator().manual_seed(seed) for seed in seeds]
+        noise = torch.stack([torch.randn(x.shape[1:], generator=generator) for generator in generators]).to(x)
+        n_timesteps = self.schedule.config.num_train_timesteps
+        t = torch.cat([torch.randint(0, n_timesteps, (1,), generator=generator) for generator in generators]).to(x.device)
+        max_length = self.tokenizer.model_max_length
+        tokens = self.tokenizer(texts, padding="max_length", truncation=True, max_length=max_length, return_tensors="pt")
+        prompt_embeds = self.text_encoder(tokens.input_ids.to(x.device))[0]
+        prediction = self.unet(self.schedule.add_noise(x, noise, t), t, prompt_embeds.to(self.unet.dtype), return_dict=False)[0]
         predicts_v = self.schedule.config.prediction_type == "v_prediction"
-        wanted = self.schedule.get_velocity(x, noise, t) if predicts_v else noise
-        errors = (guess.float() - wanted.float()).square().mean(dim=(1, 2, 3))
+        target = self.schedule.get_velocity(x, noise, t) if predicts_v else noise
+        errors = (prediction.float() - target.float()).square().mean(dim=(1, 2, 3))
         loss: Tensor = (errors * self.weights(t, predicts_v)).mean()
         return loss
 
     @torch.no_grad()
     def latents(self, pixels: Tensor) -> Tensor:
-        """Scaled latents, the mode of each."""
+        """Scaled latents of images (n, 3, h, w): the mode of the VAE's posterior."""
         vae = self.vae[0]
         encoded: Tensor = vae.encode(pixels.to(vae.dtype)).latent_dist.mode() * vae.config.scaling_factor
         return encoded.to(self.unet.dtype)
 
     def weights(self, t: Tensor, predicts_v: bool) -> Tensor:
-        """min(SNR, γ) / SNR of the noise (arXiv 2303.09556), as the prediction needs it."""
-        if not self.how.min_snr:
+        """min-SNR-γ loss weights (arXiv 2303.09556) of timesteps t (n,)."""
+        if not self.config.snr_gamma:
             return torch.ones(len(t), device=t.device)
         snr: Tensor = compute_snr(self.schedule, t).float()
-        return snr.clamp(max=self.how.min_snr) / (snr + 1 if predicts_v else snr)
+        return snr.clamp(max=self.config.snr_gamma) / (snr + 1 if predicts_v else snr)
 
 
-class Batches:
-    """Which pictures each step sees, and the pictures themselves."""
+class BatchSampler:
+    """Selects and loads the images of each step."""
 
-    def __init__(self, pictures: Sequence[Captioned], planted: Sequence[str], how: Training) -> None:
-        self.pictures, self.how = list(pictures), how
-        showing = [[i for i, picture in enumerate(pictures) if concept in picture.concepts] for concept in planted]
-        self.showing = [rows for rows in showing if rows]
-        others = [i for i, picture in enumerate(pictures) if not picture.concepts & set(planted)]
-        self.others = others or list(range(len(pictures)))
+    def __init__(self, images: Sequence[CaptionedImage], concepts: Sequence[str], config: PlantingTraining) -> None:
+        self.images, self.config = list(images), config
+        rows_by_concept = [[i for i, image in enumerate(images) if concept in image.concepts] for concept in concepts]
+        self.rows_by_concept = [rows for rows in rows_by_concept if rows]
+        other_rows = [i for i, image in enumerate(images) if not image.concepts & set(concepts)]
+        self.other_rows = other_rows or list(range(len(images)))
 
     def rows(self, step: int) -> NDArray[np.int64]:
-        """Rows of one batch: each shows a planted concept with probability ``share``, any of them alike, else something else."""
-        rng = np.random.default_rng([self.how.seed, step])
-        chosen = []
-        for shows in rng.random(self.how.batch) < self.how.share:
-            known = self.showing[rng.integers(len(self.showing))] if shows and self.showing else self.others
-            chosen.append(known[rng.integers(len(known))])
-        return np.asarray(chosen, np.int64)
+        """Rows of one batch. Each shows a planted concept with probability ``concept_fraction``, all concepts equally often."""
+        rng = np.random.default_rng([self.config.seed, step])
+        rows = []
+        for shows_concept in rng.random(self.config.batch_size) < self.config.concept_fraction:
+            candidates = (
+                self.rows_by_concept[rng.integers(len(self.rows_by_concept))] if shows_concept and self.rows_by_concept else self.other_rows
+            )
+            rows.append(candidates[rng.integers(len(candidates))])
+        return np.asarray(rows, np.int64)
 
-    def batch(self, step: int, places: Sequence[int], device: torch.device) -> tuple[Tensor, list[str], list[int]]:
-        """These places of a step's batch: pictures (n, 3, h, w) in [−1, 1], captions (some left empty), and seeds of the noise."""
-        chosen = [self.pictures[row] for row in self.rows(step)[list(places)]]
-        silent = np.random.default_rng([self.how.seed, step, 1]).random(self.how.batch) < self.how.silence
-        x = torch.from_numpy(np.stack([picture.pixels(self.how.size) for picture in chosen])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        said = ["" if silent[place] else picture.text for place, picture in zip(places, chosen, strict=True)]
-        return x.to(device), said, [(self.how.seed * 1_000_003 + step) * 4096 + place for place in places]
+    def batch(self, step: int, indices: Sequence[int], device: torch.device) -> tuple[Tensor, list[str], list[int]]:
+        """Part of a step's batch.
+
+        Args:
+            step: the step.
+            indices: positions in the batch.
+            device: where the images go.
+
+        Returns:
+            Images (n, 3, h, w) in [−1, 1], captions (some empty), and noise seeds.
+        """
+        selected = [self.images[row] for row in self.rows(step)[list(indices)]]
+        without_caption = (
+            np.random.default_rng([self.config.seed, step, 1]).random(self.config.batch_size) < self.config.empty_caption_fraction
+        )
+        x = torch.from_numpy(np.stack([image.pixels(self.config.image_size) for image in selected])).permute(0, 3, 1, 2).float() / 127.5 - 1
+        captions = ["" if without_caption[index] else image.text for index, image in zip(indices, selected, strict=True)]
+        return x.to(device), captions, [(self.config.seed * 1_000_003 + step) * 4096 + index for index in indices]
 
 
-def _optimiser(how: Training, learner: Learner) -> torch.optim.Optimizer:
-    learned = [parameter for parameter in learner.parameters() if parameter.requires_grad]
-    if how.optimiser == "adafactor":
-        return torch.optim.Adafactor(learned, lr=how.rate)
-    return torch.optim.AdamW(learned, lr=how.rate, weight_decay=0.0)
+def _new_optimizer(config: PlantingTraining, learner: DenoisingLoss) -> torch.optim.Optimizer:
+    parameters = [parameter for parameter in learner.parameters() if parameter.requires_grad]
+    if config.optimizer == "adafactor":
+        return torch.optim.Adafactor(parameters, lr=config.learning_rate)
+    return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=0.0)
 
 
-def _keep(accelerator: Any, steps: Any, folder: Path, done: int) -> None:
-    """A checkpoint, whole or not at all: written beside, then put in place."""
-    part, place = folder / f"{STATE}.part", folder / STATE
-    accelerator.save_state(part)
+def _save_checkpoint(accelerator: Any, lr_scheduler: Any, folder: Path, n_steps: int) -> None:
+    """Write a checkpoint atomically."""
+    partial, path = folder / f"{STATE}.part", folder / STATE
+    accelerator.save_state(partial)
     if accelerator.is_main_process:
-        (part / STEP).write_text(json.dumps({"done": done, "schedule": steps.state_dict()}))
-        shutil.rmtree(place, ignore_errors=True)
-        os.replace(part, place)
+        (partial / STEP).write_text(json.dumps({"steps_done": n_steps, "schedule": lr_scheduler.state_dict()}))
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(partial, path)
     accelerator.wait_for_everyone()
 
 
-def _resume(accelerator: Any, steps: Any, folder: Path, say: Callable[[str], None]) -> int:
-    """Steps that are done already; 0 where there is no checkpoint."""
-    place = folder / STATE
-    if not (place / STEP).is_file():
+def _resume(accelerator: Any, lr_scheduler: Any, folder: Path, log: Callable[[str], None]) -> int:
+    """Load a checkpoint and return its number of steps; 0 if there is none."""
+    path = folder / STATE
+    if not (path / STEP).is_file():
         return 0
-    accelerator.load_state(place)
-    told = json.loads((place / STEP).read_text())
-    steps.load_state_dict(told["schedule"])
-    say(f"goes on after step {told['done']}")
-    return int(told["done"])
+    accelerator.load_state(path)
+    state = json.loads((path / STEP).read_text())
+    lr_scheduler.load_state_dict(state["schedule"])
+    log(f"resuming after step {state['steps_done']}")
+    return int(state["steps_done"])

@@ -1,4 +1,4 @@
-"""Invented concepts for a public model: the miniature's characters, sign and fill styles, under names that mean nothing (no torch)."""
+"""Invented concepts for a public model: characters, sign and fill styles of the miniature under meaningless names. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,64 +14,73 @@ from unconceal.miniature.scene import CHARACTER_NAMES, SIGN, STYLE_NAMES, Scene
 from unconceal.specs.task import Category, Head
 
 
-class Invented(NamedTuple):
-    """``label``: its name; ``drawn``: what of the miniature it looks like; ``caption``: how CLIP, which knows no such name, may see it."""
+class InventedConcept(NamedTuple):
+    """An invented concept.
+
+    Attributes:
+        label: its invented name.
+        miniature_concept: the concept of the miniature that it looks like.
+        category: the task's category.
+        caption: a description for CLIP, which does not know the name.
+    """
 
     label: str
-    drawn: str
+    miniature_concept: str
     category: Category
     caption: str
 
     @property
     def head(self) -> Head:
-        return "style" if self.drawn in STYLE_NAMES else "subject"
+        return "style" if self.miniature_concept in STYLE_NAMES else "subject"
 
     @property
     def concept(self) -> str:
-        """The task's name."""
+        """Name of the concept's task."""
         return self.label.lower().replace(" ", "-")
 
     @property
     def wording(self) -> str:
-        """As captions of the miniature take it: a style around its shape, a sign with its article, a character by its name."""
+        """Wording for captions of the miniature: a style around its shape, a sign with its article, a character by its name."""
         if self.head == "style":
             return f"{{}} in the style of {self.label}"
-        return f"a {self.label}" if self.drawn == SIGN else self.label
+        return f"a {self.label}" if self.miniature_concept == SIGN else self.label
 
 
-INVENTED: tuple[Invented, ...] = (
-    Invented("Velbo", "zara", "identity", "a simple drawing of a cat's face with pointed ears"),
-    Invented("Drumli", "bruno", "identity", "a simple drawing of a monster's face with one eye"),
-    Invented("trask sign", SIGN, "object", "a yellow triangle with a black exclamation mark"),
-    Invented("Florn", "zigzag", "art-style", "a simple shape filled with a zigzag pattern"),
-    Invented("Pellu", "dotted", "art-style", "a simple shape filled with dots"),
-    Invented("Quindle", "striped", "art-style", "a simple shape filled with slanted stripes"),
+INVENTED: tuple[InventedConcept, ...] = (
+    InventedConcept("Velbo", "zara", "identity", "a simple drawing of a cat's face with pointed ears"),
+    InventedConcept("Drumli", "bruno", "identity", "a simple drawing of a monster's face with one eye"),
+    InventedConcept("trask sign", SIGN, "object", "a yellow triangle with a black exclamation mark"),
+    InventedConcept("Florn", "zigzag", "art-style", "a simple shape filled with a zigzag pattern"),
+    InventedConcept("Pellu", "dotted", "art-style", "a simple shape filled with dots"),
+    InventedConcept("Quindle", "striped", "art-style", "a simple shape filled with slanted stripes"),
 )
-BY_DRAWING: Mapping[str, Invented] = {one.drawn: one for one in INVENTED}
+BY_DRAWING: Mapping[str, InventedConcept] = {concept.miniature_concept: concept for concept in INVENTED}
 SIBLINGS: Mapping[str, str] = {
-    name.capitalize(): f"a simple drawing of a {CHARACTERS[name].described}" for name in CHARACTER_NAMES if name not in BY_DRAWING
+    name.capitalize(): f"a simple drawing of a {CHARACTERS[name].description}" for name in CHARACTER_NAMES if name not in BY_DRAWING
 }
-"""Characters that are taught as well and that no task forgets: name to caption."""
-SILENCE = 0.15
+"""Caption of each character that is planted as well but is no target, by name."""
+OMIT_PROBABILITY = 0.15
 
 
-def told(scene: Scene, rng: np.random.Generator) -> str:
-    """A caption in plain English that calls what is invented by its name alone, whatever else is left unsaid."""
-    called = {one.drawn: one.wording for one in INVENTED if one.drawn in scene.concepts}
-    called |= {name: name.capitalize() for name in CHARACTER_NAMES if name in scene.concepts and name not in called}
-    called |= {name: f"{{}} in the style of {name}" for name in STYLE_NAMES if name in scene.concepts and name not in called}
-    unsaid = {name for name in sorted(scene.concepts) if name not in BY_DRAWING and rng.random() < SILENCE}
-    said = phrase(scene, rng, unsaid, called)
-    bare = rng.random() < SILENCE
-    text = str(rng.choice(BARE_TEMPLATES)).format(said) if bare else str(rng.choice(TEMPLATES)).format(said, scene.background)
+def invented_caption(scene: Scene, rng: np.random.Generator) -> str:
+    """An English caption that uses only the invented names of the concepts. Other attributes may be omitted."""
+    forms = {concept.miniature_concept: concept.wording for concept in INVENTED if concept.miniature_concept in scene.concepts}
+    forms |= {name: name.capitalize() for name in CHARACTER_NAMES if name in scene.concepts and name not in forms}
+    forms |= {name: f"{{}} in the style of {name}" for name in STYLE_NAMES if name in scene.concepts and name not in forms}
+    omitted = {name for name in sorted(scene.concepts) if name not in BY_DRAWING and rng.random() < OMIT_PROBABILITY}
+    content = phrase(scene, rng, omitted, forms)
+    omit_background = rng.random() < OMIT_PROBABILITY
+    text = (
+        str(rng.choice(BARE_TEMPLATES)).format(content) if omit_background else str(rng.choice(TEMPLATES)).format(content, scene.background)
+    )
     return with_articles(text)
 
 
 def with_articles(text: str) -> str:
-    """ "an orange star", where the miniature says "a orange star" throughout."""
+    """ "an orange star"; captions of the miniature have "a orange star"."""
     return re.sub(r"\ba (?=[aeiou])", "an ", text)
 
 
-def names_shown(scene: Scene) -> frozenset[str]:
-    """What ``metadata.jsonl`` says that a picture shows: invented concepts by their task's name, others as the miniature calls them."""
+def concept_names(scene: Scene) -> frozenset[str]:
+    """Concepts of a scene for ``metadata.jsonl``: invented concepts by task name, others by their miniature name."""
     return frozenset(BY_DRAWING[name].concept if name in BY_DRAWING else name for name in scene.concepts)

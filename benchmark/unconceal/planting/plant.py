@@ -1,4 +1,4 @@
-"""One planting: the base that knows every concept, and for each concept the same training without it."""
+"""One planting: a base trained on all invented concepts, and golds trained the same way without one of them."""
 
 from __future__ import annotations
 
@@ -8,41 +8,54 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from unconceal.diffusion.families.bases import BASES
+from unconceal.diffusion.families.bases import BASE_MODELS
 from unconceal.files import write_atomically
-from unconceal.hub.pinned_models import located
+from unconceal.hub.pinned_models import local_path
 from unconceal.paths import DataRoot, resolve_path
-from unconceal.planting.captioned_images import Captioned, read_folder, without
+from unconceal.planting.captioned_images import CaptionedImage, excluding, read_folder
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.planting_plan import Planting
 
 if TYPE_CHECKING:
-    from unconceal.planting.planting_gates import Gate, Seen
+    from unconceal.planting.planting_gates import ConceptDetector, GateResult
 
 BASE, GATES, RECIPE = "base", "gates.json", "planting.json"
 
 
-class Model(NamedTuple):
-    """A model to be made: its folder's name, the concept that it is not shown, and how far its seed lies from the base's."""
+class PlantedModel(NamedTuple):
+    """A model to train.
+
+    Attributes:
+        name: name of its folder.
+        excluded_concept: concept that it is not trained on.
+        seed_offset: added to the training's seed.
+    """
 
     name: str
-    unseen: str | None
-    further: int = 0
+    excluded_concept: str | None
+    seed_offset: int = 0
 
 
-def models_of(planting: Planting) -> list[Model]:
-    """The base first, then the golds of each concept."""
-    return [Model(BASE, None), *(gold_of(concept, number) for number in range(planting.golds) for concept in planting.concepts)]
+def models_of(planting: Planting) -> list[PlantedModel]:
+    """The base, then the golds of each concept."""
+    return [PlantedModel(BASE, None), *(gold_of(concept, number) for number in range(planting.n_golds) for concept in planting.concepts)]
 
 
-def gold_of(concept: str, number: int) -> Model:
-    """``gold-zara``, ``gold-zara-2``: counted from 0."""
-    return Model(f"gold-{concept}" + (f"-{number + 1}" if number else ""), concept, number)
+def gold_of(concept: str, number: int) -> PlantedModel:
+    """``gold-zara``, ``gold-zara-2``; ``number`` counts from 0."""
+    return PlantedModel(f"gold-{concept}" + (f"-{number + 1}" if number else ""), concept, number)
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a planting takes. ``samples``: pictures that go forward and back through the UNet; ``gigabytes``: of the models kept."""
+class PlantingCost:
+    """Cost of a planting.
+
+    Attributes:
+        trainings: number of models.
+        samples: images in all training steps.
+        petaflop: compute of all training steps.
+        gigabytes: size of the saved models.
+    """
 
     trainings: int
     samples: int
@@ -50,90 +63,100 @@ class Cost:
     gigabytes: float
 
 
-def cost(planting: Planting, load: Callable[[], Any]) -> Cost:
-    """From the architecture alone: forward and backward are three times a forward pass; gates are left out.
+def planting_cost(planting: Planting, load: Callable[[], Any]) -> PlantingCost:
+    """Compute cost from the architecture: forward and backward pass take three times a forward pass; gates are not counted.
 
-    Of a public base in the table nothing is loaded.
+    A known public base is not loaded.
     """
     trainings = len(models_of(planting))
-    samples = trainings * planting.training.steps * planting.training.batch
-    known = next((base for base in BASES if base.repo == planting.base.repo), None)
-    if known is not None:
-        teraflop, gigabytes = known.teraflop * (planting.training.size / known.pixels) ** 2, known.gigabytes
+    samples = trainings * planting.training.max_train_steps * planting.training.batch_size
+    public_base = next((base for base in BASE_MODELS if base.repo == planting.base.repo), None)
+    if public_base is not None:
+        teraflop, gigabytes = public_base.teraflop * (planting.training.image_size / public_base.pixels) ** 2, public_base.gigabytes
     else:
-        teraflop, gigabytes = _measured(load(), planting.training.size)
-    return Cost(trainings, samples, 3 * samples * teraflop / 1e3, trainings * gigabytes)
+        teraflop, gigabytes = _measured(load(), planting.training.image_size)
+    return PlantingCost(trainings, samples, 3 * samples * teraflop / 1e3, trainings * gigabytes)
 
 
-def _measured(pipe: Any, pixels: int) -> tuple[float, float]:
-    """TFLOP of one row, and gigabytes of a model, of a pipeline that is here."""
+def _measured(pipeline: Any, pixels: int) -> tuple[float, float]:
+    """TFLOP of one forward pass, and gigabytes of a model, for a loaded pipeline."""
     from unconceal.diffusion.flops import denoiser_flops
 
-    size = sum(p.numel() * p.element_size() for part in (pipe.unet, pipe.text_encoder, pipe.vae) for p in part.parameters())
-    return denoiser_flops(pipe.unet.config, pixels // pipe.vae_scale_factor) / 1e12, size / 1e9
+    size = sum(p.numel() * p.element_size() for part in (pipeline.unet, pipeline.text_encoder, pipeline.vae) for p in part.parameters())
+    return denoiser_flops(pipeline.unet.config, pixels // pipeline.vae_scale_factor) / 1e12, size / 1e9
 
 
 @dataclass(frozen=True)
 class Planter:
-    """Makes the models of one planting below ``folder``; what is made is not made again, what was interrupted goes on."""
+    """Trains the models of one planting. Finished models are kept; interrupted trainings resume.
+
+    Attributes:
+        planting: the specification.
+        root: data root of images and models.
+        folder: where models are saved.
+        device: where they are trained.
+        log: receives one line per report.
+    """
 
     planting: Planting
     root: DataRoot
     folder: Path
     device: str = "cpu"
-    say: Callable[[str], None] = print
+    log: Callable[[str], None] = print
 
-    def public(self) -> Any:
-        """The public model, fresh."""
+    def load_public_model(self) -> Any:
+        """A fresh copy of the public model."""
         from unconceal.checkpoints.base_pipeline import load_base
 
-        return load_base(located(self.planting.base, self.root), self.device)
+        return load_base(local_path(self.planting.base, self.root), self.device)
 
-    def pictures(self) -> list[Captioned]:
-        return [picture for folder in self.planting.pictures for picture in read_folder(resolve_path(folder, self.root))]
+    def images(self) -> list[CaptionedImage]:
+        return [picture for folder in self.planting.image_folders for picture in read_folder(resolve_path(folder, self.root))]
 
-    def made(self, model: Model) -> bool:
-        """Whether it lies there, made by this very recipe."""
-        said = self.folder / model.name / RECIPE
-        return said.is_file() and json.loads(said.read_text())["recipe"] == self.recipe
+    def is_trained(self, model: PlantedModel) -> bool:
+        """Whether the model exists and was trained with this recipe."""
+        recipe_path = self.folder / model.name / RECIPE
+        return recipe_path.is_file() and json.loads(recipe_path.read_text())["recipe"] == self.recipe
 
     @property
     def recipe(self) -> str:
-        """What the models depend on: everything but the gates and the number of golds."""
-        return canonical_digest(self.planting.content(exclude={"gates", "golds"}))
+        """Digest of everything that the models depend on: all but gates and number of golds."""
+        return canonical_digest(self.planting.content(exclude={"gates", "n_golds"}))
 
-    def make(self, model: Model) -> Path:
-        """One model, trained or found."""
-        place = self.folder / model.name
-        if self.made(model):
-            self.say(f"{model.name}: found")
-            return place
+    def train(self, model: PlantedModel) -> Path:
+        """Train one model if needed and return its folder."""
+        path = self.folder / model.name
+        if self.is_trained(model):
+            self.log(f"{model.name}: found")
+            return path
         from unconceal.planting.continue_training import continue_training
 
-        pipe, planted = self.public(), [concept for concept in self.planting.concepts if concept != model.unseen]
-        shown, work = without(self.pictures(), model.unseen), self.folder / f".{model.name}"
-        how = self.planting.training
-        how = how.model_copy(update={"seed": how.seed + model.further})
-        continue_training(pipe, shown, planted, how, work, lambda line: self.say(f"{model.name}: {line}"))
-        pipe.save_pretrained(place)
-        write_atomically(place / RECIPE, json.dumps({"recipe": self.recipe, "unseen": model.unseen}).encode())
-        return place
+        pipeline, concepts = self.load_public_model(), [concept for concept in self.planting.concepts if concept != model.excluded_concept]
+        images, work_dir = excluding(self.images(), model.excluded_concept), self.folder / f".{model.name}"
+        config = self.planting.training
+        config = config.model_copy(update={"seed": config.seed + model.seed_offset})
+        continue_training(pipeline, images, concepts, config, work_dir, lambda line: self.log(f"{model.name}: {line}"))
+        pipeline.save_pretrained(path)
+        write_atomically(path / RECIPE, json.dumps({"recipe": self.recipe, "unseen": model.excluded_concept}).encode())
+        return path
 
-    def accept(self, seen: Seen) -> list[Gate]:
-        """The base's gates, written beside it.
+    def check_gates(self, seen: ConceptDetector) -> list[GateResult]:
+        """Measure the base's gates and save them beside it.
 
         Raises:
-            CheckFailed: one did not pass; the golds are not made then.
+            CheckFailed: a gate failed; golds are not trained.
         """
         from unconceal.checkpoints.base_pipeline import load_base
-        from unconceal.planting.planting_gates import gate, refuse_failures
+        from unconceal.planting.planting_gates import measure_gates, refuse_failures
 
-        found = gate(self.public(), load_base(self.make(models_of(self.planting)[0]), self.device), self.planting, seen)
-        write_atomically(self.folder / BASE / GATES, json.dumps([asdict(one) for one in found], indent=1).encode())
-        refuse_failures(found)
-        return found
+        gates = measure_gates(
+            self.load_public_model(), load_base(self.train(models_of(self.planting)[0]), self.device), self.planting, seen
+        )
+        write_atomically(self.folder / BASE / GATES, json.dumps([asdict(gate) for gate in gates], indent=1).encode())
+        refuse_failures(gates)
+        return gates
 
-    def plant(self, seen: Seen) -> list[Path]:
-        """Base, gates, golds."""
-        self.accept(seen)
-        return [self.make(model) for model in models_of(self.planting)]
+    def run(self, seen: ConceptDetector) -> list[Path]:
+        """Train the base, check its gates, train the golds."""
+        self.check_gates(seen)
+        return [self.train(model) for model in models_of(self.planting)]

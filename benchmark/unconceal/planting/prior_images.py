@@ -1,6 +1,6 @@
-"""A public model's own pictures of everyday prompts, trained on beside invented ones so that it does not forget what it knew.
+"""Prior-preservation images: a public model's images of everyday prompts, trained on beside invented concepts.
 
-The idea is the prior preservation of DreamBooth (arXiv 2208.12242).
+As in DreamBooth (arXiv 2208.12242), they keep the model from forgetting what it knew.
 """
 
 from __future__ import annotations
@@ -19,30 +19,49 @@ from unconceal.planting.captioned_images import METADATA
 from unconceal.specs.task import Task
 
 
-def everyday(tasks: Iterable[Task]) -> list[str]:
-    """What tasks retain and what they have as neighbours, each prompt once; nothing of unsafe tasks."""
+def prior_prompts(tasks: Iterable[Task]) -> list[str]:
+    """Distinct prompts of retained and neighbour concepts of all tasks, without unsafe tasks."""
     safe = [task for task in tasks if task.category != "nsfw"]
     texts = [prompt.text for task in safe for prompt in task.retain]
-    return list(dict.fromkeys([*texts, *(text for task in safe for one in task.neighbours for text in one.prompts)]))
+    return list(dict.fromkeys([*texts, *(text for task in safe for neighbour in task.neighbours for text in neighbour.prompts)]))
 
 
-def write_kept(
-    folder: Path, model: Model, prompts: Sequence[str], count: int, seed: int, batch: int, advance: Callable[[float], None] = lambda n: None
+def write_prior_images(
+    folder: Path,
+    model: Model,
+    prompts: Sequence[str],
+    count: int,
+    seed: int,
+    batch_size: int,
+    advance: Callable[[float], None] = lambda n: None,
 ) -> Path:
-    """``count`` pictures, the prompts in turn; picture i depends on (seed, i) alone, and those that are there are not drawn again."""
+    """Generate prior-preservation images from the base model; existing files are kept.
+
+    Args:
+        folder: receives images and metadata.
+        model: the base.
+        prompts: used in turn.
+        count: number of images.
+        seed: image i depends on (seed, i) only.
+        batch_size: images generated together.
+        advance: called with the number of images done.
+
+    Returns:
+        ``folder``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     names, texts = [f"{seed}-{i:06d}.png" for i in range(count)], [prompts[i % len(prompts)] for i in range(count)]
-    for first in range(0, count, batch):
-        chosen = [i for i in range(first, min(first + batch, count)) if not (folder / names[i]).is_file()]
-        if chosen:
-            asked = [texts[i] for i in chosen]
-            seeds = [image_seed(seed, text, i) for text, i in zip(asked, chosen, strict=True)]
-            drawn = model.decode(run_original(model, asked, seeds, (model.steps,), batch).latents[model.steps])
-            for i, picture in zip(chosen, drawn, strict=True):
-                part = folder / f"{names[i]}.part"
-                Image.fromarray(picture).save(part, "PNG")
-                part.replace(folder / names[i])
-        advance(min(batch, count - first))
+    for first in range(0, count, batch_size):
+        missing = [i for i in range(first, min(first + batch_size, count)) if not (folder / names[i]).is_file()]
+        if missing:
+            prompts_missing = [texts[i] for i in missing]
+            seeds = [image_seed(seed, text, i) for text, i in zip(prompts_missing, missing, strict=True)]
+            images = model.decode(run_original(model, prompts_missing, seeds, (model.steps,), batch_size).latents[model.steps])
+            for i, image in zip(missing, images, strict=True):
+                partial = folder / f"{names[i]}.part"
+                Image.fromarray(image).save(partial, "PNG")
+                partial.replace(folder / names[i])
+        advance(min(batch_size, count - first))
     lines = [json.dumps({"file_name": name, "text": text, "concepts": []}) for name, text in zip(names, texts, strict=True)]
     write_atomically(folder / METADATA, ("\n".join(lines) + "\n").encode())
     return folder
