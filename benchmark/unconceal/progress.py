@@ -21,9 +21,9 @@ class Stage(Protocol):
 class Progress(Protocol):
     """Where stages are shown, and lines said between them."""
 
-    def stage(self, what: str, total: float) -> Stage: ...
+    def stage(self, name: str, total: float) -> Stage: ...
 
-    def say(self, line: str) -> None: ...
+    def log(self, line: str) -> None: ...
 
 
 class Silent:
@@ -34,7 +34,7 @@ class Silent:
 
     def advance(self, amount: float = 1) -> None: ...
 
-    def say(self, line: str) -> None: ...
+    def log(self, line: str) -> None: ...
 
 
 class PlainStage:
@@ -62,7 +62,7 @@ class Plain:
     def stage(self, what: str, total: float) -> Stage:
         return PlainStage(what, total)
 
-    def say(self, line: str) -> None:
+    def log(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
@@ -91,14 +91,14 @@ def progress() -> Iterator[Progress]:
             def stage(self, what: str, total: float) -> Stage:
                 return BarStage(what, total)
 
-            def say(self, line: str) -> None:
+            def log(self, line: str) -> None:
                 bars.console.print(line)
 
         yield Rich()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def hide_library_progress() -> Iterator[None]:
     """Without the progress bars of diffusers and transformers: loading takes a moment, and our own bars say what is done."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging

@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from hub.server import Hub, serving
 from unconceal.cli.main import main
 from unconceal.specs.digests import file_digest
-from unconceal.specs.judge_training import gate_file
+from unconceal.specs.judge_training import gate_path
 
-HUB_SUITE = f"base: {{repo: someone/base, revision: main, path: ., digest: '{'0' * 64}', licence: MIT, gigabytes: 0.5}}"
+HUB_SUITE = f"base: {{repo: someone/base, revision: main, path: ., digest: '{'0' * 64}', license: MIT, gigabytes: 0.5}}"
 
 
 def invoke(folder: Path, *arguments: str) -> Result:
@@ -21,7 +21,7 @@ def invoke(folder: Path, *arguments: str) -> Result:
 
 
 def states(folder: Path) -> dict[str, str]:
-    return {row["what"]: row["state"] for row in json.loads(invoke(folder, "doctor", "--suite", "tiny", "--json").stdout)}
+    return {row["part"]: row["state"] for row in json.loads(invoke(folder, "doctor", "--suite", "tiny", "--json").stdout)}
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def local(data_root: Path) -> Path:
 def write_gate(folder: Path, digest: str, low: float) -> None:
     """What the judge reached on the task's label."""
     reached = {"value": 0.96, "low": low, "high": 1, "positives": 40, "negatives": 400}
-    gate_file(folder / "part.bin").write_text(json.dumps({"judge": digest, "least": 0.9, "labels": {"subject/star": reached}}))
+    gate_path(folder / "part.bin").write_text(json.dumps({"judge": digest, "min_balanced_accuracy": 0.9, "labels": {"subject/star": reached}}))
 
 
 def test_everything_is_there(local: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_judge_that_fails_its_gate(local: Path) -> None:
     assert done.exit_code == 3 and "lower end 0.700" in states(local)["gate of object/star"]
     lint = invoke(local, "tasks", "lint", "object/star")
     assert lint.exit_code == 1 and "fails its gate" in lint.stderr
-    gate_file(local / "part.bin").unlink()
+    gate_path(local / "part.bin").unlink()
     assert "never held to its gate" in invoke(local, "tasks", "lint", "object/star").stderr
 
 
@@ -73,7 +73,7 @@ def test_what_was_altered_and_what_is_missing(local: Path) -> None:
 def test_a_base_on_the_hub_is_pinned_and_then_there(local: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from huggingface_hub import constants
 
-    from unconceal.hub.pin_submission import pin_parts
+    from unconceal.hub.pin_submission import pin_hub_models
     from unconceal.paths import DataRoot
     from unconceal.specs.loader import load_suite
 
@@ -87,15 +87,15 @@ def test_a_base_on_the_hub_is_pinned_and_then_there(local: Path, monkeypatch: py
     served = Hub()
     commit = served.add("someone/base", {"model_index.json": b"{}", "unet/model.safetensors": b"x", "tokenizer/vocab.json": b"{}"})
     with serving(served):
-        pin_parts(DataRoot.find(local), "tiny", served.address)
+        pin_hub_models(DataRoot.find(local), "tiny", served.address)
     base = load_suite(DataRoot.find(local), "tiny").base
-    assert base.revision == commit and not base.is_draft and base.licence == "MIT"
+    assert base.revision == commit and not base.is_draft and base.license == "MIT"
     assert states(local)["base"] == "there"
 
 
 def test_the_real_suite_lists_all_that_has_to_be_fetched() -> None:
     done = CliRunner().invoke(main, ["doctor", "--suite", "sd14", "--json"])
     rows = json.loads(done.stdout)
-    assert {row["what"] for row in rows} >= {"base", "judges.concept", "judges.clip", "judges.extractors.resnet18", "prompts", "detector"}
-    assert all(row["licence"] for row in rows if row["what"] != "judges.concept")
-    assert all(row["gigabytes"] for row in rows if not row["what"].startswith("judges.concept"))
+    assert {row["part"] for row in rows} >= {"base", "judges.concept", "judges.clip", "judges.extractors.resnet18", "prompts", "detector"}
+    assert all(row["license"] for row in rows if row["part"] != "judges.concept")
+    assert all(row["gigabytes"] for row in rows if not row["part"].startswith("judges.concept"))

@@ -9,7 +9,7 @@ import pytest
 
 from hub.server import Hub, serving
 from unconceal.errors import CheckFailed, EnvironmentFault
-from unconceal.hub.dataset_prompts import complete
+from unconceal.hub.dataset_prompts import with_dataset_prompts
 from unconceal.hub.pinned_models import fetch_pinned, pinned_digest
 from unconceal.specs.spec import UNPINNED, Pinned
 from unconceal.specs.task import Task
@@ -56,22 +56,22 @@ def task(revision: str, **changes: Any) -> Task:
 
 
 def test_prompts_are_read_when_needed(hub: Hub) -> None:
-    found = complete(task(hub.branches["datasets/someone/prompts", "main"]), hub.address)
+    found = with_dataset_prompts(task(hub.branches["datasets/someone/prompts", "main"]), hub.address)
     assert [prompt.text for prompt in found.forget] == ["first", "third"] and found.forget_from is None
-    assert complete(found, hub.address) is found
+    assert with_dataset_prompts(found, hub.address) is found
 
 
 def test_too_few_prompts_and_drafts_are_refused(hub: Hub) -> None:
     with pytest.raises(CheckFailed, match="holds 2 prompts that fit, the task counts on 5"):
-        complete(task(hub.branches["datasets/someone/prompts", "main"], n_prompts=5), hub.address)
+        with_dataset_prompts(task(hub.branches["datasets/someone/prompts", "main"], n_prompts=5), hub.address)
     with pytest.raises(CheckFailed, match="is a draft"):
-        complete(task("main"), hub.address)
+        with_dataset_prompts(task("main"), hub.address)
 
 
 def test_a_gated_data_set(hub: Hub) -> None:
     hub.gated.add("datasets/someone/prompts")
     with pytest.raises(EnvironmentFault, match="accept its terms"):
-        complete(task(hub.branches["datasets/someone/prompts", "main"]), hub.address)
+        with_dataset_prompts(task(hub.branches["datasets/someone/prompts", "main"]), hub.address)
 
 
 def pinned(hub: Hub, **changes: Any) -> Pinned:

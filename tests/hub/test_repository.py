@@ -9,7 +9,7 @@ from huggingface_hub import constants
 
 from hub.server import Hub, serving
 from unconceal.errors import CheckFailed, EnvironmentFault
-from unconceal.hub.allowed_files import checkpoint_digest, needed
+from unconceal.hub.allowed_files import checkpoint_digest, select_checkpoint_files
 from unconceal.hub.repository import Repository, fetch, resolve
 from unconceal.specs.submission import Checkpoint
 
@@ -146,6 +146,6 @@ def test_names_that_no_hub_has(hub: Hub) -> None:
 
 
 def test_which_files_are_needed() -> None:
-    assert needed(FILES) == READ
+    assert select_checkpoint_files(FILES) == READ
     shards = ["unet/diffusion_pytorch_model.safetensors.index.json", "unet/diffusion_pytorch_model-00001-of-00002.safetensors"]
-    assert needed([*shards, "unet/diffusion_pytorch_model.bin", "a/b/model.safetensors", "model.onnx"]) == sorted(shards)
+    assert select_checkpoint_files([*shards, "unet/diffusion_pytorch_model.bin", "a/b/model.safetensors", "model.onnx"]) == sorted(shards)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unconceal.specs.document import LARGEST, Document
+from unconceal.specs.document import MAX_BYTES, Document
 
 
 def read(tmp_path: Path, text: str) -> Document:
@@ -66,7 +66,7 @@ def test_files_that_cannot_be_text(tmp_path: Path) -> None:
     assert "cannot be read" in str(Document.read(tmp_path).problems[0])
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00\x01")
     assert "no UTF-8" in str(Document.read(tmp_path / "bytes.yaml").problems[0])
-    (tmp_path / "large.yaml").write_text("#" * (LARGEST + 1))
+    (tmp_path / "large.yaml").write_text("#" * (MAX_BYTES + 1))
     assert "more than a spec may hold" in str(Document.read(tmp_path / "large.yaml").problems[0])
     (tmp_path / "nul.yaml").write_bytes(b"a: \x00\n")
     assert "is no YAML" in str(Document.read(tmp_path / "nul.yaml").problems[0])

@@ -11,7 +11,7 @@ from unconceal import paths
 from unconceal.errors import CheckFailed
 from unconceal.paths import DataRoot
 from unconceal.specs.digests import path_digest
-from unconceal.specs.fill_digests import fill, pin_submissions, pin_suite
+from unconceal.specs.fill_digests import fill_values, pin_submissions, pin_suite
 from unconceal.specs.loader import load_submission, load_suite
 
 PARTS = ("base/unet", "judge/head", "clip/model", "extractors/resnet18.safetensors")
@@ -63,6 +63,6 @@ def test_checkpoints_get_a_line_of_their_own(data_root: Path) -> None:
 def test_flow_style_and_several_places(tmp_path: Path) -> None:
     path, digest = tmp_path / "s.yaml", "ab" * 32
     path.write_text("a: {path: x, format: auto}  # note\nb:\n  path: y\nc: {path: z}\n")
-    fill(path, {("a", "sha256"): digest, ("b", "sha256"): digest, ("c", "sha256"): digest})
+    fill_values(path, {("a", "sha256"): digest, ("b", "sha256"): digest, ("c", "sha256"): digest})
     expected = "a: {path: x, sha256: _, format: auto}  # note\nb:\n  path: y\n  sha256: _\nc: {path: z, sha256: _}\n"
     assert path.read_text() == expected.replace("_", digest)

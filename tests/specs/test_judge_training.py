@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from unconceal.errors import CheckFailed
-from unconceal.specs.judge_training import JudgeGate, Templates, gate_file, read_gate, refusal
+from unconceal.specs.judge_training import JudgeGate, Templates, gate_path, read_gate, gate_error
 from unconceal.specs.task import Task
 
 DIGEST = "a" * 64
@@ -32,16 +32,16 @@ def task(**changes: Any) -> Task:
 
 def write(judge: Path, value: float | None, low: float, digest: str = DIGEST) -> None:
     measured = {"value": value, "low": low, "high": 1, "positives": 40, "negatives": 200}
-    gate_file(judge).write_text(json.dumps({"judge": digest, "min_balanced_accuracy": 0.9, "labels": {"subject/star": measured}}))
+    gate_path(judge).write_text(json.dumps({"judge": digest, "min_balanced_accuracy": 0.9, "labels": {"subject/star": measured}}))
 
 
 def why(folder: Path, **changes: Any) -> str:
-    return str(refusal(task(**changes), folder, DIGEST) or "")
+    return str(gate_error(task(**changes), folder, DIGEST) or "")
 
 
 def test_a_judge_that_passed_may_be_asked(tmp_path: Path) -> None:
     write(tmp_path / "judge", 0.95, 0.9)
-    assert refusal(task(), tmp_path / "judge", DIGEST) is None
+    assert gate_error(task(), tmp_path / "judge", DIGEST) is None
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def test_a_gate_of_another_judge_is_none(tmp_path: Path) -> None:
 
 def test_a_detector_needs_no_gate(tmp_path: Path) -> None:
     pinned = {"package": "nudenet", "version": "3.4.2", "classes": ["FACE_MALE"], "threshold": 0.6}
-    assert refusal(task(detector=pinned), tmp_path / "judge", DIGEST) is None
+    assert gate_error(task(detector=pinned), tmp_path / "judge", DIGEST) is None
 
 
 def test_a_broken_gate_is_told(tmp_path: Path) -> None:
-    gate_file(tmp_path / "judge").write_text("{}")
+    gate_path(tmp_path / "judge").write_text("{}")
     with pytest.raises(CheckFailed, match="is no gate"):
         read_gate(tmp_path / "judge")
     write(tmp_path / "judge", 1, 1)

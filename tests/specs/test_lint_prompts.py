@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from generate.small import suite as small_suite
-from unconceal.specs.lint_prompts import cut_short, folded, lint
+from unconceal.specs.lint_prompts import truncated_name, normalize, lint
 from unconceal.specs.task import Task
 
 SUITE = small_suite()
@@ -27,7 +27,7 @@ def task(**changes: Any) -> Task:
 
 
 def said(found: Task) -> str:
-    return "; ".join(f"{mistake.at} {mistake.value} {mistake.consequence}" for mistake in lint(found, SUITE))
+    return "; ".join(f"{mistake.location} {mistake.value} {mistake.consequence}" for mistake in lint(found, SUITE))
 
 
 def test_a_good_task_has_no_mistake() -> None:
@@ -50,7 +50,7 @@ def test_a_prompt_may_not_stand_in_both_splits() -> None:
 )
 def test_a_name_cut_short(words: str, cut: str | None) -> None:
     """At least three letters are left of it: "van go" may be a wording of its own."""
-    found = [cut_short(words.split(), name) for name in (["van", "gogh"], ["vincent", "van", "gogh"])]
+    found = [truncated_name(words.split(), name) for name in (["van", "gogh"], ["vincent", "van", "gogh"])]
     assert (cut in found) if cut else found == [None, None]
 
 
@@ -91,4 +91,4 @@ def test_counts_that_disagree_with_the_tiers() -> None:
 
 
 def test_folding_keeps_letters_of_every_script() -> None:
-    assert folded("Albrecht Dürer’s «Hare»_1") == "albrecht dürer s hare 1"
+    assert normalize("Albrecht Dürer’s «Hare»_1") == "albrecht dürer s hare 1"

@@ -17,7 +17,7 @@ from unconceal.specs.task import NeighbourPrompts, Prompt, Task
 def found(root: Path, **changes: object) -> list[str]:
     data = DataRoot.find(root)
     task = load_task(data, "object/star").model_copy(update=changes)
-    return [f"{mistake.at} {mistake.consequence}" for mistake in lint(task, load_suite(data, "tiny"))]
+    return [f"{mistake.location} {mistake.consequence}" for mistake in lint(task, load_suite(data, "tiny"))]
 
 
 def test_a_good_task_has_none(data_root: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
-from unconceal.specs.loader import all_submissions, all_tasks, load_submission, load_suite, load_task, strays
+from unconceal.specs.loader import all_submissions, all_tasks, load_submission, load_suite, load_task, misplaced_files
 from unconceal.specs.problems import SpecProblems
 
 TASK, SUITE, SUBMISSION = "tasks/tiny/object/star.yaml", "tasks/tiny/suite.yaml", "submissions/tiny/esd-x.yaml"
@@ -163,11 +163,11 @@ def test_a_name_in_two_suites_must_be_told_apart(data_root: Path) -> None:
 
 def test_files_in_the_wrong_place_are_not_passed_over(data_root: Path) -> None:
     root = DataRoot.find(data_root)
-    assert not list(strays(root))
+    assert not list(misplaced_files(root))
     for name in ("tasks/tiny/star.yaml", "tasks/star.yaml", "tasks/tiny/object/moon.yml", "submissions/esd-y.yaml"):
         (data_root / name).write_text("x: 1\n")
-    assert {problem.file.name for problem in strays(root)} == {"star.yaml", "moon.yml", "esd-y.yaml"}
-    assert len(list(strays(root))) == 4
+    assert {problem.file.name for problem in misplaced_files(root)} == {"star.yaml", "moon.yml", "esd-y.yaml"}
+    assert len(list(misplaced_files(root))) == 4
 
 
 def test_only_probe_sets_of_a_task_lie_below_its_category(data_root: Path) -> None:
@@ -175,7 +175,7 @@ def test_only_probe_sets_of_a_task_lie_below_its_category(data_root: Path) -> No
         path = data_root / "tasks/tiny/object" / name
         path.parent.mkdir()
         path.write_text("x: 1\n")
-    assert {problem.file.parent.name for problem in strays(DataRoot.find(data_root))} == {"moon.probes", "notes"}
+    assert {problem.file.parent.name for problem in misplaced_files(DataRoot.find(data_root))} == {"moon.probes", "notes"}
 
 
 def test_suite_and_task_values_are_typed(data_root: Path) -> None:

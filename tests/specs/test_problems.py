@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unconceal.specs.problems import Problem, SpecProblems, dotted, fields_at, model_at, shown, suggestion
+from unconceal.specs.problems import Problem, SpecProblems, dotted_name, field_names_at, model_at, short_repr, suggestion
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import Seeds, Suite, Tier
 from unconceal.specs.task import Prompt, Task
@@ -18,12 +18,12 @@ def test_a_place_leads_to_its_model() -> None:
     assert model_at(Task, ("forget", 3)) is Prompt
     assert model_at(Submission, ("checkpoints", "object/star")) is Checkpoint
     assert model_at(Task, ("title",)) is None and model_at(Task, ("absent", "deeper")) is None
-    assert fields_at(Task, ("forget", 0)) == ("text", "concept", "head", "license", "source")
+    assert field_names_at(Task, ("forget", 0)) == ("text", "concept", "head", "license", "source")
 
 
 def test_words() -> None:
-    assert dotted(("tiers", "full", "psi", 3)) == "tiers.full.psi[3]" and dotted(()) == "the file"
-    assert shown({"a": 1}) == "a mapping" and shown([1]) == "a list" and len(shown("x" * 1000)) <= 60
+    assert dotted_name(("tiers", "full", "psi", 3)) == "tiers.full.psi[3]" and dotted_name(()) == "the file"
+    assert short_repr({"a": 1}) == "a mapping" and short_repr([1]) == "a list" and len(short_repr("x" * 1000)) <= 60
     assert suggestion("stra", ["star", "moon"]) == "did you mean 'star'?"
     assert suggestion("xyz", ["star", "moon"]) == "use one of star, moon" and suggestion("x", []) == "remove it"
 

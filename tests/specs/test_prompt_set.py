@@ -25,9 +25,9 @@ def prompts(**changes: Any) -> PromptSet:
 
 def test_rows_that_hold_every_condition_in_the_tables_order() -> None:
     where = ({"column": "categories", "contains": "a"}, {"column": "share", "min_value": 50})
-    assert prompts(where=where).chosen(ROWS) == ["one", "four"]
-    assert prompts(where=where, n_prompts=1).chosen(ROWS) == ["one"]
-    assert prompts().chosen(ROWS) == ["one", "two", "three", "four"]
+    assert prompts(where=where).select(ROWS) == ["one", "four"]
+    assert prompts(where=where, n_prompts=1).select(ROWS) == ["one"]
+    assert prompts().select(ROWS) == ["one", "two", "three", "four"]
 
 
 @pytest.mark.parametrize("file", ["table.parquet", "../table.csv", "/table.csv", "run.py"])

@@ -37,7 +37,7 @@ def a_record(**changes: object) -> Record:
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    path = a_record().place(tmp_path)
+    path = a_record().path(tmp_path)
     assert path.relative_to(tmp_path).as_posix() == "tiny-1/object/star/esd-x.standard-lite.json"
     write_record(a_record(), path)
     assert read_record(path) == a_record().sealed()

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from unconceal.paths import DataRoot
-from unconceal.specs.lint_prompts import says
+from unconceal.specs.lint_prompts import names_concept
 from unconceal.specs.lint_task import names_target
 from unconceal.specs.loader import all_tasks, load_suite
 from unconceal.specs.task import Task
@@ -33,10 +33,10 @@ def test_counts_and_wordings(task: Task) -> None:
     assert asked == 20 and len(task.retain) == 20 and len(task.neighbours) == 15
     assert len({prompt.concept for prompt in task.retain}) == len({prompt.concept for prompt in task.retain[:10]}) == 10
     assert all(names_target(task, prompt.text) for prompt in task.forget)
-    assert all(says(prompt.text, prompt.concept or "") for prompt in task.retain)
+    assert all(names_concept(prompt.text, prompt.concept or "") for prompt in task.retain)
     assert all(len(neighbour.prompts) == 4 for neighbour in task.neighbours)
     shown = [neighbour.concept for neighbour in task.neighbours]
-    assert all(says(text, neighbour.concept) for neighbour in task.neighbours for text in neighbour.prompts) and len(set(shown)) == 15
+    assert all(names_concept(text, neighbour.concept) for neighbour in task.neighbours for text in neighbour.prompts) and len(set(shown)) == 15
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)

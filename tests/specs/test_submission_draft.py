@@ -9,7 +9,7 @@ from unconceal.paths import DataRoot
 from unconceal.specs.document import Document
 from unconceal.specs.loader import load_submission, load_suite
 from unconceal.specs.problems import SpecProblems
-from unconceal.specs.submission_draft import checkpoint_of, quoted, write_submission
+from unconceal.specs.submission_draft import parse_checkpoint, quoted, write_submission
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ FIELDS = {"name": "my-method", "title": "Mine: a title", "description": "It's a 
     ],
 )
 def test_a_checkpoint_in_one_line(said: str, means: dict[str, str]) -> None:
-    assert checkpoint_of(said) == means
+    assert parse_checkpoint(said) == means
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_text_comes_back_as_it_was(text: str, tmp_path_factory: pytest.TempPathF
 
 
 def test_what_is_written_reads_back(root: DataRoot) -> None:
-    path = write_submission(root, "tiny", FIELDS, {"object/star": checkpoint_of("someone/erased@main/x.pt")})
+    path = write_submission(root, "tiny", FIELDS, {"object/star": parse_checkpoint("someone/erased@main/x.pt")})
     read = load_submission(root, "tiny/my-method")
     assert (read.title, read.description, read.paper) == (FIELDS["title"], FIELDS["description"], None)
     assert read.checkpoints["object/star"].is_draft

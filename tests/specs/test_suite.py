@@ -23,7 +23,7 @@ def test_overlaps_are_those_that_enumeration_finds() -> None:
                 starts = SeedStarts(train=train, reference=reference, evaluation=evaluation)
                 found = list(seed_overlaps(starts, {"full": SEEDS}))
                 assert len(found) == len(shared(starts, SEEDS))
-                assert all(mistake.at[0] == "seed_starts" for mistake in found)
+                assert all(mistake.location[0] == "seed_starts" for mistake in found)
 
 
 def test_the_evaluation_block_covers_the_retain_seeds() -> None:

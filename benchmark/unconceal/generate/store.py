@@ -35,7 +35,7 @@ class Store:
     """
 
     def __init__(self, root: Path, log: Callable[[str], None] = lambda line: None) -> None:
-        self.root, self.say = root, log
+        self.root, self.log = root, log
         self._registered: set[str] = set()
         self._logged: set[Path] = set()
 
@@ -74,7 +74,7 @@ class Store:
         if path in self._logged:
             return
         self._logged.add(path)
-        self.say(f"{path} is damaged ({' '.join(reason.split())}), so it counts as missing and is generated again")
+        self.log(f"{path} is damaged ({' '.join(reason.split())}), so it counts as missing and is generated again")
 
     def __contains__(self, shard: Shard) -> bool:
         return self.path(shard).exists()

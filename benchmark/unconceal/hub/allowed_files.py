@@ -11,14 +11,14 @@ from unconceal.specs.submission import COMPONENTS
 
 FOLDERS = (*COMPONENTS, "scheduler")
 """Folders of a pipeline that are looked at. A safety checker is not among them: filtering is not forgetting."""
-SETTINGS = ("model_index.json", "config.json", "scheduler_config.json", "adapter_config.json")
-WORDS = ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model")
+CONFIG_FILES = ("model_index.json", "config.json", "scheduler_config.json", "adapter_config.json")
+TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model")
 """Files of a tokenizer: read of bases and judges only; a checkpoint's own vocabulary would move every token."""
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model", "adapter_model", "pytorch_lora_weights")
-WEIGHTS = re.compile(rf"(?:{'|'.join(STEMS)})(?P<fp16>\.fp16)?(?:-\d{{5}}-of-\d{{5}})?\.(?P<kind>safetensors|bin)(?:\.index\.json)?")
+WEIGHTS_PATTERN = re.compile(rf"(?:{'|'.join(STEMS)})(?P<fp16>\.fp16)?(?:-\d{{5}}-of-\d{{5}})?\.(?P<kind>safetensors|bin)(?:\.index\.json)?")
 
 
-def needed(names: Iterable[str]) -> list[str]:
+def select_checkpoint_files(names: Iterable[str]) -> list[str]:
     """Of the names below a folder those that are read: settings, and of each component the weights once.
 
     Safetensors come before pickles, and full precision before half (so does :mod:`unconceal.checkpoints.folders`).
@@ -29,8 +29,8 @@ def needed(names: Iterable[str]) -> list[str]:
         path = PurePosixPath(name)
         if len(path.parts) > 2 or (len(path.parts) == 2 and path.parts[0] not in FOLDERS):
             continue
-        weights = WEIGHTS.fullmatch(path.name)
-        if path.name in SETTINGS:
+        weights = WEIGHTS_PATTERN.fullmatch(path.name)
+        if path.name in CONFIG_FILES:
             chosen.append(name)
         elif weights:
             way = (weights["kind"] == "bin", weights["fp16"] is not None)
@@ -38,16 +38,16 @@ def needed(names: Iterable[str]) -> list[str]:
     return sorted([*chosen, *(name for ways in by_place.values() for name in ways[min(ways)])])
 
 
-def needed_whole(names: Iterable[str]) -> list[str]:
+def select_model_files(names: Iterable[str]) -> list[str]:
     """Of the names of a base or a judge those that are read: as :func:`needed`, and the tokenizers."""
     listed = list(names)
-    words = [name for name in listed if PurePosixPath(name).name in (*WORDS, "preprocessor_config.json") and name.count("/") <= 1]
-    return sorted({*needed(listed), *(name for name in words if "/" not in name or name.startswith("tokenizer"))})
+    words = [name for name in listed if PurePosixPath(name).name in (*TOKENIZER_FILES, "preprocessor_config.json") and name.count("/") <= 1]
+    return sorted({*select_checkpoint_files(listed), *(name for name in words if "/" not in name or name.startswith("tokenizer"))})
 
 
-def holds_weights(names: Iterable[str]) -> bool:
+def has_weights(names: Iterable[str]) -> bool:
     """Whether weights are among the names."""
-    return any(WEIGHTS.fullmatch(PurePosixPath(name).name) for name in names)
+    return any(WEIGHTS_PATTERN.fullmatch(PurePosixPath(name).name) for name in names)
 
 
 def checkpoint_digest(path: Path) -> str:
@@ -55,4 +55,4 @@ def checkpoint_digest(path: Path) -> str:
     if path.is_file():
         return file_digest(path)
     inside = [found.relative_to(path).as_posix() for found in path.rglob("*") if found.is_file()]
-    return folder_digest(path, needed(inside))
+    return folder_digest(path, select_checkpoint_files(inside))

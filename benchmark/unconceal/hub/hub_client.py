@@ -17,19 +17,19 @@ HTTP_ERROR: type[BaseException] = errors.HfHubHTTPError.__mro__[1]
 
 
 @contextmanager
-def asking(what: str) -> Iterator[None]:
+def translate_errors(what: str) -> Iterator[None]:
     """Whatever the Hub's client raises while it is asked for ``what``, in our words."""
     try:
         yield
     except (errors.HfHubHTTPError, errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, HTTP_ERROR, OSError) as error:
-        raise told(what, error) from error
+        raise translated_error(what, error) from error
     except (errors.HFValidationError, ValueError) as error:
         raise CheckFailed(
             "hub.bad-name", what, f"is no name that the Hub accepts ({str(error).splitlines()[0][:120]})", "correct it"
         ) from error
 
 
-def told(what: str, error: BaseException) -> UnconcealError:
+def translated_error(what: str, error: BaseException) -> UnconcealError:
     """The kind of failure, the most telling first: some of the client's errors are kinds of others."""
     if isinstance(error, errors.GatedRepoError):
         return EnvironmentFault("hub.gated", what, "is gated, and you have not been let in", f"accept its terms on its page and {LOG_IN}")

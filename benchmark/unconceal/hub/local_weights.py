@@ -19,12 +19,12 @@ def locate(checkpoint: Checkpoint, root: DataRoot) -> Path | None:
         UsageError: the path leaves the data root.
     """
     if checkpoint.repo is not None:
-        from unconceal.hub.pinned_models import WHOLE, fetch_pinned
+        from unconceal.hub.pinned_models import WHOLE_REPOSITORY, fetch_pinned
         from unconceal.hub.repository import fetch
 
         if checkpoint.format != "standalone":
             return fetch(checkpoint)
-        return fetch_pinned(Pinned(repo=checkpoint.repo, revision=checkpoint.revision, path=WHOLE, digest=UNPINNED))
+        return fetch_pinned(Pinned(repo=checkpoint.repo, revision=checkpoint.revision, path=WHOLE_REPOSITORY, digest=UNPINNED))
     return None if checkpoint.path is None else resolve_path(checkpoint.path, root)
 
 

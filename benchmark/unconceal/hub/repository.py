@@ -12,11 +12,11 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import RepoFile
 
 from unconceal.errors import CheckFailed
-from unconceal.hub.allowed_files import checkpoint_digest, holds_weights, needed
-from unconceal.hub.hub_client import asking
+from unconceal.hub.allowed_files import checkpoint_digest, has_weights, select_checkpoint_files
+from unconceal.hub.hub_client import translate_errors
 from unconceal.specs.submission import Checkpoint
 
-LARGEST = 64 * 2**30
+MAX_BYTES = 64 * 2**30
 """Bytes that one checkpoint may take."""
 
 
@@ -36,7 +36,7 @@ class Repository:
 
     def files(self, folder: str = "") -> dict[str, int]:
         """Name and size of every file below a folder, as the Hub lists them."""
-        with asking(f"{self.title} {folder}".strip()):
+        with translate_errors(f"{self.title} {folder}".strip()):
             api = HfApi(endpoint=self.endpoint)
             listed = api.list_repo_tree(self.name, folder or None, recursive=True, revision=self.commit, repo_type=self.kind)
             return {entry.path: entry.size for entry in listed if isinstance(entry, RepoFile)}
@@ -45,7 +45,7 @@ class Repository:
         """The files on this machine: taken from the cache, resumed, or fetched."""
         found = []
         for name in names:
-            with asking(f"{self.title} {name}"):
+            with translate_errors(f"{self.title} {name}"):
                 found.append(Path(hf_hub_download(self.name, name, revision=self.commit, endpoint=self.endpoint, repo_type=self.kind)))
         return found
 
@@ -57,7 +57,7 @@ class Repository:
 
     def cached(self, name: str) -> Path | None:
         """A file that is here already; asks nobody."""
-        with asking(f"{self.title} {name}"):
+        with translate_errors(f"{self.title} {name}"):
             found = try_to_load_from_cache(self.name, name, revision=self.commit, repo_type=self.kind)
         return Path(found) if isinstance(found, str) else None
 
@@ -69,7 +69,7 @@ def resolve(name: str, revision: str, endpoint: str | None = None, kind: str | N
         CheckFailed: there is no such repository or revision.
         EnvironmentFault: the Hub is not reached, or does not let you in.
     """
-    with asking(f"{name}@{revision}"):
+    with translate_errors(f"{name}@{revision}"):
         commit = HfApi(endpoint=endpoint).repo_info(name, revision=revision, repo_type=kind).sha
     if not commit or not re.fullmatch(r"[0-9a-f]{40}", commit):
         raise CheckFailed("hub.unknown-revision", f"{name}@{revision}", "resolves to no commit", "name a branch, a tag or a commit")
@@ -97,13 +97,13 @@ def fetch(checkpoint: Checkpoint, endpoint: str | None = None) -> Path:
     if checkpoint.sha256 and here.is_dir() and checkpoint_digest(here) == checkpoint.sha256:
         return here
     listed = {name.removeprefix(f"{folder}/"): size for name, size in repository.files(folder).items()}
-    wanted = needed(listed)
-    if not holds_weights(wanted):
+    wanted = select_checkpoint_files(listed)
+    if not has_weights(wanted):
         raise CheckFailed(
             "checkpoint.no-weights", f"{repository.title} {folder}".strip(), "holds no weights under a name that is known", "name the file"
         )
     size = sum(listed[name] for name in wanted)
-    if size > LARGEST:
+    if size > MAX_BYTES:
         raise CheckFailed(
             "checkpoint.too-large",
             repository.title,

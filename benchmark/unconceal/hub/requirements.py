@@ -9,30 +9,30 @@ from dataclasses import asdict, dataclass
 
 from huggingface_hub import try_to_load_from_cache
 
-from unconceal.hub.pinned_models import WHOLE, pinned_digest
+from unconceal.hub.pinned_models import WHOLE_REPOSITORY, pinned_digest
 from unconceal.hub.repository import Repository
 from unconceal.paths import DataRoot, resolve_path
 from unconceal.specs.digests import path_digest
 from unconceal.specs.fill_digests import pinned_parts
-from unconceal.specs.judge_training import gate_file, refusal
+from unconceal.specs.judge_training import gate_path, gate_error
 from unconceal.specs.loader import all_submissions, all_tasks, load_suite
-from unconceal.specs.problems import dotted
+from unconceal.specs.problems import dotted_name
 from unconceal.specs.spec import COMMIT, UNPINNED, Pinned
 from unconceal.specs.submission import Checkpoint
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
-DETECTOR_LICENCE = "MIT (metadata), AGPL-3.0 (LICENSE)"
+DETECTOR_LICENSE = "MIT (metadata), AGPL-3.0 (LICENSE)"
 """Of nudenet 3.4.2: its package's metadata and its license file do not agree."""
-THERE, MISSING, OTHER, DRAFT = "there", "missing", "another than pinned", "not pinned"
+PRESENT, MISSING, OTHER, DRAFT = "there", "missing", "another than pinned", "not pinned"
 
 
 @dataclass(frozen=True)
 class Requirement:
     """``state``: there, missing, another than pinned, or there without a pin."""
 
-    what: str
-    where: str
+    part: str
+    source: str
     gigabytes: float | None
     license: str | None
     state: str
@@ -42,11 +42,11 @@ class Requirement:
         return asdict(self)
 
 
-def needs_of(root: DataRoot, suite: str) -> Iterator[Requirement]:
+def suite_requirements(root: DataRoot, suite: str) -> Iterator[Requirement]:
     """Base, judges, what the tasks refer to, and the golds."""
     loaded = load_suite(root, suite)
     for place, part in pinned_parts(loaded):
-        yield Requirement(dotted(place), part.title, part.gigabytes, part.license, state_of(part, root))
+        yield Requirement(dotted_name(place), part.title, part.gigabytes, part.license, pin_state(part, root))
     tasks = [task for task in all_tasks(root) if task.suite == suite]
     yield from _gates(root, loaded, tasks)
     yield from dict.fromkeys(need for task in tasks for need in _of_task(task))
@@ -57,7 +57,7 @@ def needs_of(root: DataRoot, suite: str) -> Iterator[Requirement]:
                 yield Requirement(submission.name, where, checkpoint.gigabytes, submission.license, _state_of_gold(checkpoint, root))
 
 
-def state_of(part: Pinned, root: DataRoot) -> str:
+def pin_state(part: Pinned, root: DataRoot) -> str:
     """Of a pinned file or folder."""
     if part.repo is None:
         local = resolve_path(part.path, root)
@@ -65,25 +65,25 @@ def state_of(part: Pinned, root: DataRoot) -> str:
     else:
         commit = part.revision if COMMIT.fullmatch(part.revision or "") else None
         here = Repository(part.repo, commit).snapshot if commit else None
-        path = here / ("" if part.path == WHOLE else part.path) if here else None
+        path = here / ("" if part.path == WHOLE_REPOSITORY else part.path) if here else None
         digest = pinned_digest(path) if path is not None and path.exists() else None
     if digest is None:
         return f"{MISSING}, {DRAFT}" if part.is_draft else MISSING
     if part.digest == UNPINNED:
-        return f"{THERE}, {DRAFT}"
-    return THERE if digest == part.digest else OTHER
+        return f"{PRESENT}, {DRAFT}"
+    return PRESENT if digest == part.digest else OTHER
 
 
 def _gates(root: DataRoot, suite: Suite, tasks: Iterable[Task]) -> Iterator[Requirement]:
     """Tasks that the concept judge, where it is there, may not be asked about."""
     judge = suite.judges.concept
-    if judge.repo is not None or state_of(judge, root) != THERE:
+    if judge.repo is not None or pin_state(judge, root) != PRESENT:
         return
     place = resolve_path(judge.path, root)
     for task in tasks:
-        refused = refusal(task, place, judge.digest)
+        refused = gate_error(task, place, judge.digest)
         if refused is not None:
-            yield Requirement(f"gate of {task.id}", gate_file(place).name, None, None, refused.consequence)
+            yield Requirement(f"gate of {task.id}", gate_path(place).name, None, None, refused.consequence)
 
 
 def _of_task(task: Task) -> Iterator[Requirement]:
@@ -91,13 +91,13 @@ def _of_task(task: Task) -> Iterator[Requirement]:
         wanted = task.forget_from
         cached = try_to_load_from_cache(wanted.dataset, wanted.file, revision=wanted.revision, repo_type="dataset")
         where = f"{wanted.dataset}@{wanted.revision[:12]} {wanted.file}"
-        yield Requirement("prompts", where, 0.01, wanted.license, THERE if isinstance(cached, str) else MISSING)
+        yield Requirement("prompts", where, 0.01, wanted.license, PRESENT if isinstance(cached, str) else MISSING)
     if task.detector is not None:
         named = f"{task.detector.package}=={task.detector.version}"
         installed = importlib.util.find_spec(task.detector.package) is not None
         version = importlib.metadata.version(task.detector.package) if installed else None
-        state = MISSING if version is None else THERE if version == task.detector.version else f"{OTHER}: {version}"
-        yield Requirement("detector", named, 0.1, DETECTOR_LICENCE, state)
+        state = MISSING if version is None else PRESENT if version == task.detector.version else f"{OTHER}: {version}"
+        yield Requirement("detector", named, 0.1, DETECTOR_LICENSE, state)
 
 
 def _state_of_gold(checkpoint: Checkpoint, root: DataRoot) -> str:
@@ -106,5 +106,5 @@ def _state_of_gold(checkpoint: Checkpoint, root: DataRoot) -> str:
     if checkpoint.is_draft:
         return f"{MISSING}, {DRAFT}"
     if checkpoint.repo is None:
-        return THERE if checkpoint.path and resolve_path(checkpoint.path, root).exists() else MISSING
-    return THERE if weights_digest(checkpoint, root) else MISSING
+        return PRESENT if checkpoint.path and resolve_path(checkpoint.path, root).exists() else MISSING
+    return PRESENT if weights_digest(checkpoint, root) else MISSING

@@ -12,10 +12,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from unconceal.specs.problems import Place, Problem, dotted
+from unconceal.specs.problems import Location, Problem, dotted_name
 from unconceal.specs.spec import Mistake
 
-LARGEST, DEEPEST = 1_000_000, 20
+MAX_BYTES, MAX_DEPTH = 1_000_000, 20
 """Bytes and levels of nesting that a spec may have."""
 PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null"))
 
@@ -26,7 +26,7 @@ class Document:
 
     path: Path
     values: Any = None
-    lines: dict[Place, int] = field(default_factory=dict)
+    lines: dict[Location, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     @classmethod
@@ -47,7 +47,7 @@ class Document:
             document.add("spec.empty", None, "the file", "holds no mapping of fields, so it says nothing", "write `field: value` lines")
         return document
 
-    def line(self, place: Place) -> int | None:
+    def line(self, place: Location) -> int | None:
         """The line of a place, or of the nearest place around it."""
         while place and place not in self.lines:
             place = place[:-1]
@@ -55,7 +55,7 @@ class Document:
 
     def problem(self, mistake: Mistake) -> Problem:
         """A mistake with its file and line."""
-        return Problem(mistake.code, self.path, self.line(mistake.at), mistake.value, mistake.consequence, mistake.remedy)
+        return Problem(mistake.code, self.path, self.line(mistake.location), mistake.value, mistake.consequence, mistake.remedy)
 
     def add(self, code: str, line: int | None, value: str, consequence: str, remedy: str) -> None:
         """Note a problem."""
@@ -63,12 +63,12 @@ class Document:
 
     def _text(self) -> str | None:
         try:
-            if self.path.stat().st_size > LARGEST:
+            if self.path.stat().st_size > MAX_BYTES:
                 self.add(
                     "spec.too-large",
                     None,
                     f"{self.path.stat().st_size} bytes",
-                    f"is more than a spec may hold ({LARGEST})",
+                    f"is more than a spec may hold ({MAX_BYTES})",
                     "keep data out of specs",
                 )
                 return None
@@ -88,7 +88,7 @@ class Document:
         for event in YAML(typ="safe", pure=True).parse(text):
             line = event.start_mark.line + 1
             depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-            if depth > DEEPEST:
+            if depth > MAX_DEPTH:
                 self.add("spec.too-deep", line, f"{depth} levels", "are more than a spec may nest", "write it flat, or close what is open")
                 return False
             if isinstance(event, DocumentStartEvent):
@@ -122,15 +122,15 @@ class Document:
         line = mark.line + 1 if mark else None
         self.add("spec.not-yaml", line, "the text", f"is no YAML ({' '.join(said.split())})", "correct the syntax here or just above")
 
-    def _plain(self, node: Node, place: Place) -> Any:
+    def _plain(self, node: Node, place: Location) -> Any:
         self.lines.setdefault(place, node.start_mark.line + 1)
         if isinstance(node, MappingNode):
             return {name: self._plain(value, (*place, name)) for name, value in self._pairs(node, place)}
         if isinstance(node, SequenceNode):
             return [self._plain(value, (*place, number)) for number, value in enumerate(node.value)]
-        return scalar(node)
+        return plain_scalar(node)
 
-    def _pairs(self, node: MappingNode, place: Place) -> Iterator[tuple[str, Node]]:
+    def _pairs(self, node: MappingNode, place: Location) -> Iterator[tuple[str, Node]]:
         """A mapping's pairs, the first of each name; a name that stands twice is a problem, not a silent choice."""
         seen: dict[str, int] = {}
         for key, value in node.value:
@@ -138,7 +138,7 @@ class Document:
             if not isinstance(key, ScalarNode):
                 self.add("spec.bad-key", line, "a list or mapping as a key", "names no field", "use a plain name")
             elif key.value in seen:
-                where = dotted((*place, key.value))
+                where = dotted_name((*place, key.value))
                 self.add(
                     "spec.duplicate-key",
                     line,
@@ -152,7 +152,7 @@ class Document:
                 yield key.value, value
 
 
-def scalar(node: Node) -> Any:
+def plain_scalar(node: Node) -> Any:
     """A bool, number or null of YAML 1.2; everything else, dates included, is text."""
     if node.tag in PLAIN_TAGS:
         return YAML(typ="safe", pure=True).constructor.construct_object(node)

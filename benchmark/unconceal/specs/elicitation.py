@@ -12,22 +12,22 @@ from unconceal.specs.spec import Count, Digest, Mistake, Name, Spec
 from unconceal.specs.submission import TaskId
 
 Relation = Literal["sibling", "parent", "child", "part", "look-alike", "co-occurring"]
-Finish = Literal["stop", "length", "refusal"]
+FinishReason = Literal["stop", "length", "refusal"]
 Form = Literal["grammar", "requested", "free"]
 Outcome = Literal["answered", "refused", "truncated", "invalid"]
-Asker = Literal["local", "endpoint", "replies"]
+ProviderKind = Literal["local", "endpoint", "replies"]
 
-CONCEPT, ATTRIBUTE, PROMPT = 60, 120, 400
+MAX_CONCEPT_LENGTH, MAX_ATTRIBUTE_LENGTH, MAX_PROMPT_LENGTH = 60, 120, 400
 """Characters that a concept, an attribute and an attack may have."""
-MOST_NEIGHBOURS, MOST_ATTACKS = 80, 20
+MAX_NEIGHBOURS, MAX_ATTACKS = 80, 20
 """How many of each one answer may hold."""
 
-Concept = Annotated[str, Field(min_length=1, max_length=CONCEPT, description="a short name in lower case")]
+Concept = Annotated[str, Field(min_length=1, max_length=MAX_CONCEPT_LENGTH, description="a short name in lower case")]
 Similarity = Annotated[int, Field(ge=1, le=10, description="1: nothing in common, 10: nearly the same")]
-Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?$", description="a day, or a second in UTC, by ISO 8601")]
+Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?$", description="a day, or a second in UTC, by ISO 8601")]
 
 
-def spelled(concept: str) -> str:
+def normalize_name(concept: str) -> str:
     """A concept's name as names are compared: lower case, spaces for hyphens and underscores."""
     return " ".join(concept.lower().replace("-", " ").replace("_", " ").split())
 
@@ -43,21 +43,21 @@ class Neighbour(Spec):
 class Attack(Spec):
     """A prompt that should evoke the target without naming it. ``attribute``: the property of the target that it relies on."""
 
-    prompt: str = Field(min_length=1, max_length=PROMPT)
-    attribute: str = Field(min_length=1, max_length=ATTRIBUTE)
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT_LENGTH)
+    attribute: str = Field(min_length=1, max_length=MAX_ATTRIBUTE_LENGTH)
 
 
 class Answer(Spec):
     """One whole answer. ``ranking``: the neighbours' concepts, from the nearest to the farthest."""
 
-    neighbours: tuple[Neighbour, ...] = Field(min_length=1, max_length=MOST_NEIGHBOURS)
-    ranking: tuple[str, ...] = Field(min_length=1, max_length=MOST_NEIGHBOURS)
-    attacks: tuple[Attack, ...] = Field(max_length=MOST_ATTACKS)
+    neighbours: tuple[Neighbour, ...] = Field(min_length=1, max_length=MAX_NEIGHBOURS)
+    ranking: tuple[str, ...] = Field(min_length=1, max_length=MAX_NEIGHBOURS)
+    attacks: tuple[Attack, ...] = Field(max_length=MAX_ATTACKS)
 
     def mistakes(self) -> Iterator[Mistake]:
         """A neighbour named twice, and a ranking that is not a permutation of the neighbours."""
-        concepts = [spelled(neighbour.concept) for neighbour in self.neighbours]
-        yield from repeated(concepts)
+        concepts = [normalize_name(neighbour.concept) for neighbour in self.neighbours]
+        yield from duplicate_neighbours(concepts)
         named, ranked = Counter(neighbour.concept for neighbour in self.neighbours), Counter(self.ranking)
         wrong = (ranked - named) + (named - ranked)
         if wrong:
@@ -72,7 +72,7 @@ class Answer(Spec):
             )
 
 
-def repeated(concepts: list[str]) -> Iterator[Mistake]:
+def duplicate_neighbours(concepts: list[str]) -> Iterator[Mistake]:
     """Concepts that stand twice among the neighbours, at the place of the second."""
     for place, concept in enumerate(concepts):
         if concept in concepts[:place]:
@@ -97,7 +97,7 @@ class ElicitationRequest(Spec):
     task: TaskId
     model: str = Field(min_length=1, max_length=200)
     revision: str | None = Field(None, min_length=1, max_length=200)
-    provider: Asker
+    provider: ProviderKind
     prompt_version: Count
     prompt_digest: Digest
     decoding: Decoding
@@ -113,8 +113,8 @@ class Reply(Spec):
     sample: int = Field(ge=0)
     attempt: int = Field(0, ge=0)
     seed: int | None = None
-    date: Moment
-    finish: Finish
+    date: Timestamp
+    finish: FinishReason
     form: Form
     served: str = ""
     text: str

@@ -11,13 +11,13 @@ from unconceal.paths import DataRoot, resolve_path
 from unconceal.specs.digests import path_digest
 from unconceal.specs.document import Document
 from unconceal.specs.loader import load_submission, load_suite, submission_files, suite_file
-from unconceal.specs.problems import Place, dotted
+from unconceal.specs.problems import Location, dotted_name
 from unconceal.specs.spec import Pinned
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Suite
 
 
-def pinned_parts(suite: Suite) -> Iterator[tuple[Place, Pinned]]:
+def pinned_parts(suite: Suite) -> Iterator[tuple[Location, Pinned]]:
     """Every file or folder that a suite pins, with its place in ``suite.yaml``."""
     yield ("base",), suite.base
     yield ("judges", "concept"), suite.judges.concept
@@ -32,7 +32,7 @@ def pin_suite(root: DataRoot, name: str) -> dict[str, str]:
     suite = load_suite(root, name)
     parts = [(place, part) for place, part in pinned_parts(suite) if part.repo is None and not (suite.draft and _unmade(part, root))]
     digests = {(*place, "digest"): _digest(resolve_path(part.path, root)) for place, part in parts}
-    return fill(path, digests)
+    return fill_values(path, digests)
 
 
 def pin_submissions(root: DataRoot, suite: str) -> dict[str, str]:
@@ -40,12 +40,12 @@ def pin_submissions(root: DataRoot, suite: str) -> dict[str, str]:
     changed: dict[str, str] = {}
     for of, name, path in submission_files(root):
         if of == suite:
-            filled = fill(path, dict(_checkpoint_digests(load_submission(root, f"{of}/{name}"), root)))
+            filled = fill_values(path, dict(_checkpoint_digests(load_submission(root, f"{of}/{name}"), root)))
             changed |= {f"{name}: {place}": digest for place, digest in filled.items()}
     return changed
 
 
-def _checkpoint_digests(submission: Submission, root: DataRoot) -> Iterator[tuple[Place, str]]:
+def _checkpoint_digests(submission: Submission, root: DataRoot) -> Iterator[tuple[Location, str]]:
     for task, checkpoint in submission.checkpoints.items():
         file = resolve_path(checkpoint.path, root) if checkpoint.path else None
         if file and file.exists():
@@ -65,7 +65,7 @@ def _digest(path: Path) -> str:
     return path_digest(path)
 
 
-def fill(path: Path, digests: dict[Place, str]) -> dict[str, str]:
+def fill_values(path: Path, digests: dict[Location, str]) -> dict[str, str]:
     """Write digests into a YAML file line by line, so that its comments and layout stay; returns what changed.
 
     A digest that is there already is replaced; one that is not gets a line of its own below its neighbour, ``path`` or ``revision``.
@@ -77,7 +77,7 @@ def fill(path: Path, digests: dict[Place, str]) -> dict[str, str]:
         beside = [(*place[:-1], name) for name in (place[-1], "path", "revision")]
         at = next(candidate for candidate in beside if candidate in document.lines)
         if _fill_line(lines, document.lines[at] - 1, str(place[-1]), digest):
-            changed[dotted(place[:-1])] = digest
+            changed[dotted_name(place[:-1])] = digest
     if changed:
         path.write_text("\n".join(lines), encoding="utf-8", newline="\n")
     return changed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from unconceal.specs.elicitation import ElicitationRequest, Form, Moment, Outcome, Similarity
+from unconceal.specs.elicitation import ElicitationRequest, Form, Timestamp, Outcome, Similarity
 from unconceal.specs.spec import Digest, Spec
 
 
@@ -21,7 +21,7 @@ class Rating(Spec):
     neighbour: str = Field(min_length=1)
     pair: int = Field(ge=0)
     seed: int | None = None
-    date: Moment
+    date: Timestamp
     form: Form
     outcome: Outcome
     value: Similarity | None = None

@@ -11,7 +11,7 @@ from unconceal.errors import CheckFailed, UnconcealError
 from unconceal.specs.spec import Count, Digest, Mistake, Ratio, Spec
 from unconceal.specs.task import Head, Task
 
-PLACE, CLIP = "{}", "clip"
+CONCEPT_SLOT, CLIP = "{}", "clip"
 """Where a template says the concept; and the name under which a judge may stand on the suite's CLIP."""
 
 
@@ -28,7 +28,7 @@ class Templates(Spec):
         """Templates without a place for the concept, or on both sides."""
         for split, texts in (("train", self.train), ("held_out", self.held_out)):
             for place, text in enumerate(texts):
-                if text.count(PLACE) != 1:
+                if text.count(CONCEPT_SLOT) != 1:
                     yield Mistake(
                         "judge.bad-template", (split, place), repr(text), "does not say once where the concept stands", "write {} there"
                     )
@@ -134,7 +134,7 @@ class JudgeGate(Spec):
         return None
 
 
-def gate_file(judge: Path) -> Path:
+def gate_path(judge: Path) -> Path:
     """Where a judge's gate lies: beside its folder, so that the folder's digest does not depend on it."""
     return judge.with_name(f"{judge.name}-gate.json")
 
@@ -145,7 +145,7 @@ def read_gate(judge: Path) -> JudgeGate | None:
     Raises:
         CheckFailed: the file holds something else.
     """
-    path = gate_file(judge)
+    path = gate_path(judge)
     if not path.is_file():
         return None
     try:
@@ -154,7 +154,7 @@ def read_gate(judge: Path) -> JudgeGate | None:
         raise CheckFailed("judge.bad-gate", str(path), "is no gate of a concept judge", "restore it, or make the judge again") from error
 
 
-def refusal(task: Task, judge: Path, digest: str) -> UnconcealError | None:
+def gate_error(task: Task, judge: Path, digest: str) -> UnconcealError | None:
     """Why a task cannot be judged by the judge of this folder and digest; None: it can. Tasks with a detector need none."""
     if task.detector is not None:
         return None

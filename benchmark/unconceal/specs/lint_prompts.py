@@ -9,7 +9,7 @@ from unconceal.specs.spec import Mistake
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
-LEAST_CUT = 3
+MIN_TRUNCATED_LETTERS = 3
 """Letters that a truncated name keeps at least."""
 
 
@@ -22,7 +22,7 @@ def lint(task: Task, suite: Suite) -> Iterator[Mistake]:
     yield from _disagreeing(task, suite)
 
 
-def folded(text: str) -> str:
+def normalize(text: str) -> str:
     """A prompt without what does not change it: case, punctuation, spacing."""
     return " ".join(re.findall(r"[^\W_]+", text.lower()))
 
@@ -31,31 +31,31 @@ def _twice_but_for_spelling(task: Task) -> Iterator[Mistake]:
     seen: dict[str, str] = {}
     for split, prompts in (("forget", task.forget), ("retain", task.retain)):
         for place, prompt in enumerate(prompts):
-            first = seen.setdefault(folded(prompt.text), prompt.text)
+            first = seen.setdefault(normalize(prompt.text), prompt.text)
             if first != prompt.text:
                 consequence = f"differs from {first!r} in case and punctuation alone, so it would count as two prompts"
                 yield Mistake("prompt.near-duplicate", (split, place), repr(prompt.text), consequence, "keep one")
 
 
 def _truncated(task: Task) -> Iterator[Mistake]:
-    names = [folded(name).split() for name in (task.concept, *task.aliases)]
+    names = [normalize(name).split() for name in (task.concept, *task.aliases)]
     for place, prompt in enumerate(task.forget):
-        words = folded(prompt.text).split()
-        cut = next((found for name in names if (found := cut_short(words, name)) and [*name[:-1], found] not in names), None)
+        words = normalize(prompt.text).split()
+        cut = next((found for name in names if (found := truncated_name(words, name)) and [*name[:-1], found] not in names), None)
         if cut:
             yield Mistake(
                 "prompt.truncated-name", ("forget", place), repr(prompt.text), f"cuts a name short ({cut!r})", "write the name out"
             )
 
 
-def cut_short(words: list[str], name: list[str]) -> str | None:
+def truncated_name(words: list[str], name: list[str]) -> str | None:
     """The end of a name of several words of which the last is only begun, as by a fixed width; None: there is none."""
     *before, last = name
     if not before:
         return None
     for start in range(len(words) - len(before)):
         end = words[start + len(before)]
-        if words[start : start + len(before)] == before and last.startswith(end) and LEAST_CUT <= len(end) < len(last):
+        if words[start : start + len(before)] == before and last.startswith(end) and MIN_TRUNCATED_LETTERS <= len(end) < len(last):
             return end
     return None
 
@@ -64,17 +64,17 @@ def _misnamed(task: Task) -> Iterator[Mistake]:
     """Retain prompts that name another retained concept of the same head instead of their own; synonyms of it are nobody's name."""
     retained = {(prompt.head, prompt.concept or "") for prompt in task.retain}
     for place, prompt in enumerate(task.retain):
-        others = [concept for head, concept in retained if head == prompt.head and concept != prompt.concept and says(prompt.text, concept)]
-        if others and not says(prompt.text, prompt.concept or ""):
+        others = [concept for head, concept in retained if head == prompt.head and concept != prompt.concept and names_concept(prompt.text, concept)]
+        if others and not names_concept(prompt.text, prompt.concept or ""):
             consequence = f"says {min(others)!r}, not {prompt.concept!r}, which it claims to show, so its absence would be no damage"
             yield Mistake(
                 "prompt.misnamed", ("retain", place), repr(prompt.text), consequence, "name the concept in the prompt, or correct `concept`"
             )
 
 
-def says(text: str, concept: str) -> bool:
+def names_concept(text: str, concept: str) -> bool:
     """Whether a text holds a concept's name as whole words."""
-    return re.search(rf"\b{re.escape(folded(concept))}\b", folded(text)) is not None
+    return re.search(rf"\b{re.escape(normalize(concept))}\b", normalize(text)) is not None
 
 
 def _unlicensed(task: Task) -> Iterator[Mistake]:

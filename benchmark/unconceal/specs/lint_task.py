@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unconceal.specs import lint_prompts
 from unconceal.specs.digests import file_digest
-from unconceal.specs.probe_set import LEAST_NEIGHBOURS, ProbeSet, RatingFile, ReplyFile, file_stem
+from unconceal.specs.probe_set import MIN_NEIGHBOURS, ProbeSet, RatingFile, ReplyFile, file_stem
 from unconceal.specs.spec import Mistake
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Prompt, Task
@@ -27,14 +27,14 @@ def lint(task: Task, suite: Suite) -> Iterator[Mistake]:
 
 def lint_probes(probes: ProbeSet, task: Task, path: Path) -> Iterator[Mistake]:
     """What a frozen set may say by its schema and still should not; ``path``: its file, beside which the raw replies lie."""
-    yield from probes.targets([*task.aliases])
-    if len(probes.neighbours) < LEAST_NEIGHBOURS:
+    yield from probes.neighbours_named_as([*task.aliases])
+    if len(probes.neighbours) < MIN_NEIGHBOURS:
         value = f"{len(probes.neighbours)} neighbours"
         yield Mistake(
             "probes.too-few-neighbours",
             ("neighbours",),
             value,
-            f"are too few to correlate anything with (fewer than {LEAST_NEIGHBOURS})",
+            f"are too few to correlate anything with (fewer than {MIN_NEIGHBOURS})",
             "elicit again",
         )
     if file_stem(probes.model) != path.stem:
@@ -80,13 +80,13 @@ def _too_few(task: Task, suite: Suite) -> Iterator[Mistake]:
     if len(concepts) < least:
         value = f"{len(concepts)} retained concepts"
         yield Mistake("task.too-few-concepts", ("retain",), value, "are too few to see damage", f"cover at least {least} other concepts")
-    if task.neighbours and len(task.neighbours) < LEAST_NEIGHBOURS:
+    if task.neighbours and len(task.neighbours) < MIN_NEIGHBOURS:
         value = f"{len(task.neighbours)} neighbours"
         yield Mistake(
             "task.too-few-neighbours",
             ("neighbours",),
             value,
-            f"are too few to correlate anything with (fewer than {LEAST_NEIGHBOURS})",
+            f"are too few to correlate anything with (fewer than {MIN_NEIGHBOURS})",
             "give 15 or more",
         )
 

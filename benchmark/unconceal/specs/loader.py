@@ -15,7 +15,7 @@ from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 from unconceal.specs.document import Document
 from unconceal.specs.probe_set import ProbeSet
-from unconceal.specs.problems import Problem, SpecProblems, mistakes_of, suggestion
+from unconceal.specs.problems import Problem, SpecProblems, mistakes_from_errors, suggestion
 from unconceal.specs.spec import Mistake, Spec
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Seeds, SeedStarts, Suite, seed_overlaps
@@ -40,7 +40,7 @@ def read_yaml(path: Path, model: type[AnySpec], *checks: Check) -> AnySpec:
     try:
         spec = model.model_validate_json(json.dumps(document.values), strict=True)
     except ValidationError as error:
-        problems += map(document.problem, mistakes_of(model, error.errors(include_url=False)))
+        problems += map(document.problem, mistakes_from_errors(model, error.errors(include_url=False)))
     if problems:
         raise SpecProblems(problems)
     return spec
@@ -48,23 +48,23 @@ def read_yaml(path: Path, model: type[AnySpec], *checks: Check) -> AnySpec:
 
 def load_suite(root: DataRoot, name: str) -> Suite:
     """The suite of that name, ``tasks/<name>/suite.yaml``."""
-    known = suites(root)
+    known = suite_names(root)
     if name not in known:
         raise UsageError("suite.unknown", f"suite {name!r}", "does not exist", suggestion(name, known))
-    return read_yaml(suite_file(root, name), Suite, agrees({"name": name}), seeds_apart)
+    return read_yaml(suite_file(root, name), Suite, matches_path({"name": name}), seed_blocks_disjoint)
 
 
 def load_task(root: DataRoot, task: str) -> Task:
     """A task by its id, ``object/star``, or with its suite, ``miniature:object/star``."""
     of, name, path = _only(root, "task", task, task_files(root))
     category, _, concept = name.partition("/")
-    return read_yaml(path, Task, agrees({"suite": of, "category": category, "concept": concept}))
+    return read_yaml(path, Task, matches_path({"suite": of, "category": category, "concept": concept}))
 
 
 def load_submission(root: DataRoot, submission: str) -> Submission:
     """A submission by its name, ``esd-x``, or with its suite, ``miniature/esd-x``."""
     of, name, path = _only(root, "submission", submission, submission_files(root))
-    return read_yaml(path, Submission, agrees({"suite": of, "name": name}), tasks_exist(root, of), made_from(root, of))
+    return read_yaml(path, Submission, matches_path({"suite": of, "name": name}), tasks_exist(root, of), base_matches(root, of))
 
 
 def load_probes(root: DataRoot, task: Task, model: str) -> ProbeSet:
@@ -72,20 +72,20 @@ def load_probes(root: DataRoot, task: Task, model: str) -> ProbeSet:
     found = {name: path for of, here, name, path in probe_files(root) if (of, here) == (task.suite, task.id)}
     if model not in found:
         raise UsageError("probes.unknown", f"language model {model!r}", f"has no probe set for {task.id}", suggestion(model, found))
-    return read_yaml(found[model], ProbeSet, agrees({"suite": task.suite, "task": task.id}))
+    return read_yaml(found[model], ProbeSet, matches_path({"suite": task.suite, "task": task.id}))
 
 
 def all_tasks(root: DataRoot) -> tuple[Task, ...]:
     """Every task of every suite; the mistakes of all files at once."""
-    return gather(partial(load_task, root, f"{of}:{name}") for of, name, _ in task_files(root))
+    return load_all(partial(load_task, root, f"{of}:{name}") for of, name, _ in task_files(root))
 
 
 def all_submissions(root: DataRoot) -> tuple[Submission, ...]:
     """Every submission of every suite; the mistakes of all files at once."""
-    return gather(partial(load_submission, root, f"{of}/{name}") for of, name, _ in submission_files(root))
+    return load_all(partial(load_submission, root, f"{of}/{name}") for of, name, _ in submission_files(root))
 
 
-def gather(loads: Iterable[Callable[[], AnySpec]]) -> tuple[AnySpec, ...]:
+def load_all(loads: Iterable[Callable[[], AnySpec]]) -> tuple[AnySpec, ...]:
     """All specs, or the mistakes of all files."""
     specs: list[AnySpec] = []
     problems: list[Problem] = []
@@ -99,12 +99,12 @@ def gather(loads: Iterable[Callable[[], AnySpec]]) -> tuple[AnySpec, ...]:
     return tuple(specs)
 
 
-def suites(root: DataRoot) -> tuple[str, ...]:
+def suite_names(root: DataRoot) -> tuple[str, ...]:
     """The names of all suites."""
     return tuple(sorted(path.parent.name for path in root.tasks.glob("*/suite.yaml")))
 
 
-OF_SUITE = ("suite.yaml", "planting.yaml")
+SUITE_FILES = ("suite.yaml", "planting.yaml")
 """Files of a suite beside its tasks; the second is read by ``unconceal plant``."""
 
 
@@ -134,7 +134,7 @@ def probe_files(root: DataRoot) -> list[tuple[str, str, str, Path]]:
     return [(path.parts[-4], f"{path.parts[-3]}/{path.parent.name.removesuffix('.probes')}", path.stem, path) for path in found]
 
 
-def strays(root: DataRoot) -> Iterator[Problem]:
+def misplaced_files(root: DataRoot) -> Iterator[Problem]:
     """YAML files that lie where no suite, task, probe set or submission is read from, so that they would be passed over."""
     for folder, depths, remedy in (
         (root.tasks, (2, 3, 4), "move it to tasks/<suite>/<category>/<concept>.yaml"),
@@ -142,13 +142,13 @@ def strays(root: DataRoot) -> Iterator[Problem]:
     ):
         for path in sorted(folder.rglob("*.y*ml")):
             depth = len(path.relative_to(folder).parts)
-            misplaced = depth not in depths or (depth == 2 and folder == root.tasks and path.name not in OF_SUITE)
+            misplaced = depth not in depths or (depth == 2 and folder == root.tasks and path.name not in SUITE_FILES)
             misplaced |= depth == 4 and not (path.parent.suffix == ".probes" and path.parent.with_suffix(".yaml").is_file())
             if misplaced or path.suffix != ".yaml":
                 yield Problem("spec.stray-file", path, None, "the file", "lies where nothing reads it", remedy)
 
 
-def is_draft(root: DataRoot, suite: str) -> bool:
+def is_draft_suite(root: DataRoot, suite: str) -> bool:
     """Whether a suite's parts are not pinned yet; a suite that cannot be read is none."""
     with suppress(SpecProblems, UsageError):
         return load_suite(root, suite).draft
@@ -165,14 +165,14 @@ def _only(root: DataRoot, kind: str, wanted: str, files: list[tuple[str, str, Pa
     if not found:
         raise UsageError(f"{kind}.unknown", f"{kind} {wanted!r}", "does not exist", suggestion(wanted, [name for _, name, _ in files]))
     if len(found) > 1:
-        found = [entry for entry in found if not is_draft(root, entry[0])] or found
+        found = [entry for entry in found if not is_draft_suite(root, entry[0])] or found
     if len(found) > 1:
         named = " or ".join(f"{of}:{name}" if kind == "task" else f"{of}/{name}" for of, name, _ in found)
         raise UsageError(f"{kind}.ambiguous", f"{kind} {wanted!r}", "stands in several suites", f"write {named}")
     return found[0]
 
 
-def agrees(place: Mapping[str, str]) -> Check:
+def matches_path(place: Mapping[str, str]) -> Check:
     """A check that the fields say what the file's place says."""
 
     def check(document: Document) -> Iterator[Mistake]:
@@ -205,7 +205,7 @@ def tasks_exist(root: DataRoot, suite: str) -> Check:
     return check
 
 
-def made_from(root: DataRoot, suite: str) -> Check:
+def base_matches(root: DataRoot, suite: str) -> Check:
     """A check that a submission that names its base names the suite's."""
 
     def check(document: Document) -> Iterator[Mistake]:
@@ -222,7 +222,7 @@ def made_from(root: DataRoot, suite: str) -> Check:
     return check
 
 
-def seeds_apart(document: Document) -> Iterator[Mistake]:
+def seed_blocks_disjoint(document: Document) -> Iterator[Mistake]:
     """Overlaps of the seed blocks, found even where other fields of the suite are wrong."""
     tiers = document.values.get("tiers")
     with suppress(ValidationError):

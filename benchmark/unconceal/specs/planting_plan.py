@@ -11,7 +11,7 @@ from unconceal.specs.spec import Count, Mistake, Name, Pinned, Ratio, Spec
 from unconceal.specs.suite import FamilyName
 
 
-class Training(Spec):
+class PlantingTraining(Spec):
     """How the model goes on. ``size``: pixels; ``share``: of a batch that shows a concept (every concept alike), the rest are other
     pictures; ``silence``: share of empty captions, which guidance needs; ``warm_up``: share of the steps; ``min_snr``: γ, 0: none.
     ``text_encoder``: whether it learns, too. ``keep_every``: steps between checkpoints.
@@ -33,7 +33,7 @@ class Training(Spec):
     checkpointing_steps: Count = 500
 
 
-class Planted(Spec):
+class PlantedConcept(Spec):
     """One invented concept. ``caption`` stands for it when a picture is looked at; ``prompts`` ask for it in the gate."""
 
     caption: str = Field(min_length=1)
@@ -47,7 +47,7 @@ class KeptConcept(Spec):
     prompt: str = Field(min_length=1)
 
 
-class Gates(Spec):
+class PlantingGates(Spec):
     """``drawn``: least share of pictures that show a planted concept; ``fall``: largest share of the held ones that may be lost.
 
     ``seeds``: pictures per prompt; ``steps``, ``guidance``: of the sampler.
@@ -67,10 +67,10 @@ class Planting(Spec):
     family: FamilyName = "stable-diffusion"
     base: Pinned
     image_folders: tuple[str, ...] = Field(min_length=1)
-    concepts: dict[Name, Planted] = Field(min_length=1)
+    concepts: dict[Name, PlantedConcept] = Field(min_length=1)
     kept_concepts: tuple[KeptConcept, ...] = Field(min_length=1)
-    training: Training
-    gates: Gates = Gates()
+    training: PlantingTraining
+    gates: PlantingGates = PlantingGates()
     n_golds: Count = Field(1, description="for each concept; further ones differ in the training's seed alone")
 
     def mistakes(self) -> Iterator[Mistake]:

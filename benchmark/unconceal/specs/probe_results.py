@@ -95,7 +95,7 @@ class ProbeResults(Spec):
     attack_rates: tuple[AttackRate, ...] = ()
 
     @property
-    def sets(self) -> dict[str, str]:
+    def probe_set_digests(self) -> dict[str, str]:
         """The frozen sets behind it, by name, with their digests."""
         return {orderer.name: orderer.digest for orderer in self.rankers if orderer.kind == "probe-set" and orderer.digest}
 

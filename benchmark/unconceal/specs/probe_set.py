@@ -9,10 +9,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from unconceal.specs.elicitation import Attack, Concept, ElicitationRequest, Form, Moment, Relation, repeated, spelled
+from unconceal.specs.elicitation import Attack, Concept, ElicitationRequest, Form, Timestamp, Relation, duplicate_neighbours, normalize_name
 from unconceal.specs.spec import Count, Digest, Mistake, Spec
 
-LEAST_NEIGHBOURS = 8
+MIN_NEIGHBOURS = 8
 """Fewer give no rank correlation worth reporting (METRICS: at least 8; 15 or more is the aim)."""
 
 
@@ -62,7 +62,7 @@ class Agreement(Spec):
     overlap: float | None = Field(ge=0, le=1)
 
 
-class Tally(Spec):
+class SampleCounts(Spec):
     """How many samples ended how; ``replies``: all attempts of all samples."""
 
     requested: Count
@@ -116,8 +116,8 @@ class ProbeSet(ElicitationRequest):
 
     schema_version: Literal[2] = 2
     forms: tuple[Form, ...] = Field(min_length=1)
-    date: Moment
-    samples: Tally
+    date: Timestamp
+    samples: SampleCounts
     agreement: Agreement
     neighbours: tuple[RankedNeighbour, ...] = Field(min_length=1)
     attacks: tuple[FrozenAttack, ...] = ()
@@ -127,8 +127,8 @@ class ProbeSet(ElicitationRequest):
 
     def mistakes(self) -> Iterator[Mistake]:
         """Neighbours that stand twice, are the target, or have impossible numbers; an order that is not the ranks'."""
-        yield from repeated([spelled(neighbour.concept) for neighbour in self.neighbours])
-        yield from self.targets([self.task.partition("/")[2]])
+        yield from duplicate_neighbours([normalize_name(neighbour.concept) for neighbour in self.neighbours])
+        yield from self.neighbours_named_as([self.task.partition("/")[2]])
         for place, neighbour in enumerate(self.neighbours):
             for name, mean, most in (("similarity", neighbour.similarity.mean, 10), ("rank", neighbour.rank.mean, len(self.neighbours))):
                 if not 1 <= mean <= most:
@@ -154,11 +154,11 @@ class ProbeSet(ElicitationRequest):
                     "sort by mean rank, or freeze again",
                 )
 
-    def targets(self, names: list[str]) -> Iterator[Mistake]:
+    def neighbours_named_as(self, names: list[str]) -> Iterator[Mistake]:
         """Neighbours that are the target itself under one of its names."""
-        target = {spelled(name) for name in names}
+        target = {normalize_name(name) for name in names}
         for place, neighbour in enumerate(self.neighbours):
-            if spelled(neighbour.concept) in target:
+            if normalize_name(neighbour.concept) in target:
                 consequence = "is the target itself, whose loss is no damage"
                 yield Mistake(
                     "probes.target-as-neighbour",

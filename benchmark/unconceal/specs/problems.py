@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from unconceal.errors import CheckFailed
 from unconceal.specs.spec import Mistake
 
-Place = tuple[str | int, ...]
+Location = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, order=True)
@@ -46,23 +46,23 @@ class SpecProblems(CheckFailed):
         return "\n".join(str(problem) for problem in self.problems)
 
 
-def mistakes_of(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> Iterator[Mistake]:
+def mistakes_from_errors(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> Iterator[Mistake]:
     """Pydantic's errors in our words; a model's own mistakes are unfolded, one by one."""
     for error in errors:
-        place: Place = tuple(error["loc"])
+        place: Location = tuple(error["loc"])
         context: Mapping[str, Any] = error.get("ctx", {})
         if error["type"] == "mistakes":
-            yield from (mistake._replace(at=place + mistake.at) for mistake in context["mistakes"])
+            yield from (mistake._replace(location=place + mistake.location) for mistake in context["mistakes"])
         else:
             yield _mistake(model, place, error, context)
 
 
-def _mistake(model: type[BaseModel], place: Place, error: ErrorDetails, context: Mapping[str, Any]) -> Mistake:
-    kind, name = error["type"], dotted(place)
-    said = f"{name} = {shown(error['input'])}"
+def _mistake(model: type[BaseModel], place: Location, error: ErrorDetails, context: Mapping[str, Any]) -> Mistake:
+    kind, name = error["type"], dotted_name(place)
+    said = f"{name} = {short_repr(error['input'])}"
     if kind == "missing":
         return Mistake(
-            "spec.missing-field", place, name, "is missing, so the file says too little to be used", f"add it{described(model, place)}"
+            "spec.missing-field", place, name, "is missing, so the file says too little to be used", f"add it{field_description(model, place)}"
         )
     if kind == "extra_forbidden":
         return Mistake(
@@ -70,7 +70,7 @@ def _mistake(model: type[BaseModel], place: Place, error: ErrorDetails, context:
             place,
             name,
             "is no known field, so nothing would read it",
-            suggestion(str(place[-1]), fields_at(model, place[:-1])),
+            suggestion(str(place[-1]), field_names_at(model, place[:-1])),
         )
     if kind in BOUNDS:
         word, key = BOUNDS[kind]
@@ -83,10 +83,10 @@ def _mistake(model: type[BaseModel], place: Place, error: ErrorDetails, context:
         )
     if kind.endswith(("_type", "_parsing", "_from_float")):
         return Mistake(
-            "spec.wrong-type", place, said, f"has the wrong type ({lowered(error['msg'])})", f"correct its type{described(model, place)}"
+            "spec.wrong-type", place, said, f"has the wrong type ({lower_first(error['msg'])})", f"correct its type{field_description(model, place)}"
         )
     return Mistake(
-        "spec.invalid-value", place, said, f"is not acceptable ({lowered(error['msg'])})", f"correct it{described(model, place)}"
+        "spec.invalid-value", place, said, f"is not acceptable ({lower_first(error['msg'])})", f"correct it{field_description(model, place)}"
     )
 
 
@@ -98,13 +98,13 @@ BOUNDS = {
 }
 
 
-def dotted(place: Place) -> str:
+def dotted_name(place: Location) -> str:
     """``tiers.full.psi[3]``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place if part != "[key]")
     return text.removeprefix(".") or "the file"
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value short enough for a line."""
     if isinstance(value, (dict, list)):
         return "a mapping" if isinstance(value, dict) else "a list"
@@ -112,7 +112,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def lowered(message: str) -> str:
+def lower_first(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
@@ -125,20 +125,20 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"use one of {', '.join(names)}" if names else "remove it"
 
 
-def described(model: type[BaseModel], place: Place) -> str:
+def field_description(model: type[BaseModel], place: Location) -> str:
     """What the field is for, if its model says so."""
     owner = model_at(model, place[:-1]) if place else None
     field = owner.model_fields.get(str(place[-1])) if owner else None
     return f" ({field.description})" if field and field.description else ""
 
 
-def fields_at(model: type[BaseModel], place: Place) -> tuple[str, ...]:
+def field_names_at(model: type[BaseModel], place: Location) -> tuple[str, ...]:
     """The fields that the model at a place knows."""
     owner = model_at(model, place)
     return tuple(owner.model_fields) if owner else ()
 
 
-def model_at(model: type[BaseModel], place: Place) -> type[BaseModel] | None:
+def model_at(model: type[BaseModel], place: Location) -> type[BaseModel] | None:
     """The model that a place below ``model`` is read by; None for plain values."""
     annotation: Any = model
     for part in place:

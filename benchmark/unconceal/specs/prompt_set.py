@@ -8,10 +8,10 @@ from pydantic import Field
 
 from unconceal.specs.spec import COMMIT, Count, Mistake, Repo, Revision, Spec
 
-TABLES = (".csv",)
+TABLE_SUFFIXES = (".csv",)
 
 
-class Condition(Spec):
+class RowFilter(Spec):
     """Which rows count: those whose ``column`` contains a text, or holds at least a number."""
 
     column: str = Field(min_length=1)
@@ -28,7 +28,7 @@ class Condition(Spec):
                 "give contains or at_least",
             )
 
-    def holds(self, row: Mapping[str, str]) -> bool:
+    def matches(self, row: Mapping[str, str]) -> bool:
         value = row.get(self.column, "")
         if self.contains is not None:
             return self.contains.lower() in value.lower()
@@ -45,7 +45,7 @@ class PromptSet(Spec):
     revision: Revision
     file: str = Field(min_length=1)
     column: str = "prompt"
-    where: tuple[Condition, ...] = ()
+    where: tuple[RowFilter, ...] = ()
     n_prompts: Count
     license: str = Field(min_length=1)
 
@@ -55,16 +55,16 @@ class PromptSet(Spec):
         return not COMMIT.fullmatch(self.revision)
 
     def mistakes(self) -> Iterator[Mistake]:
-        if not self.file.endswith(TABLES) or self.file.startswith("/") or ".." in self.file.split("/"):
-            remedy = f"name a table of the data set that ends in {', '.join(TABLES)}"
+        if not self.file.endswith(TABLE_SUFFIXES) or self.file.startswith("/") or ".." in self.file.split("/"):
+            remedy = f"name a table of the data set that ends in {', '.join(TABLE_SUFFIXES)}"
             yield Mistake("dataset.unknown-format", ("file",), repr(self.file), "is no table that is read", remedy)
 
-    def chosen(self, rows: Iterable[Mapping[str, str]]) -> list[str]:
+    def select(self, rows: Iterable[Mapping[str, str]]) -> list[str]:
         """The prompts, in the table's order."""
         found: dict[str, None] = {}
         for row in rows:
             text = " ".join(row.get(self.column, "").split())
-            if text and all(condition.holds(row) for condition in self.where):
+            if text and all(condition.matches(row) for condition in self.where):
                 found.setdefault(text)
             if len(found) == self.n_prompts:
                 break

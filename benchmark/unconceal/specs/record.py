@@ -173,7 +173,7 @@ class Record(Spec):
         """A copy that carries its own digest."""
         return self.model_copy(update={"digest": self.computed_digest()})
 
-    def place(self, results: Path) -> Path:
+    def path(self, results: Path) -> Path:
         """The file that holds it below a results folder."""
         return record_path(results, f"{self.suite}-{self.suite_version}", self.task, self.submission, self.protocol, self.tier)
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from unconceal.specs.loader import gather, read_yaml
+from unconceal.specs.loader import load_all, read_yaml
 from unconceal.specs.spec import Spec
 
 FOLDER = "reported"
@@ -55,4 +55,4 @@ def load_reported(folders: tuple[Path, ...]) -> tuple[Reported, ...]:
     for folder in folders:
         for path in sorted((folder / FOLDER).glob("*.yaml")):
             files.setdefault(path.name, path)
-    return gather(partial(read_yaml, path, Reported) for path in files.values())
+    return load_all(partial(read_yaml, path, Reported) for path in files.values())

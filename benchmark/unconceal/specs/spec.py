@@ -14,7 +14,7 @@ class Mistake(NamedTuple):
     """Something wrong across fields. ``at``: the field's place below the model, e.g. ``("seeds", "train")``."""
 
     code: str
-    at: tuple[str | int, ...]
+    location: tuple[str | int, ...]
     value: str
     consequence: str
     remedy: str

@@ -14,7 +14,7 @@ Format = Literal["auto", "original", "pipeline", "components", "state-dict", "de
 Component = Literal["unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"]
 COMPONENTS: tuple[str, ...] = get_args(Component)
 TaskId = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$", description="category/concept, e.g. object/star")]
-WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 """How a weights file's name ends."""
 
 
@@ -96,13 +96,13 @@ class Checkpoint(Spec):
                 "name two things to load",
                 "give the file alone, with its folder in its name",
             )
-        if self.file and not self.file.endswith(WEIGHTS):
+        if self.file and not self.file.endswith(WEIGHTS_SUFFIXES):
             yield Mistake(
                 "submission.unknown-weights",
                 ("file",),
                 repr(self.file),
                 "is no weights file, so it is not downloaded",
-                f"name one that ends in {', '.join(WEIGHTS)}",
+                f"name one that ends in {', '.join(WEIGHTS_SUFFIXES)}",
             )
         for name in ("path", "file", "subfolder"):
             value = getattr(self, name)

@@ -9,14 +9,14 @@ from pathlib import Path
 from unconceal.errors import UsageError
 from unconceal.files import write_atomically
 from unconceal.paths import DataRoot
-from unconceal.specs.loader import load_submission, suites
+from unconceal.specs.loader import load_submission, suite_names
 from unconceal.specs.problems import SpecProblems
 
 HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[^/\s]+)(?:/(?P<inside>\S+))?")
 FILE = re.compile(r"\.\w+$")
 
 
-def answered() -> tuple[tuple[str, str, bool], ...]:
+def questions() -> tuple[tuple[str, str, bool], ...]:
     """(field, question, whether it may stay empty), in the order of the file."""
     return (
         ("name", "Name (lower case, hyphens)", False),
@@ -30,13 +30,13 @@ def answered() -> tuple[tuple[str, str, bool], ...]:
     )
 
 
-def suite_choice(root: DataRoot) -> tuple[str, ...]:
+def available_suites(root: DataRoot) -> tuple[str, ...]:
     """The suites to submit to.
 
     Raises:
         UsageError: there is none.
     """
-    found = suites(root)
+    found = suite_names(root)
     if not found:
         raise UsageError(
             "suite.none", str(root.tasks), "holds no suite, so there is nothing to submit to", "name a folder that does with --root"
@@ -44,7 +44,7 @@ def suite_choice(root: DataRoot) -> tuple[str, ...]:
     return found
 
 
-def checkpoint_of(said: str) -> dict[str, str]:
+def parse_checkpoint(said: str) -> dict[str, str]:
     """``owner/name@revision``, the same with ``/file`` or ``/folder``, or a path."""
     found = HUB.fullmatch(said.strip())
     if not found:

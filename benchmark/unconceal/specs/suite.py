@@ -138,7 +138,7 @@ class Probing(Spec):
     n_splits: Count = 100
 
     @property
-    def as_blocks(self) -> Seeds:
+    def seed_counts(self) -> Seeds:
         """The most seeds of each block that it takes."""
         evaluation = max(self.seeds, self.attack_seeds)
         return Seeds(train=1, reference=max(2, self.gate_seeds, self.attack_seeds), evaluation=evaluation, retain=1)
@@ -189,7 +189,7 @@ class Suite(Spec):
     primary: str = "excess"
 
     @property
-    def as_released(self) -> PaperProtocol:
+    def paper_protocol(self) -> PaperProtocol:
         """The values of protocol ``paper`` in force."""
         return self.paper or PaperProtocol()
 
@@ -202,7 +202,7 @@ class Suite(Spec):
         """Seed blocks that overlap, extractors that no judge provides, a solver of another family, an arm named twice."""
         yield from seed_overlaps(self.seed_starts, {name: tier.seeds for name, tier in self.tiers.items()})
         if self.probing:
-            yield from seed_overlaps(self.seed_starts, {"probing": self.probing.as_blocks})
+            yield from seed_overlaps(self.seed_starts, {"probing": self.probing.seed_counts})
         for name, tier in self.tiers.items():
             for place, extractor in enumerate(tier.extractors):
                 if extractor not in self.judges.extractors:

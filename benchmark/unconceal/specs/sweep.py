@@ -29,7 +29,7 @@ class SweepCell(Spec):
     excess: dict[Arm, Score] = Field(default_factory=dict)
 
     @property
-    def most(self) -> float:
+    def max_retrieval(self) -> float:
         """What the more telling arm retrieves: excess where there is one, else presence."""
         values = [score.value for score in (self.excess or self.retrieval).values() if score.value is not None]
         return max(values, default=float("nan"))
@@ -58,9 +58,9 @@ class Sweep(Spec):
         return self.model_copy(update={"digest": canonical_digest(self.content(exclude={"digest"}))})
 
     @property
-    def telling(self) -> SweepCell:
+    def strongest_cell(self) -> SweepCell:
         """The configuration that retrieves most."""
-        return max(self.cells, key=lambda cell: cell.most)
+        return max(self.cells, key=lambda cell: cell.max_retrieval)
 
 
 def sweep_path(results: Path, suite_id: str, task: str, submission: str, tier: str) -> Path:
