@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import click
 import pytest
 
-from docs.pages import PAGES, PROGRAMS, ROOT, help_examples, inline_commands, leaf_commands, page_commands, parse_parameters
+from docs.pages import PAGES, PROGRAMS, ROOT, help_examples, inline_commands, leaf_commands, page_commands, parse_line, parse_parameters
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import all_submissions, all_tasks, suite_names
 
@@ -72,3 +72,16 @@ def test_modules_that_are_run_exist() -> None:
     for page in PAGES:
         for module in re.findall(r"python -m (unconceal[\w.]*)", page.read_text(encoding="utf-8")):
             assert find_spec(module) is not None, (page, module)
+
+
+def test_the_reference_lists_every_command() -> None:
+    """A row starts with a whole command; further names in the same cell are its siblings."""
+    cells = [line.split(" | ")[0].strip("| ") for line in (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8").splitlines()]
+    listed = set()
+    for cell in cells:
+        prefix: list[str] = []
+        for code in re.findall(r"`([^`]+)`", cell):
+            parsed = parse_line(code)
+            prefix = [*([parsed[0]] if parsed else prefix[:1]), *(parsed[1][:-1] if parsed else prefix[1:])]
+            listed.add((*prefix, parsed[1][-1] if parsed else code))
+    assert {(program, *names) for program, group in PROGRAMS.items() for names, _ in leaf_commands(group)} == listed
