@@ -10,9 +10,9 @@ class UnconcealError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, value: str, consequence: str, remedy: str) -> None:
-        super().__init__(value, consequence, remedy)
-        self.value, self.consequence, self.remedy = value, consequence, remedy
+    def __init__(self, code: str, value: str, consequence: str, remedy: str) -> None:
+        super().__init__(code, value, consequence, remedy)
+        self.code, self.value, self.consequence, self.remedy = code, value, consequence, remedy
 
     def __str__(self) -> str:
         return " ".join(f"{self.value}: {self.consequence}; {self.remedy}".split())

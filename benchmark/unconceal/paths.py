@@ -41,7 +41,7 @@ class DataRoot:
                 return cls._writable(folder)
         if (PACKAGED_DATA / "tasks").is_dir():
             return cls(PACKAGED_DATA / "tasks", PACKAGED_DATA / "submissions", Path.cwd() / "results", store_folder(), read_only=True)
-        raise UsageError(str(Path.cwd()), "has no tasks/ folder, and none is packaged", "name one with --root")
+        raise UsageError("root.no-tasks", str(Path.cwd()), "has no tasks/ folder, and none is packaged", "name one with --root")
 
     @property
     def result_folders(self) -> tuple[Path, ...]:
@@ -56,7 +56,9 @@ class DataRoot:
 
 def _with_tasks(folder: Path) -> Path:
     if not (folder / "tasks").is_dir():
-        raise UsageError(f"--root {folder}", "has no tasks/ folder, so there is nothing to evaluate", "name a folder that holds tasks/")
+        raise UsageError(
+            "root.no-tasks", f"--root {folder}", "has no tasks/ folder, so there is nothing to evaluate", "name a folder that holds tasks/"
+        )
     return folder
 
 
@@ -74,10 +76,14 @@ def resolve_path(reference: str, root: DataRoot) -> Path:
     """
     inside = reference.removeprefix(IN_PACKAGE)
     if escapes(inside):
-        raise UsageError(reference, "leaves the folder it belongs to, so it is not opened", "give a relative path without '..'")
+        raise UsageError(
+            "path.outside-root", reference, "leaves the folder it belongs to, so it is not opened", "give a relative path without '..'"
+        )
     folder = PACKAGE if reference.startswith(IN_PACKAGE) else root.submissions.parent
     if not (folder / inside).resolve().is_relative_to(folder.resolve()):
-        raise UsageError(reference, "is a link out of the folder it belongs to, so it is not opened", "put the file itself there")
+        raise UsageError(
+            "path.link", reference, "is a link out of the folder it belongs to, so it is not opened", "put the file itself there"
+        )
     return folder / inside
 
 

@@ -35,9 +35,9 @@ def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
-        (CheckFailed("x.json", "was altered", "run again"), 1, "error: x.json: was altered; run again"),
-        (UsageError("task 'x'", "does not exist", "use y"), 2, "error: task 'x': does not exist; use y"),
-        (EnvironmentFault("cuda", "is absent", "use cpu"), 3, "error: cuda: is absent; use cpu"),
+        (CheckFailed("record.altered", "x.json", "was altered", "run again"), 1, "error: x.json: was altered; run again"),
+        (UsageError("task.unknown", "task 'x'", "does not exist", "use y"), 2, "error: task 'x': does not exist; use y"),
+        (EnvironmentFault("device.no-cuda", "cuda", "is absent", "use cpu"), 3, "error: cuda: is absent; use cpu"),
         (OSError(errno.ENOSPC, "No space left on device", "/x"), 3, "error: /x: is full; free some space and run the same command again"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 3, "error: /x: refuses (Permission denied); check"),
         (MemoryError(), 3, "error: memory: does not suffice"),
@@ -55,7 +55,7 @@ def test_failures_are_one_line(verb: list[BaseException], error: BaseException, 
 
 
 def test_debug_shows_the_error_itself(verb: list[BaseException]) -> None:
-    verb.append(UsageError("a", "b", "c"))
+    verb.append(UsageError("a.b", "a", "b", "c"))
     result = CliRunner().invoke(cli.main, ["--debug", "failing"])
     assert result.exception is verb[0]
 

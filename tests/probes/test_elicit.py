@@ -14,13 +14,13 @@ from unconceal.probes.prompt import Question
 from unconceal.probes.providers import CollectedReplies, ProviderReply
 from unconceal.probes.transcript import Transcript, read_transcript
 from unconceal.progress import Silent
-from unconceal.specs.elicitation import Asker, Decoding
+from unconceal.specs.elicitation import ProviderKind, Decoding
 
 
 class Scripted:
     """Says what the script says, then fails."""
 
-    kind: Asker = "endpoint"
+    kind: ProviderKind = "endpoint"
     model, revision = "someone/Some-Model", None
 
     def __init__(self, *script: ProviderReply | str) -> None:

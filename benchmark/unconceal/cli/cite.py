@@ -25,16 +25,18 @@ def command(submission: str | None, suite: str, task: str | None, root: Path | N
     """
     from unconceal.exports.bibtex import row_entry, software_entry, suite_entry
     from unconceal.leaderboard.sources import Sources
-    from unconceal.results.result_tables import newest_boards, read_for_ranking
+    from unconceal.results.result_tables import load_newest_tables, read_for_ranking
     from unconceal.specs.loader import load_suite
 
     data = DataRoot.find(root)
     entries = [software_entry(data.results.parent), suite_entry(load_suite(data, suite), data.results.parent)]
     if submission is not None:
-        boards = [board for board in newest_boards(data.result_folders, read_for_ranking) if board.suite == suite]
+        boards = [board for board in load_newest_tables(data.result_folders, read_for_ranking) if board.suite == suite]
         found = [(row, board) for board in boards if task in (None, board.task) and (row := board.find(submission))]
         if not found:
             asked = f"{submission}{f' on {task}' if task else ''}"
-            raise UsageError(asked, f"has no record in {suite}, so there is no row to cite", "see `unconceal leaderboard --print`")
+            raise UsageError(
+                "cite.no-record", asked, f"has no record in {suite}, so there is no row to cite", "see `unconceal leaderboard --print`"
+            )
         entries += [row_entry(row, board, Sources(data)) for row, board in found]
     click.echo("\n\n".join(entries))

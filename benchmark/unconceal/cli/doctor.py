@@ -18,21 +18,23 @@ GOLD = "control-gold-"
 @root_option
 @json_option
 def command(suite: str, root: Path | None, as_json: bool) -> None:
-    """List everything that a suite needs on this machine, with size and licence, and fail if something is missing. Asks no network.
+    """List everything that a suite needs on this machine, with size and license, and fail if something is missing. Asks no network.
 
     \b
     Example:  unconceal doctor --suite sd14
     """
-    from unconceal.hub.requirements import THERE, needs_of
+    from unconceal.hub.requirements import PRESENT, suite_requirements
 
-    found = list(needs_of(DataRoot.find(root), suite))
+    found = list(suite_requirements(DataRoot.find(root), suite))
     echo_rows([need.row() for need in found], as_json)
-    golds = [need for need in found if need.what.startswith(GOLD) and need.state != THERE]
+    golds = [need for need in found if need.part.startswith(GOLD) and need.state != PRESENT]
     if golds:
         click.echo(f"{len(golds)} golds are not here: without them nothing can be said to forget, and nothing to conceal", err=True)
-    missing = [need for need in found if not need.what.startswith(GOLD) and need.state != THERE]
+    missing = [need for need in found if not need.part.startswith(GOLD) and need.state != PRESENT]
     if missing:
         size = sum(need.gigabytes or 0.0 for need in missing)
         consequence = f"are missing or not pinned (about {size:.1f} GB), so suite {suite} cannot run"
         value = f"{len(missing)} of {len(found)} things"
-        raise EnvironmentFault(value, consequence, f"fetch them where there is network: `unconceal tasks pin {suite}`, `submissions pin`")
+        raise EnvironmentFault(
+            "doctor.missing", value, consequence, f"fetch them where there is network: `unconceal tasks pin {suite}`, `submissions pin`"
+        )

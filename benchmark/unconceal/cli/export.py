@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from unconceal.cli.options import boards_of, index_option, root_option
+from unconceal.cli.options import load_tables, index_option, root_option
 from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 
@@ -47,11 +47,11 @@ def command(
               unconceal export --format eval-results --dataset me/unconceal-results --out eval
     """
     data = DataRoot.find(root)
-    found, sources = boards_of(data, index, whole=True)
+    found, sources = load_tables(data, index, whole=True)
     boards = [board for board in found if suite in (None, board.suite) and task in (None, board.task)]
     if not boards:
         asked = " ".join(part for part in (suite and f"--suite {suite}", task and f"--task {task}") if part) or "results/"
-        raise UsageError(asked, "has no records, so there is nothing to export", "make some with `unconceal run`")
+        raise UsageError("export.no-record", asked, "has no records, so there is nothing to export", "make some with `unconceal run`")
     if form == "eval-results":
         write_eval_results(boards, dataset, revision, out)
         return
@@ -66,10 +66,10 @@ def command(
 def exported(form: str, boards: Sequence[ResultTable], sources: Sources, beside: Path) -> str:
     """One text for all boards."""
     from unconceal.exports import bibtex, csv_table, latex
-    from unconceal.leaderboard.markdown import as_objects
+    from unconceal.leaderboard.markdown import row_objects
 
     if form == "json":
-        return json.dumps(as_objects(boards, sources, beside), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(row_objects(boards, sources, beside), indent=2, ensure_ascii=False) + "\n"
     if form == "bibtex":
         return bibtex.export(boards, sources, beside)
     return latex.export(boards, sources) if form == "latex" else csv_table.export(boards, sources)
@@ -81,7 +81,9 @@ def write_eval_results(boards: Sequence[ResultTable], dataset: str | None, revis
 
     if dataset is None or out is None:
         missing = "--dataset" if dataset is None else "--out"
-        raise UsageError(f"eval-results without {missing}", "says too little to be written", f"give {missing}, see --help")
+        raise UsageError(
+            "export.missing-option", f"eval-results without {missing}", "says too little to be written", f"give {missing}, see --help"
+        )
     for place, text in files(boards, dataset, revision).items():
         (out / place).parent.mkdir(parents=True, exist_ok=True)
         (out / place).write_text(text, encoding="utf-8", newline="\n")

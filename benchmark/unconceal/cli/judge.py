@@ -10,28 +10,28 @@ import click
 
 from unconceal.cli.options import echo_rows
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
-from unconceal.estimate.forecast import needs
+from unconceal.estimate.forecast import workload_of
 from unconceal.estimate.image_spec import image_spec_of
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.judge_images import Painter, block_of, rows_for
-from unconceal.evaluation.suite_models import pinned_path
+from unconceal.evaluation.judge_images import JudgeImageGenerator, plan_block, forward_passes_for
+from unconceal.evaluation.suite_models import verified_path
 from unconceal.files import write_atomically
 from unconceal.hub.pinned_models import pinned_digest
-from unconceal.judges.concept_judge import ConceptJudge, Part, load_part
-from unconceal.judges.judge_prompts import Asked, asked_of
-from unconceal.judges.train_concept_judge import gate_of, gate_text, hold, train
+from unconceal.judges.concept_judge import ConceptJudge, Backbone, load_backbone
+from unconceal.judges.judge_prompts import JudgePrompts, judge_prompts_of
+from unconceal.judges.train_concept_judge import judge_gate, gate_json, held_out_accuracies, train_judge
 from unconceal.paths import IN_PACKAGE, DataRoot, resolve_path
 from unconceal.specs.digests import path_digest
-from unconceal.specs.fill_digests import fill
-from unconceal.specs.judge_training import CLIP, JudgeGate, gate_file, read_gate
+from unconceal.specs.fill_digests import fill_values
+from unconceal.specs.judge_training import CLIP, JudgeGate, gate_path, read_gate
 from unconceal.specs.loader import all_tasks, suite_file
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
 
-def asked_for(suite: Suite, tasks: Sequence[Task]) -> tuple[list[Asked], list[Asked]]:
+def asked_for(suite: Suite, tasks: Sequence[Task]) -> tuple[list[JudgePrompts], list[JudgePrompts]]:
     """What is drawn for training, and for the gate."""
-    return asked_of(tasks, suite.judging, held_out=False), asked_of(tasks, suite.judging, held_out=True)
+    return judge_prompts_of(tasks, suite.judge_training, held_out=False), judge_prompts_of(tasks, suite.judge_training, held_out=True)
 
 
 def tasks_of(root: DataRoot, suite: Suite) -> list[Task]:
@@ -42,7 +42,7 @@ def tasks_of(root: DataRoot, suite: Suite) -> list[Task]:
     """
     found = [task for task in all_tasks(root) if task.suite == suite.name]
     if not found:
-        raise UsageError(f"suite {suite.id}", "has no task, so there is nothing to judge", "write its tasks first")
+        raise UsageError("judge.no-task", f"suite {suite.id}", "has no task, so there is nothing to judge", "write its tasks first")
     return found
 
 
@@ -51,8 +51,8 @@ def echo_plan(evaluation: Evaluation, root: DataRoot) -> None:
     suite = evaluation.suite
     rows = []
     for split, asked in zip(("train", "held out"), asked_for(suite, tasks_of(root, suite)), strict=True):
-        shards = [shard for one in asked for shard in block_of(evaluation, one).trajectories]
-        told = needs(len(shards), [shard for shard in shards if shard not in evaluation.store], image_spec_of(suite, root)).row
+        shards = [shard for one in asked for shard in plan_block(evaluation, one).trajectories]
+        told = workload_of(len(shards), [shard for shard in shards if shard not in evaluation.store], image_spec_of(suite, root)).table_row
         rows.append({"split": split, "concepts": len({one.concept.label for one in asked if one.concept}), **told})
     echo_rows(rows, as_json=False)
 
@@ -67,27 +67,27 @@ def make(evaluation: Evaluation, root: DataRoot) -> None:
     suite = evaluation.suite
     if suite.judges.concept.path.startswith(IN_PACKAGE) or suite.judges.concept.repo is not None:
         remedy = "use `unconceal miniature build`, or name a folder of the data root"
-        raise UsageError(f"the judge of {suite.id}", "does not lie in the data root, so it is not made here", remedy)
+        raise UsageError("judge.outside-root", f"the judge of {suite.id}", "does not lie in the data root, so it is not made here", remedy)
     place, tasks = resolve_path(suite.judges.concept.path, root), tasks_of(root, suite)
     training, held_out = asked_for(suite, tasks)
-    checker, parts, digests = evaluation.instruments.clip, *standing(evaluation)
-    painter = Painter(evaluation, rows_for(evaluation, [*training, *held_out]))
-    judge = train(training, painter, parts, digests, checker, painter.wrecked(training[0].prompts), suite.judging)
+    checker, parts, digests = evaluation.suite_models.clip, *standing(evaluation)
+    painter = JudgeImageGenerator(evaluation, forward_passes_for(evaluation, [*training, *held_out]))
+    judge = train_judge(training, painter, parts, digests, checker, painter.noise_images(training[0].prompts), suite.judge_training)
     put_in_place(judge, place)
     digest = path_digest(place)
-    gate = gate_of(hold(judge, held_out, painter, checker), digest, suite.judging.least)
-    write_atomically(gate_file(place), gate_text(gate).encode())
-    fill(suite_file(root, suite.name), {("judges", "concept", "digest"): digest})
+    gate = judge_gate(held_out_accuracies(judge, held_out, painter, checker), digest, suite.judge_training.min_balanced_accuracy)
+    write_atomically(gate_path(place), gate_json(gate).encode())
+    fill_values(suite_file(root, suite.name), {("judges", "concept", "digest"): digest})
     click.echo(f"{place}  {digest}")
     echo_gate(place, tasks)
 
 
-def standing(evaluation: Evaluation) -> tuple[dict[str, Part], dict[str, str]]:
+def standing(evaluation: Evaluation) -> tuple[dict[str, Backbone], dict[str, str]]:
     """What the judge is to stand on, loaded, and the digests of it."""
     suite, judges = evaluation.suite, evaluation.suite.judges
     pins = {**judges.extractors, CLIP: judges.clip}
-    paths = {name: pinned_path(pins[name], evaluation.root) for name in suite.judging.on or tuple(judges.extractors)}
-    parts = {name: load_part(name, path, evaluation.device) for name, path in paths.items()}
+    paths = {name: verified_path(pins[name], evaluation.root) for name in suite.judge_training.features or tuple(judges.extractors)}
+    parts = {name: load_backbone(name, path, evaluation.device) for name, path in paths.items()}
     return parts, {name: pinned_digest(path) for name, path in paths.items()}
 
 
@@ -96,7 +96,7 @@ def put_in_place(judge: ConceptJudge, place: Path) -> None:
     part = place.with_name(f"{place.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     judge.save(part)
-    gate_file(place).unlink(missing_ok=True)
+    gate_path(place).unlink(missing_ok=True)
     shutil.rmtree(place, ignore_errors=True)
     part.replace(place)
 
@@ -110,15 +110,19 @@ def echo_gate(place: Path, tasks: Sequence[Task]) -> None:
     """
     gate = read_gate(place)
     if gate is None:
-        raise EnvironmentFault(str(gate_file(place)), "is not there, so the judge was never held to its gate", "make the judge")
+        raise EnvironmentFault(
+            "judge.no-gate", str(gate_path(place)), "is not there, so the judge was never held to its gate", "make the judge"
+        )
     targets = {(task.judge.head, task.judge.label) for task in tasks if task.detector is None}
     retained = {(prompt.head, prompt.concept) for task in tasks for prompt in task.retain if prompt.head and prompt.concept} - targets
     asked = [*((*one, "target") for one in sorted(targets)), *((*one, "retained") for one in sorted(retained))]
     echo_rows([_row(gate, head, label, kind) for head, label, kind in asked], as_json=False)
     failed = [label for head, label in sorted(targets) if gate.failure(head, label)]
     if failed:
-        consequence = f"fails the gate of {gate.least:.2f}, so its task is refused"
-        raise CheckFailed(", ".join(failed), consequence, "draw more pictures or stand on other features (`judging` in suite.yaml)")
+        consequence = f"fails the gate of {gate.min_balanced_accuracy:.2f}, so its task is refused"
+        raise CheckFailed(
+            "judge.gate-failed", ", ".join(failed), consequence, "draw more pictures or stand on other features (`judging` in suite.yaml)"
+        )
 
 
 def _row(gate: JudgeGate, head: str, label: str, kind: str) -> dict[str, object]:

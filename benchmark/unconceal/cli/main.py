@@ -11,7 +11,7 @@ import click
 
 from unconceal import __version__
 from unconceal.errors import EnvironmentFault, UnconcealError
-from unconceal.evaluation.machine import is_out_of_memory
+from unconceal.evaluation.environment import is_out_of_memory
 
 
 class Verb(NamedTuple):
@@ -90,16 +90,28 @@ def as_fault(error: Exception) -> EnvironmentFault:
     """A failure that no room expected, in the words of one that it resembles."""
     said = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, ModuleNotFoundError):
-        return EnvironmentFault(f"module {error.name!r}", "is not installed, so this verb cannot run", "install unconceal again with pip")
+        return EnvironmentFault(
+            "environment.missing-package",
+            f"module {error.name!r}",
+            "is not installed, so this verb cannot run",
+            "install unconceal again with pip",
+        )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return EnvironmentFault(error.filename or "the disk", "is full", "free some space and run the same command again")
+        return EnvironmentFault(
+            "environment.disk-full", error.filename or "the disk", "is full", "free some space and run the same command again"
+        )
     if is_out_of_memory(error):
         remedy = "halve --batch, or take --dtype bfloat16, which needs half as much, or --offload"
-        return EnvironmentFault("memory", f"does not suffice ({said})", remedy)
+        return EnvironmentFault("environment.out-of-memory", "memory", f"does not suffice ({said})", remedy)
     if isinstance(error, OSError):
-        return EnvironmentFault(error.filename or "the system", f"refuses ({error.strerror or said})", "check the path and its permissions")
+        return EnvironmentFault(
+            "environment.system-error",
+            error.filename or "the system",
+            f"refuses ({error.strerror or said})",
+            "check the path and its permissions",
+        )
     value = f"{type(error).__name__} ({said})"
-    return EnvironmentFault(value, "was not expected here", "run `unconceal --debug …` and report the traceback")
+    return EnvironmentFault("environment.unexpected", value, "was not expected here", "run `unconceal --debug …` and report the traceback")
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

@@ -59,16 +59,16 @@ def elicit(task: str, print_prompt: bool, root: Path | None, **options: Any) -> 
               unconceal probes elicit object/star --print-prompt
               unconceal probes elicit object/star --from-replies replies.txt --model the-model-they-are-from
     """
-    from unconceal.probes.elicit import asked_of, samples_of
+    from unconceal.probes.elicit import elicitation_request, samples_of
     from unconceal.probes.elicit import elicit as ask
-    from unconceal.probes.freeze import replies_file, told
-    from unconceal.probes.prompt import question_of
-    from unconceal.probes.providers import Given
+    from unconceal.probes.freeze import replies_file, outcome_summary
+    from unconceal.probes.prompt import build_question
+    from unconceal.probes.providers import CollectedReplies
     from unconceal.progress import progress
 
     data = DataRoot.find(root)
     spec = load_task(data, task)
-    question = question_of(spec)
+    question = build_question(spec)
     if print_prompt:
         click.echo(question.text, nl=False)
         return
@@ -77,11 +77,11 @@ def elicit(task: str, print_prompt: bool, root: Path | None, **options: Any) -> 
     provider = _provider(options)
     path = replies_file(folder, file_stem(provider.model))
     date = options["date"].strftime("%Y-%m-%d") if options["date"] else None
-    if isinstance(provider, Given):
+    if isinstance(provider, CollectedReplies):
         samples = min(samples or len(provider.replies), len(provider.replies))
     with progress() as shown:
-        transcript = ask(provider, question, asked_of(provider, spec, question, decoding), samples, options["attempts"], path, shown, date)
-    click.echo(f"{path}: {told(samples_of(transcript, question))}. Next: `unconceal probes freeze {task} {path}`.")
+        transcript = ask(provider, question, elicitation_request(provider, spec, question, decoding), samples, options["attempts"], path, shown, date)
+    click.echo(f"{path}: {outcome_summary(samples_of(transcript, question))}. Next: `unconceal probes freeze {task} {path}`.")
 
 
 def _decoding(options: Row) -> tuple[Decoding, int]:
@@ -93,7 +93,9 @@ def _decoding(options: Row) -> tuple[Decoding, int]:
     if temperature == 0 and (samples or SAMPLES) > 1:
         if samples:
             consequence = "would be the same answer again and again, with a spread that means nothing"
-            raise UsageError(f"{samples} samples at temperature 0", consequence, "use --samples 1, or a temperature above 0")
+            raise UsageError(
+                "probes.zero-temperature", f"{samples} samples at temperature 0", consequence, "use --samples 1, or a temperature above 0"
+            )
         samples = 1
     return Decoding(temperature=temperature, max_tokens=tokens or MAX_TOKENS, seed=seed or 0), samples or SAMPLES
 
@@ -101,23 +103,37 @@ def _decoding(options: Row) -> tuple[Decoding, int]:
 def _provider(options: Row) -> Provider:
     """Who is asked, by the options."""
     from unconceal.probes.endpoint import Endpoint
-    from unconceal.probes.local_model import Local
-    from unconceal.probes.providers import Given
+    from unconceal.probes.local_model import LocalModel
+    from unconceal.probes.providers import CollectedReplies
 
     kind, model, revision = options["provider"], options["model"], options["revision"]
     if not model:
-        raise UsageError("--model", "is not given, so nobody could say whose answers these are", "name the language model")
+        raise UsageError(
+            "probes.missing-option", "--model", "is not given, so nobody could say whose answers these are", "name the language model"
+        )
     if options["from_replies"]:
         if kind or options["base_url"]:
-            raise UsageError("--from-replies", "asks nobody, so --provider and --base-url contradict it", "leave them out")
-        return Given.read(options["from_replies"], model, revision)
+            raise UsageError(
+                "probes.conflicting-options", "--from-replies", "asks nobody, so --provider and --base-url contradict it", "leave them out"
+            )
+        return CollectedReplies.read(options["from_replies"], model, revision)
     if kind == "endpoint":
         if not options["base_url"]:
-            raise UsageError("--provider endpoint", "needs to know where the server is", "give --base-url, e.g. http://127.0.0.1:8000/v1")
+            raise UsageError(
+                "probes.missing-option",
+                "--provider endpoint",
+                "needs to know where the server is",
+                "give --base-url, e.g. http://127.0.0.1:8000/v1",
+            )
         return Endpoint(model, options["base_url"], options["timeout"], revision=revision)
     if options["base_url"] or not kind:
-        raise UsageError("--provider", "is not given or is no endpoint, so it is open who is asked", "give --provider local or endpoint")
-    return Local(model, revision, options["device"])
+        raise UsageError(
+            "probes.missing-option",
+            "--provider",
+            "is not given or is no endpoint, so it is open who is asked",
+            "give --provider local or endpoint",
+        )
+    return LocalModel(model, revision, options["device"])
 
 
 @command.command()
@@ -147,9 +163,9 @@ def liken(
     Example:  unconceal probes liken object/star --provider local --model HuggingFaceTB/SmolVLM-Instruct
     """
     from unconceal.evaluation.evaluation import Evaluation
-    from unconceal.evaluation.machine import device_named, usable_cores
-    from unconceal.probes.rate_images import rate, ratings_file, shown_by
-    from unconceal.probing.rating_images import picture_pairs
+    from unconceal.evaluation.environment import resolve_device, usable_cores
+    from unconceal.probes.rate_images import rate, ratings_file, rating_request
+    from unconceal.probing.rating_images import image_pairs
     from unconceal.progress import progress
     from unconceal.specs.loader import load_suite
 
@@ -160,11 +176,11 @@ def liken(
     with progress() as shown:
         # The layout of a run, so that each finds the other's pictures.
         evaluation = Evaluation(
-            suite, data, next(iter(suite.tiers)), device_named(options["device"]), threads=threads or usable_cores(), progress=shown
+            suite, data, next(iter(suite.tiers)), resolve_device(options["device"]), threads=threads or usable_cores(), progress=shown
         )
-        asked = shown_by(provider, spec, suite.base.digest, Decoding(temperature=temperature, max_tokens=LOOK_TOKENS, seed=seed))
+        asked = rating_request(provider, spec, suite.base.digest, Decoding(temperature=temperature, max_tokens=LOOK_TOKENS, seed=seed))
         path = ratings_file(folder, file_stem(provider.model))
-        found = rate(provider, spec.concept.replace("-", " "), picture_pairs(evaluation, spec, pairs), asked, path, shown)
+        found = rate(provider, spec.concept.replace("-", " "), image_pairs(evaluation, spec, pairs), asked, path, shown)
     rated = sum(rating.value is not None for rating in found.ratings)
     click.echo(f"{path}: {rated} of {len(found.ratings)} pairs rated. Next: `unconceal probes freeze {task} REPLIES --likeness {path}`.")
 
@@ -185,36 +201,45 @@ def freeze(task: str, replies: Path, least: int, likeness: Path | None, replace:
     Example:  unconceal probes freeze object/star tasks/miniature/object/star.probes/llama-3.1-8b-instruct.replies.jsonl
     """
     from unconceal.probes import freeze
-    from unconceal.probes.prompt import question_of
+    from unconceal.probes.prompt import build_question
     from unconceal.probes.rate_images import ratings_file, read_ratings
     from unconceal.probes.transcript import read_transcript, write_bytes
     from unconceal.specs.digests import file_digest
 
     data = DataRoot.find(root)
     spec, transcript = load_task(data, task), read_transcript(replies)
-    asked = transcript.asked
+    asked = transcript.request
     if (asked.suite, asked.task) != (spec.suite, spec.id):
-        raise UsageError(str(replies), f"answers for {asked.suite}:{asked.task}, not for {spec.suite}:{spec.id}", "name the task it is of")
+        raise UsageError(
+            "probes.wrong-task",
+            str(replies),
+            f"answers for {asked.suite}:{asked.task}, not for {spec.suite}:{spec.id}",
+            "name the task it is of",
+        )
     folder = _writable(data, probe_folder(data, spec))
     stem = file_stem(asked.model)
     beside, path = freeze.replies_file(folder, stem), folder / f"{stem}.yaml"
-    probes = freeze.freeze(transcript, question_of(spec), ReplyFile(file=beside.name, digest=file_digest(replies)), least)
+    probes = freeze.freeze(transcript, build_question(spec), ReplyFile(file=beside.name, digest=file_digest(replies)), least)
     sources = {beside: replies}
     if likeness:
         rated = ratings_file(folder, stem)
-        probes = freeze.with_likeness(probes, read_ratings(likeness), RatingFile(file=rated.name, digest=file_digest(likeness)))
+        probes = freeze.with_image_ratings(probes, read_ratings(likeness), RatingFile(file=rated.name, digest=file_digest(likeness)))
         sources[rated] = likeness
-    text = freeze.probe_text(probes)
+    text = freeze.to_yaml(probes)
     if path.exists() and path.read_text(encoding="utf-8") != text and not replace:
-        raise CheckFailed(str(path), "is frozen and says something else", "say --replace, and raise the suite's version")
+        raise CheckFailed(
+            "probes.already-frozen", str(path), "is frozen and says something else", "say --replace, and raise the suite's version"
+        )
     contents = {target: source.read_bytes() for target, source in sources.items()} | {path: text.encode()}
     for target in sources:
         if target.exists() and target.read_bytes() != contents[target] and not replace:
-            raise CheckFailed(str(target), "holds something else, which would be lost", "move it away, or say --replace")
+            raise CheckFailed(
+                "probes.file-exists", str(target), "holds something else, which would be lost", "move it away, or say --replace"
+            )
     for target, content in contents.items():
         write_bytes(target, content)
     done = f"{len(probes.neighbours)} neighbours, {len(probes.attacks)} attacks"
-    click.echo(f"{path}: {done} from {probes.samples.answered} of {probes.samples.asked} samples")
+    click.echo(f"{path}: {done} from {probes.samples.answered} of {probes.samples.requested} samples")
 
 
 @command.command()
@@ -252,7 +277,7 @@ def show(task: str, model: str | None, root: Path | None, as_json: bool) -> None
 
 
 def _row(name: str, probes: ProbeSet) -> Row:
-    counts = {"answered": f"{probes.samples.answered}/{probes.samples.asked}", "neighbours": len(probes.neighbours)}
+    counts = {"answered": f"{probes.samples.answered}/{probes.samples.requested}", "neighbours": len(probes.neighbours)}
     agree = {"kendall_tau": probes.agreement.kendall_tau, "overlap": probes.agreement.overlap}
     return {"language_model": name, "provider": probes.provider, **counts, "attacks": len(probes.attacks), **agree, "date": probes.date}
 
@@ -260,20 +285,25 @@ def _row(name: str, probes: ProbeSet) -> Row:
 def _neighbour(place: int, probes: ProbeSet) -> Row:
     neighbour = probes.neighbours[place]
     similarity, rank = neighbour.similarity, neighbour.rank
-    numbers = {"similarity": similarity.mean, "± ": similarity.spread, "rank": rank.mean, "±": rank.spread}
+    numbers = {"similarity": similarity.mean, "± ": similarity.std, "rank": rank.mean, "±": rank.std}
     if probes.ratings:
-        numbers["likeness"] = neighbour.likeness.mean if neighbour.likeness else None
-    named = f"{neighbour.named}/{probes.samples.answered}"
-    return {"": place + 1, "concept": neighbour.concept, "relation": neighbour.relation, **numbers, "named": named}
+        numbers["visual_similarity"] = neighbour.visual_similarity.mean if neighbour.visual_similarity else None
+    named = f"{neighbour.mentions}/{probes.samples.answered}"
+    return {"": place + 1, "concept": neighbour.concept, "relation": neighbour.relation, **numbers, "mentions": named}
 
 
 def _is_current(probes: ProbeSet, task: Task) -> bool:
-    from unconceal.probes.prompt import question_of
+    from unconceal.probes.prompt import build_question
 
-    return probes.prompt_digest == question_of(task).digest
+    return probes.prompt_digest == build_question(task).digest
 
 
 def _writable(root: DataRoot, folder: Path) -> Path:
     if root.read_only:
-        raise UsageError("the packaged tasks", "cannot be written", "work in a clone, or name a folder with --root (or --out for elicit)")
+        raise UsageError(
+            "probes.read-only",
+            "the packaged tasks",
+            "cannot be written",
+            "work in a clone, or name a folder with --root (or --out for elicit)",
+        )
     return folder

@@ -24,15 +24,20 @@ def pairs_of(data: DataRoot, submissions: Sequence[str], tasks: Sequence[str]) -
     Raises:
         UsageError: a name is unknown, or they belong to several suites.
     """
-    from unconceal.hub.dataset_prompts import complete
+    from unconceal.hub.dataset_prompts import with_dataset_prompts
     from unconceal.specs.loader import load_submission, load_task
 
     loaded = [load_submission(data, name) for name in dict.fromkeys(submissions)]
     suites = sorted({submission.suite for submission in loaded})
     if len(suites) > 1:
-        raise UsageError(", ".join(submissions), f"belong to several suites ({', '.join(suites)})", "run one suite at a time")
+        raise UsageError(
+            "submission.several-suites",
+            ", ".join(submissions),
+            f"belong to several suites ({', '.join(suites)})",
+            "run one suite at a time",
+        )
     asked = [(bare(task), submission) for submission in loaded for task in dict.fromkeys(tasks or submission.checkpoints)]
-    known = {name: complete(load_task(data, f"{suites[0]}:{name}")) for name in dict.fromkeys(name for name, _ in asked)}
+    known = {name: with_dataset_prompts(load_task(data, f"{suites[0]}:{name}")) for name in dict.fromkeys(name for name, _ in asked)}
     return suites[0], [(known[name], submission) for name, submission in asked]
 
 
@@ -55,20 +60,20 @@ def evaluation_of(
 ) -> Evaluation:
     """The evaluation that options describe; ``workers``: among how many processes the cores are shared."""
     from unconceal.evaluation.evaluation import Evaluation
-    from unconceal.evaluation.machine import device_named, usable_cores
+    from unconceal.evaluation.environment import resolve_device, usable_cores
     from unconceal.specs.loader import load_suite
 
     each = threads or max(1, usable_cores() // workers)
-    named = device_named(device)
+    named = resolve_device(device)
     return Evaluation(
         load_suite(data, suite),
         data,
         device=named,
         dtype=dtype,
         threads=each,
-        batch=batch,
+        batch_size=batch,
         progress=shown,
-        options=tuple(sorted(set(fast))),
+        optimizations=tuple(sorted(set(fast))),
         **more,
     )
 
@@ -76,5 +81,5 @@ def evaluation_of(
 def tell(evaluation: Evaluation, records: Sequence[Record]) -> None:
     """Each verdict, and where its record lies."""
     for record in records:
-        click.echo(f"{record.submission} on {record.task} ({record.tier}): {record.verdict.label}. {record.verdict.why}")
-        click.echo(f"  {record.place(evaluation.root.results)}")
+        click.echo(f"{record.submission} on {record.task} ({record.tier}): {record.verdict.label}. {record.verdict.reason}")
+        click.echo(f"  {record.path(evaluation.root.results)}")

@@ -56,12 +56,12 @@ def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bo
     """
     from unconceal.progress import progress
     from unconceal.results.check_results import check_results
-    from unconceal.results.contributions import check_arrivals
+    from unconceal.results.contributions import check_contribution
 
     found = DataRoot.find(root)
     with progress() as shown:
         count, problems = check_results(found, not quick, [path.resolve() for path in records], shown)
-    problems += check_arrivals(found.results, against) if against else ()
+    problems += check_contribution(found.results, against) if against else ()
     if as_json:
         click.echo(json.dumps({"records": count, "problems": [asdict(problem) for problem in problems]}, indent=2, default=str))
     if problems:
@@ -84,8 +84,8 @@ def compare(submission: str, task: str, tier: str, by: str, on: str, rerun: Path
     Example:  unconceal run esd-x --task object/star --results rerun
               unconceal results compare esd-x --task object/star --with rerun --by maintainer --write
     """
-    from unconceal.results.rerun_agreement import compare as held
-    from unconceal.results.rerun_agreement import objection, read_again, verified
+    from unconceal.results.rerun_agreement import compare_scores as held
+    from unconceal.results.rerun_agreement import disagreement, rerun_record, with_verification
     from unconceal.specs.loader import load_suite, load_task
 
     data = DataRoot.find(root)
@@ -94,16 +94,18 @@ def compare(submission: str, task: str, tier: str, by: str, on: str, rerun: Path
     path = _path(data, task, submission, tier)
     stored, measured = read_record(path), read_record(rerun / path.relative_to(data.results))
     golds = [read_record(gold) for name in spec.golds if (gold := _path(data, task, name, tier)).is_file()]
-    again = read_again(measured, golds, suite, spec, by, on)
+    again = rerun_record(measured, golds, suite, spec, by, on)
     rows = [
-        {"score": one.score, "stored": _shown(one.stored), "again": _shown(one.again), "agrees": one.agrees} for one in held(stored, again)
+        {"score": one.score, "stored": _shown(one.stored), "again": _shown(one.rerun), "agrees": one.agrees} for one in held(stored, again)
     ]
     echo_rows(rows, as_json)
-    why = objection(stored, again)
+    why = disagreement(stored, again)
     if write:
-        write_record(verified(stored, again, by, on), path)
+        write_record(with_verification(stored, again, by, on), path)
     if why:
-        raise CheckFailed(str(path), why, "the row is disputed now" if write else "with --write the row becomes disputed")
+        raise CheckFailed(
+            "rerun.disagrees", str(path), why, "the row is disputed now" if write else "with --write the row becomes disputed"
+        )
     if not as_json:
         click.echo(f"the re-run agrees{'; its record stands in the table now' if write else ''}")
 
@@ -123,7 +125,7 @@ def mark(submission: str, task: str, tier: str, by: str, on: str, status: Any, w
     data = DataRoot.find(root)
     path = _path(data, task, submission, tier)
     record = read_record(path)
-    said = Verification(status=status, by=by, date=on, why=why)
+    said = Verification(status=status, by=by, date=on, reason=why)
     write_record(record.model_copy(update={"verification": said}), path)
     click.echo(f"{path}: {status}")
 
@@ -134,7 +136,7 @@ def _path(data: DataRoot, task: str, submission: str, tier: str) -> Path:
     from unconceal.specs.loader import load_suite, load_task
 
     if data.read_only:
-        raise UsageError("the packaged results", "cannot be changed", "work in a clone, or name a folder with --root")
+        raise UsageError("results.read-only", "the packaged results", "cannot be changed", "work in a clone, or name a folder with --root")
     spec = load_task(data, task)
     suite = load_suite(data, spec.suite)
     versions = dict.fromkeys([suite.version, *(version for name, version in suite_versions([data.results]) if name == suite.name)])

@@ -35,7 +35,10 @@ def place_of(store: Path | None) -> Path:
     place = store or store_folder()
     if not place.is_dir():
         raise UsageError(
-            str(place), "is no folder, so there is no store to look into", "name the store with --store, or run something first"
+            "store.not-found",
+            str(place),
+            "is no folder, so there is no store to look into",
+            "name the store with --store, or run something first",
         )
     return place
 
@@ -50,15 +53,15 @@ def list_(store: Path | None, root: Path | None, as_json: bool) -> None:
     \b
     Example:  unconceal store ls
     """
-    from unconceal.generate.store_entries import holdings
+    from unconceal.generate.store_entries import list_entries
 
     names = named_models(DataRoot.find(root))
     rows: dict[str, dict[str, Any]] = {}
-    for held in holdings(place_of(store)):
+    for held in list_entries(place_of(store)):
         model = "no shard" if held.shard is None else names.get(held.shard.checkpoint or held.shard.base, "no submission's")
         row = rows.setdefault(model, {"model": model, "shards": 0, "pictures begun by θ": 0, "MB": 0.0})
         row["shards"] += 1
-        row["pictures begun by θ"] += len(held.shard.pictures) if held.shard else 0
+        row["pictures begun by θ"] += len(held.shard.images) if held.shard else 0
         row["MB"] += held.size / 1e6
     every = sorted(rows.values(), key=lambda row: (-row["MB"], row["model"]))
     echo_rows([{**row, "MB": round(row["MB"], 1)} for row in every], as_json, "the store is empty")
@@ -67,13 +70,13 @@ def list_(store: Path | None, root: Path | None, as_json: bool) -> None:
 def named_models(data: DataRoot) -> dict[str, str]:
     """Digest of every model that the specs name to what it is called."""
     from unconceal.hub.local_weights import weights_digest
-    from unconceal.specs.loader import all_submissions, load_suite, suites
+    from unconceal.specs.loader import all_submissions, load_suite, suite_names
 
     found = {}
     for submission in all_submissions(data):
         for checkpoint in submission.checkpoints.values():
             found[weights_digest(checkpoint, data) or ""] = f"{submission.suite}/{submission.name}"
-    return found | {load_suite(data, name).base.digest: f"{name}: θ" for name in suites(data)}
+    return found | {load_suite(data, name).base.digest: f"{name}: θ" for name in suite_names(data)}
 
 
 @command.command()
@@ -85,15 +88,15 @@ def verify(store: Path | None, delete: bool) -> None:
     \b
     Example:  unconceal store verify
     """
-    from unconceal.generate.store_entries import fault, holdings, is_leftover
+    from unconceal.generate.store_entries import find_defect, list_entries, is_temporary
     from unconceal.progress import progress
 
-    every = [held for held in holdings(place_of(store)) if not is_leftover(held.path)]
+    every = [held for held in list_entries(place_of(store)) if not is_temporary(held.path)]
     wrong: list[str] = []
     with progress() as shown:
         stage = shown.stage("verifying the store", len(every))
         for held in every:
-            if said := fault(held):
+            if said := find_defect(held):
                 wrong.append(f"{held.path}: {said}")
                 if delete:
                     held.path.unlink(missing_ok=True)
@@ -102,7 +105,7 @@ def verify(store: Path | None, delete: bool) -> None:
         click.echo(line)
     if wrong and not delete:
         value = f"{len(wrong)} of {len(every)} files"
-        raise CheckFailed(value, "are not sound; runs make them anew when they need them", "delete them with --delete")
+        raise CheckFailed("store.damaged", value, "are not sound; runs make them anew when they need them", "delete them with --delete")
     click.echo(f"{len(every)} files, " + (f"{len(wrong)} deleted" if wrong else "all sound"))
 
 
@@ -117,14 +120,14 @@ def gc(store: Path | None, execute: bool, root: Path | None) -> None:
     Example:  unconceal store gc
               unconceal store gc --execute
     """
-    from unconceal.generate.store_entries import Models, forget, holdings, is_leftover
+    from unconceal.generate.store_entries import KnownModels, unregister_models, list_entries, is_temporary
 
-    named, place = Models.of(DataRoot.find(root)), place_of(store)
-    gone = [held for held in holdings(place) if is_leftover(held.path) or held.shard is None or held.shard not in named]
+    named, place = KnownModels.from_specs(DataRoot.find(root)), place_of(store)
+    gone = [held for held in list_entries(place) if is_temporary(held.path) or held.shard is None or held.shard not in named]
     if execute:
         for held in gone:
             held.path.unlink(missing_ok=True)
-        forget(place, named)
+        unregister_models(place, named)
     click.echo(f"{len(gone)} files, {megabytes(gone):.1f} MB" + (" cleared" if execute else " would go; --execute clears them"))
 
 

@@ -17,11 +17,11 @@ from unconceal.paths import DataRoot
 from unconceal.progress import progress
 from unconceal.specs.loader import (
     all_submissions,
-    is_draft,
+    is_draft_suite,
     load_submission,
     load_suite,
     load_task,
-    strays,
+    misplaced_files,
     submission_files,
     task_files,
 )
@@ -81,7 +81,12 @@ def check(submissions: tuple[str, ...], only: str | None, no_weights: bool, rend
               unconceal submissions check --no-weights
     """
     if render and no_weights:
-        raise UsageError("--render with --no-weights", "asks for pictures of weights that are not loaded", "leave one of them out")
+        raise UsageError(
+            "submission.conflicting-options",
+            "--render with --no-weights",
+            "asks for pictures of weights that are not loaded",
+            "leave one of them out",
+        )
     data = DataRoot.find(root)
     found = [load_submission(data, name) for name in submissions] if submissions else _all(data)
     judged = _declared if no_weights else partial(_applied, data, render)
@@ -92,27 +97,33 @@ def check(submissions: tuple[str, ...], only: str | None, no_weights: bool, rend
             stage.advance()
             rows.append(row)
     if only and not rows:
-        raise UsageError(f"task {only!r}", "has no checkpoint in these submissions", "see `unconceal submissions list`")
+        raise UsageError(
+            "submission.no-checkpoint", f"task {only!r}", "has no checkpoint in these submissions", "see `unconceal submissions list`"
+        )
     echo_rows(rows, as_json)
     wrong = sum(row["result"] != "ok" for row in rows)
     if wrong:
-        raise CheckFailed(f"{wrong} of {len(rows)} checkpoints", "cannot be evaluated", "correct what the table says of them")
+        raise CheckFailed(
+            "submission.check-failed", f"{wrong} of {len(rows)} checkpoints", "cannot be evaluated", "correct what the table says of them"
+        )
 
 
 def _writable(root: Path | None) -> DataRoot:
     data = DataRoot.find(root)
     if data.read_only:
-        raise UsageError("the packaged submissions", "cannot be written", "work in a clone, or name a folder with --root")
+        raise UsageError(
+            "submission.read-only", "the packaged submissions", "cannot be written", "work in a clone, or name a folder with --root"
+        )
     return data
 
 
 def _all(root: DataRoot) -> list[Submission]:
-    misplaced = [problem for problem in strays(root) if problem.file.is_relative_to(root.submissions)]
+    misplaced = [problem for problem in misplaced_files(root) if problem.file.is_relative_to(root.submissions)]
     if misplaced:
         raise SpecProblems(misplaced)
     if not submission_files(root):
-        raise UsageError(str(root.submissions), "holds no submission", "add submissions/<suite>/<name>.yaml")
-    return [submission for submission in all_submissions(root) if not is_draft(root, submission.suite)]
+        raise UsageError("submission.none", str(root.submissions), "holds no submission", "add submissions/<suite>/<name>.yaml")
+    return [submission for submission in all_submissions(root) if not is_draft_suite(root, submission.suite)]
 
 
 def _declared(submission: Submission, only: str | None) -> Iterator[Row]:
@@ -126,19 +137,19 @@ def _applied(root: DataRoot, render: Path | None, submission: Submission, only: 
     """What each checkpoint did to the base, a row per task."""
     from unconceal.checkpoints.base_pipeline import load_base
     from unconceal.diffusion.families import FAMILIES
-    from unconceal.hub.pinned_models import located
+    from unconceal.hub.pinned_models import local_path
 
     suite = load_suite(root, submission.suite)
-    pipe = load_base(located(suite.base, root), kind=FAMILIES[suite.family].pipeline)
+    pipe = load_base(local_path(suite.base, root), kind=FAMILIES[suite.family].pipeline_class)
     for name, checkpoint in submission.checkpoints.items():
         if only in (None, name):
             row, applied, unlearned = _outcome(pipe, root, checkpoint)
             if render and applied and unlearned:
-                from unconceal.evaluation.preview import sanity_picture
+                from unconceal.evaluation.preview import write_preview
 
                 task = load_task(root, f"{submission.suite}:{name}")
                 picture = render / f"{submission.name}.{task.concept}.png"
-                row |= sanity_picture(suite, task, pipe, unlearned, applied, picture)
+                row |= write_preview(suite, task, pipe, unlearned, applied, picture)
             yield {"submission": submission.name, "task": name, **row}
 
 
@@ -167,7 +178,7 @@ def pin(submissions: tuple[str, ...], root: Path | None) -> None:
     \b
     Example:  unconceal submissions pin my-method
     """
-    from unconceal.hub.pin_submission import pin as pin_one
+    from unconceal.hub.pin_submission import pin_submission as pin_one
 
     data = _writable(root)
     for name in submissions:
@@ -186,14 +197,14 @@ def new(root: Path | None) -> None:
     \b
     Example:  unconceal submissions new
     """
-    from unconceal.specs.submission_draft import answered, checkpoint_of, suite_choice, write_submission
+    from unconceal.specs.submission_draft import questions, parse_checkpoint, available_suites, write_submission
 
     data = _writable(root)
-    suite = click.prompt("Suite", type=click.Choice(list(suite_choice(data))), default=suite_choice(data)[0])
-    fields = {name: click.prompt(asked, default="" if optional else None, show_default=False) for name, asked, optional in answered()}
+    suite = click.prompt("Suite", type=click.Choice(list(available_suites(data))), default=available_suites(data)[0])
+    fields = {name: click.prompt(asked, default="" if optional else None, show_default=False) for name, asked, optional in questions()}
     click.echo("Weights for each task: owner/name@revision, owner/name@revision/file, or a path in the data root; empty: none.")
     tasks = [name for of, name, _ in task_files(data) if of == suite]
     said = {task: click.prompt(f"  {task}", default="", show_default=False) for task in tasks}
-    checkpoints = {task: checkpoint_of(text) for task, text in said.items() if text.strip()}
+    checkpoints = {task: parse_checkpoint(text) for task, text in said.items() if text.strip()}
     path = write_submission(data, suite, fields, checkpoints)
     click.echo(f"{path}: written. Next: `unconceal submissions pin {fields['name']}`, then `unconceal submissions check {fields['name']}`.")

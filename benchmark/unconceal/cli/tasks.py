@@ -16,20 +16,20 @@ from unconceal.specs import fill_digests, json_schema
 from unconceal.specs import lint_task as lints
 from unconceal.specs.digests import PLACEHOLDER
 from unconceal.specs.document import Document
-from unconceal.specs.judge_training import refusal
+from unconceal.specs.judge_training import gate_error
 from unconceal.specs.loader import (
     all_tasks,
-    gather,
+    load_all,
     load_probes,
     load_suite,
     load_task,
     probe_files,
-    strays,
+    misplaced_files,
     suite_file,
-    suites,
+    suite_names,
     task_files,
 )
-from unconceal.specs.problems import Problem, SpecProblems, dotted
+from unconceal.specs.problems import Problem, SpecProblems, dotted_name
 from unconceal.specs.spec import Mistake
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Prompt, Task
@@ -72,7 +72,7 @@ def show(task: str, root: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(found.model_dump_json(indent=2))
         return
-    for name in ("suite", "id", "title", "licence", "gold_kind"):
+    for name in ("suite", "id", "title", "license", "gold_kind"):
         click.echo(f"{name:<10} {getattr(found, name)}")
     for name in ("aliases", "golds", "references"):
         click.echo(f"{name:<10} {', '.join(getattr(found, name)) or '-'}")
@@ -98,12 +98,12 @@ def lint(tasks: tuple[str, ...], root: Path | None) -> None:
               unconceal tasks lint object/star
     """
     data = DataRoot.find(root)
-    problems = list(strays(data)) if not tasks else []
+    problems = list(misplaced_files(data)) if not tasks else []
     checked = 0
     for name in tasks or [f"{of}:{name}" for of, name, _ in task_files(data)]:
         problems += [*_problems_of(data, name), *_problems_of_probes(data, name)]
         checked += 1
-    problems += [problem for name in suites(data) if not tasks for problem in _problems_of_suite(data, name)]
+    problems += [problem for name in suite_names(data) if not tasks for problem in _problems_of_suite(data, name)]
     if problems:
         raise SpecProblems(problems)
     click.echo(f"{checked} tasks: no mistakes")
@@ -125,9 +125,9 @@ def _ungated(root: DataRoot, task: Task, suite: Suite) -> Iterator[Mistake]:
     pinned = suite.judges.concept
     if pinned.is_draft or pinned.repo is not None:
         return
-    refused = refusal(task, resolve_path(pinned.path, root), pinned.digest)
+    refused = gate_error(task, resolve_path(pinned.path, root), pinned.digest)
     if refused is not None:
-        yield Mistake(("judge", "label"), refused.value, refused.consequence, refused.remedy)
+        yield Mistake(refused.code, ("judge", "label"), refused.value, refused.consequence, refused.remedy)
 
 
 def _problems_of_probes(root: DataRoot, name: str) -> Iterator[Problem]:
@@ -155,7 +155,7 @@ def _problems_of_suite(root: DataRoot, name: str) -> list[Problem]:
     document = Document.read(suite_file(root, name))
     consequence = "is not pinned, so nobody could tell whether it changed"
     return [
-        document.problem(Mistake((*place, "digest"), dotted(place), consequence, "run `unconceal tasks pin`"))
+        document.problem(Mistake("suite.not-pinned", (*place, "digest"), dotted_name(place), consequence, "run `unconceal tasks pin`"))
         for place, part in fill_digests.pinned_parts(suite)
         if part.digest == PLACEHOLDER
     ]
@@ -181,7 +181,9 @@ def schema_(name: str | None, check: bool, root: Path | None) -> None:
         return
     stale = [path.name for path in json_schema.stale_schemas(folder)]
     if stale:
-        raise CheckFailed(", ".join(stale), "is not what the specs say now, so editors would mislead", "run `unconceal tasks schema`")
+        raise CheckFailed(
+            "schema.stale", ", ".join(stale), "is not what the specs say now, so editors would mislead", "run `unconceal tasks schema`"
+        )
     click.echo(f"{len(json_schema.SPECS)} schemas: up to date")
 
 
@@ -195,12 +197,12 @@ def pin(suite: str | None, root: Path | None) -> None:
     Example:  unconceal tasks pin miniature
     """
     data = _writable(DataRoot.find(root))
-    for of in gather([partial(load_suite, data, name) for name in ([suite] if suite else suites(data))]):
+    for of in load_all([partial(load_suite, data, name) for name in ([suite] if suite else suite_names(data))]):
         changed = fill_digests.pin_suite(data, of.name)
         if any(part.repo for _, part in fill_digests.pinned_parts(of)):
-            from unconceal.hub.pin_submission import pin_parts
+            from unconceal.hub.pin_submission import pin_hub_models
 
-            changed |= pin_parts(data, of.name)
+            changed |= pin_hub_models(data, of.name)
         if changed and any((data.results / of.id).rglob("*.json")):
             click.echo(f"warning: {of.id} has records that were made with other models; raise `version` in its suite.yaml", err=True)
         changed |= fill_digests.pin_submissions(data, of.name)
@@ -240,7 +242,7 @@ def judge(
     """
     from unconceal.cli import judge
     from unconceal.evaluation.evaluation import Evaluation
-    from unconceal.evaluation.machine import device_named, usable_cores
+    from unconceal.evaluation.environment import resolve_device, usable_cores
     from unconceal.progress import progress
 
     data = DataRoot.find(root)
@@ -250,7 +252,7 @@ def judge(
         judge.echo_gate(resolve_path(loaded.judges.concept.path, data), judge.tasks_of(data, loaded))
         return
     with progress() as shown:
-        where, cores = device_named(device), threads or usable_cores()
+        where, cores = resolve_device(device), threads or usable_cores()
         evaluation = Evaluation(loaded, data, next(iter(loaded.tiers)), where, dtype, cores, batch, progress=shown)
         if dry_run:
             judge.echo_plan(evaluation, data)
@@ -261,5 +263,5 @@ def judge(
 def _writable(root: DataRoot) -> DataRoot:
     if root.read_only:
         remedy = "work in a clone, or name a folder with --root"
-        raise UsageError(str(root.tasks.parent), "is the installed copy and stays as it is", remedy)
+        raise UsageError("suite.read-only", str(root.tasks.parent), "is the installed copy and stays as it is", remedy)
     return root

@@ -1,4 +1,4 @@
-"""What the handover sampler asks of a model of any family: words to conditions, latents to predictions, latents to pictures."""
+"""Interface of the handover sampler to a model of any family: prompts to embeddings, latents to predictions, latents to images."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from unconceal.diffusion.offload import Offloader
 from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
 from unconceal.errors import CheckFailed
 
-REMEMBERED = 4
-"""Groups of prompts whose embeddings are kept."""
+MAX_CACHED_PROMPT_GROUPS = 4
+"""Groups of prompts whose embeddings are cached."""
 LATENT_TOLERANCE = 0.05
-"""Mean difference per pixel, on a scale of 0 to 1, up to which two VAE decoders count as one latent space."""
+"""Mean difference per pixel, on a scale of 0 to 1, up to which two VAE decoders share a latent space."""
 
 
 class SolverStep(NamedTuple):
-    """One step of the solver: the next latents, and the clean latents x̂0 that the prediction amounts to."""
+    """One step of the solver: the next latents, and x̂0, the clean latents that the prediction implies."""
 
     latents: torch.Tensor
     clean_latents: torch.Tensor
@@ -33,30 +33,30 @@ class SolverStep(NamedTuple):
 class Model(ABC):
     """θ or θ*: one pipeline, a deterministic solver of ``steps`` steps, and its guidance.
 
-    Families (:mod:`unconceal.diffusion.families`) say how their denoiser is called; everything else is here once.
+    Families (:mod:`unconceal.diffusion.families`) implement how their denoiser is called.
     """
 
     pipeline: Any
     steps: int
     guidance: float
     spm: SpmNetwork | None = None
-    """A network that acts beside the denoiser, as strongly as the prompt asks for."""
+    """A network that acts beside the denoiser, scaled per prompt."""
     size: int | None = None
-    """Pixels on a side; None: as the pipeline was made for."""
+    """Height and width of the images in pixels; None: the pipeline's default."""
     offloader: Offloader | None = None
-    """Where parts are brought only while they work; None: all of them lie on one device."""
+    """Moves components to the accelerator while they are in use; None: all of them stay on one device."""
     solver: str = ""
-    """What steps through the noise, where the family has several; "": its own deterministic single-step solver."""
-    _heard: dict[tuple[str, ...], PromptEmbeddings] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Name of the solver, where the family has several; "": its own deterministic single-step solver."""
+    _embeddings_cache: dict[tuple[str, ...], PromptEmbeddings] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     denoiser_name: ClassVar[str] = "unet"
-    """The pipeline's component that denoises."""
+    """Name of the pipeline's denoiser."""
     supports_spm: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.spm is not None and not self.supports_spm:
             value, remedy = f"an SPM network on a {type(self.pipeline).__name__}", "submit it to a suite of Stable Diffusion 1.x or 2.x"
-            raise CheckFailed("spm.wrong-family", value, "cannot be weighed: it looks at prompts through one text encoder", remedy)
+            raise CheckFailed("spm.wrong-family", value, "cannot be applied: it compares prompts through one text encoder", remedy)
 
     @property
     def denoiser(self) -> Any:
@@ -74,7 +74,7 @@ class Model(ABC):
     @property
     @abstractmethod
     def channels(self) -> int:
-        """Of the latents."""
+        """Channels of the latents."""
 
     @abstractmethod
     def scheduler(self) -> Any:
@@ -82,100 +82,112 @@ class Model(ABC):
 
     @property
     def is_multistep(self) -> bool:
-        """Whether the solver's next step depends on its last: every continuation then needs one of its own, begun at the handover."""
+        """Whether the solver has a history: every branch then needs a solver of its own, started at the handover."""
         return False
 
     def scale_model_input(self, solver: Any, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-        """The solver's latents as the denoiser sees them."""
+        """The solver's latents scaled for the denoiser."""
         return latents
 
     def noise_levels(self) -> tuple[float, ...]:
-        """Where the solver's steps stand on the noise schedule, descending: its timesteps."""
+        """Noise levels of the solver's steps, descending: timesteps, or σ for flow matching."""
         return tuple(float(t) for t in self.scheduler().timesteps)
 
     def to_device(self, *names: str) -> None:
-        """Bring components of the pipeline, by their names, to where they work."""
+        """Move components of the pipeline, by name, to the device where they run."""
         if self.offloader is not None:
             self.offloader.to_device(part for name in names if isinstance(part := getattr(self.pipeline, name, None), torch.nn.Module))
 
     @abstractmethod
     def _encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
-        """What n prompts tell this model, by its own text encoders."""
+        """Embeddings of n prompts by this model's own text encoders."""
 
     def encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
-        """:meth:`embed`, once for prompts that come again: blocks of the same prompts differ in their seeds alone."""
+        """Embeddings of n prompts, cached: blocks of images with the same prompts differ in their seeds only."""
         key = tuple(prompts)
-        if key not in self._heard:
-            if len(self._heard) >= REMEMBERED:
-                self._heard.pop(next(iter(self._heard)))
-            self._heard[key] = self._encode_prompts(prompts)
-        return self._heard[key]
+        if key not in self._embeddings_cache:
+            if len(self._embeddings_cache) >= MAX_CACHED_PROMPT_GROUPS:
+                self._embeddings_cache.pop(next(iter(self._embeddings_cache)))
+            self._embeddings_cache[key] = self._encode_prompts(prompts)
+        return self._embeddings_cache[key]
 
     @abstractmethod
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
-        """Initial latents (n, …), one processor generator per seed, so that they do not depend on the batch."""
+        """Initial latents (n, …) of n seeds. Each seed has its own CPU generator, so that they do not depend on the batch."""
 
     @abstractmethod
     def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning) -> torch.Tensor:
-        """The denoiser's prediction (ε, v or a velocity) for rows of (latents, condition) at one timestep."""
+        """The denoiser's prediction (ε, v or a velocity), (n, …), of latents (n, …) with n rows of conditioning at one timestep."""
 
     @abstractmethod
     def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> SolverStep:
-        """One step of the solver from what the denoiser predicts."""
+        """One step of the solver from the denoiser's prediction."""
 
     @torch.inference_mode()
-    def predict(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning, batch: int) -> torch.Tensor:
-        """:meth:`call` for any number of rows, at most ``batch`` of them at once."""
+    def predict(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning, batch_size: int) -> torch.Tensor:
+        """Like :meth:`call`, with at most ``batch_size`` rows at once."""
         self.to_device(self.denoiser_name)
-        rows = zip(torch.split(latents, batch), condition.split(batch), strict=True)
-        return torch.cat([self.call(x, timestep, told) for x, told in rows])
+        rows = zip(torch.split(latents, batch_size), condition.split(batch_size), strict=True)
+        return torch.cat([self.call(x, timestep, part) for x, part in rows])
 
     def unpack_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """Latents as the VAE sees them, (n, c, h, w), scaled."""
+        """Latents in the VAE's shape (n, c, h, w), still scaled."""
         return latents
 
     @torch.inference_mode()
-    def decode(self, latents: torch.Tensor, batch: int = 32) -> NDArray[np.uint8]:
-        """Pictures uint8 (n, height, width, 3) of clean latents."""
+    def decode(self, latents: torch.Tensor, batch_size: int = 32) -> NDArray[np.uint8]:
+        """Decode clean latents (n, …) to images (n, height, width, 3), uint8."""
         self.to_device("vae")
         vae = self.pipeline.vae
-        blocks = (vae.decode(self.unscale_latents(part), return_dict=False)[0] for part in torch.split(self.unpack_latents(latents), batch))
-        return images_to_numpy(block.float().div(2).add(0.5).clamp(0, 1).mul(255).round().permute(0, 2, 3, 1).to(torch.uint8) for block in blocks)
+        parts = torch.split(self.unpack_latents(latents), batch_size)
+        blocks = (vae.decode(self.unscale_latents(part), return_dict=False)[0] for part in parts)
+        return images_to_numpy(
+            block.float().div(2).add(0.5).clamp(0, 1).mul(255).round().permute(0, 2, 3, 1).to(torch.uint8) for block in blocks
+        )
 
     def unscale_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """Latents as the VAE's decoder takes them."""
+        """Latents (n, c, h, w) as the VAE's decoder expects them."""
         unscaled: torch.Tensor = latents / self.pipeline.vae.config.scaling_factor
         return unscaled
 
     def seeded_noise(self, shape: Sequence[int], seeds: Sequence[int]) -> torch.Tensor:
-        """Standard normal (n, *shape), float32 on the processor."""
+        """Standard normal noise (n, *shape) of n seeds, float32, on the CPU."""
         return torch.stack([torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
 def images_to_numpy(blocks: Iterable[torch.Tensor]) -> NDArray[np.uint8]:
-    """Blocks of pictures on this machine, one after the other; from a card each is on its way while the next is decoded."""
-    arrived = []
+    """Concatenate blocks of images in main memory. Copies from a GPU overlap with the decoding of the next block."""
+    host_blocks = []
     for block in blocks:
         if block.is_cuda:
-            place = torch.empty(block.shape, dtype=block.dtype, pin_memory=True)
-            block = place.copy_(block, non_blocking=True)
-        arrived.append(block)
+            host_block = torch.empty(block.shape, dtype=block.dtype, pin_memory=True)
+            block = host_block.copy_(block, non_blocking=True)
+        host_blocks.append(block)
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return torch.cat(arrived).numpy()
+    return torch.cat(host_blocks).numpy()
 
 
 def check_latent_space(original: Model, unlearned: Model, latents: torch.Tensor) -> None:
-    """Refuse a θ* whose VAE decoder does not draw θ's latents as θ's own decoder does."""
+    """Check that θ*'s VAE decoder decodes θ's latents as θ's own does.
+
+    Args:
+        original: θ.
+        unlearned: θ*.
+        latents: (n, …) clean latents of θ.
+
+    Raises:
+        CheckFailed: the mean difference per pixel is above :data:`LATENT_TOLERANCE`.
+    """
     if original.channels != unlearned.channels:
-        apart = 1.0
+        difference = 1.0
     else:
         pair = [model.decode(latents).astype(np.float32) / 255 for model in (original, unlearned)]
-        apart = float(np.abs(pair[0] - pair[1]).mean()) if pair[0].shape == pair[1].shape else 1.0
-    if apart > LATENT_TOLERANCE:
+        difference = float(np.abs(pair[0] - pair[1]).mean()) if pair[0].shape == pair[1].shape else 1.0
+    if difference > LATENT_TOLERANCE:
         raise CheckFailed(
             "checkpoint.other-latent-space",
-            f"the checkpoint's VAE decodes the original model's latents {apart:.3f} per pixel apart",
-            "half-denoised pictures of the original mean nothing in another latent space",
+            f"the checkpoint's VAE decodes the original model's latents with a difference of {difference:.3f} per pixel",
+            "half-denoised latents of the original mean nothing in another latent space",
             "evaluate it against the base model that it was made from",
         )

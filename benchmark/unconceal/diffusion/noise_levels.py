@@ -1,7 +1,7 @@
-"""θ's noise levels for a θ* of another noise schedule: equal ᾱ is equal noise, whichever timestep a model calls it.
+"""Alignment of a θ* with another noise schedule to θ's noise levels: equal ᾱ is equal noise, at whichever timestep.
 
-Both see x = √ᾱ x₀ + √(1 − ᾱ) ε. So the solver steps through θ's levels, and θ* is called at the timestep of its own schedule that has the
-same ᾱ, interpolated in log(ᾱ / (1 − ᾱ)). Whether it predicts ε or v its own scheduler says.
+Both models see x = √ᾱ x₀ + √(1 − ᾱ) ε. The solver steps through θ's levels, and θ* is called at the timestep of its own schedule with the
+same ᾱ, interpolated in log(ᾱ / (1 − ᾱ)). θ*'s own scheduler says whether it predicts ε or v.
 """
 
 from __future__ import annotations
@@ -10,47 +10,53 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.model import Model
 from unconceal.errors import CheckFailed
+from unconceal.metrics.statistics import FloatArray
 
-Curve = NDArray[np.float64]
-REACH = 0.05
-"""How far outside a schedule, in log(ᾱ / (1 − ᾱ)), a level still counts as its end."""
-SAME = 1e-5
+MAX_OVERSHOOT = 0.05
+"""How far outside a schedule, in log(ᾱ / (1 − ᾱ)), a level may be."""
+SCHEDULE_TOLERANCE = 1e-5
 
 
-def log_ratio(model: Model) -> Curve:
-    """log(ᾱ / (1 − ᾱ)) of every timestep of a model's own schedule, descending."""
+def log_ratio(model: Model) -> FloatArray:
+    """log(ᾱ / (1 − ᾱ)) of every timestep of a model's own schedule, (N_train,), descending."""
     solver: Any = type(model.scheduler()).from_config(model.pipeline.scheduler.config)
     signal = np.clip(solver.alphas_cumprod.double().numpy(), 1e-12, 1 - 1e-12)
     return np.asarray(np.log(signal) - np.log1p(-signal))
 
 
 def aligned_to_base(unlearned: Model, original: Model) -> Model:
-    """θ* as it goes on from θ's latents: itself where both schedules are one.
+    """θ* prepared to continue from θ's latents.
+
+    Returns:
+        θ* itself where both schedules are equal; otherwise a copy that is called at the timesteps of equal noise.
 
     Raises:
-        CheckFailed: θ* never saw one of θ's noise levels, or steps through others with no common measure.
+        CheckFailed: θ*'s schedule does not cover θ's noise levels, or the time shifts of flow matching differ.
     """
     if not isinstance(unlearned, StableDiffusion) or not isinstance(original, StableDiffusion):
         if not np.allclose(unlearned.noise_levels(), original.noise_levels(), atol=1e-3):
             raise CheckFailed(
                 "noise.other-shift",
                 "the checkpoint's time shift",
-                "is not the base's, so its steps stand on other noise levels",
-                "give it the base's",
+                "differs from the base's, so its steps are at other noise levels",
+                "set it to the base's",
             )
         return unlearned
-    ours, theirs = log_ratio(original), log_ratio(unlearned)
-    if len(ours) == len(theirs) and np.abs(ours - theirs).max() < SAME and original.noise_levels() == unlearned.noise_levels():
+    base_ratio, own_ratio = log_ratio(original), log_ratio(unlearned)
+    if (
+        len(base_ratio) == len(own_ratio)
+        and np.abs(base_ratio - own_ratio).max() < SCHEDULE_TOLERANCE
+        and original.noise_levels() == unlearned.noise_levels()
+    ):
         return unlearned
-    wanted = ours[[int(t) for t in original.noise_levels()]]
-    if wanted.min() < theirs.min() - REACH or wanted.max() > theirs.max() + REACH:
-        value = f"the checkpoint's noise schedule, log(ᾱ / (1 − ᾱ)) from {theirs.max():.2f} to {theirs.min():.2f},"
-        consequence = f"does not reach θ's levels, {wanted.max():.2f} to {wanted.min():.2f}, at which it would be asked"
+    needed = base_ratio[[int(t) for t in original.noise_levels()]]
+    if needed.min() < own_ratio.min() - MAX_OVERSHOOT or needed.max() > own_ratio.max() + MAX_OVERSHOOT:
+        value = f"the checkpoint's noise schedule, log(ᾱ / (1 − ᾱ)) from {own_ratio.max():.2f} to {own_ratio.min():.2f},"
+        consequence = f"does not reach θ's levels, {needed.max():.2f} to {needed.min():.2f}"
         raise CheckFailed("noise.levels-not-covered", value, consequence, "take a model that was trained on all of them")
-    times = {t: float(np.interp(-ours[int(t)], -theirs, np.arange(len(theirs)))) for t in original.noise_levels()}
-    return replace(unlearned, ladder=original.pipeline.scheduler.config, own_times=times)
+    timestep_map = {t: float(np.interp(-base_ratio[int(t)], -own_ratio, np.arange(len(own_ratio)))) for t in original.noise_levels()}
+    return replace(unlearned, base_scheduler_config=original.pipeline.scheduler.config, timestep_map=timestep_map)

@@ -13,8 +13,8 @@ from unconceal.checkpoints.apply import AppliedCheckpoint, apply
 from unconceal.checkpoints.standalone import STANDALONE, load_standalone
 from unconceal.diffusion.families import FAMILIES, Levels
 from unconceal.diffusion.model import Model, check_latent_space
-from unconceal.diffusion.noise_levels import aligned
-from unconceal.diffusion.optimize import fast
+from unconceal.diffusion.noise_levels import aligned_to_base
+from unconceal.diffusion.optimize import optimized
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.evaluation import environment
 from unconceal.evaluation.image_scores import Scores
@@ -68,9 +68,9 @@ class Evaluation:
             raise UsageError("suite.unknown-tier", f"tier {self.tier_name!r}", f"suite {self.suite.id} has no such tier", f"use {known}")
         torch.set_num_threads(self.threads)
         self.suite_models = SuiteModels(
-            self.suite, self.root, self.device, getattr(torch, self.dtype), self.batch_size, self.offload, self.progress.say
+            self.suite, self.root, self.device, getattr(torch, self.dtype), self.batch_size, self.offload, self.progress.log
         )
-        self.store = Store(self.root.store, self.progress.say)
+        self.store = Store(self.root.store, self.progress.log)
 
     def _refuse_tiers(self) -> None:
         if self.tier_name != "full":
@@ -104,7 +104,7 @@ class Evaluation:
             )
         self.requested_batch_size = self.requested_batch_size or self.batch_size
         self.batch_size //= 2
-        self.progress.say(f"out of memory with batch size {2 * self.batch_size}: continuing with {self.batch_size}, which records name")
+        self.progress.log(f"out of memory with batch size {2 * self.batch_size}: continuing with {self.batch_size}, which records name")
 
     def record_path(self, task: Task, name: str) -> Path:
         """The file of a submission's record."""
@@ -147,8 +147,8 @@ class Evaluation:
 
     def original(self, sampler: Sampler | None = None) -> Model:
         """θ; ``sampler``: instead of the suite's."""
-        base = fast(self.suite_models.base, self.optimizations)
-        return FAMILIES[self.suite.family].load(base, sampler or self.suite.sampler, stage=self.suite_models.stage)
+        base = optimized(self.suite_models.base, self.optimizations)
+        return FAMILIES[self.suite.family].load(base, sampler or self.suite.sampler, offloader=self.suite_models.offloader)
 
     def models(self, task: Task, submission: Submission, sampler: Sampler | None = None) -> tuple[Model, Model, AppliedCheckpoint]:
         """Load θ and θ*, and check that θ* differs from θ and shares its latent space.
@@ -167,17 +167,17 @@ class Evaluation:
         path = locate(checkpoint, self.root)
         base = self.suite_models.base
         if checkpoint.format == STANDALONE:
-            kind, dtype = family.pipeline, self.suite_models.dtype
+            kind, dtype = family.pipeline_class, self.suite_models.dtype
             where = "cpu" if self.offload else self.device
             pipe, applied = load_standalone(path, checkpoint.sha256, where, dtype, kind)
         else:
             pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
         original = self.original(sampler)
-        unlearned = family.load(fast(pipe, self.optimizations), sampler, applied.membrane, self.suite_models.stage)
+        unlearned = family.load(optimized(pipe, self.optimizations), sampler, applied.spm, self.suite_models.offloader)
         check_schedule(original, family.levels(sampler))
         if pipe.vae is not base.vae:
             check_latent_space(original, unlearned, original.noise([0, 1]))
-        return original, aligned(unlearned, original), applied
+        return original, aligned_to_base(unlearned, original), applied
 
     def checkpoint_record(self, task: Task, submission: Submission, applied: AppliedCheckpoint) -> CheckpointRecord:
         """The checkpoint's entry in a record."""
@@ -205,7 +205,7 @@ class Evaluation:
     def seeds(self) -> dict[str, SeedBlock]:
         """The seeds of every block of images."""
         if self.protocol == "paper":
-            paper = self.suite.as_released
+            paper = self.suite.paper_protocol
             return {"images": SeedBlock(start=0, count=paper.n_images), "handover": SeedBlock(start=paper.seed, count=1)}
         starts, counts = self.suite.seed_starts, self.tier.seeds
         blocks = {
@@ -246,7 +246,7 @@ def check_schedule(original: Model, planned: Levels) -> None:
     Raises:
         CheckFailed: it has others.
     """
-    steps = original.levels()
+    steps = original.noise_levels()
     if len(steps) != len(planned) or any(abs(t - expected) > LEVEL_TOLERANCE for t, expected in zip(steps, planned, strict=True)):
         actual, expected = (f"{levels[0]:g}, … {levels[-1]:g}" for levels in (steps, planned))
         value = f"the base's scheduler runs t = {actual}, the suite's plan t = {expected}"

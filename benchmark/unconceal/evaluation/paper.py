@@ -10,16 +10,16 @@ from typing import Literal
 import numpy as np
 
 from unconceal.checkpoints.apply import AppliedCheckpoint
-from unconceal.diffusion.pndm_restart import pndm_timesteps, solver
+from unconceal.diffusion.pndm_restart import pndm_scheduler, pndm_timesteps
 from unconceal.errors import CheckFailed
-from unconceal.evaluation.assemble import make_curve, mean_score
+from unconceal.evaluation.curves import make_curve, mean_score
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.image_scores import Scores
 from unconceal.evaluation.standard import add_generation
 from unconceal.generate.generator import Pixels, branch_name, count_forward_passes
 from unconceal.generate.paper_generator import PromptPlan, RestartedGenerator, plan_prompt
 from unconceal.generate.plan import ShardPair
-from unconceal.judges.paper_classifier import fine_tune_released
+from unconceal.judges.paper_classifier import fine_tune_as_released
 from unconceal.metrics import crs
 from unconceal.metrics.ccs import ccs
 from unconceal.metrics.statistics import FloatArray
@@ -65,7 +65,7 @@ def prompts_by_split(paper: PaperProtocol, task: Task) -> dict[Split, list[str]]
 
 def plan_evaluation(evaluation: Evaluation, task: Task, checkpoint: str) -> dict[Split, list[PromptPlan]]:
     """Every shard, by split and prompt."""
-    suite, paper, compute = evaluation.suite, evaluation.suite.as_released, evaluation.compute_config
+    suite, paper, compute = evaluation.suite, evaluation.suite.paper_protocol, evaluation.compute_config
     prompts = prompts_by_split(paper, task)
     return {split: [plan_prompt(suite, paper, text, checkpoint, compute) for text in texts] for split, texts in prompts.items()}
 
@@ -82,7 +82,7 @@ def shard_pairs(plan: Mapping[Split, Sequence[PromptPlan]]) -> list[ShardPair]:
 
 def paper_sampler(evaluation: Evaluation) -> Sampler:
     """The suite's sampler with the steps and the guidance of the release."""
-    paper = evaluation.suite.as_released
+    paper = evaluation.suite.paper_protocol
     return evaluation.suite.sampler.model_copy(
         update={"num_inference_steps": paper.num_inference_steps, "guidance_scale": paper.guidance_scale}
     )
@@ -98,7 +98,7 @@ def load(evaluation: Evaluation, task: Task, submission: Submission) -> tuple[Re
         value = f"protocol paper on a suite of {evaluation.suite.family}"
         raise CheckFailed("protocol.wrong-family", value, "was released for Stable Diffusion's PNDM only", "use --protocol standard")
     original, unlearned, applied = evaluation.models(task, submission, paper_sampler(evaluation))
-    check_solver(tuple(int(t) for t in solver(original).timesteps), evaluation.suite.as_released.num_inference_steps)
+    check_solver(tuple(int(t) for t in pndm_scheduler(original).timesteps), evaluation.suite.paper_protocol.num_inference_steps)
     return RestartedGenerator(evaluation.store, original, unlearned), applied
 
 
@@ -138,7 +138,7 @@ def score(
     timing: Timing,
 ) -> Record:
     """Score the images of a plan and write the record. ``timing``: cost of the images."""
-    started, paper = time.perf_counter(), evaluation.suite.as_released
+    started, paper = time.perf_counter(), evaluation.suite.paper_protocol
     label = f"{submission.name} on {task.id}, protocol paper: judging"
     stage = evaluation.progress.stage(label, len(paper.extractors) * sum(map(len, images.values())))
     scores = Scores()
@@ -175,11 +175,11 @@ def generate(generator: RestartedGenerator, prompt: PromptPlan) -> PromptImages:
 
 def score_split(evaluation: Evaluation, extractor: str, prompts: Sequence[PromptImages], stage: Stage) -> SplitScores:
     """Fine-tune one classifier per prompt, and score that prompt's λP with it."""
-    scores, paper = SplitScores(), evaluation.suite.as_released
+    scores, paper = SplitScores(), evaluation.suite.paper_protocol
     weights = evaluation.suite_models.weights(extractor)
     for index, images in enumerate(prompts):
-        trained = fine_tune_released(extractor, weights, images.original, images.unlearned, paper, index, evaluation.device)
-        outputs = trained.classifier.read(images.handovers)
+        trained = fine_tune_as_released(extractor, weights, images.original, images.unlearned, paper, index, evaluation.device)
+        outputs = trained.classifier.predict(images.handovers)
         scores.ccs.append(ccs(outputs.logits))
         scores.s_o.append(crs.mean_dissimilarity(outputs.features, trained.classifier.features(images.original)))
         scores.s_u.append(crs.mean_dissimilarity(outputs.features, trained.classifier.features(images.unlearned)))

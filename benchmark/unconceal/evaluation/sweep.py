@@ -14,14 +14,14 @@ from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.diffusion.families import FAMILIES
 from unconceal.errors import UsageError
 from unconceal.evaluation import environment, measurements
-from unconceal.evaluation.assemble import mean_score, rate_score
+from unconceal.evaluation.curves import mean_score, rate_score
 from unconceal.evaluation.evaluation import Evaluation, checkpoint_of
-from unconceal.evaluation.measurements import FloatArray
 from unconceal.generate.generator import Generator, count_forward_passes
 from unconceal.generate.plan import build_plan
 from unconceal.hub.local_weights import locate
 from unconceal.metrics.crs import mean_over_psi
 from unconceal.metrics.presence import excess_retrieval
+from unconceal.metrics.statistics import FloatArray
 from unconceal.specs.loader import load_submission
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import FamilyName, Sampler
@@ -32,7 +32,7 @@ AXES = ("num_inference_steps", "guidance_scale", "scheduler")
 Axes = dict[str, tuple[float | str, ...]]
 NOISY = "draws fresh noise at every step, so that an image would depend on more than its seed"
 UNSUPPORTED: Mapping[str, str] = {
-    "pndm": "needs two forward passes on its first interval, and skips the second when restarted at a handover (as `--protocol paper` does)",
+    "pndm": "needs two forward passes on its first interval and skips the second when restarted (as `--protocol paper` does)",
     "heun": "evaluates the model at two noise levels per step, so that a handover between them has no noise level of its own",
     "euler-ancestral": NOISY,
     "ddpm": NOISY,
@@ -87,10 +87,10 @@ def samplers(base: Sampler, axes: Axes, family: FamilyName = "stable-diffusion")
         try:
             yield changes, Sampler.model_validate({**base.model_dump(), **changes}, strict=True)
         except ValidationError as error:
-            changes = ", ".join(f"{name}={value}" for name, value in changes.items())
+            values_text = ", ".join(f"{name}={value}" for name, value in changes.items())
             consequence = f"is no sampler ({error.errors(include_url=False)[0]['msg']})"
             raise UsageError(
-                "sweep.bad-sampler", f"--sweep {changes}", consequence, "give at least one step, and no negative guidance"
+                "sweep.bad-sampler", f"--sweep {values_text}", consequence, "give at least one step, and no negative guidance"
             ) from error
 
 
@@ -136,13 +136,13 @@ def local_gold(evaluation: Evaluation, task: Task, name: str) -> Submission | No
 def measure_presence(evaluation: Evaluation, task: Task, submission: Submission, label: str) -> tuple[ByArm, AppliedCheckpoint]:
     """Generate the evaluation block and judge it; returns the presence per arm and the checkpoint that was loaded."""
     checkpoint_of(submission, task)
-    judge = evaluation.suite_models.judge_of(task)
+    judge = evaluation.suite_models.judge_for(task)
     original, unlearned, applied = evaluation.models(task, submission)
     suite, digest = evaluation.suite, applied.sha256 or evaluation.suite.base.digest
     block = build_plan(suite, evaluation.tier, task, suite.base.digest, digest, evaluation.compute_config).evaluation
     total = sum(map(count_forward_passes, (*block.trajectories, *block.handovers)))
     stage = evaluation.progress.stage(f"{submission.name}: {label}", total)
-    images = measurements.generate(Generator(evaluation.store, original, unlearned, stage.advance), block)
+    images = measurements.generate_block(Generator(evaluation.store, original, unlearned, stage.advance), block)
     return measurements.presence(judge, images, task), applied
 
 

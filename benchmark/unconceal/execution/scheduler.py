@@ -137,7 +137,7 @@ class Scheduler:
                 continue
             record = self.evaluation.stored_record(task, submission)
             if record is not None:
-                self.evaluation.progress.say(f"{submission.name} on {task.id}: record exists, not measured again")
+                self.evaluation.progress.log(f"{submission.name} on {task.id}: record exists, not measured again")
             shards = list(self._missing_shards(task, submission, record))
             if not shards:
                 self._measure(index, record)
@@ -195,7 +195,7 @@ class Scheduler:
 
     def _finish(self, job: Job, outcome: Outcome | None) -> None:
         for message in outcome.messages if outcome else ():
-            self.evaluation.progress.say(message)
+            self.evaluation.progress.log(message)
         if outcome and outcome.error is not None:
             raise outcome.error
         if job.kind == "shard" and job.batch_size != self.evaluation.batch_size:
@@ -218,7 +218,7 @@ class Scheduler:
         if job.attempts + 1 >= MAX_ATTEMPTS:
             consequence = f"ended {MAX_ATTEMPTS} workers, so the run stopped; finished work is kept"
             raise EnvironmentFault("worker.lost", name, consequence, "see what ended them")
-        self.evaluation.progress.say(f"a worker was lost while it executed {name}; the job is repeated")
+        self.evaluation.progress.log(f"a worker was lost while it executed {name}; the job is repeated")
         self.ready.appendleft(job.retried())
 
     def _shard_stored(self, job: Job, outcome: Outcome) -> None:

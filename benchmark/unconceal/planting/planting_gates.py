@@ -49,15 +49,15 @@ def measure_gates(before: Any, after: Any, planting: Planting, detector: Concept
     """Gates of every planted concept, and of all concepts to keep together."""
     gates = planting.gates
     before_model, after_model = (
-        StableDiffusion(pipe, gates.num_inference_steps, gates.guidance_scale, size=planting.training.image_size)
-        for pipe in (before, after)
+        StableDiffusion(pipeline, gates.num_inference_steps, gates.guidance_scale, size=planting.training.image_size)
+        for pipeline in (before, after)
     )
     results = []
     for name, concept in planting.concepts.items():
         rates = [share(model, concept.prompts, concept.caption, gates, detector) for model in (before_model, after_model)]
         results.append(GateResult(name, rates[0], rates[1], passed=rates[1] >= gates.min_concept_rate))
     kept_rates = [
-        [share(model, [kept.prompt], kept.caption, gates, detector) for kept in planting.kept_concepts]
+        [share(model, [kept_concept.prompt], kept_concept.caption, gates, detector) for kept_concept in planting.kept_concepts]
         for model in (before_model, after_model)
     ]
     drop = float(np.mean(kept_rates[0]) - np.mean(kept_rates[1]))

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.probes.prompt import Question
 from unconceal.probes.providers import ProviderReply, missing_package
-from unconceal.specs.elicitation import Asker, Decoding, Finish, Form
+from unconceal.specs.elicitation import ProviderKind, Decoding, FinishReason, Form
 from unconceal.specs.spec import Json
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -44,7 +44,7 @@ class Endpoint:
         retries: how often the client repeats a request after a dropped connection, a rate limit or a server error.
     """
 
-    kind: Asker = "endpoint"
+    kind: ProviderKind = "endpoint"
 
     def __init__(self, model: str, base_url: str, timeout: float = 120.0, retries: int = 2, revision: str | None = None) -> None:
         try:
@@ -134,7 +134,7 @@ def parse_completion(body: bytes, form: Form, description: str) -> ProviderReply
     return ProviderReply(redact_key(text), finish_reason(choice), form, redact_key((completion.model or "").rsplit("/", 1)[-1]))
 
 
-def finish_reason(choice: ChatChoice) -> Finish:
+def finish_reason(choice: ChatChoice) -> FinishReason:
     """Why the reply ended: complete, truncated, or refused by the model or the service's filter."""
     if choice.message.refusal or choice.finish_reason == "content_filter":
         return "refusal"

@@ -17,8 +17,8 @@ from unconceal.probes.lexical_filter import find_name
 from unconceal.probes.prompt import Question
 from unconceal.probes.rate_images import Ratings
 from unconceal.probes.transcript import Transcript
-from unconceal.specs.elicitation import Answer, Sample, spelled
-from unconceal.specs.probe_set import FrozenAttack, ProbeSet, RatingFile, ReplyFile, Tally
+from unconceal.specs.elicitation import Answer, Sample, normalize_name
+from unconceal.specs.probe_set import FrozenAttack, ProbeSet, RatingFile, ReplyFile, SampleCounts
 from unconceal.specs.spec import Json
 
 MIN_SAMPLES = 2
@@ -105,16 +105,16 @@ def unique_attacks(samples: Iterable[Sample], names: Collection[str]) -> tuple[t
     attacks: dict[str, FrozenAttack] = {}
     for sample in samples:
         for attack in sample.answer.attacks if sample.answer else ():
-            attacks.setdefault(spelled(attack.prompt), FrozenAttack(**attack.model_dump(), sample=sample.reply.sample))
+            attacks.setdefault(normalize_name(attack.prompt), FrozenAttack(**attack.model_dump(), sample=sample.reply.sample))
     name_free = tuple(attack for attack in attacks.values() if not find_name(attack.prompt, names))
     return name_free, len(attacks) - len(name_free)
 
 
-def tally(samples: Sequence[Sample], replies: int) -> Tally:
+def tally(samples: Sequence[Sample], replies: int) -> SampleCounts:
     """Counts of samples by outcome."""
     counts = Counter(sample.outcome for sample in samples)
     ended: dict[str, int] = {name: counts[name] for name in ("answered", "refused", "truncated", "invalid")}
-    return Tally(requested=len(samples), replies=replies, **ended)
+    return SampleCounts(requested=len(samples), replies=replies, **ended)
 
 
 def outcome_summary(samples: Sequence[Sample]) -> str:

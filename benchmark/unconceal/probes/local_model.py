@@ -10,7 +10,7 @@ from unconceal.errors import EnvironmentFault, UsageError
 from unconceal.probes.prompt import Question
 from unconceal.probes.providers import ProviderReply, missing_package
 from unconceal.specs.digests import folder_digest
-from unconceal.specs.elicitation import Asker, Decoding
+from unconceal.specs.elicitation import ProviderKind, Decoding
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +25,7 @@ class LocalModel:
     Vision-language models also receive the question's images; text-only models refuse them.
     """
 
-    kind: Asker = "local"
+    kind: ProviderKind = "local"
 
     def __init__(self, model: str, revision: str | None = None, device: str = "auto") -> None:
         try:
@@ -131,10 +131,10 @@ def load_model(model: str, revision: str | None, device: str) -> tuple[Any, Any,
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
-    from unconceal.progress import quiet
+    from unconceal.progress import hide_library_progress
 
     try:
-        with quiet():
+        with hide_library_progress():
             sees = hasattr(AutoConfig.from_pretrained(model, revision=revision), "vision_config")
             prepares: Any = AutoProcessor if sees else AutoTokenizer
             loads: Any = AutoModelForImageTextToText if sees else AutoModelForCausalLM

@@ -9,14 +9,14 @@ from typing import NamedTuple, Protocol
 
 from unconceal.errors import EnvironmentFault, UsageError
 from unconceal.probes.prompt import Question
-from unconceal.specs.elicitation import Asker, Decoding, Finish, Form
+from unconceal.specs.elicitation import ProviderKind, Decoding, FinishReason, Form
 
 
 class ProviderReply(NamedTuple):
     """A provider's reply; fields as in :class:`unconceal.specs.elicitation.Reply`."""
 
     text: str
-    finish: Finish
+    finish: FinishReason
     form: Form
     served: str = ""
 
@@ -25,7 +25,7 @@ class Provider(Protocol):
     """One language model. ``model``: its name in files; ``revision``: None if unknown."""
 
     @property
-    def kind(self) -> Asker: ...
+    def kind(self) -> ProviderKind: ...
 
     @property
     def model(self) -> str: ...
@@ -39,7 +39,7 @@ class Provider(Protocol):
 class CollectedReplies:
     """Replies collected elsewhere with the printed prompt. ``model`` and ``revision`` are as stated by the user."""
 
-    kind: Asker = "replies"
+    kind: ProviderKind = "replies"
 
     def __init__(self, model: str, revision: str | None, replies: Sequence[str]) -> None:
         self.model, self.revision, self.replies = model, revision, replies

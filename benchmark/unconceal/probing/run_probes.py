@@ -37,7 +37,7 @@ ProbeSets = Mapping[str, ProbeSet]
 def has_probe_results(evaluation: Evaluation, task: Task, record: Record) -> bool:
     """Whether the record holds results of the task's current probe sets."""
     results, digests = record.probe_results, probe_set_digests(probe_sets(evaluation, task))
-    return results is not None and results.sets == digests and results.clip == evaluation.suite.judges.clip.digest
+    return results is not None and results.probe_set_digests == digests and results.clip == evaluation.suite.judges.clip.digest
 
 
 def score_probes(evaluation: Evaluation, task: Task, record: Record, generator: Generator, applied: AppliedCheckpoint) -> Record:
@@ -59,7 +59,7 @@ def score_probes(evaluation: Evaluation, task: Task, record: Record, generator: 
     plan = build_plan(evaluation, task, digest, rules, sets)
     total = sum(map(count_forward_passes, plan.shards))
     generator.report_to(evaluation.progress.stage(f"{record.submission} on {task.id}: neighbours and attacks", total).advance)
-    planner, judge = shard_planner(evaluation, digest), evaluation.suite_models.judge_of(task)
+    planner, judge = shard_planner(evaluation, digest), evaluation.suite_models.judge_for(task)
     neighbours = generate_neighbours(generator, plan)
     attacks = {name: generate_attacks(generator, judge, planner, rules, gate, task) for name, gate in plan.attack_gates.items()}
     results = compute_results(evaluation, task, rules, sets, neighbours, attacks)

@@ -1,10 +1,11 @@
-"""Everything wrong with the records under `results/`, all at once. Nothing of what is checked is executed."""
+"""Checks all records under `results/` at once. Nothing of what is checked is executed."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -12,193 +13,175 @@ from unconceal.errors import UnconcealError
 from unconceal.evaluation.environment import spec_digests
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
-from unconceal.results.recomputation import controls_of, disagreements
-from unconceal.results.record_checks import AGAIN, flaws
+from unconceal.results.recomputation import disagreements, named_controls
+from unconceal.results.record_checks import RUN_AGAIN, record_flaws
 from unconceal.results.result_tables import ResultRow, difference, record_paths
-from unconceal.specs.loader import load_submission, load_suite, load_task, submission_files, suites, task_files
+from unconceal.specs.loader import load_submission, load_suite, load_task, submission_files, suite_names, task_files
 from unconceal.specs.problems import Problem
 from unconceal.specs.record import Record
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
-LARGEST = 64 * 2**20
-"""Bytes of a record; a larger file is not opened."""
-FEW = 20
-"""Records that are checked before anyone asks how far it is."""
-Group = tuple[str, int, str, str, str]
+MAX_BYTES = 64 * 2**20
+"""Larger files are not opened."""
+PROGRESS_THRESHOLD = 20
+"""Number of records above which progress is shown."""
+GroupKey = tuple[str, int, str, str, str]
 
 
-def check_results(
-    root: DataRoot, recompute: bool = True, only: Collection[Path] = (), progress: Progress | None = None
-) -> tuple[int, tuple[Problem, ...]]:
-    """(how many records there are, everything wrong with them).
+class CheckedResults(NamedTuple):
+    """The number of records and everything wrong with them."""
 
-    ``recompute``: also compute every aggregate again. ``only``: look at these files alone; the others are read for comparison.
+    n_records: int
+    problems: tuple[Problem, ...]
+
+
+def check_results(root: DataRoot, recompute: bool = True, only: Collection[Path] = (), progress: Progress | None = None) -> CheckedResults:
+    """Checks the records of a data root.
+
+    Args:
+        root: the data root.
+        recompute: also recompute every aggregate.
+        only: check these files alone; the others are read for comparison.
+        progress: shows how many records are checked.
     """
     paths = tuple(record_paths(root.results)) if root.results.is_dir() else ()
-    readable: list[ResultRow] = []
+    rows: list[ResultRow] = []
     problems: list[Problem] = []
     for path in paths:
-        found = _read(path)
-        if isinstance(found, Record):
-            readable.append(ResultRow(found, path))
+        record = _read(path)
+        if isinstance(record, Record):
+            rows.append(ResultRow(record, path))
         else:
-            problems += found
-    groups: dict[Group, dict[str, Record]] = {}
-    for row in readable:
-        groups.setdefault(_group(row.record), {})[row.record.submission] = row.record
-    asked = [row for row in readable if not only or row.path in only]
-    stage = (progress if progress and len(asked) > FEW else Silent()).stage("checking", len(asked))
-    for row in asked:
-        problems += _row(row, root, groups[_group(row.record)], recompute)
+            problems += record
+    groups: dict[GroupKey, dict[str, Record]] = {}
+    for row in rows:
+        groups.setdefault(_group_key(row.record), {})[row.record.submission] = row.record
+    checked = [row for row in rows if not only or row.path in only]
+    stage = (progress if progress and len(checked) > PROGRESS_THRESHOLD else Silent()).stage("checking", len(checked))
+    for row in checked:
+        problems += _row_problems(row, root, groups[_group_key(row.record)], recompute)
         stage.advance()
-    problems += _mixtures(readable)
+    problems += _mixture_problems(rows)
     problems = [problem for problem in problems if not only or problem.file in only]
-    return len(only) or len(paths), tuple(sorted(set(problems), key=lambda problem: (problem.file, problem.value)))
+    return CheckedResults(len(only) or len(paths), tuple(sorted(set(problems), key=lambda problem: (problem.file, problem.value))))
 
 
 def _read(path: Path) -> Record | list[Problem]:
-    """The record, or every field of it that is wrong."""
+    """The record, or every wrong field of it."""
     try:
         if path.is_symlink():
             return [Problem("record.link", path, None, "the file", "is a link, which is not followed", "put the record itself there")]
-        if path.stat().st_size > LARGEST:
-            return [
-                Problem("record.too-large", path, None, "the file", f"is larger than {LARGEST // 2**20} MiB, so it is not opened", AGAIN)
-            ]
+        if path.stat().st_size > MAX_BYTES:
+            consequence = f"is larger than {MAX_BYTES // 2**20} MiB, so it is not opened"
+            return [Problem("record.too-large", path, None, "the file", consequence, RUN_AGAIN)]
         return Record.model_validate_json(path.read_bytes())
     except OSError as error:
         return [Problem("record.unreadable", path, None, "the file", f"cannot be read ({error.strerror})", "make it readable")]
     except ValidationError as error:
         return [
-            Problem("record.invalid", path, None, ".".join(map(str, one["loc"])) or "the file", f"is no record ({one['msg']})", AGAIN)
-            for one in error.errors(include_url=False, include_input=False)
+            Problem("record.invalid", path, None, ".".join(map(str, it["loc"])) or "the file", f"is not a record ({it['msg']})", RUN_AGAIN)
+            for it in error.errors(include_url=False, include_input=False)
         ]
 
 
-def _row(row: ResultRow, root: DataRoot, group: dict[str, Record], recompute: bool) -> Iterator[Problem]:
-    """What is wrong with one record; it is computed again only if nothing simpler is."""
-    simple = [*_itself(row), *_place(row, root), *_specs(row, root), *_controls(row, group)]
-    yield from simple
-    suite, task = _suite_of(root, row.record.suite), _task_of(root, row.record.suite, row.record.task)
-    if simple or not recompute or suite is None or task is None or suite.version != row.record.suite_version:
+def _row_problems(row: ResultRow, root: DataRoot, group: dict[str, Record], recompute: bool) -> Iterator[Problem]:
+    """Problems of one record; it is recomputed only if nothing simpler is wrong."""
+    problems = [*_flaws(row), *_path_problems(row, root), *_spec_problems(row, root), *_control_problems(row, group)]
+    yield from problems
+    suite, task = _load_suite(root, row.record.suite), _load_task(root, row.record.suite, row.record.task)
+    if problems or not recompute or suite is None or task is None or suite.version != row.record.suite_version:
         return
-    for what, how in disagreements(row.record, controls_of(row.record, group), suite, task):
-        yield Problem("record.not-reproduced", row.path, None, what, f"{how}: it does not follow from the record", AGAIN)
+    for name, text in disagreements(row.record, named_controls(row.record, group), suite, task):
+        yield _problem(row, "record.not-reproduced", name, f"{text}: it does not follow from the record")
 
 
-def _itself(row: ResultRow) -> Iterator[Problem]:
-    return (Problem(flaw.code, row.path, None, flaw.value, flaw.consequence, flaw.remedy) for flaw in flaws(row.record))
+def _problem(row: ResultRow, code: str, value: str, consequence: str, remedy: str = RUN_AGAIN) -> Problem:
+    return Problem(code, row.path, None, value, consequence, remedy)
 
 
-def _place(row: ResultRow, root: DataRoot) -> Iterator[Problem]:
-    if row.path != (expected := row.record.place(root.results)):
-        yield Problem(
-            "record.wrong-path",
-            row.path,
-            None,
-            "its place",
-            "disagrees with its fields",
-            f"move it to {expected}, or correct what was copied",
-        )
+def _flaws(row: ResultRow) -> Iterator[Problem]:
+    return (_problem(row, *flaw) for flaw in record_flaws(row.record))
 
 
-def _specs(row: ResultRow, root: DataRoot) -> Iterator[Problem]:
-    """Suites and tasks that do not exist; a version that is still to come; other specs than today's under the same version."""
-    record, path = row.record, row.path
-    if record.suite not in suites(root):
-        yield Problem(
-            "record.unknown-suite",
-            path,
-            None,
-            f"suite {record.suite!r}",
-            "does not exist, so nobody knows what was measured",
-            "restore its suite.yaml",
-        )
+def _path_problems(row: ResultRow, root: DataRoot) -> Iterator[Problem]:
+    if row.path != (expected := row.record.path(root.results)):
+        remedy = f"move it to {expected}, or correct what was copied"
+        yield _problem(row, "record.wrong-path", "its path", "disagrees with its fields", remedy)
+
+
+def _spec_problems(row: ResultRow, root: DataRoot) -> Iterator[Problem]:
+    """Unknown suites, versions and tasks, and specs that differ from today's under the same version."""
+    record, name = row.record, f"suite {row.record.suite!r}"
+    if record.suite not in suite_names(root):
+        consequence = "does not exist, so it is unknown what was measured"
+        yield _problem(row, "record.unknown-suite", name, consequence, "restore its suite.yaml")
         return
-    suite = _suite_of(root, record.suite)
+    suite = _load_suite(root, record.suite)
     if suite is None:
-        yield Problem(
-            "record.unreadable-suite",
-            path,
-            None,
-            f"suite {record.suite!r}",
-            "cannot be read",
-            "mend its suite.yaml, see `unconceal tasks lint`",
-        )
+        yield _problem(row, "record.unreadable-suite", name, "cannot be read", "correct its suite.yaml, see `unconceal tasks lint`")
         return
     if record.suite_version > suite.version or record.suite_version < 1:
-        value, consequence = f"suite_version {record.suite_version}", f"is none of the suite's versions (1 to {suite.version})"
-        yield Problem("record.unknown-version", path, None, value, consequence, "update the suite, or run again")
+        value, consequence = f"suite_version {record.suite_version}", f"is not a version of the suite (1 to {suite.version})"
+        yield _problem(row, "record.unknown-version", value, consequence, "update the suite, or run again")
     if record.suite_version != suite.version:
         return
-    if (record.suite, record.task) not in {(of, task) for of, task, _ in task_files(root)}:
-        yield Problem(
-            "record.unknown-task",
-            path,
-            None,
-            f"task {record.task!r}",
-            f"does not exist in suite {record.suite}",
-            "restore the task, or remove the record",
-        )
+    if (record.suite, record.task) not in {(suite_name, task) for suite_name, task, _ in task_files(root)}:
+        consequence = f"does not exist in suite {record.suite}"
+        yield _problem(row, "record.unknown-task", f"task {record.task!r}", consequence, "restore the task, or remove the record")
         return
-    yield from _todays(row, root, suite)
+    yield from _version_problems(row, root, suite)
 
 
-def _todays(row: ResultRow, root: DataRoot, suite: Suite) -> Iterator[Problem]:
-    """Whether the specs, judges and tier of the newest version are what the record was measured with."""
-    record, task = row.record, _task_of(root, row.record.suite, row.record.task)
+def _version_problems(row: ResultRow, root: DataRoot, suite: Suite) -> Iterator[Problem]:
+    """Whether a record of the newest version was measured with its specs, judges and tier."""
+    record, task = row.record, _load_task(root, row.record.suite, row.record.task)
     if record.tier not in suite.tiers or record.protocol not in (suite.protocol, "paper"):
-        yield Problem(
-            "record.unknown-tier", row.path, None, f"{record.protocol}-{record.tier}", f"is no protocol and tier of {suite.id}", AGAIN
-        )
+        value = f"{record.protocol}-{record.tier}"
+        yield _problem(row, "record.unknown-tier", value, f"is not a protocol and tier of {suite.id}")
         return
     pinned = {"concept": suite.judges.concept, "clip": suite.judges.clip, **suite.judges.extractors}
     if record.judges != {name: judge.digest for name, judge in pinned.items()}:
-        yield Problem("record.other-judges", row.path, None, "judges", f"are not those that {suite.id} pins", AGAIN)
-    submission = _submission_of(root, record.suite, record.submission)
+        yield _problem(row, "record.other-judges", "judges", f"are not those that {suite.id} pins")
+    submission = _load_submission(root, record.suite, record.submission)
     checkpoint = submission.checkpoints.get(record.task) if submission else None
     if task is None or submission is None or checkpoint is None:
         return
-    wanted = spec_digests(suite, task, submission)
-    for name, digest in wanted.items():
+    for name, digest in spec_digests(suite, task, submission).items():
         if getattr(record.checkpoint, name) != digest:
-            yield Problem("record.other-specs", row.path, None, name, f"is not that of today's file under version {suite.version}", AGAIN)
+            yield _problem(row, "record.other-specs", name, f"is not that of today's file under version {suite.version}")
     if record.verification.status == "rerun" and checkpoint.format != "original" and checkpoint.sha256 != record.checkpoint.sha256:
-        value, consequence = "verification rerun", "is of other weights than the submission pins"
-        yield Problem("record.other-weights", row.path, None, value, consequence, "pin them, and re-run the pinned checkpoint")
+        consequence = "is of other weights than the submission pins"
+        yield _problem(row, "record.other-weights", "verification rerun", consequence, "pin them, and re-run the pinned checkpoint")
 
 
-def _controls(row: ResultRow, group: dict[str, Record]) -> Iterator[Problem]:
-    """Control records that are not there, or have been measured anew since."""
-    remedy = "score it again, or restore the control's record"
+def _control_problems(row: ResultRow, group: dict[str, Record]) -> Iterator[Problem]:
+    """Controls whose record is missing or was replaced since."""
+    remedy = "rescore it, or restore the control's record"
     for name, digest in sorted(row.record.controls.items()):
         if name not in group:
-            yield Problem(
-                "record.missing-control", row.path, None, f"control {name}", "is not there, so the scores can't be repeated", remedy
-            )
+            yield _problem(row, "record.missing-control", f"control {name}", "is missing, so the scores cannot be recomputed", remedy)
         elif group[name].measured_digest != digest:
-            yield Problem("record.replaced-control", row.path, None, f"control {name}", "was replaced after this record was scored", remedy)
+            yield _problem(row, "record.replaced-control", f"control {name}", "was replaced after this record was scored", remedy)
 
 
-def _mixtures(readable: Iterable[ResultRow]) -> Iterator[Problem]:
-    """Records that would stand in one table but were measured differently."""
-    first: dict[Group, ResultRow] = {}
-    for row in readable:
-        other = first.setdefault(_group(row.record), row)
-        if why := difference(other.record, row.record):
-            yield Problem(
-                "record.mixed-settings", row.path, None, f"beside {other.path.name}", f"was measured under {why}", "run the older one again"
-            )
+def _mixture_problems(rows: Iterable[ResultRow]) -> Iterator[Problem]:
+    """Records of one table that were measured with different specs or judges."""
+    first: dict[GroupKey, ResultRow] = {}
+    for row in rows:
+        other = first.setdefault(_group_key(row.record), row)
+        if settings := difference(other.record, row.record):
+            value, consequence = f"beside {other.path.name}", f"was measured with {settings}"
+            yield _problem(row, "record.mixed-settings", value, consequence, "run the older one again")
 
 
-def _group(record: Record) -> Group:
+def _group_key(record: Record) -> GroupKey:
     return record.suite, record.suite_version, record.task, record.protocol, record.tier
 
 
 @cache
-def _suite_of(root: DataRoot, name: str) -> Suite | None:
+def _load_suite(root: DataRoot, name: str) -> Suite | None:
     try:
         return load_suite(root, name)
     except (UnconcealError, OSError):
@@ -206,7 +189,7 @@ def _suite_of(root: DataRoot, name: str) -> Suite | None:
 
 
 @cache
-def _task_of(root: DataRoot, suite: str, task: str) -> Task | None:
+def _load_task(root: DataRoot, suite: str, task: str) -> Task | None:
     try:
         return load_task(root, f"{suite}:{task}")
     except (UnconcealError, OSError):
@@ -214,9 +197,9 @@ def _task_of(root: DataRoot, suite: str, task: str) -> Task | None:
 
 
 @cache
-def _submission_of(root: DataRoot, suite: str, name: str) -> Submission | None:
-    """As its file says today; None where that is gone or wrong: a record outlives it."""
-    if (suite, name) not in {(of, called) for of, called, _ in submission_files(root)}:
+def _load_submission(root: DataRoot, suite: str, name: str) -> Submission | None:
+    """Today's file; None if it is missing or wrong, because a record outlives it."""
+    if (suite, name) not in {(suite_name, submission) for suite_name, submission, _ in submission_files(root)}:
         return None
     try:
         return load_submission(root, f"{suite}/{name}")

@@ -1,4 +1,4 @@
-"""What a record alone gets wrong: its digest, its shapes and ranges, and a verification that nobody stands for."""
+"""Checks of a single record: its digest, shapes and ranges, provenance and verification."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
+from math import inf
 from typing import NamedTuple
 
 from unconceal.specs.record import Curve, Record, Score, Verification
 
-AGAIN = "run the evaluation again"
-HEX = re.compile(r"[0-9a-f]{64}")
+RUN_AGAIN = "run the evaluation again"
+SHA256 = re.compile(r"[0-9a-f]{64}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+TOLERANCE = 1e-9
 RANGES: dict[str, tuple[float, float]] = {
     "presence": (0, 1),
     "auc.": (0, 1),
@@ -20,129 +23,123 @@ RANGES: dict[str, tuple[float, float]] = {
     "crs.signed.": (-1, 1),
     "psi_star.": (0, 1),
     "clip.": (0, 100),
-    "retain_drop": (-float("inf"), 1),
+    "retain_drop": (-inf, 1),
 }
-"""Values that a score can have, by how its name begins."""
+"""Possible values of scores, by prefix of their names."""
 
 
-class Flaw(NamedTuple):
-    """One thing wrong: the value, the consequence, the remedy."""
+class RecordFlaw(NamedTuple):
+    """One flaw: code, value, consequence and remedy."""
 
     code: str
     value: str
     consequence: str
-    remedy: str = AGAIN
+    remedy: str = RUN_AGAIN
 
 
-def flaws(record: Record) -> Iterator[Flaw]:
-    """Everything wrong with a record that the record alone can show."""
+def record_flaws(record: Record) -> Iterator[RecordFlaw]:
+    """Every flaw that shows in the record alone."""
     if record.digest != record.computed_digest():
-        remedy = f"restore the file, or {AGAIN}"
-        yield Flaw("record.altered", "digest", "does not hold, so the numbers were altered after the run", remedy)
-    yield from _verification(record)
+        remedy = f"restore the file, or {RUN_AGAIN}"
+        yield RecordFlaw("record.altered", "digest", "does not match, so the numbers were altered after the run", remedy)
+    yield from _verification_flaws(record)
     for curve in record.curves:
-        yield from _curve(curve)
-    for room in ("scores", "damage", "attacks"):
-        for name, score in getattr(record, room).items():
-            yield from _score(f"{room}.{name}", name if room == "scores" else "", score)
-    identities = [(curve.name, curve.split, curve.arm, curve.extractor) for curve in record.curves]
-    for twice in sorted({str(one) for one in identities if identities.count(one) > 1}):
-        yield Flaw("record.duplicate-curve", f"curve {twice}", "stands twice, so one of them would be passed over")
-    yield from _provenance(record)
+        yield from _curve_flaws(curve)
+    for name, score in record.scores.items():
+        yield from _score_flaws(f"scores.{name}", name, score)
+    for field in ("damage", "attacks"):
+        for name, score in getattr(record, field).items():
+            yield from _score_flaws(f"{field}.{name}", "", score)
+    keys = [(curve.name, curve.split, curve.arm, curve.extractor) for curve in record.curves]
+    for key in sorted({str(key) for key in keys if keys.count(key) > 1}):
+        yield RecordFlaw("record.duplicate-curve", f"curve {key}", "occurs twice, so one of them would be ignored")
+    yield from _provenance_flaws(record)
 
 
-def _provenance(record: Record) -> Iterator[Flaw]:
+def _provenance_flaws(record: Record) -> Iterator[RecordFlaw]:
     digests = {f"judges.{name}": digest for name, digest in record.judges.items()}
     digests |= {f"controls.{name}": digest for name, digest in record.controls.items()}
     digests |= {name: getattr(record.checkpoint, name) for name in ("task_digest", "suite_digest", "submission_digest")}
     if record.checkpoint.sha256 is not None:
         digests["checkpoint.sha256"] = record.checkpoint.sha256
     for name, digest in digests.items():
-        if not HEX.fullmatch(digest):
-            yield Flaw("record.bad-digest", f"{name} {digest[:20]!r}", "is no SHA-256 digest, so nobody can tell what was used")
-    if record.code.commit is not None and not re.fullmatch(r"[0-9a-f]{40}", record.code.commit):
-        yield Flaw("record.bad-commit", f"code.commit {record.code.commit[:50]!r}", "is no commit, so nobody can find the code")
-    if record.timing.forward_passes < 0 or any(not 0 <= seconds < float("inf") for seconds in record.timing.seconds.values()):
-        yield Flaw("record.negative-time", "timing", "is negative, which no clock says")
-    for name, part in record.checkpoint.components.items():
-        counts = (part.matched, part.missing, part.unexpected, part.changed, part.relative_change)
-        if min(counts) < 0 or part.changed > part.matched:
-            yield Flaw("record.bad-count", f"checkpoint.components.{name}", "counts tensors that cannot be")
+        if not SHA256.fullmatch(digest):
+            yield RecordFlaw("record.bad-digest", f"{name} {digest[:20]!r}", "is not a SHA-256 digest, so it identifies nothing")
+    if record.code.commit is not None and not COMMIT.fullmatch(record.code.commit):
+        yield RecordFlaw("record.bad-commit", f"code.commit {record.code.commit[:50]!r}", "is not a commit, so the code cannot be found")
+    if record.timing.forward_passes < 0 or any(not 0 <= seconds < inf for seconds in record.timing.seconds.values()):
+        yield RecordFlaw("record.negative-time", "timing", "is negative or not finite")
+    for name, component in record.checkpoint.components.items():
+        counts = (component.matched, component.missing, component.unexpected, component.changed, component.relative_change)
+        if min(counts) < 0 or component.changed > component.matched:
+            yield RecordFlaw("record.bad-count", f"checkpoint.components.{name}", "has impossible counts of tensors")
 
 
-def _verification(record: Record) -> Iterator[Flaw]:
-    said, code = record.verification, record.code
-    if said.status != "self_reported" and (missing := _unsaid(said)):
-        yield Flaw(
-            "record.incomplete-verification",
-            f"verification {said.status}",
-            f"says not {missing}, so nobody stands for it",
-            "use `unconceal results mark`",
-        )
-    if said.status != "rerun":
+def _verification_flaws(record: Record) -> Iterator[RecordFlaw]:
+    verification, value = record.verification, f"verification {record.verification.status}"
+    if verification.status != "self_reported" and (missing := _missing_text(verification)):
+        yield RecordFlaw("record.incomplete-verification", value, f"lacks {missing}", "use `unconceal results mark`")
+    if verification.status != "rerun":
         return
-    if code.dirty:
-        yield Flaw(
-            "record.dirty-code", "verification rerun", "stands on uncommitted code, which nobody can repeat", "re-run from a clean commit"
-        )
-    if code.commit is None:
-        yield Flaw("record.bad-commit", "verification rerun", "names no commit, so nobody can find the code again", "re-run from a clone")
+    if record.code.dirty:
+        yield RecordFlaw("record.dirty-code", value, "was measured with uncommitted code", "re-run from a clean commit")
+    if record.code.commit is None:
+        yield RecordFlaw("record.bad-commit", value, "has no commit, so the code cannot be found", "re-run from a clone")
     if record.checkpoint.sha256 is None and record.checkpoint.format != "original":
-        yield Flaw(
-            "record.no-weights-digest",
-            "verification rerun",
-            "names no digest of the weights, so nobody knows which were loaded",
-            "re-run the pinned checkpoint",
-        )
+        consequence = "has no digest of the weights, so it is unknown which were loaded"
+        yield RecordFlaw("record.no-weights-digest", value, consequence, "re-run the pinned checkpoint")
 
 
-def _unsaid(said: Verification) -> str:
-    """What a verification leaves out or says wrongly; empty if nothing."""
-    wanted = {"by": "who", "date": "when", "reason": "why"}
-    missing = [words for name, words in wanted.items() if not getattr(said, name).strip()]
+def _missing_text(verification: Verification) -> str:
+    """What a verification lacks; empty if it is complete."""
+    missing = [name for name in ("by", "date", "reason") if not getattr(verification, name).strip()]
     if not missing:
         try:
-            date.fromisoformat(said.date)
+            date.fromisoformat(verification.date)
         except ValueError:
-            return "a date that is one (ISO 8601)"
+            return "a date in ISO 8601"
     return ", ".join(missing)
 
 
-def _curve(curve: Curve) -> Iterator[Flaw]:
-    value = f"curve {curve.name}"
+def _curve_flaws(curve: Curve) -> Iterator[RecordFlaw]:
+    name = f"curve {curve.name}"
     if len({len(column) for column in (curve.psi, curve.k, curve.value, curve.low, curve.high, *curve.per_prompt)}) > 1:
-        yield Flaw("record.unequal-columns", value, "has columns of unequal length")
+        yield RecordFlaw("record.unequal-columns", name, "has columns of unequal length")
         return
     if not curve.psi or any(later <= earlier for earlier, later in pairwise(curve.psi)) or not 0 <= curve.psi[0] <= curve.psi[-1] <= 1:
-        yield Flaw("record.bad-psi", value, "has ratios ψ that do not ascend between 0 and 1")
+        yield RecordFlaw("record.bad-psi", name, "has ψ values that do not ascend between 0 and 1")
     if any(later < earlier for earlier, later in pairwise(curve.k)) or min(curve.k, default=0) < 0:
-        yield Flaw("record.bad-steps", value, "has steps k that do not ascend from 0")
-    if any(_outside(*point) for point in zip(curve.value, curve.low, curve.high, strict=True)):
-        yield Flaw("record.outside-interval", value, "has values outside their own intervals")
-    low, high = _range(f"{curve.name}.") or (None, None)
+        yield RecordFlaw("record.bad-steps", name, "has steps k that do not ascend from 0")
+    if any(_is_outside(*point) for point in zip(curve.value, curve.low, curve.high, strict=True)):
+        yield RecordFlaw("record.outside-interval", name, "has values outside their own intervals")
+    limits = _possible_range(f"{curve.name}.")
     numbers = [number for row in (curve.value, *curve.per_prompt) for number in row if number is not None]
-    if low is not None and high is not None and any(not low - 1e-9 <= number <= high + 1e-9 for number in numbers):
-        yield Flaw("record.out-of-range", value, f"has values outside {low:g} to {high:g}")
+    if limits and not all(_is_within(number, limits) for number in numbers):
+        yield RecordFlaw("record.out-of-range", name, f"has values outside {limits[0]:g} to {limits[1]:g}")
 
 
-def _score(where: str, name: str, score: Score) -> Iterator[Flaw]:
-    if _outside(score.value, score.low, score.high):
-        yield Flaw("record.outside-interval", where, "lies outside its own interval")
-    found = _range(name)
-    if found and score.value is not None and not found[0] - 1e-9 <= score.value <= found[1] + 1e-9:
-        yield Flaw(
-            "record.out-of-range", f"{where} = {score.value:g}", f"lies outside {found[0]:g} to {found[1]:g}, which no such score can"
-        )
+def _score_flaws(location: str, name: str, score: Score) -> Iterator[RecordFlaw]:
+    if _is_outside(score.value, score.low, score.high):
+        yield RecordFlaw("record.outside-interval", location, "is outside its own interval")
+    limits = _possible_range(name)
+    if limits and score.value is not None and not _is_within(score.value, limits):
+        yield RecordFlaw("record.out-of-range", f"{location} = {score.value:g}", f"is outside {limits[0]:g} to {limits[1]:g}")
 
 
-def _outside(value: float | None, low: float | None, high: float | None) -> bool:
+def _is_outside(value: float | None, low: float | None, high: float | None) -> bool:
+    """Whether a value is outside its limits, or the limits are reversed."""
     if low is not None and high is not None and low > high:
         return True
     if value is None:
         return False
-    return (low is not None and value < low - 1e-9) or (high is not None and value > high + 1e-9)
+    return (low is not None and value < low - TOLERANCE) or (high is not None and value > high + TOLERANCE)
 
 
-def _range(name: str) -> tuple[float, float] | None:
-    """The values that a score or curve of that name can have; None: any."""
-    return next((limits for start, limits in RANGES.items() if name.startswith(start)), None)
+def _is_within(value: float, limits: tuple[float, float]) -> bool:
+    """Whether a value is within limits; not a number is not."""
+    return limits[0] - TOLERANCE <= value <= limits[1] + TOLERANCE
+
+
+def _possible_range(name: str) -> tuple[float, float] | None:
+    """The possible values of a score or curve; None if there is no limit."""
+    return next((limits for prefix, limits in RANGES.items() if name.startswith(prefix)), None)

@@ -1,4 +1,4 @@
-"""The records under `results/`, grouped into boards: what may stand in one table."""
+"""The records under `results/`, grouped into tables of comparable records."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from unconceal.specs.sweep import FOLDER as SWEEPS
 SUITE_FOLDER = re.compile(r"^(?P<suite>[a-z0-9][a-z0-9.-]*)-(?P<version>\d+)$")
 TIERS = ("full", "lite")
 PARALLEL_THRESHOLD = 400
-"""Records from which on several processes read: checking a digest takes some milliseconds."""
+"""Number of records from which several processes read them: checking a digest takes milliseconds."""
 Reader = Callable[[Path], Record]
 
 
 @dataclass(frozen=True)
 class ResultRow:
-    """A record and where it lies. ``per_prompt``: its primary score prompt by prompt, where the record came without its curves."""
+    """A record and its path. ``per_prompt``: its primary score per prompt, if the record came without its curves."""
 
     record: Record
     path: Path
@@ -48,7 +48,7 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class ResultTable:
-    """Records that may be compared: one suite version, task, protocol and tier."""
+    """Comparable records: one suite version, task, protocol and tier."""
 
     suite: str
     version: int
@@ -57,7 +57,7 @@ class ResultTable:
     tier: str
     rows: tuple[ResultRow, ...]
     cache: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What was worked out of the rows already, by whoever did."""
+    """Values computed from the rows, by key."""
 
     @property
     def suite_id(self) -> str:
@@ -81,16 +81,16 @@ class ResultTable:
 
 
 def record_paths(folder: Path) -> Iterator[Path]:
-    """Every record file below a folder, in a fixed order; unfinished (hidden) files are left out, and sweeps, which are no records."""
-    found = sorted(folder.rglob("*.json"))
-    return (path for path in found if not path.name.startswith(".") and path.relative_to(folder).parts[0] != SWEEPS)
+    """Every record file below a folder, sorted; without unfinished (hidden) files and sweeps, which are not records."""
+    paths = sorted(folder.rglob("*.json"))
+    return (path for path in paths if not path.name.startswith(".") and path.relative_to(folder).parts[0] != SWEEPS)
 
 
 def suite_versions(folders: Sequence[Path]) -> tuple[tuple[str, int], ...]:
     """(suite, version) of everything that has results, newest version first within a suite."""
     names = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()}
-    found = {(match["suite"], int(match["version"])) for name in names if (match := SUITE_FOLDER.match(name))}
-    return tuple(sorted(found, key=lambda pair: (pair[0], -pair[1])))
+    versions = {(match["suite"], int(match["version"])) for name in names if (match := SUITE_FOLDER.match(name))}
+    return tuple(sorted(versions, key=lambda pair: (pair[0], -pair[1])))
 
 
 def newest_versions(folders: Sequence[Path]) -> tuple[tuple[str, int], ...]:
@@ -104,24 +104,24 @@ def newest_versions(folders: Sequence[Path]) -> tuple[tuple[str, int], ...]:
 def load_records(
     folders: Sequence[Path], suite: str, version: int, tier: str | None = None, read: Reader = read_record
 ) -> tuple[ResultRow, ...]:
-    """Every record of one suite version, of one tier if named; an earlier folder's record hides a later one's of the same place.
+    """Every record of one suite version, of one tier if given; a record in an earlier folder hides that of the same path in a later one.
 
     Raises:
-        CheckFailed: a file is no record, was altered, or is of another suite or version.
+        CheckFailed: a file is not a record, was altered, or is of another suite or version.
     """
-    places: dict[Path, Path] = {}
+    by_location: dict[Path, Path] = {}
     for folder in folders:
         for path in record_paths(folder / f"{suite}-{version}"):
-            places.setdefault(path.relative_to(folder), path)
-    paths = tuple(places.values())
-    stored = tuple(ResultRow(record, path) for record, path in zip(read_records(paths, read), paths, strict=True))
-    for row in stored:
+            by_location.setdefault(path.relative_to(folder), path)
+    paths = tuple(by_location.values())
+    rows = tuple(ResultRow(record, path) for record, path in zip(read_records(paths, read), paths, strict=True))
+    for row in rows:
         _check_version(row, suite, version)
-    return tuple(row for row in stored if tier is None or row.record.tier == tier)
+    return tuple(row for row in rows if tier is None or row.record.tier == tier)
 
 
 def read_records(paths: Sequence[Path], read: Reader = read_record) -> list[Record]:
-    """Records in the order of their paths, by several processes where there are many."""
+    """Records in the order of their paths; many are read by several processes."""
     if len(paths) < PARALLEL_THRESHOLD or usable_cores() == 1:
         return [read(path) for path in paths]
     with ProcessPoolExecutor(usable_cores(), multiprocessing.get_context("spawn")) as pool:
@@ -129,7 +129,7 @@ def read_records(paths: Sequence[Path], read: Reader = read_record) -> list[Reco
 
 
 def read_for_ranking(path: Path) -> Record:
-    """A record whose digest holds, without the curves that no table needs: a tenth of the memory."""
+    """A checked record without the curves that tables do not need, which take nine tenths of the memory."""
     record = read_record(path)
     return record.model_copy(update={"curves": tuple(curve for curve in record.curves if (curve.name, curve.split) == RANKING_CURVES)})
 
@@ -139,7 +139,11 @@ RANKING_CURVES = ("presence", "forget")
 
 
 def group_rows(rows: Iterable[ResultRow]) -> tuple[ResultTable, ...]:
-    """One board per suite version, task, protocol and tier, sorted. Raises CheckFailed for records that do not mix."""
+    """One table per suite version, task, protocol and tier, sorted.
+
+    Raises:
+        CheckFailed: records of one table were measured differently, or a submission occurs twice.
+    """
     groups: dict[tuple[str, int, str, str, str], list[ResultRow]] = defaultdict(list)
     for row in rows:
         record = row.record
@@ -149,32 +153,32 @@ def group_rows(rows: Iterable[ResultRow]) -> tuple[ResultTable, ...]:
     return tuple(ResultTable(*key, tuple(groups[key])) for key in sorted(groups))
 
 
-def select_tiers(boards: Iterable[ResultTable]) -> tuple[ResultTable, ...]:
-    """One tier per task: `full` where there is one, else `lite`."""
+def select_tiers(tables: Iterable[ResultTable]) -> tuple[ResultTable, ...]:
+    """One tier per task: `full` if there is one, else `lite`."""
     best: dict[tuple[str, int, str, str], ResultTable] = {}
-    for board in boards:
-        key = (board.suite, board.version, board.task, board.protocol)
-        if key not in best or _tier_index(board) < _tier_index(best[key]):
-            best[key] = board
+    for table in tables:
+        key = (table.suite, table.version, table.task, table.protocol)
+        if key not in best or _tier_index(table) < _tier_index(best[key]):
+            best[key] = table
     return tuple(best.values())
 
 
-def _tier_index(board: ResultTable) -> int:
-    return TIERS.index(board.tier) if board.tier in TIERS else len(TIERS)
+def _tier_index(table: ResultTable) -> int:
+    return TIERS.index(table.tier) if table.tier in TIERS else len(TIERS)
 
 
 def load_all_tables(folders: Sequence[Path], read: Reader = read_record) -> tuple[ResultTable, ...]:
-    """Every board of every suite version, all tiers."""
+    """Every table of every suite version, all tiers."""
     return _load_tables(folders, suite_versions(folders), read)
 
 
 def load_newest_tables(folders: Sequence[Path], read: Reader = read_record) -> tuple[ResultTable, ...]:
-    """The boards of each suite's newest version, one tier per task: what is ranked and published."""
+    """The tables of each suite's newest version, one tier per task: what is ranked and published."""
     return select_tiers(_load_tables(folders, newest_versions(folders), read))
 
 
 def _load_tables(folders: Sequence[Path], versions: Iterable[tuple[str, int]], read: Reader) -> tuple[ResultTable, ...]:
-    return tuple(board for suite, version in versions for board in group_rows(load_records(folders, suite, version, read=read)))
+    return tuple(table for suite, version in versions for table in group_rows(load_records(folders, suite, version, read=read)))
 
 
 def _check_version(row: ResultRow, suite: str, version: int) -> None:
@@ -183,7 +187,7 @@ def _check_version(row: ResultRow, suite: str, version: int) -> None:
         raise CheckFailed(
             "table.other-suite",
             f"{row.path.name} is of {record.suite}-{record.suite_version}",
-            f"it lies among the records of {suite}-{version} and versions are never mixed",
+            f"it is among the records of {suite}-{version}, and versions are never mixed",
             "move it to its own folder, or run `unconceal results check` for all such records",
         )
 
@@ -191,30 +195,30 @@ def _check_version(row: ResultRow, suite: str, version: int) -> None:
 def _check_comparable(group: list[ResultRow]) -> None:
     """Same suite file, task file and judges for every row, and each submission once."""
     first = group[0].record
-    seen: set[str] = set()
+    submissions: set[str] = set()
     for row in group:
-        if why := difference(first, row.record):
+        if settings := difference(first, row.record):
             raise CheckFailed(
                 "record.mixed-settings",
                 f"{row.path.name} and {group[0].path.name}",
-                f"they were measured under {why} and can't stand in one table",
+                f"they were measured with {settings} and cannot be in one table",
                 "run the older one again",
             )
-        if row.record.submission in seen:
+        if row.record.submission in submissions:
             raise CheckFailed(
                 "table.duplicate-row",
                 f"{row.path.name} is a second record of {row.record.submission}",
-                "a row would stand twice",
+                "a row would occur twice",
                 "remove one",
             )
-        seen.add(row.record.submission)
+        submissions.add(row.record.submission)
 
 
-def difference(one: Record, other: Record) -> str:
-    """What keeps two records of one task from being compared; empty if nothing does."""
-    if one.checkpoint.suite_digest != other.checkpoint.suite_digest:
+def difference(record: Record, other: Record) -> str:
+    """Why two records of one task cannot be compared; empty if they can."""
+    if record.checkpoint.suite_digest != other.checkpoint.suite_digest:
         return "different suite files"
-    if one.checkpoint.task_digest != other.checkpoint.task_digest:
+    if record.checkpoint.task_digest != other.checkpoint.task_digest:
         return "different task files"
-    changed = sorted(name for name in one.judges.keys() & other.judges.keys() if one.judges[name] != other.judges[name])
+    changed = sorted(name for name in record.judges.keys() & other.judges.keys() if record.judges[name] != other.judges[name])
     return f"different judges ({', '.join(changed)})" if changed else ""

@@ -1,4 +1,4 @@
-"""A YAML file as plain values that remember their lines. Only the plain part of YAML is read: nothing a file holds is executed."""
+"""Reads a YAML file into plain values with line numbers. Tags, anchors and aliases are refused; nothing is executed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,20 @@ from unconceal.specs.problems import Location, Problem, dotted_name
 from unconceal.specs.spec import Mistake
 
 MAX_BYTES, MAX_DEPTH = 1_000_000, 20
-"""Bytes and levels of nesting that a spec may have."""
+"""Limits of a spec file: bytes, and levels of nesting."""
 PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null"))
 
 
 @dataclass
 class Document:
-    """The values of one file, the line of every place in it, and the mistakes of its syntax."""
+    """One YAML file.
+
+    Attributes:
+        path: the file.
+        values: its plain values; None if it cannot be read.
+        lines: line number, from 1, of every field.
+        problems: mistakes of its syntax.
+    """
 
     path: Path
     values: Any = None
@@ -31,34 +38,34 @@ class Document:
 
     @classmethod
     def read(cls, path: Path) -> Document:
-        """Read a file; whatever is wrong with it as YAML stands in ``problems``."""
+        """Read a file; mistakes of its syntax go to ``problems``."""
         document = cls(path)
         text = document._text()
         if text is None:
             return document
         try:
-            if document._refuse_what_is_not_plain(text):
+            if document._refuse_special_syntax(text):
                 node = YAML(typ="safe", pure=True).compose(text)
                 document.values = document._plain(node, ()) if node is not None else None
         except (YAMLError, RecursionError) as error:
             document._syntax(error)
             return document
         if not isinstance(document.values, dict) and not document.problems:
-            document.add("spec.empty", None, "the file", "holds no mapping of fields, so it says nothing", "write `field: value` lines")
+            document.add("spec.empty", None, "the file", "holds no mapping of fields", "write `field: value` lines")
         return document
 
-    def line(self, place: Location) -> int | None:
-        """The line of a place, or of the nearest place around it."""
-        while place and place not in self.lines:
-            place = place[:-1]
-        return self.lines.get(place)
+    def line(self, location: Location) -> int | None:
+        """Line of a field, or of the nearest field that encloses it."""
+        while location and location not in self.lines:
+            location = location[:-1]
+        return self.lines.get(location)
 
     def problem(self, mistake: Mistake) -> Problem:
         """A mistake with its file and line."""
         return Problem(mistake.code, self.path, self.line(mistake.location), mistake.value, mistake.consequence, mistake.remedy)
 
     def add(self, code: str, line: int | None, value: str, consequence: str, remedy: str) -> None:
-        """Note a problem."""
+        """Append a problem."""
         self.problems.append(Problem(code, self.path, line, value, consequence, remedy))
 
     def _text(self) -> str | None:
@@ -79,10 +86,11 @@ class Document:
             self.add("spec.not-utf8", None, f"byte {error.start}", "is no UTF-8 text, so this is no YAML", "save the file as UTF-8 text")
         return None
 
-    def _refuse_what_is_not_plain(self, text: str) -> bool:
-        """Note tags, anchors, aliases and further documents: a spec needs none, and each can hide what is meant.
+    def _refuse_special_syntax(self, text: str) -> bool:
+        """Report tags, anchors, aliases, further documents and deep nesting.
 
-        Returns whether the rest may be read: not with aliases, whose expansion has no bound, nor with several documents or endless depth.
+        Returns:
+            Whether the file may be read: not with aliases, whose expansion has no bound, with several documents or beyond the depth limit.
         """
         documents, aliases, depth = 0, False, 0
         for event in YAML(typ="safe", pure=True).parse(text):
@@ -118,42 +126,41 @@ class Document:
 
     def _syntax(self, error: Exception) -> None:
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        said = (error.problem if isinstance(error, MarkedYAMLError) else str(error)) or "unreadable"
+        message = (error.problem if isinstance(error, MarkedYAMLError) else str(error)) or "unreadable"
         line = mark.line + 1 if mark else None
-        self.add("spec.not-yaml", line, "the text", f"is no YAML ({' '.join(said.split())})", "correct the syntax here or just above")
+        self.add("spec.not-yaml", line, "the text", f"is no YAML ({' '.join(message.split())})", "correct the syntax here or just above")
 
-    def _plain(self, node: Node, place: Location) -> Any:
-        self.lines.setdefault(place, node.start_mark.line + 1)
+    def _plain(self, node: Node, location: Location) -> Any:
+        self.lines.setdefault(location, node.start_mark.line + 1)
         if isinstance(node, MappingNode):
-            return {name: self._plain(value, (*place, name)) for name, value in self._pairs(node, place)}
+            return {name: self._plain(value, (*location, name)) for name, value in self._pairs(node, location)}
         if isinstance(node, SequenceNode):
-            return [self._plain(value, (*place, number)) for number, value in enumerate(node.value)]
+            return [self._plain(value, (*location, index)) for index, value in enumerate(node.value)]
         return plain_scalar(node)
 
-    def _pairs(self, node: MappingNode, place: Location) -> Iterator[tuple[str, Node]]:
-        """A mapping's pairs, the first of each name; a name that stands twice is a problem, not a silent choice."""
-        seen: dict[str, int] = {}
+    def _pairs(self, node: MappingNode, location: Location) -> Iterator[tuple[str, Node]]:
+        """Pairs of a mapping, the first of each key; a duplicate key is reported."""
+        first_lines: dict[str, int] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode):
                 self.add("spec.bad-key", line, "a list or mapping as a key", "names no field", "use a plain name")
-            elif key.value in seen:
-                where = dotted_name((*place, key.value))
+            elif key.value in first_lines:
                 self.add(
                     "spec.duplicate-key",
                     line,
-                    where,
-                    f"stands twice (first in line {seen[key.value]}), so one would be lost",
+                    dotted_name((*location, key.value)),
+                    f"stands twice (first in line {first_lines[key.value]}), so one would be lost",
                     "keep one of them",
                 )
             else:
-                seen[key.value] = line
-                self.lines[(*place, key.value)] = line
+                first_lines[key.value] = line
+                self.lines[(*location, key.value)] = line
                 yield key.value, value
 
 
 def plain_scalar(node: Node) -> Any:
-    """A bool, number or null of YAML 1.2; everything else, dates included, is text."""
+    """A bool, number or null of YAML 1.2; everything else, including dates, is text."""
     if node.tag in PLAIN_TAGS:
         return YAML(typ="safe", pure=True).constructor.construct_object(node)
     return node.value

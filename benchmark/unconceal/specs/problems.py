@@ -1,4 +1,4 @@
-"""Mistakes of a file as people read them: file, line, value, consequence, remedy."""
+"""Problems of a file, one line each: file, line, value, consequence, remedy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Location = tuple[str | int, ...]
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake. ``line`` counts from 1; None where it concerns the whole file."""
+    """One problem of a file. ``line`` counts from 1; None for the whole file."""
 
     code: str = field(compare=False)
     file: Path
@@ -30,12 +30,12 @@ class Problem:
 
     def __str__(self) -> str:
         file = self.file.relative_to(Path.cwd()) if self.file.is_relative_to(Path.cwd()) else self.file
-        where = str(file) if self.line is None else f"{file}:{self.line}"
-        return " ".join(f"{where}: {self.value}: {self.consequence}; {self.remedy}".split())
+        prefix = str(file) if self.line is None else f"{file}:{self.line}"
+        return " ".join(f"{prefix}: {self.value}: {self.consequence}; {self.remedy}".split())
 
 
 class SpecProblems(CheckFailed):
-    """All mistakes of one file (or of several), in the order of their lines; ``str()`` gives each its line."""
+    """All problems of one or more files, ordered by file and line. ``str()`` has one line per problem."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems), key=lambda problem: (problem.file, problem.line or 0, problem.value)))
@@ -47,47 +47,62 @@ class SpecProblems(CheckFailed):
 
 
 def mistakes_from_errors(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> Iterator[Mistake]:
-    """Pydantic's errors in our words; a model's own mistakes are unfolded, one by one."""
+    """Translate pydantic's errors; the errors of :meth:`Spec.mistakes` are unpacked one by one."""
     for error in errors:
-        place: Location = tuple(error["loc"])
+        location: Location = tuple(error["loc"])
         context: Mapping[str, Any] = error.get("ctx", {})
         if error["type"] == "mistakes":
-            yield from (mistake._replace(location=place + mistake.location) for mistake in context["mistakes"])
+            yield from (mistake._replace(location=location + mistake.location) for mistake in context["mistakes"])
         else:
-            yield _mistake(model, place, error, context)
+            yield _mistake(model, location, error, context)
 
 
-def _mistake(model: type[BaseModel], place: Location, error: ErrorDetails, context: Mapping[str, Any]) -> Mistake:
-    kind, name = error["type"], dotted_name(place)
-    said = f"{name} = {short_repr(error['input'])}"
+def is_old_format(errors: Iterable[ErrorDetails]) -> ErrorDetails | None:
+    """The first error that shows that a file was written for release 0.1.0; None if there is none."""
+    return next((error for error in errors if error["type"] == "extra_forbidden" and error["loc"][-1] in OLD_FIELDS), None)
+
+
+def old_format_mistake(location: Location) -> Mistake:
+    """The one mistake that a file of release 0.1.0 is reported with."""
+    consequence = f"belongs to the file format of release {OLD_RELEASE}, which this release does not read"
+    remedy = f"read it with release {OLD_RELEASE} (`pip install unconceal=={OLD_RELEASE}`), or rename its fields by the changelog of 0.2.0"
+    return Mistake("spec.old-format", location, dotted_name(location), consequence, remedy)
+
+
+OLD_RELEASE = "0.1.0"
+OLD_FIELDS = frozenset(
+    """asked at_least batch batch_asked bootstrap checkpointing count denoiser_evaluations drawn fall gate guidance held held_out judging
+    keep_every least least_kid least_prompts left_out licence likeness min_snr named named_attacks nearness negatives on optimiser options
+    orderer orderers orderings pictures precision probed probes prompts psi_star_max rate resamples retain_fall retain_prompts
+    retain_psi_max separable_auc share silence size splits spread steps text_encoder train_steps warm_up where why without""".split()
+)
+"""Fields that release 0.1.0 had and 0.2.0 renamed."""
+
+
+def _mistake(model: type[BaseModel], location: Location, error: ErrorDetails, context: Mapping[str, Any]) -> Mistake:
+    kind, name = error["type"], dotted_name(location)
     if kind == "missing":
-        return Mistake(
-            "spec.missing-field", place, name, "is missing, so the file says too little to be used", f"add it{field_description(model, place)}"
-        )
+        consequence = "is missing, so the file says too little to be used"
+        return Mistake("spec.missing-field", location, name, consequence, f"add it{field_description(model, location)}")
     if kind == "extra_forbidden":
-        return Mistake(
-            "spec.unknown-field",
-            place,
-            name,
-            "is no known field, so nothing would read it",
-            suggestion(str(place[-1]), field_names_at(model, place[:-1])),
-        )
+        remedy = suggestion(str(location[-1]), field_names_at(model, location[:-1]))
+        return Mistake("spec.unknown-field", location, name, "is no known field, so nothing would read it", remedy)
+    code, consequence, remedy = _bad_value(kind, error["msg"], "[key]" in location, context)
+    described = "" if code in ("spec.out-of-range", "spec.unknown-value") else field_description(model, location)
+    return Mistake(code, location, f"{name} = {short_repr(error['input'])}", consequence, remedy + described)
+
+
+def _bad_value(kind: str, message: str, is_key: bool, context: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Code, consequence and remedy of a value that its field does not accept."""
     if kind in BOUNDS:
-        word, key = BOUNDS[kind]
-        return Mistake(
-            "spec.out-of-range", place, said, f"is out of range, it must be {word} {context[key]}", "choose a value within the range"
-        )
-    if kind == "literal_error" or "[key]" in place:
-        return Mistake(
-            "spec.unknown-value", place, said, "is not one of the allowed values", f"use {context.get('expected', 'another name')}"
-        )
+        relation, bound = BOUNDS[kind]
+        return "spec.out-of-range", f"is out of range, it must be {relation} {context[bound]}", "choose a value within the range"
+    if kind == "literal_error" or is_key:
+        return "spec.unknown-value", "is not one of the allowed values", f"use {context.get('expected', 'another name')}"
+    message = message[:1].lower() + message[1:]
     if kind.endswith(("_type", "_parsing", "_from_float")):
-        return Mistake(
-            "spec.wrong-type", place, said, f"has the wrong type ({lower_first(error['msg'])})", f"correct its type{field_description(model, place)}"
-        )
-    return Mistake(
-        "spec.invalid-value", place, said, f"is not acceptable ({lower_first(error['msg'])})", f"correct it{field_description(model, place)}"
-    )
+        return "spec.wrong-type", f"has the wrong type ({message})", "correct its type"
+    return "spec.invalid-value", f"is not acceptable ({message})", "correct it"
 
 
 BOUNDS = {
@@ -98,61 +113,57 @@ BOUNDS = {
 }
 
 
-def dotted_name(place: Location) -> str:
-    """``tiers.full.psi[3]``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place if part != "[key]")
+def dotted_name(location: Location) -> str:
+    """A location as text: ``tiers.full.psi[3]``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location if part != "[key]")
     return text.removeprefix(".") or "the file"
 
 
 def short_repr(value: Any) -> str:
-    """A value short enough for a line."""
+    """A value, shortened to fit one line."""
     if isinstance(value, (dict, list)):
         return "a mapping" if isinstance(value, dict) else "a list"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def lower_first(message: str) -> str:
-    return message[:1].lower() + message[1:]
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """What to write instead of an unknown name."""
-    names = list(known)
+def suggestion(name: str, known_names: Iterable[str]) -> str:
+    """The remedy for an unknown name: the closest known name, or all of them."""
+    names = list(known_names)
     close = get_close_matches(name, names, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
     return f"use one of {', '.join(names)}" if names else "remove it"
 
 
-def field_description(model: type[BaseModel], place: Location) -> str:
-    """What the field is for, if its model says so."""
-    owner = model_at(model, place[:-1]) if place else None
-    field = owner.model_fields.get(str(place[-1])) if owner else None
+def field_description(model: type[BaseModel], location: Location) -> str:
+    """Description of a field in parentheses, or an empty string."""
+    owner = model_at(model, location[:-1]) if location else None
+    field = owner.model_fields.get(str(location[-1])) if owner else None
     return f" ({field.description})" if field and field.description else ""
 
 
-def field_names_at(model: type[BaseModel], place: Location) -> tuple[str, ...]:
-    """The fields that the model at a place knows."""
-    owner = model_at(model, place)
+def field_names_at(model: type[BaseModel], location: Location) -> tuple[str, ...]:
+    """Fields of the model at a location."""
+    owner = model_at(model, location)
     return tuple(owner.model_fields) if owner else ()
 
 
-def model_at(model: type[BaseModel], place: Location) -> type[BaseModel] | None:
-    """The model that a place below ``model`` is read by; None for plain values."""
+def model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
+    """The model class at a location below ``model``; None for plain values."""
     annotation: Any = model
-    for part in place:
-        annotation = _models(annotation)
+    for part in location:
+        annotation = _without_none(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             field = annotation.model_fields.get(str(part))
             annotation = field.annotation if field else None
         else:
             annotation = get_args(annotation)[1 if get_origin(annotation) is dict else 0] if get_args(annotation) else None
-    annotation = _models(annotation)
+    annotation = _without_none(annotation)
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
-def _models(annotation: Any) -> Any:
+def _without_none(annotation: Any) -> Any:
     """An annotation without its ``| None``."""
     options = [option for option in get_args(annotation) if option is not type(None)]
     return options[0] if type(None) in get_args(annotation) and options else annotation

@@ -1,4 +1,4 @@
-"""What every spec has in common: nothing unknown, nothing mutable, and mistakes that say where they are."""
+"""The base class of all specs: frozen, without unknown fields, and with located error messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from pydantic_core import PydanticCustomError
 
 
 class Mistake(NamedTuple):
-    """Something wrong across fields. ``at``: the field's place below the model, e.g. ``("seeds", "train")``."""
+    """One mistake in a spec.
+
+    Attributes:
+        code: stable name of the kind of mistake, ``task.no-prompt``.
+        location: path of the field below the model, ``("seeds", "train")``.
+        value: the wrong value.
+        consequence: what would follow from it.
+        remedy: how to correct it.
+    """
 
     code: str
     location: tuple[str | int, ...]
@@ -21,36 +29,44 @@ class Mistake(NamedTuple):
 
 
 class Spec(BaseModel):
-    """A frozen model that refuses unknown fields and reports every mistake of :meth:`mistakes` at once."""
+    """A frozen model that refuses unknown fields and reports all mistakes at once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def mistakes(self) -> Iterable[Mistake]:
-        """What is wrong although every field by itself is right."""
+        """Mistakes that involve several fields; subclasses override this."""
         return ()
 
-    def content(self, **narrowed: Any) -> Json:
-        """What it says beyond its defaults, as plain JSON values; ``narrowed`` goes to ``model_dump``.
+    def content(self, **options: Any) -> Json:
+        """The values that differ from their defaults, as plain JSON.
 
-        Digests are taken over this, so that a field that is added later, with a default, leaves every older digest as it is.
-        The default of a field therefore never changes.
+        Digests cover these values, so that a new field with a default changes no older digest. The default of a field
+        therefore never changes.
+
+        Args:
+            options: passed on to ``model_dump``, ``include`` or ``exclude``.
         """
-        return self.model_dump(mode="json", exclude_defaults=True, **narrowed)
+        return self.model_dump(mode="json", exclude_defaults=True, **options)
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
-        found = list(self.mistakes())
-        if found:
-            said = "; ".join(f"{mistake.value} {mistake.consequence}" for mistake in found)
-            raise PydanticCustomError("mistakes", "{said}", {"said": said, "mistakes": found})
+    def _refuse_mistakes(self) -> Self:
+        mistakes = list(self.mistakes())
+        if mistakes:
+            message = "; ".join(f"{mistake.value} {mistake.consequence}" for mistake in mistakes)
+            raise PydanticCustomError("mistakes", "{message}", {"message": message, "mistakes": mistakes})
         return self
 
 
 class Pinned(Spec):
-    """A file or folder and what it must hold; a digest of zeros: not pinned yet.
+    """A file or folder with its digest.
 
-    ``path`` is as in :func:`unconceal.paths.resolve_path`, or a place in a ``repo`` on the Hub, "." for all of it. ``license``,
-    ``gigabytes``: of what has to be downloaded.
+    Attributes:
+        path: see :func:`unconceal.paths.resolve_path`; with ``repo``, a path within the repository, "." for all of it.
+        digest: SHA-256; all zeros: not pinned yet.
+        repo: repository on the Hub.
+        revision: commit of the repository.
+        license: of the weights.
+        gigabytes: size of the download.
     """
 
     path: str = Field(min_length=1)
@@ -62,16 +78,16 @@ class Pinned(Spec):
 
     @property
     def title(self) -> str:
-        """What it is called in a line: its path, or its repository."""
+        """Short name for messages: the path, or repository and commit."""
         return self.path if self.repo is None else f"{self.repo}@{(self.revision or '')[:12]}"
 
     @property
     def is_draft(self) -> bool:
-        """Whether nobody could tell if it changed: it has no digest yet, or a name that may move."""
+        """Whether the digest or the commit is missing, so that a change would go unnoticed."""
         return self.digest == UNPINNED or (self.repo is not None and not COMMIT.fullmatch(self.revision or ""))
 
     def mistakes(self) -> Iterable[Mistake]:
-        """Half a reference to the Hub."""
+        """A repository without a revision, or the reverse."""
         if (self.repo is None) != (self.revision is None):
             yield Mistake(
                 "spec.incomplete-reference", ("path",), "repo and revision", "stand one without the other", "give both, or neither"

@@ -33,7 +33,9 @@ class Found(BaseModel):
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValueError as error:
-            raise CheckFailed(str(path), "holds no measurements of this version", "delete it and measure again") from error
+            raise CheckFailed(
+                "bench.other-version", str(path), "holds no measurements of this version", "delete it and measure again"
+            ) from error
 
     def write(self, path: Path) -> None:
         write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())

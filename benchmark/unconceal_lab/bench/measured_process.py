@@ -27,7 +27,9 @@ def apart(measure: Callable[..., Any], *arguments: Any) -> Peak:
         try:
             return pool.submit(_peaked, measure, arguments).result()
         except BrokenProcessPool as error:
-            raise EnvironmentFault("the measuring process", "ended, so there is no number", "see whether memory sufficed") from error
+            raise EnvironmentFault(
+                "bench.process-ended", "the measuring process", "ended, so there is no number", "see whether memory sufficed"
+            ) from error
 
 
 def _peaked(measure: Callable[..., Any], arguments: tuple[Any, ...]) -> Peak:

@@ -29,9 +29,11 @@ def write_page(path: Path, found: Found) -> None:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise CheckFailed(str(path), "is not there, so its tables have no place", "name docs/performance.md with --out") from error
+        raise CheckFailed(
+            "bench.missing-page", str(path), "is not there, so its tables have no place", "name docs/performance.md with --out"
+        ) from error
     if not MARKED.search(text):
-        raise CheckFailed(str(path), "has no place for a table", "restore its markers")
+        raise CheckFailed("bench.missing-marker", str(path), "has no place for a table", "restore its markers")
     write_atomically(path, MARKED.sub(lambda place: marked(place["part"], table_of(place["part"], found)), text).encode())
 
 

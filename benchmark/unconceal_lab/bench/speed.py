@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from unconceal.errors import CheckFailed
 from unconceal.evaluation import measurements, standard
-from unconceal.evaluation.image_scores import looks, score
+from unconceal.evaluation.image_scores import scoring_steps, score_images
 from unconceal.progress import Plain
 from unconceal_lab.bench.bench_sample import Sample
 from unconceal_lab.bench.forward_passes import bound, rows
@@ -78,9 +78,11 @@ def ways(sample: Sample) -> Ways:
     least = bound(plan, evaluation.suite)
     if (first.evaluations, further.evaluations) != (sum(rows(plan)), rows(plan).each):
         value = f"{first.evaluations} and {further.evaluations} rows counted, {sum(rows(plan))} and {rows(plan).each} planned"
-        raise CheckFailed(value, "so the plan does not say what is done", "report it")
+        raise CheckFailed("bench.wrong-count", value, "so the plan does not say what is done", "report it")
     if difference > ALIKE:
-        raise CheckFailed(f"pictures {difference:.1f} grey levels apart", "so the two ways do not draw the same", "report it")
+        raise CheckFailed(
+            "bench.other-images", f"pictures {difference:.1f} grey levels apart", "so the two ways do not draw the same", "report it"
+        )
     return Ways(
         sample=sample.said,
         first=first,
@@ -127,9 +129,9 @@ def ours(sample: Sample, folder: Path, number: int) -> Cost:
     plan = standard.plan_of(evaluation, task, applied.sha256)
     pictures = measurements.generate_all(by, plan)
     generated = time.perf_counter()
-    score(evaluation.instruments, evaluation.tier, task, plan, pictures, Plain().stage("judging", looks(evaluation.tier)))
+    score_images(evaluation.suite_models, evaluation.tier, task, plan, pictures, Plain().stage("judging", scoring_steps(evaluation.tier)))
     seconds = time.perf_counter() - generated
-    drawn = len(asked_of(plan, evaluation.suite.sampler.steps))
+    drawn = len(asked_of(plan, evaluation.suite.sampler.num_inference_steps))
     return Cost(generate=generated - started, judge=seconds, evaluations=counted.rows, pictures=drawn)
 
 
@@ -141,18 +143,18 @@ def theirs(sample: Sample, folder: Path, number: int) -> tuple[int, float, float
     evaluation, (task, submission) = sample.evaluation(folder), sample.pairs()[number]
     by, applied = standard.worker(evaluation, task, submission)
     plan, sampler = standard.plan_of(evaluation, task, applied.sha256), evaluation.suite.sampler
-    asked = asked_of(plan, sampler.steps)
+    asked = asked_of(plan, sampler.num_inference_steps)
     stage = Plain().stage("the released way", len(asked))
     counted, pipelines, drawn = Counted(by.original.pipe, by.unlearned.pipe), Pipelines(by.original.pipe, by.unlearned.pipe), {}
     started = time.perf_counter()
     for one in asked:
-        drawn[one] = pipelines.draw(one, sampler.steps, sampler.guidance)
+        drawn[one] = pipelines.draw(one, sampler.num_inference_steps, sampler.guidance_scale)
         stage.advance()
     seconds, rows = time.perf_counter() - started, counted.rows
     pictures = measurements.generate_all(by, plan)
     judges_loaded(evaluation)
     judging = time.perf_counter()
-    score(evaluation.instruments, evaluation.tier, task, plan, pictures, Plain().stage("judging", looks(evaluation.tier)))
+    score_images(evaluation.suite_models, evaluation.tier, task, plan, pictures, Plain().stage("judging", scoring_steps(evaluation.tier)))
     judged = time.perf_counter() - judging
     return rows, seconds, judged, len(asked), difference(plan, pictures["evaluation"], drawn)
 
@@ -164,7 +166,7 @@ def difference(plan: Any, pictures: measurements.BlockImages, drawn: dict[Asked,
         for psi, k in plan.evaluation.k.items():
             other = drawn.get(Asked(member.prompt, member.seed, k, arm))
             if other is not None:
-                found.append(np.abs(by_psi[psi].at(0).astype(float) - other).mean())
+                found.append(np.abs(by_psi[psi].image(0).astype(float) - other).mean())
     return float(np.mean(found))
 
 

@@ -77,7 +77,7 @@ def make_tokenizer(build_dir: BuildDir) -> None:
 def make_vae(build_dir: BuildDir) -> None:
     config = build_dir.recipe.vae
     vae, minutes = autoencoder.train_autoencoder(
-        build_dir.images, build_dir.folder, config.steps, config.seed, config.batch_size, build_dir.progress.say
+        build_dir.images, build_dir.folder, config.steps, config.seed, config.batch_size, build_dir.progress.log
     )
     build_dir.save("vae", minutes, vae.save_pretrained)
 
@@ -105,7 +105,7 @@ def classifier_step(name: str, architecture: str, config: TrainingConfig, minute
             config.muon_learning_rate,
             build_dir.reconstructions if config.reconstructions else None,
             config.warp,
-            log=build_dir.progress.say,
+            log=build_dir.progress.log,
         )
         build_dir.save(f"{name}.pt", cpu_minutes, lambda path: torch.save(model.state_dict(), path))
 
@@ -134,7 +134,7 @@ def make_clip(build_dir: BuildDir) -> None:
             config.seed,
             config.batch_size,
             build_dir.reconstructions,
-            build_dir.progress.say,
+            build_dir.progress.log,
         )
         build_dir.save(name, minutes, lambda path, model=model: save_clip(build_dir, model, path))  # type: ignore[misc]
 
@@ -172,7 +172,7 @@ def train_on_images(build_dir: BuildDir, name: str, model: denoiser.Denoiser, ro
         build_dir.folder,
         recipe.ancestor.batch_size,
         compile_unet=recipe.compile_unet,
-        log=build_dir.progress.say,
+        log=build_dir.progress.log,
     )
     build_dir.save(f"{name}.pt", minutes, lambda path: torch.save(model.state_dict(), path))
 
@@ -207,7 +207,7 @@ def continuation_step(name: str, seed: int, shares: Mapping[str, float]) -> Buil
                     config.decay_from,
                     round_weights(build_dir, rows, config.new_concept_weight),
                     compile_unet=recipe.compile_unet,
-                    log=build_dir.progress.say,
+                    log=build_dir.progress.log,
                 )
                 build_dir.save(f"{round_name}.pt", minutes, lambda path, model=model: torch.save(model.state_dict(), path))  # type: ignore[misc]
             previous = round_name
@@ -247,7 +247,7 @@ def make_surrogate(build_dir: BuildDir) -> None:
         build_dir.folder,
         config.batch_size,
         compile_unet=recipe.compile_unet,
-        log=build_dir.progress.say,
+        log=build_dir.progress.log,
     )
     build_dir.save(f"{SURROGATE}.pt", minutes, lambda path: torch.save(model.state_dict(), path))
 
@@ -354,7 +354,7 @@ def run_build(build_dir: BuildDir, only: tuple[str, ...] = (), scratch: bool = F
     selected = [step for step in steps if not only or step.stem in names]
     missing = [step for step in selected if not build_dir.exists(step.output)]
     minutes = sum(step.minutes for step in missing)
-    build_dir.progress.say(f"{len(missing)} of {len(selected)} steps to do, about {minutes:.0f} CPU minutes on one thread")
+    build_dir.progress.log(f"{len(missing)} of {len(selected)} steps to do, about {minutes:.0f} CPU minutes on one thread")
     for step in missing:
         step.make(build_dir)
-        build_dir.progress.say(f"{step.output}: {build_dir.minutes[step.output]:.1f} CPU minutes")
+        build_dir.progress.log(f"{step.output}: {build_dir.minutes[step.output]:.1f} CPU minutes")

@@ -55,7 +55,7 @@ def command(
               unconceal bench --part precision --tier lite --prompts 4
     """
     from unconceal.errors import UsageError
-    from unconceal.evaluation.machine import device_named
+    from unconceal.evaluation.environment import resolve_device
     from unconceal_lab.bench.bench_results import Found, machine
     from unconceal_lab.bench.bench_sample import Sample
     from unconceal_lab.bench.memory_scaling import memory
@@ -65,8 +65,8 @@ def command(
     from unconceal_lab.bench.worker_scaling import planning, sharing
 
     if len(submissions) < 2:
-        raise UsageError("--submission", "is one, and a further one is measured beside the first", "name two")
-    device = device_named(device)
+        raise UsageError("bench.one-submission", "--submission", "is one, and a further one is measured beside the first", "name two")
+    device = resolve_device(device)
     sample = Sample(DataRoot.find(root), suite, task, submissions, tier, prompts, threads=threads, device=device)
     whole = replace(sample, prompts=None)
     measures: dict[str, Callable[[], Any]] = {

@@ -46,16 +46,16 @@ def build(work: Path, only: tuple[str, ...], scratch: bool, listed: bool, ship: 
         if listed:
             rows = [
                 {
-                    "step": step.makes,
+                    "step": step.output,
                     "expected CPU min": step.minutes,
-                    "took": shop.minutes.get(step.makes),
-                    "made": shop.exists(step.makes),
+                    "took": shop.minutes.get(step.output),
+                    "made": shop.exists(step.output),
                 }
-                for step in steps.steps(shop)
+                for step in steps.build_steps(shop)
             ]
             echo_rows(rows, as_json=False)
             return
-        steps.build(shop, only, scratch)
+        steps.run_build(shop, only, scratch)
         if ship:
             from unconceal_lab.build.ship import ship_all
 
@@ -75,7 +75,7 @@ def agreement(work: Path, tier: Any, threads: int | None, write: Path | None, ro
     Example:  unconceal miniature agreement --tier lite
     """
     from unconceal.evaluation.evaluation import Evaluation
-    from unconceal.evaluation.machine import usable_cores
+    from unconceal.evaluation.environment import usable_cores
     from unconceal.specs.loader import all_submissions, all_tasks, load_suite
     from unconceal_lab.build.build_dir import BuildDir
     from unconceal_lab.reports import judge_agreement
@@ -85,7 +85,7 @@ def agreement(work: Path, tier: Any, threads: int | None, write: Path | None, ro
     tasks = [task for task in all_tasks(data) if task.suite == evaluation.suite.name]
     rows = [submission for submission in all_submissions(data) if submission.suite == evaluation.suite.name]
     pairs = [(task, submission) for task in tasks for submission in rows if task.id in submission.checkpoints]
-    text = judge_agreement.table(evaluation, pairs, BuildDir(work).truth)
+    text = judge_agreement.table(evaluation, pairs, BuildDir(work).image_classifier)
     click.echo(text)
     if write:
         write.write_text(text, encoding="utf-8")
@@ -159,7 +159,7 @@ def refuse_unknown(what: str, asked: Sequence[str], known: Sequence[str]) -> Non
 
     for name in asked:
         if name not in known:
-            raise UsageError(f"{what} {name!r}", "is none of the study's", f"use {', '.join(dict.fromkeys(known))}")
+            raise UsageError("study.unknown-name", f"{what} {name!r}", "is none of the study's", f"use {', '.join(dict.fromkeys(known))}")
 
 
 @command.command()
@@ -191,7 +191,9 @@ def validation(work: Path | None, docs: Path, root: Path | None) -> None:
             rows = Study.of(BuildDir(work), data, suite, rows, setting).rows(measured_under(setting))
         write_rows(rows, stored)
     if not rows:
-        raise CheckFailed(str(stored), "holds no row, so nothing was found", "measure with `unconceal miniature study`, then name --work")
+        raise CheckFailed(
+            "study.no-rows", str(stored), "holds no row, so nothing was found", "measure with `unconceal miniature study`, then name --work"
+        )
     validation_page.write(rows, suite.scores, docs)
     click.echo(f"{docs / validation_page.PAGE}: written from {len(rows)} rows")
 
@@ -219,7 +221,7 @@ def shortcut(work: Path, tier: Any, threads: int | None, docs: Path, root: Path 
     Example:  unconceal miniature shortcut --docs docs
     """
     from unconceal.evaluation.evaluation import Evaluation
-    from unconceal.evaluation.machine import usable_cores
+    from unconceal.evaluation.environment import usable_cores
     from unconceal.specs.loader import load_suite, load_task
     from unconceal_lab.build.build_dir import BuildDir
     from unconceal_lab.build.recipe import TASKS
@@ -246,6 +248,6 @@ def word_shapes(task: str, root: Path | None) -> None:
               unconceal probes elicit object/star --from-replies replies.txt --model word-shape
     """
     from unconceal.specs.loader import load_task
-    from unconceal_lab.build.word_shapes import reply
+    from unconceal_lab.build.spelling_ranker import reply
 
     click.echo(reply(load_task(DataRoot.find(root), task)))

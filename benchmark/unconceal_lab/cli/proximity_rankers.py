@@ -32,7 +32,9 @@ def command(suite: str, tier: str, docs: Path | None, root: Path | None) -> None
     spec = load_suite(data, suite)
     field = field_of(row.record for row in load_records(data.result_folders, spec.name, spec.version, tier))
     if not field.cells:
-        raise CheckFailed(f"suite {spec.id}", f"has no {tier} record with neighbours", "make some with `unconceal run … --probes`")
+        raise CheckFailed(
+            "rankers.no-record", f"suite {spec.id}", f"has no {tier} record with neighbours", "make some with `unconceal run … --probes`"
+        )
     sets = [load_probes(data, load_task(data, f"{of}:{task}"), name) for of, task, name, _ in probe_files(data) if of == spec.name]
     text = orderers_page(f"{spec.name}, version {spec.version}, tier {tier}", field, sets)
     if docs is None:

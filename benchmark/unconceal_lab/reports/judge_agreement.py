@@ -10,16 +10,17 @@ from tabulate import tabulate
 from torch import nn
 
 from unconceal.errors import CheckFailed
-from unconceal.evaluation.assemble import score_of
+from unconceal.evaluation.curves import mean_score
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.generate.plan import Block
 from unconceal.generate.generator import branch_name
+from unconceal.generate.plan import Block
 from unconceal.judges.concept_judge import BalancedAccuracy, balanced_accuracy
-from unconceal.metrics.presence import excess
-from unconceal_lab.build.model_gates import JUDGES
-from unconceal_lab.models.classifiers import named, probabilities
+from unconceal.metrics.presence import excess_retrieval
+from unconceal.metrics.statistics import FloatArray
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
+from unconceal_lab.build.model_gates import MIN_JUDGE_ACCURACY
+from unconceal_lab.models.classifiers import class_probabilities, most_likely_classes
 
 OTHER = "something else"
 EXPLAINED = """\
@@ -38,7 +39,6 @@ SECOND = """\
 The same excess as on the leaderboard, with the classifier's answers in place of the judge's, margin and rules unchanged. Rows whose numbers
 lead to the same verdict under both do not depend on which of the two is right about half-made pictures.
 """
-Values = NDArray[np.float64]
 LEAST, SURE = 30, 0.8
 
 
@@ -56,15 +56,17 @@ def branches(block: Block) -> list[tuple[str, int]]:
     return [(arm, k) for arm in block.handovers[0].arms for k in sorted(set(block.k.values()))]
 
 
-def compared(evaluation: Evaluation, task: Task, submission: Submission, truth: nn.Module) -> tuple[list[str], dict[str, Values]] | None:
+def compared(
+    evaluation: Evaluation, task: Task, submission: Submission, truth: nn.Module
+) -> tuple[list[str], dict[str, FloatArray]] | None:
     """One line of the table, and the classifier's rates (see :func:`rates`); None where the pictures are not stored."""
     pixels = pictures(evaluation, task, submission)
     if pixels is None:
         return None
     head, label = task.judge.head, task.judge.label
-    likely = probabilities(truth, pixels)
-    seen = [label if name == label else OTHER for name in named(likely)[head]]
-    said = [label if shows else OTHER for shows in evaluation.instruments.judge.shows(pixels, head, label)]
+    likely = class_probabilities(truth, pixels)
+    seen = [label if name == label else OTHER for name in most_likely_classes(likely)[head]]
+    said = [label if shows else OTHER for shows in evaluation.suite_models.judge.shows(pixels, head, label)]
     equal = float(np.mean([one == other for one, other in zip(seen, said, strict=True)]))
     sure = np.flatnonzero(likely[head].max(1) >= SURE)
     surely = told(balanced_accuracy([seen[i] for i in sure], [said[i] for i in sure], label))
@@ -73,14 +75,14 @@ def compared(evaluation: Evaluation, task: Task, submission: Submission, truth: 
     return line, rates(evaluation.plan(task, submission).evaluation, np.array([name == label for name in seen], np.float64))
 
 
-def rates(block: Block, shows: Values) -> dict[str, Values]:
+def rates(block: Block, shows: FloatArray) -> dict[str, FloatArray]:
     """Answers (n,) in the order of :func:`pictures` as each prompt's rate, (prompts, ψ) per arm."""
     means = shows.reshape(-1, len(block.prompts), block.seeds).mean(axis=-1)
     by_branch = dict(zip(branches(block), means, strict=True))
     return {arm: np.stack([by_branch[arm, k] for k in block.k.values()], axis=-1) for arm in block.handovers[0].arms}
 
 
-def second_opinion(evaluation: Evaluation, task: Task, rows: Mapping[str, dict[str, Values]]) -> list[list[str]]:
+def second_opinion(evaluation: Evaluation, task: Task, rows: Mapping[str, dict[str, FloatArray]]) -> list[list[str]]:
     """Each row's rate at ψ = 0 and its excess in both arms, as a verdict reads them, by the classifier's answers. Golds leave one out."""
     golds = [name for name in task.golds if name in rows]
     psi, window = evaluation.tier.psi, evaluation.suite.scores.excess_psi
@@ -93,7 +95,7 @@ def second_opinion(evaluation: Evaluation, task: Task, rows: Mapping[str, dict[s
             if not others or not own:
                 line.append("–")
                 continue
-            score = score_of(excess(psi, found, np.stack([rows[gold][arm] for gold in others]), own, window))
+            score = mean_score(excess_retrieval(psi, found, np.stack([rows[gold][arm] for gold in others]), own, window))
             line.append(f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]")
         lines.append(line)
     return lines
@@ -104,7 +106,7 @@ def told(found: BalancedAccuracy) -> list[str]:
     if min(found.positives, found.negatives) < LEAST:
         return [str(found.positives), "–", "too few to say"]
     low, high = found.interval
-    return [str(found.positives), f"{found.value:.3f} [{low:.3f}, {high:.3f}]", "pass" if low >= JUDGES else "FAIL"]
+    return [str(found.positives), f"{found.value:.3f} [{low:.3f}, {high:.3f}]", "pass" if low >= MIN_JUDGE_ACCURACY else "FAIL"]
 
 
 def table(evaluation: Evaluation, pairs: Iterable[tuple[Task, Submission]], truth: nn.Module) -> str:
@@ -114,7 +116,7 @@ def table(evaluation: Evaluation, pairs: Iterable[tuple[Task, Submission]], trut
         CheckFailed: none are.
     """
     rows: list[list[str]] = []
-    seen: dict[Task, dict[str, dict[str, Values]]] = {}
+    seen: dict[Task, dict[str, dict[str, FloatArray]]] = {}
     for task, submission in pairs:
         found = compared(evaluation, task, submission, truth)
         if found is not None:
@@ -123,11 +125,11 @@ def table(evaluation: Evaluation, pairs: Iterable[tuple[Task, Submission]], trut
     if not rows:
         what = f"{evaluation.tier_name} tier on {evaluation.threads} threads"
         consequence = "no pictures of it are stored, so there is nothing to compare"
-        raise CheckFailed(what, consequence, "run `unconceal run` with the same settings first")
+        raise CheckFailed("report.no-images", what, consequence, "run `unconceal run` with the same settings first")
     headers = ("task", "row", "shows it", "balanced accuracy", "gate", "equal answers", "pictures", "where sure", "gate ", "sure of")
     lines = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
     opinions = [line for task, of in seen.items() for line in second_opinion(evaluation, task, of)]
     asked = ("task", "row", "P(0)", "excess, prompt arm", "excess, empty arm")
     second = tabulate(opinions, headers=asked, tablefmt="github", disable_numparse=True)
-    intro = EXPLAINED.format(bound=JUDGES, least=LEAST, sure=SURE)
+    intro = EXPLAINED.format(bound=MIN_JUDGE_ACCURACY, least=LEAST, sure=SURE)
     return f"# The concept judge against the drawings classifier\n\n{intro}\n{lines}\n\n{SECOND}\n{second}\n"

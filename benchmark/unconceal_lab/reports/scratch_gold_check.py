@@ -12,18 +12,18 @@ from tabulate import tabulate
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import CheckFailed
 from unconceal.evaluation import measurements
-from unconceal.evaluation.assemble import presence_curves, score_of
+from unconceal.evaluation.curves import presence_curves, mean_score
+from unconceal.evaluation.compute_verdict import presence_curve, prompt_rates
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.compute_verdict import presence, rates
-from unconceal.generate.plan import build_plan
 from unconceal.generate.generator import Generator
-from unconceal.metrics.presence import excess
-from unconceal_lab.models import denoiser
-from unconceal_lab.build.build_dir import BuildDir
+from unconceal.generate.plan import build_plan
+from unconceal.metrics.presence import excess_retrieval
 from unconceal.specs.digests import file_digest
 from unconceal.specs.loader import load_submission
 from unconceal.specs.record import Curve, Record
 from unconceal.specs.task import Task
+from unconceal_lab.build.build_dir import BuildDir
+from unconceal_lab.models import denoiser
 
 SCRATCH, PAGE, PICTURE = "gold-scratch", "shortcut.md", "shortcut.png"
 ORIGINAL = "control-original"
@@ -42,13 +42,13 @@ Lines: the three continued golds (blue, with their range), the gold from scratch
 def drawn(shop: BuildDir, evaluation: Evaluation, task: Task, name: str = SCRATCH) -> list[Curve]:
     """Presence curves of a denoiser of any size that shares the base's latents, its pictures kept in the store like any submission's."""
     sampler = evaluation.suite.sampler
-    base = evaluation.instruments.base
-    pipe = denoiser.pipeline(shop.denoiser(name), shop.vae, shop.tokenizer)
-    other, original = (StableDiffusion(part, sampler.steps, sampler.guidance) for part in (pipe, base))
+    base = evaluation.suite_models.base
+    pipe = denoiser.to_pipeline(shop.denoiser(name), shop.vae, shop.tokenizer)
+    other, original = (StableDiffusion(part, sampler.num_inference_steps, sampler.guidance_scale) for part in (pipe, base))
     digest = file_digest(shop.folder / f"{name}.pt")
-    plan = build_plan(evaluation.suite, evaluation.tier, task, evaluation.suite.base.digest, digest, evaluation.layout)
-    pictures = measurements.generate(Generator(evaluation.store, original, other), plan.evaluation)
-    return presence_curves(measurements.presence(evaluation.instruments.judge, pictures, task), plan.evaluation.k)
+    plan = build_plan(evaluation.suite, evaluation.tier, task, evaluation.suite.base.digest, digest, evaluation.compute_config)
+    pictures = measurements.generate_block(Generator(evaluation.store, original, other), plan.evaluation)
+    return presence_curves(measurements.presence(evaluation.suite_models.judge, pictures, task), plan.evaluation.k)
 
 
 def records(evaluation: Evaluation, task: Task) -> tuple[Record, list[Record]]:
@@ -57,10 +57,12 @@ def records(evaluation: Evaluation, task: Task) -> tuple[Record, list[Record]]:
     Raises:
         CheckFailed: one of them has not been measured.
     """
-    original = evaluation.stored(task, load_submission(evaluation.root, f"{evaluation.suite.name}/{ORIGINAL}"))
-    golds = evaluation.golds(task)
+    original = evaluation.stored_record(task, load_submission(evaluation.root, f"{evaluation.suite.name}/{ORIGINAL}"))
+    golds = evaluation.gold_records(task)
     if original is None or len(golds) < len(task.golds):
-        raise CheckFailed(task.id, "lacks records of its original or its golds, so there is nothing to compare with", "run them first")
+        raise CheckFailed(
+            "report.no-record", task.id, "lacks records of its original or its golds, so there is nothing to compare with", "run them first"
+        )
     return original, golds
 
 
@@ -71,11 +73,11 @@ def page(evaluation: Evaluation, task: Task, scratch: Sequence[Curve], steps: in
     text = EXPLAINED.format(concept=task.concept, steps=steps, images=images, tier=evaluation.tier_name)
     for curve in scratch:
         assert curve.arm
-        of_golds = np.array([presence(gold, curve.arm).value for gold in golds], float)
-        own = rates(presence(original, "prompt"))[:, -1].mean()
-        stacked = np.stack([rates(presence(gold, curve.arm)) for gold in golds])
-        over = excess(curve.psi, rates(curve), stacked, float(own), evaluation.suite.scores.excess_psi)
-        score = score_of(over)
+        of_golds = np.array([presence_curve(gold, curve.arm).value for gold in golds], float)
+        own = prompt_rates(presence_curve(original, "prompt"))[:, -1].mean()
+        stacked = np.stack([prompt_rates(presence_curve(gold, curve.arm)) for gold in golds])
+        over = excess_retrieval(curve.psi, prompt_rates(curve), stacked, float(own), evaluation.suite.scores.excess_psi)
+        score = mean_score(over)
         rows = [
             [f"{psi:g}", *(f"{value:.2f}" for value in of_golds[:, i]), f"{curve.value[i]:.2f} [{curve.low[i]:.2f}, {curve.high[i]:.2f}]"]
             for i, psi in enumerate(curve.psi)
@@ -93,12 +95,12 @@ def figure(evaluation: Evaluation, task: Task, scratch: Sequence[Curve], path: P
     sheet = Figure(figsize=(8, 3), layout="constrained")
     for axes, curve in zip(np.atleast_1d(sheet.subplots(1, len(scratch), sharey=True)), scratch, strict=True):
         assert curve.arm
-        of_golds = np.array([presence(gold, curve.arm).value for gold in golds], float)
+        of_golds = np.array([presence_curve(gold, curve.arm).value for gold in golds], float)
         axes.fill_between(curve.psi, of_golds.min(0), of_golds.max(0), color="#4a7fb5", alpha=0.25, linewidth=0)
         axes.plot(curve.psi, of_golds.mean(0), color="#4a7fb5", label="golds, continued")
         axes.fill_between(curve.psi, np.array(curve.low, float), np.array(curve.high, float), color="#d9822b", alpha=0.2, linewidth=0)
         axes.plot(curve.psi, np.array(curve.value, float), color="#d9822b", marker="o", markersize=3, label="gold, from scratch")
-        axes.plot(curve.psi, np.array(presence(original, curve.arm).value, float), color="0.5", linestyle="--", label="original")
+        axes.plot(curve.psi, np.array(presence_curve(original, curve.arm).value, float), color="0.5", linestyle="--", label="original")
         axes.set(title=f"{curve.arm} arm", xlabel="ψ", ylim=(-0.02, 1.02))
     sheet.axes[0].set_ylabel(f"share judged {task.concept}")
     sheet.axes[0].legend(frameon=False, fontsize=8)
