@@ -76,7 +76,8 @@ def test_modules_that_are_run_exist() -> None:
 
 def test_the_reference_lists_every_command() -> None:
     """A row starts with a whole command; further names in the same cell are its siblings."""
-    cells = [line.split(" | ")[0].strip("| ") for line in (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8").splitlines()]
+    lines = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8").splitlines()
+    cells = [line.split(" | ")[0] for line in lines if line.startswith(("| `unconceal", "| `python"))]
     listed = set()
     for cell in cells:
         prefix: list[str] = []
