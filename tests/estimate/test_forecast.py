@@ -11,12 +11,12 @@ import pytest
 
 from evaluation.tiny import tiny_root
 from generate.small import plan
-from unconceal.diffusion.families.bases import BASES
+from unconceal.diffusion.families.bases import BASE_MODELS
 from unconceal.diffusion.flops import denoiser_flops
 from unconceal.errors import UsageError
 from unconceal.estimate.forecast import Workload, forecast, workload_of
 from unconceal.estimate.image_spec import ImageSpec, bytes_in, image_spec_of, images_in
-from unconceal.estimate.runtime import CARD_TFLOPS, THREAD_TFLOPS, runtime_estimate, estimate_speed, format_duration
+from unconceal.estimate.runtime import CARD_TFLOPS, THREAD_TFLOPS, estimate_speed, format_duration, runtime_estimate
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.generate.generator import Generator, count_forward_passes
 from unconceal.generate.identity import ComputeConfig
@@ -165,11 +165,11 @@ def test_time_comes_from_what_was_measured_here(evaluation: Evaluation, root: Da
 
 def test_a_disk_that_does_not_suffice_is_said(evaluation: Evaluation, root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unconceal.estimate.runtime.free_bytes", lambda folder: 10)
-    assert "DOES NOT SUFFICE" in runtime_estimate(evaluation, forecast(evaluation, pairs(root, "esd-x")))[1]
+    assert "NOT ENOUGH" in runtime_estimate(evaluation, forecast(evaluation, pairs(root, "esd-x")))[1]
 
 
 def test_the_table_of_bases_says_what_torch_counts() -> None:
-    sd14 = next(base for base in BASES if base.repo.endswith("v1-4"))
+    sd14 = next(base for base in BASE_MODELS if base.repo.endswith("v1-4"))
     assert denoiser_flops(SD14, 64) / 1e12 == pytest.approx(sd14.teraflop, rel=0.01)
 
 

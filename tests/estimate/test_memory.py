@@ -21,11 +21,11 @@ GB = 2**30
 def _needs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model of 4 + 2 GB in float32, half of it in bfloat16; a row takes 1 GB, a picture nothing; nothing is spared."""
 
-    def need_of(pipe: Any, dtype: torch.dtype, size: int | None = None) -> MemoryNeed:
+    def memory_need(pipe: Any, dtype: torch.dtype, size: int | None = None) -> MemoryNeed:
         share = dtype.itemsize / 4
         return MemoryNeed({"unet": round(4 * GB * share), "vae": round(2 * GB * share)}, round(GB * share), 0)
 
-    monkeypatch.setattr(memory, "need_of", need_of)
+    monkeypatch.setattr(memory, "memory_need", memory_need)
     monkeypatch.setattr(memory, "SPARE", 1.0)
 
 
@@ -36,22 +36,24 @@ def told(free: int, batch: int, dtype: torch.dtype = torch.float32, offload: boo
 def test_by_hand() -> None:
     """Two UNets of 4 GB, a VAE of 2, and rows: 10 + batch; offloaded 4 + batch."""
     assert told(18, 8) is None and told(12, 8, offload=True) is None
-    said = "8 rows at once take about 18.0 GB, and 17.0 GB are free: --batch 4 or --dtype bfloat16 or --offload would fit"
+    said = "batch size 8 takes about 18.0 GB, and 17.0 GB are free: --batch-size 4 or --dtype bfloat16 or --offload would fit"
     assert told(17, 8) == said
-    said = "16 rows at once take about 26.0 GB, and 14.0 GB are free: --batch 4 or --dtype bfloat16 or --offload --batch 8 would fit"
+    said = (
+        "batch size 16 takes about 26.0 GB, and 14.0 GB are free: --batch-size 4 or --dtype bfloat16 or --offload --batch-size 8 would fit"
+    )
     assert told(14, 16) == said
 
 
 @pytest.mark.parametrize(
     "free, remedy",
     [
-        (9, "run with --dtype bfloat16 or --offload --batch 4"),
-        (3, "run with --dtype bfloat16 --offload --batch 2"),
-        (2, "take a card with more"),
+        (9, "run with --dtype bfloat16 or --offload --batch-size 4"),
+        (3, "run with --dtype bfloat16 --offload --batch-size 2"),
+        (2, "use a GPU with more"),
     ],
 )
 def test_where_not_even_one_row_fits_the_remedies_are_named(free: int, remedy: str) -> None:
-    with pytest.raises(EnvironmentFault, match=rf"about 11\.0 GB for one row at a time, and {free}\.0 GB are free; {remedy}"):
+    with pytest.raises(EnvironmentFault, match=rf"about 11\.0 GB for batch size 1, and {free}\.0 GB are free; {remedy}"):
         told(free, 8)
 
 

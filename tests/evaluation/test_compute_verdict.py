@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from evaluation.tiny import suite_yaml, task_yaml
-from unconceal.evaluation.assemble import presence_curves
 from unconceal.evaluation.compute_verdict import compute_verdict
+from unconceal.evaluation.curves import presence_curves
 from unconceal.paths import DataRoot
 from unconceal.specs.digests import PLACEHOLDER
 from unconceal.specs.loader import load_suite, load_task

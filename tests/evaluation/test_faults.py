@@ -29,7 +29,7 @@ class Said(Silent):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, line: str) -> None:
+    def log(self, line: str) -> None:
         self.lines.append(line)
 
 
@@ -49,7 +49,7 @@ def same(folder: Path, record: Record, whole: tuple[Path, Record]) -> None:
     """Record, shards and strip are those of the undisturbed run."""
     assert content(record) == content(whole[1])
     assert shards(folder) == shards(whole[0])
-    strips = [strip_path(record.place(place / "results")).read_bytes() for place in (folder, whole[0])]
+    strips = [strip_path(record.path(place / "results")).read_bytes() for place in (folder, whole[0])]
     assert strips[0] == strips[1]
     assert not [path for path in folder.rglob(".part-*") if path.parts[-2] == "object"]
 
@@ -185,7 +185,7 @@ def test_too_little_memory_halves_the_batch_and_the_record_says_so(
         patched.setattr(StableDiffusion, "call", small)
         record = world.run(tmp_path / "short", said)
     assert (record.environment.batch_size, record.environment.requested_batch_size) == (8, 16)
-    assert any("memory does not suffice for 16 rows" in line for line in said.lines)
+    assert any("out of memory with batch size 16" in line for line in said.lines)
     asked = world.evaluation(tmp_path / "asked")
     asked.batch_size = 8
     other = schedule(asked, world.pairs())[0]
@@ -198,8 +198,9 @@ def test_one_row_that_is_too_much_is_one_line(world: World, tmp_path: Path, monk
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(StableDiffusion, "call", none)
-    with pytest.raises(EnvironmentFault, match="one row at a time"):
+    with pytest.raises(EnvironmentFault) as failed:
         world.run(tmp_path)
+    assert failed.value.code == "environment.out-of-memory"
 
 
 def test_other_failures_are_not_taken_for_lack_of_memory(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

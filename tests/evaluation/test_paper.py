@@ -22,7 +22,7 @@ from unconceal.execution.scheduler import schedule
 from unconceal.generate.generator import Pixels
 from unconceal.generate.paper_generator import RestartedGenerator
 from unconceal.judges.finetune import Classifier
-from unconceal.judges.paper_classifier import Trained
+from unconceal.judges.paper_classifier import TrainedClassifier
 from unconceal.paths import DataRoot
 from unconceal.progress import Silent
 from unconceal.specs.loader import load_submission, load_suite, load_task
@@ -82,19 +82,19 @@ def test_scores_are_plain_means_over_psi(record: Record) -> None:
         assert record.scores[f"{curve.name}.{curve.split}.resnet18"].value == pytest.approx(expected)
 
 
-def test_at_the_least_psi_the_moving_picture_is_one_of_the_unlearned(root: DataRoot, evaluation: Evaluation) -> None:
+def test_at_the_smallest_psi_the_handover_image_is_one_of_the_unlearned(root: DataRoot, evaluation: Evaluation) -> None:
     """θ runs no step there, and its seed is one of λU's: a defect of the release, kept."""
     task, submission = load_task(root, TASK), load_submission(root, "tiny/esd-x")
-    values = evaluation.suite.as_released.model_copy(update={"seed": 3})
+    values = evaluation.suite.paper_protocol.model_copy(update={"seed": 3})
     mine = Evaluation(evaluation.suite.model_copy(update={"paper": values}), root, shard_size=4, protocol="paper")
     original, unlearned, applied = mine.models(
         task, submission, mine.suite.sampler.model_copy(update={"num_inference_steps": 5, "guidance_scale": 7.5})
     )
-    prompted = protocol.plan(mine, task, applied.sha256 or "")["forget"][0]
-    assert prompted.k[0.001] == 0
-    pictures = protocol.generate(RestartedGenerator(mine.store, original, unlearned), prompted)
-    assert np.abs(pictures.moving[0].astype(int) - pictures.unlearned[3]).max() <= 1
-    assert not np.array_equal(pictures.moving[2], pictures.moving[0])
+    prompt = protocol.plan_evaluation(mine, task, applied.sha256 or "")["forget"][0]
+    assert prompt.k[0.001] == 0
+    images = protocol.generate(RestartedGenerator(mine.store, original, unlearned), prompt)
+    assert np.abs(images.handovers[0].astype(int) - images.unlearned[3]).max() <= 1
+    assert not np.array_equal(images.handovers[2], images.handovers[0])
 
 
 def test_a_second_run_generates_nothing(root: DataRoot, evaluation: Evaluation, record: Record) -> None:
@@ -126,26 +126,29 @@ def test_scores_against_a_recomputation_on_fixed_features(evaluation: Evaluation
     rng = np.random.default_rng(0)
     head = nn.Linear(3, 2)
 
-    def fixed(*_: object) -> Trained:
-        return Trained(Classifier(Mean(), head), 0.75)  # type: ignore[arg-type]
+    def fixed(*_: object) -> TrainedClassifier:
+        return TrainedClassifier(Classifier(Mean(), head), 0.75)  # type: ignore[arg-type]
 
     monkeypatch.setattr(protocol, "fine_tune_released", fixed)
-    shapes = {"original": 7, "unlearned": 5, "moving": 3}
-    seen = [protocol.Pictures(**{name: rng.integers(0, 255, (n, 4, 4, 3), dtype=np.uint8) for name, n in shapes.items()}) for _ in range(2)]
+    shapes = {"original": 7, "unlearned": 5, "handovers": 3}
+    prompts = [
+        protocol.PromptImages(**{name: rng.integers(0, 255, (n, 4, 4, 3), dtype=np.uint8) for name, n in shapes.items()}) for _ in range(2)
+    ]
     for split in ("forget", "retain"):
-        found = Scores()
-        protocol.put(found, split, "resnet18", {0.1: 1, 0.2: 2, 0.3: 3}, protocol.read(evaluation, "resnet18", seen, Silent()))
-        by_hand = [recomputed(pictures, head, split) for pictures in seen]
-        for place, name in enumerate(("ccs", "crs.released", "crs.signed")):
-            assert found.by_name[f"{name}.{split}.resnet18"].value == pytest.approx(np.mean([row[place] for row in by_hand]), abs=1e-5)
-        assert found.by_name[f"accuracy.{split}.resnet18"].value == 0.75
+        scores = Scores()
+        split_scores = protocol.score_split(evaluation, "resnet18", prompts, Silent())
+        protocol.add_split(scores, split, "resnet18", {0.1: 1, 0.2: 2, 0.3: 3}, split_scores)
+        expected = [recomputed(images, head, split) for images in prompts]
+        for column, name in enumerate(("ccs", "crs.released", "crs.signed")):
+            assert scores.by_name[f"{name}.{split}.resnet18"].value == pytest.approx(np.mean([row[column] for row in expected]), abs=1e-5)
+        assert scores.by_name[f"accuracy.{split}.resnet18"].value == 0.75
 
 
-def recomputed(pictures: protocol.Pictures, head: nn.Linear, split: str) -> tuple[float, float, float]:
+def recomputed(images: protocol.PromptImages, head: nn.Linear, split: str) -> tuple[float, float, float]:
     """Means over ψ of CCS, CRS as released, and CRS signed, for one prompt."""
 
-    def phi(picture: Pixels) -> list[float]:
-        return [float(np.mean(picture[..., channel])) / 255 for channel in range(3)]
+    def phi(image: Pixels) -> list[float]:
+        return [float(np.mean(image[..., channel])) / 255 for channel in range(3)]
 
     def cosine(a: list[float], b: list[float]) -> float:
         return sum(x * y for x, y in zip(a, b, strict=True)) / sqrt(sum(x * x for x in a)) / sqrt(sum(y * y for y in b))
@@ -155,11 +158,11 @@ def recomputed(pictures: protocol.Pictures, head: nn.Linear, split: str) -> tupl
 
     confidences, pulls = [], []
     weight, bias = head.weight.tolist(), head.bias.tolist()
-    for picture in pictures.moving:
-        x = phi(picture)
+    for image in images.handovers:
+        x = phi(image)
         unlearned, original = (sum(w * f for w, f in zip(weight[i], x, strict=True)) + bias[i] for i in (0, 1))
         confidences.append(exp(original) / (exp(original) + exp(unlearned)))
-        pulls.append(pull(x, pictures.unlearned) - pull(x, pictures.original))
+        pulls.append(pull(x, images.unlearned) - pull(x, images.original))
     released = [abs(value) if split == "forget" else 1 - abs(value) for value in pulls]
     return float(np.mean(confidences)), float(np.mean(released)), float(np.mean(pulls))
 

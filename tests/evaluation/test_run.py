@@ -66,7 +66,7 @@ def test_every_row_has_every_score_and_curve(records: list[Record]) -> None:
 def test_the_record_on_disk_is_the_one_returned(root: DataRoot, evaluation: Evaluation, task: Task, records: list[Record]) -> None:
     for record in records:
         assert read_record(evaluation.record_path(task, record.submission)) == record
-        assert record.place(root.results) == evaluation.record_path(task, record.submission)
+        assert record.path(root.results) == evaluation.record_path(task, record.submission)
 
 
 def test_the_original_handed_to_itself_is_the_original(records: list[Record]) -> None:

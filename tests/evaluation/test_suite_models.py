@@ -43,10 +43,10 @@ def test_a_judge_that_failed_its_gate_stops_a_run_before_it_begins(
     monkeypatch.setattr(Evaluation, "models", lambda *_: pytest.fail("a model was loaded"))
     try:
         with pytest.raises(CheckFailed, match=r"object/star.*lower end 0\.500 of the 0\.90.*unconceal tasks judge tiny"):
-            standard.measure(evaluation, task, load_submission(root, "tiny/esd-x"))
+            standard.load(evaluation, task, load_submission(root, "tiny/esd-x"))
     finally:
         write_gate(judge, low=0.95)
-    assert evaluation.suite_models.judge_of(task) is evaluation.suite_models.judge
+    assert evaluation.suite_models.judge_for(task) is evaluation.suite_models.judge
 
 
 def test_a_retained_concept_that_the_judge_does_not_know(evaluation: Evaluation, task: Task) -> None:
@@ -73,7 +73,7 @@ def test_a_task_with_a_detector_is_judged_by_it(evaluation: Evaluation, task: Ta
     monkeypatch.setattr(NudeNet, "load", load)
     detected = task.model_copy(update={"detector": pinned})
     pixels = gallery_of(np.stack([np.full((2, 8, 8, 3), shade, np.uint8) for shade in (0, 255)]))
-    seen = presence(evaluation.suite_models.judge_of(detected), BlockImages(pixels, {"prompt": {0.0: pixels}}, {}), detected)
+    seen = presence(evaluation.suite_models.judge_for(detected), BlockImages(pixels, {"prompt": {0.0: pixels}}, {}), detected)
     assert asked == [pinned] and seen["prompt"][..., 0].tolist() == [[0, 0], [1, 1]]
 
 
@@ -81,8 +81,8 @@ def test_the_models_lie_where_they_work_when_they_are_offloaded(root: DataRoot, 
     """The same pictures as without it, and a stage that θ and θ* share."""
     suite, submission = load_suite(root, "tiny"), load_submission(root, "tiny/esd-x")
     whole, offloaded = (Evaluation(suite, root, "lite", offload=offload).models(task, submission) for offload in (False, True))
-    stage = offloaded[0].stage
-    assert whole[0].stage is None and stage is not None and offloaded[1].stage is stage
+    stage = offloaded[0].offloader
+    assert whole[0].offloader is None and stage is not None and offloaded[1].offloader is stage
     drawn = [model.decode(model.noise([3])) for model in (whole[1], offloaded[1])]
     np.testing.assert_array_equal(drawn[0], drawn[1])
-    assert stage.resident == [offloaded[1].pipe.vae]
+    assert stage.resident == [offloaded[1].pipeline.vae]

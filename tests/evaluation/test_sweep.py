@@ -83,7 +83,7 @@ def test_the_most_telling_cell(found: Sweep) -> None:
         return found.cells[0].model_copy(update={"sampler": {"num_inference_steps": steps}, "retrieval": {"prompt": score}, "excess": {}})
 
     swept = found.model_copy(update={"cells": (cell(1, 0.2), cell(2, 0.7), cell(3, 0.5))})
-    assert swept.telling.sampler == {"num_inference_steps": 2}
+    assert swept.strongest_cell.sampler == {"num_inference_steps": 2}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from unconceal.judges import extractors
 from unconceal.judges.concept_judge import ConceptJudge, fit_head, judge_features
 from unconceal.paths import DataRoot
 from unconceal.specs.digests import file_digest, path_digest
-from unconceal.specs.judge_training import JudgeGate, LabelGate, gate_file
+from unconceal.specs.judge_training import JudgeGate, LabelGate, gate_path
 from unconceal.specs.suite import FamilyName
 from unconceal_lab.models import clip_model
 from unconceal_lab.models.scene_images import render
@@ -45,7 +45,8 @@ tiers:
     seeds: {{train: 2, reference: 2, evaluation: 2, retain: 1}}
     extractors: [resnet18]
 seed_starts: {{train: 0, reference: 100, evaluation: 200}}
-probing: {{gate_seeds: 2, seeds: 2, min_gate_accuracy: 0, min_neighbours: 8, min_kid_images: 4, attack_seeds: 4, n_resamples: 200, n_splits: 6}}
+probing:
+  {{gate_seeds: 2, seeds: 2, min_gate_accuracy: 0, min_neighbours: 8, min_kid_images: 4, attack_seeds: 4, n_resamples: 200, n_splits: 6}}
 fine_tune: {{epochs: 1, batch_size: 16, learning_rate: 1e-3, momentum: 0.9, triplet_margin: 1}}
 judges:
   concept: {pinned["judge"]}
@@ -132,4 +133,4 @@ def write_gate(judge: Path, low: float) -> None:
     gate = JudgeGate(
         judge=path_digest(judge), min_balanced_accuracy=0.9, labels={f"subject/{name}": reached for name in ("star", *CONCEPTS)}
     )
-    gate_file(judge).write_text(gate.model_dump_json())
+    gate_path(judge).write_text(gate.model_dump_json())

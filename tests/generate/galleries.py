@@ -19,5 +19,5 @@ def gallery_of(pixels: NDArray[np.uint8]) -> ImageGrid:
     prompts, seeds = pixels.shape[:2]
     members = tuple(ImageKey(f"prompt {p}", s) for p in range(prompts) for s in range(seeds))
     arrays = {"pictures": pixels.reshape(-1, *pixels.shape[2:])}
-    cell = LazyShard(replace(shard(), pictures=members), lambda: arrays)
+    cell = LazyShard(replace(shard(), images=members), lambda: arrays)
     return ImageGrid.from_shards(ImageCache(Store(Path("nowhere"))), (cell,), "pictures", seeds)

@@ -68,7 +68,7 @@ def test_shards_hold_the_samplers_pictures(pair: Pair, finished: Store) -> None:
     assert told is not None and pictures is not None
     assert set(told) == {"original", *(f"latents.{k:04d}" for k in (0, 1, 2, 4)), *(f"clean.{k:04d}" for k in (1, 2, 4))}
     assert all(np.array_equal(told[f"latents.{k:04d}"], run.latents[k].numpy()) for k in (0, 1, 2, 4))
-    assert all(np.array_equal(told[f"clean.{k:04d}"], pair.original.decode(run.clean[k])) for k in (1, 2, 4))
+    assert all(np.array_equal(told[f"clean.{k:04d}"], pair.original.decode(run.clean_latents[k])) for k in (1, 2, 4))
     assert np.array_equal(told["original"], pair.original.decode(run.latents[4]))
     assert set(pictures) == {branch_name(arm, k) for arm, k in branches}
     assert all(np.array_equal(pictures[branch_name(arm, k)], pair.unlearned.decode(latents)) for (arm, k), latents in branches.items())
@@ -77,7 +77,7 @@ def test_shards_hold_the_samplers_pictures(pair: Pair, finished: Store) -> None:
 def test_rows_are_counted_and_told_once(pair: Pair, tmp_path: Path) -> None:
     seen: list[int] = []
     rows: list[int] = []
-    hooks = [model.pipe.unet.register_forward_pre_hook(lambda unet, inputs: rows.append(len(inputs[0]))) for model in pair]
+    hooks = [model.pipeline.unet.register_forward_pre_hook(lambda unet, inputs: rows.append(len(inputs[0]))) for model in pair]
     worker = Generator(Store(tmp_path), *pair, advance=seen.append)
     generate(worker, plan())
     for hook in hooks:
@@ -107,7 +107,9 @@ def test_a_killed_run_resumes_to_equal_bytes(pair: Pair, finished: Store, tmp_pa
         generate(first, plan())
     assert len(contents(store)) == 5
     generate(second, plan())
-    assert first.forward_passes + second.forward_passes == sum(map(count_forward_passes, plan().shards)) and first.forward_passes == sum(done)
+    assert first.forward_passes + second.forward_passes == sum(map(count_forward_passes, plan().shards)) and first.forward_passes == sum(
+        done
+    )
     assert contents(store) == contents(finished)
 
 
@@ -149,7 +151,7 @@ def test_time_is_noted_once(pair: Pair, tmp_path: Path, monkeypatch: pytest.Monk
 def test_latents_in_another_precision_survive_the_store(pair: Pair, tmp_path: Path) -> None:
     """They are kept as float32, which holds every bfloat16."""
     trajectory = plan().retain.trajectories[0]
-    low = StableDiffusion(pair.original.pipe, 4, 5.0)
+    low = StableDiffusion(pair.original.pipeline, 4, 5.0)
     told = Generator(Store(tmp_path), low, low).trajectory(trajectory)
     assert all(value.dtype == np.float32 for name, value in told.items() if name.startswith("latents"))
     values = torch.randn(1000).bfloat16()

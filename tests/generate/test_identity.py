@@ -20,10 +20,17 @@ CHANGES: dict[str, Any] = {
     "sampling": Sampling("ddim", 5, 5.0),
     "handovers": (0, 3),
     "arms": ("prompt",),
-    "pictures": (ImageKey("a star", 0),),
-    "layout": replace(LAYOUT, batch=32),
+    "images": (ImageKey("a star", 0),),
+    "compute": replace(LAYOUT, batch_size=32),
 }
-LAYOUTS: dict[str, Any] = {"device": "cuda", "dtype": "bfloat16", "threads": 2, "batch": 32, "shard": 8, "options": ("compile",)}
+LAYOUTS: dict[str, Any] = {
+    "device": "cuda",
+    "dtype": "bfloat16",
+    "threads": 2,
+    "batch_size": 32,
+    "shard_size": 8,
+    "optimizations": ("compile",),
+}
 SAMPLINGS: dict[str, Any] = {"scheduler": "euler", "steps": 50, "guidance": 7.5, "shift": 3.0, "size": 512}
 
 
@@ -39,10 +46,10 @@ def test_equal_shards_have_one_digest() -> None:
 def test_every_field_changes_the_digest() -> None:
     one = shard()
     others = [replace(one, **{name: value}) for name, value in CHANGES.items()]
-    others += [replace(one, layout=replace(LAYOUT, **{name: value})) for name, value in LAYOUTS.items()]
+    others += [replace(one, compute=replace(LAYOUT, **{name: value})) for name, value in LAYOUTS.items()]
     others += [replace(one, sampling=replace(one.sampling, **{name: value})) for name, value in SAMPLINGS.items()]
-    others += [replace(one, pictures=tuple(replace(p, **change) for p in one.images)) for change in ({"prompt": "a"}, {"seed": 9})]
-    others.append(replace(one, pictures=one.images[::-1]))
+    others += [replace(one, images=tuple(replace(p, **change) for p in one.images)) for change in ({"prompt": "a"}, {"seed": 9})]
+    others.append(replace(one, images=one.images[::-1]))
     digests = {one.digest, *(other.digest for other in others)}
     assert len(digests) == 1 + len(others) - 1  # batch 32 stands in two of the tables
 

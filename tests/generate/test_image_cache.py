@@ -25,7 +25,7 @@ class Made:
         self.pixels: NDArray[np.uint8] = rng.integers(0, 256, (PROMPTS * SEEDS, *SIZE)).astype(np.uint8)
         self.store, self.fetched = Store(folder), list[Shard]()
         members = [ImageKey(f"prompt {p}", s) for p in range(PROMPTS) for s in range(SEEDS)]
-        self.shards = [replace(shard(), pictures=tuple(members[i : i + 4])) for i in range(0, len(members), 4)]
+        self.shards = [replace(shard(), images=tuple(members[i : i + 4])) for i in range(0, len(members), 4)]
         for i, one in enumerate(self.shards):
             self.store.put(one, {"original": self.pixels[4 * i : 4 * i + 4], "latents.0000": np.zeros((4, 2), np.float32)})
 
@@ -66,7 +66,7 @@ def test_a_shard_is_verified_once_and_memory_stays_within_its_limit(made: Made) 
         list(gallery.batches(4))
     assert made.fetched == made.shards
     assert gallery.cache._bytes <= 200
-    assert all(array.dtype == np.uint8 for array in gallery.cache._kept.values())
+    assert all(array.dtype == np.uint8 for array in gallery.cache._arrays.values())
 
 
 def test_a_reader_makes_nothing(made: Made) -> None:

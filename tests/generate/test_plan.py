@@ -37,8 +37,8 @@ def test_trajectories_and_handovers_have_equal_members() -> None:
 
 def test_shards_are_cut_by_the_layout() -> None:
     assert [len(shard.images) for shard in plan().train.trajectories] == [4, 2]
-    assert [len(shard.images) for shard in plan(layout=replace(LAYOUT, shard=5)).train.trajectories] == [5, 1]
-    assert len(plan(layout=replace(LAYOUT, shard=100)).train.trajectories) == 1
+    assert [len(shard.images) for shard in plan(layout=replace(LAYOUT, shard_size=5)).train.trajectories] == [5, 1]
+    assert len(plan(layout=replace(LAYOUT, shard_size=100)).train.trajectories) == 1
 
 
 def test_blocks_of_a_prompt_share_no_seed() -> None:

@@ -11,7 +11,7 @@ from generate.small import shard
 from unconceal.cli.main import main
 from unconceal.generate.identity import Sampling
 from unconceal.generate.store import Store
-from unconceal.generate.store_entries import KnownModels, find_defect, list_entries, is_temporary, parse_shard
+from unconceal.generate.store_entries import KnownModels, find_defect, is_temporary, list_entries, parse_shard
 from unconceal.paths import DataRoot
 
 ARRAYS = {"original": np.zeros((2, 4, 4, 3), np.uint8)}

@@ -74,7 +74,7 @@ def test_every_neighbour_and_orderer_is_in_the_record(records: dict[str, Record]
         (orderer, measure) for orderer in ("some-model", "clip-text", "random") for measure in ("clip", "accuracy", "kid")
     }
     assert found.classes == {"subject": ("a star", *(f"a {name}" for name in CONCEPTS), "an arrow")}
-    assert found.sets == {"some-model": next(one.digest for one in found.rankers if one.name == "some-model")}
+    assert found.probe_set_digests == {"some-model": next(one.digest for one in found.rankers if one.name == "some-model")}
     assert [attack.prompt for attack in found.attacks["some-model"]] == [attack["prompt"] for attack in ATTACKS]
     assert set(records["esd-x"].attacks) == {"some-model"} and records["esd-x"].timing.seconds["probes"] > 0
 
@@ -159,5 +159,5 @@ def test_another_probe_set_is_scored_anew(evaluation: Evaluation, task: Task, re
         record = schedule(evaluation, [(task, named(evaluation.root, "esd-x"))], probes=True)[0]
     finally:
         (folder / "other.yaml").unlink()
-    assert set(probed_in(record).sets) == {"some-model", "other"}
+    assert set(probed_in(record).probe_set_digests) == {"some-model", "other"}
     assert probed_in(record).neighbours == probed_in(records["esd-x"]).neighbours

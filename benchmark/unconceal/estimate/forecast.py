@@ -1,27 +1,28 @@
-"""What a run would take, before anything is loaded or made: cells, what is stored, what is left, and how long that lasts."""
+"""What a run would take, before anything is loaded or generated: shards that are stored, shards that are missing, and their cost."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 
 from unconceal.estimate.image_spec import ImageSpec, bytes_in, image_spec_of, images_in
 from unconceal.evaluation.evaluation import Evaluation, checkpoint_of
 from unconceal.evaluation.protocols import PROTOCOLS
 from unconceal.generate.generator import count_forward_passes
 from unconceal.generate.identity import Shard
-from unconceal.probing import run_probes
+from unconceal.paths import IN_PACKAGE, resolve_path
+from unconceal.probing.run_probes import plan_probes
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
-ANY = "?"
-"""Stands for a checkpoint in cells that are counted, and never made, for every submission of a task alike."""
+ANY_CHECKPOINT = "?"
+"""Replaces the checkpoint's digest in shards that are counted once for all submissions of a task."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Cells (a cell is one shard: some pictures of one model with their whole ψ set), how many are stored, and what the others take."""
+    """Number of shards, how many of them are stored, and the cost of the others."""
 
     shards: int = 0
     stored: int = 0
@@ -30,81 +31,91 @@ class Workload:
     bytes: int = 0
 
     def __add__(self, other: Workload) -> Workload:
-        return Workload(*(one + more for one, more in zip(self._values, other._values, strict=True)))
-
-    @property
-    def _values(self) -> tuple[int, ...]:
-        return self.shards, self.stored, self.images, self.forward_passes, self.bytes
+        return Workload(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def table_row(self) -> dict[str, object]:
         return {
-            "cells": self.shards,
+            "shards": self.shards,
             "stored": self.stored,
-            "pictures left": self.images,
-            "denoiser rows left": self.forward_passes,
+            "images left": self.images,
+            "forward passes left": self.forward_passes,
             "MB left": round(self.bytes / 1e6, 1),
         }
 
 
-def workload_of(cells: int, left: Iterable[Shard], canvas: ImageSpec) -> Workload:
-    """Of so many cells, of which those ``left`` are not stored."""
-    shards = list(left)
-    size = sum(bytes_in(shard, canvas) for shard in shards)
-    return Workload(cells, cells - len(shards), sum(map(images_in, shards)), sum(map(count_forward_passes, shards)), size)
+def workload_of(count: int, missing: Iterable[Shard], image_spec: ImageSpec) -> Workload:
+    """The workload of ``count`` shards, of which those in ``missing`` are not stored."""
+    shards = list(missing)
+    size = sum(bytes_in(shard, image_spec) for shard in shards)
+    return Workload(count, count - len(shards), sum(map(images_in, shards)), sum(map(count_forward_passes, shards)), size)
 
 
 @dataclass
 class TaskForecast:
-    """``shared``: θ's part, which all submissions share and which is counted once; ``submissions``: what each takes beside.
+    """``shared``: θ's shards, which all submissions share; ``submissions``: the shards of each.
 
-    ``found``: those whose record is there; nothing of them is measured again.
+    ``recorded``: submissions with an existing record, which are not measured again; ``without_weights``: submissions whose weights are
+    not on this machine and cannot be downloaded, so that a run stops at them.
     """
 
     shared: Workload
     submissions: dict[str, Workload]
     recorded: frozenset[str]
+    without_weights: frozenset[str] = frozenset()
+
+    def status(self, name: str) -> str:
+        """The state of a submission in the table."""
+        if name in self.recorded:
+            return "exists"
+        return "weights missing" if name in self.without_weights else "to be measured"
 
 
 @dataclass
 class Forecast:
-    """By task."""
+    """Forecasts by task."""
 
     tasks: dict[str, TaskForecast] = field(default_factory=dict)
 
     @property
     def total(self) -> Workload:
-        return sum((part for one in self.tasks.values() for part in (one.shared, *one.submissions.values())), Workload())
+        parts = (part for task in self.tasks.values() for part in (task.shared, *task.submissions.values()))
+        return sum(parts, Workload())
 
     @property
     def evaluations(self) -> int:
-        """How many evaluations, (task, submission), are to be judged."""
-        return sum(len(one.submissions) - len(one.recorded) for one in self.tasks.values())
+        """Number of evaluations, (task, submission), to be judged."""
+        return sum(len(task.submissions) - len(task.recorded) for task in self.tasks.values())
 
-    def table(self, most: int = 60) -> Iterator[dict[str, object]]:
-        """A line for θ and one for each submission, task by task; only sums where these would be more than ``most``."""
-        whole = sum(1 + len(one.submissions) for one in self.tasks.values()) <= most
-        for task, one in self.tasks.items():
-            yield {"task": task, "model": "θ, shared", "records": "", **one.shared.table_row}
-            if whole:
-                for name, part in one.submissions.items():
-                    yield {"task": task, "model": name, "records": "found" if name in one.recorded else "to be made", **part.table_row}
+    @property
+    def without_weights(self) -> list[str]:
+        """Evaluations that cannot run because weights are missing."""
+        return [f"{name} on {task}" for task, forecast in self.tasks.items() for name in sorted(forecast.without_weights)]
+
+    def table(self, max_rows: int = 60) -> Iterator[dict[str, object]]:
+        """One row for θ and one per submission for every task; only sums where this would be more than ``max_rows``."""
+        in_full = sum(1 + len(task.submissions) for task in self.tasks.values()) <= max_rows
+        for name, task in self.tasks.items():
+            yield {"task": name, "model": "θ, shared", "records": "", **task.shared.table_row}
+            if in_full:
+                for submission, workload in task.submissions.items():
+                    yield {"task": name, "model": submission, "records": task.status(submission), **workload.table_row}
             else:
-                told = f"{len(one.recorded)} of {len(one.submissions)} found"
-                both = sum(one.submissions.values(), Workload())
-                yield {"task": task, "model": f"{len(one.submissions)} submissions", "records": told, **both.table_row}
+                records = f"{len(task.recorded)} of {len(task.submissions)} exist"
+                total = sum(task.submissions.values(), Workload())
+                yield {"task": name, "model": f"{len(task.submissions)} submissions", "records": records, **total.table_row}
 
 
 class Forecaster:
-    """Counts for one evaluation, without making any identity that it can do without.
+    """Counts the shards of an evaluation.
 
-    A submission's cells differ from another's in the checkpoint alone, so they are counted once a task. Whether they are stored is asked
-    only for models of which the store holds anything.
+    Submissions' shards differ in the checkpoint only, so they are counted once per task. The store is asked only about models of which it
+    holds shards.
     """
 
     def __init__(self, evaluation: Evaluation, probes: bool = False) -> None:
         self.evaluation, self.probes = evaluation, probes
-        self.canvas = image_spec_of(evaluation.suite, evaluation.root)
+        self.image_spec = image_spec_of(evaluation.suite, evaluation.root)
         self.models = evaluation.store.registered_models()
         self.counted: set[Shard] = set()
 
@@ -115,60 +126,71 @@ class Forecaster:
         return Forecast({name: self.task(task, submissions) for name, (task, submissions) in by_task.items()})
 
     def task(self, task: Task, submissions: Sequence[Submission]) -> TaskForecast:
-        """One task with everybody who is evaluated on it."""
-        measured, probed = self._cells(task)
-        found = self._found(task, submissions)
-        asked = [*(measured if len(found) < len(submissions) else []), *probed]
-        ours = [shard for shard in dict.fromkeys(asked) if shard.checkpoint is None and shard not in self.counted]
-        self.counted.update(ours)
-        shared = workload_of(len(ours), self._left(ours), self.canvas)
-        theirs = {True: self._theirs(probed), False: self._theirs([*measured, *probed])}
-        nothing_stored = {here: workload_of(len(cells), cells, self.canvas) for here, cells in theirs.items()}
+        """The forecast of one task with all of its submissions."""
+        protocol_shards, probe_shards = self._shards(task)
+        recorded = self._recorded(task, submissions)
+        needed = [*(protocol_shards if len(recorded) < len(submissions) else []), *probe_shards]
+        trajectories = [shard for shard in dict.fromkeys(needed) if shard.checkpoint is None and shard not in self.counted]
+        self.counted.update(trajectories)
+        shared = workload_of(len(trajectories), self._missing(trajectories), self.image_spec)
+        handovers = {True: _handovers(probe_shards), False: _handovers([*protocol_shards, *probe_shards])}
+        nothing_stored = {has_record: workload_of(len(shards), shards, self.image_spec) for has_record, shards in handovers.items()}
 
-        def of(submission: Submission) -> Workload:
-            here = submission.name in found
+        def workload(submission: Submission) -> Workload:
+            has_record = submission.name in recorded
             digest = self._digest(task, submission) if self._may_be_stored(task, submission) else None
             if digest is None:
-                return nothing_stored[here]
-            cells = [replace(shard, checkpoint=digest) for shard in theirs[here]]
-            return workload_of(len(cells), self._left(cells), self.canvas)
+                return nothing_stored[has_record]
+            shards = [replace(shard, checkpoint=digest) for shard in handovers[has_record]]
+            return workload_of(len(shards), self._missing(shards), self.image_spec)
 
-        return TaskForecast(shared, {submission.name: of(submission) for submission in submissions}, found)
+        to_load = (submission for submission in submissions if self.probes or submission.name not in recorded)
+        without_weights = frozenset(submission.name for submission in to_load if not has_weights(self.evaluation, task, submission))
+        return TaskForecast(shared, {submission.name: workload(submission) for submission in submissions}, recorded, without_weights)
 
-    def _cells(self, task: Task) -> tuple[list[Shard], list[Shard]]:
-        """Those of the protocol, and those of neighbours and attacks."""
-        pairs = PROTOCOLS[self.evaluation.protocol].shards(self.evaluation, task, ANY)
-        measured = [shard for pair in pairs for shard in pair if shard is not None]
-        return measured, run_probes.plan_probes(self.evaluation, task, ANY).shards if self.probes else []
+    def _shards(self, task: Task) -> tuple[list[Shard], list[Shard]]:
+        """The shards of the protocol, and those of neighbours and attacks."""
+        pairs = PROTOCOLS[self.evaluation.protocol].shards(self.evaluation, task, ANY_CHECKPOINT)
+        shards = [shard for pair in pairs for shard in pair if shard is not None]
+        return shards, plan_probes(self.evaluation, task, ANY_CHECKPOINT).shards if self.probes else []
 
-    @staticmethod
-    def _theirs(cells: Iterable[Shard]) -> list[Shard]:
-        return [shard for shard in cells if shard.checkpoint is not None]
-
-    def _left(self, shards: Iterable[Shard]) -> Iterator[Shard]:
-        """Those that the store lacks."""
+    def _missing(self, shards: Iterable[Shard]) -> Iterator[Shard]:
+        """The shards that the store lacks."""
         for shard in shards:
             if (self.models is not None and shard.model not in self.models) or shard not in self.evaluation.store:
                 yield shard
 
     def _may_be_stored(self, task: Task, submission: Submission) -> bool:
-        promised = checkpoint_of(submission, task).sha256
+        digest = checkpoint_of(submission, task).sha256
         if self.models is None:
             return True
-        return bool(self.models) and (promised is None or promised in self.models)
+        return bool(self.models) and (digest is None or digest in self.models)
 
     def _digest(self, task: Task, submission: Submission) -> str | None:
-        """As promised, else as the weights are: a plan takes the submission at its word, an evaluation does not."""
+        """The checkpoint's digest as the submission states it, else of its file: unlike an evaluation, a forecast need not verify it."""
         checkpoint = checkpoint_of(submission, task)
         if checkpoint.format == "original":
             return self.evaluation.suite.base.digest
         return checkpoint.sha256 or self.evaluation.weights_digest(task, submission)
 
-    def _found(self, task: Task, submissions: Sequence[Submission]) -> frozenset[str]:
-        """Submissions whose record would only be repeated; a record that is not there is not asked about one by one."""
-        there = {name for folder in self.evaluation.record_folders(task) for name in _listed(folder)}
-        candidates = [one for one in submissions if there and self.evaluation.record_path(task, one.name).name in there]
-        return frozenset(one.name for one in candidates if self.evaluation.stored_record(task, one))
+    def _recorded(self, task: Task, submissions: Sequence[Submission]) -> frozenset[str]:
+        """Submissions with a current record; folders are listed first, since most records do not exist."""
+        files = {name for folder in self.evaluation.record_folders(task) for name in _listed(folder)}
+        candidates = [item for item in submissions if files and self.evaluation.record_path(task, item.name).name in files]
+        return frozenset(candidate.name for candidate in candidates if self.evaluation.stored_record(task, candidate))
+
+
+def has_weights(evaluation: Evaluation, task: Task, submission: Submission) -> bool:
+    """Whether a run can load the weights: they need none, are on this machine, or can be downloaded."""
+    path = checkpoint_of(submission, task).path
+    if path is None or path.startswith(IN_PACKAGE):
+        return path is None or resolve_path(path, evaluation.root).exists()
+    # Large forecasts check many paths, so nothing is resolved here: a run refuses links that leave the root.
+    return os.path.exists(os.path.join(evaluation.root.submissions.parent, path))
+
+
+def _handovers(shards: Iterable[Shard]) -> list[Shard]:
+    return [shard for shard in shards if shard.checkpoint is not None]
 
 
 def _listed(folder: str | os.PathLike[str]) -> Sequence[str]:
@@ -179,5 +201,11 @@ def _listed(folder: str | os.PathLike[str]) -> Sequence[str]:
 
 
 def forecast(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], probes: bool = False) -> Forecast:
-    """What evaluating the pairs would take; ``probes``: neighbours and attacks too, as if every attack were eligible."""
+    """What evaluating the pairs would take.
+
+    Args:
+        evaluation: the settings of the run.
+        pairs: what to evaluate.
+        probes: whether to include neighbours and attacks, as if every attack were eligible.
+    """
     return Forecaster(evaluation, probes).forecast(pairs)

@@ -1,4 +1,4 @@
-"""What a picture and a denoiser row of a suite weigh, before anything is loaded or made (torch only where a local base is counted)."""
+"""The size of a suite's images and the cost of a forward pass, before anything is loaded (torch only for a local base model)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unconceal.diffusion.families.bases import BASES
+from unconceal.diffusion.families.bases import BASE_MODELS
 from unconceal.generate.identity import Shard
 from unconceal.paths import DataRoot, resolve_path
 from unconceal.specs.suite import Suite
@@ -15,7 +15,7 @@ from unconceal.specs.suite import Suite
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """``pixels`` on a side of a picture, ``latents``: numbers that stand for one; ``teraflop`` of one row, None: not known."""
+    """``pixels``: side of an image; ``latents``: numbers per latent; ``teraflop``: of one forward pass, None if unknown."""
 
     pixels: int
     latents: int
@@ -27,17 +27,17 @@ class ImageSpec:
 
     @property
     def latent_bytes(self) -> int:
-        """Kept in float32."""
+        """Stored as float32."""
         return 4 * self.latents
 
 
 def image_spec_of(suite: Suite, root: DataRoot) -> ImageSpec:
-    """From the table of bases, or from the settings of a base on this machine."""
-    base = next((base for base in BASES if base.repo == suite.base.repo), None)
+    """From the table of base models, or from the config files of a base model on this machine."""
+    base = next((base for base in BASE_MODELS if base.repo == suite.base.repo), None)
     if base is not None:
         pixels = suite.sampler.image_size or base.pixels
         share = (pixels / base.pixels) ** 2
-        return ImageSpec(pixels, round(base.latents * share), base.teraflop * share)
+        return ImageSpec(pixels, round(base.latent_numbers * share), base.teraflop * share)
     folder = resolve_path(suite.base.path, root)
     vae, unet = component_config(folder / "vae"), component_config(folder / "unet")
     scale = 2 ** (len(vae.get("block_out_channels", [0] * 4)) - 1)
@@ -48,8 +48,8 @@ def image_spec_of(suite: Suite, root: DataRoot) -> ImageSpec:
 def component_config(part: Path) -> dict[str, Any]:
     """The config of a component; empty where there is none."""
     file = part / "config.json"
-    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    return found
+    config: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    return config
 
 
 def _teraflop(unet: dict[str, Any], side: int) -> float | None:
@@ -61,12 +61,12 @@ def _teraflop(unet: dict[str, Any], side: int) -> float | None:
 
 
 def images_in(shard: Shard) -> int:
-    """Pictures that a shard keeps: θ's own and its x̂0s, or one for each branch."""
-    each = 1 + sum(k > 0 for k in shard.handovers) if shard.checkpoint is None else len(shard.arms) * len(shard.handovers)
-    return len(shard.images) * each
+    """Number of images in a shard: θ's image and its x̂0s, or one per branch."""
+    per_image = 1 + sum(k > 0 for k in shard.handovers) if shard.checkpoint is None else len(shard.arms) * len(shard.handovers)
+    return len(shard.images) * per_image
 
 
-def bytes_in(shard: Shard, canvas: ImageSpec) -> int:
-    """On the disk, uncompressed as they are kept."""
-    latents = len(shard.images) * len(shard.handovers) * canvas.latent_bytes if shard.checkpoint is None else 0
-    return latents + images_in(shard) * canvas.image_bytes
+def bytes_in(shard: Shard, image_spec: ImageSpec) -> int:
+    """Size of a shard on disk; arrays are stored uncompressed."""
+    latents = len(shard.images) * len(shard.handovers) * image_spec.latent_bytes if shard.checkpoint is None else 0
+    return latents + images_in(shard) * image_spec.image_bytes

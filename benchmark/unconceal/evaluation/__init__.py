@@ -1,1 +1,1 @@
-"""From a spec to a record: measure, assemble, settle."""
+"""From a spec to a record: measure, score, compute the verdict."""

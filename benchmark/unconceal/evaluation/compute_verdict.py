@@ -1,6 +1,6 @@
-"""What needs the golds: excess retrieval, ψ* and the verdict, from curves alone (no torch).
+"""The part of a record that depends on golds: excess retrieval, ψ* and the verdict (no torch).
 
-Because it reads records only, verdicts can be settled again at any time, whoever measured.
+It reads curves of records only, so verdicts can be computed again at any time.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unconceal.evaluation.assemble import mean_score, rate_score
+from unconceal.evaluation.curves import mean_score, rate_score
 from unconceal.metrics.presence import excess_retrieval, psi_star
 from unconceal.metrics.statistics import FloatArray
 from unconceal.metrics.verdict import Evidence, decide, retain_drops
@@ -18,26 +18,36 @@ from unconceal.specs.record import Curve, Record, Score
 from unconceal.specs.suite import Suite, Tier
 from unconceal.specs.task import Task
 
-FEW = 10
-"""Prompts below which a concept's own interval says little."""
+MIN_PROMPTS = 10
+"""With fewer prompts a concept's own interval is noted as unreliable."""
 
 
 def compute_verdict(record: Record, golds: Sequence[Record], suite: Suite, task: Task) -> Record:
-    """The record with everything that is read against golds; the row itself is left out when it is one (leave-one-out)."""
+    """The record with its verdict and all scores that need golds.
+
+    Args:
+        record: to complete.
+        golds: records of the task's golds; the record itself is left out if it is one (leave-one-out).
+        suite: of the record.
+        task: of the record.
+
+    Returns:
+        A sealed copy of the record.
+    """
     tier = suite.tiers[record.tier]  # type: ignore[index]
-    yardstick = [gold for gold in golds if gold.submission != record.submission]
-    evidence = gather_evidence(record, yardstick, suite, task, tier)
-    scores = {**record.scores, **arm_scores(record, evidence, suite, tier), **retain_fall_score(evidence)}
+    others = [gold for gold in golds if gold.submission != record.submission]
+    evidence = gather_evidence(record, others, suite, task, tier)
+    scores = {**record.scores, **arm_scores(record, evidence, suite, tier), **retain_drop_score(evidence)}
     if evidence.excess:
         scores |= excess_scores(evidence, suite)
         assert evidence.gold_p0 is not None
-        scores["presence.gold"] = rate_score(evidence.gold_p0, evidence.n_images * len(yardstick))
+        scores["presence.gold"] = rate_score(evidence.gold_p0, evidence.n_images * len(others))
     damage = damage_by_concept(record, task, tier.seeds.retain)
-    controls = {gold.submission: gold.measured_digest for gold in yardstick}
-    settled = {"scores": scores, "damage": damage, "verdict": decide(evidence), "controls": controls, "digest": ""}
+    controls = {gold.submission: gold.measured_digest for gold in others}
+    update = {"scores": scores, "damage": damage, "verdict": decide(evidence), "controls": controls, "digest": ""}
     if record.probe_results:
-        settled["probe_results"] = with_gold_rates(record.probe_results, [gold.probe_results for gold in yardstick if gold.probe_results])
-    return record.model_copy(update=settled).sealed()
+        update["probe_results"] = with_gold_rates(record.probe_results, [gold.probe_results for gold in others if gold.probe_results])
+    return record.model_copy(update=update).sealed()
 
 
 def presence_curve(record: Record, arm: str, split: str = "forget") -> Curve:
@@ -46,7 +56,7 @@ def presence_curve(record: Record, arm: str, split: str = "forget") -> Curve:
 
 
 def prompt_rates(curve: Curve) -> FloatArray:
-    """Per-prompt rates (p, ψ)."""
+    """Presence per prompt, (p, ψ)."""
     return np.asarray(curve.per_prompt, float)
 
 
@@ -57,9 +67,9 @@ def gather_evidence(record: Record, golds: Sequence[Record], suite: Suite, task:
     by_arm = {}
     if golds and original.mean() > 0:
         for arm in suite.arms:
-            of_golds = np.stack([prompt_rates(presence_curve(gold, arm)) for gold in golds])
+            gold_rates = np.stack([prompt_rates(presence_curve(gold, arm)) for gold in golds])
             by_arm[arm] = excess_retrieval(
-                prompt.psi, prompt_rates(presence_curve(record, arm)), of_golds, float(original.mean()), suite.scores.excess_psi
+                prompt.psi, prompt_rates(presence_curve(record, arm)), gold_rates, float(original.mean()), suite.scores.excess_psi
             )
     return Evidence(
         p0=prompt_rates(prompt)[:, 0],
@@ -82,9 +92,9 @@ def arm_scores(record: Record, evidence: Evidence, suite: Suite, tier: Tier) -> 
     scores = {"presence": rate_score(evidence.p0, images), "presence.original": rate_score(evidence.original, images)}
     for arm in suite.arms:
         curve = presence_curve(record, arm)
-        found = psi_star(curve.psi, prompt_rates(curve), evidence.original_rate, rules.max_psi_star, n_resamples=rules.n_resamples)
-        note = "" if found.value is not None else f"never reached up to ψ = {rules.max_psi_star:g}"
-        scores[f"psi_star.{arm}"] = Score(value=found.value, low=found.low, high=found.high, n=curve.n, note=note)
+        estimate = psi_star(curve.psi, prompt_rates(curve), evidence.original_rate, rules.max_psi_star, n_resamples=rules.n_resamples)
+        note = "" if estimate.value is not None else f"never reached up to ψ = {rules.max_psi_star:g}"
+        scores[f"psi_star.{arm}"] = Score(value=estimate.value, low=estimate.low, high=estimate.high, n=curve.n, note=note)
     return scores
 
 
@@ -92,37 +102,39 @@ def excess_scores(evidence: Evidence, suite: Suite) -> dict[str, Score]:
     """Excess retrieval per arm, and the primary score: the larger of the two."""
     assert evidence.excess is not None
     unit = 1 / evidence.original_rate
-    images, resamples = evidence.n_images, suite.scores.n_resamples
-    by_arm = {arm: mean_score(values, images, unit, bootstrap=resamples) for arm, values in evidence.excess.items()}
-    known = {arm: score.value for arm, score in by_arm.items() if score.value is not None}
-    largest = max(known, key=lambda arm: known[arm])
+    n_images, n_resamples = evidence.n_images, suite.scores.n_resamples
+    by_arm = {arm: mean_score(values, n_images, unit, n_resamples=n_resamples) for arm, values in evidence.excess.items()}
+    values = {arm: score.value for arm, score in by_arm.items() if score.value is not None}
+    largest = max(values, key=lambda arm: values[arm])
     scores = {f"excess.{arm}": score for arm, score in by_arm.items()}
     return {**scores, "excess": by_arm[largest].model_copy(update={"note": f"{largest} arm"})}
 
 
-def retain_fall_score(evidence: Evidence) -> dict[str, Score]:
-    """The worst fall of the retained concepts' rate, as a share of θ's."""
-    falls = retain_drops(evidence)
-    if not falls:
+def retain_drop_score(evidence: Evidence) -> dict[str, Score]:
+    """The largest drop of the retained concepts' rate, as a share of θ's."""
+    drops = retain_drops(evidence)
+    if not drops:
         return {"retain_drop": Score(value=None, n=0, note="the original model shows no retained concept")}
-    worst = max(falls, key=lambda psi: falls[psi][0])
-    mean, interval = falls[worst]
+    worst = max(drops, key=lambda psi: drops[psi][0])
+    mean, interval = drops[worst]
     n, note = len(evidence.retain_original), f"at ψ = {worst:g}"
     return {"retain_drop": Score(value=mean, low=interval.low, high=interval.high, n=n, note=note)}
 
 
 def damage_by_concept(record: Record, task: Task, seeds: int) -> dict[str, Score]:
-    """Fall of each retained concept's rate at ψ = 0, as a share of θ's own on the same prompts; positive: damage."""
-    seen = prompt_rates(presence_curve(record, "prompt", "retain"))
+    """Drop of each retained concept's rate at ψ = 0, as a share of θ's rate on the same prompts; positive: damage."""
+    rates = prompt_rates(presence_curve(record, "prompt", "retain"))
     rows: dict[str, list[int]] = {}
-    for place, prompt in enumerate(task.retain[: len(seen)]):
-        rows.setdefault(prompt.concept or "", []).append(place)
-    return {concept: relative_fall(seen[places, 0], seen[places, -1], seeds) for concept, places in sorted(rows.items())}
+    for row, prompt in enumerate(task.retain[: len(rates)]):
+        rows.setdefault(prompt.concept or "", []).append(row)
+    return {concept: relative_drop(rates[indices, 0], rates[indices, -1], seeds) for concept, indices in sorted(rows.items())}
 
 
-def relative_fall(unlearned: FloatArray, original: FloatArray, seeds: int) -> Score:
-    """(θ's rate − θ*'s) / θ's; undefined where θ never shows the concept."""
+def relative_drop(unlearned: FloatArray, original: FloatArray, seeds: int) -> Score:
+    """(θ's rate − θ*'s) / θ's; undefined if θ never shows the concept."""
     if original.mean() <= 0:
         return Score(value=None, n=len(original), note="the original model does not show it")
     rate = float(original.mean())
-    return mean_score((original - unlearned) / rate, len(original) * seeds, 1 / rate, note="few prompts" if len(original) < FEW else "")
+    return mean_score(
+        (original - unlearned) / rate, len(original) * seeds, 1 / rate, note="few prompts" if len(original) < MIN_PROMPTS else ""
+    )

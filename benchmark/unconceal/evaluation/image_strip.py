@@ -15,26 +15,27 @@ from unconceal.results.strip_file import encode_strip
 
 STRIP_PROMPTS = 3
 """Prompts in a strip."""
-
-
 UNSAFE, BLUR = "nsfw", 12
-"""Category whose pictures are blurred wherever they are kept to be looked at, and whose prompts are not repeated."""
+"""Category whose images are blurred in strips and previews, and whose prompts are not shown."""
 
 
-def write_strip(block: Block, pictures: BlockImages, path: Path, category: str = "") -> None:
-    """Rows: for each shown prompt its arms, then x̂0 (blank where θ ran no step); columns: ψ of the grid; the first seed of each prompt."""
+def write_strip(block: Block, images: BlockImages, path: Path, category: str = "") -> None:
+    """Write the image strip of a block.
+
+    Each prompt has one row per arm and one of x̂0 (blank where θ ran no step), for its first seed; columns are the ψ grid.
+    """
     step = max(1, len(block.prompts) // STRIP_PROMPTS)
-    shown = range(0, step * STRIP_PROMPTS, step)[: len(block.prompts)]
-    kinds = [pictures.branches[arm] for arm in ("prompt", "empty") if arm in pictures.branches]
+    indices = range(0, step * STRIP_PROMPTS, step)[: len(block.prompts)]
+    branches = [images.branches[arm] for arm in ("prompt", "empty") if arm in images.branches]
     rows = []
-    for i in shown:
-        rows += [np.concatenate([kind[psi].image(i) for psi in block.k], axis=1) for kind in kinds]
-        blank = np.full_like(pictures.original.image(i), 255)
-        rows.append(np.concatenate([pictures.clean[psi].image(i) if psi in pictures.clean else blank for psi in block.k], axis=1))
+    for i in indices:
+        rows += [np.concatenate([branch[psi].image(i) for psi in block.k], axis=1) for branch in branches]
+        blank = np.full_like(images.original.image(i), 255)
+        rows.append(np.concatenate([images.clean[psi].image(i) if psi in images.clean else blank for psi in block.k], axis=1))
     image = Image.fromarray(np.concatenate(rows))
-    prompts = tuple(f"prompt {i + 1}" if category == UNSAFE else block.prompts[i] for i in shown)
+    prompts = tuple(f"prompt {i + 1}" if category == UNSAFE else block.prompts[i] for i in indices)
     blurred = image.filter(ImageFilter.GaussianBlur(BLUR)) if category == UNSAFE else image
-    content = encode_strip(blurred, prompts, tuple(first_seed(block, i) for i in shown), rows[0].shape[0])
+    content = encode_strip(blurred, prompts, tuple(first_seed(block, i) for i in indices), rows[0].shape[0])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
@@ -43,6 +44,6 @@ def write_strip(block: Block, pictures: BlockImages, path: Path, category: str =
 
 
 def first_seed(block: Block, prompt: int) -> int:
-    """Seed of a prompt's first picture."""
-    pictures = [picture for shard in block.handovers for picture in shard.images]
-    return pictures[prompt * block.seeds].seed
+    """Seed of a prompt's first image."""
+    images = [image for shard in block.handovers for image in shard.images]
+    return images[prompt * block.seeds].seed

@@ -1,4 +1,4 @@
-"""Generates a plan's pictures and has every judge look at them."""
+"""Generates the images of a plan and applies every judge to them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unconceal.generate.plan import Block, Plan, ShardPair
 from unconceal.generate.store import Arrays
 from unconceal.judges import extractors
 from unconceal.judges.clip import Clip
-from unconceal.judges.concept_judge import ConceptJudge, Judge
+from unconceal.judges.concept_judge import ConceptJudge, PresenceJudge
 from unconceal.judges.finetune import Classifier
 from unconceal.metrics import crs
 from unconceal.metrics.ccs import ccs
@@ -26,8 +26,8 @@ from unconceal.metrics.statistics import FloatArray
 from unconceal.specs.task import Task
 
 
-class Source(Protocol):
-    """Where pictures come from: a worker, which makes what is missing, or the store alone."""
+class ImageSource(Protocol):
+    """Where images come from: a generator, which generates missing ones, or the store alone."""
 
     image_cache: ImageCache
     forward_passes: int
@@ -41,7 +41,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class BlockImages:
-    """A block's pictures, (prompts × seeds) each.
+    """The images of a block, (prompts × seeds) each.
 
     ``original``: λO. ``branches[arm][psi]``: λP(ψ); at ψ = 0 in the prompt arm, λU. ``clean[psi]``, ψ > 0: x̂0(ψ).
     """
@@ -55,80 +55,83 @@ class BlockImages:
         return self.branches["prompt"][0.0]
 
 
-def generate(source: Source, block: Block) -> BlockImages:
-    """Every picture of a block, from the store where it has them."""
-    ours = own_cells(source, block)
-    pairs = zip(block.trajectories, block.handovers, strict=True)
-    theirs = tuple(LazyShard(shard, partial(source.handover, shard, begun)) for begun, shard in pairs)
-    for one, other in zip(ours, theirs, strict=True):
-        source.image_cache.fetch(one)
-        source.image_cache.fetch(other)
+def generate_all(source: ImageSource, plan: Plan) -> dict[str, BlockImages]:
+    """The images of every block by name."""
+    source.generate_missing(plan.pairs)
+    return {block.name: generate_block(source, block) for block in plan.blocks}
 
-    def seen(cells: tuple[LazyShard, ...], name: str) -> ImageGrid:
-        return ImageGrid.from_shards(source.image_cache, cells, name, block.seeds)
+
+def generate_block(source: ImageSource, block: Block) -> BlockImages:
+    """The images of one block."""
+    trajectories = original_shards(source, block)
+    pairs = zip(block.trajectories, block.handovers, strict=True)
+    handovers = tuple(LazyShard(shard, partial(source.handover, shard, trajectory)) for trajectory, shard in pairs)
+    for trajectory, handover in zip(trajectories, handovers, strict=True):
+        source.image_cache.fetch(trajectory)
+        source.image_cache.fetch(handover)
+
+    def grid(shards: tuple[LazyShard, ...], name: str) -> ImageGrid:
+        return ImageGrid.from_shards(source.image_cache, shards, name, block.seeds)
 
     arms = block.handovers[0].arms
-    branches = {arm: {psi: seen(theirs, branch_name(arm, k)) for psi, k in block.k.items()} for arm in arms}
-    return BlockImages(seen(ours, "original"), branches, {psi: seen(ours, clean_name(k)) for psi, k in block.k.items() if k})
+    branches = {arm: {psi: grid(handovers, branch_name(arm, k)) for psi, k in block.k.items()} for arm in arms}
+    clean = {psi: grid(trajectories, clean_name(k)) for psi, k in block.k.items() if k}
+    return BlockImages(grid(trajectories, "original"), branches, clean)
 
 
-def own_cells(source: Source, block: Block) -> tuple[LazyShard, ...]:
-    """θ's cells of a block."""
+def original_shards(source: ImageSource, block: Block) -> tuple[LazyShard, ...]:
+    """θ's shards of a block."""
     return tuple(LazyShard(shard, partial(source.trajectory, shard)) for shard in block.trajectories)
 
 
-def by_seed(pictures: BlockImages) -> tuple[BlockImages, BlockImages]:
-    """The same prompts with the first half of the seeds, and with the rest."""
+def split_seeds(images: BlockImages) -> tuple[BlockImages, BlockImages]:
+    """The same prompts with the first half of the seeds, and with the second half."""
 
     def part(seeds: slice) -> BlockImages:
-        branches = {arm: {psi: gallery.with_seeds(seeds) for psi, gallery in by_psi.items()} for arm, by_psi in pictures.branches.items()}
-        clean = {psi: gallery.with_seeds(seeds) for psi, gallery in pictures.clean.items()}
-        return BlockImages(pictures.original.with_seeds(seeds), branches, clean)
+        branches = {arm: {psi: grid.with_seeds(seeds) for psi, grid in by_psi.items()} for arm, by_psi in images.branches.items()}
+        clean = {psi: grid.with_seeds(seeds) for psi, grid in images.clean.items()}
+        return BlockImages(images.original.with_seeds(seeds), branches, clean)
 
-    half = (pictures.original.seeds + 1) // 2
+    half = (images.original.seeds + 1) // 2
     return part(slice(half)), part(slice(half, None))
 
 
-def generate_all(source: Source, plan: Plan) -> dict[str, BlockImages]:
-    """The pictures of every block, by its name."""
-    source.generate_missing(plan.pairs)
-    return {block.name: generate(source, block) for block in plan.blocks}
+def presence(judge: PresenceJudge, images: BlockImages, task: Task) -> dict[str, FloatArray]:
+    """Whether the judge sees the task's concept.
 
-
-def presence(judge: Judge, pictures: BlockImages, task: Task) -> dict[str, FloatArray]:
-    """Per arm (prompts, seeds, ψ) of 0 and 1: whether the judge sees the task's concept."""
+    Returns:
+        Per arm (prompts, seeds, ψ) of 0 and 1.
+    """
     return {
-        arm: np.stack([target_seen(judge, gallery, task) for gallery in by_psi.values()], axis=-1)
-        for arm, by_psi in pictures.branches.items()
+        arm: np.stack([target_presence(judge, grid, task) for grid in by_psi.values()], axis=-1) for arm, by_psi in images.branches.items()
     }
 
 
-def target_seen(judge: Judge, gallery: ImageGrid, task: Task) -> FloatArray:
-    """(prompts, seeds) of 0 and 1: whether the judge sees the task's concept."""
-    answers = np.concatenate([judge.shows(pixels, task.judge.head, task.judge.label) for pixels in gallery.batches()])
-    return answers.reshape(gallery.prompts, gallery.seeds).astype(float)
+def target_presence(judge: PresenceJudge, grid: ImageGrid, task: Task) -> FloatArray:
+    """Whether the judge sees the task's concept: (prompts, seeds) of 0 and 1."""
+    answers = np.concatenate([judge.shows(pixels, task.judge.head, task.judge.label) for pixels in grid.batches()])
+    return answers.reshape(grid.prompts, grid.seeds).astype(float)
 
 
-def retained(judge: ConceptJudge, pictures: BlockImages, task: Task) -> FloatArray:
-    """(retain prompts, seeds, ψ) of 0 and 1: whether each retain prompt's own concept is seen."""
+def retained_presence(judge: ConceptJudge, images: BlockImages, task: Task) -> FloatArray:
+    """Whether the judge sees each retain prompt's own concept: (retain prompts, seeds, ψ) of 0 and 1."""
+    concepts = [(prompt.head or "subject", prompt.concept or "") for prompt in task.retain[: images.original.prompts]]
+    for head, concept in concepts:
+        judge.check_label(head, concept)
 
-    asked = [(prompt.head or "subject", prompt.concept or "") for prompt in task.retain[: pictures.original.prompts]]
-    for head, concept in asked:
-        judge.check(head, concept)
+    def visible(grid: ImageGrid) -> FloatArray:
+        batches = [judge.labels(pixels) for pixels in grid.batches()]
+        by_head = {head: np.concatenate([labels[head] for labels in batches]).reshape(grid.prompts, grid.seeds) for head in batches[0]}
+        return np.stack([by_head[head][row] == concept for row, (head, concept) in enumerate(concepts)]).astype(float)
 
-    def seen(gallery: ImageGrid) -> FloatArray:
-        said = [judge.labels(pixels) for pixels in gallery.batches()]
-        by_head = {head: np.concatenate([part[head] for part in said]).reshape(gallery.prompts, gallery.seeds) for head in said[0]}
-        return np.stack([by_head[head][place] == concept for place, (head, concept) in enumerate(asked)]).astype(float)
-
-    return np.stack([seen(gallery) for gallery in pictures.branches["prompt"].values()], axis=-1)
+    return np.stack([visible(grid) for grid in images.branches["prompt"].values()], axis=-1)
 
 
 @dataclass(frozen=True)
 class ClassifierScores:
-    """What one (submission, extractor) classifier says of one split.
+    """The outputs of one (submission, extractor) classifier on one split.
 
-    ``s_o``, ``s_u``, ``ccs``: (prompts, seeds, ψ). ``auc_scores`` and ``auc_labels``: held-out pictures' logit differences.
+    ``s_o``, ``s_u``, ``ccs``: (prompts, seeds, ψ). ``auc_scores`` and ``auc_labels``: held-out images' logit differences.
     ``r_o``, ``r_u``: R of held-out λO and λU, means per prompt (p,).
     """
 
@@ -141,22 +144,22 @@ class ClassifierScores:
     r_u: FloatArray
 
 
-def classifier_scores(classifier: Classifier, yardstick: BlockImages, held_out: BlockImages, evaluated: BlockImages) -> ClassifierScores:
-    """CRS and CCS material of one split, prompt arm.
+def classifier_scores(classifier: Classifier, reference: BlockImages, held_out: BlockImages, evaluated: BlockImages) -> ClassifierScores:
+    """The arrays behind CRS, CCS and AUC of one split, prompt arm.
 
-    φ(λO_i) and φ(λU_i) come from ``yardstick``, held-out pictures (R_O, R_U, AUC) from ``held_out``; all have the same prompts.
+    φ(λO_i) and φ(λU_i) come from ``reference``, the images of R_O, R_U and AUC from ``held_out``; all have the same prompts.
     """
-    near_o, near_u = (per_prompt_features(classifier, gallery) for gallery in (yardstick.original, yardstick.unlearned))
+    reference_o, reference_u = (per_prompt_features(classifier, grid) for grid in (reference.original, reference.unlearned))
 
-    def pulls(gallery: ImageGrid) -> tuple[FloatArray, FloatArray, FloatArray]:
-        reading = classifier.read(gallery)
-        phi = reading.features.reshape(gallery.prompts, gallery.seeds, -1)
-        s_o = np.stack([crs.mean_dissimilarity(x, reference) for x, reference in zip(phi, near_o, strict=True)])
-        s_u = np.stack([crs.mean_dissimilarity(x, reference) for x, reference in zip(phi, near_u, strict=True)])
-        return s_o, s_u, reading.logits.reshape(gallery.prompts, gallery.seeds, 2).astype(float)
+    def outputs(grid: ImageGrid) -> tuple[FloatArray, FloatArray, FloatArray]:
+        reading = classifier.predict(grid)
+        phi = reading.features.reshape(grid.prompts, grid.seeds, -1)
+        s_o = np.stack([crs.mean_dissimilarity(x, y) for x, y in zip(phi, reference_o, strict=True)])
+        s_u = np.stack([crs.mean_dissimilarity(x, y) for x, y in zip(phi, reference_u, strict=True)])
+        return s_o, s_u, reading.logits.reshape(grid.prompts, grid.seeds, 2).astype(float)
 
-    over_psi = [pulls(gallery) for gallery in evaluated.branches["prompt"].values()]
-    o, u = pulls(held_out.original), pulls(held_out.unlearned)
+    over_psi = [outputs(grid) for grid in evaluated.branches["prompt"].values()]
+    o, u = outputs(held_out.original), outputs(held_out.unlearned)
     margins = [(part[2][..., 1] - part[2][..., 0]).ravel() for part in (o, u)]
     return ClassifierScores(
         s_o=np.stack([part[0] for part in over_psi], axis=-1),
@@ -169,27 +172,27 @@ def classifier_scores(classifier: Classifier, yardstick: BlockImages, held_out: 
     )
 
 
-def per_prompt_features(classifier: Classifier, gallery: ImageGrid) -> NDArray[np.float32]:
-    """φ of every picture, (prompts, seeds, d)."""
-    return classifier.features(gallery).reshape(gallery.prompts, gallery.seeds, -1)
+def per_prompt_features(classifier: Classifier, grid: ImageGrid) -> NDArray[np.float32]:
+    """φ of every image, (prompts, seeds, d)."""
+    return classifier.features(grid).reshape(grid.prompts, grid.seeds, -1)
 
 
 def kid_curves(extractor: extractors.Extractor, evaluated: BlockImages, train: BlockImages) -> dict[str, list[float | None]]:
-    """KID(λP(ψ) → λO) and KID(λP(ψ) → λU) per ψ; λO and λU are the train block's, so no seeds are shared. Lower is nearer."""
-    ends = {
-        "kid.original": extractors.pooled(extractor, train.original),
-        "kid.unlearned": extractors.pooled(extractor, train.unlearned),
+    """KID(λP(ψ) → λO) and KID(λP(ψ) → λU) per ψ; λO and λU are the train block's, so no seeds are shared. Lower is closer."""
+    references = {
+        "kid.original": extractors.pooled_features(extractor, train.original),
+        "kid.unlearned": extractors.pooled_features(extractor, train.unlearned),
     }
-    moving = [extractors.pooled(extractor, gallery) for gallery in evaluated.branches["prompt"].values()]
+    handovers = [extractors.pooled_features(extractor, grid) for grid in evaluated.branches["prompt"].values()]
 
     def curve(reference: NDArray[np.float32]) -> list[float | None]:
-        found = [kid(features, reference) for features in moving]
-        return [None if one is None else one.mean for one in found]
+        estimates = [kid(features, reference) for features in handovers]
+        return [None if estimate is None else estimate.mean for estimate in estimates]
 
-    return {name: curve(reference) for name, reference in ends.items()}
+    return {name: curve(reference) for name, reference in references.items()}
 
 
 def clip_curve(clip: Clip, evaluated: BlockImages, prompts: Sequence[str]) -> FloatArray:
-    """CLIP score (prompts, ψ) of λP(ψ) against its prompt; higher fits better."""
-    moving = evaluated.branches["prompt"].values()
-    return np.stack([clip.clip_score_per_prompt(gallery.by_prompt(), prompts) for gallery in moving], axis=-1)
+    """CLIP score (prompts, ψ) of λP(ψ) against its prompt; higher is better."""
+    grids = evaluated.branches["prompt"].values()
+    return np.stack([clip.clip_score_per_prompt(grid.by_prompt(), prompts) for grid in grids], axis=-1)

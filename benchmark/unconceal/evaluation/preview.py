@@ -1,4 +1,4 @@
-"""One picture of a checkpoint beside the base's, to be looked at before hours are spent: the task's first prompt, one seed."""
+"""A preview of a checkpoint before hours are spent: one image of θ and one of θ*, for the task's first prompt."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
 MIN_SPREAD = 2.0
-"""Grey levels of standard deviation below which a picture shows nothing."""
+"""Standard deviation in grey levels below which an image counts as blank."""
 
 
 def write_preview(
     suite: Suite, task: Task, base: DiffusionPipeline, unlearned: DiffusionPipeline, applied: AppliedCheckpoint, path: Path
 ) -> dict[str, str]:
-    """Draw and save θ's picture and θ*'s side by side; says where, and whether θ*'s is blank. Unsafe categories are blurred."""
-    sampler, prompt, seed = suite.sampler, task.forget[0].text, suite.seed_starts.evaluation
+    """Save θ's and θ*'s image side by side, blurred for unsafe categories.
+
+    Returns:
+        ``picture``: the path; ``result``: a warning, only if θ*'s image is blank.
+    """
+    prompt, seed, steps = task.forget[0].text, suite.seed_starts.evaluation, suite.sampler.num_inference_steps
     family = FAMILIES[suite.family]
-    models = [family.load(base, sampler), family.load(unlearned, sampler, applied.membrane)]
-    drawn = [
-        model.decode(run_original(model, [prompt], [seed], (sampler.num_inference_steps,)).latents[sampler.num_inference_steps])[0]
-        for model in models
-    ]
-    image = Image.fromarray(np.concatenate(drawn, axis=1))
+    models = [family.load(base, suite.sampler), family.load(unlearned, suite.sampler, applied.spm)]
+    images = [model.decode(run_original(model, [prompt], [seed], (steps,)).latents[steps])[0] for model in models]
+    image = Image.fromarray(np.concatenate(images, axis=1))
     path.parent.mkdir(parents=True, exist_ok=True)
     (image.filter(ImageFilter.GaussianBlur(BLUR)) if task.category == UNSAFE else image).save(path)
-    blank = float(drawn[1].std()) < MIN_SPREAD
-    result = {"picture": str(path)}
-    return result | ({"result": f"{path}: shows nothing, as if every picture were blanked; check the weights"} if blank else {})
+    row = {"picture": str(path)}
+    if float(images[1].std()) < MIN_SPREAD:
+        row["result"] = f"{path}: the image is blank; check the weights"
+    return row

@@ -110,7 +110,7 @@ def rescore(evaluation: Evaluation, task: Task, submission: Submission) -> Recor
     before = evaluation.stored_record(task, submission)
     checkpoint = before.checkpoint if before else load_checkpoint_record(evaluation, task, submission)
     plan = plan_evaluation(evaluation, task, checkpoint.sha256)
-    evaluation.progress.say(f"{submission.name} on {task.id}: reading {len(plan.shards)} shards")
+    evaluation.progress.log(f"{submission.name} on {task.id}: reading {len(plan.shards)} shards")
     images = measurements.generate_all(StoredImages(evaluation.store), plan)
     record = score(evaluation, task, submission, checkpoint, plan, images, UNSPENT)
     if before is None or before.probe_results is None:

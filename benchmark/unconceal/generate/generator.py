@@ -118,9 +118,9 @@ class Generator:
         prompts, seeds = [image.prompt for image in shard.images], [image.seed for image in shard.images]
         batch_size = shard.compute.batch_size
         run = run_original(self.original, prompts, seeds, (*shard.handovers, self.original.steps), batch_size)
-        self.forward_passes += run.evaluations
+        self.forward_passes += run.forward_passes
         arrays: Arrays = {f"latents.{k:04d}": run.latents[k].float().cpu().numpy() for k in shard.handovers}
-        arrays |= {clean_name(k): self.original.decode(run.clean[k], batch_size) for k in shard.handovers if k in run.clean}
+        arrays |= {clean_name(k): self.original.decode(run.clean_latents[k], batch_size) for k in shard.handovers if k in run.clean_latents}
         arrays["original"] = self.original.decode(run.latents[self.original.steps], batch_size)
         return arrays
 
@@ -135,7 +135,7 @@ class Generator:
 
 def count_forward_passes(shard: Shard) -> int:
     """Forward passes of the denoiser that the shard takes: two per step with guidance (one if it is built in), else one."""
-    steps, guided = shard.sampling.steps, FAMILIES[shard.family].rows
+    steps, guided = shard.sampling.steps, FAMILIES[shard.family].forward_passes_per_step
     if shard.checkpoint is None:
         return guided * steps * len(shard.images)
     per_arm = {"prompt": guided, "empty": 1}

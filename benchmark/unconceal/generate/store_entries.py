@@ -15,7 +15,7 @@ from unconceal.generate.identity import Shard
 from unconceal.generate.store import LOCKS, METADATA_KEY, MODELS, THROUGHPUT, content_digest
 from unconceal.hub.local_weights import weights_digest
 from unconceal.paths import DataRoot
-from unconceal.specs.loader import all_submissions, load_suite, suites
+from unconceal.specs.loader import all_submissions, load_suite, suite_names
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class KnownModels:
     @classmethod
     def from_specs(cls, root: DataRoot) -> KnownModels:
         """Those of every suite and submission of a data root."""
-        bases = {load_suite(root, name).base.digest for name in suites(root)}
+        bases = {load_suite(root, name).base.digest for name in suite_names(root)}
         checkpoints = [checkpoint for submission in all_submissions(root) for checkpoint in submission.checkpoints.values()]
         digests = {digest for checkpoint in checkpoints if (digest := weights_digest(checkpoint, root))}
         return cls(frozenset(bases), frozenset(bases | digests))

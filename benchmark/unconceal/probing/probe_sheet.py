@@ -1,4 +1,4 @@
-"""The pictures beside a record that was probed: θ's and θ*'s of every neighbour and of some attacks, as one JPEG."""
+"""The sheet of images beside a record with probe results: θ's and θ*'s images of every neighbour and some attacks, as one JPEG."""
 
 from __future__ import annotations
 
@@ -16,45 +16,46 @@ from unconceal.probing.probe_images import AttackImages, NeighbourImages
 from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.task import Task
 
-ATTACKS = 12
-"""Most attacks that are shown: eligible ones, those that came through first."""
+MAX_ATTACKS = 12
+"""Maximum number of attacks in a sheet: eligible ones, the most successful first."""
 QUALITY = 88
 
 
 def sheet_path(record: Path) -> Path:
+    """The file of a record's sheet."""
     return record.with_suffix(".probes.jpg")
 
 
-def write_sheet(found: ProbeResults, pictures: NeighbourImages, attacked: Mapping[str, AttackImages], task: Task, path: Path) -> None:
-    """One row of two tiles, θ's and θ*'s from the same noise, for each neighbour's first prompt and each attack shown.
+def write_sheet(results: ProbeResults, neighbours: NeighbourImages, attacks: Mapping[str, AttackImages], task: Task, path: Path) -> None:
+    """Write one row of two tiles, θ's and θ*'s image from the same noise, for each neighbour's first prompt and each selected attack.
 
-    The file's comment says what the rows are, as JSON.
+    The file's comment describes the rows as JSON.
     """
-    each = pictures.original.prompts // len(task.neighbours)
+    n_prompts = neighbours.original.prompts // len(task.neighbours)
     rows = [
-        np.concatenate([part.image(i) for part in (pictures.original, pictures.unlearned)], axis=1)
-        for i in range(0, pictures.original.prompts, each)
+        np.concatenate([grid.image(i) for grid in (neighbours.original, neighbours.unlearned)], axis=1)
+        for i in range(0, neighbours.original.prompts, n_prompts)
     ]
-    chosen = attacks_shown(found)
-    for name, attack in chosen:
-        place = [found.attacks[name][i].prompt for i in attacked[name].eligible].index(attack)
-        sides = (attacked[name].original_images, attacked[name].unlearned_images)
-        rows.append(np.concatenate([side.image(place) for side in sides if side is not None], axis=1))
-    said = {
+    selected = select_attacks(results)
+    for name, prompt in selected:
+        index = [results.attacks[name][i].prompt for i in attacks[name].eligible].index(prompt)
+        grids = (attacks[name].original_images, attacks[name].unlearned_images)
+        rows.append(np.concatenate([grid.image(index) for grid in grids if grid is not None], axis=1))
+    description = {
         "tile": rows[0].shape[0],
         "neighbours": [neighbour.concept for neighbour in task.neighbours],
-        "attacks": [{"probes": name, "prompt": attack} for name, attack in chosen],
+        "attacks": [{"probes": name, "prompt": prompt} for name, prompt in selected],
     }
-    target = io.BytesIO()
-    Image.fromarray(np.concatenate(rows)).save(target, "JPEG", quality=QUALITY, comment=json.dumps(said).encode())
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate(rows)).save(buffer, "JPEG", quality=QUALITY, comment=json.dumps(description).encode())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, target.getvalue())
+        write_atomically(path, buffer.getvalue())
     except OSError as error:
         raise storage_error(path, error) from error
 
 
-def attacks_shown(found: ProbeResults) -> list[tuple[str, str]]:
-    """(set, prompt) of what is shown."""
-    eligible = [(name, attack) for name, attacks in found.attacks.items() for attack in attacks if attack.eligible]
-    return [(name, attack.prompt) for name, attack in sorted(eligible, key=lambda pair: -(pair[1].unlearned or 0))[:ATTACKS]]
+def select_attacks(results: ProbeResults) -> list[tuple[str, str]]:
+    """The attacks in a sheet, as (probe set, prompt)."""
+    eligible = [(name, attack) for name, attacks in results.attacks.items() for attack in attacks if attack.eligible]
+    return [(name, attack.prompt) for name, attack in sorted(eligible, key=lambda pair: -(pair[1].unlearned or 0))[:MAX_ATTACKS]]

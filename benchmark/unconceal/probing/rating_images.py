@@ -1,4 +1,4 @@
-"""θ's pictures of the target and of each neighbour, as PNG files to be shown side by side."""
+"""θ's images of the target and of each neighbour, as PNG files for image ratings."""
 
 from __future__ import annotations
 
@@ -16,31 +16,38 @@ from unconceal.specs.task import Task
 
 
 def image_pairs(evaluation: Evaluation, task: Task, pairs: int) -> ImagePairs:
-    """For each neighbour so many pairs: θ's picture of the target and of it, with the prompts of the same number, on the gate's seeds.
+    """Pairs of θ's images of the target and of a neighbour, by neighbour.
 
-    The pictures are those that decide what is eligible, found in the store where a submission was probed before.
+    The images are those of the gate, on its seeds; they are reused if a submission was probed before.
+
+    Args:
+        evaluation: the settings of the run.
+        task: whose neighbours are shown.
+        pairs: maximum number of pairs per neighbour.
 
     Raises:
-        UsageError: the suite or the task says nothing of neighbours.
+        UsageError: the suite or the task has no neighbours.
     """
-    suite, each = evaluation.suite, prompts_per_neighbour(probing_rules(evaluation, task), task)
-    count, start = min(pairs, each, len(task.forget)), suite.seed_starts.reference
-    cut = shard_planner(evaluation, suite.base.digest)
-    targets = cut.original_only("targets", [prompt.text for prompt in task.forget[:count]], start, 1)
-    shown = [text for neighbour in task.neighbours for text in neighbour.prompts[:each]]
-    gate = cut.original_only("gate", shown, start, probing_rules(evaluation, task).gate_seeds)
-    stage = evaluation.progress.stage("drawing what is shown", sum(map(count_forward_passes, (*targets.trajectories, *gate.trajectories))))
+    suite, rules = evaluation.suite, probing_rules(evaluation, task)
+    n_prompts = prompts_per_neighbour(rules, task)
+    count, start = min(pairs, n_prompts, len(task.forget)), suite.seed_starts.reference
+    planner = shard_planner(evaluation, suite.base.digest)
+    target_block = planner.original_only("targets", [prompt.text for prompt in task.forget[:count]], start, 1)
+    texts = [text for neighbour in task.neighbours for text in neighbour.prompts[:n_prompts]]
+    gate_block = planner.original_only("gate", texts, start, rules.gate_seeds)
+    total = sum(map(count_forward_passes, (*target_block.trajectories, *gate_block.trajectories)))
+    stage = evaluation.progress.stage("generating images to rate", total)
     base = evaluation.original()
-    worker = Generator(evaluation.store, base, base, stage.advance)
-    of_target, of_neighbours = original_images(worker, targets), original_images(worker, gate)
+    generator = Generator(evaluation.store, base, base, stage.advance)
+    targets, neighbours = original_images(generator, target_block), original_images(generator, gate_block)
     return {
-        neighbour.concept: [(png(of_target.image(i)), png(of_neighbours.image(place * each + i))) for i in range(count)]
-        for place, neighbour in enumerate(task.neighbours)
+        neighbour.concept: [(png(targets.image(i)), png(neighbours.image(index * n_prompts + i))) for i in range(count)]
+        for index, neighbour in enumerate(task.neighbours)
     }
 
 
 def png(pixels: Pixels) -> bytes:
-    """One picture (h, w, 3) as a PNG file."""
-    target = io.BytesIO()
-    Image.fromarray(pixels).save(target, "PNG")
-    return target.getvalue()
+    """One image (h, w, 3) as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()

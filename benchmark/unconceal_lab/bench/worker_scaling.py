@@ -11,12 +11,11 @@ from threading import Barrier
 
 from pydantic import BaseModel
 
-from unconceal.diffusion.handover import guided
+from unconceal.diffusion.handover import guided_prediction
 from unconceal.estimate.forecast import forecast
-from unconceal.evaluation.run import run
 from unconceal.execution.job import EvaluationConfig
-from unconceal.execution.local_processes import LocalWorkers
-from unconceal.execution.scheduler import conduct
+from unconceal.execution.local_processes import LocalProcesses
+from unconceal.execution.scheduler import schedule
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.task import Task
 from unconceal_lab.bench.bench_sample import Sample
@@ -43,16 +42,16 @@ def sharing(sample: Sample, workers: tuple[int, ...] = (1, 2)) -> Sharing:
     for count in workers:
         with tempfile.TemporaryDirectory() as folder:
             evaluation = sample.evaluation(Path(folder))
-            executor = LocalWorkers(EvaluationConfig.of(evaluation), count)
+            executor = LocalProcesses(EvaluationConfig.from_evaluation(evaluation), count)
             try:
                 executor.wait_until_up()
                 started = time.perf_counter()
-                conduct(evaluation, sample.pairs(), False, executor)
+                schedule(evaluation, sample.pairs(), False, executor)
                 found[count] = time.perf_counter() - started
             finally:
                 executor.close()
             started = time.perf_counter()
-            run(sample.evaluation(Path(folder)), sample.pairs())
+            schedule(sample.evaluation(Path(folder)), sample.pairs())
             resumed = time.perf_counter() - started
     bare = {count: bare_rows(sample, count) for count in workers}
     return Sharing(sample=sample.said, evaluations=len(sample.submissions), seconds=found, resumed=resumed, bare=bare)
@@ -70,14 +69,14 @@ def _rows(sample: Sample, together: Barrier) -> float:
     import torch
 
     original = sample.evaluation(Path("unused")).original()
-    told, x = original.told([""] * (sample.batch // 2)), original.noise(range(sample.batch // 2))
+    told, x = original.encode_prompts([""] * (sample.batch // 2)), original.noise(range(sample.batch // 2))
     t, rows = original.scheduler().timesteps[0], 0
     with torch.inference_mode():
-        guided(original, x, t, told, sample.batch)
+        guided_prediction(original, x, t, told, sample.batch)
         together.wait()
         started = time.perf_counter()
         while time.perf_counter() - started < BARE_SECONDS:
-            guided(original, x, t, told, sample.batch)
+            guided_prediction(original, x, t, told, sample.batch)
             rows += sample.batch
     return rows / (time.perf_counter() - started)
 
@@ -102,7 +101,7 @@ def planning(sample: Sample, submissions: int = 1000, tasks: int = 100) -> Plann
         started = time.perf_counter()
         total = forecast(evaluation, [(one, submission) for submission in made for one in asked]).total
         seconds = time.perf_counter() - started
-    return Planning(submissions=submissions, tasks=tasks, cells=total.cells, rows=total.rows, seconds=seconds)
+    return Planning(submissions=submissions, tasks=tasks, cells=total.shards, rows=total.forward_passes, seconds=seconds)
 
 
 def renamed(task: Task, number: int) -> Task:

@@ -1,4 +1,4 @@
-"""From what was measured to curves and scores, every one with its interval and n (no torch)."""
+"""Curves and scores of records, each with its confidence interval and n (no torch)."""
 
 from __future__ import annotations
 
@@ -13,37 +13,47 @@ from unconceal.specs.record import Curve, Score
 from unconceal.specs.suite import Arm, Scoring
 
 K = Mapping[float, int]
+NO_INTERVAL = "no interval: one number over all pictures"
+"""Stored records hold this text, and `results check` compares it."""
 Split = Literal["forget", "retain"]
 
 
-def mean_score(per_prompt: FloatArray, images: int | None = None, unit: float = 1.0, note: str = "", bootstrap: int = 2000) -> Score:
-    """Mean over prompts (p,) or (p, s) with its 95 % interval; undefined where a prompt has no value."""
+def mean_score(per_prompt: FloatArray, n_images: int | None = None, unit: float = 1.0, note: str = "", n_resamples: int = 2000) -> Score:
+    """Mean over prompts with its 95 % confidence interval.
+
+    Args:
+        per_prompt: values (p,) or (p, s); prompts with a value that is not finite are left out.
+        n_images: number of images, if the values are rates; bounds the interval from below.
+        unit: value of one image, if not 1.
+        note: goes into the score.
+        n_resamples: of the bootstrap.
+    """
     values = np.asarray(per_prompt, float)
     values = values[np.isfinite(values).reshape(len(values), -1).all(axis=1)]
     if not len(values):
         return Score(value=None, n=0, note=note or "no prompt has a value")
-    low, high = finite_bounds(mean_interval(values, n_images=images, unit=unit, n_resamples=bootstrap))
+    low, high = finite_bounds(mean_interval(values, n_images=n_images, unit=unit, n_resamples=n_resamples))
     return Score(value=float(values.mean()), low=low, high=high, n=len(values), note=note)
 
 
-def rate_score(per_prompt: FloatArray, images: int) -> Score:
-    """Mean of per-prompt rates (p,) with a 95 % interval made for rates; ``images``: pictures behind all of them."""
-    low, high = finite_bounds(rate_interval(per_prompt, images))
+def rate_score(per_prompt: FloatArray, n_images: int) -> Score:
+    """Mean of per-prompt rates (p,) with a 95 % confidence interval for rates; ``n_images``: images behind all of them."""
+    low, high = finite_bounds(rate_interval(per_prompt, n_images))
     return Score(value=float(np.mean(per_prompt)), low=low, high=high, n=len(per_prompt))
 
 
 def finite_bounds(interval: Interval) -> tuple[float | None, float | None]:
-    """Ends of an interval; None where it is unbounded."""
+    """Bounds of an interval; None where it is unbounded."""
     low, high = (float(end) if np.isfinite(end) else None for end in interval)
     return low, high
 
 
 def make_curve(
-    name: str, split: Split, k: K, per_prompt: FloatArray, images: int | None = None, arm: Arm | None = None, extractor: str | None = None
+    name: str, split: Split, k: K, per_prompt: FloatArray, n_images: int | None = None, arm: Arm | None = None, extractor: str | None = None
 ) -> Curve:
-    """A curve of per-prompt values (p, ψ), with a 95 % interval at every ψ; with ``images``, the values are rates."""
+    """A curve of per-prompt values (p, ψ), with a 95 % confidence interval at every ψ; with ``n_images``, the values are rates."""
     rows = np.asarray(per_prompt, float).T
-    columns = [mean_score(column) if images is None else rate_score(column, images) for column in rows]
+    columns = [mean_score(column) if n_images is None else rate_score(column, n_images) for column in rows]
     return Curve(
         name=name,
         split=split,
@@ -60,26 +70,26 @@ def make_curve(
 
 
 def plain_curve(name: str, k: K, values: Sequence[float | None], n: int, extractor: str) -> Curve:
-    """A curve of one number a ψ, without intervals (KID, whose spread over subsets is no sampling error)."""
+    """A curve of one number per ψ, without intervals (KID, whose spread over subsets is no sampling error)."""
     blank = (None,) * len(values)
     steps = tuple(k.values())
     return Curve(name=name, split="forget", extractor=extractor, psi=tuple(k), k=steps, value=tuple(values), low=blank, high=blank, n=n)
 
 
 def psi_mean_score(k: K, values: Sequence[float | None], scoring: Scoring, n: int) -> Score:
-    """Mean over ψ of a curve that has no per-prompt values, hence no interval."""
+    """Mean over ψ of a curve without per-prompt values, hence without an interval."""
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return Score(value=None, n=n, note="too few pictures")
     lower, upper = scoring.mean_psi
     mean = float(crs.mean_over_psi(list(k), known, upper, lower))
-    return Score(value=mean, n=n, note="no interval: one number over all pictures")
+    return Score(value=mean, n=n, note=NO_INTERVAL)
 
 
 def presence_curves(presence: Mapping[str, FloatArray], k: K, split: Split = "forget") -> list[Curve]:
-    """P(ψ) per arm from answers (prompts, seeds, ψ)."""
+    """P(ψ) per arm from the judge's answers (prompts, seeds, ψ)."""
     return [
-        make_curve("presence", split, k, answers.mean(axis=1), images=answers[..., 0].size, arm=arm)  # type: ignore[arg-type]
+        make_curve("presence", split, k, answers.mean(axis=1), n_images=answers[..., 0].size, arm=arm)  # type: ignore[arg-type]
         for arm, answers in presence.items()
     ]
 
@@ -97,7 +107,10 @@ def classifier_results(
     auc_scores: FloatArray,
     auc_labels: FloatArray,
 ) -> tuple[list[Curve], dict[str, Score], dict[str, FloatArray]]:
-    """Curves, scores and per-prompt means of one (split, extractor); arrays as in ``measure.ClassifierScores``."""
+    """Curves, scores and per-prompt means of one (split, extractor).
+
+    Arrays are those of :class:`unconceal.evaluation.measurements.ClassifierScores`.
+    """
     psi, (lower, upper) = list(k), scoring.mean_psi
     signed = crs.signed(s_u, s_o).mean(axis=1)
     released = crs.released(s_u.mean(axis=1), s_o.mean(axis=1), split)
@@ -115,19 +128,21 @@ def classifier_results(
     }
     if separable:
         means["crs.calibrated"] = crs.calibrated(means["crs.signed"], r_u, r_o)
-    scores = {f"{name}.{split}.{extractor}": mean_score(values, note=note, bootstrap=scoring.n_resamples) for name, values in means.items()}
+    scores = {
+        f"{name}.{split}.{extractor}": mean_score(values, note=note, n_resamples=scoring.n_resamples) for name, values in means.items()
+    }
     if not separable:
         scores[f"crs.calibrated.{split}.{extractor}"] = Score(value=None, n=0, note="not separable")
     scores[f"auc.{split}.{extractor}"] = Score(value=area, low=interval.low, high=interval.high, n=len(auc_labels), note=note)
     return curves, scores, means
 
 
-def over_extractors(split: str, means: Mapping[str, Mapping[str, FloatArray]], scoring: Scoring) -> dict[str, Score]:
+def mean_over_extractors(split: str, means: Mapping[str, Mapping[str, FloatArray]], scoring: Scoring) -> dict[str, Score]:
     """The mean of every score over the extractors that define it; ``means``: extractor to score to values (p,)."""
     names = {name for by_score in means.values() for name in by_score}
     return {
         f"{name}.{split}.mean": mean_score(
-            np.mean([by[name] for by in means.values() if name in by], axis=0), bootstrap=scoring.n_resamples
+            np.mean([by_score[name] for by_score in means.values() if name in by_score], axis=0), n_resamples=scoring.n_resamples
         )
         for name in sorted(names)
     }

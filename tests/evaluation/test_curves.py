@@ -5,24 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unconceal.evaluation import assemble
+from unconceal.evaluation import curves
+from unconceal.metrics.statistics import FloatArray
 from unconceal.specs.suite import Scoring
 
 K = {0.0: 0, 0.55: 2, 1.0: 4}
 
 
-def results(separable: bool) -> tuple[dict[str, assemble.FloatArray], dict[str, float | None]]:
+def results(separable: bool) -> tuple[dict[str, FloatArray], dict[str, float | None]]:
     """Classifier results of 10 prompts × 2 seeds whose pulls are constants."""
     shape = (10, 2, 3)
     s_o, s_u = np.full(shape, 0.3), np.broadcast_to([0.3, 0.5, 0.7], shape)
     scores = np.concatenate([np.linspace(1, 2, 40), np.linspace(-2, -1, 40)]) if separable else np.tile([0.0, 1.0], 40)
     labels = np.concatenate([np.ones(40), np.zeros(40)])
     ccs = np.broadcast_to([0.0, 0.5, 1.0], shape)
-    curves, found, means = assemble.classifier_results(
+    by_psi, scores_by_name, means = curves.classifier_results(
         "forget", "resnet18", K, Scoring(), s_o, s_u, ccs, np.full(10, 0.4), np.zeros(10), scores, labels
     )
-    assert [curve.name for curve in curves] == ["crs.signed", "crs.released", "ccs"]
-    return means, {name: score.value for name, score in found.items()}
+    assert [curve.name for curve in by_psi] == ["crs.signed", "crs.released", "ccs"]
+    return means, {name: score.value for name, score in scores_by_name.items()}
 
 
 def test_means_over_psi_run_to_the_upper_end_alone() -> None:
@@ -42,23 +43,23 @@ def test_an_inseparable_classifier_calibrates_nothing() -> None:
 
 def test_the_mean_over_extractors_is_the_mean_of_prompts_means() -> None:
     means = {"a": {"ccs": np.array([0.2, 0.4] * 5)}, "b": {"ccs": np.array([0.4, 0.6] * 5)}}
-    assert assemble.over_extractors("forget", means, Scoring())["ccs.forget.mean"].value == pytest.approx(0.4)
+    assert curves.mean_over_extractors("forget", means, Scoring())["ccs.forget.mean"].value == pytest.approx(0.4)
 
 
 def test_prompts_without_a_value_are_left_out_and_counted() -> None:
-    score = assemble.mean_score(np.array([0.5, np.nan, 0.7, 0.6]))
+    score = curves.mean_score(np.array([0.5, np.nan, 0.7, 0.6]))
     assert score.value == pytest.approx(0.6)
     assert score.n == 3
-    assert assemble.mean_score(np.array([np.nan])).value is None
+    assert curves.mean_score(np.array([np.nan])).value is None
 
 
 def test_a_curve_keeps_every_prompt() -> None:
     rows = np.arange(6, dtype=float).reshape(2, 3) / 5
-    curve = assemble.make_curve("presence", "forget", K, rows, images=4, arm="empty")
+    curve = curves.make_curve("presence", "forget", K, rows, n_images=4, arm="empty")
     assert curve.value == pytest.approx(rows.mean(axis=0))
     assert np.allclose(np.asarray(curve.per_prompt, float), rows)
     assert curve.k == (0, 2, 4)
 
 
 def test_kid_without_enough_pictures_has_no_score() -> None:
-    assert assemble.psi_mean_score(K, [None, 0.1, 0.2], Scoring(), 5).value is None
+    assert curves.psi_mean_score(K, [None, 0.1, 0.2], Scoring(), 5).value is None
