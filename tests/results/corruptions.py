@@ -1,4 +1,4 @@
-"""A hundred ways to spoil a record by hand. A *forged* one carries a right digest again, so that only its content can betray it."""
+"""A hundred ways to corrupt a record. A *forged* one has a matching digest, so that only its content can give it away."""
 
 from __future__ import annotations
 
@@ -12,64 +12,60 @@ RERUN = {"status": "rerun", "by": "someone", "date": "2026-01-01", "reason": "ag
 
 
 class Corruption(NamedTuple):
-    """``forged``: sealed anew after the edit."""
+    """One corruption. ``forged``: the digest is computed anew after the edit."""
 
     name: str
     edit: Edit
     forged: bool
 
 
-def put(place: str, value: Any) -> Edit:
-    """Set what stands at ``a/b/0/c``."""
+def resolve(record: Json, parts: list[str]) -> tuple[Any, Any]:
+    """The container and the key of the value at ``a/b/0/c``."""
+    container: Any = record
+    for part in parts[:-1]:
+        container = container[int(part)] if isinstance(container, list) else container[part]
+    return container, int(parts[-1]) if isinstance(container, list) else parts[-1]
+
+
+def put(location: str, value: Any) -> Edit:
+    """Sets the value at ``a/b/0/c``."""
+    return change(location, lambda _: value)
+
+
+def change(location: str, function: Callable[[Any], Any]) -> Edit:
+    """Replaces the value at a location by a function of it."""
 
     def edit(record: Json) -> None:
-        *path, last = place.split("/")
-        at: Any = record
-        for part in path:
-            at = at[int(part)] if isinstance(at, list) else at[part]
-        at[int(last) if isinstance(at, list) else last] = value
+        container, key = resolve(record, location.split("/"))
+        present = isinstance(container, list) or key in container
+        container[key] = function(container[key] if present else None)
 
     return edit
 
 
-def change(place: str, how: Callable[[Any], Any]) -> Edit:
-    """Replace what stands at a place by something made of it."""
-
+def drop(location: str) -> Edit:
     def edit(record: Json) -> None:
-        at: Any = record
-        for part in place.split("/"):
-            at = at[int(part)] if isinstance(at, list) else at[part]
-        put(place, how(at))(record)
-
-    return edit
-
-
-def drop(place: str) -> Edit:
-    def edit(record: Json) -> None:
-        *path, last = place.split("/")
-        at: Any = record
-        for part in path:
-            at = at[int(part)] if isinstance(at, list) else at[part]
-        del at[int(last) if isinstance(at, list) else last]
+        container, key = resolve(record, location.split("/"))
+        del container[key]
 
     return edit
 
 
 def both(*edits: Edit) -> Edit:
     def edit(record: Json) -> None:
-        for one in edits:
-            one(record)
+        for step in edits:
+            step(record)
 
     return edit
 
 
-def shifted(place: str, by: float) -> Edit:
-    """A score moved with its whole interval, so that it looks sound."""
+def shifted(location: str, offset: float) -> Edit:
+    """Moves a score with its whole interval, so that it looks consistent."""
 
     def move(score: Json) -> Json:
-        return score | {end: score[end] + by for end in ("value", "low", "high") if score[end] is not None}
+        return score | {end: score[end] + offset for end in ("value", "low", "high") if score[end] is not None}
 
-    return change(place, move)
+    return change(location, move)
 
 
 CLUMSY: dict[str, Edit] = {

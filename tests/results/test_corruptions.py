@@ -15,31 +15,31 @@ from unconceal.specs.record import Record
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> World:
+def intact(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world(tmp_path_factory.mktemp("world"), shares={**dict.fromkeys(GOLDS, 0.0), "esd-x": 0.7})
 
 
-def spoilt(world: World, edit: Callable[[bytes], bytes]) -> bool:
-    """Whether the check speaks up once one record's file is edited; the file is put back."""
-    path = next(record for record in world.records if record.submission == "esd-x").path(world.root.results)
-    before = path.read_bytes()
-    path.write_bytes(edit(before))
+def is_caught(intact: World, edit: Callable[[bytes], bytes]) -> bool:
+    """Whether the check finds a problem once a record's file is edited; the file is restored."""
+    path = next(record for record in intact.records if record.submission == "esd-x").path(intact.root.results)
+    content = path.read_bytes()
+    path.write_bytes(edit(content))
     try:
-        return bool(check_results(world.root, only=[path])[1])
+        return bool(check_results(intact.root, only=[path])[1])
     finally:
-        path.write_bytes(before)
+        path.write_bytes(content)
 
 
-def test_there_are_a_hundred_of_them() -> None:
+def test_there_are_a_hundred_corruptions() -> None:
     assert len({corruption.name for corruption in CORRUPTIONS}) == len(CORRUPTIONS) >= 100
 
 
-def test_sound_records_pass(sound: World) -> None:
-    assert check_results(sound.root) == (4, ())
+def test_intact_records_pass(intact: World) -> None:
+    assert check_results(intact.root) == (4, ())
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
-def test_it_is_caught(sound: World, corruption: Corruption) -> None:
+def test_it_is_caught(intact: World, corruption: Corruption) -> None:
     def edit(content: bytes) -> bytes:
         record: Json = json.loads(content)
         corruption.edit(record)
@@ -48,7 +48,7 @@ def test_it_is_caught(sound: World, corruption: Corruption) -> None:
             record["digest"] = Record.model_validate_json(json.dumps(record)).computed_digest()
         return json.dumps(record).encode()
 
-    assert spoilt(sound, edit)
+    assert is_caught(intact, edit)
 
 
 @pytest.mark.parametrize(
@@ -63,19 +63,21 @@ def test_it_is_caught(sound: World, corruption: Corruption) -> None:
         lambda content: b"[" + content + b"]",
     ],
 )
-def test_broken_files_are_caught(sound: World, edit: Callable[[bytes], bytes]) -> None:
-    assert spoilt(sound, edit)
+def test_broken_files_are_caught(intact: World, edit: Callable[[bytes], bytes]) -> None:
+    assert is_caught(intact, edit)
 
 
 def test_a_copy_elsewhere_a_link_and_a_missing_control(tmp_path: Path) -> None:
-    made = world(tmp_path, shares={**dict.fromkeys(GOLDS, 0.0), "esd-x": 0.7})
-    path = made.records[-1].path(made.root.results)
+    copied = world(tmp_path, shares={**dict.fromkeys(GOLDS, 0.0), "esd-x": 0.7})
+    path = copied.records[-1].path(copied.root.results)
     copy = path.with_name("copy.standard-full.json")
     copy.write_bytes(path.read_bytes())
-    assert [problem.value for problem in check_results(made.root)[1]] == ["its place"]
+    assert [problem.code for problem in check_results(copied.root).problems] == ["record.wrong-path"]
     copy.unlink()
     copy.symlink_to(path)
-    assert [problem.consequence for problem in check_results(made.root)[1]] == ["is a link, which is not followed"]
+    assert [problem.code for problem in check_results(copied.root).problems] == ["record.link"]
     copy.unlink()
-    made.records[0].path(made.root.results).unlink()
-    assert {problem.value for problem in check_results(made.root)[1]} == {"control control-gold-1"}
+    copied.records[0].path(copied.root.results).unlink()
+    assert {(problem.code, problem.value) for problem in check_results(copied.root).problems} == {
+        ("record.missing-control", "control control-gold-1")
+    }

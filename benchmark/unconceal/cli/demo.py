@@ -47,23 +47,23 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
             shutil.copyfile(path, own / path.name)
     click.echo(f"Task: {task.title}. θ is a diffusion model that draws it; three ways to unlearn it are put to the test.")
     from unconceal.evaluation.evaluation import Evaluation
-    from unconceal.evaluation.machine import usable_cores
-    from unconceal.evaluation.run import run
-    from unconceal.leaderboard.markdown import summary
-    from unconceal.leaderboard.report import write_report
+    from unconceal.evaluation.environment import usable_cores
+    from unconceal.execution.scheduler import schedule
+    from unconceal.leaderboard.markdown import terminal_table
     from unconceal.leaderboard.sources import Sources
     from unconceal.progress import progress
-    from unconceal.results.result_tables import all_boards
+    from unconceal.results.result_tables import load_all_tables
+    from unconceal.site.report import write_report
 
     demo = replace(data, results=records)
     with progress() as shown:
         evaluation = Evaluation(suite, demo, TIER, threads=threads or usable_cores(), progress=shown)
-        found = run(evaluation, [(task, load_submission(demo, f"{SUITE}/{name}")) for name in SUBMISSIONS])
-        boards, sources = all_boards((records,)), Sources(demo)
-        pages = [write_report(board, row, sources, out) for board in boards for name in SUBMISSIONS if (row := board.find(name))]
+        found = schedule(evaluation, [(task, load_submission(demo, f"{SUITE}/{name}")) for name in SUBMISSIONS])
+        boards, sources = load_all_tables((records,)), Sources(demo)
+        pages = [write_report([board], name, sources, out) for board in boards for name in SUBMISSIONS if board.find(name)]
     for board in boards:
-        click.echo(summary(board))
+        click.echo(terminal_table(board))
     for record in found:
-        click.echo(f"\n{record.submission}: {record.verdict.label}. {record.verdict.why}.")
+        click.echo(f"\n{record.submission}: {record.verdict.label}. {record.verdict.reason}.")
     click.echo(f"\nPictures and curves: {', '.join(map(str, pages))}")
     click.echo(f"Done in {(time.monotonic() - started) / 60:.1f} minutes.")

@@ -1,1 +1,1 @@
-"""Which records there are, and whether they can be trusted: reading, checking, recomputing, comparing a re-run. No torch."""
+"""Records under results/: how they are loaded, grouped into tables, checked and recomputed. No torch."""
