@@ -25,6 +25,7 @@ from unconceal.specs import (
 from unconceal.specs.loader import all_submissions, load_suite
 from unconceal.specs.record import Environment, Record, read_record
 from unconceal.specs.score import Score
+from unconceal_lab.reports import error_codes
 
 SPEC_MODULES = (image_ratings, judge_training, paper_protocol, planting_plan, probe_results, probe_set, record, submission, suite, task)
 OLD_WORDS = re.compile(
@@ -122,6 +123,13 @@ def test_unlearners_have_the_submission_files_that_the_page_states() -> None:
 def test_superseded_results_are_marked() -> None:
     assert "version 1" in read("docs/concepts/paper-protocol.md")
     assert "version 1" in read("docs/reports/scratch-gold.md")
+
+
+def test_codes_named_in_prose_exist() -> None:
+    known = set(error_codes.error_codes())
+    for name in ("docs/reference/errors.md", "CHANGELOG.md"):
+        for code in re.findall(r"such as `([a-z-]+\.[a-z-]+)`", read(name)):
+            assert code in known, (name, code)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

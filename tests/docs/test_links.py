@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs.pages import FENCE, PAGES, ROOT
+from unconceal_lab.reports import error_codes
 from unconceal_lab.reports.metrics_reference import reference
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -56,3 +57,8 @@ def test_the_image_of_the_readme_is_small() -> None:
 def test_the_metric_reference_equals_the_docstrings() -> None:
     stale = "run `python -m unconceal_lab.reports.metrics_reference docs/reference/metric-functions.md`"
     assert REFERENCE.read_text(encoding="utf-8") == reference(), stale
+
+
+def test_the_error_codes_equal_those_of_the_source() -> None:
+    stale = "run `python -m unconceal_lab.reports.error_codes docs/reference/error-codes.md`"
+    assert (ROOT / "docs/reference/error-codes.md").read_text(encoding="utf-8") == error_codes.page(), stale
