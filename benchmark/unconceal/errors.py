@@ -1,4 +1,4 @@
-"""The three ways a command can fail, each told in one line: the value, the consequence, the remedy."""
+"""Errors that a command reports in one line: the value at fault, the consequence, the remedy and a stable code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ from typing import ClassVar
 
 
 class UnconcealError(Exception):
-    """An expected failure. ``str()`` is one line, ``value: consequence; remedy``; ``exit_code`` is the command's."""
+    """An expected failure.
+
+    ``str()`` is one line, ``value: consequence; remedy``. Wording may change between releases, codes do not.
+
+    Attributes:
+        code: ``<area>.<fault>``, e.g. ``checkpoint.no-change``; all are listed in docs/reference/error-codes.md.
+        value: what is wrong.
+        consequence: what follows from it.
+        remedy: what to do.
+        exit_code: exit status of the command.
+    """
 
     exit_code: ClassVar[int] = 1
 
@@ -17,9 +27,13 @@ class UnconcealError(Exception):
     def __str__(self) -> str:
         return " ".join(f"{self.value}: {self.consequence}; {self.remedy}".split())
 
+    def lines(self) -> tuple[str, ...]:
+        """The lines that the command line prints, each with its code in brackets."""
+        return (f"{self} [{self.code}]",)
+
 
 class CheckFailed(UnconcealError):
-    """The thing checked is wrong: a bad submission, a broken record, a stale leaderboard."""
+    """What was checked is wrong: a bad submission, a broken record, a stale leaderboard."""
 
     exit_code = 1
 
@@ -31,6 +45,6 @@ class UsageError(UnconcealError):
 
 
 class EnvironmentFault(UnconcealError):
-    """The machine fails: no disk, no network, no memory, a missing package."""
+    """The environment fails: no disk, no network, no memory, a missing package."""
 
     exit_code = 3

@@ -45,6 +45,12 @@ class SpecProblems(CheckFailed):
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
 
+    def lines(self) -> tuple[str, ...]:
+        return tuple(f"{problem} [{problem.code}]" for problem in self.problems)
+
+    def __reduce__(self) -> tuple[type[SpecProblems], tuple[tuple[Problem, ...]]]:
+        return SpecProblems, (self.problems,)
+
 
 def mistakes_from_errors(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> Iterator[Mistake]:
     """Translate pydantic's errors; the errors of :meth:`Spec.mistakes` are unpacked one by one."""
