@@ -12,7 +12,7 @@ from diffusion.pairs import GUIDANCE, STEPS, model, plain, slowly, trio
 from unconceal.diffusion.handover import Arm, hand_over, run_original
 from unconceal.diffusion.model import Model
 from unconceal.diffusion.schedule import ddim_timesteps, handover_step
-from unconceal.generate.generator import rows_of
+from unconceal.generate.generator import count_forward_passes
 from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard
 
 PROMPTS, SEEDS = ("a red star on a white background", "a drawing of zara"), (7, 90_001)
@@ -33,7 +33,7 @@ def pipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StableDiffusion
 def in_unit_range(model: Model, latents: torch.Tensor) -> NDArray[np.float32]:
     """Decoded without rounding, (n, 64, 64, 3)."""
     with torch.inference_mode():
-        pixels: NDArray[np.float32] = model.pipe.vae.decode(latents).sample.div(2).add(0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+        pixels: NDArray[np.float32] = model.pipeline.vae.decode(latents).sample.div(2).add(0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
     return pixels
 
 
@@ -115,7 +115,7 @@ def test_another_grouping_agrees(pipes: dict[str, StableDiffusionPipeline]) -> N
 def test_the_clean_prediction(pipes: dict[str, StableDiffusionPipeline]) -> None:
     """x̂0 = (x − √(1−ᾱ) ε̂) / √ᾱ at the last step θ ran, ᾱ from the betas, ε̂ row by row, x from diffusers' pipeline."""
     pipe = plain(pipes["original"])
-    clean = run_original(model(pipe), PROMPTS, SEEDS, range(STEPS + 1)).clean
+    clean = run_original(model(pipe), PROMPTS, SEEDS, range(STEPS + 1)).clean_latents
     assert sorted(clean) == list(range(1, STEPS + 1))
     signal = np.cumprod(1 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2)
     for i, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
@@ -142,7 +142,7 @@ class Counter:
 
     def __init__(self, model: Model) -> None:
         self.calls: list[int] = []
-        self.hook = model.pipe.unet.register_forward_pre_hook(lambda unet, inputs: self.calls.append(len(inputs[0])))
+        self.hook = model.pipeline.unet.register_forward_pre_hook(lambda unet, inputs: self.calls.append(len(inputs[0])))
 
 
 def shard(k: tuple[int, ...], arms: tuple[str, ...], checkpoint: str | None) -> Shard:
@@ -161,8 +161,8 @@ def test_rows_are_counted_and_calls_are_few(pipes: dict[str, StableDiffusionPipe
     for counter in seen:
         counter.hook.remove()
         assert len(counter.calls) == STEPS
-    assert run.evaluations == sum(seen[0].calls) == rows_of(shard(K, (), None))
-    assert rows == sum(seen[1].calls) == rows_of(shard(K, arms, "c"))
+    assert run.forward_passes == sum(seen[0].calls) == count_forward_passes(shard(K, (), None))
+    assert rows == sum(seen[1].calls) == count_forward_passes(shard(K, arms, "c"))
 
 
 def test_calls_keep_to_the_batch(pipes: dict[str, StableDiffusionPipeline]) -> None:
@@ -183,4 +183,4 @@ def test_the_unlearned_model_starts_no_earlier_than_needed(pipes: dict[str, Stab
 
 def test_only_the_wanted_latents_are_kept(pipes: dict[str, StableDiffusionPipeline]) -> None:
     run = run_original(model(pipes["original"]), PROMPTS, SEEDS, (3, 1, 3))
-    assert list(run.latents) == [1, 3] and list(run.clean) == [1, 3] and run.evaluations == 2 * 3 * len(PROMPTS)
+    assert list(run.latents) == [1, 3] and list(run.clean_latents) == [1, 3] and run.forward_passes == 2 * 3 * len(PROMPTS)

@@ -10,12 +10,12 @@ import torch
 from diffusion.pairs import GUIDANCE, STEPS, trio
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import hand_over, run_original
-from unconceal.diffusion.memory_footprint import Living, denoiser_row, picture_row, weights_of
-from unconceal.diffusion.offload import Stage
+from unconceal.diffusion.memory_footprint import PeakMemory, denoiser_activation_bytes, vae_activation_bytes, weight_bytes
+from unconceal.diffusion.offload import Offloader
 
 
 def test_living_counts_what_lives_at_once() -> None:
-    with Living() as living:
+    with PeakMemory() as living:
         one = torch.zeros(1000, device="meta")  # 4000 bytes
         two = one + 1  # 8000
         view = two.view(10, 100)  # the same storage
@@ -29,20 +29,20 @@ def test_living_counts_what_lives_at_once() -> None:
 def test_half_the_precision_takes_half(tmp_path: Path) -> None:
     pipe = trio(tmp_path)["original"]
     unet, vae = pipe.unet, pipe.vae
-    assert weights_of(unet, torch.float32) == 4 * sum(p.numel() for p in unet.parameters())
-    for measured in (denoiser_row(unet.config, 16, torch.float32), picture_row(vae.config, 16, torch.float32)):
+    assert weight_bytes(unet, torch.float32) == 4 * sum(p.numel() for p in unet.parameters())
+    for measured in (denoiser_activation_bytes(unet.config, 16, torch.float32), vae_activation_bytes(vae.config, 16, torch.float32)):
         assert measured > 4 * 4 * 16 * 16
-    assert denoiser_row(unet.config, 16, torch.bfloat16) < 0.7 * denoiser_row(unet.config, 16, torch.float32)
-    assert 3.5 < picture_row(vae.config, 32, torch.float32) / picture_row(vae.config, 16, torch.float32) < 4.5
+    assert denoiser_activation_bytes(unet.config, 16, torch.bfloat16) < 0.7 * denoiser_activation_bytes(unet.config, 16, torch.float32)
+    assert 3.5 < vae_activation_bytes(vae.config, 32, torch.float32) / vae_activation_bytes(vae.config, 16, torch.float32) < 4.5
 
 
-class Small(Stage):
+class Small(Offloader):
     """A place of the processor's that holds so many parameters, and notes what comes."""
 
     room, came = 0, 0
 
     def take(self, parts: object) -> None:
-        super().take(parts)  # type: ignore[arg-type]
+        super().to_device(parts)  # type: ignore[arg-type]
         taken = sum(p.numel() for part in self.resident for p in part.parameters())
         assert taken <= self.room, f"{taken} parameters in a place for {self.room}"
         self.came += 1
@@ -55,7 +55,7 @@ def test_a_handover_needs_room_for_its_largest_part_alone(tmp_path: Path) -> Non
     place = Small(torch.device("cpu"))
     parts = (pipes["unet"].unet, pipes["unet"].text_encoder, pipes["unet"].vae)
     place.room = max(sum(p.numel() for p in part.parameters()) for part in parts)
-    staged = [StableDiffusion(pipes[name], STEPS, GUIDANCE, stage=place) for name in ("original", "unet")]
+    staged = [StableDiffusion(pipes[name], STEPS, GUIDANCE, offloader=place) for name in ("original", "unet")]
     drawn = []
     for original, unlearned in (plain, staged):
         latents = run_original(original, ["a red star"], [7], (0, 3)).latents
@@ -67,6 +67,6 @@ def test_a_handover_needs_room_for_its_largest_part_alone(tmp_path: Path) -> Non
 
 def test_a_modules_weights_are_not_what_lives() -> None:
     layer = torch.nn.Linear(1000, 10, bias=False, device="meta")
-    with torch.no_grad(), Living(layer) as living:
+    with torch.no_grad(), PeakMemory(layer) as living:
         layer(torch.zeros(2, 1000, device="meta"))  # 8000 bytes in, 80 out
     assert living.peak == 8080

@@ -33,13 +33,13 @@ def test_words_are_those_of_the_text_encoder(pipes: dict[str, StableDiffusionPip
     """Each alone, without the pipeline's own encoding; another text encoder gives others."""
     pipe = pipes["original"]
     told = model(pipe).embed(["a star", "a ring"])
-    words, empty = told.prompt.words, told.empty.words
+    words, empty = told.prompt.prompt_embeds, told.empty.prompt_embeds
     for i, text in enumerate(["a star", "a ring"]):
         ids = pipe.tokenizer([text, ""], padding="max_length", truncation=True, return_tensors="pt").input_ids
         with torch.inference_mode():
             expected = pipe.text_encoder(ids).last_hidden_state
         assert torch.allclose(words[i], expected[0], atol=1e-5) and torch.allclose(empty[i], expected[1], atol=1e-5)
-    assert not torch.allclose(words, model(pipes["text_encoder"]).embed(["a star", "a ring"]).prompt.words, atol=1e-2)
+    assert not torch.allclose(words, model(pipes["text_encoder"]).embed(["a star", "a ring"]).prompt.prompt_embeds, atol=1e-2)
 
 
 def test_pictures_do_not_depend_on_the_batch(pipes: dict[str, StableDiffusionPipeline], latents: torch.Tensor) -> None:

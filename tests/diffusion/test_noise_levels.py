@@ -14,7 +14,7 @@ from torch import nn
 
 from diffusion.pairs import model, plain, trio
 from unconceal.diffusion.handover import hand_over, run_original
-from unconceal.diffusion.noise_levels import aligned
+from unconceal.diffusion.noise_levels import aligned_to_base
 from unconceal.errors import CheckFailed
 
 PROMPTS, SEEDS, K = ("a red star on a white background", "a drawing of zara"), (7, 90_001), (0, 2, 4)
@@ -81,7 +81,7 @@ def test_the_rewritten_model_draws_the_same(pipes: dict[str, StableDiffusionPipe
     latents = run_original(original, PROMPTS, SEEDS, K).latents
     expected, _ = hand_over(model(pipes["unet"]), PROMPTS, latents, ("prompt", "empty"))
     other = rewritten(pipes["unet"], **schedule)
-    found, _ = hand_over(aligned(model(other), original), PROMPTS, latents, ("prompt", "empty"))
+    found, _ = hand_over(aligned_to_base(model(other), original), PROMPTS, latents, ("prompt", "empty"))
     for branch, x in expected.items():
         assert torch.allclose(found[branch], x, rtol=1e-2, atol=2e-2), branch
     if schedule.get("beta_schedule"):
@@ -90,14 +90,14 @@ def test_the_rewritten_model_draws_the_same(pipes: dict[str, StableDiffusionPipe
 
 def test_one_schedule_is_left_as_it_is(pipes: dict[str, StableDiffusionPipeline]) -> None:
     one, other = model(pipes["original"]), model(pipes["unet"])
-    assert aligned(other, one) is other
+    assert aligned_to_base(other, one) is other
 
 
 def test_without_alignment_it_would_draw_something_else(pipes: dict[str, StableDiffusionPipeline]) -> None:
     original = model(pipes["original"])
     latents = run_original(original, PROMPTS, SEEDS, K).latents
     other = model(rewritten(pipes["unet"], **OTHERS[1]))
-    one, two = (hand_over(theta, PROMPTS, latents, ("empty",))[0] for theta in (other, aligned(other, original)))
+    one, two = (hand_over(theta, PROMPTS, latents, ("empty",))[0] for theta in (other, aligned_to_base(other, original)))
     assert not torch.allclose(one["empty", 2], two["empty", 2], atol=0.1)
 
 
@@ -105,10 +105,10 @@ def test_levels_it_never_saw_are_refused(pipes: dict[str, StableDiffusionPipelin
     """Betas so small that it never saw nearly pure noise."""
     other = plain(pipes["unet"], scheduler=DDIMScheduler.from_config(pipes["unet"].scheduler.config, beta_start=1e-5, beta_end=1e-3))
     with pytest.raises(CheckFailed, match="does not reach θ's levels"):
-        aligned(model(other), model(pipes["original"]))
+        aligned_to_base(model(other), model(pipes["original"]))
 
 
 def test_flow_matching_needs_one_shift() -> None:
     one, other = (SimpleNamespace(levels=lambda levels=levels: levels) for levels in ((1.0, 0.5), (1.0, 0.7)))
     with pytest.raises(CheckFailed, match="time shift"):
-        aligned(one, other)  # type: ignore[arg-type]
+        aligned_to_base(one, other)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import torch
 from diffusers import PNDMScheduler, StableDiffusionPipeline
 
 from diffusion.pairs import GUIDANCE, STEPS, model, plain, trio
-from unconceal.diffusion.pndm_restart import pndm_timesteps, run_from, solver
+from unconceal.diffusion.pndm_restart import pndm_timesteps, run_pndm_from, pndm_scheduler
 
 PROMPT, SEED = "a red star on a white background", 7
 ALPHAS = np.cumprod(1 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2)
@@ -52,7 +52,7 @@ def by_hand(pipe: StableDiffusionPipeline, x: torch.Tensor, timesteps: tuple[int
 @pytest.mark.parametrize("k", [0, 1, 3])
 def test_it_equals_the_solver_by_hand(pipes: dict[str, StableDiffusionPipeline], k: int) -> None:
     latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(3))
-    finished, _ = run_from(model(pipes["unet"]), [PROMPT], latents, k)
+    finished, _ = run_pndm_from(model(pipes["unet"]), [PROMPT], latents, k)
     expected = by_hand(pipes["unet"], latents, pndm_timesteps(STEPS)[k:])
     assert torch.allclose(finished, expected.float(), rtol=1e-3, atol=1e-2)
 
@@ -61,7 +61,7 @@ def test_from_the_start_it_is_the_pipelines_own(pipes: dict[str, StableDiffusion
     pipe = plain(pipes["original"], scheduler=PNDMScheduler.from_config(pipes["original"].scheduler.config, skip_prk_steps=True))
     noise = model(pipes["original"]).noise([SEED])
     expected = pipe(PROMPT, num_inference_steps=STEPS, guidance_scale=GUIDANCE, latents=noise, output_type="latent").images
-    assert torch.allclose(run_from(model(pipes["original"]), [PROMPT], noise)[0], expected, atol=1e-4)
+    assert torch.allclose(run_pndm_from(model(pipes["original"]), [PROMPT], noise)[0], expected, atol=1e-4)
 
 
 def test_a_restart_never_takes_the_second_interval(pipes: dict[str, StableDiffusionPipeline]) -> None:
@@ -72,7 +72,7 @@ def test_a_restart_never_takes_the_second_interval(pipes: dict[str, StableDiffus
     start = pndm_timesteps(STEPS)[3]
     latents = ALPHAS[start] ** 0.5 * torch.zeros_like(noise) + (1 - ALPHAS[start]) ** 0.5 * noise
     with patch("unconceal.diffusion.pndm_restart.guided", lambda *_: noise):
-        finished, _ = run_from(model(pipes["original"]), [PROMPT], latents.float(), 3)
+        finished, _ = run_pndm_from(model(pipes["original"]), [PROMPT], latents.float(), 3)
     left = float((finished / noise).mean())
     _, skipped, after, *_ = pndm_timesteps(STEPS)[3:]
     never_removed = (1 - ALPHAS[skipped]) ** 0.5 - (1 - ALPHAS[after]) ** 0.5
@@ -81,11 +81,11 @@ def test_a_restart_never_takes_the_second_interval(pipes: dict[str, StableDiffus
 
 
 def test_the_plans_timesteps_are_the_solvers(pipes: dict[str, StableDiffusionPipeline]) -> None:
-    assert tuple(solver(model(pipes["original"])).timesteps.tolist()) == pndm_timesteps(STEPS)
+    assert tuple(pndm_scheduler(model(pipes["original"])).timesteps.tolist()) == pndm_timesteps(STEPS)
     assert len(pndm_timesteps(100)) == 101 and pndm_timesteps(100)[:4] == (991, 981, 981, 971)
 
 
 def test_only_the_wanted_latents_are_kept(pipes: dict[str, StableDiffusionPipeline]) -> None:
     noise = model(pipes["original"]).noise([SEED])
-    _, kept = run_from(model(pipes["original"]), [PROMPT], noise, 0, (0, 2))
+    _, kept = run_pndm_from(model(pipes["original"]), [PROMPT], noise, 0, (0, 2))
     assert sorted(kept) == [0, 2] and torch.equal(kept[0], noise)

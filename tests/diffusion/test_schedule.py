@@ -6,14 +6,14 @@ import pytest
 from diffusers import DDIMScheduler
 
 from unconceal.diffusion.schedule import ddim_timesteps, handover_step, handover_steps
-from unconceal_lab.models.denoiser import scheduler
+from unconceal_lab.models.denoiser import new_scheduler
 
 GRID = ("0", "0.05", "0.1", "0.15", "0.2", "0.25", "0.3", "0.35", "0.4", "0.45", "0.5", "0.55", "0.6", "0.7", "0.85", "1")
 
 
 @pytest.mark.parametrize("steps", [25, 50])
 def test_the_timesteps_are_those_of_diffusers(steps: int) -> None:
-    for made in (scheduler(), DDIMScheduler(steps_offset=1, num_train_timesteps=1000)):
+    for made in (new_scheduler(), DDIMScheduler(steps_offset=1, num_train_timesteps=1000)):
         made.set_timesteps(steps)
         assert ddim_timesteps(steps) == tuple(made.timesteps.tolist())
 

@@ -45,14 +45,14 @@ def test_it_equals_the_slow_way(pipes: dict[str, StableDiffusionPipeline], solve
 @pytest.mark.parametrize("solver", ["ddim", *CLASSES])
 def test_the_plan_knows_its_levels(pipes: dict[str, StableDiffusionPipeline], solver: SchedulerName) -> None:
     for steps in (4, 25, 50):
-        sampler = Sampler(scheduler=solver, steps=steps, guidance=5)
+        sampler = Sampler(scheduler=solver, num_inference_steps=steps, guidance_scale=5)
         planned = FAMILIES["stable-diffusion"].levels(sampler)
         model = FAMILIES["stable-diffusion"].load(pipes["original"], sampler)
-        assert np.allclose(model.levels(), planned, atol=1e-3) and list(planned) == sorted(planned, reverse=True)
+        assert np.allclose(model.noise_levels(), planned, atol=1e-3) and list(planned) == sorted(planned, reverse=True)
 
 
 @pytest.mark.parametrize("solver", CLASSES)
 def test_clean_predictions_are_pictures_of_the_same_thing(pipes: dict[str, StableDiffusionPipeline], solver: SchedulerName) -> None:
     """At the last step x̂0 is all but the finished picture, whatever the solver keeps its latents in."""
     run = run_original(with_solver(pipes["original"], solver), [PROMPT], [SEED], (STEPS,))
-    assert np.abs(run.clean[STEPS] - run.latents[STEPS]).max() < 0.05
+    assert np.abs(run.clean_latents[STEPS] - run.latents[STEPS]).max() < 0.05

@@ -16,7 +16,7 @@ from unconceal.checkpoints.low_rank import LowRank
 from unconceal.checkpoints.release import SpmNetwork
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import hand_over, run_original
-from unconceal.diffusion.spm import strengths
+from unconceal.diffusion.spm import spm_strengths
 
 STEPS, GUIDANCE, SCALE = 4, 3.0, 2.0
 ERASED = ("star", "five-pointed figure")
@@ -94,7 +94,7 @@ def slowly(pipe: Any, prompt: str, seed: int) -> torch.Tensor:
 
 
 def test_a_prompt_that_names_the_concept_meets_the_whole_network(pipe: StableDiffusionPipeline, membrane: SpmNetwork) -> None:
-    found = strengths(membrane, pipe, PROMPTS, StableDiffusion(pipe, STEPS, GUIDANCE).words)
+    found = spm_strengths(membrane, pipe, PROMPTS, StableDiffusion(pipe, STEPS, GUIDANCE).text_embeddings)
     assert found[0] == 1 and 0 < found[1] < 1
     assert torch.allclose(found, torch.tensor([alike(pipe, prompt) ** 2 for prompt in PROMPTS]), atol=1e-5)
 

@@ -19,3 +19,9 @@ def test_only_what_the_original_draws_counts() -> None:
     reference = binomtest(2, 3).proportion_ci(method="wilson")
     assert value == pytest.approx(2 / 3) and n == 3 and interval == pytest.approx((reference.low, reference.high))
     assert attack.attack_success([False, False], [True, True]) == (None, (0.0, 1.0), 0)
+
+
+def test_numbers_count_as_answers_and_the_interval_has_its_level() -> None:
+    result = attack.attack_success([2, 1, 0], [1, 0, 1], level=0.8)
+    reference = binomtest(1, 2).proportion_ci(0.8, method="wilson")
+    assert result.rate == 0.5 and result.n_eligible == 2 and result.interval == pytest.approx((reference.low, reference.high))

@@ -69,3 +69,8 @@ def test_clip_score_is_that_of_torchmetrics(shift: float) -> None:
     score = clip_score(Random(), pixels, [str(i) for i in range(100)])
     assert score == pytest.approx(torchmetrics_score(images, texts), rel=1e-5)
     assert score > 0 if shift > 0 else shift == 0 or score == 0
+
+
+def test_refuses_unequal_numbers_of_prompts_and_blocks() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        clip_score_per_prompt(Colours(), [np.stack([image(1, 1)])], ["red", "blue"])

@@ -34,3 +34,9 @@ def test_halved_damages_are_means_over_each_half() -> None:
             assert first[i, concept] == table[concept][split.first[i, concept]].mean()
     # Four prompts: the halves' mean is the whole's.
     assert (first + second) / 2 == pytest.approx(np.tile(table.mean(axis=1), (5, 1)))
+
+
+def test_splits_are_those_of_their_seed() -> None:
+    first, again, other = (damage.split_prompts(4, 8, 3, seed=seed) for seed in (0, 0, 1))
+    assert (first.first == again.first).all() and (first.first == damage.split_prompts(4, 8, 3).first).all()
+    assert not (first.first == other.first).all()

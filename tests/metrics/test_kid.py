@@ -61,3 +61,23 @@ def test_within_prompts_equal_models_come_out_near_0() -> None:
     flat = [[scaled_to_sqrt_dim(side[block]).reshape(-1, 16) for side in (ours, theirs)] for block in blocks]
     pooled = [kid(*pair) for pair in flat]
     assert np.mean([estimate.mean for estimate in pooled if estimate]) < -0.2
+
+
+def test_defaults_are_those_documented() -> None:
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(60, 4)), rng.normal(size=(60, 4))
+    assert kid(x, y) == kid(x, y, 100, 0) and kid(x, y) != kid(x, y, seed=1)
+    assert kid(x[:10], y) is not None
+
+
+def test_prompts_with_one_image_have_no_kid() -> None:
+    features = np.random.default_rng(5).normal(size=(3, 1, 4))
+    assert np.isnan(kid_per_prompt(features, np.random.default_rng(6).normal(size=(3, 4, 4)))).all()
+    with pytest.raises(ValueError, match="zip"):
+        kid_per_prompt(np.ones((3, 2, 4)), np.ones((2, 2, 4)))
+
+
+def test_integers_are_features_too() -> None:
+    rng = np.random.default_rng(7)
+    x, y = rng.integers(0, 9, (12, 4)), rng.integers(0, 9, (12, 4))
+    assert kid(x, y) == kid(x.astype(float), y.astype(float))

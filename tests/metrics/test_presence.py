@@ -55,3 +55,44 @@ def test_psi_star_interval_holds_the_value_and_may_be_open() -> None:
     assert value is not None and low is not None
     assert value == pytest.approx(0.1 + 0.1 * 0.5 / 0.6)
     assert low < value and high is None
+
+
+def test_psi_star_of_answers_per_seed_is_that_of_their_rates() -> None:
+    answers = np.random.default_rng(0).integers(0, 2, (6, 4, 7))
+    assert presence.psi_star(GRID, answers, 0.8) == presence.psi_star(GRID, answers.mean(axis=1), 0.8)
+
+
+def test_psi_star_interval_is_the_central_share_of_the_resamples() -> None:
+    """Prompts that show the concept from different ψ on. Any prompt may be drawn alone, so the widest level spans all crossings."""
+    curves = np.asarray([[0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1]])
+    rng = np.random.default_rng(0)
+    draws = rng.integers(4, size=(2000, 4))
+    means = curves[draws].mean(axis=1)
+    crossings = []
+    for mean in means:
+        first = int(np.argmax(mean >= 0.5))
+        low, high = mean[first - 1], mean[first]
+        crossings.append(GRID[first - 1] + (0.5 - low) / (high - low) * (GRID[first] - GRID[first - 1]))
+    for level in (0.95, 0.5):
+        result = presence.psi_star(GRID, curves, 1.0, level=level)
+        ends = np.quantile(crossings, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
+        assert (result.low, result.high) == pytest.approx(tuple(ends))
+    assert presence.psi_star(GRID, curves, 1.0) == presence.psi_star(GRID, curves, 1.0, 0.85, 0.95, 2000, 0)
+
+
+def test_psi_star_at_the_largest_psi_searched_counts() -> None:
+    late = np.tile([0, 0, 0, 0, 0, 0.5, 1], (3, 1))
+    assert presence.psi_star(GRID, late, 1.0).value == 0.85
+    assert presence.psi_star(GRID, late, 1.0, max_psi=0.84).value is None
+    assert presence.psi_star(GRID, late, 0.0).value is None
+    assert presence.psi_star(GRID, np.zeros((3, 7)), 0.0).value is None
+
+
+def test_psi_star_interpolates_between_its_two_neighbours() -> None:
+    curve = np.asarray([[0.1, 0.2, 0.3, 0.7, 0.9, 1, 1]])
+    assert presence.psi_star(GRID, curve, 1.0).value == pytest.approx(0.3)
+
+
+def test_excess_averages_over_golds_only() -> None:
+    row, golds = np.zeros((2, 7)), np.stack([np.tile([[0.2], [0.6]], (1, 7))] * 2)
+    np.testing.assert_allclose(presence.excess_retrieval(GRID, row, golds, 1.0), [-0.2, -0.6])

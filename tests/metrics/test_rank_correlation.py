@@ -137,3 +137,64 @@ def test_cells_without_a_rho_are_left_out() -> None:
     found = rank_correlation.compare_rankers([[0.5, nothing], [nothing, nothing], [0.1, 0.3]], [[0.1, 0.2], [0.1, 0.1], [0, 0.1]], 200)
     assert found is not None and found.difference == pytest.approx((0.4 + 0.15) / 2) and (found.tasks, found.cells) == (2, 3)
     assert rank_correlation.compare_rankers([[nothing]], [[0.1]]) is None
+
+
+def test_defaults_are_those_documented() -> None:
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=12), rng.normal(size=12)
+    assert rank_correlation.correlate(x, y) == rank_correlation.correlate(x, y, 10_000, 0) != rank_correlation.correlate(x, y, seed=1)
+    assert rank_correlation.random_order_interval(y) == rank_correlation.random_order_interval(y, 10_000, 0.95, 0)
+    assert rank_correlation.random_order_interval(y, 50) == rank_correlation.random_order_interval(y, 50, seed=0)
+    assert rank_correlation.random_order_interval(y, 50) != rank_correlation.random_order_interval(y, 50, seed=1)
+    cells = rng.normal(size=(4, 3))
+    nothing = np.zeros((4, 3))
+    assert rank_correlation.compare_rankers(cells, nothing) == rank_correlation.compare_rankers(cells, nothing, 10_000, 0.95, 0)
+    assert rank_correlation.compare_rankers(cells, nothing, seed=1) != rank_correlation.compare_rankers(cells, nothing)
+
+
+def test_the_interval_of_a_perfect_order_starts_at_that_of_the_next_best_order() -> None:
+    """One adjacent pair swapped has Σ d² = 2, ρ = 1 − 12 / (n (n² − 1))."""
+    for n, level in ((4, 0.95), (6, 0.8)):
+        order = list(range(n))
+        swapped = [1, 0, *order[2:]]
+        nearest = rho_by_definition([float(i) for i in order], [float(i) for i in swapped])
+        low = rank_correlation.spearman_interval(nearest, n, level).low
+        assert rank_correlation.spearman_interval(1.0, n, level) == pytest.approx((low, 1))
+        assert rank_correlation.spearman_interval(-1.0, n, level) == pytest.approx((-1, -low))
+
+
+def test_four_concepts_have_a_random_order_and_its_level() -> None:
+    """All 24 permutations: ρ by definition, and its central 80 %."""
+    every = [rho_by_definition([1.0, 2, 3, 4], list(order)) for order in permutations([1.0, 2, 3, 4])]
+    interval = rank_correlation.random_order_interval([0.1, 0.2, 0.3, 0.4], level=0.8)
+    assert interval == pytest.approx(tuple(np.quantile(every, [0.1, 0.9])))
+
+
+def test_splits_without_an_order_are_left_out() -> None:
+    up, flat = np.arange(5.0) / 10, np.zeros(5)
+    result = rank_correlation.split_half([up, up, flat], [up, flat, up])
+    assert result is not None and result.value == pytest.approx(1)
+    with pytest.raises(ValueError, match="zip"):
+        rank_correlation.split_half([up, up], [up])
+
+
+def test_the_level_of_a_comparison_is_the_one_asked_for() -> None:
+    """One task: the bootstrap draws methods alone."""
+    cells = np.asarray([[0.1, 0.2, 0.4]])
+    wide, narrow = (rank_correlation.compare_rankers(cells, np.zeros((1, 3)), level=level) for level in (0.99, 0.2))
+    assert wide is not None and narrow is not None
+    assert wide.interval == pytest.approx((0.1, 0.4)) and wide.interval.low < narrow.interval.low < narrow.interval.high < 0.4
+    every = [np.mean([cells[0][i] for i in (a, b, c)]) for a in range(3) for b in range(3) for c in range(3)]
+    assert narrow.interval == pytest.approx(tuple(np.quantile(every, [0.4, 0.6])), abs=0.04)
+
+
+def test_the_mean_over_tasks_leaves_out_what_is_missing() -> None:
+    nan = float("nan")
+    assert rank_correlation.task_mean([[1.0, nan, 3.0], [nan, nan, nan], [6.0, 6.0, nan]]) == pytest.approx((2 + 6) / 2)
+    assert rank_correlation.task_mean([[1.0, 3.0]]) == pytest.approx(2)
+    assert np.isnan(rank_correlation.task_mean([[nan, nan]]))
+
+
+def test_common_concepts_keep_the_first_order() -> None:
+    assert rank_correlation.common_concepts(["c", "a", "b"], ["a", "b", "c"], ["b", "c"]) == ("c", "b")
+    assert rank_correlation.common_concepts(["a"]) == ("a",)

@@ -163,3 +163,75 @@ def test_refuses_what_has_no_mean() -> None:
         statistics.mean_interval([])
     assert statistics.mean_interval([0.3]) == (-np.inf, np.inf)
     assert statistics.rate_interval([0.3], 4) == (0, 1)
+
+
+def test_defaults_are_those_documented() -> None:
+    """Recorded numbers rest on the default resamples and seeds."""
+    many, few = np.random.default_rng(0).normal(size=(45, 2)), np.random.default_rng(0).normal(size=12)
+    full = statistics.mean_interval(many, 0.95, None, 1.0, 2000, 0)
+    assert statistics.mean_interval(many) == full and full != statistics.mean_interval(many, seed=1)
+    assert statistics.lower_bound(many) == full.low
+    assert statistics.upper_bound(many) == statistics.mean_interval(many, 0.9, None, 1.0, 2000, 0).high
+    assert statistics.lower_bound(many, 0.975, None, 1.0, 100) == statistics.mean_interval(many, 0.95, n_resamples=100).low
+    assert statistics.upper_bound(many, 0.975, None, 1.0, 100) == statistics.mean_interval(many, 0.95, n_resamples=100).high
+    assert statistics.lower_bound(few, n_images=2) == statistics.mean_interval(few, 0.95, 2, 1.0).low
+    assert len(statistics.bootstrap_means(few, 0)) == 2000
+    assert statistics.resolution(30) == statistics.resolution(30, 0.95)
+    assert statistics.expected_half_width(np.zeros(12), 12, 0.95) == statistics.resolution(12, 0.9)
+    assert statistics.prompts_needed(lambda n: n >= 100_001, 20) is None
+
+
+def test_resolution_bounds_both_ends_in_the_unit_given() -> None:
+    half = 3 * statistics.wilson(0, 80).high
+    for bound, end in ((statistics.lower_bound, -half), (statistics.upper_bound, half)):
+        assert bound(np.zeros(20), 0.975, 80, 3.0) == pytest.approx(end)
+
+
+def test_the_bootstrap_begins_at_40_prompts() -> None:
+    values = np.random.default_rng(0).normal(size=40)
+    expected = np.quantile(statistics.bootstrap_means(values, 0), [0.025, 0.975])
+    assert statistics.mean_interval(values) == pytest.approx(tuple(expected))
+    t = stats.ttest_1samp(values[:39], 0).confidence_interval(0.95)
+    assert statistics.mean_interval(values[:39]) == pytest.approx((t.low, t.high))
+
+
+def test_two_prompts_have_an_interval() -> None:
+    t = stats.ttest_1samp([0.2, 0.4], 0).confidence_interval(0.95)
+    assert statistics.mean_interval([0.2, 0.4]) == pytest.approx((t.low, t.high))
+    assert statistics.rate_interval([0.2, 0.4], 8).high < 1
+    assert statistics.expected_half_width([0.2, 0.4], 2, 0.975, 1000) == pytest.approx(t.high - 0.3)
+    assert statistics.expected_rate_interval([0.2, 0.4], 2, 4) == statistics.rate_interval([0.2, 0.4], 8)
+
+
+def test_wilson_at_small_counts_agrees_with_scipy() -> None:
+    for count, n, level in ((0, 5, 0.95), (1, 5, 0.95), (4, 5, 0.95), (5, 5, 0.95), (1, 1, 0.95), (3, 7, 0.8)):
+        reference = stats.binomtest(count, n).proportion_ci(level, method="wilson")
+        assert statistics.wilson(count, n, level) == pytest.approx((reference.low, reference.high))
+    assert statistics.wilson(0.3, 0.5).low > 0
+
+
+def test_the_rate_interval_has_the_level_asked_for() -> None:
+    """Independent answers: Wilson's with n_eff = n (z / t)² (n − 1) / n."""
+    answers = np.asarray([0, 1] * 10)
+    z, t = stats.norm.ppf(0.9), stats.t.ppf(0.9, 19)
+    n_effective = 20 * 19 / 20 * (z / t) ** 2
+    assert statistics.rate_interval(answers, 20, 0.8) == pytest.approx(statistics.wilson(n_effective / 2, n_effective, 0.8))
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_the_auc_interval_solves_newcombes_equation(level: float) -> None:
+    """At both ends (A − θ)² = z² θ (1 − θ) (1 + (N − 1) ((1 − θ) / (2 − θ) + θ / (1 + θ))) / (m n), N = (m + n) / 2."""
+    scores, labels = np.asarray([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), np.asarray([0, 0, 1, 0, 1, 0, 1, 1, 1, 1])
+    observed, z = statistics.auc(scores, labels), stats.norm.ppf((1 + level) / 2)
+    assert observed == pytest.approx(21 / 24)
+    interval = statistics.auc_interval(scores, labels, level)
+    assert interval.low < observed < interval.high < 1
+    for end in interval:
+        bracket = 1 + 4 * ((1 - end) / (2 - end) + end / (1 + end))
+        assert (observed - end) ** 2 == pytest.approx(z**2 * end * (1 - end) * bracket / 24, rel=1e-6)
+
+
+def test_an_auc_without_one_class_is_undefined() -> None:
+    for labels in ([1, 1], [0, 0]):
+        assert np.isnan(statistics.auc([1, 2], labels))
+        assert statistics.auc_interval([1, 2], labels) == (0, 1)

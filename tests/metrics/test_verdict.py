@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from unconceal.metrics import statistics
 from unconceal.metrics.statistics import FloatArray
 from unconceal.metrics.verdict import Evidence, decide, presence_interval, retain_drops
 from unconceal.specs.record import read_record
@@ -221,3 +222,104 @@ def test_presence_interval_stays_a_rate() -> None:
 def test_seeds_and_rates_agree_below_forty_prompts() -> None:
     by_rate = replace(FORGOTTEN, p0=answers(0.1).mean(axis=1))
     np.testing.assert_allclose(presence_interval(by_rate), presence_interval(replace(FORGOTTEN, p0=answers(0.1))))
+
+
+def test_a_presence_below_golds_is_not_like_gold_either() -> None:
+    """Gold shows the concept in .3 of its images, the row in none: the difference of −.3 is beyond the margin on the other side."""
+    verdict = decide(replace(FORGOTTEN, gold_p0=answers(0.3)))
+    assert verdict.label == "inconclusive" and "-0.30" in verdict.reason
+
+
+def test_a_presence_within_the_margin_of_golds_is_like_gold() -> None:
+    """Equal in most prompts, .025 above in the mean, θ's rate .9."""
+    gold, row = np.full((PROMPTS, SEEDS), 0.0), answers(0.025)
+    evidence = replace(FORGOTTEN, original=answers(0.9), gold_p0=gold, p0=row, scoring=Scoring(margin=0.12))
+    gap = row.mean(axis=1) / 0.9
+    bound = gap.mean() + stats.t.ppf(0.95, PROMPTS - 1) * gap.std(ddof=1) / PROMPTS**0.5
+    assert bound < 0.12 and decide(evidence).label == "forgets"
+    both = replace(evidence, gold_p0=np.full((PROMPTS, SEEDS), 0.2), p0=np.full((PROMPTS, SEEDS), 0.2))
+    assert decide(both).label == "forgets"
+
+
+@pytest.mark.parametrize(("margin", "label"), [(0.16, "inconclusive"), (0.20, "forgets")])
+def test_differences_from_gold_are_in_units_of_the_originals_rate(margin: float, label: str) -> None:
+    """θ's rate .25: .035 to .04 of all images are .14 to .16 of its rate, with the resolution of 80 images: 2.706 / 82.7 / .25 = .131."""
+    silent = {"prompt": np.zeros(PROMPTS), "empty": np.zeros(PROMPTS)}
+    assert statistics.resolution(80, 0.9) / 0.25 == pytest.approx(0.131, abs=5e-4)
+    p0 = answers(0.0125)
+    gap = p0.mean(axis=1) / 0.25
+    bound = gap.mean() + max(stats.t.ppf(0.95, PROMPTS - 1) * gap.std(ddof=1) / PROMPTS**0.5, statistics.resolution(80, 0.9) / 0.25)
+    assert 0.16 < bound < 0.20
+    evidence = replace(FORGOTTEN, original=answers(0.25), p0=p0, excess=silent, scoring=Scoring(margin=margin))
+    assert decide(evidence).label == label
+
+
+def test_the_kind_of_gold_stands_beside_every_verdict_that_rests_on_it() -> None:
+    broken = np.full((12, 4), 0.3)
+    assert decide(replace(FORGOTTEN, excess={"prompt": excess(0.6), "empty": excess(0)})).gold == "planted"
+    assert decide(replace(FORGOTTEN, retain_presence=broken)).gold == "planted"
+    assert decide(replace(FORGOTTEN, p0=answers(0.5))).gold == "planted"
+    assert decide(replace(FORGOTTEN, p0=answers(0.9))).gold == "planted"
+    assert decide(replace(FORGOTTEN, p0=np.zeros((9, 4)))).gold == "planted"
+
+
+def test_the_arm_and_the_damage_named_are_the_strongest() -> None:
+    arms: dict[Arm, FloatArray] = {"prompt": excess(0.7), "empty": excess(0.4)}
+    assert decide(replace(FORGOTTEN, excess=arms)).reason.split("; ")[1].startswith("prompt arm: excess retrieval 0.70")
+    swapped: dict[Arm, FloatArray] = {"prompt": excess(0.4), "empty": excess(0.7)}
+    assert decide(replace(FORGOTTEN, excess=swapped)).reason.split("; ")[1].startswith("empty arm: excess retrieval 0.70")
+    broken = np.tile([0.6, 0.2, 0.5, 0.0], (12, 1))
+    assert "ψ = 0.3" in decide(replace(FORGOTTEN, retain_presence=broken)).reason
+
+
+def test_a_drop_of_the_retained_rate_needs_its_lower_bound_above_the_limit() -> None:
+    """A drop of .3 of θ's rate in the mean, with a spread that leaves .2 inside its interval."""
+    retain = np.tile(np.where(np.arange(12) % 2, 0.95, 0.38)[:, None], (1, 4))
+    mean, interval = retain_drops(replace(FORGOTTEN, retain_presence=retain))[0]
+    assert mean == pytest.approx(0.3) and interval.low < 0.2
+    assert decide(replace(FORGOTTEN, retain_presence=retain)).label == "forgets"
+
+
+def test_images_of_the_retained_prompts_bound_their_interval() -> None:
+    """No spread between prompts: the interval is the resolution of 12 · 4 images, in units of θ's rate .95."""
+    mean, interval = retain_drops(FORGOTTEN)[0]
+    half = statistics.resolution(48) / 0.95
+    assert mean == 0 and interval == pytest.approx((-half, half))
+    seeds = np.ones((12, 4, 4)) * 0.95
+    by_seed = replace(FORGOTTEN, retain_presence=seeds, retain_original=np.full((12, 4), 0.95), retain_seeds=99)
+    assert retain_drops(by_seed)[0].interval == pytest.approx((-half, half))
+    assert retain_drops(replace(FORGOTTEN, retain_psi=())) == {}
+    assert retain_drops(replace(FORGOTTEN, retain_original=np.zeros(12))) == {}
+    assert retain_drops(replace(FORGOTTEN, retain_original=np.zeros(0))) == {}
+
+
+def test_the_suites_values_are_those_used() -> None:
+    """From 40 prompts on the bootstrap's resamples are the suite's; ten prompts suffice if it says so."""
+    many = 45
+    rng = np.random.default_rng(0)
+    values: dict[Arm, FloatArray] = {"prompt": rng.normal(0.3, 0.3, many), "empty": np.zeros(many)}
+    evidence = replace(FORGOTTEN, p0=answers(0, prompts=many), original=answers(1, prompts=many), gold_p0=answers(0, prompts=many))
+    reasons = {decide(replace(evidence, excess=values, scoring=Scoring(n_resamples=n))).reason for n in (30, 31, 2000)}
+    assert len(reasons) > 1
+    assert decide(replace(FORGOTTEN, scoring=Scoring(min_prompts=PROMPTS))).label == "forgets"
+    assert decide(replace(FORGOTTEN, scoring=Scoring(min_prompts=PROMPTS + 1))).label == "undetermined"
+
+
+def test_no_number_of_prompts_decides_at_the_margin() -> None:
+    """The mean of one arm lies at the margin: neither side can be proved."""
+    verdict = decide(replace(FORGOTTEN, excess={"prompt": np.full(PROMPTS, 0.1), "empty": excess(0)}))
+    assert verdict.label == "inconclusive" and "no practicable number" in verdict.reason
+
+
+def test_the_prompts_that_would_show_likeness_to_gold_are_named() -> None:
+    """P(0) differs from gold's by .05 in the mean: t · sd / √n < .05, as well as the excess within its margin."""
+    gold, row = np.zeros((PROMPTS, 1)), np.zeros((PROMPTS, 1))
+    row[:1] = 1
+    silent = {"prompt": np.zeros(PROMPTS), "empty": np.zeros(PROMPTS)}
+    evidence = replace(FORGOTTEN, p0=row, gold_p0=gold, original=np.ones((PROMPTS, 1)), excess=silent)
+    n = prompts_named(evidence)
+    assert n == pytest.approx((1.645 * row.std(ddof=1) / 0.05) ** 2, rel=0.05)
+    halved = replace(evidence, original=np.tile([[1.0], [0.5]], (10, 1)))
+    unit = 1 / 0.75
+    expected = (1.645 * row.std(ddof=1) * unit / (0.1 - 0.05 * unit)) ** 2
+    assert prompts_named(halved) == pytest.approx(expected, rel=0.05)

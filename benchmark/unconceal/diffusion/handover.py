@@ -1,7 +1,7 @@
 """The handover sampler: θ starts, θ* finishes, every ψ of the grid in one sweep.
 
-θ's trajectory is run once and its latents are kept at every handover. Then all branches continue together under θ*: at
-each step the branches whose handover has come join the batch, so that one denoiser call serves many of them.
+θ's trajectory is run once and its latents are kept at every handover. Then all branches continue together under θ*: at each step the
+branches whose handover has come join the batch, so that one call of the denoiser serves many of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from unconceal.diffusion.model import Model
 from unconceal.diffusion.prompt_embeddings import PromptEmbeddings, concatenated
 
 Arm = Literal["prompt", "empty"]
-"""How θ* goes on: with the same prompt and guidance (as released), or with its own empty prompt, unguided (OURS)."""
+"""How θ* continues: with the same prompt and guidance (as released), or with its own empty prompt, unguided (OURS)."""
 Branch = tuple[Arm, int]
 """One continuation: its arm and the step k at which θ hands over."""
 
@@ -25,55 +25,85 @@ Branch = tuple[Arm, int]
 class Trajectory:
     """θ's run for n images.
 
-    ``latents[k]`` (n, …): after k of its steps (k = 0: the initial noise; k = steps: the finished λO).
-    ``clean[k]``, k ≥ 1: x̂0(ψ), θ's guided clean-image prediction at step k − 1, the last it ran. A picture for reports.
+    Attributes:
+        latents: by k, (n, …) after k steps (k = 0: the initial noise; k = steps: the finished λO).
+        clean_latents: by k ≥ 1, x̂0(ψ): θ's guided clean-image prediction at step k − 1, the last it ran. For reports only.
+        forward_passes: number of forward passes of the denoiser.
     """
 
     latents: dict[int, torch.Tensor]
     clean_latents: dict[int, torch.Tensor]
     forward_passes: int
-    """Rows that went through the denoiser."""
 
 
-def guided_prediction(model: Model, latents: torch.Tensor, t: torch.Tensor, told: PromptEmbeddings, batch: int) -> torch.Tensor:
-    """The prediction with classifier-free guidance, p(∅) + w · (p(c) − p(∅)), or that of a model that has its guidance built in."""
-    if told.negative is None:
-        return model.predict(latents, t, told.prompt, batch)
-    both = model.predict(torch.cat([latents, latents]), t, concatenated([told.negative, told.prompt]), batch)
+def guided_prediction(model: Model, latents: torch.Tensor, t: torch.Tensor, embeddings: PromptEmbeddings, batch_size: int) -> torch.Tensor:
+    """Prediction with classifier-free guidance, p(∅) + w · (p(c) − p(∅)); the plain prediction of a guidance-distilled model.
+
+    Args:
+        model: θ or θ*.
+        latents: (n, …).
+        t: timestep.
+        embeddings: of n prompts.
+        batch_size: forward passes at once.
+
+    Returns:
+        (n, …) ε, v or a velocity.
+    """
+    if embeddings.negative is None:
+        return model.predict(latents, t, embeddings.prompt, batch_size)
+    both = model.predict(torch.cat([latents, latents]), t, concatenated([embeddings.negative, embeddings.prompt]), batch_size)
     unconditional, conditional = both.chunk(2)
     return unconditional + model.guidance * (conditional - unconditional)
 
 
 @torch.inference_mode()
 def run_original(model: Model, prompts: Sequence[str], seeds: Sequence[int], keep: Sequence[int], batch_size: int = 128) -> Trajectory:
-    """θ from noise to picture, keeping the latents after each k of ``keep``."""
+    """Run θ from noise up to the last handover.
+
+    Args:
+        model: θ.
+        prompts: n prompts.
+        seeds: n seeds of the initial noise.
+        keep: numbers of steps k after which the latents are kept.
+        batch_size: forward passes at once.
+    """
     scheduler = model.scheduler()
-    told = model.encode_prompts(prompts)
+    embeddings = model.encode_prompts(prompts)
     x = model.noise(seeds)
     latents, clean = {0: x}, {}
     last = max(keep)
     for i, t in enumerate(scheduler.timesteps[:last]):
-        x, x0 = model.step(scheduler, guided_prediction(model, model.scale_model_input(scheduler, x, t), t, told, batch_size), t, x)
+        predicted = guided_prediction(model, model.scale_model_input(scheduler, x, t), t, embeddings, batch_size)
+        x, x0 = model.step(scheduler, predicted, t, x)
         if i + 1 in keep:
             latents[i + 1], clean[i + 1] = x, x0
-    return Trajectory({k: latents[k] for k in sorted(set(keep))}, clean, forward_passes_per_step(told) * last)
+    return Trajectory({k: latents[k] for k in sorted(set(keep))}, clean, forward_passes_per_step(embeddings) * last)
 
 
 @torch.inference_mode()
 def hand_over(
     model: Model, prompts: Sequence[str], latents: dict[int, torch.Tensor], arms: Sequence[Arm], batch_size: int = 128
 ) -> tuple[dict[Branch, torch.Tensor], int]:
-    """θ* finishes every branch: each arm from each ``latents[k]`` (n, c, h, w) on.
+    """θ* finishes every branch: each arm from each handover.
 
-    A solver that remembers begins anew in every branch: θ* knows nothing of what θ predicted.
-    Returns the finished latents per branch and the rows that went through the denoiser. k = steps is left as it is.
+    The history of a multistep solver is reset at the handover: every branch has a solver of its own.
+
+    Args:
+        model: θ*.
+        prompts: n prompts.
+        latents: by k, (n, …) where θ hands over; k = steps is returned as it is.
+        arms: how θ* continues.
+        batch_size: forward passes at once.
+
+    Returns:
+        The finished latents (n, …) per branch, and the number of forward passes of the denoiser.
     """
     scheduler = model.scheduler()
-    told = model.encode_prompts(prompts)
+    embeddings = model.encode_prompts(prompts)
     n = len(prompts)
     running: dict[Branch, torch.Tensor] = {}
-    own: dict[Branch, Any] = {}
-    evaluations = 0
+    branch_solvers: dict[Branch, Any] = {}
+    forward_passes = 0
     for i, t in enumerate(scheduler.timesteps):
         running |= {(arm, i): latents[i] for arm in arms if i in latents}
         if not running:
@@ -81,34 +111,48 @@ def hand_over(
         branches = sorted(running, key=lambda branch: branch[0] == "empty")
         guided_rows = sum(n for arm, _ in branches if arm == "prompt")
         x = torch.cat([running[branch] for branch in branches])
-        predicted = two_arm_prediction(model, model.scale_model_input(scheduler, x, t), t, told, guided_rows, batch_size)
-        evaluations += len(x) + (guided_rows if told.negative is not None else 0)
+        predicted = two_arm_prediction(model, model.scale_model_input(scheduler, x, t), t, embeddings, guided_rows, batch_size)
+        forward_passes += len(x) + (guided_rows if embeddings.negative is not None else 0)
         if model.is_multistep:
-            own |= {branch: model.scheduler() for branch in branches if branch not in own}
+            branch_solvers |= {branch: model.scheduler() for branch in branches if branch not in branch_solvers}
             rows = zip(branches, torch.split(predicted, n), torch.split(x, n), strict=True)
-            running = {branch: model.step(own[branch], guess, t, part).latents for branch, guess, part in rows}
+            running = {branch: model.step(branch_solvers[branch], prediction, t, part).latents for branch, prediction, part in rows}
         else:
             x = model.step(scheduler, predicted, t, x).latents
             running = dict(zip(branches, torch.split(x, n), strict=True))
     running |= {(arm, k): value for k, value in latents.items() if k >= model.steps for arm in arms}
-    return running, evaluations
+    return running, forward_passes
 
 
-def forward_passes_per_step(told: PromptEmbeddings) -> int:
-    """Rows that one guided step takes."""
-    return len(told.prompt) * (1 if told.negative is None else 2)
+def forward_passes_per_step(embeddings: PromptEmbeddings) -> int:
+    """Forward passes of the denoiser in one guided step of all prompts."""
+    return len(embeddings.prompt) * (1 if embeddings.negative is None else 2)
 
 
-def two_arm_prediction(model: Model, x: torch.Tensor, t: torch.Tensor, told: PromptEmbeddings, guided_rows: int, batch: int) -> torch.Tensor:
-    """Predictions of all rows in one sweep: the first ``guided_rows`` with prompt and guidance, the rest with the empty prompt alone."""
-    n = len(told.prompt)
+def two_arm_prediction(
+    model: Model, x: torch.Tensor, t: torch.Tensor, embeddings: PromptEmbeddings, guided_rows: int, batch_size: int
+) -> torch.Tensor:
+    """Predictions of both arms in one sweep.
+
+    Args:
+        model: θ*.
+        x: (rows, …) latents: the branches of the prompt arm, then those of the empty arm, n rows each.
+        t: timestep.
+        embeddings: of the n prompts.
+        guided_rows: rows of the prompt arm, the first.
+        batch_size: forward passes at once.
+
+    Returns:
+        (rows, …): with prompt and guidance for the prompt arm, with the empty prompt alone for the empty arm.
+    """
+    n = len(embeddings.prompt)
     guided_times, empty_times = guided_rows // n, (len(x) - guided_rows) // n
-    if told.negative is None:
-        alone = [(told.prompt, guided_times), (told.empty, empty_times)]
-        return model.predict(x, t, concatenated([part.repeat(times) for part, times in alone if times]), batch)
-    parts = [(told.negative, guided_times), (told.empty, empty_times), (told.prompt, guided_times)]
+    if embeddings.negative is None:
+        unguided = [(embeddings.prompt, guided_times), (embeddings.empty, empty_times)]
+        return model.predict(x, t, concatenated([part.repeat(times) for part, times in unguided if times]), batch_size)
+    parts = [(embeddings.negative, guided_times), (embeddings.empty, empty_times), (embeddings.prompt, guided_times)]
     condition = concatenated([part.repeat(times) for part, times in parts if times])
-    predicted = model.predict(torch.cat([x, x[:guided_rows]]), t, condition, batch)
+    predicted = model.predict(torch.cat([x, x[:guided_rows]]), t, condition, batch_size)
     unconditional, conditional = predicted[: len(x)], predicted[len(x) :]
-    steered = unconditional[:guided_rows] + model.guidance * (conditional - unconditional[:guided_rows])
-    return torch.cat([steered, unconditional[guided_rows:]])
+    guided = unconditional[:guided_rows] + model.guidance * (conditional - unconditional[:guided_rows])
+    return torch.cat([guided, unconditional[guided_rows:]])

@@ -1,4 +1,4 @@
-"""Noise in the place of weights: what a destroyed denoiser holds."""
+"""Noise in place of weights: a destroyed denoiser."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ import torch
 from torch import Tensor, nn
 
 DEVIATIONS = 6.0
-"""Noise as wide as the weights only breaks the prompt's hold (measured: handed-over stars are finished); six times as wide
-drowns what the convolutions carry as well."""
+"""Standard deviation of the noise in units of the weights'. At 1 the model ignores the prompt but still completes handed-over images
+(measured); at 6 it completes nothing."""
 
 
-def noise_weights(denoiser: nn.Module, seed: int, chosen: Callable[[str, Tensor], bool]) -> dict[str, Tensor]:
-    """What replaces the chosen weights, by name: float32 noise of each tensor's mean, ``DEVIATIONS`` times as wide."""
+def noise_weights(denoiser: nn.Module, seed: int, selected: Callable[[str, Tensor], bool]) -> dict[str, Tensor]:
+    """Noise for the selected weights of a denoiser.
+
+    Args:
+        denoiser: the module to destroy.
+        seed: of the noise.
+        selected: whether a tensor, by name and value, is replaced.
+
+    Returns:
+        By name, float32 noise with each tensor's mean and ``DEVIATIONS`` times its standard deviation.
+    """
     generator = torch.Generator().manual_seed(seed)
     return {
         name: tensor.float().mean().cpu()
         + DEVIATIONS * tensor.float().std(correction=0).cpu() * torch.randn(tensor.shape, generator=generator)
         for name, tensor in denoiser.state_dict().items()
-        if chosen(name, tensor)
+        if selected(name, tensor)
     }

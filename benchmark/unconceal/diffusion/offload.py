@@ -1,7 +1,7 @@
-"""Parts of a pipeline on a small accelerator: only those at work lie on it, the others wait in the machine's memory.
+"""Offloading for small accelerators: only the components in use are on the accelerator, the others stay in main memory.
 
-diffusers' own offloading hooks into its pipelines' call, which the handover sampler does not use: it takes denoisers of two models in
-turns. So a model says which of its parts it is about to use, and whatever else is there goes back.
+diffusers' own offloading hooks into the call of its pipelines, which the handover sampler does not use: it alternates between the
+denoisers of two models. So a model names the components that it is about to use, and the others are moved back.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from torch import nn
 
 @dataclass
 class Offloader:
-    """The accelerator ``device`` and the parts that are on it now."""
+    """The accelerator and the components that are on it now."""
 
     device: torch.device
     resident: list[nn.Module] = field(default_factory=list)
 
-    def to_device(self, parts: Iterable[nn.Module]) -> None:
-        """Bring these parts, once the others have left."""
-        wanted = list(parts)
+    def to_device(self, components: Iterable[nn.Module]) -> None:
+        """Move these components to the accelerator, after moving the others to main memory."""
+        requested = list(components)
         for part in self.resident:
-            if not any(part is other for other in wanted):
+            if not any(part is other for other in requested):
                 part.to("cpu")
-        for part in wanted:
+        for part in requested:
             part.to(self.device)
-        self.resident = wanted
+        self.resident = requested

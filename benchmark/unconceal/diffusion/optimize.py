@@ -1,4 +1,4 @@
-"""What may be changed on a denoiser for speed; each changes the last digits, so each is part of a picture's identity."""
+"""Speed options of a pipeline. Each changes the last digits, so each is part of an image's identity."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import nn
 
 
 def _channels_last(module: nn.Module) -> None:
-    """Convolutions with the channels innermost, as a card's tensor cores take them."""
+    """Channels-last memory format, which tensor cores are fastest on."""
     module.to(memory_format=torch.channels_last)
 
 
 def _compile(module: nn.Module) -> None:
-    """torch.compile, in place; the first call of each number of rows takes minutes."""
+    """torch.compile, in place. The first call of each batch size takes minutes."""
     if module._compiled_call_impl is None:
         module.compile(dynamic=True)
 
@@ -23,11 +23,19 @@ def _compile(module: nn.Module) -> None:
 OPTIONS: Mapping[str, Callable[[nn.Module], None]] = {"channels-last": _channels_last, "compile": _compile}
 
 
-def optimized(pipe: Any, options: Sequence[str]) -> Any:
-    """The pipeline with the options done to its denoiser and its VAE; as it is without any."""
+def optimized(pipeline: Any, options: Sequence[str]) -> Any:
+    """Apply the options to the denoiser and the VAE of a pipeline, in place.
+
+    Args:
+        pipeline: a diffusers pipeline.
+        options: keys of :data:`OPTIONS`; ``compile`` leaves the VAE as it is.
+
+    Returns:
+        The same pipeline.
+    """
     for name in options:
         for part in ("unet", "transformer", "vae"):
-            module = getattr(pipe, part, None)
+            module = getattr(pipeline, part, None)
             if isinstance(module, nn.Module) and not (name == "compile" and part == "vae"):
                 OPTIONS[name](module)
-    return pipe
+    return pipeline

@@ -1,4 +1,4 @@
-"""What the denoiser is told, row by row."""
+"""Conditioning of the denoiser, row by row."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import torch
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What n rows are told; None: the family has no such thing.
+    """Conditioning of n rows. None: the family has no such input.
 
-    ``words`` (n, tokens, width): text embeddings. ``strength`` (n,): how strongly a membrane acts. ``pooled`` (n, width): the summary
-    of a prompt. ``guidance`` (n,): the scale that a guidance-distilled model is told.
+    Attributes:
+        prompt_embeds: (n, tokens, width) text embeddings.
+        spm_strength: (n,) how strongly an SPM network acts.
+        pooled_prompt_embeds: (n, width) pooled embeddings.
+        guidance: (n,) guidance scale, an input of guidance-distilled models.
     """
 
     prompt_embeds: torch.Tensor
@@ -26,11 +29,11 @@ class Conditioning:
         return len(self.prompt_embeds)
 
     def repeat(self, times: int) -> Conditioning:
-        """All rows, ``times`` times over."""
+        """All rows, repeated ``times`` times."""
         return self._each(lambda part: part.repeat(times, *[1] * (part.ndim - 1)))
 
     def split(self, rows: int) -> list[Conditioning]:
-        """Groups of at most ``rows``."""
+        """Groups of at most ``rows`` rows."""
 
         def group(start: int) -> Conditioning:
             return self._each(lambda part: part[start : start + rows])
@@ -43,16 +46,18 @@ class Conditioning:
 
 
 def concatenated(conditions: Sequence[Conditioning]) -> Conditioning:
-    """The rows of all, one after the other; what one is told, all are."""
-    named = [field.name for field in fields(Conditioning) if getattr(conditions[0], field.name) is not None]
-    return Conditioning(**{name: torch.cat([getattr(condition, name) for condition in conditions]) for name in named})
+    """The rows of all, one after the other. All have the inputs that the first has."""
+    names = [field.name for field in fields(Conditioning) if getattr(conditions[0], field.name) is not None]
+    return Conditioning(**{name: torch.cat([getattr(condition, name) for condition in conditions]) for name in names})
 
 
 class PromptEmbeddings(NamedTuple):
-    """What n prompts tell a model.
+    """Embeddings of n prompts.
 
-    ``prompt``; ``negative``: what guidance subtracts for it (None: guidance is distilled into the model, and one row is enough);
-    ``empty``: no prompt at all.
+    Attributes:
+        prompt: of the prompts.
+        negative: of the negative prompts of classifier-free guidance; None: guidance is distilled into the model.
+        empty: of the empty prompt, for the unconditional continuation.
     """
 
     prompt: Conditioning

@@ -1,10 +1,10 @@
-"""SPM's network (arXiv 2312.16145) at work: low-rank updates that act on each row as strongly as its prompt resembles an erased one.
+"""Inference with an SPM network (arXiv 2312.16145): low-rank updates scaled by how much each prompt resembles an erased one.
 
-As the method's released inference does it, which is what its pictures come from:
+As in the method's released code:
 
 - m(prompt) = max over erased prompts of max(cosine of the flattened text embeddings, share of the erased prompt's tokens that the prompt
-  has), and both halves of guidance run with the m of the prompt.
-- The code multiplies up *and* down with m, so the updates act with m². A prompt that names the concept has m = 1 either way.
+  has). Both halves of guidance use the m of the prompt.
+- The code multiplies both up and down by m, so the updates are scaled by m². A prompt that names the concept has m = 1 either way.
 """
 
 from __future__ import annotations
@@ -21,29 +21,45 @@ from unconceal.checkpoints.low_rank import LowRank
 from unconceal.checkpoints.release import SpmNetwork
 
 
-def spm_strengths(membrane: SpmNetwork, pipe: Any, prompts: Sequence[str], embed: Any) -> Tensor:
-    """m² of each prompt, (n,). ``embed``: prompts to text embeddings (n, tokens, width)."""
+def spm_strengths(spm: SpmNetwork, pipeline: Any, prompts: Sequence[str], embed: Any) -> Tensor:
+    """m² of each of n prompts.
+
+    Args:
+        spm: the network and the prompts that it erases.
+        pipeline: whose tokenizer is used.
+        prompts: n prompts.
+        embed: prompts to text embeddings (n, tokens, width).
+
+    Returns:
+        (n,) strengths in [0, 1].
+    """
     unique = list(dict.fromkeys(prompts))
-    said, erased = (embed(texts).flatten(1).float() for texts in (unique, membrane.prompts))
-    alike = functional.cosine_similarity(said[:, None], erased[None], dim=-1)
-    shared = torch.tensor([[_shared(pipe.tokenizer, prompt, gone) for gone in membrane.prompts] for prompt in unique]).to(alike)
-    strongest = dict(zip(unique, torch.maximum(alike, shared).amax(1).square().tolist(), strict=True))
-    return torch.tensor([strongest[prompt] for prompt in prompts], device=said.device)
+    embeds, erased = (embed(texts).flatten(1).float() for texts in (unique, spm.prompts))
+    similarity = functional.cosine_similarity(embeds[:, None], erased[None], dim=-1)
+    shared = torch.tensor([[_token_share(pipeline.tokenizer, prompt, other) for other in spm.prompts] for prompt in unique]).to(similarity)
+    strongest = dict(zip(unique, torch.maximum(similarity, shared).amax(1).square().tolist(), strict=True))
+    return torch.tensor([strongest[prompt] for prompt in prompts], device=embeds.device)
 
 
-def _shared(tokenizer: Any, prompt: str, erased: str) -> float:
+def _token_share(tokenizer: Any, prompt: str, erased: str) -> float:
     """Share of the erased prompt's tokens, without the special ones, that the prompt has."""
-    own, gone = (set(tokenizer(text, truncation=True).input_ids) - set(tokenizer.all_special_ids) for text in (prompt, erased))
-    return len(own & gone) / len(gone) if gone else 0.0
+    tokens, erased_tokens = (set(tokenizer(text, truncation=True).input_ids) - set(tokenizer.all_special_ids) for text in (prompt, erased))
+    return len(tokens & erased_tokens) / len(erased_tokens) if erased_tokens else 0.0
 
 
 @contextmanager
-def spm_hooks(membrane: SpmNetwork | None, unet: nn.Module, strength: Tensor | None) -> Iterator[None]:
-    """While it lasts, every updated layer of the UNet adds strength · s · up(down(x)) to what it gives; afterwards nothing of it stays."""
-    if membrane is None or strength is None:
+def spm_hooks(spm: SpmNetwork | None, unet: nn.Module, strength: Tensor | None) -> Iterator[None]:
+    """In this context every updated layer of the UNet adds strength · s · up(down(x)) to its output.
+
+    Args:
+        spm: the network; None: no change.
+        unet: the denoiser.
+        strength: (n,) of each row; None: no change.
+    """
+    if spm is None or strength is None:
         yield
         return
-    hooks = [unet.get_submodule(name).register_forward_hook(_hook(update, strength)) for name, update in membrane.updates.items()]
+    hooks = [unet.get_submodule(name).register_forward_hook(_hook(update, strength)) for name, update in spm.updates.items()]
     try:
         yield
     finally:

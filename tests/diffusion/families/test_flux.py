@@ -109,14 +109,14 @@ def test_arms_and_guidance_differ(pipes: dict[str, FluxPipeline]) -> None:
 def test_the_clean_prediction(pipes: dict[str, FluxPipeline]) -> None:
     """Finishing in one straight step from x_k along v ends at x̂0; after the last step they are the same."""
     run = run_original(model(pipes["original"]), PROMPTS, SEEDS, range(STEPS + 1))
-    assert torch.allclose(run.clean[STEPS], run.latents[STEPS], atol=1e-5)
+    assert torch.allclose(run.clean_latents[STEPS], run.latents[STEPS], atol=1e-5)
     sigmas = flow_sigmas(STEPS, SHIFT)
     straight = run.latents[0] + (run.latents[1] - run.latents[0]) * sigmas[0] / (sigmas[0] - sigmas[1])
-    assert torch.allclose(run.clean[1], straight, atol=1e-4)
+    assert torch.allclose(run.clean_latents[1], straight, atol=1e-4)
 
 
 def test_the_plans_sigmas_are_the_schedulers(pipes: dict[str, FluxPipeline]) -> None:
-    levels = FAMILIES["flux"].levels(Sampler(scheduler="flow-euler", steps=STEPS, guidance=GUIDANCE, shift=SHIFT))
+    levels = FAMILIES["flux"].levels(Sampler(scheduler="flow-euler", num_inference_steps=STEPS, guidance_scale=GUIDANCE, shift=SHIFT))
     assert np.allclose(levels, model(pipes["original"]).levels(), atol=1e-6)
 
 

@@ -41,7 +41,7 @@ def test_it_equals_the_slow_way(pipes: dict[str, StableDiffusionPipeline], part:
 def test_the_clean_prediction(pipes: dict[str, StableDiffusionPipeline]) -> None:
     """x̂0 = √ᾱ x − √(1−ᾱ) v at the first step, ᾱ from the betas."""
     pipe, k = pipes["original"], 1
-    clean = run_original(model(pipe), PROMPTS[:1], SEEDS[:1], (k,)).clean[k]
+    clean = run_original(model(pipe), PROMPTS[:1], SEEDS[:1], (k,)).clean_latents[k]
     signal = np.cumprod(1 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2)
     t = ddim_timesteps(STEPS)[0]
     x = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(SEEDS[0]))

@@ -1,7 +1,7 @@
-"""The model families that can be evaluated, one file each, in one plain table (no torch: a model's file is loaded when it is needed).
+"""The model families that can be evaluated, one file each, in one plain table (no torch: a family's module is imported on first use).
 
 To add one: its file, which subclasses :class:`unconceal.diffusion.model.Model`; its row here; its test
-(tests/diffusion/families/), which holds the handover against diffusers' own pipelines.
+(tests/diffusion/families/), which compares the handover with diffusers' own pipelines.
 """
 
 from __future__ import annotations
@@ -19,14 +19,19 @@ if TYPE_CHECKING:
     from unconceal.diffusion.offload import Offloader
 
 Levels = tuple[float, ...]
-"""Where the steps of a sampler stand on the noise schedule, descending: timesteps, or σ for flow matching."""
+"""Noise levels of a sampler's steps, descending: timesteps, or σ for flow matching."""
 
 
 class Family(NamedTuple):
-    """What the plan must know of a family. ``model``: ``module:class`` beside this table; ``pipeline``: diffusers' class.
+    """What planning needs to know of a family.
 
-    ``rows``: rows that go through the denoiser for one guided step of one picture. ``levels``: of a sampler's steps.
-    ``handovers``: k of every ψ of a grid, from the levels and N_train. ``solvers``: with which it can hand over, the suites' own first.
+    Attributes:
+        model_class: ``module:class`` in this package.
+        pipeline_class: name of diffusers' class.
+        forward_passes_per_step: of the denoiser, for one guided step of one image.
+        levels: noise levels of a sampler's steps.
+        handovers: k of every ψ of a grid, from the levels and N_train.
+        solvers: samplers that can hand over, the suites' own first.
     """
 
     model_class: str
@@ -36,18 +41,18 @@ class Family(NamedTuple):
     handovers: Callable[[Sequence[float], Levels, int], dict[float, int]]
     solvers: tuple[SchedulerName, ...]
 
-    def load(self, pipe: Any, sampler: Sampler, membrane: SpmNetwork | None = None, stage: Offloader | None = None) -> Model:
-        """A pipeline as a model of this family, with a suite's sampler; ``stage``: where its parts are brought when they work."""
+    def load(self, pipeline: Any, sampler: Sampler, spm: SpmNetwork | None = None, offloader: Offloader | None = None) -> Model:
+        """A pipeline as a model of this family, with a suite's sampler."""
         module, _, name = self.model_class.partition(":")
-        made: Model = getattr(importlib.import_module(f"{__name__}.{module}"), name)(
-            pipe, sampler.num_inference_steps, sampler.guidance_scale, membrane, sampler.image_size, stage, sampler.scheduler
+        model: Model = getattr(importlib.import_module(f"{__name__}.{module}"), name)(
+            pipeline, sampler.num_inference_steps, sampler.guidance_scale, spm, sampler.image_size, offloader, sampler.scheduler
         )
-        return made
+        return model
 
 
 def _timesteps(sampler: Sampler) -> Levels:
-    spaced = dpm_timesteps if sampler.scheduler == "dpmpp-2m" else ddim_timesteps
-    return spaced(sampler.num_inference_steps, sampler.num_train_timesteps)
+    timesteps = dpm_timesteps if sampler.scheduler == "dpmpp-2m" else ddim_timesteps
+    return timesteps(sampler.num_inference_steps, sampler.num_train_timesteps)
 
 
 def _sigmas(sampler: Sampler) -> Levels:

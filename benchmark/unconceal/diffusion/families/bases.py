@@ -1,6 +1,6 @@
-"""Base models that suites may be made of, in one table (no torch).
+"""Base models of which suites may be made, in one table (no torch).
 
-The commits were seen in public use; ``gated``: the Hub asks for consent to terms first. ``gigabytes``: about what an evaluation downloads,
+The commits were seen in public use. ``gated``: the Hub asks for acceptance of terms. ``gigabytes``: about what an evaluation downloads,
 by the components' parameters at the precision that the repository stores (float32; FLUX bfloat16).
 """
 
@@ -21,9 +21,9 @@ class BaseModelInfo(NamedTuple):
     gated: bool
     gigabytes: float
     latent_numbers: int
-    """Numbers that stand for one picture."""
+    """Elements of one image's latents."""
     teraflop: float
-    """Of one row at that size, multiply and add counted apart; torch's own count of the architecture."""
+    """Per forward pass at that size; a multiply and an add count as two. Counted by torch on the architecture."""
 
 
 RAIL, RAIL_PP, NC = "CreativeML OpenRAIL-M", "CreativeML OpenRAIL++-M", "FLUX.1 [dev] Non-Commercial"

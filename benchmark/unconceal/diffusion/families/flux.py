@@ -17,15 +17,15 @@ from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from unconceal.diffusion.model import Model, SolverStep
 from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
 
-LONGEST, LONGEST_UNGUIDED = 512, 256
-"""Tokens of the long text encoder: of FLUX.1-dev, and of FLUX.1-schnell, which knows no guidance."""
+MAX_TOKENS, MAX_TOKENS_UNGUIDED = 512, 256
+"""Tokens of the T5 encoder: of FLUX.1-dev, and of FLUX.1-schnell, which has no guidance input."""
 
 
 @dataclass(frozen=True)
 class Flux(Model):
     """diffusers' ``FluxPipeline``. Latents are (n, patches, channels), packed."""
 
-    part: ClassVar[str] = "transformer"
+    denoiser_name: ClassVar[str] = "transformer"
 
     @property
     def channels(self) -> int:
@@ -33,42 +33,42 @@ class Flux(Model):
 
     @property
     def side(self) -> int:
-        """Patches on a side of the picture."""
+        """Patches along one side of the image."""
         latents: int = self.size // self.pipeline.vae_scale_factor if self.size else self.pipeline.default_sample_size
         return latents // 2
 
     def scheduler(self) -> Any:
-        made = FlowMatchEulerDiscreteScheduler.from_config(self.pipeline.scheduler.config)
-        config = made.config
-        ends = ("base_image_seq_len", 256), ("max_image_seq_len", 4096), ("base_shift", 0.5), ("max_shift", 1.15)
-        mu = calculate_shift(self.side**2, *(config.get(name, default) for name, default in ends))
-        made.set_timesteps(sigmas=np.linspace(1.0, 1 / self.steps, self.steps), device=self.device, mu=mu)
-        return made
+        scheduler = FlowMatchEulerDiscreteScheduler.from_config(self.pipeline.scheduler.config)
+        config = scheduler.config
+        defaults = ("base_image_seq_len", 256), ("max_image_seq_len", 4096), ("base_shift", 0.5), ("max_shift", 1.15)
+        mu = calculate_shift(self.side**2, *(config.get(name, default) for name, default in defaults))
+        scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / self.steps, self.steps), device=self.device, mu=mu)
+        return scheduler
 
-    def levels(self) -> tuple[float, ...]:
+    def noise_levels(self) -> tuple[float, ...]:
         """σ of every step."""
         return tuple(float(sigma) for sigma in self.scheduler().sigmas[:-1])
 
     @torch.inference_mode()
-    def embed(self, prompts: Sequence[str]) -> PromptEmbeddings:
+    def _encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
         self.to_device("text_encoder", "text_encoder_2")
-        return PromptEmbeddings(self._told(prompts, self.guidance), None, self._told([""] * len(prompts), 1.0))
+        return PromptEmbeddings(self._conditioning(prompts, self.guidance), None, self._conditioning([""] * len(prompts), 1.0))
 
-    def _told(self, prompts: Sequence[str], guidance: float) -> Conditioning:
-        scaled = self.pipeline.transformer.config.guidance_embeds
-        longest = LONGEST if scaled else LONGEST_UNGUIDED
-        words, pooled, _ = self.pipeline.encode_prompt(list(prompts), None, self.device, 1, max_sequence_length=longest)
-        told = torch.full((len(prompts),), guidance, device=self.device, dtype=torch.float32) if scaled else None
-        return Conditioning(words, pooled_prompt_embeds=pooled, guidance=told)
+    def _conditioning(self, prompts: Sequence[str], guidance: float) -> Conditioning:
+        has_guidance = self.pipeline.transformer.config.guidance_embeds
+        max_tokens = MAX_TOKENS if has_guidance else MAX_TOKENS_UNGUIDED
+        prompt_embeds, pooled, _ = self.pipeline.encode_prompt(list(prompts), None, self.device, 1, max_sequence_length=max_tokens)
+        scale = torch.full((len(prompts),), guidance, device=self.device, dtype=torch.float32) if has_guidance else None
+        return Conditioning(prompt_embeds, pooled_prompt_embeds=pooled, guidance=scale)
 
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
-        drawn = self.seeded_noise((self.channels // 4, 2 * self.side, 2 * self.side), seeds).to(self.device, self.dtype)
-        packed: torch.Tensor = self.pipeline._pack_latents(drawn, *drawn.shape)
+        noise = self.seeded_noise((self.channels // 4, 2 * self.side, 2 * self.side), seeds).to(self.device, self.dtype)
+        packed: torch.Tensor = self.pipeline._pack_latents(noise, *noise.shape)
         return packed
 
     @torch.inference_mode()
     def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning) -> torch.Tensor:
-        places = self.pipeline._prepare_latent_image_ids(len(latents), self.side, self.side, latents.device, latents.dtype)
+        image_ids = self.pipeline._prepare_latent_image_ids(len(latents), self.side, self.side, latents.device, latents.dtype)
         predicted: torch.Tensor = self.pipeline.transformer(
             hidden_states=latents,
             timestep=timestep.expand(len(latents)).to(latents.dtype) / 1000,
@@ -76,7 +76,7 @@ class Flux(Model):
             pooled_projections=condition.pooled_prompt_embeds,
             encoder_hidden_states=condition.prompt_embeds,
             txt_ids=torch.zeros(condition.prompt_embeds.shape[1], 3, device=latents.device, dtype=latents.dtype),
-            img_ids=places,
+            img_ids=image_ids,
             return_dict=False,
         )[0]
         return predicted
@@ -86,12 +86,12 @@ class Flux(Model):
         clean = latents - timestep.to(latents.dtype) / solver.config.num_train_timesteps * predicted
         return SolverStep(solver.step(predicted, timestep, latents).prev_sample, clean)
 
-    def plain(self, latents: torch.Tensor) -> torch.Tensor:
+    def unpack_latents(self, latents: torch.Tensor) -> torch.Tensor:
         pixels = 2 * self.side * self.pipeline.vae_scale_factor
         unpacked: torch.Tensor = self.pipeline._unpack_latents(latents, pixels, pixels, self.pipeline.vae_scale_factor)
         return unpacked
 
-    def unscaled(self, latents: torch.Tensor) -> torch.Tensor:
+    def unscale_latents(self, latents: torch.Tensor) -> torch.Tensor:
         config = self.pipeline.vae.config
         unscaled: torch.Tensor = latents / config.scaling_factor + config.shift_factor
         return unscaled

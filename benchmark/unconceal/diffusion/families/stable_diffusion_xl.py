@@ -1,4 +1,4 @@
-"""Stable Diffusion XL: a UNet that hears two text encoders and is told the size and crop of the picture."""
+"""Stable Diffusion XL: a UNet with two text encoders, conditioned on size and crop of the image."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
 
 @dataclass(frozen=True)
 class StableDiffusionXL(StableDiffusion):
-    """diffusers' ``StableDiffusionXLPipeline``, without a refiner; told that the picture has its own size and is not cropped."""
+    """diffusers' ``StableDiffusionXLPipeline``, without a refiner; conditioned on the image's own size and no crop."""
 
-    hears_membranes: ClassVar[bool] = False
+    supports_spm: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -25,29 +25,29 @@ class StableDiffusionXL(StableDiffusion):
             self.pipeline.vae.to(dtype=torch.float32)
 
     @torch.inference_mode()
-    def embed(self, prompts: Sequence[str]) -> PromptEmbeddings:
-        """No prompt is what the pipeline itself takes for it: zeros if its config says so, else the embeddings of ""."""
+    def _encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
+        """The empty prompt is the pipeline's own: zeros if its config says so, else the embeddings of ""."""
         self.to_device("text_encoder", "text_encoder_2")
-        words, nothing, pooled, pooled_nothing = self.pipeline.encode_prompt(list(prompts), None, self.device, 1, True)
-        empty = Conditioning(nothing, pooled_prompt_embeds=pooled_nothing)
-        return PromptEmbeddings(Conditioning(words, pooled_prompt_embeds=pooled), empty, empty)
+        prompt_embeds, empty_embeds, pooled, empty_pooled = self.pipeline.encode_prompt(list(prompts), None, self.device, 1, True)
+        empty = Conditioning(empty_embeds, pooled_prompt_embeds=empty_pooled)
+        return PromptEmbeddings(Conditioning(prompt_embeds, pooled_prompt_embeds=pooled), empty, empty)
 
     @torch.inference_mode()
     def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning) -> torch.Tensor:
         height, width = (side * self.pipeline.vae_scale_factor for side in latents.shape[-2:])
         sizes = torch.tensor([height, width, 0, 0, height, width], device=latents.device, dtype=latents.dtype)
-        beside = {"text_embeds": condition.pooled_prompt_embeds, "time_ids": sizes.repeat(len(latents), 1)}
+        added = {"text_embeds": condition.pooled_prompt_embeds, "time_ids": sizes.repeat(len(latents), 1)}
         if self.timestep_map is not None:
             timestep = torch.tensor(self.timestep_map[float(timestep)], device=latents.device)
         predicted: torch.Tensor = self.pipeline.unet(
-            latents, timestep, encoder_hidden_states=condition.prompt_embeds, added_cond_kwargs=beside, return_dict=False
+            latents, timestep, encoder_hidden_states=condition.prompt_embeds, added_cond_kwargs=added, return_dict=False
         )[0]
         return predicted
 
-    def unscaled(self, latents: torch.Tensor) -> torch.Tensor:
+    def unscale_latents(self, latents: torch.Tensor) -> torch.Tensor:
         config = self.pipeline.vae.config
         x = latents.to(self.pipeline.vae.dtype)
         if config.latents_mean is None or config.latents_std is None:
             return x / config.scaling_factor  # type: ignore[no-any-return]
-        mean, deviation = (torch.tensor(part).view(1, -1, 1, 1).to(x) for part in (config.latents_mean, config.latents_std))
-        return x * deviation / config.scaling_factor + mean  # type: ignore[no-any-return]
+        mean, std = (torch.tensor(part).view(1, -1, 1, 1).to(x) for part in (config.latents_mean, config.latents_std))
+        return x * std / config.scaling_factor + mean  # type: ignore[no-any-return]
