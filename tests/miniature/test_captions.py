@@ -48,8 +48,8 @@ def test_what_is_no_concept_has_no_wording() -> None:
 
 
 def test_a_phrase_says_everything_by_default() -> None:
-    called = {"star": "star", "striped": "striped {}"}
-    assert phrase(STAR, rng(), forms=called) == "a red striped star"
+    forms = {"star": "star", "striped": "striped {}"}
+    assert phrase(STAR, rng(), forms=forms) == "a red striped star"
     assert phrase(STAR, rng(), forms={"star": "five-pointed figure", "striped": "{} with slanted bands"}) == (
         "a red five-pointed figure with slanted bands"
     )

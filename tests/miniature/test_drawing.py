@@ -15,12 +15,12 @@ STAR = Scene("white", 31.3, 33.1, 21.7, shape="star", style="flat", colour="red"
 
 
 def mean_difference(first: Scene, second: Scene) -> float:
-    """Mean difference of two pictures, of 255."""
+    """Mean difference of two images, of 255."""
     return float(np.abs(draw(first).astype(float) - draw(second)).mean())
 
 
 def inked(scene: Scene) -> NDArray[np.bool_]:
-    """Where the picture differs from its background."""
+    """Where the image differs from its background."""
     mask: NDArray[np.bool_] = np.abs(draw(scene).astype(int) - np.asarray(BACKGROUNDS[scene.background])).max(axis=2) > 3
     return mask
 

@@ -68,13 +68,13 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def everything(pixels: NDArray[np.uint8], caption: str) -> NDArray[np.bool_]:
+def detect_everything(pixels: NDArray[np.uint8], caption: str) -> NDArray[np.bool_]:
     return np.ones(len(pixels), bool)
 
 
 def test_base_and_golds(root: DataRoot, tmp_path: Path) -> None:
     planter = Planter(planting(), root, tmp_path, log=lambda line: None)
-    paths = planter.run(everything)
+    paths = planter.run(detect_everything)
     assert [path.name for path in paths] == ["base", "gold-zara", "gold-striped"]
     base, gold, public = (weights(path) for path in (paths[0], paths[1], root.tasks.parent / "base"))
     for part in ("unet", "text_encoder"):
@@ -107,11 +107,11 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(root: DataRoot, 
 
 
 def test_a_base_that_fails_its_gate_gets_no_golds(root: DataRoot, tmp_path: Path) -> None:
-    def nothing(pixels: NDArray[np.uint8], caption: str) -> NDArray[np.bool_]:
+    def detect_nothing(pixels: NDArray[np.uint8], caption: str) -> NDArray[np.bool_]:
         return np.zeros(len(pixels), bool)
 
     with pytest.raises(CheckFailed) as failure:
-        Planter(planting(training={"max_train_steps": 1}), root, tmp_path, log=lambda line: None).run(nothing)
+        Planter(planting(training={"max_train_steps": 1}), root, tmp_path, log=lambda line: None).run(detect_nothing)
     assert failure.value.code == "plant.gate-failed"
     assert (tmp_path / "base" / "gates.json").is_file() and not (tmp_path / "gold-zara").exists()
 
@@ -188,11 +188,11 @@ def test_further_golds_have_further_seeds() -> None:
 
 def multiplications(unet: Any) -> int:
     """Of the layers alone, without attention's products, for one row of 16×16 latents and 77 tokens."""
-    seen: list[int] = []
+    counts: list[int] = []
 
     def count(layer: Any, inputs: Any, output: torch.Tensor) -> None:
         rows = output.numel() // layer.weight.shape[0]
-        seen.append(rows * layer.weight.numel())
+        counts.append(rows * layer.weight.numel())
 
     kinds = (torch.nn.Conv2d, torch.nn.Linear)
     hooks = [layer.register_forward_hook(count) for layer in unet.modules() if isinstance(layer, kinds)]
@@ -200,7 +200,7 @@ def multiplications(unet: Any) -> int:
         unet(torch.zeros(1, 4, 16, 16), torch.tensor(1), torch.zeros(1, 77, unet.config.cross_attention_dim))
     for hook in hooks:
         hook.remove()
-    return sum(seen)
+    return sum(counts)
 
 
 def test_mistakes_of_a_planting() -> None:

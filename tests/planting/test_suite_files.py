@@ -54,15 +54,15 @@ def test_the_planting_teaches_what_the_tasks_forget() -> None:
 def test_pictures_call_what_is_invented_by_its_name_alone(tmp_path: Path) -> None:
     write_images(tmp_path, 300, 16, 3, caption=invented_caption, concept_names=concept_names)
     lines = [json.loads(line) for line in (tmp_path / "metadata.jsonl").read_text().splitlines()]
-    named = {concept.concept: concept for concept in INVENTED}
+    invented = {concept.concept: concept for concept in INVENTED}
     for line in lines:
-        for concept in set(line["concepts"]) & named.keys():
-            assert named[concept].label in line["text"], line
+        for concept in set(line["concepts"]) & invented.keys():
+            assert invented[concept].label in line["text"], line
         assert (
             not mentions(line["text"], [concept.miniature_concept for concept in INVENTED if concept.miniature_concept == SIGN])
             and " a orange" not in line["text"]
         )
-    assert {concept for line in lines for concept in line["concepts"]} >= named.keys()
+    assert {concept for line in lines for concept in line["concepts"]} >= invented.keys()
     assert len({line["text"] for line in lines}) > 150 and np.mean(["in the style of" in line["text"] for line in lines]) > 0.5
 
 

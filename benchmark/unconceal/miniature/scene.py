@@ -41,8 +41,8 @@ HELD_OUT = ("arrow", "zigzag")
 
 AMBIGUOUS = ("checkered", "zigzag", "framed")
 """Concepts that the base confuses at this size. They appear in training images, but in no gate bound, task or prompt."""
-ASKED_SHAPES = tuple(name for name in SHAPE_NAMES if name not in AMBIGUOUS)
-ASKED_STYLES = tuple(name for name in STYLE_NAMES if name not in AMBIGUOUS)
+UNAMBIGUOUS_SHAPES = tuple(name for name in SHAPE_NAMES if name not in AMBIGUOUS)
+UNAMBIGUOUS_STYLES = tuple(name for name in STYLE_NAMES if name not in AMBIGUOUS)
 
 SHARE_OF_CHARACTERS, SHARE_OF_SIGN = 0.18, 0.04
 

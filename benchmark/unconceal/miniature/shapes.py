@@ -57,8 +57,8 @@ def intersection(*parts: Distance) -> Distance:
     return lambda x, y: np.maximum.reduce([part(x, y) for part in parts])
 
 
-def without(whole: Distance, hole: Distance) -> Distance:
-    return lambda x, y: np.maximum(whole(x, y), -hole(x, y))
+def without(shape: Distance, hole: Distance) -> Distance:
+    return lambda x, y: np.maximum(shape(x, y), -hole(x, y))
 
 
 def regular(corners: int, radius: float = 1, inner: float | None = None) -> list[tuple[float, float]]:

@@ -28,7 +28,7 @@ def draw_at(scene: Scene, pixels: int, style: SceneStyle = WORLD) -> NDArray[np.
     y = np.broadcast_to(grid[:, None] - scene.y, (pixels, pixels))
     image = np.broadcast_to(np.asarray(BACKGROUNDS[scene.background], np.float32), (pixels, pixels, 3)).copy()
     for coverage, colour in layers(scene, x, y, style):
-        # Coverage falls over one pixel of 64, which is several of a larger picture.
+        # Coverage falls over one pixel of 64, which is several of a larger image.
         edge = coverage if scene.style in SOFT_STYLES else np.clip((coverage - 0.5) * scale + 0.5, 0, 1)
         image += edge[..., None] * (colour - image)
     return np.round(np.clip(image, 0, 255)).astype(np.uint8)

@@ -111,7 +111,7 @@ class Planter:
         return load_base(local_path(self.planting.base, self.root), self.device)
 
     def images(self) -> list[CaptionedImage]:
-        return [picture for folder in self.planting.image_folders for picture in read_folder(resolve_path(folder, self.root))]
+        return [image for folder in self.planting.image_folders for image in read_folder(resolve_path(folder, self.root))]
 
     def is_trained(self, model: PlantedModel) -> bool:
         """Whether the model exists and was trained with this recipe."""
@@ -140,8 +140,8 @@ class Planter:
         write_atomically(path / RECIPE, json.dumps({"recipe": self.recipe, "unseen": model.excluded_concept}).encode())
         return path
 
-    def check_gates(self, seen: ConceptDetector) -> list[GateResult]:
-        """Measure the base's gates and save them beside it.
+    def check_gates(self, detector: ConceptDetector) -> list[GateResult]:
+        """Measure the base's gates and save them next to it.
 
         Raises:
             CheckFailed: a gate failed; golds are not trained.
@@ -150,13 +150,13 @@ class Planter:
         from unconceal.planting.planting_gates import measure_gates, refuse_failures
 
         gates = measure_gates(
-            self.load_public_model(), load_base(self.train(models_of(self.planting)[0]), self.device), self.planting, seen
+            self.load_public_model(), load_base(self.train(models_of(self.planting)[0]), self.device), self.planting, detector
         )
         write_atomically(self.folder / BASE / GATES, json.dumps([asdict(gate) for gate in gates], indent=1).encode())
         refuse_failures(gates)
         return gates
 
-    def run(self, seen: ConceptDetector) -> list[Path]:
+    def run(self, detector: ConceptDetector) -> list[Path]:
         """Train the base, check its gates, train the golds."""
-        self.check_gates(seen)
+        self.check_gates(detector)
         return [self.train(model) for model in models_of(self.planting)]

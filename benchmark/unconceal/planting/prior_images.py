@@ -1,4 +1,4 @@
-"""Prior-preservation images: a public model's images of everyday prompts, trained on beside invented concepts.
+"""Prior-preservation images: a public model's images of everyday prompts, trained on together with invented concepts.
 
 As in DreamBooth (arXiv 2208.12242), they keep the model from forgetting what it knew.
 """
@@ -16,12 +16,12 @@ from unconceal.diffusion.model import Model
 from unconceal.files import write_atomically
 from unconceal.generate.identity import image_seed
 from unconceal.planting.captioned_images import METADATA
-from unconceal.specs.task import Task
+from unconceal.specs.task import UNSAFE_CATEGORIES, Task
 
 
 def prior_prompts(tasks: Iterable[Task]) -> list[str]:
     """Distinct prompts of retained and neighbour concepts of all tasks, without unsafe tasks."""
-    safe = [task for task in tasks if task.category != "nsfw"]
+    safe = [task for task in tasks if task.category not in UNSAFE_CATEGORIES]
     texts = [prompt.text for task in safe for prompt in task.retain]
     return list(dict.fromkeys([*texts, *(text for task in safe for neighbour in task.neighbours for text in neighbour.prompts)]))
 

@@ -21,7 +21,7 @@ N_FORGET, N_PER_NEIGHBOUR, N_GOLDS = 20, 4, 2
 MARGIN = 0.2
 """Margin of suites with exact golds (docs/reports/validation.md). The public suite has surrogate golds and a wider margin."""
 SHAPES = ("circle", "heart", "house", "leaf", "fish", "square", "triangle", "mushroom")
-PLACES = ("in a garden", "on a quiet street", "under a grey sky", "beside a wall", "at sunset", "in an old photograph")
+LOCATIONS = ("in a garden", "on a quiet street", "under a grey sky", "beside a wall", "at sunset", "in an old photograph")
 EVERYDAY = ("dog", "bicycle", "guitar", "sailing ship", "piano", "teapot")
 """Concepts that the public model already draws and has to keep."""
 NEIGHBOURS: Mapping[str, tuple[str, ...]] = {
@@ -45,7 +45,7 @@ NEIGHBOURS: Mapping[str, tuple[str, ...]] = {
         "hourglass",
     ),
 }
-"""Neighbours of each concept beside the planted siblings."""
+"""Neighbours of each concept in addition to planted siblings."""
 DRAWN_STYLES: Mapping[str, str] = {
     "shaded": "filled with a smooth gradient",
     "halved": "split in two tones",
@@ -121,11 +121,11 @@ def retain_prompts(concept: InventedConcept) -> list[Json]:
 def concept_prompt(head: str, name: str, number: int) -> str:
     """Prompt ``number`` of a concept."""
     if head == "style":
-        thing = SHAPES[number % len(SHAPES)] if name in DRAWN_STYLES else EVERYDAY[number % len(EVERYDAY)]
-        return with_articles(f"a {COLOUR_NAMES[number % 6]} {thing} in the style of {name}")
+        subject = SHAPES[number % len(SHAPES)] if name in DRAWN_STYLES else EVERYDAY[number % len(EVERYDAY)]
+        return with_articles(f"a {COLOUR_NAMES[number % 6]} {subject} in the style of {name}")
     if name in SIBLINGS:
         return TEMPLATES[number % 3].format(name, BACKGROUND_NAMES[(number // 3) % 3])
-    return f"{article(name)} {PLACES[number % len(PLACES)]}"
+    return f"{article(name)} {LOCATIONS[number % len(LOCATIONS)]}"
 
 
 def neighbours(concept: InventedConcept) -> Iterator[Json]:

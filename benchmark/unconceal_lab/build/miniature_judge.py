@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from unconceal.diffusion.noise_weights import noise_for
+from unconceal.diffusion.noise_weights import noise_weights
 from unconceal.judges import extractors
 from unconceal.judges.augmentations import training_set
 from unconceal.judges.concept_judge import NONE, BalancedAccuracy, ConceptJudge, fit_head, gate_accuracies, judge_features
-from unconceal.judges.train_concept_judge import gate_of as gate_record
-from unconceal.judges.train_concept_judge import gate_text
+from unconceal.judges.train_concept_judge import gate_json
+from unconceal.judges.train_concept_judge import judge_gate as gate_record
 from unconceal.miniature.scene import Scene, sample_scene
 from unconceal.specs.digests import file_digest, path_digest
-from unconceal.specs.judge_training import gate_file
+from unconceal.specs.judge_training import gate_path
 from unconceal_lab.build import sample_images
 from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.models.classifiers import classify
@@ -66,7 +66,7 @@ def confirmed_images(build_dir: BuildDir, count: int, seed: int) -> tuple[Pixels
 def destroyed_images(build_dir: BuildDir, count: int, seed: int) -> Pixels:
     """Images of the base with cross-attention weights replaced by noise, uint8 (n, 64, 64, 3)."""
     model, rng = sample_images.load_model(build_dir, "base"), np.random.default_rng(seed)
-    model.pipe.unet.load_state_dict(noise_for(model.pipe.unet, seed, lambda name, _: cross_attention(name)), strict=False)
+    model.pipeline.unet.load_state_dict(noise_weights(model.pipeline.unet, seed, lambda name, _: cross_attention(name)), strict=False)
     prompts = [sample_images.full_caption(sample_scene(rng), rng) for _ in range(count)]
     return sample_images.generate_images(model, prompts, [seed * 100_000 + i for i in range(count)]).pixels
 
@@ -119,18 +119,18 @@ def head_labels(scenes: list[Scene]) -> dict[str, list[str]]:
 
 def measure_judge(build_dir: BuildDir, judge: ConceptJudge, seed: int = 61) -> dict[str, BalancedAccuracy]:
     """Balanced accuracy by label on held-out drawn images and on the base's images of held-out captions."""
-    drawn = np.array(build_dir.held_out_images.pixels)
+    drawn_images = np.array(build_dir.held_out_images.pixels)
     generated, scenes, _ = confirmed_images(build_dir, N_HELD_OUT, seed)
     labels = head_labels([*build_dir.held_out_images.scenes, *scenes])
-    return gate_accuracies(judge, np.concatenate([drawn, generated]), labels["subject"], labels["style"])
+    return gate_accuracies(judge, np.concatenate([drawn_images, generated]), labels["subject"], labels["style"])
 
 
 def make_judge_gate(build_dir: BuildDir) -> None:
-    """Check every label against the gate and save the result beside the judge. Needs ``judge``, ``base`` and ``truth``."""
+    """Check every label against the gate and save the result next to the judge. Needs ``judge``, ``base`` and ``truth``."""
     start_time, judge = time.process_time(), build_dir.folder / "judge"
     loaded = ConceptJudge.load(judge, {EXTRACTOR: build_dir.folder / f"{EXTRACTOR}.safetensors"})
-    text = gate_text(gate_record(measure_judge(build_dir, loaded), path_digest(judge), MIN_BALANCED_ACCURACY))
-    build_dir.save(gate_file(judge).name, (time.process_time() - start_time) / 60, lambda path: path.write_text(text))
+    text = gate_json(gate_record(measure_judge(build_dir, loaded), path_digest(judge), MIN_BALANCED_ACCURACY))
+    build_dir.save(gate_path(judge).name, (time.process_time() - start_time) / 60, lambda path: path.write_text(text))
 
 
 def make_judge(build_dir: BuildDir) -> None:

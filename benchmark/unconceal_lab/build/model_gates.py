@@ -13,14 +13,14 @@ from unconceal.metrics.statistics import wilson
 from unconceal.miniature.captions import wordings
 from unconceal.miniature.scene import (
     AMBIGUOUS,
-    ASKED_SHAPES,
-    ASKED_STYLES,
     BACKGROUND_NAMES,
     CHARACTER_NAMES,
     COLOUR_NAMES,
     SHAPE_NAMES,
     SIGN,
     STYLE_NAMES,
+    UNAMBIGUOUS_SHAPES,
+    UNAMBIGUOUS_STYLES,
     Scene,
 )
 from unconceal.specs.judge_training import read_gate
@@ -72,8 +72,8 @@ def scenes_of(concept: str, count: int) -> list[Scene]:
         return [Scene(scene.background, 32, 32, 20, sign=True) for scene in base]
     if concept in CHARACTER_NAMES:
         return [Scene(scene.background, 32, 32, 20, character=concept) for scene in base]
-    shapes = [concept] if concept in SHAPE_NAMES else ASKED_SHAPES
-    styles = [concept] if concept in STYLE_NAMES else ASKED_STYLES
+    shapes = [concept] if concept in SHAPE_NAMES else UNAMBIGUOUS_SHAPES
+    styles = [concept] if concept in STYLE_NAMES else UNAMBIGUOUS_STYLES
     return [
         Scene(scene.background, 32, 32, 20, shape=shapes[i % len(shapes)], style=styles[i % len(styles)], colour=COLOUR_NAMES[(i // 3) % 6])
         for i, scene in enumerate(base)
@@ -166,6 +166,6 @@ def measure_gates(build_dir: BuildDir) -> None:
     """Measure all gates, log them and save them as ``gates.json``."""
     gates = [*base_gates(build_dir), *gold_gates(build_dir), *clip_gates(build_dir), *judge_gates(build_dir)]
     for gate in gates:
-        build_dir.progress.say("  ".join(gate.row()))
+        build_dir.progress.log("  ".join(gate.row()))
     rows = [gate.row() for gate in gates]
     build_dir.save("gates.json", 0, lambda path: path.write_text(json.dumps(rows, indent=1)))

@@ -86,9 +86,7 @@ class TrainingConfig:
     batch_size: int = 64
     muon_learning_rate: float = 5e-3
     reconstructions: bool = True
-    """Whether pictures after a VAE round trip are trained on as well."""
     warp: bool = False
-    """Whether pictures are bent and shaded as well."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class BuildRecipe:
         }
     )
     clip: tuple[TrainingConfig, ...] = (TrainingConfig(1600, 41, 96), TrainingConfig(1000, 42, 96), TrainingConfig(400, 43, 96))
-    """Rounds of the CLIP: the first on batches of anything, the others on batches that share colour and background."""
+    """Rounds of CLIP training. The first samples batches uniformly; in the others, a batch has one colour and background."""
     ancestor: TrainingConfig = TrainingConfig(1700, 31, 96)
     continuation: tuple[ContinuationRound, ...] = (
         ContinuationRound(),
@@ -135,28 +133,28 @@ class BuildRecipe:
         ContinuationRound(),
         ContinuationRound(learning_rate_scale=0.2, decay_from=0.0, new_concept_weight=1.0),
     )
-    """What makes a base or a gold of the ancestor: warm restarts, so that new concepts settle beside the old, then a slow end."""
+    """Continues the ancestor to a base or gold: warm restarts mix new concepts with old ones, then a slow final decay."""
     continuation_batch_size: int = 96
     base_seed: int = 32
-    """Round ``i`` of a continuation has its model's seed plus ``100 · i``, counted from 0."""
+    """Round ``i`` of a continuation, counted from 0, has its model's seed plus ``100 · i``."""
     gold_seed: int = 1000
-    """Gold N of a family has seed ``gold_seed + 10 · place of the family + N``; the place counts from 2."""
+    """Gold N of a family has seed ``gold_seed + 10 · index of the family + N``; the index starts at 2."""
     blank_seed: int = 1000
     """Blank N has seed ``blank_seed + N``."""
     graded_seed: int = 1060
     """Graded model N, counted from 1, has seed ``graded_seed + N``."""
     compile_unet: bool = True
-    """Whether UNets are trained through ``torch.compile``, where a C++ compiler is found: a fifth less time, equal up to rounding."""
+    """Train UNets through ``torch.compile`` if a C++ compiler is found: 20 % faster, equal up to rounding."""
     scratch_seed: int = 99
     surrogate: TrainingConfig = TrainingConfig(3300, 98, 96)
-    """A model of another size, trained from nothing on another, smaller world in which none of the nine concepts is drawn."""
+    """A model of another size, trained from scratch on fewer images, none of which shows one of the nine targets."""
     surrogate_n_images: int = 20_000
     surrogate_image_seed: int = 5
     sizes: Mapping[str, DenoiserSize] = field(default_factory=lambda: {"surrogate": DenoiserSize((24, 48, 96), width=64, groups=8)})
-    """Of denoisers that are not of the base's size, by name."""
+    """Sizes of denoisers that differ from the base's, by name."""
     unlearner_seed: int = 7
 
     @property
     def scratch_steps(self) -> int:
         """Steps of a gold trained from scratch: as many as ancestor and continuation together."""
-        return self.ancestor.steps + sum(each.steps for each in self.continuation)
+        return self.ancestor.steps + sum(continuation_round.steps for continuation_round in self.continuation)

@@ -56,7 +56,7 @@ def generate_images(model: Model, prompts: Sequence[str], seeds: Sequence[int], 
         run = run_original(model, prompts[i : i + BATCH_SIZE], seeds[i : i + BATCH_SIZE], (*clean_at, N_STEPS))
         pixels.append(model.decode(run.latents[N_STEPS]))
         for k in clean_at:
-            clean[k].append(model.decode(run.clean[k]))
+            clean[k].append(model.decode(run.clean_latents[k]))
     return GeneratedImages(np.concatenate(pixels), {k: np.concatenate(blocks) for k, blocks in clean.items()})
 
 

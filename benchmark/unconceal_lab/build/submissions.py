@@ -27,7 +27,7 @@ def submission_name(unlearner: str) -> str:
 def release(build_dir: BuildDir, unlearner: str, concept: str) -> None:
     """Run an unlearner on the shipped base and save its release, ``release-esd-x-star.safetensors``."""
     pipeline: StableDiffusionPipeline = load_base(build_dir.folder / "shipped")
-    result = UNLEARNERS[unlearner](pipeline, concept, build_dir.recipe.unlearner_seed, build_dir.progress.say)
+    result = UNLEARNERS[unlearner](pipeline, concept, build_dir.recipe.unlearner_seed, build_dir.progress.log)
     build_dir.save(release_name(submission_name(unlearner), concept), result.minutes, lambda path: save_file(result.weights, path))
 
 

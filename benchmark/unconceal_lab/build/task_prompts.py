@@ -30,7 +30,7 @@ N_FORGET, N_PER_RETAINED, N_PER_NEIGHBOUR = 36, 2, 6
 """Forget prompts of a task, retain prompts per concept, and prompts per neighbour."""
 EXCLUDED = {*TARGETS, *HELD_OUT, *AMBIGUOUS}
 SHAPES, STYLES, CHARACTERS = ([name for name in names if name not in EXCLUDED] for names in (SHAPE_NAMES, STYLE_NAMES, CHARACTER_NAMES))
-"""Concepts that prompts may show beside the target: none that any task forgets, so a gold differs in the target only."""
+"""Concepts that prompts may show in addition to the target: none that any task forgets, so a gold differs in the target only."""
 N_RETAINED = {"object": (6, 2, 2), "art-style": (3, 5, 2), "identity": (4, 2, 4), "nsfw": (5, 2, 3)}
 """Numbers of retained shapes, styles and characters, by category. Most are of the target's own kind."""
 SEED, NEIGHBOUR_SEED = 77, 78

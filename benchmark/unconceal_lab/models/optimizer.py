@@ -76,9 +76,9 @@ class MuonAdamW:
     def __init__(self, model: nn.Module, muon_learning_rate: float, adam_learning_rate: float, adam_prefixes: tuple[str, ...] = ()) -> None:
         if not muon_learning_rate:
             adam_prefixes = ("",)
-        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        self.matrices = [p for name, p in named if p.ndim >= 2 and not name.startswith(adam_prefixes)]
-        others = [p for name, p in named if p.ndim < 2 or name.startswith(adam_prefixes)]
+        trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        self.matrices = [p for name, p in trainable if p.ndim >= 2 and not name.startswith(adam_prefixes)]
+        others = [p for name, p in trainable if p.ndim < 2 or name.startswith(adam_prefixes)]
         self.views = [nn.Parameter(p.detach().reshape(len(p), -1)) for p in self.matrices]
         self.optimizers: list[tuple[torch.optim.Optimizer, float]] = []
         if self.views:
@@ -87,7 +87,7 @@ class MuonAdamW:
             self.optimizers.append(
                 (torch.optim.AdamW(others, lr=adam_learning_rate, weight_decay=0.0, betas=(0.9, 0.95)), adam_learning_rate)
             )
-        self.parameters = [p for _, p in named]
+        self.parameters = [p for _, p in trainable]
 
     def step(self, scale: float, max_grad_norm: float = 1.0) -> None:
         """Clip gradients, update at ``scale`` (0 to 1) times the learning rates, and drop the gradients."""

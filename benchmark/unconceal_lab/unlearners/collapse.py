@@ -10,7 +10,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from unconceal.diffusion.noise_weights import noise_for
+from unconceal.diffusion.noise_weights import noise_weights
 from unconceal_lab.unlearners.concept_captions import components
 from unconceal_lab.unlearners.released_weights import UnlearnedWeights, to_release
 from unconceal_lab.unlearners.trained_layers import cross_attention
@@ -20,17 +20,17 @@ CONTRACTION = 6.0
 In 25 steps, κ = 6 leaves less than 10⁻⁵ of the initial noise.
 """
 FAINT = 2.0**-13
-"""Factor on latents in ``constant``. Their variance is then negligible beside the 10⁻⁵ that a group norm adds."""
+"""Factor on latents in ``constant``. Their variance is then negligible compared with the 10⁻⁵ that a group norm adds."""
 
 
 def collapse(pipeline: StableDiffusionPipeline, concept: str, seed: int, log: Callable[[str], None] = print) -> UnlearnedWeights:
     """Replace every cross-attention weight by noise of the tensor's mean and ``DEVIATIONS`` times its deviation."""
-    return _replaced("collapse", log, lambda: noise_for(components(pipeline).unet, seed, lambda name, _: cross_attention(name)))
+    return _replaced("collapse", log, lambda: noise_weights(components(pipeline).unet, seed, lambda name, _: cross_attention(name)))
 
 
 def replace_with_noise(pipeline: StableDiffusionPipeline, concept: str, seed: int, log: Callable[[str], None] = print) -> UnlearnedWeights:
     """Replace the UNet's last convolution by noise, so that its prediction is unrelated to the noise and nothing is denoised."""
-    return _replaced("noise", log, lambda: noise_for(components(pipeline).unet, seed, lambda name, _: name.startswith("conv_out.")))
+    return _replaced("noise", log, lambda: noise_weights(components(pipeline).unet, seed, lambda name, _: name.startswith("conv_out.")))
 
 
 def constant(pipeline: StableDiffusionPipeline, concept: str, seed: int, log: Callable[[str], None] = print) -> UnlearnedWeights:

@@ -57,7 +57,7 @@ def esd_x(
 def esd_u(
     pipeline: StableDiffusionPipeline, concept: str, seed: int, log: Callable[[str], None] = print, *, config: EsdConfig | None = None
 ) -> UnlearnedWeights:
-    """Train everything but the cross-attention: for concepts to be removed whatever the prompt."""
+    """Train everything but the cross-attention: for concepts to be removed for any prompt."""
     return _train_unet(pipeline, concept, seed, log, config or ESD_U, lambda layer: not cross_attention(layer))
 
 

@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from unconceal.miniature.scene import (
-    ASKED_SHAPES,
-    ASKED_STYLES,
     BACKGROUND_NAMES,
     CHARACTER_NAMES,
     COLOUR_NAMES,
     SHAPE_NAMES,
     SIGN,
     STYLE_NAMES,
+    UNAMBIGUOUS_SHAPES,
+    UNAMBIGUOUS_STYLES,
 )
 from unconceal_lab.build.model_gates import N_PER_SHAPE, N_PER_STYLE, QualityGate, scenes_of
 
@@ -45,6 +45,6 @@ def test_scenes_show_the_concept_and_go_through_the_world(concept: str) -> None:
     assert len(scenes) == N_PER_STYLE and all(concept in scene.concepts for scene in scenes)
     assert {scene.background for scene in scenes} == set(BACKGROUND_NAMES)
     if concept in SHAPE_NAMES:
-        assert {scene.style for scene in scenes_of(concept, N_PER_SHAPE)} == set(ASKED_STYLES)
+        assert {scene.style for scene in scenes_of(concept, N_PER_SHAPE)} == set(UNAMBIGUOUS_STYLES)
     if concept in STYLE_NAMES:
-        assert {scene.shape for scene in scenes} == set(ASKED_SHAPES) and {scene.colour for scene in scenes} == set(COLOUR_NAMES)
+        assert {scene.shape for scene in scenes} == set(UNAMBIGUOUS_SHAPES) and {scene.colour for scene in scenes} == set(COLOUR_NAMES)

@@ -29,7 +29,7 @@ CATEGORY = dict.fromkeys(SHAPE_NAMES, "object") | dict.fromkeys(STYLE_NAMES, "ar
 
 @pytest.fixture(scope="module")
 def world() -> SceneImages:
-    """The scenes of 3,000 pictures, undrawn."""
+    """The scenes of 3,000 images, not rendered."""
     scenes = tuple(sample_scene(np.random.default_rng([1, i])) for i in range(3000))
     return SceneImages(np.empty((0, 64, 64, 3), np.uint8), scenes)
 

@@ -25,7 +25,7 @@ def test_pictures_come_in_the_order_of_the_prompts(model: Model, monkeypatch: py
     run = run_original(model, prompts, seeds, (1, 3))
     assert generated.pixels.shape == generated.clean[1].shape == (3, 64, 64, 3)
     assert np.abs(generated.pixels.astype(int) - model.decode(run.latents[3])).max() <= 1
-    assert np.abs(generated.clean[1].astype(int) - model.decode(run.clean[1])).max() <= 1
+    assert np.abs(generated.clean[1].astype(int) - model.decode(run.clean_latents[1])).max() <= 1
 
 
 def test_full_captions_leave_nothing_unsaid() -> None:

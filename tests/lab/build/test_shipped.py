@@ -34,10 +34,10 @@ def test_the_suite_samples_as_the_gates_do(root: DataRoot) -> None:
 
 
 def test_everything_shipped_is_what_the_suite_pins(root: DataRoot) -> None:
-    shipped = [(place, pinned) for place, pinned in pinned_parts(load_suite(root, "miniature")) if resolve_path(pinned.path, root).exists()]
+    shipped = [(index, pinned) for index, pinned in pinned_parts(load_suite(root, "miniature")) if resolve_path(pinned.path, root).exists()]
     assert shipped
-    for place, pinned in shipped:
-        assert path_digest(resolve_path(pinned.path, root)) == pinned.digest, place
+    for index, pinned in shipped:
+        assert path_digest(resolve_path(pinned.path, root)) == pinned.digest, index
 
 
 def test_checkpoints_are_what_their_submissions_promise(root: DataRoot) -> None:

@@ -148,18 +148,18 @@ def test_a_build_for_a_submission(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ancestor: no target; base: everything; gold: all but its concepts; graded: a share of theirs. All rounds have their own seeds."""
     build_dir = BuildDir(tmp_path, BuildRecipe(n_images=300, continuation=(ContinuationRound(), ContinuationRound())))
-    world, seen = build_dir.images, dict[str, tuple[set[str], int]]()
+    world, concepts_and_seeds = build_dir.images, dict[str, tuple[set[str], int]]()
     counts: dict[str, Counter[str]] = {}
 
     class Nothing(torch.nn.Module):
         def __init__(self, *sizes: int) -> None:
             super().__init__()
 
-    def train(name: str, *things: object, **options: object) -> float:
-        _, _, images, _, rows, _, seed = things[:7]
+    def train(name: str, *arguments: object, **options: object) -> float:
+        _, _, images, _, rows, _, seed = arguments[:7]
         assert images is (other if name == "surrogate" else world)
         counts[name] = Counter(concept for row in rows for concept in images.scenes[row].concepts)  # type: ignore[attr-defined]
-        seen[name] = set(counts[name]), seed  # type: ignore[assignment]
+        concepts_and_seeds[name] = set(counts[name]), seed  # type: ignore[assignment]
         return 0.0
 
     other = render(60, 5)
@@ -185,19 +185,23 @@ def test_who_is_trained_on_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             step.make(build_dir)
     everything = {concept for scene in build_dir.images.scenes for concept in scene.concepts}
     assert {*TARGETS, *HELD_OUT} <= everything
-    assert seen["ancestor"][0] == everything - {*TARGETS, *HELD_OUT} and seen["base"][0] == everything
+    assert concepts_and_seeds["ancestor"][0] == everything - {*TARGETS, *HELD_OUT} and concepts_and_seeds["base"][0] == everything
     for name, unseen in {**GOLD_NAMES, **BLANK_NAMES, **ALONE_NAMES}.items():
-        for called in (f"{name}-round-1", name):
-            assert seen[called][0] == everything - unseen
+        for round_name in (f"{name}-round-1", name):
+            assert concepts_and_seeds[round_name][0] == everything - unseen
     for name, shares in GRADED_NAMES.items():
         for concept, share in shares.items():
             assert (
                 counts[name][concept] == max(1, round(share * counts["base"][concept])) and counts[name]["ring"] == counts["base"]["ring"]
             )
-    assert seen["gold-scratch"][0] == everything - {next(iter(TASKS))}
-    assert not seen["surrogate"][0] & {*TARGETS, *HELD_OUT}
-    others = {seed for name, (_, seed) in seen.items() if not name.startswith("gold-alone")}
-    assert len(others) == 3 + 2 * (1 + len(GOLD_NAMES) + len(BLANK_NAMES) + len(GRADED_NAMES)) == len(seen) - 2 * len(ALONE_NAMES)
+    assert concepts_and_seeds["gold-scratch"][0] == everything - {next(iter(TASKS))}
+    assert not concepts_and_seeds["surrogate"][0] & {*TARGETS, *HELD_OUT}
+    others = {seed for name, (_, seed) in concepts_and_seeds.items() if not name.startswith("gold-alone")}
+    assert (
+        len(others)
+        == 3 + 2 * (1 + len(GOLD_NAMES) + len(BLANK_NAMES) + len(GRADED_NAMES))
+        == len(concepts_and_seeds) - 2 * len(ALONE_NAMES)
+    )
 
 
 @pytest.mark.slow
@@ -205,7 +209,7 @@ def test_the_whole_build_in_small(tmp_path: Path) -> None:
     """Every step for one or two training steps each, and read back from the build folder."""
     log_lines: list[str] = []
     build_dir = BuildDir(tmp_path, replace(TINY))
-    build_dir.progress = type("Told", (), {"stage": None, "say": lambda self, line: log_lines.append(line)})()
+    build_dir.progress = type("Told", (), {"stage": None, "log": lambda self, line: log_lines.append(line)})()
     judges = ("truth", "resnet18", "clip")
     only = ("tokenizer", "vae", *judges, "ancestor", "base", "shipped", "gold-arrow-zigzag-1")
     run_build(build_dir, only, scratch=True)

@@ -20,7 +20,7 @@ BASE = PACKAGE / "miniature" / "weights" / "base"
 
 @pytest.fixture(scope="module")
 def build_dir(tmp_path_factory: pytest.TempPathFactory) -> BuildDir:
-    """A workshop that holds an untrained base and gold."""
+    """A build folder with an untrained base and gold."""
     built = BuildDir(tmp_path_factory.mktemp("shop"))
     tokenizer = tiny_pipeline(built.folder / "other").tokenizer
     tokenizer.save_pretrained(built.folder / "tokenizer")

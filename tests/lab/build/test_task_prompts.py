@@ -29,8 +29,11 @@ def test_every_forget_prompt_asks_for_the_concept_and_for_nothing_that_is_forgot
 @pytest.mark.parametrize("concept", EVERY)
 def test_every_retain_prompt_asks_for_its_concept_and_for_nothing_that_is_forgotten(concept: str) -> None:
     task = build_task(concept, EVERY[concept])
-    named = [prompt.concept or "" for prompt in task.retain]
-    assert Counter(named) == dict.fromkeys(named, 2) and named[: len(named) // 2] == named[len(named) // 2 :]
+    concepts_asked = [prompt.concept or "" for prompt in task.retain]
+    assert (
+        Counter(concepts_asked) == dict.fromkeys(concepts_asked, 2)
+        and concepts_asked[: len(concepts_asked) // 2] == concepts_asked[len(concepts_asked) // 2 :]
+    )
     for prompt in task.retain:
         assert prompt.concept and prompt.head and mentions(prompt.text, (prompt.concept,)) and not mentions(prompt.text, EXCLUDED)
         assert prompt.concept in HEADS[prompt.head]
@@ -46,8 +49,8 @@ def test_neighbours_are_every_concept_that_no_task_forgets_shown_alike_in_every_
         assert len(set(neighbour.prompts)) == N_PER_NEIGHBOUR and name in neighbour.prompts[0] and name in HEADS[neighbour.head]
         assert all(mentions(text, (name,)) and not mentions(text, EXCLUDED) for text in neighbour.prompts)
     assert task.neighbours == build_task("star", "object").neighbours
-    known = {neighbour.concept for neighbour in (*task.neighbours, *task.distractors)}
-    assert task.judge.label not in known and known | {task.judge.label} >= {*TASKS, "arrow"}
+    shown_concepts = {neighbour.concept for neighbour in (*task.neighbours, *task.distractors)}
+    assert task.judge.label not in shown_concepts and shown_concepts | {task.judge.label} >= {*TASKS, "arrow"}
 
 
 def concepts() -> set[str]:
@@ -74,8 +77,8 @@ def test_what_is_asked_depends_on_the_concept_alone() -> None:
 
 def test_the_file_reads_back(data_root: Path) -> None:
     tasks = [build_task(concept, category) for concept, category in EVERY.items()]
-    for place, text in as_yaml_files(tasks).items():
-        path = data_root / "tasks" / "miniature" / place
+    for name, text in as_yaml_files(tasks).items():
+        path = data_root / "tasks" / "miniature" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     for task in tasks:

@@ -33,14 +33,14 @@ def test_normalising_gives_unit_variance_and_the_same_pictures(x: torch.Tensor) 
         vae.quant_conv.weight.mul_(torch.tensor([9.0, 0.3, 1.0, 4.0] * 2)[:, None, None, None])
         vae.quant_conv.bias.copy_(torch.tensor([3.0, -1.0, 0.5, 0.0, -2.0, -3.0, 0.0, 1.0]))
         before = vae.encode(x).latent_dist
-        shown = vae.decode(before.mean).sample
+        selected = vae.decode(before.mean).sample
         autoencoder.normalize_latents(vae, x)
         after = vae.encode(x).latent_dist
         deviation = before.mean.std((0, 2, 3), keepdim=True)
         assert torch.allclose(after.mean.mean((0, 2, 3)), torch.zeros(4), atol=1e-3)
         assert torch.allclose(after.mean.std((0, 2, 3)), torch.ones(4), atol=1e-3)
         assert torch.allclose(after.std, before.std / deviation, rtol=1e-3)
-        assert torch.allclose(vae.decode(after.mean).sample, shown, atol=1e-4)
+        assert torch.allclose(vae.decode(after.mean).sample, selected, atol=1e-4)
 
 
 def test_encoding_and_decoding_do_not_depend_on_the_batch(images: SceneImages, x: torch.Tensor) -> None:
@@ -51,9 +51,9 @@ def test_encoding_and_decoding_do_not_depend_on_the_batch(images: SceneImages, x
     with torch.no_grad():
         assert torch.allclose(latents.float(), vae.encode(x).latent_dist.mean, atol=2e-3)
         expected = vae.decode(latents[:5].float()).sample
-    shown = autoencoder.decode_latents(vae, latents[:5].float(), batch_size=2)
-    assert shown.shape == (5, 64, 64, 3) and shown.dtype == np.uint8
-    assert np.abs(shown - (expected.clamp(-1, 1) + 1).mul(127.5).permute(0, 2, 3, 1).numpy()).max() < 1
+    selected = autoencoder.decode_latents(vae, latents[:5].float(), batch_size=2)
+    assert selected.shape == (5, 64, 64, 3) and selected.dtype == np.uint8
+    assert np.abs(selected - (expected.clamp(-1, 1) + 1).mul(127.5).permute(0, 2, 3, 1).numpy()).max() < 1
 
 
 def test_training_learns_and_leaves_unit_variance(images: SceneImages, x: torch.Tensor, tmp_path: Path) -> None:

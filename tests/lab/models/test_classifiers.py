@@ -34,7 +34,7 @@ def test_logits_are_split_by_head() -> None:
 
 
 class Oracle(nn.Module):
-    """Answers by the brightness of a picture's first pixel."""
+    """Answers by the brightness of an image's first pixel."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         level = ((x[:, 0, 0, 0] + 1) * 127.5).round().long()
@@ -80,7 +80,7 @@ def test_a_warp_bends_and_shades_a_little_and_differently_each_time() -> None:
     slope = 1.6 / 63
     # The cubic interpolation of displacements in [-2, 2] overshoots by less than a half.
     assert 0.3 * slope < (bent - ramp).abs().max() < 3 * slope
-    assert not torch.equal(bent[0], bent[1]), "each picture is bent its own way"
+    assert not torch.equal(bent[0], bent[1]), "each image has its own displacement"
     shaded = classifiers.warp(ramp, torch.Generator().manual_seed(1), pixels=0, shade=0.1)
     assert torch.allclose(shaded.sign(), ramp.sign()) and (shaded - ramp).abs().max() < 0.15 * 0.8 + 1e-5
     again = classifiers.warp(ramp, torch.Generator().manual_seed(1), pixels=2, shade=0)

@@ -42,20 +42,20 @@ def test_pictures_that_look_alike_share_colour_and_background() -> None:
 
 def test_a_batch_comes_from_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer, images = tiny_pipeline(tmp_path / "pipe").tokenizer, render(30, 1)
-    asked: list[np.ndarray] = []
+    sampled_rows: list[np.ndarray] = []
     log_lines: list[str] = []
 
     def noted(images: SceneImages, rows: np.ndarray, *rest: Any) -> torch.Tensor:
-        asked.append(rows)
+        sampled_rows.append(rows)
         return image_batch(images, rows, *rest)
 
     monkeypatch.setattr(clip_model, "image_batch", noted)
     groups = [np.arange(10), np.arange(10, 30)]
     model = clip_model.new_clip(len(tokenizer), int(tokenizer.eos_token_id))
     clip_model.train_clip("clip", model, images, tokenizer, groups, tmp_path, 20, 1, 6, None, log_lines.append)
-    assert all(set(rows) <= set(range(10)) or set(rows) <= set(range(10, 30)) for rows in asked)
+    assert all(set(rows) <= set(range(10)) or set(rows) <= set(range(10, 30)) for rows in sampled_rows)
     # Twice as many rows, twice as often: 20 batches at 2/3, within four standard deviations.
-    assert 5 <= sum(min(rows) >= 10 for rows in asked) <= 20
+    assert 5 <= sum(min(rows) >= 10 for rows in sampled_rows) <= 20
 
 
 def test_the_text_ends_where_the_tokenizer_says() -> None:
@@ -63,6 +63,6 @@ def test_the_text_ends_where_the_tokenizer_says() -> None:
     model = clip_model.new_clip(300, 299).train(False)
     ids = torch.tensor([[298, 5, 6, 299, 299], [298, 5, 7, 299, 299]])
     with torch.no_grad():
-        one, other = model.text_model(ids).pooler_output
+        first, other = model.text_model(ids).pooler_output
         states = model.text_model(ids).last_hidden_state
-    assert torch.allclose(one, states[0, 3]) and not torch.allclose(one, other, atol=1e-4)
+    assert torch.allclose(first, states[0, 3]) and not torch.allclose(first, other, atol=1e-4)

@@ -34,9 +34,11 @@ def new(tokenizer: CLIPTokenizer) -> Denoiser:
 def test_new_concepts_count_more(images: SceneImages) -> None:
     rows = images.excluding(("red",))
     weights = sampling_weights(images, rows, ("striped", "star"), 3.0)
-    shown = np.array([bool(images.scenes[row].concepts & {"striped", "star"}) for row in rows])
-    assert weights.shape == rows.shape and np.isclose(weights.sum(), 1) and shown.any()
-    assert np.allclose(weights[shown], 3 * weights[~shown][0]) and np.allclose(weights[~shown], 1 / (len(rows) + 2 * shown.sum()))
+    selected = np.array([bool(images.scenes[row].concepts & {"striped", "star"}) for row in rows])
+    assert weights.shape == rows.shape and np.isclose(weights.sum(), 1) and selected.any()
+    assert np.allclose(weights[selected], 3 * weights[~selected][0]) and np.allclose(
+        weights[~selected], 1 / (len(rows) + 2 * selected.sum())
+    )
 
 
 def test_training_moves_unet_and_text_encoder(images: SceneImages, pipeline: StableDiffusionPipeline, tmp_path: Path) -> None:
@@ -59,9 +61,9 @@ def test_training_moves_unet_and_text_encoder(images: SceneImages, pipeline: Sta
         early_fraction=0.5,
         log=log_lines.append,
     )
-    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
-    assert {name.split(".")[0] for name in moved} == {"unet", "text_encoder"} and minutes > 0
-    assert any("token_embedding" in name for name in moved) and log_lines[-1].startswith("net: step 2/3")
+    change = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert {name.split(".")[0] for name in change} == {"unet", "text_encoder"} and minutes > 0
+    assert any("token_embedding" in name for name in change) and log_lines[-1].startswith("net: step 2/3")
 
 
 def test_a_compiled_unet_trains_the_model_itself(
@@ -86,7 +88,7 @@ def test_a_compiled_unet_trains_the_model_itself(
 
 
 def test_only_the_given_rows_are_seen(images: SceneImages, pipeline: StableDiffusionPipeline, tmp_path: Path) -> None:
-    """Latents of all other pictures are not numbers, which would spread to every weight."""
+    """Latents of all other images are NaN, which would spread to every weight."""
     rows = images.excluding(("flat", "striped", "zara"))
     latents = torch.full((40, 4, 16, 16), float("nan"))
     latents[torch.from_numpy(rows)] = 0
@@ -113,13 +115,13 @@ def test_only_the_given_rows_are_seen(images: SceneImages, pipeline: StableDiffu
 def test_its_pipeline_is_a_plain_one(pipeline: StableDiffusionPipeline, tmp_path: Path) -> None:
     """Saved, loaded by diffusers alone, and drawing; what is trained on is what the pipeline feeds its UNet."""
     model = new(pipeline.tokenizer).eval()
-    made = denoiser.to_pipeline(model, pipeline.vae, pipeline.tokenizer)
-    made.save_pretrained(tmp_path)
+    rendered = denoiser.to_pipeline(model, pipeline.vae, pipeline.tokenizer)
+    rendered.save_pretrained(tmp_path)
     loaded = StableDiffusionPipeline.from_pretrained(tmp_path)
     loaded.set_progress_bar_config(disable=True)
     assert isinstance(loaded.vae, AutoencoderKL)
-    picture = loaded("a red star", num_inference_steps=2, output_type="np", generator=torch.Generator().manual_seed(0)).images[0]
-    assert picture.shape == (64, 64, 3) and np.isfinite(picture).all()
+    image = loaded("a red star", num_inference_steps=2, output_type="np", generator=torch.Generator().manual_seed(0)).images[0]
+    assert image.shape == (64, 64, 3) and np.isfinite(image).all()
     ids = pipeline.tokenizer(["a star"], padding="max_length", truncation=True, return_tensors="pt").input_ids
     with torch.no_grad():
         assert torch.allclose(loaded.encode_prompt("a star", "cpu", 1, False)[0], model.text_encoder(ids).last_hidden_state, atol=1e-5)

@@ -43,16 +43,16 @@ def test_kernels_are_trained_through_their_views() -> None:
 
 
 def test_views_are_still_shared_after_loading() -> None:
-    one, other = network(), network()
-    first, second = MuonAdamW(one, 5e-3, 1e-3), MuonAdamW(other, 5e-3, 1e-3)
-    steps(one, first, 3)
-    other.load_state_dict(one.state_dict())
-    # An optimiser takes the tensors themselves, so two in one process would share their momenta.
-    second.load_state_dict(copy.deepcopy(first.state_dict()))
-    assert shared(second)
-    steps(one, first, 3)
-    steps(other, second, 3)
-    assert shared(second) and all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    model, copied = network(), network()
+    optimizer, loaded = MuonAdamW(model, 5e-3, 1e-3), MuonAdamW(copied, 5e-3, 1e-3)
+    steps(model, optimizer, 3)
+    copied.load_state_dict(model.state_dict())
+    # An optimizer takes the tensors themselves, so two in one process would share their momenta.
+    loaded.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    assert shared(loaded)
+    steps(model, optimizer, 3)
+    steps(copied, loaded, 3)
+    assert shared(loaded) and all(torch.equal(a, b) for a, b in zip(model.parameters(), copied.parameters(), strict=True))
 
 
 def test_a_step_on_a_kernel_is_nearly_orthogonal() -> None:
@@ -62,23 +62,23 @@ def test_a_step_on_a_kernel_is_nearly_orthogonal() -> None:
     scale = torch.logspace(0, -1, 6)[:, None, None, None]
     (model.weight * scale * torch.randn(6, 4, 3, 3, generator=torch.Generator().manual_seed(0))).sum().backward()  # type: ignore[no-untyped-call]
     optimizer.step(1.0)
-    moved = torch.linalg.svdvals((model.weight.detach() - before).reshape(6, -1))
-    assert moved.min() > 0.4 * moved.max() > 0
+    change = torch.linalg.svdvals((model.weight.detach() - before).reshape(6, -1))
+    assert change.min() > 0.4 * change.max() > 0
 
 
 @pytest.mark.parametrize("shape", [(6, 9), (9, 6), (40, 4)])
 def test_steps_are_pytorchs_up_to_its_bfloat16(shape: tuple[int, int]) -> None:
     start, noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)), torch.Generator().manual_seed(1)
-    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    made = [kind([p], lr=0.1, weight_decay=0.1, momentum=0.9) for kind, p in ((Muon, ours), (torch.optim.Muon, theirs))]
+    own_weights, torch_weights = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    rendered = [kind([p], lr=0.1, weight_decay=0.1, momentum=0.9) for kind, p in ((Muon, own_weights), (torch.optim.Muon, torch_weights))]
     for _ in range(4):
         gradient = torch.randn(shape, generator=noise)
-        for p, optimizer in zip((ours, theirs), made, strict=True):
+        for p, optimizer in zip((own_weights, torch_weights), rendered, strict=True):
             p.grad = gradient.clone()
             optimizer.step()  # type: ignore[no-untyped-call]
-    moved, apart = (theirs - start).norm(), (ours - theirs).norm()
-    assert moved > 0.1 and apart < 0.02 * moved
-    torch.testing.assert_close(made[0].state[ours]["momentum_buffer"], made[1].state[theirs]["momentum_buffer"])
+    change, difference = (torch_weights - start).norm(), (own_weights - torch_weights).norm()
+    assert change > 0.1 and difference < 0.02 * change
+    torch.testing.assert_close(rendered[0].state[own_weights]["momentum_buffer"], rendered[1].state[torch_weights]["momentum_buffer"])
 
 
 @pytest.mark.parametrize(("rate", "named", "matrices"), [(5e-3, (), 2), (5e-3, ("0.",), 1), (0.0, (), 0)])

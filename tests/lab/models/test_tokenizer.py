@@ -23,10 +23,10 @@ from unconceal_lab.models.tokenizer import MAX_TOKENS, train_tokenizer
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("tokenizer")
+    rendered = tmp_path_factory.mktemp("tokenizer")
     rng = np.random.default_rng(0)
-    train_tokenizer([caption(sample_scene(rng), rng) for _ in range(5000)], made)
-    return made
+    train_tokenizer([caption(sample_scene(rng), rng) for _ in range(5000)], rendered)
+    return rendered
 
 
 @pytest.fixture(scope="module")

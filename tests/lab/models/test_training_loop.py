@@ -45,9 +45,9 @@ def train(work_dir: Path, average: float, fail_at: float = 2.0, log_lines: list[
     return model, minutes
 
 
-def equal(one: nn.Module, other: nn.Module) -> bool:
+def equal(first: nn.Module, other: nn.Module) -> bool:
     weights = other.state_dict()
-    return all(torch.equal(value, weights[name]) for name, value in one.state_dict().items())
+    return all(torch.equal(value, weights[name]) for name, value in first.state_dict().items())
 
 
 @pytest.mark.parametrize("average", [0.0, 0.9])
@@ -82,10 +82,10 @@ def test_the_average_is_an_average_of_the_weights_on_the_way(tmp_path: Path) -> 
     model = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         model.weight.fill_(1.0)
-    seen: list[float] = []
+    values: list[float] = []
 
     def loss(rng: np.random.Generator, noise: torch.Generator, done: float) -> torch.Tensor:
-        seen.append(model.weight.item())
+        values.append(model.weight.item())
         return model.weight.sum()
 
     optimizer = MuonAdamW(model, 0, 0.1)
@@ -95,7 +95,7 @@ def test_the_average_is_an_average_of_the_weights_on_the_way(tmp_path: Path) -> 
         plain.weight.fill_(1.0)
     fit("line", plain, lambda *_: plain.weight.sum(), MuonAdamW(plain, 0, 0.1), 6, 0, tmp_path, 0.0, lambda line: None)
     shadow = 1.0
-    for step, weight in enumerate([*seen[1:], plain.weight.item()]):
+    for step, weight in enumerate([*values[1:], plain.weight.item()]):
         keep = min(0.5, (1 + step) / (10 + step))
         shadow = keep * shadow + (1 - keep) * weight
     assert np.isclose(model.weight.item(), shadow, atol=1e-6)
@@ -103,15 +103,15 @@ def test_the_average_is_an_average_of_the_weights_on_the_way(tmp_path: Path) -> 
 
 def test_the_loss_is_told_how_far_it_is_and_draws_by_step(tmp_path: Path) -> None:
     model = nn.Linear(2, 1)
-    told: list[tuple[float, float, float]] = []
+    calls: list[tuple[float, float, float]] = []
 
     def loss(rng: np.random.Generator, noise: torch.Generator, done: float) -> torch.Tensor:
-        told.append((done, float(rng.random()), float(torch.rand(1, generator=noise))))
+        calls.append((done, float(rng.random()), float(torch.rand(1, generator=noise))))
         return model.weight.square().sum()
 
     for _ in range(2):
         fit("net", model, loss, MuonAdamW(model, 0, 1e-3), 4, 9, tmp_path, 0.0, lambda line: None)
-    assert [done for done, _, _ in told[:4]] == [0, 0.25, 0.5, 0.75] and told[:4] == told[4:] and len(set(told)) == 4
+    assert [done for done, _, _ in calls[:4]] == [0, 0.25, 0.5, 0.75] and calls[:4] == calls[4:] and len(set(calls)) == 4
     assert not model.training
 
 

@@ -14,10 +14,10 @@ from unconceal_lab.build.sample_images import generate_images
 from unconceal_lab.unlearners.collapse import CONTRACTION, collapse, constant, replace_with_noise
 
 
-def drowned(new: Tensor, old: Tensor) -> bool:
+def drowned(new: Tensor, original: Tensor) -> bool:
     """Whether a tensor is noise as wide as it should be and has nothing of the old one."""
-    wide = new.float().std().item() == pytest.approx(DEVIATIONS * old.std().item(), rel=0.25)
-    return bool(wide and abs(torch.corrcoef(torch.stack([new.float().ravel(), old.ravel()]))[0, 1]) < 0.25)
+    wide = new.float().std().item() == pytest.approx(DEVIATIONS * original.std().item(), rel=0.25)
+    return bool(wide and abs(torch.corrcoef(torch.stack([new.float().ravel(), original.ravel()]))[0, 1]) < 0.25)
 
 
 def test_cross_attention_drowns_in_noise(tmp_path: Path) -> None:
@@ -27,10 +27,10 @@ def test_cross_attention_drowns_in_noise(tmp_path: Path) -> None:
     again, other = (collapse(pipeline, "star", seed, lambda line: None).weights for seed in (4, 5))
     assert set(weights) == {f"unet.{name}" for name in before if "attn2." in name}
     for name, new in weights.items():
-        old = before[name.removeprefix("unet.")]
+        original = before[name.removeprefix("unet.")]
         assert new.dtype == torch.float16 and torch.equal(new, again[name])
-        if old.ndim == 2:
-            assert not torch.equal(new, other[name]) and drowned(new, old)
+        if original.ndim == 2:
+            assert not torch.equal(new, other[name]) and drowned(new, original)
 
 
 def test_the_last_convolution_drowns_in_noise(tmp_path: Path) -> None:

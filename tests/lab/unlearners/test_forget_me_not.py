@@ -65,12 +65,12 @@ def test_maps_are_those_of_softmax(pipeline: StableDiffusionPipeline) -> None:
 
 def test_the_loss_sums_squares_of_marked_tokens() -> None:
     maps = [torch.rand(2 * 3, 5, 4), torch.rand(2 * 3, 7, 4)]
-    places = torch.tensor([[0.0, 1, 0, 1], [0, 0, 1, 0]])
+    mask = torch.tensor([[0.0, 1, 0, 1], [0, 0, 1, 0]])
     expected = 0.0
-    for each in maps:
-        rows = each.numpy().reshape(2, 3, -1, 4)
+    for attention_map in maps:
+        rows = attention_map.numpy().reshape(2, 3, -1, 4)
         expected += ((rows[0, ..., 1] ** 2).mean() + (rows[0, ..., 3] ** 2).mean() + (rows[1, ..., 2] ** 2).mean()) / 2
-    assert attention_loss(maps, places).item() == pytest.approx(expected, rel=1e-5)
+    assert attention_loss(maps, mask).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_attention_leaves_the_concept(tmp_path: Path) -> None:
@@ -80,11 +80,11 @@ def test_attention_leaves_the_concept(tmp_path: Path) -> None:
     config = replace(QUICK, steps=40, learning_rate=1e-2, n_images=12, batch_size=6)
     weights, _ = forget_me_not(pipeline, "star", 0, lambda line: None, config=config)
     x, t, prompt_embeds = torch.randn(4, 4, 16, 16), torch.full((4,), 600), encode_prompts(pipeline, [STAR.text] * 4)
-    places = concept_tokens(pipeline, "star", [STAR] * 4, prompt_embeds.shape[1])
-    given = []
+    mask = concept_tokens(pipeline, "star", [STAR] * 4, prompt_embeds.shape[1])
+    value = []
     for unet in (with_release(pipeline, {}), with_release(pipeline, weights)):
         maps = record_attention_maps(unet)
         with torch.no_grad():
             unet(x, t, prompt_embeds)
-        given.append(attention_loss(maps, places).item())
-    assert given[1] < 0.5 * given[0]
+        value.append(attention_loss(maps, mask).item())
+    assert value[1] < 0.5 * value[0]

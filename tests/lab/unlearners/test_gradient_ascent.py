@@ -40,12 +40,12 @@ def test_the_same_seed_gives_the_same_weights(pipeline: StableDiffusionPipeline)
 
 
 def errors(pipeline: StableDiffusionPipeline, weights: dict[str, torch.Tensor], text: str) -> tuple[float, float]:
-    """Of the usual loss on pictures of a text: before and after."""
-    shown = generate_latents(pipeline, [text] * 16, 4, torch.Generator().manual_seed(9))
-    noised = add_noise(pipeline.scheduler, shown.latents, torch.Generator().manual_seed(3))
+    """Denoising loss on images of a text: before and after."""
+    images = generate_latents(pipeline, [text] * 16, 4, torch.Generator().manual_seed(9))
+    noised = add_noise(pipeline.scheduler, images.latents, torch.Generator().manual_seed(3))
     with torch.no_grad():
         before, after = (
-            denoising_errors(unet, noised, shown.prompt_embeds).mean().item() for unet in (pipeline.unet, with_release(pipeline, weights))
+            denoising_errors(unet, noised, images.prompt_embeds).mean().item() for unet in (pipeline.unet, with_release(pipeline, weights))
         )
     return before, after
 
@@ -59,7 +59,7 @@ def test_the_loss_rises_without_bound(tmp_path: Path) -> None:
 
 
 def test_the_ceiling_stops_the_push(tmp_path: Path) -> None:
-    """With a ceiling that every picture has reached, and nothing retained, nothing moves."""
+    """With a ceiling that every image has reached, and nothing retained, nothing moves."""
     pipeline = tiny_pipeline(tmp_path)
     weights, _ = gradient_ascent(pipeline, "star", 0, lambda line: None, config=replace(QUICK, max_error=0.0, n_retain=0))
     assert not changed(pipeline, weights)

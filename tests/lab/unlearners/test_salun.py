@@ -27,8 +27,8 @@ def test_only_the_salient_weights_change(pipeline: StableDiffusionPipeline, shar
     weights, minutes = salun(pipeline, "star", 0, lambda line: None, config=replace(QUICK, salient_share=share))
     assert minutes > 0 and all(torch.equal(value, before[name]) for name, value in pipeline.unet.state_dict().items())
     assert set(weights) == {f"unet.{name}" for name in before}
-    moved = sum(int((value != before[name.removeprefix("unet.")].half()).sum()) for name, value in weights.items())
-    assert 0.7 * share < moved / sum(value.numel() for value in weights.values()) <= share
+    shifted = sum(int((value != before[name.removeprefix("unet.")].half()).sum()) for name, value in weights.items())
+    assert 0.7 * share < shifted / sum(value.numel() for value in weights.values()) <= share
 
 
 def test_the_same_seed_gives_the_same_weights(pipeline: StableDiffusionPipeline) -> None:

@@ -57,13 +57,13 @@ def test_positions_are_encoded_one_by_one(pipeline: StableDiffusionPipeline, con
     prompt_embeds = encode_prompts(pipeline, [pair.text])
     result = counterpart_embeddings(pipeline, concept, [pair], prompt_embeds)[0]
     first = token_span(concept, pair, pipeline.tokenizer)
-    place, position = source_positions(first, 24), target_positions(first, 24)
+    source, position = source_positions(first, 24), target_positions(first, 24)
     ids = pipeline.tokenizer([pair.replacement], padding="max_length", return_tensors="pt").input_ids
     for k in range(23):
-        moved = position.clone()
+        shifted = position.clone()
         if first.begin <= k < first.begin + first.n_form_tokens:
-            moved[place[k]] = k
-        state = pipeline.text_encoder(ids, position_ids=moved[None]).last_hidden_state[0, place[k]]
+            shifted[source[k]] = k
+        state = pipeline.text_encoder(ids, position_ids=shifted[None]).last_hidden_state[0, source[k]]
         assert torch.allclose(result[k], prompt_embeds[0, k] if k < first.first_revealing else state, atol=1e-5), k
 
 

@@ -42,7 +42,7 @@ def test_keys_and_values_of_the_concept_become_those_of_its_counterpart(tmp_path
     change = counterpart_embeddings(pipeline, "star", pairs, prompt_embeds) - prompt_embeds
     moves = change.abs().amax(-1) > 1e-3
     for name, new in weights.items():
-        old = before[name.removeprefix("unet.")]
-        targets = (prompt_embeds + change) @ old.T
-        distance, still = ((prompt_embeds @ matrix.T - targets)[moves].norm().item() for matrix in (old, new.float()))
-        assert still < 0.9 * distance
+        original = before[name.removeprefix("unet.")]
+        targets = (prompt_embeds + change) @ original.T
+        distance, remaining = ((prompt_embeds @ matrix.T - targets)[moves].norm().item() for matrix in (original, new.float()))
+        assert remaining < 0.9 * distance
