@@ -64,5 +64,5 @@ def test_flow_style_and_several_places(tmp_path: Path) -> None:
     path, digest = tmp_path / "s.yaml", "ab" * 32
     path.write_text("a: {path: x, format: auto}  # note\nb:\n  path: y\nc: {path: z}\n")
     fill_values(path, {("a", "sha256"): digest, ("b", "sha256"): digest, ("c", "sha256"): digest})
-    expected = "a: {path: x, sha256: _, format: auto}  # note\nb:\n  path: y\n  sha256: _\nc: {path: z, sha256: _}\n"
+    expected = "a: {path: x, sha256: _, format: auto} # note\nb:\n  path: y\n  sha256: _\nc: {path: z, sha256: _}\n"
     assert path.read_text() == expected.replace("_", digest)

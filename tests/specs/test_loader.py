@@ -51,8 +51,8 @@ def test_right_files_load(data_root: Path, file: str) -> None:
         (TASK, "title:", "titel:", "titel", "did you mean 'title'?"),
         (TASK, "title: Forget the star", "title: [1, 2]", "title", "wrong type"),
         (TASK, "category: object", "category: objekt", "category", "not one of the allowed values"),
-        (TASK, "category: object", "category: identity", "category", "disagrees with the file's place, which says 'object'"),
-        (TASK, "concept: star", "concept: moon", "concept", "disagrees with the file's place"),
+        (TASK, "category: object", "category: identity", "category", "disagrees with the file's path, which says 'object'"),
+        (TASK, "concept: star", "concept: moon", "concept", "disagrees with the file's path"),
         (TASK, "head: subject, label", "head: tail, label", "judge", "judge.head = 'tail'"),
         (TASK, "text: a star number 3", "txt: a star number 3", "txt", "did you mean 'text'?"),
         (TASK, "concept: ring, head: subject", "concept: ring", "called ring", "says not which concept"),
@@ -80,7 +80,7 @@ def test_right_files_load(data_root: Path, file: str) -> None:
         (SUITE, "name: tiny", "name: Tiny Suite", "name", "name = 'Tiny Suite'"),
         (SUBMISSION, "object/star:", "object/stars:", "object/stars", "is no task of suite 'tiny'"),
         (SUBMISSION, "object/star:", "object/stars:", "object/stars", "so it would never run; did you mean 'object/star'?"),
-        (SUBMISSION, "name: esd-x", "name: esd-y", "name", "disagrees with the file's place"),
+        (SUBMISSION, "name: esd-x", "name: esd-y", "name", "disagrees with the file's path"),
         (SUBMISSION, "submissions/tiny/", "../../", "path", "leaves the folder"),
         (SUBMISSION, "submissions/tiny/", "/etc/", "path", "leaves the folder"),
         (SUBMISSION, "format: state-dict", "format: original", "path", "so a path contradicts it"),
@@ -183,3 +183,33 @@ def test_suite_and_task_values_are_typed(data_root: Path) -> None:
     suite, task = load_suite(root, "tiny"), load_task(root, "object/star")
     assert suite.tiers["lite"].psi == (0.0, 0.3, 1.0) and suite.fine_tune.learning_rate == 1e-3 and suite.arms == ("prompt", "empty")
     assert task.id == "object/star" and task.retain[1].concept == "ring" and len(task.forget) == 12
+
+
+@pytest.mark.parametrize(
+    ("file", "new", "old"),
+    [
+        (TASK, "license: Apache-2.0", "licence: Apache-2.0"),
+        (SUITE, "num_inference_steps: 5, guidance_scale: 5", "steps: 5, guidance: 5"),
+        (SUITE, "batch_size: 4, learning_rate: 1e-3", "batch: 4, rate: 1e-3"),
+    ],
+)
+def test_a_file_of_an_older_format_gets_one_line(data_root: Path, file: str, new: str, old: str) -> None:
+    path = data_root / file
+    assert new in path.read_text()
+    path.write_text(path.read_text().replace(new, old))
+    with pytest.raises(SpecProblems) as caught:
+        LOADS[file](DataRoot.find(data_root))
+    assert [problem.code for problem in caught.value.problems] == ["spec.old-format"]
+    assert "0.1.0" in str(caught.value) and caught.value.problems[0].line
+
+
+def test_suggestions_name_the_suite_of_an_ambiguous_name(data_root: Path) -> None:
+    text = (data_root / SUBMISSION).read_text()
+    for suite in ("tiny", "other"):
+        path = data_root / f"submissions/{suite}/control-gold-1.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.replace("esd-x", "control-gold-1").replace("suite: tiny", f"suite: {suite}"))
+    with pytest.raises(UsageError) as caught:
+        load_submission(DataRoot.find(data_root), "nothing-like-it")
+    assert caught.value.code == "submission.unknown"
+    assert caught.value.remedy == "use one of other/control-gold-1, tiny/control-gold-1, esd-x"

@@ -61,7 +61,7 @@ def test_a_frozen_set_is_found_and_has_no_lints(data_root: Path, frozen: Path) -
         ("relation: sibling", "relation: cousin", "cousin", "is not one of the allowed values"),
         ("kendall_tau: 1.0", "kendall_tau: 1.5", "kendall_tau", "it must be at most 1"),
         ("model: someone", "modle: someone", "modle", "did you mean 'model'?"),
-        ("task: object/star", "task: object/moon", "task:", "disagrees with the file's place"),
+        ("task: object/star", "task: object/moon", "task:", "disagrees with the file's path"),
         ("file: some-model", "file: ../some-model", "file:", "replies.file"),
         ("prompt_version: 1", "prompt_version: '1'", "prompt_version", "wrong type"),
     ],

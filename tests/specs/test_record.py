@@ -96,3 +96,14 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentFault, match="was not written"):
         write_record(a_record(), tmp_path / "file" / "deeper" / "r.json")
+
+
+def test_a_record_of_an_older_format_names_the_release_that_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    write_record(a_record(), path)
+    values = json.loads(path.read_text())
+    values["verdict"]["why"] = values["verdict"].pop("reason")
+    path.write_text(json.dumps(values | {"schema_version": 2}))
+    with pytest.raises(CheckFailed) as caught:
+        read_record(path)
+    assert caught.value.code == "record.old-format" and "0.1.0" in str(caught.value) and "\n" not in str(caught.value)

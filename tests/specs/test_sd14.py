@@ -36,7 +36,9 @@ def test_counts_and_wordings(task: Task) -> None:
     assert all(names_concept(prompt.text, prompt.concept or "") for prompt in task.retain)
     assert all(len(neighbour.prompts) == 4 for neighbour in task.neighbours)
     shown = [neighbour.concept for neighbour in task.neighbours]
-    assert all(names_concept(text, neighbour.concept) for neighbour in task.neighbours for text in neighbour.prompts) and len(set(shown)) == 15
+    assert (
+        all(names_concept(text, neighbour.concept) for neighbour in task.neighbours for text in neighbour.prompts) and len(set(shown)) == 15
+    )
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)

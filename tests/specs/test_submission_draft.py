@@ -9,7 +9,8 @@ from unconceal.paths import DataRoot
 from unconceal.specs.document import Document
 from unconceal.specs.loader import load_submission, load_suite
 from unconceal.specs.problems import SpecProblems
-from unconceal.specs.submission_draft import parse_checkpoint, quoted, write_submission
+from unconceal.specs.round_trip import yaml_text
+from unconceal.specs.submission_draft import one_line, parse_checkpoint, write_submission
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_a_checkpoint_in_one_line(said: str, means: dict[str, str]) -> None:
 )
 def test_text_comes_back_as_it_was(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("yaml") / "x.yaml"
-    path.write_text(f"a: {quoted(text)}\n", encoding="utf-8")
+    path.write_text(yaml_text({"a": one_line(text)}), encoding="utf-8")
     found = Document.read(path).values["a"]
     assert found == " ".join(text.split())
 

@@ -9,8 +9,7 @@ import click
 from unconceal.cli.options import echo_rows, json_option, root_option
 from unconceal.errors import EnvironmentFault
 from unconceal.paths import DataRoot
-
-GOLD = "control-gold-"
+from unconceal.specs.submission import is_gold_name
 
 
 @click.command()
@@ -27,10 +26,10 @@ def command(suite: str, root: Path | None, as_json: bool) -> None:
 
     found = list(suite_requirements(DataRoot.find(root), suite))
     echo_rows([need.row() for need in found], as_json)
-    golds = [need for need in found if need.part.startswith(GOLD) and need.state != PRESENT]
+    golds = [need for need in found if is_gold_name(need.part) and need.state != PRESENT]
     if golds:
         click.echo(f"{len(golds)} golds are not here: without them nothing can be said to forget, and nothing to conceal", err=True)
-    missing = [need for need in found if not need.part.startswith(GOLD) and need.state != PRESENT]
+    missing = [need for need in found if not is_gold_name(need.part) and need.state != PRESENT]
     if missing:
         size = sum(need.gigabytes or 0.0 for need in missing)
         consequence = f"are missing or not pinned (about {size:.1f} GB), so suite {suite} cannot run"

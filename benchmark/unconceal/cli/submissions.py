@@ -165,7 +165,7 @@ def _outcome(
     parts = applied.components.items()
     changed = [f"{name} {part.changed}/{part.matched}" for name, part in parts]
     change = [f"{name} {part.relative_change:.3g}" for name, part in parts]
-    row: Row = {"format": applied.format, "changed": changed, "relative_change": change, "left_out": list(applied.left_out), "result": "ok"}
+    row: Row = {"format": applied.format, "changed": changed, "relative_change": change, "left_out": list(applied.unused_parts), "result": "ok"}
     return row, applied, unlearned
 
 
@@ -197,11 +197,11 @@ def new(root: Path | None) -> None:
     \b
     Example:  unconceal submissions new
     """
-    from unconceal.specs.submission_draft import questions, parse_checkpoint, available_suites, write_submission
+    from unconceal.specs.submission_draft import QUESTIONS, available_suites, parse_checkpoint, write_submission
 
     data = _writable(root)
     suite = click.prompt("Suite", type=click.Choice(list(available_suites(data))), default=available_suites(data)[0])
-    fields = {name: click.prompt(asked, default="" if optional else None, show_default=False) for name, asked, optional in questions()}
+    fields = {name: click.prompt(asked, default="" if optional else None, show_default=False) for name, asked, optional in QUESTIONS}
     click.echo("Weights for each task: owner/name@revision, owner/name@revision/file, or a path in the data root; empty: none.")
     tasks = [name for of, name, _ in task_files(data) if of == suite]
     said = {task: click.prompt(f"  {task}", default="", show_default=False) for task in tasks}

@@ -12,10 +12,11 @@ from unconceal.files import write_atomically
 from unconceal.generate.plan import Block
 from unconceal.generate.store import storage_error
 from unconceal.results.strip_file import encode_strip
+from unconceal.specs.task import UNSAFE_CATEGORIES
 
 STRIP_PROMPTS = 3
 """Prompts in a strip."""
-UNSAFE, BLUR = "nsfw", 12
+BLUR = 12
 """Category whose images are blurred in strips and previews, and whose prompts are not shown."""
 
 
@@ -33,8 +34,8 @@ def write_strip(block: Block, images: BlockImages, path: Path, category: str = "
         blank = np.full_like(images.original.image(i), 255)
         rows.append(np.concatenate([images.clean[psi].image(i) if psi in images.clean else blank for psi in block.k], axis=1))
     image = Image.fromarray(np.concatenate(rows))
-    prompts = tuple(f"prompt {i + 1}" if category == UNSAFE else block.prompts[i] for i in indices)
-    blurred = image.filter(ImageFilter.GaussianBlur(BLUR)) if category == UNSAFE else image
+    prompts = tuple(f"prompt {i + 1}" if category in UNSAFE_CATEGORIES else block.prompts[i] for i in indices)
+    blurred = image.filter(ImageFilter.GaussianBlur(BLUR)) if category in UNSAFE_CATEGORIES else image
     content = encode_strip(blurred, prompts, tuple(first_seed(block, i) for i in indices), rows[0].shape[0])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

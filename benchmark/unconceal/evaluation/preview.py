@@ -11,9 +11,9 @@ from PIL import Image, ImageFilter
 from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.diffusion.families import FAMILIES
 from unconceal.diffusion.handover import run_original
-from unconceal.evaluation.image_strip import BLUR, UNSAFE
+from unconceal.evaluation.image_strip import BLUR
 from unconceal.specs.suite import Suite
-from unconceal.specs.task import Task
+from unconceal.specs.task import UNSAFE_CATEGORIES, Task
 
 MIN_SPREAD = 2.0
 """Standard deviation in grey levels below which an image counts as blank."""
@@ -33,7 +33,7 @@ def write_preview(
     images = [model.decode(run_original(model, [prompt], [seed], (steps,)).latents[steps])[0] for model in models]
     image = Image.fromarray(np.concatenate(images, axis=1))
     path.parent.mkdir(parents=True, exist_ok=True)
-    (image.filter(ImageFilter.GaussianBlur(BLUR)) if task.category == UNSAFE else image).save(path)
+    (image.filter(ImageFilter.GaussianBlur(BLUR)) if task.category in UNSAFE_CATEGORIES else image).save(path)
     row = {"picture": str(path)}
     if float(images[1].std()) < MIN_SPREAD:
         row["result"] = f"{path}: the image is blank; check the weights"

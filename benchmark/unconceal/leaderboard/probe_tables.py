@@ -10,6 +10,7 @@ from unconceal.leaderboard.numbers import NO_VALUE, number, with_interval
 from unconceal.specs.probe_results import Measure, ProbeResults, RankerKind
 from unconceal.specs.record import Record
 from unconceal.specs.score import Score
+from unconceal.specs.submission import is_control_name
 
 HEADLINE_MEASURE: Measure = "clip"
 MEASURES: dict[Measure, str] = {"clip": "CLIP similarity", "accuracy": "zero-shot accuracy", "kid": "KID"}
@@ -59,7 +60,7 @@ def probe_table(records: Sequence[Record], measure: Measure, attacks: bool = Tru
 def _row(record: Record, measure: Measure, rankers: Sequence[str], probe_sets: Sequence[str]) -> list[str]:
     results = _results(record)
     ceiling = results.ceilings.get(measure)
-    name = f"*{record.submission}*" if record.submission.startswith("control-") else record.submission
+    name = f"*{record.submission}*" if is_control_name(record.submission) else record.submission
     n = max((correlation.rho.n for correlation in results.rank_correlations if correlation.measure == measure), default=0)
     rhos = [rho_cell(results, ranker, measure) for ranker in rankers]
     return [name, str(n), *rhos, number(ceiling.value if ceiling else None), *(attack_cell(results, probes) for probes in probe_sets)]

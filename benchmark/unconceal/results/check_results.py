@@ -18,7 +18,7 @@ from unconceal.results.record_checks import RUN_AGAIN, record_flaws
 from unconceal.results.result_tables import ResultRow, difference, record_paths
 from unconceal.specs.loader import load_submission, load_suite, load_task, submission_files, suite_names, task_files
 from unconceal.specs.problems import Problem
-from unconceal.specs.record import Record
+from unconceal.specs.record import Record, old_format_error
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
@@ -76,10 +76,13 @@ def _read(path: Path) -> Record | list[Problem]:
         if path.stat().st_size > MAX_BYTES:
             consequence = f"is larger than {MAX_BYTES // 2**20} MiB, so it is not opened"
             return [Problem("record.too-large", path, None, "the file", consequence, RUN_AGAIN)]
-        return Record.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        return Record.model_validate_json(content)
     except OSError as error:
         return [Problem("record.unreadable", path, None, "the file", f"cannot be read ({error.strerror})", "make it readable")]
     except ValidationError as error:
+        if old := old_format_error(path, content):
+            return [Problem(old.code, path, None, "schema_version", old.consequence, old.remedy)]
         return [
             Problem("record.invalid", path, None, ".".join(map(str, it["loc"])) or "the file", f"is not a record ({it['msg']})", RUN_AGAIN)
             for it in error.errors(include_url=False, include_input=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from unconceal.results.result_tables import record_paths
 from unconceal.specs.problems import Problem
 from unconceal.specs.record import Record
+from unconceal.specs.submission import is_control_name
 
 SUFFIXES = (".json", ".webp", ".jpg", ".png", ".md")
 """Files in a results folder: records, their images, a README."""
@@ -46,7 +47,7 @@ def _reserved_claims(results: Path, accepted: Path) -> Iterator[Problem]:
         if record.verification.status != "self_reported":
             value = f"verification {record.verification.status}"
             yield Problem("record.verification-reserved", path, None, value, "is given by maintainers only", "leave it self_reported")
-        if record.submission.startswith("control-"):
+        if is_control_name(record.submission):
             value = f"submission {record.submission}"
             yield Problem("record.control-name", path, None, value, "has the name of a control of the suite", "use another name")
 

@@ -15,6 +15,7 @@ from unconceal.errors import CheckFailed
 from unconceal.evaluation.environment import usable_cores
 from unconceal.results.strip_file import strip_path
 from unconceal.specs.record import Record, read_record
+from unconceal.specs.submission import is_control_name, is_gold_name
 from unconceal.specs.sweep import FOLDER as SWEEPS
 
 SUITE_FOLDER = re.compile(r"^(?P<suite>[a-z0-9][a-z0-9.-]*)-(?P<version>\d+)$")
@@ -39,11 +40,11 @@ class ResultRow:
 
     @property
     def is_control(self) -> bool:
-        return self.record.submission.startswith("control-")
+        return is_control_name(self.record.submission)
 
     @property
     def is_gold(self) -> bool:
-        return self.record.submission.startswith("control-gold-")
+        return is_gold_name(self.record.submission)
 
 
 @dataclass(frozen=True)

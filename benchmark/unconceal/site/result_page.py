@@ -18,10 +18,10 @@ from unconceal.site.score_tables import ScoreTable, damage_scores, inseparable_e
 from unconceal.site.svg_charts import TitledChart, curve_chart, dot_chart
 from unconceal.specs.record import Record
 from unconceal.specs.suite import Scoring
+from unconceal.specs.task import UNSAFE_CATEGORIES
 
 CURVES = frozenset({"presence", "ccs", "crs.signed"})
 """Curves that the charts need."""
-BLURRED_CATEGORIES = ("nsfw",)
 PRESENCE_TITLES = {
     ("forget", "prompt"): "Presence, prompt arm",
     ("forget", "empty"): "Presence, empty arm",
@@ -119,7 +119,7 @@ def task_part(suite: RankedSuite, table: ResultTable, ranked: RankedRow, images:
         rank=ranked.rank_text,
         n_golds=len(golds),
         has_original=original is not None,
-        blurred=table.category in BLURRED_CATEGORIES,
+        blurred=table.category in UNSAFE_CATEGORIES,
         strips=strip_view(table, row, images),
         presence=tuple(presence_charts(controls, row, scoring.excess_psi)),
         extractor_charts=tuple(extractor_charts(controls, row)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from unconceal.specs.elicitation import ElicitationRequest, Form, Timestamp, Outcome, Similarity
+from unconceal.specs.elicitation import ElicitationRequest, Form, Outcome, Similarity, Timestamp
 from unconceal.specs.spec import Digest, Spec
 
 

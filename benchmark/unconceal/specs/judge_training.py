@@ -36,7 +36,9 @@ class Templates(Spec):
                     consequence = "is trained on, too, so nothing would be held out"
                     yield Mistake("judge.not-held-out", (split, place), repr(text), consequence, "word it otherwise")
         if len(self.without_concept) == 1 or len(set(self.without_concept)) < len(self.without_concept):
-            yield Mistake("judge.too-few-prompts", ("without_concept",), "without_concept", "holds one prompt, or one twice", "give several, or none")
+            yield Mistake(
+                "judge.too-few-prompts", ("without_concept",), "without_concept", "holds one prompt, or one twice", "give several, or none"
+            )
 
 
 SUBJECTS = Templates(

@@ -64,7 +64,11 @@ def _misnamed(task: Task) -> Iterator[Mistake]:
     """Retain prompts that name another retained concept of the same head instead of their own; synonyms of it are nobody's name."""
     retained = {(prompt.head, prompt.concept or "") for prompt in task.retain}
     for place, prompt in enumerate(task.retain):
-        others = [concept for head, concept in retained if head == prompt.head and concept != prompt.concept and names_concept(prompt.text, concept)]
+        others = [
+            concept
+            for head, concept in retained
+            if head == prompt.head and concept != prompt.concept and names_concept(prompt.text, concept)
+        ]
         if others and not names_concept(prompt.text, prompt.concept or ""):
             consequence = f"says {min(others)!r}, not {prompt.concept!r}, which it claims to show, so its absence would be no damage"
             yield Mistake(

@@ -1,4 +1,4 @@
-"""From files to specs: every mistake of a file is reported at once, or the whole file is right."""
+"""Reads specs from files. A file with mistakes raises one error with all of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -15,7 +15,7 @@ from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 from unconceal.specs.document import Document
 from unconceal.specs.probe_set import ProbeSet
-from unconceal.specs.problems import Problem, SpecProblems, mistakes_from_errors, suggestion
+from unconceal.specs.problems import Problem, SpecProblems, is_old_format, mistakes_from_errors, old_format_mistake, suggestion
 from unconceal.specs.spec import Mistake, Spec
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Seeds, SeedStarts, Suite, seed_overlaps
@@ -23,13 +23,37 @@ from unconceal.specs.task import Task
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
 Check = Callable[[Document], Iterable[Mistake]]
+SUITE_FILES = ("suite.yaml", "planting.yaml")
+"""Files in a suite's folder that are not tasks; ``unconceal plant`` reads the second."""
+
+
+class SpecFile(NamedTuple):
+    """File of a task or submission; ``name`` is unique within its suite."""
+
+    suite: str
+    name: str
+    path: Path
+
+
+class ProbeFile(NamedTuple):
+    """File of a frozen probe set."""
+
+    suite: str
+    task: str
+    model: str
+    path: Path
 
 
 def read_yaml(path: Path, model: type[AnySpec], *checks: Check) -> AnySpec:
-    """Read one spec; ``checks`` look at the raw document, so they speak even where the model's fields are wrong.
+    """Read one spec.
+
+    Args:
+        path: the YAML file.
+        model: class of the spec.
+        checks: further checks of the raw document. They run even if fields of the model are wrong.
 
     Raises:
-        SpecProblems: all mistakes of the file, each with its line.
+        SpecProblems: all mistakes of the file, each with its line; only one for a file of an older format.
     """
     document = Document.read(path)
     if not isinstance(document.values, dict):
@@ -40,56 +64,59 @@ def read_yaml(path: Path, model: type[AnySpec], *checks: Check) -> AnySpec:
     try:
         spec = model.model_validate_json(json.dumps(document.values), strict=True)
     except ValidationError as error:
-        problems += map(document.problem, mistakes_from_errors(model, error.errors(include_url=False)))
+        errors = error.errors(include_url=False)
+        if old := is_old_format(errors):
+            raise SpecProblems([document.problem(old_format_mistake(tuple(old["loc"])))]) from error
+        problems += map(document.problem, mistakes_from_errors(model, errors))
     if problems:
         raise SpecProblems(problems)
     return spec
 
 
 def load_suite(root: DataRoot, name: str) -> Suite:
-    """The suite of that name, ``tasks/<name>/suite.yaml``."""
-    known = suite_names(root)
-    if name not in known:
-        raise UsageError("suite.unknown", f"suite {name!r}", "does not exist", suggestion(name, known))
+    """The suite of a name, ``tasks/<name>/suite.yaml``."""
+    names = suite_names(root)
+    if name not in names:
+        raise UsageError("suite.unknown", f"suite {name!r}", "does not exist", suggestion(name, names))
     return read_yaml(suite_file(root, name), Suite, matches_path({"name": name}), seed_blocks_disjoint)
 
 
 def load_task(root: DataRoot, task: str) -> Task:
     """A task by its id, ``object/star``, or with its suite, ``miniature:object/star``."""
-    of, name, path = _only(root, "task", task, task_files(root))
-    category, _, concept = name.partition("/")
-    return read_yaml(path, Task, matches_path({"suite": of, "category": category, "concept": concept}))
+    file = _resolve(root, "task", task, task_files(root))
+    category, _, concept = file.name.partition("/")
+    return read_yaml(file.path, Task, matches_path({"suite": file.suite, "category": category, "concept": concept}))
 
 
 def load_submission(root: DataRoot, submission: str) -> Submission:
     """A submission by its name, ``esd-x``, or with its suite, ``miniature/esd-x``."""
-    of, name, path = _only(root, "submission", submission, submission_files(root))
-    return read_yaml(path, Submission, matches_path({"suite": of, "name": name}), tasks_exist(root, of), base_matches(root, of))
+    suite, name, path = _resolve(root, "submission", submission, submission_files(root))
+    return read_yaml(path, Submission, matches_path({"suite": suite, "name": name}), tasks_exist(root, suite), base_matches(root, suite))
 
 
 def load_probes(root: DataRoot, task: Task, model: str) -> ProbeSet:
-    """The frozen probe set of a task by its language model, as its file is called: ``llama-3.1-8b-instruct``."""
-    found = {name: path for of, here, name, path in probe_files(root) if (of, here) == (task.suite, task.id)}
-    if model not in found:
-        raise UsageError("probes.unknown", f"language model {model!r}", f"has no probe set for {task.id}", suggestion(model, found))
-    return read_yaml(found[model], ProbeSet, matches_path({"suite": task.suite, "task": task.id}))
+    """The frozen probe set of a task by the stem of its file, which names the language model: ``llama-3.1-8b-instruct``."""
+    paths = {file.model: file.path for file in probe_files(root) if (file.suite, file.task) == (task.suite, task.id)}
+    if model not in paths:
+        raise UsageError("probes.unknown", f"language model {model!r}", f"has no probe set for {task.id}", suggestion(model, paths))
+    return read_yaml(paths[model], ProbeSet, matches_path({"suite": task.suite, "task": task.id}))
 
 
 def all_tasks(root: DataRoot) -> tuple[Task, ...]:
-    """Every task of every suite; the mistakes of all files at once."""
-    return load_all(partial(load_task, root, f"{of}:{name}") for of, name, _ in task_files(root))
+    """Every task of every suite; raises the mistakes of all files at once."""
+    return load_all(partial(load_task, root, f"{file.suite}:{file.name}") for file in task_files(root))
 
 
 def all_submissions(root: DataRoot) -> tuple[Submission, ...]:
-    """Every submission of every suite; the mistakes of all files at once."""
-    return load_all(partial(load_submission, root, f"{of}/{name}") for of, name, _ in submission_files(root))
+    """Every submission of every suite; raises the mistakes of all files at once."""
+    return load_all(partial(load_submission, root, f"{file.suite}/{file.name}") for file in submission_files(root))
 
 
-def load_all(loads: Iterable[Callable[[], AnySpec]]) -> tuple[AnySpec, ...]:
-    """All specs, or the mistakes of all files."""
+def load_all(loaders: Iterable[Callable[[], AnySpec]]) -> tuple[AnySpec, ...]:
+    """Call all loaders; raises the mistakes of all files at once."""
     specs: list[AnySpec] = []
     problems: list[Problem] = []
-    for load in loads:
+    for load in loaders:
         try:
             specs.append(load())
         except SpecProblems as error:
@@ -104,38 +131,37 @@ def suite_names(root: DataRoot) -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in root.tasks.glob("*/suite.yaml")))
 
 
-SUITE_FILES = ("suite.yaml", "planting.yaml")
-"""Files of a suite beside its tasks; the second is read by ``unconceal plant``."""
-
-
 def suite_file(root: DataRoot, name: str) -> Path:
+    """Path of a suite's file."""
     return root.tasks / name / "suite.yaml"
 
 
-def task_files(root: DataRoot) -> list[tuple[str, str, Path]]:
-    """(suite, task id, file) of every task."""
-    found = sorted(root.tasks.glob("*/*/*.yaml"))
-    return [(path.parts[-3], f"{path.parent.name}/{path.stem}", path) for path in found]
+def task_files(root: DataRoot) -> list[SpecFile]:
+    """Files of all tasks; the name is the task's id."""
+    paths = sorted(root.tasks.glob("*/*/*.yaml"))
+    return [SpecFile(path.parts[-3], f"{path.parent.name}/{path.stem}", path) for path in paths]
 
 
-def submission_files(root: DataRoot) -> list[tuple[str, str, Path]]:
-    """(suite, name, file) of every submission."""
-    return [(path.parent.name, path.stem, path) for path in sorted(root.submissions.glob("*/*.yaml"))]
+def submission_files(root: DataRoot) -> list[SpecFile]:
+    """Files of all submissions."""
+    return [SpecFile(path.parent.name, path.stem, path) for path in sorted(root.submissions.glob("*/*.yaml"))]
 
 
 def probe_folder(root: DataRoot, task: Task) -> Path:
-    """Where a task's probe sets lie, whether or not there is one."""
+    """Folder of a task's probe sets; it need not exist."""
     return root.tasks / task.suite / task.category / f"{task.concept}.probes"
 
 
-def probe_files(root: DataRoot) -> list[tuple[str, str, str, Path]]:
-    """(suite, task id, language model, file) of every frozen probe set."""
-    found = sorted(root.tasks.glob("*/*/*.probes/*.yaml"))
-    return [(path.parts[-4], f"{path.parts[-3]}/{path.parent.name.removesuffix('.probes')}", path.stem, path) for path in found]
+def probe_files(root: DataRoot) -> list[ProbeFile]:
+    """Files of all frozen probe sets."""
+    return [
+        ProbeFile(path.parts[-4], f"{path.parts[-3]}/{path.parent.name.removesuffix('.probes')}", path.stem, path)
+        for path in sorted(root.tasks.glob("*/*/*.probes/*.yaml"))
+    ]
 
 
 def misplaced_files(root: DataRoot) -> Iterator[Problem]:
-    """YAML files that lie where no suite, task, probe set or submission is read from, so that they would be passed over."""
+    """YAML files in folders where nothing reads them."""
     for folder, depths, remedy in (
         (root.tasks, (2, 3, 4), "move it to tasks/<suite>/<category>/<concept>.yaml"),
         (root.submissions, (2,), "move it to submissions/<suite>/<name>.yaml"),
@@ -149,81 +175,87 @@ def misplaced_files(root: DataRoot) -> Iterator[Problem]:
 
 
 def is_draft_suite(root: DataRoot, suite: str) -> bool:
-    """Whether a suite's parts are not pinned yet; a suite that cannot be read is none."""
+    """Whether a suite is a draft; False for a suite that cannot be read."""
     with suppress(SpecProblems, UsageError):
         return load_suite(root, suite).draft
     return False
 
 
-def _only(root: DataRoot, kind: str, wanted: str, files: list[tuple[str, str, Path]]) -> tuple[str, str, Path]:
-    """The one file that is meant by ``name``, ``suite:name``, ``suite/name`` or its own path below the data root.
+def _resolve(root: DataRoot, kind: str, name: str, files: list[SpecFile]) -> SpecFile:
+    """The file that ``name``, ``suite:name``, ``suite/name`` or a path below the data root refers to.
 
-    A name alone means no draft suite where it stands in another, too.
+    A name that several suites have refers to the one suite that is no draft.
     """
-    asked = wanted.removesuffix(".yaml").removeprefix(f"{kind}s/").replace(":", "/")
-    found = [entry for entry in files if asked in (entry[1], f"{entry[0]}/{entry[1]}")]
-    if not found:
-        raise UsageError(f"{kind}.unknown", f"{kind} {wanted!r}", "does not exist", suggestion(wanted, [name for _, name, _ in files]))
-    if len(found) > 1:
-        found = [entry for entry in found if not is_draft_suite(root, entry[0])] or found
-    if len(found) > 1:
-        named = " or ".join(f"{of}:{name}" if kind == "task" else f"{of}/{name}" for of, name, _ in found)
-        raise UsageError(f"{kind}.ambiguous", f"{kind} {wanted!r}", "stands in several suites", f"write {named}")
-    return found[0]
+    key = name.removesuffix(".yaml").removeprefix(f"{kind}s/").replace(":", "/")
+    matches = [file for file in files if key in (file.name, f"{file.suite}/{file.name}")]
+    if not matches:
+        raise UsageError(f"{kind}.unknown", f"{kind} {name!r}", "does not exist", suggestion(name, _shortest_names(kind, files)))
+    if len(matches) > 1:
+        matches = [file for file in matches if not is_draft_suite(root, file.suite)] or matches
+    if len(matches) > 1:
+        remedy = f"write {' or '.join(_qualified_name(kind, file) for file in matches)}"
+        raise UsageError(f"{kind}.ambiguous", f"{kind} {name!r}", "stands in several suites", remedy)
+    return matches[0]
 
 
-def matches_path(place: Mapping[str, str]) -> Check:
-    """A check that the fields say what the file's place says."""
+def _shortest_names(kind: str, files: Iterable[SpecFile]) -> list[str]:
+    """The names of files, with the suite where several suites have the same name."""
+    files = list(files)
+    names = [file.name for file in files]
+    return [_qualified_name(kind, file) if names.count(file.name) > 1 else file.name for file in files]
+
+
+def _qualified_name(kind: str, file: SpecFile) -> str:
+    return f"{file.suite}{':' if kind == 'task' else '/'}{file.name}"
+
+
+def matches_path(expected_fields: Mapping[str, str]) -> Check:
+    """A check that fields agree with the path of the file."""
 
     def check(document: Document) -> Iterator[Mistake]:
-        for name, expected in place.items():
-            said = document.values.get(name)
-            if said is not None and said != expected:
-                consequence = f"disagrees with the file's place, which says {expected!r}"
-                yield Mistake("spec.wrong-path", (name,), f"{name} = {said!r}", consequence, "correct the field, or move the file")
+        for name, expected in expected_fields.items():
+            value = document.values.get(name)
+            if value is not None and value != expected:
+                consequence = f"disagrees with the file's path, which says {expected!r}"
+                yield Mistake("spec.wrong-path", (name,), f"{name} = {value!r}", consequence, "correct the field, or move the file")
 
     return check
 
 
 def tasks_exist(root: DataRoot, suite: str) -> Check:
     """A check that every checkpoint is for a task of the suite."""
-    known = [name for of, name, _ in task_files(root) if of == suite]
+    names = [file.name for file in task_files(root) if file.suite == suite]
 
     def check(document: Document) -> Iterator[Mistake]:
         checkpoints = document.values.get("checkpoints")
         for name in checkpoints if isinstance(checkpoints, dict) else ():
-            if name not in known:
-                remedy = suggestion(name, known)
-                yield Mistake(
-                    "submission.unknown-task",
-                    ("checkpoints", name),
-                    f"task {name!r}",
-                    f"is no task of suite {suite!r}, so it would never run",
-                    remedy,
-                )
+            if name not in names:
+                consequence = f"is no task of suite {suite!r}, so it would never run"
+                location = ("checkpoints", name)
+                yield Mistake("submission.unknown-task", location, f"task {name!r}", consequence, suggestion(name, names))
 
     return check
 
 
 def base_matches(root: DataRoot, suite: str) -> Check:
-    """A check that a submission that names its base names the suite's."""
+    """A check that the base model that a submission names is the suite's."""
 
     def check(document: Document) -> Iterator[Mistake]:
-        said = document.values.get("base")
-        if said is None:
+        base = document.values.get("base")
+        if base is None:
             return
         with suppress(SpecProblems, UsageError):
-            base = load_suite(root, suite).base
-            ours = base.repo or base.path
-            if said != ours:
-                consequence = f"is not the base of suite {suite!r}, which is {ours!r}, so a handover between them would mean nothing"
-                yield Mistake("submission.other-base", ("base",), f"base {said!r}", consequence, "submit it to a suite of its own base")
+            suite_base = load_suite(root, suite).base
+            expected = suite_base.repo or suite_base.path
+            if base != expected:
+                consequence = f"is not the base of suite {suite!r}, which is {expected!r}, so a handover between them would mean nothing"
+                yield Mistake("submission.other-base", ("base",), f"base {base!r}", consequence, "submit it to a suite of its own base")
 
     return check
 
 
 def seed_blocks_disjoint(document: Document) -> Iterator[Mistake]:
-    """Overlaps of the seed blocks, found even where other fields of the suite are wrong."""
+    """A check that seed blocks do not overlap; it runs even if other fields of the suite are wrong."""
     tiers = document.values.get("tiers")
     with suppress(ValidationError):
         starts = SeedStarts.model_validate(document.values.get("seed_starts"), strict=True)

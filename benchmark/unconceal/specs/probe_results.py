@@ -109,4 +109,6 @@ class ProbeResults(Spec):
         for place, ordering in enumerate(self.rank_correlations):
             if ordering.ranker not in known:
                 consequence = "is no orderer of this record, so nobody knows what it ordered by"
-                yield Mistake("probes.unknown-ranker", ("rank_correlations", place), repr(ordering.ranker), consequence, "run the evaluation again")
+                yield Mistake(
+                    "probes.unknown-ranker", ("rank_correlations", place), repr(ordering.ranker), consequence, "run the evaluation again"
+                )

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from unconceal.specs.elicitation import Attack, Concept, ElicitationRequest, Form, Timestamp, Relation, duplicate_neighbours, normalize_name
+from unconceal.specs.elicitation import Attack, Concept, ElicitationRequest, Form, Relation, Timestamp, duplicate_neighbours, normalize_name
 from unconceal.specs.spec import Count, Digest, Mistake, Spec
 
 MIN_NEIGHBOURS = 8

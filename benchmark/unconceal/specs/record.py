@@ -1,8 +1,9 @@
-"""A record: everything one evaluation measured, what it was measured with, and a digest over both."""
+"""Records: the measurements of one evaluation, its provenance, and a digest of both."""
 
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -12,19 +13,30 @@ from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.files import write_atomically
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.probe_results import ProbeResults
+from unconceal.specs.problems import OLD_RELEASE
 from unconceal.specs.score import Score as Score
 from unconceal.specs.spec import Spec
 from unconceal.specs.suite import Arm
 from unconceal.specs.task import GoldKind
 
 Label = Literal["intact", "conceals", "forgets", "damaged", "inconclusive", "undetermined"]
+SCHEMA_VERSION: Literal[3] = 3
 Status = Literal["self_reported", "rerun", "disputed", "withdrawn"]
 
 
 class Curve(Spec):
     """A score over the handover ratios.
 
-    ``psi``, ``k``, ``value``, ``low``, ``high``: equally long; ``k``: steps run by θ. ``per_prompt[i][j]``: prompt i at ψ j.
+    Attributes:
+        name: of the score.
+        split: prompts that it covers.
+        arm: continuation of θ*; None if there is only one.
+        extractor: None if the score uses none.
+        psi: (k,) handover ratios.
+        k: (k,) number of steps run by θ.
+        value: (k,) score; ``low``, ``high``: its 95 % interval.
+        n: number of prompts.
+        per_prompt: (prompts, k).
     """
 
     name: str
@@ -56,7 +68,7 @@ class Verdict(Spec):
 
 
 class Verification(Spec):
-    """Who stands for the numbers. ``date``: ISO 8601."""
+    """Who vouches for the numbers, since when (ISO 8601), and why."""
 
     status: Status = "self_reported"
     by: str = ""
@@ -65,7 +77,7 @@ class Verification(Spec):
 
 
 class ComponentRecord(Spec):
-    """What a checkpoint did to one component: counts of tensors, and ‖θ* − θ‖ / ‖θ‖ over the component."""
+    """Effect of a checkpoint on one component: counts of tensors, and ‖θ* − θ‖ / ‖θ‖ over the component."""
 
     matched: int
     missing: int
@@ -75,7 +87,7 @@ class ComponentRecord(Spec):
 
 
 class CheckpointRecord(Spec):
-    """What was loaded, and the digests of the specs that asked for it."""
+    """The checkpoint as it was loaded, and the digests of its specs. ``unused_parts``: contents of the release that were not applied."""
 
     task_digest: str
     suite_digest: str
@@ -84,11 +96,10 @@ class CheckpointRecord(Spec):
     format: str
     components: dict[str, ComponentRecord] = Field(default_factory=dict)
     unused_parts: tuple[str, ...] = ()
-    """What the checkpoint holds beside, which was not applied."""
 
 
 class Code(Spec):
-    """The suite's own version. ``dirty``: the tree differed from its commit."""
+    """Version of the package. ``dirty``: the source tree differed from its commit."""
 
     version: str
     commit: str | None = None
@@ -96,9 +107,12 @@ class Code(Spec):
 
 
 class Environment(Spec):
-    """The machine and its layout of work, which the last digits depend on.
+    """The machine and the compute configuration, which the last digits depend on.
 
-    ``batch_asked``: what was asked for, where ``batch`` is less because memory did not suffice. ``options``: what was changed for speed.
+    Attributes:
+        requested_batch_size: set if ``batch_size`` was reduced for lack of memory.
+        optimizations: changes of the denoiser for speed.
+        processor: model name of the processor that ran the denoiser.
     """
 
     python: str
@@ -121,20 +135,25 @@ class SeedBlock(Spec):
 
 
 class Timing(Spec):
-    """What it cost; no part of the digest. ``seconds`` by phase."""
+    """Cost; not part of the digest. ``seconds`` by phase; ``forward_passes`` of the denoiser."""
 
     seconds: dict[str, float] = Field(default_factory=dict)
     forward_passes: int = 0
 
 
 UNSPENT = Timing()
-"""Nothing was made, and nothing looked at."""
+"""No cost: everything was stored already."""
 
 
 class Record(Spec):
-    """One evaluation of one submission on one task. ``probed``: None until it was run with its task's probe sets."""
+    """One evaluation of one submission on one task.
 
-    schema_version: Literal[3] = 3
+    Attributes:
+        controls: digests of the golds that the verdict rests on, by name.
+        probe_results: None if the evaluation was run without probe sets.
+    """
+
+    schema_version: Literal[3] = SCHEMA_VERSION
     suite: str
     suite_version: int
     task: str
@@ -165,42 +184,46 @@ class Record(Spec):
 
     @property
     def measured_digest(self) -> str:
-        """The digest over what was measured alone: what others cite as a control, since settling one row must not move another's."""
-        measured = {"suite", "suite_version", "task", "submission", "protocol", "tier", "curves", "judges", "checkpoint"}
-        return canonical_digest(self.content(include=measured))
+        """Digest of the measurements without the verdict. Other records cite golds by it: a new verdict must not change it."""
+        fields = {"suite", "suite_version", "task", "submission", "protocol", "tier", "curves", "judges", "checkpoint"}
+        return canonical_digest(self.content(include=fields))
 
     def sealed(self) -> Record:
-        """A copy that carries its own digest."""
+        """A copy with its digest."""
         return self.model_copy(update={"digest": self.computed_digest()})
 
     def path(self, results: Path) -> Path:
-        """The file that holds it below a results folder."""
+        """Its file below a results folder."""
         return record_path(results, f"{self.suite}-{self.suite_version}", self.task, self.submission, self.protocol, self.tier)
 
 
 def record_path(results: Path, suite_id: str, task: str, submission: str, protocol: str, tier: str) -> Path:
-    """Where the record of one evaluation lies below a results folder; ``suite_id`` is name and version, ``miniature-1``."""
+    """File of a record below a results folder; ``suite_id`` is name and version, ``miniature-1``."""
     return results / suite_id / task / f"{submission}.{protocol}-{tier}.json"
 
 
 def read_record(path: Path) -> Record:
-    """A record whose digest holds.
+    """Read a record and check its digest.
 
     Raises:
-        CheckFailed: the file is missing, no record, or was altered after it was sealed.
+        CheckFailed: the file is missing, is no record or one of an older format, or was altered after it was sealed.
     """
+    content = b""
     try:
-        record = Record.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        record = Record.model_validate_json(content)
     except OSError as error:
         raise CheckFailed(
             "record.unreadable", str(path), f"cannot be read ({error.strerror})", "run the evaluation again, or name another file"
         ) from error
     except ValidationError as error:
+        if old_format := old_format_error(path, content):
+            raise old_format from error
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        location = ".".join(str(part) for part in first["loc"]) or "the file"
         remedy = "records are written by `unconceal run` only: run it again"
         raise CheckFailed(
-            "record.invalid", str(path), f"is no record ({where}: {first['msg']}, {error.error_count()} in all)", remedy
+            "record.invalid", str(path), f"is no record ({location}: {first['msg']}, {error.error_count()} in all)", remedy
         ) from error
     if record.digest != record.computed_digest():
         remedy = "restore the file, or run the evaluation again"
@@ -208,8 +231,21 @@ def read_record(path: Path) -> Record:
     return record
 
 
+def old_format_error(path: Path, content: bytes, current: int = SCHEMA_VERSION) -> CheckFailed | None:
+    """The error for a file whose schema version is older than ``current``; None for any other content."""
+    try:
+        version = json.loads(content)["schema_version"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    if not isinstance(version, int) or version >= current:
+        return None
+    consequence = f"has schema version {version}, which release {OLD_RELEASE} still reads and this release does not"
+    remedy = f"read it with `pip install unconceal=={OLD_RELEASE}`, or run the evaluation again"
+    return CheckFailed("record.old-format", str(path), consequence, remedy)
+
+
 def write_record(record: Record, path: Path) -> None:
-    """Seal the record and put it in place whole: a reader sees the old file or the new one, never half of one.
+    """Seal a record and write it atomically.
 
     Raises:
         EnvironmentFault: the disk is full or the folder cannot be written; no partial file stays behind.

@@ -1,4 +1,4 @@
-"""A submission: one unlearning method, and its checkpoint for each task."""
+"""Submissions: an unlearning method and its checkpoint for each task."""
 
 from __future__ import annotations
 
@@ -15,15 +15,39 @@ Component = Literal["unet", "transformer", "text_encoder", "text_encoder_2", "te
 COMPONENTS: tuple[str, ...] = get_args(Component)
 TaskId = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$", description="category/concept, e.g. object/star")]
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-"""How a weights file's name ends."""
+"""Suffixes of weights files."""
+CONTROL_PREFIX, GOLD_PREFIX, ORIGINAL = "control-", "control-gold-", "control-original"
+"""Names of the suite's own submissions: all of them, the golds, and the original model."""
+
+
+def is_control_name(name: str) -> bool:
+    """Whether a submission of this name is one of the suite's controls."""
+    return name.startswith(CONTROL_PREFIX)
+
+
+def is_gold_name(name: str) -> bool:
+    """Whether a submission of this name is a gold: a model that never saw the concept."""
+    return name.startswith(GOLD_PREFIX)
+
+
+def gold_name(number: int) -> str:
+    """Name of a suite's gold, counted from 1."""
+    return f"{GOLD_PREFIX}{number}"
 
 
 class Checkpoint(Spec):
-    """The released weights for one task: a ``path`` in the data root, or a ``repo`` on the Hub at a ``revision``.
+    """The released weights for one task.
 
-    ``file``: one weights file of the repo; ``subfolder``: the folder that holds the model; neither: the whole repo is one.
-    ``component``: whose weights they are, where their keys do not say it. ``format`` original: the base itself, which needs no weights;
-    standalone: a pipeline of its own, which only golds may be.
+    Attributes:
+        path: file or folder in the data root; instead of ``repo``.
+        repo: repository on the Hub, at ``revision``.
+        repo_type: ``space`` for a Space; None for a model repository.
+        file: one weights file of the repository.
+        subfolder: folder of the model in the repository. Without ``file`` and ``subfolder`` the repository is the model.
+        format: of the release. ``original``: the base model itself, without weights; ``standalone``: a whole pipeline, for golds only.
+        component: of the weights, if their keys do not tell.
+        sha256: digest of the weights.
+        gigabytes: size of the download.
     """
 
     path: str | None = None
@@ -39,11 +63,11 @@ class Checkpoint(Spec):
 
     @property
     def is_draft(self) -> bool:
-        """Whether it is on the Hub under a name that may move: evaluated only once it is pinned."""
+        """Whether the revision is no commit: such a checkpoint is evaluated only after it is pinned."""
         return self.repo is not None and not COMMIT.fullmatch(self.revision or "")
 
     def mistakes(self) -> Iterator[Mistake]:
-        """Weights named twice or not at all, half a Hub reference, a name that leaves its folder."""
+        """Two sources of weights or none, an incomplete Hub reference, a path outside its folder."""
         sources = [name for name in ("path", "repo") if getattr(self, name) is not None]
         if (len(sources) != 1) != (self.format == "original") or len(sources) > 1:
             where = (sources[0],) if sources else ("format",)
@@ -112,7 +136,7 @@ class Checkpoint(Spec):
 
 
 class Submission(Spec):
-    """One method and its checkpoints by task id. Names that begin with ``control-`` are the suite's own."""
+    """One method and its checkpoints by task id. Names that begin with ``control-`` are reserved for the suite."""
 
     name: Name
     suite: Name
@@ -127,7 +151,7 @@ class Submission(Spec):
     checkpoints: dict[TaskId, Checkpoint] = Field(min_length=1)
 
     def mistakes(self) -> Iterator[Mistake]:
-        """A pipeline of its own that is no gold: nothing would show that it came from the base."""
+        """A standalone pipeline that is no gold: nothing shows that it was derived from the base."""
         for task, checkpoint in self.checkpoints.items():
             if checkpoint.format == "standalone" and not self.is_gold:
                 consequence = "is for golds: of any other submission the weights have to be shown to be the base's, changed"
@@ -141,10 +165,10 @@ class Submission(Spec):
 
     @property
     def is_control(self) -> bool:
-        """Whether it is one of the suite's yardsticks."""
-        return self.name.startswith("control-")
+        """Whether it is one of the suite's controls."""
+        return is_control_name(self.name)
 
     @property
     def is_gold(self) -> bool:
         """Whether it is a model that never saw the concept."""
-        return self.name.startswith("control-gold-")
+        return is_gold_name(self.name)

@@ -1,84 +1,94 @@
-"""A submission from answers: what is asked, how a checkpoint is said in one line, and the file that comes of it."""
+"""Writes a new submission file from answers to a few questions."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from unconceal.errors import UsageError
 from unconceal.files import write_atomically
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, suite_names
 from unconceal.specs.problems import SpecProblems
+from unconceal.specs.round_trip import yaml_text
 
-HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[^/\s]+)(?:/(?P<inside>\S+))?")
-FILE = re.compile(r"\.\w+$")
+SCHEMA_COMMENT = "# yaml-language-server: $schema=../../schemas/submission.schema.json\n"
+HUB_PATTERN = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[^/\s]+)(?:/(?P<inside>\S+))?")
+FILE_PATTERN = re.compile(r"\.\w+$")
+NAME_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
-def questions() -> tuple[tuple[str, str, bool], ...]:
-    """(field, question, whether it may stay empty), in the order of the file."""
-    return (
-        ("name", "Name (lower case, hyphens)", False),
-        ("title", "Title, as a table shows it", False),
-        ("description", "What the method does, in a sentence", False),
-        ("method", "Method, where it has a name of its own (may be empty)", True),
-        ("paper", "Paper (arXiv number or address; may be empty)", True),
-        ("code", "Code (address; may be empty)", True),
-        ("license", "License of the weights (may be empty)", True),
-        ("contact", "Contact (may be empty)", True),
-    )
+class Question(NamedTuple):
+    """A question about one field of a submission."""
+
+    field: str
+    text: str
+    optional: bool
+
+
+QUESTIONS = (
+    Question("name", "Name (lower case, hyphens)", False),
+    Question("title", "Title, as a table shows it", False),
+    Question("description", "What the method does, in a sentence", False),
+    Question("method", "Method, if several submissions share one (may be empty)", True),
+    Question("paper", "Paper (arXiv number or URL; may be empty)", True),
+    Question("code", "Code (URL; may be empty)", True),
+    Question("license", "License of the weights (may be empty)", True),
+    Question("contact", "Contact (may be empty)", True),
+)
+"""In the order of the file."""
 
 
 def available_suites(root: DataRoot) -> tuple[str, ...]:
-    """The suites to submit to.
+    """Names of the suites of a data root.
 
     Raises:
         UsageError: there is none.
     """
-    found = suite_names(root)
-    if not found:
-        raise UsageError(
-            "suite.none", str(root.tasks), "holds no suite, so there is nothing to submit to", "name a folder that does with --root"
-        )
-    return found
+    names = suite_names(root)
+    if not names:
+        consequence = "holds no suite, so there is nothing to submit to"
+        raise UsageError("suite.none", str(root.tasks), consequence, "name a folder that does with --root")
+    return names
 
 
-def parse_checkpoint(said: str) -> dict[str, str]:
-    """``owner/name@revision``, the same with ``/file`` or ``/folder``, or a path."""
-    found = HUB.fullmatch(said.strip())
-    if not found:
-        return {"path": said.strip()}
-    inside = found["inside"]
-    place = {} if inside is None else {"file" if FILE.search(inside) else "subfolder": inside}
-    return {"repo": found["repo"], "revision": found["revision"], **place}
+def parse_checkpoint(text: str) -> dict[str, str]:
+    """Parse ``owner/name@revision``, the same followed by ``/file`` or ``/folder``, or a local path into fields of a checkpoint."""
+    match = HUB_PATTERN.fullmatch(text.strip())
+    if not match:
+        return {"path": text.strip()}
+    inside = match["inside"]
+    part = {} if inside is None else {"file" if FILE_PATTERN.search(inside) else "subfolder": inside}
+    return {"repo": match["repo"], "revision": match["revision"], **part}
 
 
 def write_submission(root: DataRoot, suite: str, fields: Mapping[str, str], checkpoints: Mapping[str, Mapping[str, str]]) -> Path:
-    """Write ``submissions/<suite>/<name>.yaml`` and read it back; what does not read back is not kept.
+    """Write ``submissions/<suite>/<name>.yaml`` and validate it; an invalid file is deleted again.
+
+    Args:
+        root: the data root.
+        suite: name of the suite.
+        fields: answers by field; empty ones are left out.
+        checkpoints: fields of the checkpoint by task id.
 
     Raises:
-        UsageError: there is one of that name already, or the name is none.
+        UsageError: the name is invalid or already in use.
         SpecProblems: the answers make no valid submission; all mistakes, each with its line.
     """
     name = fields["name"]
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise UsageError(
-            "submission.bad-name",
-            f"name {name!r}",
-            "would make no file that is found again",
-            "use lower-case words and digits joined by hyphens",
-        )
+    if not NAME_PATTERN.fullmatch(name):
+        remedy = "use lower-case words and digits joined by hyphens"
+        raise UsageError("submission.bad-name", f"name {name!r}", "would make no file that is found again", remedy)
     path = root.submissions / suite / f"{name}.yaml"
     if path.exists():
         raise UsageError("submission.exists", str(path), "exists already", "choose another name, or edit the file")
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = ["# yaml-language-server: $schema=../../schemas/submission.schema.json", f"name: {name}", f"suite: {suite}"]
-    lines += [f"{field}: {quoted(value)}" for field, value in fields.items() if field != "name" and value]
-    lines.append("checkpoints:")
-    for task, checkpoint in checkpoints.items():
-        lines += [f"  {task}:", *(f"    {field}: {quoted(value)}" for field, value in checkpoint.items())]
-    write_atomically(path, ("\n".join(lines) + "\n").encode())
+    values = {"name": name, "suite": suite}
+    values |= {field: one_line(value) for field, value in fields.items() if field != "name" and value}
+    entries = {task: {field: one_line(value) for field, value in checkpoint.items()} for task, checkpoint in checkpoints.items()}
+    write_atomically(path, (SCHEMA_COMMENT + yaml_text({**values, "checkpoints": entries})).encode())
     try:
         load_submission(root, f"{suite}/{name}")
     except SpecProblems:
@@ -87,7 +97,6 @@ def write_submission(root: DataRoot, suite: str, fields: Mapping[str, str], chec
     return path
 
 
-def quoted(text: str) -> str:
-    """Text as a YAML scalar: plain where that is safe, else in single quotes."""
-    plain = re.fullmatch(r"[A-Za-z][\w./@ ()+,-]*", text) and text.lower() not in ("true", "false", "null", "yes", "no", "on", "off")
-    return text if plain and text == text.strip() else "'" + " ".join(text.split()).replace("'", "''") + "'"
+def one_line(text: str) -> str:
+    """Text with every run of white space replaced by one space."""
+    return " ".join(text.split())

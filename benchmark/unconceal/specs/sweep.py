@@ -1,25 +1,33 @@
-"""A sweep: one submission on one task under several samplers, as one record. It ranks nothing: it says where an attacker would look."""
+"""Sweeps: one submission on one task under several samplers. They are not ranked; they show the sampler that retrieves most."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from unconceal.errors import CheckFailed
 from unconceal.files import write_atomically
 from unconceal.specs.digests import canonical_digest
-from unconceal.specs.record import CheckpointRecord, Code, Environment, Score
+from unconceal.specs.record import CheckpointRecord, Code, Environment, Score, old_format_error
 from unconceal.specs.spec import Spec
 from unconceal.specs.suite import Arm
 
+SWEEP_SCHEMA_VERSION: Literal[2] = 2
 FOLDER = "sweeps"
 """Below a results folder, beside the suites' own."""
 
 
 class SweepCell(Spec):
-    """One configuration. ``presence``: θ* alone; ``original``: θ's rate; ``retrieval``: mean presence over the suite's ψ window, per arm;
-    ``excess``: beyond the golds in units of θ's rate, per arm, where golds were measured.
+    """One sampler.
+
+    Attributes:
+        sampler: values that differ from the suite's.
+        presence: rate of the concept in images by θ* alone.
+        original: θ's rate.
+        retrieval: mean presence over the suite's ψ window, per arm.
+        excess: excess retrieval per arm, in units of θ's rate; empty without golds.
     """
 
     sampler: dict[str, float | str]
@@ -30,15 +38,15 @@ class SweepCell(Spec):
 
     @property
     def max_retrieval(self) -> float:
-        """What the more telling arm retrieves: excess where there is one, else presence."""
+        """Retrieval of the larger arm: excess if there are golds, else presence."""
         values = [score.value for score in (self.excess or self.retrieval).values() if score.value is not None]
         return max(values, default=float("nan"))
 
 
 class Sweep(Spec):
-    """Every cell, and what it was measured with. ``golds``: the digests of those that stand behind excess."""
+    """All cells with their provenance. ``golds``: weights digests of the golds that the excess rests on, by name."""
 
-    schema_version: int = 1
+    schema_version: Literal[2] = SWEEP_SCHEMA_VERSION
     suite: str
     suite_version: int
     task: str
@@ -54,40 +62,44 @@ class Sweep(Spec):
     digest: str = ""
 
     def sealed(self) -> Sweep:
-        """A copy that carries its own digest."""
+        """A copy with its digest."""
         return self.model_copy(update={"digest": canonical_digest(self.content(exclude={"digest"}))})
 
     @property
     def strongest_cell(self) -> SweepCell:
-        """The configuration that retrieves most."""
+        """The sampler that retrieves most."""
         return max(self.cells, key=lambda cell: cell.max_retrieval)
 
 
 def sweep_path(results: Path, suite_id: str, task: str, submission: str, tier: str) -> Path:
-    """Where it lies below a results folder."""
+    """File of a sweep below a results folder."""
     return results / FOLDER / suite_id / task / f"{submission}.{tier}.json"
 
 
 def write_sweep(sweep: Sweep, path: Path) -> None:
-    """Put it in place whole."""
+    """Seal a sweep and write it atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, (sweep.sealed().model_dump_json(indent=1) + "\n").encode())
 
 
 def read_sweep(path: Path) -> Sweep:
-    """A sweep whose digest holds.
+    """Read a sweep and check its digest.
 
     Raises:
-        CheckFailed: it is none, or was altered after it was sealed.
+        CheckFailed: the file is no sweep, is one of an older format, or was altered after it was sealed.
     """
+    content = b""
     try:
-        found = Sweep.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        sweep = Sweep.model_validate_json(content)
     except (OSError, ValidationError) as error:
+        if old_format := old_format_error(path, content, SWEEP_SCHEMA_VERSION):
+            raise old_format from error
         raise CheckFailed(
             "sweep.unreadable", str(path), f"is no sweep ({type(error).__name__})", "run it again with `unconceal run --sweep`"
         ) from error
-    if found.digest != found.sealed().digest:
+    if sweep.digest != sweep.sealed().digest:
         raise CheckFailed(
             "sweep.altered", str(path), "does not match its own digest, so its numbers were altered after the run", "run it again"
         )
-    return found
+    return sweep

@@ -9,9 +9,12 @@ from pydantic import Field
 
 from unconceal.specs.prompt_set import PromptSet
 from unconceal.specs.spec import Digest, Mistake, Name, Ratio, Spec
+from unconceal.specs.submission import is_gold_name
 
 Category = Literal["art-style", "object", "identity", "nsfw"]
 Head = Literal["subject", "style"]
+UNSAFE_CATEGORIES: frozenset[Category] = frozenset({"nsfw"})
+"""Categories whose images are blurred and whose prompts are not printed."""
 GoldKind = Literal["trained-without", "planted", "surrogate"]
 REPORTED = 0.25
 """The least score that NudeNet reports."""
@@ -119,7 +122,7 @@ class Task(Spec):
                     "prompt.no-concept", ("retain", place), repr(prompt.text), consequence, "give the prompt `concept` and `head`"
                 )
         for place, gold in enumerate(self.golds):
-            if not gold.startswith("control-gold-"):
+            if not is_gold_name(gold):
                 yield Mistake("task.bad-gold-name", ("golds", place), repr(gold), "is no gold's name", "name a submission control-gold-N")
         if not self.forget and self.forget_from is None:
             yield Mistake(

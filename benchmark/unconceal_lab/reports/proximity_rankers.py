@@ -8,14 +8,13 @@ from itertools import combinations
 from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from unconceal.metrics.rank_correlation import Comparison, common, compare, spearman, task_mean
-from unconceal.metrics.statistics import Interval, mean_interval
-from unconceal.specs.probe_results import Measure, ProximityRanker, RankerKind, ProbeResults
+from unconceal.metrics.rank_correlation import RankerComparison, common_concepts, compare_rankers, spearman, task_mean
+from unconceal.metrics.statistics import FloatArray, Interval, mean_interval
+from unconceal.specs.probe_results import Measure, ProbeResults, ProximityRanker, RankerKind
 from unconceal.specs.record import Record
+from unconceal.specs.submission import is_control_name
 
-Values = NDArray[np.float64]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 RANDOM = "random order"
 RANDOM = "random order"
@@ -35,10 +34,10 @@ class Field:
     def orderers(self) -> dict[str, RankerKind]:
         """Every orderer that orders by something, probe sets first."""
         place = {kind: number for number, kind in enumerate(get_args(RankerKind))}
-        found = {orderer.name: orderer.kind for probed in self.cells.values() for orderer in probed.orderers if orderer.nearness}
+        found = {orderer.name: orderer.kind for probed in self.cells.values() for orderer in probed.rankers if orderer.proximity}
         return dict(sorted(found.items(), key=lambda item: (place[item[1]], item[0])))
 
-    def grid(self, orderer: str, measure: Measure, beside: str | None = None) -> Values:
+    def grid(self, orderer: str, measure: Measure, beside: str | None = None) -> FloatArray:
         """ρ (tasks, methods) of one orderer, NaN where there is none; with ``beside``, on the neighbours that both name."""
         table = np.full((len(self.tasks), len(self.methods)), np.nan)
         for (task, method), probed in self.cells.items():
@@ -50,8 +49,8 @@ class Field:
 
 def field_of(records: Iterable[Record]) -> Field:
     """The grid of some records of one suite version and tier."""
-    kept = [record for record in records if record.probed and not record.submission.startswith("control-")]
-    cells = {(record.task, record.submission): record.probed for record in kept if record.probed}
+    kept = [record for record in records if record.probe_results and not is_control_name(record.submission)]
+    cells = {(record.task, record.submission): record.probe_results for record in kept if record.probe_results}
     return Field(tuple(sorted({task for task, _ in cells})), tuple(sorted({method for _, method in cells})), cells)
 
 
@@ -62,14 +61,14 @@ def rho_of(probed: ProbeResults, orderer: str, measure: Measure, beside: str | N
         return None
     damage = {one.concept: one.damage[measure].value for one in probed.neighbours if one.eligible}
     values = {concept: value for concept, value in damage.items() if value is not None}
-    shared = common(tuple(values), tuple(ours.nearness), tuple(theirs.nearness))
+    shared = common_concepts(tuple(values), tuple(ours.proximity), tuple(theirs.proximity))
     if len(shared) < LEAST:
         return None
-    return spearman([ours.nearness[concept] for concept in shared], [values[concept] for concept in shared])
+    return spearman([ours.proximity[concept] for concept in shared], [values[concept] for concept in shared])
 
 
 def named(probed: ProbeResults, orderer: str) -> ProximityRanker | None:
-    return next((one for one in probed.orderers if one.name == orderer), None)
+    return next((one for one in probed.rankers if one.name == orderer), None)
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class PairedComparison:
     one: str
     other: str
     measure: Measure
-    found: Comparison | None
+    found: RankerComparison | None
 
 
 def duels(field: Field, measures: Sequence[Measure] = MEASURES) -> tuple[PairedComparison, ...]:
@@ -111,5 +110,5 @@ def duel(field: Field, one: str, other: str, measure: Measure) -> PairedComparis
     """One pair by one measure."""
     if other == RANDOM:
         ours = field.grid(one, measure)
-        return PairedComparison(one, other, measure, compare(ours, np.zeros_like(ours)))
-    return PairedComparison(one, other, measure, compare(field.grid(one, measure, other), field.grid(other, measure, one)))
+        return PairedComparison(one, other, measure, compare_rankers(ours, np.zeros_like(ours)))
+    return PairedComparison(one, other, measure, compare_rankers(field.grid(one, measure, other), field.grid(other, measure, one)))
