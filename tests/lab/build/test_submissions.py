@@ -61,7 +61,7 @@ def test_the_shipped_base_is_a_plain_pipeline(build_dir: BuildDir, tmp_path: Pat
     assert generated(pipeline).shape == (64, 64, 3)
 
 
-@pytest.mark.skipif(not BASE.is_dir(), reason="the base is not built yet: unconceal miniature build")
+@pytest.mark.skipif(not BASE.is_dir(), reason="the base is not built yet: python -m unconceal_lab build")
 def test_the_base_in_the_package_draws() -> None:
     image = generated(StableDiffusionPipeline.from_pretrained(BASE))
     assert image.shape == (64, 64, 3) and np.isfinite(image).all() and image.std() > 0.02

@@ -7,7 +7,7 @@ import pytest
 
 from unconceal.miniature.captions import mentions, wordings
 from unconceal.miniature.scene import CHARACTER_NAMES, SHAPE_NAMES, SIGN, STYLE_NAMES
-from unconceal.paths import DataRoot
+from unconceal.paths import SOURCE_TREE, DataRoot
 from unconceal.specs.loader import load_task
 from unconceal_lab.build.recipe import HELD_OUT_TASKS, TASKS
 from unconceal_lab.build.task_prompts import EXCLUDED, N_FORGET, N_PER_NEIGHBOUR, alias_of, as_yaml, as_yaml_files, build_task
@@ -73,6 +73,11 @@ def test_what_is_asked_depends_on_the_concept_alone() -> None:
     assert build_task("zara", "identity") == build_task("zara", "identity")
     assert len({prompt.text for name in ("star", "crescent", "arrow") for prompt in build_task(name, "object").forget}) == 3 * N_FORGET
     assert build_task(SIGN, "nsfw").id == "nsfw/hazard-sign" and build_task(STYLE_NAMES[2], "art-style").judge.head == "style"
+
+
+def test_the_committed_files_are_those_that_are_written() -> None:
+    for path, text in as_yaml_files(build_task(concept, category) for concept, category in EVERY.items()).items():
+        assert (SOURCE_TREE / "tasks" / "miniature" / path).read_text(encoding="utf-8") == text, path
 
 
 def test_the_file_reads_back(data_root: Path) -> None:
