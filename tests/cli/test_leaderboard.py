@@ -49,7 +49,7 @@ def test_json_rows(tmp_path: Path) -> None:
 
 def test_an_altered_record_is_one_line(tmp_path: Path) -> None:
     root = data_root(tmp_path, record())
-    path = record().place(root.results)
+    path = record().path(root.results)
     path.write_text(path.read_text().replace("0.4,", "0.1,", 1))
     result = run(tmp_path)
     assert result.exit_code == 1 and len(result.output.splitlines()) == 1 and "altered" in result.output

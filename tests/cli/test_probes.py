@@ -96,7 +96,7 @@ def test_an_endpoint_is_asked_and_its_key_goes_nowhere(data_root: Path, tmp_path
         server.replies = [Replied(said("ring", "circle"))]
         done = probes(data_root, *options, "--samples", "2")
     assert done.exit_code == 0 and "2 samples: 2 answered" in done.stdout
-    assert len(server.seen) == 5, "what was answered is not asked again"
+    assert len(server.requests) == 5, "what was answered is not asked again"
     froze = probes(data_root, "freeze", STAR, str(out / "served.replies.jsonl"))
     files = [path.read_text() for path in (*out.iterdir(), *(data_root / "tasks").rglob("*.*")) if path.is_file()]
     shown = [result.output + str(result.exception) for result in (broken, traced, done, froze)]

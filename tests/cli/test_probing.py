@@ -38,7 +38,7 @@ def test_what_a_model_sees_goes_into_its_set_and_is_scored(root: Path, tmp_path:
     model = vision_model(tmp_path / "Some-Vlm", [said()])
     shown = said_by("probes", "liken", STAR, "--provider", "local", "--model", str(model), "--device", "cpu", "--pairs", "1", *here)
     assert shown.exit_code == 0 and "12 of 12 pairs rated" in shown.stdout, shown.output
-    ratings = root / "tasks/tiny/object/star.probes/some-vlm.likeness.jsonl"
+    ratings = root / "tasks/tiny/object/star.probes/some-vlm.ratings.jsonl"
     assert [one.neighbour for one in read_ratings(ratings).ratings] == [*CONCEPTS]
 
     (tmp_path / "replies.txt").write_text("".join(f"{json.dumps(text)}\n" for text in (said(*CONCEPTS), said(*CONCEPTS[::-1]))))
@@ -47,9 +47,9 @@ def test_what_a_model_sees_goes_into_its_set_and_is_scored(root: Path, tmp_path:
     frozen = said_by("probes", "freeze", STAR, str(replies), "--likeness", str(ratings), *here)
     assert frozen.exit_code == 0, frozen.output
     probes = load_probes(DataRoot.find(root), load_task(DataRoot.find(root), STAR), "some-vlm")
-    assert probes.ratings is not None and all(neighbour.likeness for neighbour in probes.neighbours)
+    assert probes.ratings is not None and all(neighbour.visual_similarity for neighbour in probes.neighbours)
     assert said_by("tasks", "lint", *here).stdout == "1 tasks: no mistakes\n"
-    assert "likeness" in said_by("probes", "show", STAR, "some-vlm", *here).stdout
+    assert "visual_similarity" in said_by("probes", "show", STAR, "some-vlm", *here).stdout
 
     plain, more = (said_by("run", "esd-x", "--tier", "lite", "--dry-run", *flag, *here) for flag in ((), ("--probes",)))
     rows = [sum(int(line.split()[-2]) for line in told.stdout.split("\n") if "object/star" in line) for told in (plain, more)]

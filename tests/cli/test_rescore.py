@@ -1,4 +1,4 @@
-"""``unconceal score``: the same record without a denoiser call, and what is missing where something is."""
+"""``unconceal rescore``: the same record without a denoiser call; missing images are reported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def content(folder: Path) -> dict[str, object]:
 
 
 def test_scores_come_from_the_store_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    refused = invoke(folder, "score")
+    refused = invoke(folder, "rescore")
     assert refused.exit_code == 1 and len(refused.stderr.strip().splitlines()[-1:]) == 1, refused.output
     assert "shards are not in" in refused.stderr and "unconceal run" in refused.stderr
     assert invoke(folder, "run").exit_code == 0
@@ -42,8 +42,8 @@ def test_scores_come_from_the_store_alone(folder: Path, monkeypatch: pytest.Monk
     for lost in (False, True):
         if lost:
             (folder / RECORD).unlink()
-        done = invoke(folder, "score")
+        done = invoke(folder, "rescore")
         assert done.exit_code == 0 and "esd-x on object/star (lite):" in done.stdout, done.output
         assert content(folder) == before
-    other = invoke(folder, "score", "--batch", "64")
+    other = invoke(folder, "rescore", "--batch-size", "64")
     assert other.exit_code == 1 and "in the same layout" in other.stderr

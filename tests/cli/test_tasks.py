@@ -60,7 +60,7 @@ def test_schema(data_root: Path) -> None:
 def test_pin_without_models_says_what_to_do(data_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("unconceal.paths.PACKAGE", tmp_path)
     result = tasks(data_root, "pin", "tiny")
-    assert result.exit_code == 1 and "unconceal miniature build" in result.stderr
+    assert result.exit_code == 1 and "unconceal_lab build" in result.stderr
     assert tasks(data_root, "pin", "tinny").exit_code == 2
 
 

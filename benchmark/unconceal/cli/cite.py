@@ -32,11 +32,11 @@ def command(submission: str | None, suite: str, task: str | None, root: Path | N
     entries = [software_entry(data.results.parent), suite_entry(load_suite(data, suite), data.results.parent)]
     if submission is not None:
         boards = [board for board in load_newest_tables(data.result_folders, read_for_ranking) if board.suite == suite]
-        found = [(row, board) for board in boards if task in (None, board.task) and (row := board.find(submission))]
-        if not found:
-            asked = f"{submission}{f' on {task}' if task else ''}"
+        matches = [(row, board) for board in boards if task in (None, board.task) and (row := board.find(submission))]
+        if not matches:
+            selection = f"{submission}{f' on {task}' if task else ''}"
             raise UsageError(
-                "cite.no-record", asked, f"has no record in {suite}, so there is no row to cite", "see `unconceal leaderboard --print`"
+                "cite.no-record", selection, f"has no record in {suite}, so there is no row to cite", "see `unconceal leaderboard --print`"
             )
-        entries += [row_entry(row, board, Sources(data)) for row, board in found]
+        entries += [row_entry(row, board, Sources(data)) for row, board in matches]
     click.echo("\n\n".join(entries))

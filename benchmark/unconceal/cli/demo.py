@@ -46,8 +46,8 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
         for path in sorted((folder / suite.id / TASK).glob(f"control-*.{suite.protocol}-{TIER}.*")):
             shutil.copyfile(path, own / path.name)
     click.echo(f"Task: {task.title}. θ is a diffusion model that draws it; three ways to unlearn it are put to the test.")
-    from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.environment import usable_cores
+    from unconceal.evaluation.evaluation import Evaluation
     from unconceal.execution.scheduler import schedule
     from unconceal.leaderboard.markdown import terminal_table
     from unconceal.leaderboard.sources import Sources
@@ -56,8 +56,8 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
     from unconceal.site.report import write_report
 
     demo = replace(data, results=records)
-    with progress() as shown:
-        evaluation = Evaluation(suite, demo, TIER, threads=threads or usable_cores(), progress=shown)
+    with progress() as progress_bar:
+        evaluation = Evaluation(suite, demo, TIER, threads=threads or usable_cores(), progress=progress_bar)
         found = schedule(evaluation, [(task, load_submission(demo, f"{SUITE}/{name}")) for name in SUBMISSIONS])
         boards, sources = load_all_tables((records,)), Sources(demo)
         pages = [write_report([board], name, sources, out) for board in boards for name in SUBMISSIONS if board.find(name)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from unconceal.cli.options import load_tables, index_option, root_option
+from unconceal.cli.options import index_option, load_tables, root_option
 from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 
@@ -47,11 +47,11 @@ def command(
               unconceal export --format eval-results --dataset me/unconceal-results --out eval
     """
     data = DataRoot.find(root)
-    found, sources = load_tables(data, index, whole=True)
-    boards = [board for board in found if suite in (None, board.suite) and task in (None, board.task)]
+    tables, sources = load_tables(data, index, whole=True)
+    boards = [board for board in tables if suite in (None, board.suite) and task in (None, board.task)]
     if not boards:
-        asked = " ".join(part for part in (suite and f"--suite {suite}", task and f"--task {task}") if part) or "results/"
-        raise UsageError("export.no-record", asked, "has no records, so there is nothing to export", "make some with `unconceal run`")
+        selection = " ".join(part for part in (suite and f"--suite {suite}", task and f"--task {task}") if part) or "results/"
+        raise UsageError("export.no-record", selection, "has no records, so there is nothing to export", "make some with `unconceal run`")
     if form == "eval-results":
         write_eval_results(boards, dataset, revision, out)
         return
@@ -77,14 +77,14 @@ def exported(form: str, boards: Sequence[ResultTable], sources: Sources, beside:
 
 def write_eval_results(boards: Sequence[ResultTable], dataset: str | None, revision: str | None, out: Path | None) -> None:
     """One file a submission, to be put into the model's repository."""
-    from unconceal.exports.eval_results import files
+    from unconceal.exports.eval_results import eval_result_files
 
     if dataset is None or out is None:
         missing = "--dataset" if dataset is None else "--out"
         raise UsageError(
             "export.missing-option", f"eval-results without {missing}", "says too little to be written", f"give {missing}, see --help"
         )
-    for place, text in files(boards, dataset, revision).items():
-        (out / place).parent.mkdir(parents=True, exist_ok=True)
-        (out / place).write_text(text, encoding="utf-8", newline="\n")
-        click.echo(str(out / place))
+    for relative_path, text in eval_result_files(boards, dataset, revision).items():
+        (out / relative_path).parent.mkdir(parents=True, exist_ok=True)
+        (out / relative_path).write_text(text, encoding="utf-8", newline="\n")
+        click.echo(str(out / relative_path))

@@ -13,13 +13,13 @@ from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.estimate.forecast import workload_of
 from unconceal.estimate.image_spec import image_spec_of
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.judge_images import JudgeImageGenerator, plan_block, forward_passes_for
+from unconceal.evaluation.judge_images import JudgeImageGenerator, forward_passes_for, plan_block
 from unconceal.evaluation.suite_models import verified_path
 from unconceal.files import write_atomically
 from unconceal.hub.pinned_models import pinned_digest
-from unconceal.judges.concept_judge import ConceptJudge, Backbone, load_backbone
+from unconceal.judges.concept_judge import Backbone, ConceptJudge, load_backbone
 from unconceal.judges.judge_prompts import JudgePrompts, judge_prompts_of
-from unconceal.judges.train_concept_judge import judge_gate, gate_json, held_out_accuracies, train_judge
+from unconceal.judges.train_concept_judge import gate_json, held_out_accuracies, judge_gate, train_judge
 from unconceal.paths import IN_PACKAGE, DataRoot, resolve_path
 from unconceal.specs.digests import path_digest
 from unconceal.specs.fill_digests import fill_values
@@ -40,20 +40,20 @@ def tasks_of(root: DataRoot, suite: Suite) -> list[Task]:
     Raises:
         UsageError: it has none.
     """
-    found = [task for task in all_tasks(root) if task.suite == suite.name]
-    if not found:
+    tasks = [task for task in all_tasks(root) if task.suite == suite.name]
+    if not tasks:
         raise UsageError("judge.no-task", f"suite {suite.id}", "has no task, so there is nothing to judge", "write its tasks first")
-    return found
+    return tasks
 
 
 def echo_plan(evaluation: Evaluation, root: DataRoot) -> None:
     """What making the judge would take."""
     suite = evaluation.suite
     rows = []
-    for split, asked in zip(("train", "held out"), asked_for(suite, tasks_of(root, suite)), strict=True):
-        shards = [shard for one in asked for shard in plan_block(evaluation, one).trajectories]
-        told = workload_of(len(shards), [shard for shard in shards if shard not in evaluation.store], image_spec_of(suite, root)).table_row
-        rows.append({"split": split, "concepts": len({one.concept.label for one in asked if one.concept}), **told})
+    for split, prompts in zip(("train", "held out"), asked_for(suite, tasks_of(root, suite)), strict=True):
+        shards = [shard for prompt in prompts for shard in plan_block(evaluation, prompt).trajectories]
+        workload = workload_of(len(shards), [shard for shard in shards if shard not in evaluation.store], image_spec_of(suite, root)).table_row
+        rows.append({"split": split, "concepts": len({prompt.concept.label for prompt in prompts if prompt.concept}), **workload})
     echo_rows(rows, as_json=False)
 
 
@@ -66,20 +66,20 @@ def make(evaluation: Evaluation, root: DataRoot) -> None:
     """
     suite = evaluation.suite
     if suite.judges.concept.path.startswith(IN_PACKAGE) or suite.judges.concept.repo is not None:
-        remedy = "use `unconceal miniature build`, or name a folder of the data root"
+        remedy = "use `python -m unconceal_lab build`, or name a folder of the data root"
         raise UsageError("judge.outside-root", f"the judge of {suite.id}", "does not lie in the data root, so it is not made here", remedy)
-    place, tasks = resolve_path(suite.judges.concept.path, root), tasks_of(root, suite)
+    judge_path, tasks = resolve_path(suite.judges.concept.path, root), tasks_of(root, suite)
     training, held_out = asked_for(suite, tasks)
     checker, parts, digests = evaluation.suite_models.clip, *standing(evaluation)
     painter = JudgeImageGenerator(evaluation, forward_passes_for(evaluation, [*training, *held_out]))
     judge = train_judge(training, painter, parts, digests, checker, painter.noise_images(training[0].prompts), suite.judge_training)
-    put_in_place(judge, place)
-    digest = path_digest(place)
+    put_in_place(judge, judge_path)
+    digest = path_digest(judge_path)
     gate = judge_gate(held_out_accuracies(judge, held_out, painter, checker), digest, suite.judge_training.min_balanced_accuracy)
-    write_atomically(gate_path(place), gate_json(gate).encode())
+    write_atomically(gate_path(judge_path), gate_json(gate).encode())
     fill_values(suite_file(root, suite.name), {("judges", "concept", "digest"): digest})
-    click.echo(f"{place}  {digest}")
-    echo_gate(place, tasks)
+    click.echo(f"{judge_path}  {digest}")
+    echo_gate(judge_path, tasks)
 
 
 def standing(evaluation: Evaluation) -> tuple[dict[str, Backbone], dict[str, str]]:
@@ -91,27 +91,27 @@ def standing(evaluation: Evaluation) -> tuple[dict[str, Backbone], dict[str, str
     return parts, {name: pinned_digest(path) for name, path in paths.items()}
 
 
-def put_in_place(judge: ConceptJudge, place: Path) -> None:
+def put_in_place(judge: ConceptJudge, judge_path: Path) -> None:
     """The judge's folder, whole or not at all, in the place of an older one; an older gate is no longer true."""
-    part = place.with_name(f"{place.name}.part")
+    part = judge_path.with_name(f"{judge_path.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     judge.save(part)
-    gate_path(place).unlink(missing_ok=True)
-    shutil.rmtree(place, ignore_errors=True)
-    part.replace(place)
+    gate_path(judge_path).unlink(missing_ok=True)
+    shutil.rmtree(judge_path, ignore_errors=True)
+    part.replace(judge_path)
 
 
-def echo_gate(place: Path, tasks: Sequence[Task]) -> None:
+def echo_gate(judge_path: Path, tasks: Sequence[Task]) -> None:
     """The gate as a table: every label that tasks ask for, their targets first.
 
     Raises:
         CheckFailed: a target fails.
         EnvironmentFault: there is no gate.
     """
-    gate = read_gate(place)
+    gate = read_gate(judge_path)
     if gate is None:
         raise EnvironmentFault(
-            "judge.no-gate", str(gate_path(place)), "is not there, so the judge was never held to its gate", "make the judge"
+            "judge.no-gate", str(gate_path(judge_path)), "is not there, so the judge was never held to its gate", "make the judge"
         )
     targets = {(task.judge.head, task.judge.label) for task in tasks if task.detector is None}
     retained = {(prompt.head, prompt.concept) for task in tasks for prompt in task.retain if prompt.head and prompt.concept} - targets

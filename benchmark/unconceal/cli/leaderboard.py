@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from unconceal.cli.options import boards_of, index_option, json_option, root_option
-from unconceal.leaderboard.leaderboard_file import leaderboard_path, leaderboard_text, refuse_stale
-from unconceal.leaderboard.markdown import as_objects
+from unconceal.cli.options import index_option, json_option, load_tables, root_option
+from unconceal.leaderboard.leaderboard_file import check_up_to_date, leaderboard_path, leaderboard_text
+from unconceal.leaderboard.markdown import row_objects
 from unconceal.paths import DataRoot
 
 
@@ -26,13 +26,13 @@ def command(root: Path | None, check: bool, to_stdout: bool, index: Path | None,
     Example:  unconceal leaderboard --check
     """
     found = DataRoot.find(root)
-    path, (boards, sources) = leaderboard_path(found), boards_of(found, index, whole=as_json)
+    path, (boards, sources) = leaderboard_path(found), load_tables(found, index, whole=as_json)
     if as_json and not check:
-        click.echo(json.dumps(as_objects(boards, sources, path.parent), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(row_objects(boards, sources, path.parent), indent=2, ensure_ascii=False))
         return
     text = leaderboard_text(found, boards, sources)
     if check:
-        refuse_stale(path, text)
+        check_up_to_date(path, text)
         click.echo(f"{path} is up to date")
     elif to_stdout:
         click.echo(text, nl=False)

@@ -1,9 +1,11 @@
-"""The group of all verbs. It imports click and nothing heavier: a verb's module is loaded when the verb is used."""
+"""The group of all verbs. It imports click only; a verb's module is imported when the verb is used."""
 
 from __future__ import annotations
 
 import errno
 import importlib
+import os
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,9 +15,11 @@ from unconceal import __version__
 from unconceal.errors import EnvironmentFault, UnconcealError
 from unconceal.evaluation.environment import is_out_of_memory
 
+SIGPIPE = 13
+
 
 class Verb(NamedTuple):
-    """Where a verb's command is, ``module:attribute``, and what it does in one line."""
+    """A verb's command, ``module:attribute``, and its one-line summary."""
 
     command: str
     summary: str
@@ -23,26 +27,26 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "demo": Verb("unconceal.cli.demo:command", "Evaluate three unlearned checkpoints of the miniature suite and show the leaderboard."),
-    "tasks": Verb("unconceal.cli.tasks:command", "List, show and check the tasks: what there is to forget."),
+    "tasks": Verb("unconceal.cli.tasks:command", "List, show and check the tasks."),
     "submissions": Verb("unconceal.cli.submissions:command", "List and check the submissions: unlearned checkpoints."),
-    "probes": Verb("unconceal.cli.probes:command", "Ask language models which concepts are near a target, and freeze what they say."),
+    "probes": Verb("unconceal.cli.probes:command", "Ask language models for a target's neighbours, and freeze the answers."),
     "run": Verb("unconceal.cli.run:command", "Evaluate submissions on tasks and write one record each."),
-    "score": Verb("unconceal.cli.rescore:command", "Compute every score anew from stored pictures, without generating any."),
+    "rescore": Verb("unconceal.cli.rescore:command", "Recompute every score from stored images, without generating any."),
     "leaderboard": Verb("unconceal.cli.leaderboard:command", "Write LEADERBOARD.md from the records, or check that it is up to date."),
-    "report": Verb("unconceal.cli.report:command", "Write a page with pictures and curves for a submission."),
+    "report": Verb("unconceal.cli.report:command", "Write a page with images and curves for a submission."),
     "results": Verb("unconceal.cli.results:command", "Check the records, compare a re-run, dispute or withdraw a row."),
-    "doctor": Verb("unconceal.cli.doctor:command", "List what a suite needs on this machine, and whether it is there."),
-    "store": Verb("unconceal.cli.store:command", "Look into the store of generated pictures, prove it sound, clear it."),
+    "doctor": Verb("unconceal.cli.doctor:command", "List what a suite needs and what is missing on this machine."),
+    "store": Verb("unconceal.cli.store:command", "Inspect, verify or clear the store of generated images."),
     "export": Verb("unconceal.cli.export:command", "Write rows as CSV, JSON, LaTeX, BibTeX or the Hub's evaluation results."),
     "cite": Verb("unconceal.cli.cite:command", "Print BibTeX of the benchmark, a suite's version, or a row."),
     "site": Verb("unconceal.cli.site:command", "Write the results as a website of plain files."),
     "publish": Verb("unconceal.cli.publish:command", "Publish a version of the results as a dataset."),
-    "plant": Verb("unconceal.cli.plant:command", "Teach invented concepts to a public model, and make the golds that never saw them."),
+    "plant": Verb("unconceal.cli.plant:command", "Train invented concepts into a public model, and train golds without them."),
 }
 
 
 class LazyGroup(click.Group):
-    """Verbs by name, each loaded when it is used; an expected failure becomes one line and an exit code."""
+    """Verbs that are imported on use. An expected failure becomes one line and an exit code."""
 
     verbs: Mapping[str, Verb] = VERBS
 
@@ -67,28 +71,28 @@ class LazyGroup(click.Group):
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except KeyboardInterrupt:
-            click.echo("interrupted; finished work is kept, the same command goes on from there", err=True)
+            click.echo("interrupted; finished work is kept, the same command resumes", err=True)
             ctx.exit(130)
+        except BrokenPipeError:
+            discard_output()
+            ctx.exit(128 + SIGPIPE)
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
-            lines, code = explained(error)
-            for line in lines:
+            failure = error if isinstance(error, UnconcealError) else as_fault(error)
+            for line in failure.lines():
                 click.echo(f"error: {line}", err=True)
-            ctx.exit(code)
+            ctx.exit(failure.exit_code)
 
 
-def explained(error: Exception) -> tuple[list[str], int]:
-    """What a failure says, a line per mistake, and the exit code it deserves."""
-    if isinstance(error, UnconcealError):
-        return str(error).splitlines(), error.exit_code
-    fault = as_fault(error)
-    return [str(fault)], fault.exit_code
+def discard_output() -> None:
+    """Point stdout at nowhere after its reader has gone, so that the interpreter's last flush stays silent."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def as_fault(error: Exception) -> EnvironmentFault:
-    """A failure that no room expected, in the words of one that it resembles."""
-    said = " ".join(str(error).split()) or type(error).__name__
+    """An unexpected exception as an error with a remedy."""
+    message = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, ModuleNotFoundError):
         return EnvironmentFault(
             "environment.missing-package",
@@ -101,16 +105,16 @@ def as_fault(error: Exception) -> EnvironmentFault:
             "environment.disk-full", error.filename or "the disk", "is full", "free some space and run the same command again"
         )
     if is_out_of_memory(error):
-        remedy = "halve --batch, or take --dtype bfloat16, which needs half as much, or --offload"
-        return EnvironmentFault("environment.out-of-memory", "memory", f"does not suffice ({said})", remedy)
+        remedy = "halve --batch-size, or take --dtype bfloat16, which needs half as much, or --offload"
+        return EnvironmentFault("environment.out-of-memory", "memory", f"does not suffice ({message})", remedy)
     if isinstance(error, OSError):
         return EnvironmentFault(
             "environment.system-error",
             error.filename or "the system",
-            f"refuses ({error.strerror or said})",
+            f"refuses ({error.strerror or message})",
             "check the path and its permissions",
         )
-    value = f"{type(error).__name__} ({said})"
+    value = f"{type(error).__name__} ({message})"
     return EnvironmentFault("environment.unexpected", value, "was not expected here", "run `unconceal --debug …` and report the traceback")
 
 

@@ -23,9 +23,9 @@ def root_option(function: Function) -> Function:
 
 
 def layout_options(function: Function) -> Function:
-    """How work is cut up, which is part of every picture's identity: ``--threads --batch --device --dtype --fast``.
+    """How work is divided, which is part of every image's identity: ``--threads --batch-size --device --dtype --optimize``.
 
-    Passed as ``threads: int | None, batch: int, device: str, dtype: str, fast: tuple[str, ...]``.
+    Passed as ``threads: int | None, batch_size: int, device: str, dtype: str, optimize: tuple[str, ...]``.
     """
     for option in reversed(_LAYOUT):
         function = option(function)
@@ -33,8 +33,8 @@ def layout_options(function: Function) -> Function:
 
 
 _LAYOUT: tuple[Callable[[Any], Any], ...] = (
-    click.option("--threads", type=click.IntRange(1), help="Processor threads of a worker; default: all cores, shared among the workers."),
-    click.option("--batch", type=click.IntRange(1), default=128, show_default=True, help="Most rows in one denoiser call."),
+    click.option("--threads", type=click.IntRange(1), help="CPU threads per worker; default: all cores, shared among workers."),
+    click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True, help="Forward passes per denoiser call."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda."),
     click.option(
         "--dtype",
@@ -44,10 +44,10 @@ _LAYOUT: tuple[Callable[[Any], Any], ...] = (
         help="Precision of θ and θ*.",
     ),
     click.option(
-        "--fast",
+        "--optimize",
         type=click.Choice(["channels-last", "compile"]),
         multiple=True,
-        help="Change the denoiser for speed; repeatable. Pictures then have another identity, and records name it.",
+        help="Speed up the denoiser; repeatable. Images then have another identity, and records name it.",
     ),
 )
 
@@ -65,7 +65,7 @@ def index_option(function: Function) -> Function:
     )
 
 
-def boards_of(
+def load_tables(
     root: DataRoot, index: Path | None, whole: bool = False, curves: frozenset[str] = frozenset()
 ) -> tuple[tuple[ResultTable, ...], Sources]:
     """The newest boards of each suite and what tables need beside, from the records or from a published dataset.
@@ -73,14 +73,14 @@ def boards_of(
     ``whole``: with every score, and from a dataset with the curves of these names; records come with all curves then.
     """
     from unconceal.leaderboard.sources import Sources
-    from unconceal.results.result_tables import newest_boards, read_for_ranking
+    from unconceal.results.result_tables import load_newest_tables, read_for_ranking
     from unconceal.specs.record import read_record
 
     if index is None:
-        return newest_boards(root.result_folders, read_record if whole else read_for_ranking), Sources(root)
-    from unconceal.publish.dataset_index import index_boards, index_submissions
+        return load_newest_tables(root.result_folders, read_record if whole else read_for_ranking), Sources(root)
+    from unconceal.publish.dataset_index import load_published_tables, load_published_submissions
 
-    return index_boards(index, root.results, whole, curves), Sources(root, index_submissions(index))
+    return load_published_tables(index, root.results, whole, curves), Sources(root, load_published_submissions(index))
 
 
 def echo_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str = "nothing found") -> None:

@@ -59,9 +59,9 @@ def elicit(task: str, print_prompt: bool, root: Path | None, **options: Any) -> 
               unconceal probes elicit object/star --print-prompt
               unconceal probes elicit object/star --from-replies replies.txt --model the-model-they-are-from
     """
-    from unconceal.probes.elicit import elicitation_request, samples_of
     from unconceal.probes.elicit import elicit as ask
-    from unconceal.probes.freeze import replies_file, outcome_summary
+    from unconceal.probes.elicit import elicitation_request, samples_of
+    from unconceal.probes.freeze import outcome_summary, replies_file
     from unconceal.probes.prompt import build_question
     from unconceal.probes.providers import CollectedReplies
     from unconceal.progress import progress
@@ -80,7 +80,9 @@ def elicit(task: str, print_prompt: bool, root: Path | None, **options: Any) -> 
     if isinstance(provider, CollectedReplies):
         samples = min(samples or len(provider.replies), len(provider.replies))
     with progress() as shown:
-        transcript = ask(provider, question, elicitation_request(provider, spec, question, decoding), samples, options["attempts"], path, shown, date)
+        transcript = ask(
+            provider, question, elicitation_request(provider, spec, question, decoding), samples, options["attempts"], path, shown, date
+        )
     click.echo(f"{path}: {outcome_summary(samples_of(transcript, question))}. Next: `unconceal probes freeze {task} {path}`.")
 
 
@@ -160,11 +162,11 @@ def liken(
     `probes freeze --likeness` puts what it says into the model's set. Run it again and it goes on where it stopped.
 
     \b
-    Example:  unconceal probes liken object/star --provider local --model HuggingFaceTB/SmolVLM-Instruct
+    Example:  unconceal probes rate-images object/star --provider local --model HuggingFaceTB/SmolVLM-Instruct
     """
-    from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.environment import resolve_device, usable_cores
-    from unconceal.probes.rate_images import rate, ratings_file, rating_request
+    from unconceal.evaluation.evaluation import Evaluation
+    from unconceal.probes.rate_images import rate, rating_request, ratings_file
     from unconceal.probing.rating_images import image_pairs
     from unconceal.progress import progress
     from unconceal.specs.loader import load_suite
@@ -189,7 +191,9 @@ def liken(
 @click.argument("task")
 @click.argument("replies", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--least", type=click.IntRange(1), default=2, show_default=True, help="Samples that must have answered; one has no spread.")
-@click.option("--likeness", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="What `probes liken` wrote for the model.")
+@click.option(
+    "--likeness", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="What `probes rate-images` wrote for the model."
+)
 @click.option("--replace", is_flag=True, help="Overwrite a frozen set that says something else.")
 @root_option
 def freeze(task: str, replies: Path, least: int, likeness: Path | None, replace: bool, root: Path | None) -> None:

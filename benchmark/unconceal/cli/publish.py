@@ -32,14 +32,14 @@ def command(to: str, version: str, execute: bool, root: Path | None) -> None:
     Example:  unconceal publish --to ./published --version v1
               unconceal publish --to me/unconceal-results --version v1 --execute
     """
-    from unconceal.publish.publication import build
-    from unconceal.publish.refusals import refuse_unfit, refuse_version
+    from unconceal.publish.publication import build_publication
+    from unconceal.publish.refusals import check_publishable, check_version
 
-    refuse_version(version)
+    check_version(version)
     data = DataRoot.find(root)
-    refuse_unfit(data)
+    check_publishable(data)
     is_repo = REPO.fullmatch(to) is not None and not Path(to).is_dir()
-    publication = build(data, version, to if is_repo else f"{to.rstrip('/')}/{version}")
+    publication = build_publication(data, version, to if is_repo else f"{to.rstrip('/')}/{version}")
     for path, content in sorted(publication.files.items()):
         click.echo(f"{len(content):>12,}  {path}")
     click.echo((on_the_hub if is_repo else in_a_folder)(publication, to, execute))
@@ -47,22 +47,26 @@ def command(to: str, version: str, execute: bool, root: Path | None) -> None:
 
 def in_a_folder(publication: Publication, to: str, execute: bool) -> str:
     """What was, or would be, done."""
-    from unconceal.publish.publication import refuse_other, write_folder
+    from unconceal.publish.publication import already_published, write_folder
 
     place = Path(to) / publication.version
     if not execute:
-        return f"{place} is there already, the same" if refuse_other(publication, place) else f"dry run: would write {place}; add --execute"
+        return (
+            f"{place} is there already, the same"
+            if already_published(publication, place)
+            else f"dry run: would write {place}; add --execute"
+        )
     return f"wrote {place}" if write_folder(publication, Path(to)) else f"{place} is there already, the same"
 
 
 def on_the_hub(publication: Publication, to: str, execute: bool) -> str:
     """What was, or would be, done."""
-    from unconceal.publish.push import look, push
+    from unconceal.publish.push import push, remote_state
 
     if execute:
         return f"{to}: commit {push(publication, to)}, tag {publication.version}"
     try:
-        there = look(publication, to)
+        there = remote_state(publication, to)
     except EnvironmentFault as error:
         return f"dry run: would commit to {to} and tag {publication.version}; what is there is not known ({error.consequence})"
     if there.tagged:

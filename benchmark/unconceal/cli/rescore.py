@@ -1,4 +1,4 @@
-"""``unconceal score``: every score anew, from pictures that are there."""
+"""``unconceal rescore``: recompute scores from stored images."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from unconceal.paths import DataRoot
 @click.command()
 @click.argument("submissions", nargs=-1, required=True, metavar="SUBMISSION…")
 @click.option("--task", "tasks", multiple=True, help="Task, e.g. object/star; repeatable; default: every task the submission has.")
-@click.option("--tier", type=click.Choice(["lite", "full"]), default="full", show_default=True, help="How much was generated.")
+@click.option("--tier", type=click.Choice(["lite", "full"]), default="full", show_default=True, help="Number of prompts and seeds.")
 @layout_options
-@click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Where the pictures are.")
-@click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Where records are written.")
+@click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Folder of the image store.")
+@click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Folder for the records.")
 @root_option
 def command(
     submissions: tuple[str, ...],
@@ -29,20 +29,20 @@ def command(
     root: Path | None,
     **layout: Any,
 ) -> None:
-    """Compute every score of the standard protocol anew from stored pictures, and write the records. No picture is generated.
+    """Recompute every score of the standard protocol from stored images and write the records. No image is generated.
 
-    Refused where the store lacks a picture of what is asked in this layout (threads, batch, precision, device).
+    Fails if the store lacks an image of these tasks for these options (threads, batch size, precision, device).
 
     \b
-    Example:  unconceal score esd-x --task object/star --tier lite
+    Example:  unconceal rescore esd-x --task object/star --tier lite
     """
-    from unconceal.cli.resolve import evaluation_of, pairs_of, tell
+    from unconceal.cli.resolve import echo_verdicts, evaluation_of, resolve_pairs
     from unconceal.execution.scheduler import schedule_rescoring
     from unconceal.progress import progress
 
     data = DataRoot.find(root)
     data = replace(data, store=store or data.store, results=results or data.results)
-    suite, pairs = pairs_of(data, submissions, tasks)
-    with progress() as shown:
-        evaluation = evaluation_of(data, suite, shown, tier_name=tier, **layout)
-        tell(evaluation, schedule_rescoring(evaluation, pairs))
+    suite, pairs = resolve_pairs(data, submissions, tasks)
+    with progress() as bars:
+        evaluation = evaluation_of(data, suite, bars, tier_name=tier, **layout)
+        echo_verdicts(evaluation, schedule_rescoring(evaluation, pairs))

@@ -1,4 +1,4 @@
-"""What ``run`` and ``score`` are asked: which submissions on which tasks, and how."""
+"""Resolve the arguments of ``run`` and ``rescore``: submissions, tasks and the evaluation's settings."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from unconceal.specs.task import Task
 
 
-def pairs_of(data: DataRoot, submissions: Sequence[str], tasks: Sequence[str]) -> tuple[str, list[tuple[Task, Submission]]]:
-    """The suite, and every (task, submission) asked for; each file is read once.
+def resolve_pairs(data: DataRoot, submissions: Sequence[str], tasks: Sequence[str]) -> tuple[str, list[tuple[Task, Submission]]]:
+    """The suite, and all requested pairs of task and submission. Each file is read once.
 
     Raises:
         UsageError: a name is unknown, or they belong to several suites.
@@ -36,12 +36,12 @@ def pairs_of(data: DataRoot, submissions: Sequence[str], tasks: Sequence[str]) -
             f"belong to several suites ({', '.join(suites)})",
             "run one suite at a time",
         )
-    asked = [(bare(task), submission) for submission in loaded for task in dict.fromkeys(tasks or submission.checkpoints)]
-    known = {name: with_dataset_prompts(load_task(data, f"{suites[0]}:{name}")) for name in dict.fromkeys(name for name, _ in asked)}
-    return suites[0], [(known[name], submission) for name, submission in asked]
+    names = [(task_id(task), submission) for submission in loaded for task in dict.fromkeys(tasks or submission.checkpoints)]
+    task_by_name = {name: with_dataset_prompts(load_task(data, f"{suites[0]}:{name}")) for name in dict.fromkeys(name for name, _ in names)}
+    return suites[0], [(task_by_name[name], submission) for name, submission in names]
 
 
-def bare(task: str) -> str:
+def task_id(task: str) -> str:
     """A task's id without its suite."""
     return task.partition(":")[2] or task
 
@@ -49,37 +49,38 @@ def bare(task: str) -> str:
 def evaluation_of(
     data: DataRoot,
     suite: str,
-    shown: Progress,
+    progress: Progress,
     threads: int | None,
-    batch: int,
+    batch_size: int,
     device: str,
     dtype: str,
-    fast: Sequence[str],
+    optimize: Sequence[str],
     workers: int = 1,
     **more: Any,
 ) -> Evaluation:
-    """The evaluation that options describe; ``workers``: among how many processes the cores are shared."""
-    from unconceal.evaluation.evaluation import Evaluation
+    """The evaluation for the given options. Cores are shared among ``workers`` processes."""
     from unconceal.evaluation.environment import resolve_device, usable_cores
+    from unconceal.evaluation.evaluation import Evaluation
     from unconceal.specs.loader import load_suite
 
-    each = threads or max(1, usable_cores() // workers)
-    named = resolve_device(device)
+    n_threads = threads or max(1, usable_cores() // workers)
     return Evaluation(
         load_suite(data, suite),
         data,
-        device=named,
+        device=resolve_device(device),
         dtype=dtype,
-        threads=each,
-        batch_size=batch,
-        progress=shown,
-        optimizations=tuple(sorted(set(fast))),
+        threads=n_threads,
+        batch_size=batch_size,
+        progress=progress,
+        optimizations=tuple(sorted(set(optimize))),
         **more,
     )
 
 
-def tell(evaluation: Evaluation, records: Sequence[Record]) -> None:
-    """Each verdict, and where its record lies."""
+def echo_verdicts(evaluation: Evaluation, records: Sequence[Record]) -> None:
+    """Print each verdict with its code and the path of its record."""
     for record in records:
-        click.echo(f"{record.submission} on {record.task} ({record.tier}): {record.verdict.label}. {record.verdict.reason}")
+        click.echo(
+            f"{record.submission} on {record.task} ({record.tier}): {record.verdict.label}. {record.verdict.reason} [{record.verdict.code}]"
+        )
         click.echo(f"  {record.path(evaluation.root.results)}")

@@ -88,7 +88,7 @@ def verify(store: Path | None, delete: bool) -> None:
     \b
     Example:  unconceal store verify
     """
-    from unconceal.generate.store_entries import find_defect, list_entries, is_temporary
+    from unconceal.generate.store_entries import find_defect, is_temporary, list_entries
     from unconceal.progress import progress
 
     every = [held for held in list_entries(place_of(store)) if not is_temporary(held.path)]
@@ -120,7 +120,7 @@ def gc(store: Path | None, execute: bool, root: Path | None) -> None:
     Example:  unconceal store gc
               unconceal store gc --execute
     """
-    from unconceal.generate.store_entries import KnownModels, unregister_models, list_entries, is_temporary
+    from unconceal.generate.store_entries import KnownModels, is_temporary, list_entries, unregister_models
 
     named, place = KnownModels.from_specs(DataRoot.find(root)), place_of(store)
     gone = [held for held in list_entries(place) if is_temporary(held.path) or held.shard is None or held.shard not in named]

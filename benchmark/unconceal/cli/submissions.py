@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from unconceal.cli.options import echo_rows, json_option, root_option
-from unconceal.errors import CheckFailed, UsageError
-from unconceal.hub.local_weights import locate
+from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
+from unconceal.hub.local_weights import require_weights
 from unconceal.paths import DataRoot
 from unconceal.progress import progress
 from unconceal.specs.loader import (
@@ -26,7 +26,7 @@ from unconceal.specs.loader import (
     task_files,
 )
 from unconceal.specs.problems import SpecProblems
-from unconceal.specs.submission import Checkpoint, Submission
+from unconceal.specs.submission import Submission
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from unconceal.checkpoints.apply import AppliedCheckpoint
 
 Row = dict[str, Any]
+MAX_TITLE = 48
+"""Characters of a title in a list."""
+NOT_HERE = "checkpoint.not-here"
 
 
 @click.group()
@@ -45,20 +48,47 @@ def command() -> None:
 @root_option
 @json_option
 def list_(root: Path | None, as_json: bool) -> None:
-    """List all submissions.
+    """List all submissions. Details: `unconceal submissions show NAME`.
 
     \b
-    Example:  unconceal submissions list --json
+    Example:  unconceal submissions list
+              unconceal submissions list --json
     """
-    submissions = all_submissions(DataRoot.find(root))
-    echo_rows([_row(submission) for submission in submissions], as_json, "no submissions")
+    details = [_details(submission) for submission in all_submissions(DataRoot.find(root))]
+    echo_rows(details if as_json else [_summary(row) for row in details], as_json, "no submissions")
 
 
-def _row(submission: Submission) -> Row:
+@command.command()
+@click.argument("name")
+@root_option
+@json_option
+def show(name: str, root: Path | None, as_json: bool) -> None:
+    """Show a submission: its method, paper, tasks and drafts.
+
+    \b
+    Example:  unconceal submissions show miniature/esd-x
+    """
+    row = _details(load_submission(DataRoot.find(root), name))
+    if as_json:
+        echo_rows([row], as_json)
+        return
+    for field, value in row.items():
+        lines = value if isinstance(value, list) else [value]
+        click.echo(f"{field + ':':<12}{f'{chr(10)}{12 * chr(32)}'.join(map(str, lines)) if lines else 'none'}")
+
+
+def _details(submission: Submission) -> Row:
     kind = "gold" if submission.is_gold else "control" if submission.is_control else "method"
-    named = {"suite": submission.suite, "submission": submission.name, "kind": kind}
     drafts = [task for task, checkpoint in submission.checkpoints.items() if checkpoint.is_draft]
-    return {**named, "title": submission.title, "tasks": list(submission.checkpoints), "drafts": drafts, "paper": submission.paper}
+    identity = {"suite": submission.suite, "submission": submission.name, "kind": kind, "title": submission.title}
+    return {**identity, "tasks": list(submission.checkpoints), "drafts": drafts, "paper": submission.paper}
+
+
+def _summary(row: Row) -> Row:
+    """A row that fits 120 columns: counts in place of lists, a shortened title, no paper."""
+    title = row["title"] if len(row["title"]) <= MAX_TITLE else row["title"][: MAX_TITLE - 1] + "…"
+    row = {field: value for field, value in row.items() if field != "paper"}
+    return {**row, "title": title, "tasks": len(row["tasks"]), "drafts": len(row["drafts"]) or ""}
 
 
 @command.command()
@@ -68,32 +98,32 @@ def _row(submission: Submission) -> Row:
 @click.option(
     "--render",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Draw one prompt with the base and with each checkpoint into this folder.",
+    help="Write an image of the base and of each checkpoint for one prompt into this folder.",
 )
 @root_option
 @json_option
 def check(submissions: tuple[str, ...], only: str | None, no_weights: bool, render: Path | None, root: Path | None, as_json: bool) -> None:
-    """Check submissions: the file's fields, and that every checkpoint loads and changes the base.
+    """Check the fields of submissions, and that every checkpoint loads and changes the base.
 
     \b
     Example:  unconceal submissions check esd-x
-              unconceal submissions check esd-x --render pictures
+              unconceal submissions check esd-x --render previews
               unconceal submissions check --no-weights
     """
     if render and no_weights:
         raise UsageError(
             "submission.conflicting-options",
             "--render with --no-weights",
-            "asks for pictures of weights that are not loaded",
+            "needs weights, which are not loaded then",
             "leave one of them out",
         )
     data = DataRoot.find(root)
-    found = [load_submission(data, name) for name in submissions] if submissions else _all(data)
-    judged = _declared if no_weights else partial(_applied, data, render)
-    with progress() as shown:
-        stage = shown.stage("checking", sum(only in (None, task) for submission in found for task in submission.checkpoints))
+    selected = [load_submission(data, name) for name in submissions] if submissions else _all(data)
+    check_rows = _declared if no_weights else partial(_applied, data, render)
+    with progress() as bars:
+        stage = bars.stage("checking", sum(only in (None, task) for submission in selected for task in submission.checkpoints))
         rows = []
-        for row in chain.from_iterable(judged(submission, only) for submission in found):
+        for row in chain.from_iterable(check_rows(submission, only) for submission in selected):
             stage.advance()
             rows.append(row)
     if only and not rows:
@@ -101,11 +131,15 @@ def check(submissions: tuple[str, ...], only: str | None, no_weights: bool, rend
             "submission.no-checkpoint", f"task {only!r}", "has no checkpoint in these submissions", "see `unconceal submissions list`"
         )
     echo_rows(rows, as_json)
-    wrong = sum(row["result"] != "ok" for row in rows)
+    absent = [row for row in rows if row.get("code") == NOT_HERE]
+    wrong = sum(row["result"] != "ok" for row in rows) - len(absent)
     if wrong:
         raise CheckFailed(
             "submission.check-failed", f"{wrong} of {len(rows)} checkpoints", "cannot be evaluated", "correct what the table says of them"
         )
+    if absent:
+        consequence = "were not checked: their weights are not on this machine, as the repository does not contain them"
+        raise EnvironmentFault(NOT_HERE, f"{len(absent)} of {len(rows)} checkpoints", consequence, "follow the table's results")
 
 
 def _writable(root: Path | None) -> DataRoot:
@@ -127,45 +161,53 @@ def _all(root: DataRoot) -> list[Submission]:
 
 
 def _declared(submission: Submission, only: str | None) -> Iterator[Row]:
-    """What each checkpoint is said to be, a row per task."""
+    """The declared format of each checkpoint, one row per task."""
     for task, checkpoint in submission.checkpoints.items():
         if only in (None, task):
             yield {"submission": submission.name, "task": task, "format": checkpoint.format, "result": "ok"}
 
 
 def _applied(root: DataRoot, render: Path | None, submission: Submission, only: str | None) -> Iterator[Row]:
-    """What each checkpoint did to the base, a row per task."""
+    """How each checkpoint changes the base, one row per task."""
     from unconceal.checkpoints.base_pipeline import load_base
     from unconceal.diffusion.families import FAMILIES
     from unconceal.hub.pinned_models import local_path
 
     suite = load_suite(root, submission.suite)
-    pipe = load_base(local_path(suite.base, root), kind=FAMILIES[suite.family].pipeline_class)
-    for name, checkpoint in submission.checkpoints.items():
+    pipeline = load_base(local_path(suite.base, root), kind=FAMILIES[suite.family].pipeline_class)
+    for name in submission.checkpoints:
         if only in (None, name):
-            row, applied, unlearned = _outcome(pipe, root, checkpoint)
+            row, applied, unlearned = _outcome(pipeline, root, submission, name)
             if render and applied and unlearned:
                 from unconceal.evaluation.preview import write_preview
 
                 task = load_task(root, f"{submission.suite}:{name}")
-                picture = render / f"{submission.name}.{task.concept}.png"
-                row |= write_preview(suite, task, pipe, unlearned, applied, picture)
+                path = render / f"{submission.name}.{task.concept}.png"
+                row |= write_preview(suite, task, pipeline, unlearned, applied, path)
             yield {"submission": submission.name, "task": name, **row}
 
 
 def _outcome(
-    pipe: StableDiffusionPipeline, root: DataRoot, checkpoint: Checkpoint
+    pipeline: StableDiffusionPipeline, root: DataRoot, submission: Submission, task: str
 ) -> tuple[Row, AppliedCheckpoint | None, StableDiffusionPipeline | None]:
     from unconceal.checkpoints.apply import apply
 
+    checkpoint = submission.checkpoints[task]
+    row: Row = {"format": checkpoint.format, "changed": None, "relative_change": None, "left_out": None}
     try:
-        unlearned, applied = apply(pipe, locate(checkpoint, root), checkpoint.format, checkpoint.sha256, checkpoint.component)
+        path = require_weights(submission, task, root)
+        unlearned, applied = apply(pipeline, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
     except CheckFailed as error:
-        return {"format": checkpoint.format, "changed": None, "relative_change": None, "left_out": None, "result": str(error)}, None, None
+        return {**row, "result": str(error), "code": error.code}, None, None
+    except EnvironmentFault as error:
+        if error.code != NOT_HERE:
+            raise
+        return {**row, "result": f"not here; {error.remedy}", "code": error.code}, None, None
     parts = applied.components.items()
     changed = [f"{name} {part.changed}/{part.matched}" for name, part in parts]
     change = [f"{name} {part.relative_change:.3g}" for name, part in parts]
-    row: Row = {"format": applied.format, "changed": changed, "relative_change": change, "left_out": list(applied.unused_parts), "result": "ok"}
+    row = {"format": applied.format, "changed": changed, "relative_change": change, "left_out": list(applied.unused_parts)}
+    row |= {"result": "ok", "code": ""}
     return row, applied, unlearned
 
 
@@ -183,16 +225,16 @@ def pin(submissions: tuple[str, ...], root: Path | None) -> None:
     data = _writable(root)
     for name in submissions:
         changed = pin_one(data, load_submission(data, name))
-        for place, value in changed.items():
-            click.echo(f"{name}: {place} = {value}")
+        for field, value in changed.items():
+            click.echo(f"{name}: {field} = {value}")
         if not changed:
-            click.echo(f"{name}: pinned already")
+            click.echo(f"{name}: already pinned")
 
 
 @command.command()
 @root_option
 def new(root: Path | None) -> None:
-    """Ask for a method and its checkpoints, and write a submission.
+    """Write a submission from answers to questions about the method and its checkpoints.
 
     \b
     Example:  unconceal submissions new
@@ -201,10 +243,10 @@ def new(root: Path | None) -> None:
 
     data = _writable(root)
     suite = click.prompt("Suite", type=click.Choice(list(available_suites(data))), default=available_suites(data)[0])
-    fields = {name: click.prompt(asked, default="" if optional else None, show_default=False) for name, asked, optional in QUESTIONS}
+    fields = {name: click.prompt(question, default="" if optional else None, show_default=False) for name, question, optional in QUESTIONS}
     click.echo("Weights for each task: owner/name@revision, owner/name@revision/file, or a path in the data root; empty: none.")
-    tasks = [name for of, name, _ in task_files(data) if of == suite]
-    said = {task: click.prompt(f"  {task}", default="", show_default=False) for task in tasks}
-    checkpoints = {task: parse_checkpoint(text) for task, text in said.items() if text.strip()}
+    tasks = [name for task_suite, name, _ in task_files(data) if task_suite == suite]
+    answers = {task: click.prompt(f"  {task}", default="", show_default=False) for task in tasks}
+    checkpoints = {task: parse_checkpoint(text) for task, text in answers.items() if text.strip()}
     path = write_submission(data, suite, fields, checkpoints)
     click.echo(f"{path}: written. Next: `unconceal submissions pin {fields['name']}`, then `unconceal submissions check {fields['name']}`.")

@@ -42,6 +42,6 @@ def row(cell: SweepCell) -> dict[str, Any]:
 
 def telling(found: Sweep) -> str:
     """Which configuration retrieves most, in a line."""
-    most = found.telling
+    most = found.strongest_cell
     named = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in most.sampler.items())
-    return f"most is retrieved with {named}: {'excess' if most.excess else 'presence'} {most.most:.2f}"
+    return f"most is retrieved with {named}: {'excess' if most.excess else 'presence'} {most.max_retrieval:.2f}"

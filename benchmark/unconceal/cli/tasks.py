@@ -1,4 +1,4 @@
-"""``unconceal tasks``: what there is to forget."""
+"""``unconceal tasks``: list, show, check, pin and judge tasks."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from unconceal.specs.loader import (
     load_probes,
     load_suite,
     load_task,
-    probe_files,
     misplaced_files,
+    probe_files,
     suite_file,
     suite_names,
     task_files,
@@ -153,7 +153,7 @@ def _problems_of_suite(root: DataRoot, name: str) -> list[Problem]:
     if suite.draft:
         return []
     document = Document.read(suite_file(root, name))
-    consequence = "is not pinned, so nobody could tell whether it changed"
+    consequence = "is not pinned, so a change would go unnoticed"
     return [
         document.problem(Mistake("suite.not-pinned", (*place, "digest"), dotted_name(place), consequence, "run `unconceal tasks pin`"))
         for place, part in fill_digests.pinned_parts(suite)
@@ -182,7 +182,7 @@ def schema_(name: str | None, check: bool, root: Path | None) -> None:
     stale = [path.name for path in json_schema.stale_schemas(folder)]
     if stale:
         raise CheckFailed(
-            "schema.stale", ", ".join(stale), "is not what the specs say now, so editors would mislead", "run `unconceal tasks schema`"
+            "schema.stale", ", ".join(stale), "do not match the specs, so editors would mislead", "run `unconceal tasks schema`"
         )
     click.echo(f"{len(json_schema.SPECS)} schemas: up to date")
 
@@ -213,36 +213,36 @@ def pin(suite: str | None, root: Path | None) -> None:
 
 @command.command()
 @click.argument("suite")
-@click.option("--gate", "gate_only", is_flag=True, help="Make nothing; show what the judge that is there reached.")
-@click.option("--dry-run", is_flag=True, help="Print what would be drawn, and make nothing.")
+@click.option("--gate", "gate_only", is_flag=True, help="Show the gate of the existing judge; make nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be generated; make nothing.")
 @click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
-@click.option("--batch", type=click.IntRange(1), default=128, show_default=True, help="Most rows in one UNet call.")
+@click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True, help="Forward passes in one call of the denoiser.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True, help="Of the base.")
-@click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Where generated pictures are kept.")
+@click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Folder of the image store.")
 @root_option
 def judge(
     suite: str,
     gate_only: bool,
     dry_run: bool,
     threads: int | None,
-    batch: int,
+    batch_size: int,
     device: str,
     dtype: str,
     store: Path | None,
     root: Path | None,
 ) -> None:
-    """Make a suite's concept judge of the base's own pictures, hold it to its gate on prompts it never saw, and pin it.
+    """Train a suite's concept judge on images of the base, test it on held-out prompts, and pin it.
 
-    Once per suite version. The same command goes on after any stop.
+    Done once per suite version. The same command resumes.
 
     \b
     Example:  unconceal tasks judge sd14 --dry-run
               unconceal tasks judge sd14 --dtype bfloat16
     """
     from unconceal.cli import judge
-    from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.environment import resolve_device, usable_cores
+    from unconceal.evaluation.evaluation import Evaluation
     from unconceal.progress import progress
 
     data = DataRoot.find(root)
@@ -251,9 +251,9 @@ def judge(
     if gate_only:
         judge.echo_gate(resolve_path(loaded.judges.concept.path, data), judge.tasks_of(data, loaded))
         return
-    with progress() as shown:
+    with progress() as bars:
         where, cores = resolve_device(device), threads or usable_cores()
-        evaluation = Evaluation(loaded, data, next(iter(loaded.tiers)), where, dtype, cores, batch, progress=shown)
+        evaluation = Evaluation(loaded, data, next(iter(loaded.tiers)), where, dtype, cores, batch_size, progress=bars)
         if dry_run:
             judge.echo_plan(evaluation, data)
         else:
@@ -263,5 +263,5 @@ def judge(
 def _writable(root: DataRoot) -> DataRoot:
     if root.read_only:
         remedy = "work in a clone, or name a folder with --root"
-        raise UsageError("suite.read-only", str(root.tasks.parent), "is the installed copy and stays as it is", remedy)
+        raise UsageError("suite.read-only", str(root.tasks.parent), "is the installed copy, which is read-only", remedy)
     return root

@@ -24,7 +24,7 @@ from unconceal.generate.locks import locked
 from unconceal.generate.plan import Plan, build_plan
 from unconceal.generate.store import LOCKS, Store
 from unconceal.generate.throughput import Work
-from unconceal.hub.local_weights import locate, weights_digest
+from unconceal.hub.local_weights import require_weights, weights_digest
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
 from unconceal.specs.loader import load_submission
@@ -164,7 +164,7 @@ class Evaluation:
         """
         family, sampler = FAMILIES[self.suite.family], sampler or self.suite.sampler
         checkpoint = checkpoint_of(submission, task)
-        path = locate(checkpoint, self.root)
+        path = require_weights(submission, task.id, self.root)
         base = self.suite_models.base
         if checkpoint.format == STANDALONE:
             kind, dtype = family.pipeline_class, self.suite_models.dtype
@@ -183,7 +183,7 @@ class Evaluation:
         """The checkpoint's entry in a record."""
         specs = environment.spec_digests(self.suite, task, submission)
         return CheckpointRecord(
-            **specs, sha256=applied.sha256, format=applied.format, components=applied.components, unused_parts=applied.left_out
+            **specs, sha256=applied.sha256, format=applied.format, components=applied.components, unused_parts=applied.unused_parts
         )
 
     @property

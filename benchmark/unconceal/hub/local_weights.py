@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unconceal.errors import EnvironmentFault
 from unconceal.hub.allowed_files import checkpoint_digest
 from unconceal.paths import DataRoot, resolve_path
 from unconceal.specs.spec import UNPINNED, Pinned
-from unconceal.specs.submission import Checkpoint
+from unconceal.specs.submission import Checkpoint, Submission
+
+BUILT_SUITE = "miniature"
+"""The suite whose weights the companion package builds."""
 
 
 def locate(checkpoint: Checkpoint, root: DataRoot) -> Path | None:
@@ -26,6 +30,23 @@ def locate(checkpoint: Checkpoint, root: DataRoot) -> Path | None:
             return fetch(checkpoint)
         return fetch_pinned(Pinned(repo=checkpoint.repo, revision=checkpoint.revision, path=WHOLE_REPOSITORY, digest=UNPINNED))
     return None if checkpoint.path is None else resolve_path(checkpoint.path, root)
+
+
+def require_weights(submission: Submission, task: str, root: DataRoot) -> Path | None:
+    """The weights of a submission's checkpoint for a task, see :func:`locate`.
+
+    A path that is pinned by a digest but does not exist is a checkpoint that is not distributed with the data root.
+
+    Raises:
+        EnvironmentFault: pinned weights are not on this machine (``checkpoint.not-here``).
+    """
+    checkpoint = submission.checkpoints[task]
+    path = locate(checkpoint, root)
+    if path is None or path.exists() or checkpoint.sha256 is None:
+        return path
+    source = f"`python -m unconceal_lab build --only {submission.name}:{task} --ship`" if submission.suite == BUILT_SUITE else "its authors"
+    consequence = "is not on this machine: these weights are not part of the repository"
+    raise EnvironmentFault("checkpoint.not-here", str(path), consequence, f"get them from {source}")
 
 
 def weights_digest(checkpoint: Checkpoint, root: DataRoot) -> str | None:
