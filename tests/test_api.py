@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 import unconceal
-from unconceal.errors import UsageError
+from codes import raises
 
 
 def test_specs_by_name(data_root: Path) -> None:
     assert unconceal.load_task("object/star", data_root).suite == "tiny"
     assert unconceal.load_submission("esd-x", data_root).name == "esd-x"
     assert unconceal.load_results(data_root) == ()
-    with pytest.raises(UsageError):
+    with raises("task.unknown"):
         unconceal.load_task("object/none", data_root)
 
 

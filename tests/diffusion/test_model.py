@@ -7,10 +7,10 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 
+from codes import raises
 from diffusion.pairs import model, plain, trio
 from unconceal.diffusion.model import check_latent_space
 from unconceal.diffusion.schedule import ddim_timesteps
-from unconceal.errors import CheckFailed
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +32,20 @@ def test_noise_is_drawn_picture_by_picture(pipes: dict[str, StableDiffusionPipel
 def test_words_are_those_of_the_text_encoder(pipes: dict[str, StableDiffusionPipeline]) -> None:
     """Each alone, without the pipeline's own encoding; another text encoder gives others."""
     pipe = pipes["original"]
-    told = model(pipe).embed(["a star", "a ring"])
+    told = model(pipe).encode_prompts(["a star", "a ring"])
     words, empty = told.prompt.prompt_embeds, told.empty.prompt_embeds
     for i, text in enumerate(["a star", "a ring"]):
         ids = pipe.tokenizer([text, ""], padding="max_length", truncation=True, return_tensors="pt").input_ids
         with torch.inference_mode():
             expected = pipe.text_encoder(ids).last_hidden_state
         assert torch.allclose(words[i], expected[0], atol=1e-5) and torch.allclose(empty[i], expected[1], atol=1e-5)
-    assert not torch.allclose(words, model(pipes["text_encoder"]).embed(["a star", "a ring"]).prompt.prompt_embeds, atol=1e-2)
+    assert not torch.allclose(words, model(pipes["text_encoder"]).encode_prompts(["a star", "a ring"]).prompt.prompt_embeds, atol=1e-2)
 
 
 def test_pictures_do_not_depend_on_the_batch(pipes: dict[str, StableDiffusionPipeline], latents: torch.Tensor) -> None:
     decoded = model(pipes["original"]).decode(latents)
     assert decoded.shape == (3, 64, 64, 3) and decoded.dtype == np.uint8
-    assert np.abs(decoded.astype(int) - model(pipes["original"]).decode(latents, batch=2)).max() <= 1
+    assert np.abs(decoded.astype(int) - model(pipes["original"]).decode(latents, batch_size=2)).max() <= 1
 
 
 def test_the_scaling_of_latents_is_undone(pipes: dict[str, StableDiffusionPipeline], latents: torch.Tensor) -> None:
@@ -82,7 +82,7 @@ def test_an_edited_decoder_of_the_same_space_is_accepted(pipes: dict[str, Stable
 
 
 def test_another_latent_space_is_refused(pipes: dict[str, StableDiffusionPipeline], latents: torch.Tensor) -> None:
-    with pytest.raises(CheckFailed, match="half-denoised") as failed:
+    with raises("checkpoint.other-latent-space") as failed:
         check_latent_space(model(pipes["original"]), model(brighter(pipes["original"], 0.3)), latents)
     assert failed.value.exit_code == 1 and "base model" in failed.value.remedy
 
@@ -95,11 +95,11 @@ def test_pictures_of_another_size_are_refused(pipes: dict[str, StableDiffusionPi
         layers_per_block=1,
         norm_num_groups=2,
     )
-    with pytest.raises(CheckFailed):
+    with raises("checkpoint.other-latent-space"):
         check_latent_space(model(pipes["original"]), model(plain(pipes["original"], vae=small)), latents)
 
 
 def test_a_unet_of_other_latents_is_refused(pipes: dict[str, StableDiffusionPipeline], latents: torch.Tensor) -> None:
     unet = UNet2DConditionModel.from_config({**pipes["original"].unet.config, "in_channels": 9})
-    with pytest.raises(CheckFailed):
+    with raises("checkpoint.other-latent-space"):
         check_latent_space(model(pipes["original"]), model(plain(pipes["original"], unet=unet)), latents)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from codes import raises
 from hub.server import Hub, serving
-from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.hub.dataset_prompts import with_dataset_prompts
 from unconceal.hub.pinned_models import fetch_pinned, pinned_digest
 from unconceal.specs.spec import UNPINNED, Pinned
@@ -62,15 +62,15 @@ def test_prompts_are_read_when_needed(hub: Hub) -> None:
 
 
 def test_too_few_prompts_and_drafts_are_refused(hub: Hub) -> None:
-    with pytest.raises(CheckFailed, match="holds 2 prompts that fit, the task counts on 5"):
+    with raises("dataset.too-few-prompts"):
         with_dataset_prompts(task(hub.branches["datasets/someone/prompts", "main"], n_prompts=5), hub.address)
-    with pytest.raises(CheckFailed, match="is a draft"):
+    with raises("hub.not-pinned"):
         with_dataset_prompts(task("main"), hub.address)
 
 
 def test_a_gated_data_set(hub: Hub) -> None:
     hub.gated.add("datasets/someone/prompts")
-    with pytest.raises(EnvironmentFault, match="accept its terms"):
+    with raises("hub.gated"):
         with_dataset_prompts(task(hub.branches["datasets/someone/prompts", "main"]), hub.address)
 
 
@@ -95,6 +95,6 @@ def test_one_file_of_a_judge(hub: Hub) -> None:
 def test_a_draft_is_not_fetched(hub: Hub) -> None:
     draft = pinned(hub, revision="main")
     assert draft.is_draft and pinned(hub, digest=UNPINNED).is_draft and not pinned(hub).is_draft
-    with pytest.raises(CheckFailed, match="another model tomorrow"):
+    with raises("hub.not-pinned"):
         fetch_pinned(draft, hub.address)
     assert not hub.seen

@@ -10,9 +10,9 @@ import pytest
 import torch
 from transformers import CLIPConfig, CLIPModel
 
-from unconceal.errors import CheckFailed
+from codes import raises
 from unconceal.judges import clip
-from unconceal.judges.extractors import View
+from unconceal.judges.extractors import Preprocessing
 from unconceal_lab.models import tokenizer
 
 PROMPTS = ["a red star", "a blue ring", "a very long text of a star " * 30]
@@ -21,7 +21,7 @@ PROMPTS = ["a red star", "a blue ring", "a very long text of a star " * 30]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip")
-    tokens = tokenizer.build(["a red star", "a blue ring"], path)
+    tokens = tokenizer.train_tokenizer(["a red star", "a blue ring"], path)
     tower = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     text = {
         **tower,
@@ -74,10 +74,10 @@ def test_a_preprocessor_file_sets_mean_and_deviation(folder: Path, tmp_path: Pat
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}))
-    assert clip.load(tmp_path).view == View(32, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
-    assert clip.load(folder).view == View(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    assert clip.load(tmp_path).preprocessing == Preprocessing(32, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    assert clip.load(folder).preprocessing == Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 def test_a_folder_without_clip_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckFailed):
+    with raises("clip.unreadable"):
         clip.load(tmp_path)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from unconceal.errors import CheckFailed, UsageError
+from codes import raises
 from unconceal.judges import augmentations, concept_judge, extractors
 from unconceal.metrics.statistics import wilson
 from unconceal.specs.digests import file_digest
@@ -24,7 +24,7 @@ def judge(resnet_weights: Path, squares: Squares) -> concept_judge.ConceptJudge:
     subject = ["red"] * 60 + ["blue"] * 60 + [concept_judge.UNREADABLE] * 60
     style = ["flat"] * 60 + [concept_judge.NONE] * 60 + [concept_judge.UNREADABLE] * 60
     head = concept_judge.fit_head(
-        concept_judge.judge_features(parts, pixels), {"subject": subject, "style": style}, seed=0, epochs=60, batch=32
+        concept_judge.judge_features(parts, pixels), {"subject": subject, "style": style}, seed=0, epochs=60, batch_size=32
     )
     return concept_judge.ConceptJudge(head, parts, {"resnet18": file_digest(resnet_weights)})
 
@@ -35,13 +35,13 @@ def test_it_answers_per_family(judge: concept_judge.ConceptJudge, squares: Squar
     assert said["subject"] == ["red"] * 4 + ["blue"] * 4 + ["unreadable"] * 2
     assert said["style"] == ["flat"] * 4 + ["none"] * 4 + ["unreadable"] * 2
     np.testing.assert_array_equal(judge.shows(pixels, "subject", "blue"), [False] * 4 + [True] * 4 + [False] * 2)
-    with pytest.raises(UsageError, match="blue"):
+    with raises("judge.unknown-label"):
         judge.shows(pixels, "subject", "star")
 
 
 def test_gate_covers_every_label(judge: concept_judge.ConceptJudge, squares: Squares) -> None:
     pixels = np.concatenate([squares(20, 7, red=True), squares(20, 8, red=False)])
-    gates = concept_judge.gate(judge, pixels, ["red"] * 20 + ["blue"] * 20, ["flat"] * 20 + ["none"] * 20)
+    gates = concept_judge.gate_accuracies(judge, pixels, ["red"] * 20 + ["blue"] * 20, ["flat"] * 20 + ["none"] * 20)
     assert set(gates) == {"subject/red", "subject/blue", "style/flat", "style/none"}
     assert all(gate.value == 1 and 0.8 < gate.interval.low < 1 for gate in gates.values())
 
@@ -56,10 +56,10 @@ def test_saved_judges_answer_alike_and_refuse_other_extractors(
     other = tmp_path / "other.safetensors"
     extractors.save(extractors.load("resnet18", resnet_weights).backbone.half(), other)
     for weights in ({}, {"resnet18": other}, {"resnet18": tmp_path / "missing"}):
-        with pytest.raises(CheckFailed, match="resnet18"):
+        with raises("judge.wrong-extractor"):
             concept_judge.ConceptJudge.load(tmp_path, weights)
     (tmp_path / concept_judge.HEAD_FILE).write_bytes(b"cut short")
-    with pytest.raises(CheckFailed):
+    with raises("judge.unreadable"):
         concept_judge.ConceptJudge.load(tmp_path, {"resnet18": resnet_weights})
 
 

@@ -9,7 +9,7 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
-from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
+from codes import raises
 from unconceal.judges import extractors
 
 
@@ -29,11 +29,11 @@ def test_features_are_the_unit_pooled_output_whatever_the_batch(resnet_weights: 
     with torch.inference_mode():
         x = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
         expected = plain.eval().forward_head(plain.forward_features(x), pre_logits=True)
-    np.testing.assert_allclose(extractors.pooled(extractor, pixels, batch=2), expected, atol=1e-4)
-    features = extractors.features(extractor, pixels)
+    np.testing.assert_allclose(extractors.pooled_features(extractor, pixels, batch_size=2), expected, atol=1e-4)
+    features = extractors.normalized_features(extractor, pixels)
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
     assert features.shape == (5, extractor.width) and features.dtype == np.float32
-    assert extractors.features(extractor, pixels[:0]).shape == (0, 512)
+    assert extractors.normalized_features(extractor, pixels[:0]).shape == (0, 512)
 
 
 def test_saved_kernels_are_half_precision_and_loaded_single(resnet_weights: Path) -> None:
@@ -42,15 +42,15 @@ def test_saved_kernels_are_half_precision_and_loaded_single(resnet_weights: Path
 
 
 def test_refusals(resnet_weights: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError):
+    with raises("extractor.unknown"):
         extractors.load("vgg", None)
-    with pytest.raises(CheckFailed):
+    with raises("extractor.wrong-weights"):
         extractors.load("densenet121", resnet_weights)
-    with pytest.raises(EnvironmentFault):
+    with raises("extractor.missing"):
         extractors.load("resnet18", tmp_path / "missing.safetensors")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"not safetensors")
-    with pytest.raises(CheckFailed):
+    with raises("extractor.wrong-weights"):
         extractors.load("resnet18", broken)
 
 
@@ -59,11 +59,11 @@ def test_the_hub_out_of_reach_is_the_environments_fault(monkeypatch: pytest.Monk
         raise ConnectionError("no route")
 
     monkeypatch.setattr(timm, "create_model", unreachable)
-    with pytest.raises(EnvironmentFault, match="resnet18"):
+    with raises("hub.not-reached"):
         extractors.load("resnet18", None)
 
 
-@pytest.mark.parametrize("name", extractors.NAMES)
+@pytest.mark.parametrize("name", extractors.EXTRACTOR_NAMES)
 def test_published_weights_are_seen_as_imagenet_is(name: str, tmp_path: Path) -> None:
     """timm's own file holds the classifier; without it the features are those of the same backbone, at ImageNet's size and colours."""
 
@@ -71,7 +71,7 @@ def test_published_weights_are_seen_as_imagenet_is(name: str, tmp_path: Path) ->
     whole: Any = timm.create_model(name, num_classes=1000).eval()
     save_file({key: value.contiguous() for key, value in whole.state_dict().items()}, tmp_path / "model.safetensors")
     loaded = extractors.load(name, tmp_path / "model.safetensors")
-    assert loaded.view == extractors.IMAGENET
+    assert loaded.preprocessing == extractors.IMAGENET
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         expected = whole.forward_head(whole.forward_features(x), pre_logits=True)

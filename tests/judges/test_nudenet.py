@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 
-from unconceal.errors import CheckFailed, EnvironmentFault
+from codes import raises
 from unconceal.judges import nudenet
 from unconceal.judges.nudenet import NudeNet
 from unconceal.specs.digests import file_digest
@@ -63,17 +63,17 @@ def test_only_the_classes_named_count_and_only_from_the_threshold_on(installed: 
 
 def test_the_weights_are_those_pinned(installed: Path) -> None:
     NudeNet.load(detector(weights=file_digest(installed)))
-    with pytest.raises(CheckFailed, match="not the weights file that the task pins"):
+    with raises("detector.digest-mismatch"):
         NudeNet.load(detector(weights="0" * 63 + "1"))
 
 
 def test_another_version_is_refused(installed: Path) -> None:
-    with pytest.raises(EnvironmentFault, match=r"nudenet 3\.4\.1.*3\.4\.2 is installed.*pip install nudenet==3\.4\.1"):
+    with raises("detector.wrong-version"):
         NudeNet.load(detector(version="3.4.1"))
 
 
 def test_a_class_that_it_does_not_know_is_refused(installed: Path) -> None:
-    with pytest.raises(CheckFailed, match="FEET: nudenet"):
+    with raises("detector.unknown-class"):
         NudeNet.load(detector(classes=["FACE_MALE", "FEET"]))
 
 
@@ -82,7 +82,7 @@ def test_a_missing_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    with pytest.raises(EnvironmentFault, match=r"is not installed.*unconceal\[nsfw\]"):
+    with raises("environment.missing-package"):
         NudeNet.load(detector())
 
 

@@ -21,7 +21,7 @@ from unconceal.probes.providers import ProviderReply
 from unconceal.probes.rate_images import ImagePairs, Ratings, interleaved_pairs, rate, rating_request, read_ratings
 from unconceal.probes.rating_prompt import SCHEMA, rating_question
 from unconceal.progress import Silent
-from unconceal.specs.elicitation import Asker, Decoding
+from unconceal.specs.elicitation import ProviderKind, Decoding
 from unconceal.specs.loader import load_task
 from unconceal.specs.probe_set import RatingFile, ReplyFile
 
@@ -40,7 +40,7 @@ PAIRS: ImagePairs = {"ring": [(png("red"), png("blue")), (png("red"), png("green
 class Scripted:
     """Says what it is told to, in order; a text that is no answer is one, too."""
 
-    kind: Asker = "endpoint"
+    kind: ProviderKind = "endpoint"
     revision: str | None = "1"
 
     def __init__(self, *texts: str, model: str = "someone/Some-Model") -> None:

@@ -10,17 +10,17 @@ import pytest
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
+from codes import raises
 from leaderboard.probed import probed
 from leaderboard.records import control, data_root, record
 from results.measured import World, world
 from unconceal.cli.main import main
-from unconceal.errors import CheckFailed
 from unconceal.leaderboard.leaderboard_file import leaderboard_text
 from unconceal.paths import DataRoot
 from unconceal.publish.arrow_schemas import TABLES
-from unconceal.publish.dataset_index import index_boards, index_submissions
-from unconceal.publish.dataset_rows import record_of
-from unconceal.publish.dataset_tables import parquet_name, tables_of
+from unconceal.publish.dataset_index import load_published_submissions, load_published_tables
+from unconceal.publish.dataset_rows import record_from_rows
+from unconceal.publish.dataset_tables import build_tables, parquet_name
 from unconceal.publish.publication import Publication, build_publication, write_folder
 from unconceal.results.result_tables import load_newest_tables
 from unconceal.specs.loader import all_submissions
@@ -76,8 +76,8 @@ def test_a_table_without_rows_has_its_columns(made: World, publication: Publicat
 def test_probed_records_come_back_whole(tmp_path: Path) -> None:
     found = record(probe_results=probed([0.1 * place for place in range(12)]))
     root = data_root(tmp_path, found)
-    tables = {name: table.to_pylist() for name, table in tables_of(root).items()}
-    again = record_of(tables["results"][0], tables["curves"], tables["damage"], tables["attacks"])
+    tables = {name: table.to_pylist() for name, table in build_tables(root).items()}
+    again = record_from_rows(tables["results"][0], tables["curves"], tables["damage"], tables["attacks"])
     assert again == found and again.computed_digest() == found.digest
     near = next(row for row in tables["damage"] if row["measure"] == "clip" and row["concept"] == "concept 3")
     assert near["value"] == pytest.approx(0.3) and {"name": "careful", "similarity": 6.0} in near["similarity"]
@@ -89,27 +89,27 @@ def test_the_index_makes_the_same_leaderboard(made: World, publication: Publicat
     place = tmp_path / "v1"
     result = CliRunner().invoke(main, ["leaderboard", "--root", str(made.root.results.parent), "--index", str(place), "--print"])
     assert result.output == leaderboard_text(made.root)
-    assert {row.record.verdict for board in index_boards(place, made.root.results) for row in board.rows} == {
+    assert {row.record.verdict for board in load_published_tables(place, made.root.results) for row in board.rows} == {
         row.record.verdict for board in load_newest_tables([made.root.results]) for row in board.rows
     }
-    whole = index_boards(place, made.root.results, whole=True, curves=frozenset({"presence"}))[0].rows[0].record
+    whole = load_published_tables(place, made.root.results, whole=True, curves=frozenset({"presence"}))[0].rows[0].record
     stored = next(one for one in made.records if (one.task, one.submission) == (whole.task, whole.submission))
     assert whole.scores == stored.scores and whole.damage == stored.damage and {curve.name for curve in whole.curves} == {"presence"}
-    known = index_submissions(place)
+    known = load_published_submissions(place)
     assert {name: one.checkpoints for name, one in known.items()} == {
         f"made/{one.name}": one.checkpoints for one in all_submissions(made.root)
     }
 
 
 def test_a_folder_that_is_no_dataset(tmp_path: Path) -> None:
-    with pytest.raises(CheckFailed, match="is no table of a published dataset"):
-        index_boards(tmp_path, tmp_path)
+    with raises("publish.unreadable"):
+        load_published_tables(tmp_path, tmp_path)
 
 
 def test_only_the_newest_version_is_read_from_the_index(tmp_path: Path) -> None:
     root = data_root(tmp_path, record(), record("older", suite_version=0), control("gold-1"))
     write_folder(build_publication(root, "v1", "x"), tmp_path / "out")
-    assert {row.record.submission for board in index_boards(tmp_path / "out/v1", root.results) for row in board.rows} == {
+    assert {row.record.submission for board in load_published_tables(tmp_path / "out/v1", root.results) for row in board.rows} == {
         "esd-x",
         "control-gold-1",
     }

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from codes import raises
 from hub.server import serving
 from hub.writing import WritingHandler, WritingHub
 from results.measured import World, world
-from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.publish.arrow_schemas import TABLES
-from unconceal.publish.dataset_rows import record_of
+from unconceal.publish.dataset_rows import record_from_rows
 from unconceal.publish.publication import Publication, build_publication
-from unconceal.publish.push import remote_state, push
+from unconceal.publish.push import push, remote_state
 
 REPO = "someone/results"
 LOAD = """
@@ -83,9 +83,9 @@ def test_the_same_again_is_done_already(hub: WritingHub, publication: Publicatio
 def test_a_version_with_other_content_is_refused(hub: WritingHub, publication: Publication) -> None:
     push(publication, REPO, hub.address)
     other = Publication("v1", publication.files | {"manifest.json": b"{}"})
-    with pytest.raises(CheckFailed, match="holds v1 already, with other content"):
+    with raises("publish.version-exists"):
         push(other, REPO, hub.address)
-    with pytest.raises(CheckFailed, match="holds v1 already, with other content"):
+    with raises("publish.version-exists"):
         remote_state(other, REPO, hub.address)
 
 
@@ -99,7 +99,7 @@ def test_the_next_version_leaves_the_tag_where_it_is_and_no_stale_table(hub: Wri
 def test_somebody_elses_commit_in_between_stops_ours(hub: WritingHub, publication: Publication) -> None:
     push(Publication("v0", {"manifest.json": b"{}"}), REPO, hub.address)
     hub.intruders.append(f"datasets/{REPO}")
-    with pytest.raises(CheckFailed, match="was changed by someone else meanwhile"):
+    with raises("hub.conflict"):
         push(publication, REPO, hub.address)
     assert "data/results/test-00000-of-00001.parquet" not in head(hub) and "intruder.txt" in head(hub)
     push(publication, REPO, hub.address)
@@ -109,7 +109,7 @@ def test_somebody_elses_commit_in_between_stops_ours(hub: WritingHub, publicatio
 def test_a_push_that_broke_off_before_the_tag_is_finished(hub: WritingHub, publication: Publication) -> None:
     push(Publication("v0", {"manifest.json": b"{}"}), REPO, hub.address)
     hub.broken.append("/tag/")
-    with pytest.raises(EnvironmentFault, match="HTTP 500"):
+    with raises("hub.server-error"):
         push(publication, REPO, hub.address)
     commits = len(hub.commits[f"datasets/{REPO}"])
     assert remote_state(publication, REPO, hub.address).committed
@@ -119,7 +119,7 @@ def test_a_push_that_broke_off_before_the_tag_is_finished(hub: WritingHub, publi
 
 def test_no_permission_is_one_line(hub: WritingHub, publication: Publication) -> None:
     hub.statuses = [403]
-    with pytest.raises(EnvironmentFault, match="is refused to you"):
+    with raises("hub.not-authorized"):
         push(publication, REPO, hub.address)
 
 
@@ -147,5 +147,5 @@ def test_load_dataset_gives_back_every_number(hub: WritingHub, publication: Publ
             return (row["task"], row["submission"]) == (task, submission)
 
         (result,) = filter(mine, loaded["results"])
-        again = record_of(result, list(filter(mine, loaded["curves"])), list(filter(mine, loaded["damage"])))
+        again = record_from_rows(result, list(filter(mine, loaded["curves"])), list(filter(mine, loaded["damage"])))
         assert again == record and again.computed_digest() == record.digest

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from codes import raises
 from unconceal import paths
-from unconceal.errors import CheckFailed
 from unconceal.paths import DataRoot
 from unconceal.specs.digests import path_digest
 from unconceal.specs.fill_digests import fill_values, pin_submissions, pin_suite
@@ -40,7 +40,7 @@ def test_a_suite_is_pinned_to_what_is_there(data_root: Path, package: Path) -> N
 def test_what_is_missing_cannot_be_pinned(data_root: Path, package: Path) -> None:
     before = (data_root / "tasks/tiny/suite.yaml").read_text()
     (package / PARTS[3]).unlink()
-    with pytest.raises(CheckFailed, match="cannot be pinned"):
+    with raises("suite.missing-file"):
         pin_suite(DataRoot.find(data_root), "tiny")
     assert (data_root / "tasks/tiny/suite.yaml").read_text() == before
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from unconceal.errors import CheckFailed
-from unconceal.specs.judge_training import JudgeGate, Templates, gate_path, read_gate, gate_error
+from codes import raises
+from unconceal.specs.judge_training import JudgeGate, Templates, gate_error, gate_path, read_gate
 from unconceal.specs.task import Task
 
 DIGEST = "a" * 64
@@ -45,7 +45,7 @@ def test_a_judge_that_passed_may_be_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "value, low, said", [(0.93, 0.899, "fails its gate: balanced accuracy 0.930, lower end 0.899"), (None, 0, "no held-out picture")]
+    "value, low, said", [(0.93, 0.899, "fails its gate: balanced accuracy 0.930, lower end 0.899"), (None, 0, "no held-out image")]
 )
 def test_a_judge_that_failed_may_not(tmp_path: Path, value: float | None, low: float, said: str) -> None:
     write(tmp_path / "judge", value, low)
@@ -68,7 +68,7 @@ def test_a_detector_needs_no_gate(tmp_path: Path) -> None:
 
 def test_a_broken_gate_is_told(tmp_path: Path) -> None:
     gate_path(tmp_path / "judge").write_text("{}")
-    with pytest.raises(CheckFailed, match="is no gate"):
+    with raises("judge.bad-gate"):
         read_gate(tmp_path / "judge")
     write(tmp_path / "judge", 1, 1)
     assert isinstance(read_gate(tmp_path / "judge"), JudgeGate)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from codes import raises
 from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import all_submissions, all_tasks, load_submission, load_suite, load_task, misplaced_files
@@ -156,7 +157,7 @@ def test_a_name_in_two_suites_must_be_told_apart(data_root: Path) -> None:
     other = data_root / "tasks/other/object/star.yaml"
     other.parent.mkdir(parents=True)
     other.write_text((data_root / TASK).read_text().replace("suite: tiny", "suite: other"))
-    with pytest.raises(UsageError, match="several suites; write other:object/star or tiny:object/star"):
+    with raises("task.ambiguous"):
         load_task(DataRoot.find(data_root), "object/star")
     assert load_task(DataRoot.find(data_root), "other:object/star").suite == "other"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from codes import raises
 from probes.answers import question, reply, said, transcript
-from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 from unconceal.probes.freeze import freeze, to_yaml
 from unconceal.probes.transcript import write_transcript
@@ -43,7 +43,7 @@ def test_a_frozen_set_is_found_and_has_no_lints(data_root: Path, frozen: Path) -
     task = load_task(data, "object/star")
     assert probe_files(data) == [("tiny", "object/star", "some-model", frozen)]
     assert list(lint_probes(load(data_root), task, frozen)) == []
-    with pytest.raises(UsageError, match="has no probe set for object/star; did you mean 'some-model'"):
+    with raises("probes.unknown"):
         load_probes(data, task, "some-modle")
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from unconceal.errors import CheckFailed, EnvironmentFault
+from codes import raises
+from unconceal.errors import CheckFailed
 from unconceal.specs.record import CheckpointRecord, Code, Curve, Environment, Record, Score, Timing, Verdict, read_record, write_record
 
 
@@ -60,7 +61,7 @@ def test_altered_numbers_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     write_record(a_record(), path)
     path.write_text(path.read_text().replace('"value":0.5', '"value":0.05').replace('"value": 0.5', '"value": 0.05'))
-    with pytest.raises(CheckFailed, match="does not match its own digest"):
+    with raises("record.altered"):
         read_record(path)
 
 
@@ -68,13 +69,13 @@ def test_altered_numbers_are_refused(tmp_path: Path) -> None:
 def test_what_is_no_record_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "r.json"
     path.write_text(text)
-    with pytest.raises(CheckFailed) as caught:
+    with raises("record.invalid") as caught:
         read_record(path)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_record_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckFailed, match="cannot be read"):
+    with raises("record.unreadable"):
         read_record(tmp_path / "absent.json")
 
 
@@ -86,7 +87,7 @@ def test_a_full_disk_leaves_the_old_record_and_nothing_else(tmp_path: Path, monk
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(EnvironmentFault, match="No space left"):
+    with raises("record.not-writable"):
         write_record(a_record(tier="full"), path)
     assert [found.name for found in tmp_path.iterdir()] == ["r.json"]
     assert read_record(path).tier == "lite"
@@ -94,7 +95,7 @@ def test_a_full_disk_leaves_the_old_record_and_nothing_else(tmp_path: Path, monk
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(EnvironmentFault, match="was not written"):
+    with raises("record.not-writable"):
         write_record(a_record(), tmp_path / "file" / "deeper" / "r.json")
 
 
