@@ -31,7 +31,7 @@ LAYOUTS: dict[str, Any] = {
     "shard_size": 8,
     "optimizations": ("compile",),
 }
-SAMPLINGS: dict[str, Any] = {"scheduler": "euler", "steps": 50, "guidance": 7.5, "shift": 3.0, "size": 512}
+SAMPLINGS: dict[str, Any] = {"scheduler": "euler", "num_inference_steps": 50, "guidance_scale": 7.5, "shift": 3.0, "image_size": 512}
 
 
 def test_every_field_is_tried() -> None:

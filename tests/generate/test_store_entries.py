@@ -32,7 +32,9 @@ def test_a_file_says_which_shard_it_holds(store: Store) -> None:
 
 
 def test_every_field_comes_back() -> None:
-    told = replace(shard(), sampling=Sampling("flow-euler", 4, 3.5, shift=1.15, size=512), checkpoint="c" * 64, arms=("prompt", "empty"))
+    told = replace(
+        shard(), sampling=Sampling("flow-euler", 4, 3.5, shift=1.15, image_size=512), checkpoint="c" * 64, arms=("prompt", "empty")
+    )
     assert parse_shard({"shard": told.identity()}) == told
 
 

@@ -44,12 +44,12 @@ def test_the_gate_is_the_suites() -> None:
 
 def test_too_few_pictures_give_no_kid_and_say_so() -> None:
     (ring, _) = neighbour_damages(SHOWN, SEEN, RULES.model_copy(update={"min_kid_images": 7}))
-    assert ring.damage["kid"].value is None and "fewer than 7 pictures" in ring.damage["kid"].note and "kid" not in ring.per_prompt
+    assert ring.damage["kid"].value is None and "at least 7 images" in ring.damage["kid"].note and "kid" not in ring.per_prompt
 
 
 def test_a_picture_without_a_number_leaves_its_measure_out() -> None:
     broken = np.array(SEEN.unlearned.similarity)
     broken[0, 1, 0] = float("nan")
     ring, leaf = neighbour_damages(SHOWN, SEEN._replace(unlearned=ClipAnswers(broken, SEEN.unlearned.hits, SEEN.unlearned.features)), RULES)
-    assert ring.damage["clip"].value is None and "has no number" in ring.damage["clip"].note and "clip" not in ring.per_prompt
+    assert ring.damage["clip"].value is None and "has no value" in ring.damage["clip"].note and "clip" not in ring.per_prompt
     assert ring.damage["accuracy"].value is not None and leaf.damage["clip"].value == pytest.approx(0.25)

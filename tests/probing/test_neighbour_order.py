@@ -48,7 +48,7 @@ def test_rho_is_of_the_eligible_neighbours_alone() -> None:
 def test_too_few_neighbours_give_no_rho_and_the_note_says_why() -> None:
     found = rho(damaged(VALUES, eligible=7))
     assert found.rho.value is None and found.p is None
-    assert found.rho.note == "7 of 12 neighbours are eligible and named, fewer than 8"
+    assert found.rho.note == "7 of 12 neighbours are eligible and ranked, fewer than 8"
 
 
 def test_what_an_orderer_does_not_name_is_left_out_and_said() -> None:

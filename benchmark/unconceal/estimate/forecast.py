@@ -12,7 +12,6 @@ from unconceal.evaluation.protocols import PROTOCOLS
 from unconceal.generate.generator import count_forward_passes
 from unconceal.generate.identity import Shard
 from unconceal.paths import IN_PACKAGE, resolve_path
-from unconceal.probing.run_probes import plan_probes
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
@@ -152,7 +151,11 @@ class Forecaster:
         """The shards of the protocol, and those of neighbours and attacks."""
         pairs = PROTOCOLS[self.evaluation.protocol].shards(self.evaluation, task, ANY_CHECKPOINT)
         shards = [shard for pair in pairs for shard in pair if shard is not None]
-        return shards, plan_probes(self.evaluation, task, ANY_CHECKPOINT).shards if self.probes else []
+        if not self.probes:
+            return shards, []
+        from unconceal.probing.run_probes import plan_probes
+
+        return shards, plan_probes(self.evaluation, task, ANY_CHECKPOINT).shards
 
     def _missing(self, shards: Iterable[Shard]) -> Iterator[Shard]:
         """The shards that the store lacks."""

@@ -48,11 +48,10 @@ def runtime_estimate(evaluation: Evaluation, forecast: Forecast, workers: int = 
     free = free_bytes(evaluation.store.root)
     warning = "" if free >= total.bytes else ": NOT ENOUGH; free some space, or name another disk with --store"
     lines.append(f"disk: {total.bytes / 1e9:.2f} GB of images to store, {free / 1e9:.1f} GB free at {evaluation.store.root}{warning}")
-    lines.append(_time_line(evaluation, forecast, estimate_speed(evaluation, image_spec), workers))
     if forecast.without_weights:
         names = ", ".join(forecast.without_weights[:5]) + (" …" if len(forecast.without_weights) > 5 else "")
         lines.append(f"weights: {len(forecast.without_weights)} evaluations lack weights on this machine, so `run` stops at them: {names}")
-    return lines
+    return [*lines, _time_line(evaluation, forecast, estimate_speed(evaluation, image_spec), workers)]
 
 
 def _time_line(evaluation: Evaluation, forecast: Forecast, speed: Speed | None, workers: int) -> str:

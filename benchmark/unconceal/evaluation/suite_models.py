@@ -53,7 +53,7 @@ def verified_path(pinned: Pinned, root: DataRoot) -> Path:
     else:
         path = resolve_path(pinned.path, root)
         if not path.exists():
-            remedy = "run `unconceal miniature build --ship`, or reinstall the package"
+            remedy = "run `python -m unconceal_lab build --ship`, or reinstall the package"
             raise EnvironmentFault("suite.missing-file", pinned.path, "is missing, so nothing can be evaluated", remedy)
         digest = path_digest(path)
     if digest != pinned.digest:

@@ -12,13 +12,13 @@ from unconceal.specs.paper_protocol import ProtocolName
 from unconceal.specs.record import UNSPENT, Record, Timing
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Suite, TierName
-from unconceal.specs.sweep import Sweep
 from unconceal.specs.task import Task
 
 if TYPE_CHECKING:
     from unconceal.evaluation.evaluation import Evaluation
     from unconceal.evaluation.sweep import Axes
     from unconceal.progress import Progress
+    from unconceal.specs.sweep import Sweep
 
 JobKind = Literal["shard", "measure", "probe", "rescore", "sweep"]
 

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from unconceal.evaluation.environment import free_cached_memory, is_out_of_memory
 from unconceal.evaluation.protocols import PROTOCOLS
-from unconceal.evaluation.standard import rescore
-from unconceal.evaluation.sweep import sweep
 from unconceal.execution.job import Job, JobKind, Outcome
-from unconceal.probing.run_probes import has_probe_results, score_probes
 
 if TYPE_CHECKING:
     from unconceal.checkpoints.apply import AppliedCheckpoint
@@ -66,16 +63,23 @@ class JobRunner:
         return Outcome(result=measure(self.evaluation, job.task, job.submission, loaded.generator, loaded.applied, job.timing))
 
     def _probe(self, job: Job) -> Outcome:
+        from unconceal.probing.run_probes import has_probe_results, score_probes
+
         assert job.record is not None
         if has_probe_results(self.evaluation, job.task, job.record):
+            self.evaluation.progress.log(f"{job.submission.name} on {job.task.id}: probe results exist, not measured again")
             return Outcome(result=job.record)
         loaded = self._load(job)
         return Outcome(result=score_probes(self.evaluation, job.task, job.record, loaded.generator, loaded.applied))
 
     def _rescore(self, job: Job) -> Outcome:
+        from unconceal.evaluation.standard import rescore
+
         return Outcome(result=rescore(self.evaluation, job.task, job.submission))
 
     def _sweep(self, job: Job) -> Outcome:
+        from unconceal.evaluation.sweep import sweep
+
         assert job.axes is not None
         self._loaded = None
         return Outcome(result=sweep(self.evaluation, job.task, job.submission, job.axes))

@@ -9,24 +9,25 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from unconceal.errors import EnvironmentFault
 from unconceal.estimate.forecast import forecast
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.protocols import PROTOCOLS
-from unconceal.evaluation.sweep import Axes
 from unconceal.execution.executor import Executor, Worker
 from unconceal.execution.in_process import InProcess
 from unconceal.execution.job import Job, JobKind, Outcome
 from unconceal.generate.generator import count_forward_passes
 from unconceal.generate.identity import Shard
 from unconceal.generate.plan import ShardPair
-from unconceal.probing.run_probes import plan_probes
 from unconceal.specs.record import Record, Timing
 from unconceal.specs.submission import Submission
-from unconceal.specs.sweep import Sweep
 from unconceal.specs.task import Task
+
+if TYPE_CHECKING:
+    from unconceal.evaluation.sweep import Axes
+    from unconceal.specs.sweep import Sweep
 
 Evaluations = Sequence[tuple[Task, Submission]]
 MAX_ATTEMPTS = 3
@@ -65,7 +66,7 @@ def schedule_rescoring(evaluation: Evaluation, pairs: Evaluations, executor: Exe
 def schedule_sweeps(evaluation: Evaluation, pairs: Evaluations, axes: Axes, executor: Executor | None = None) -> list[Sweep]:
     """Measure every (task, submission) with every sampler that the axes describe, in the order of the pairs."""
     results = Scheduler(evaluation, pairs, executor or InProcess(evaluation), "sweep", axes=axes).run()
-    return [result for _, result in results if isinstance(result, Sweep)]
+    return [result for _, result in results if not isinstance(result, Record)]
 
 
 def golds_first(pairs: Iterable[tuple[Task, Submission]]) -> list[tuple[Task, Submission]]:
@@ -154,6 +155,8 @@ class Scheduler:
         digest = evaluation.weights_digest(task, submission) or evaluation.suite.base.digest
         pairs = [] if record else PROTOCOLS[evaluation.protocol].shards(evaluation, task, digest)
         if self.probes and evaluation.protocol == "standard" and (record is None or record.probe_results is None):
+            from unconceal.probing.run_probes import plan_probes
+
             pairs = [*pairs, *plan_probes(evaluation, task, digest).always_generated]
         # The largest first: a lack of memory shows within the first minute.
         for trajectory, handover in sorted(pairs, key=lambda pair: -count_forward_passes(pair[1] or pair[0])):

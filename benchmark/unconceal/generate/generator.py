@@ -56,16 +56,16 @@ class Generator:
         self._reported.clear()
 
     def trajectory(self, shard: Shard) -> Arrays:
-        """θ's own run.
+        """θ's own run, from the store if it is there.
 
         Returns:
             ``latents.KKKK``: float32 latents (n, …) at every handover step; ``original`` and ``clean.KKKK``: uint8 images (n, h, w, 3).
         """
-        return self._get(shard, self._run_original)
+        return self._read(shard) or self._generate_locked(shard, shard)
 
     def handover(self, shard: Shard, trajectory: Shard) -> Arrays:
-        """θ*'s images of every branch, uint8 (n, h, w, 3), by :func:`branch_name`."""
-        return self._get(shard, lambda missing: self._hand_over(missing, self.trajectory(trajectory)))
+        """θ*'s images of every branch, uint8 (n, h, w, 3), by :func:`branch_name`; from the store if they are there."""
+        return self._read(shard) or self._generate_locked(shard, trajectory)
 
     def generate_missing(self, pairs: Iterable[ShardPair]) -> None:
         """Generate what the store lacks and no other process is generating: concurrent runs share the work."""
@@ -76,38 +76,40 @@ class Generator:
                         if acquired and shard not in self.store:
                             self.generate(shard, trajectory)
 
-    def generate(self, shard: Shard, trajectory: Shard) -> None:
-        """Generate a shard of either model."""
-        if shard.checkpoint is None:
-            self.trajectory(shard)
-        else:
-            self.handover(shard, trajectory)
+    def generate(self, shard: Shard, trajectory: Shard) -> Arrays:
+        """Generate and store a shard of either model; the caller holds its lock. Another process may have stored it meanwhile.
 
-    def _get(self, shard: Shard, run: Callable[[Shard], Arrays]) -> Arrays:
-        arrays = self.store.get(shard)
+        Args:
+            shard: to generate.
+            trajectory: θ's shard that it continues; itself if it is θ's.
+        """
+        arrays = self.store.get(shard) if shard in self.store else None
         if arrays is None:
-            with self.store.lock(shard):
-                # Another process may have stored it while this one waited.
-                arrays = self.store.get(shard) if shard in self.store else None
-                arrays = self._run_and_store(shard, run) if arrays is None else arrays
+            source = None if shard.checkpoint is None else self.trajectory(trajectory)
+            started, passes_before = time.perf_counter(), self.forward_passes
+            arrays = self._run_original(shard) if source is None else self._hand_over(shard, source)
+            self.store.put(shard, arrays)
+            self._measure_throughput(shard, self.forward_passes - passes_before, time.perf_counter() - started)
+        self._report(shard)
+        return arrays
+
+    def _read(self, shard: Shard) -> Arrays | None:
+        arrays = self.store.get(shard)
+        if arrays is not None:
+            self._report(shard)
+        return arrays
+
+    def _generate_locked(self, shard: Shard, trajectory: Shard) -> Arrays:
+        with self.store.lock(shard):
+            return self.generate(shard, trajectory)
+
+    def _report(self, shard: Shard) -> None:
         if shard not in self._reported:
             self._reported.add(shard)
             self.advance(count_forward_passes(shard))
-        return arrays
-
-    def _run_and_store(self, shard: Shard, run: Callable[[Shard], Arrays]) -> Arrays:
-        started, seconds_before, passes_before = time.perf_counter(), self.seconds, self.forward_passes
-        arrays = run(shard)
-        self.store.put(shard, arrays)
-        seconds = time.perf_counter() - started
-        # A handover may generate its trajectory first, which then has counted the same seconds.
-        includes_trajectory = self.seconds != seconds_before
-        self.seconds = seconds_before + seconds
-        if not includes_trajectory:
-            self._measure_throughput(shard, self.forward_passes - passes_before, seconds)
-        return arrays
 
     def _measure_throughput(self, shard: Shard, forward_passes: int, seconds: float) -> None:
+        self.seconds += seconds
         forward_passes, seconds = self._unmeasured[0] + forward_passes, self._unmeasured[1] + seconds
         if seconds >= MEASUREMENT_SECONDS:
             add_measurement(self.store.root, Work.on_this_machine("rows", shard.base, shard.compute), forward_passes, seconds)
@@ -135,7 +137,7 @@ class Generator:
 
 def count_forward_passes(shard: Shard) -> int:
     """Forward passes of the denoiser that the shard takes: two per step with guidance (one if it is built in), else one."""
-    steps, guided = shard.sampling.steps, FAMILIES[shard.family].forward_passes_per_step
+    steps, guided = shard.sampling.num_inference_steps, FAMILIES[shard.family].forward_passes_per_step
     if shard.checkpoint is None:
         return guided * steps * len(shard.images)
     per_arm = {"prompt": guided, "empty": 1}

@@ -44,13 +44,24 @@ class ComputeConfig:
 
 @dataclass(frozen=True)
 class Sampling:
-    """The deterministic sampler of a suite. ``shift`` and ``size`` are part of the identity only where the suite sets them."""
+    """The deterministic sampler of a suite. ``shift`` and ``image_size`` are part of the identity only where the suite sets them."""
 
     scheduler: str
-    steps: int
-    guidance: float
+    num_inference_steps: int
+    guidance_scale: float
     shift: float | None = None
-    size: int | None = None
+    image_size: int | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """The sampler as JSON; the keys are those of every existing store."""
+        optional = {"shift": self.shift, "size": self.image_size}
+        values = {"scheduler": self.scheduler, "steps": self.num_inference_steps, "guidance": self.guidance_scale}
+        return values | {name: value for name, value in optional.items() if value is not None}
+
+    @classmethod
+    def from_identity(cls, values: dict[str, Any]) -> Sampling:
+        """The inverse of :meth:`identity`."""
+        return cls(values["scheduler"], values["steps"], values["guidance"], values.get("shift"), values.get("size"))
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ class Shard:
             "base": self.base,
             "checkpoint": self.checkpoint,
             "family": self.family,
-            "sampling": {name: value for name, value in asdict(self.sampling).items() if value is not None},
+            "sampling": self.sampling.identity(),
             "handovers": self.handovers,
             "arms": self.arms,
             "pictures": tuple(asdict(image) for image in self.images),
@@ -98,7 +109,7 @@ class Shard:
             base=values["base"],
             checkpoint=values["checkpoint"],
             family=values["family"],
-            sampling=Sampling(**values["sampling"]),
+            sampling=Sampling.from_identity(values["sampling"]),
             handovers=tuple(values["handovers"]),
             arms=tuple(values["arms"]),
             images=tuple(ImageKey(**image) for image in values["pictures"]),

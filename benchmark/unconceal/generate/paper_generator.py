@@ -73,4 +73,4 @@ class RestartedGenerator(Generator):
 
     @staticmethod
     def _passes_from(shard: Shard, k: int) -> int:
-        return 2 * len(shard.images) * (shard.sampling.steps + 1 - k)
+        return 2 * len(shard.images) * (shard.sampling.num_inference_steps + 1 - k)
