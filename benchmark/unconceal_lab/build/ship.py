@@ -185,6 +185,17 @@ def write_tasks() -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def ship(build_dir: BuildDir, only: tuple[str, ...] = ()) -> None:
+    """Copy outputs into the source tree: releases alone if ``only`` names steps by ``SUBMISSION:TASK``, else everything.
+
+    Re-saving base and judges for the sake of one release could change bytes that the suite pins.
+    """
+    if only and all(":" in name for name in only):
+        ship_releases(build_dir)
+    else:
+        ship_all(build_dir)
+
+
 def ship_all(build_dir: BuildDir) -> None:
     """Copy everything that exists into the source tree."""
     write_tasks()

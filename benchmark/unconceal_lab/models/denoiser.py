@@ -111,6 +111,22 @@ def sampling_weights(images: SceneImages, rows: NDArray[np.int64], new: tuple[st
     return np.asarray(weights / weights.sum())
 
 
+def draw_rows(rows: NDArray[np.int64], count: int, rng: np.random.Generator, cumulative: NDArray[np.float64] | None) -> NDArray[np.int64]:
+    """``count`` of the rows, with replacement: uniformly, or by the cumulative sums of their weights."""
+    if cumulative is None:
+        return rows[rng.integers(len(rows), size=count)]
+    return rows[np.minimum(np.searchsorted(cumulative, rng.random(count)), len(rows) - 1)]
+
+
+def min_snr_weights(alphas: torch.Tensor) -> torch.Tensor:
+    """min(SNR, γ) / SNR of ε-prediction (arXiv 2303.09556) with SNR = ā / (1 − ā), for ā of shape (n,).
+
+    diffusers' compute_snr rounds differently, which would change the weights that a rebuild is compared with.
+    """
+    snr = alphas / (1 - alphas)
+    return snr.clamp(max=MIN_SNR) / snr
+
+
 def train_denoiser(
     name: str,
     denoiser: Denoiser,
@@ -163,13 +179,8 @@ def train_denoiser(
     alphas = new_scheduler().alphas_cumprod
     cumulative = None if early_weights is None else np.cumsum(early_weights)
 
-    def draw_rows(rng: np.random.Generator, progress: float) -> NDArray[np.int64]:
-        if cumulative is None or progress >= early_fraction:
-            return rows[rng.integers(len(rows), size=batch_size)]
-        return rows[np.minimum(np.searchsorted(cumulative, rng.random(batch_size)), len(rows) - 1)]
-
     def loss(rng: np.random.Generator, noise: torch.Generator, progress: float) -> torch.Tensor:
-        chosen = draw_rows(rng, progress)
+        chosen = draw_rows(rows, batch_size, rng, cumulative if progress < early_fraction else None)
         texts = ["" if rng.random() < CAPTION_DROPOUT else caption(images.scenes[row], rng) for row in chosen]
         tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
         x = latents[torch.from_numpy(chosen)].float()
@@ -179,10 +190,7 @@ def train_denoiser(
         with bfloat16_autocast():
             prompt_embeds = denoiser.text_encoder(tokens).last_hidden_state
             predicted_noise = unet(a.sqrt() * x + (1 - a).sqrt() * eps, t, prompt_embeds).sample
-        # diffusers' compute_snr rounds differently, which would change the weights that a rebuild is compared with.
-        snr = (a / (1 - a)).flatten()
-        weight = snr.clamp(max=MIN_SNR) / snr
-        error: torch.Tensor = (predicted_noise.float() - eps).square().mean((1, 2, 3)) * weight
-        return error.mean()
+        errors: torch.Tensor = (predicted_noise.float() - eps).square().mean((1, 2, 3)) * min_snr_weights(a.flatten())
+        return errors.mean()
 
     return fit(name, denoiser, loss, optimizer, steps, seed, work_dir, average=0.999, decay_from=decay_from, log=log)

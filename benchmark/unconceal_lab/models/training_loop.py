@@ -82,17 +82,8 @@ def fit(
         if step % 50 == 0 or step == steps - 1:
             log(f"{name}: step {step}/{steps} loss {value.item():.4f} {minutes:.1f} CPU min")
         if now - saved_time > CHECKPOINT_SECONDS:
-            save_state(
-                state_path,
-                {
-                    "schedule": [steps, seed],
-                    "model": model.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "averaged": averaged,
-                    "step": step + 1,
-                    "minutes": minutes,
-                },
-            )
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "averaged": averaged}
+            save_state(state_path, {**state, "schedule": [steps, seed], "step": step + 1, "minutes": minutes})
             saved_time = now
     if average:
         model.load_state_dict(averaged)

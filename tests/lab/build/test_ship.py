@@ -45,6 +45,15 @@ def test_nothing_is_shipped_without_a_source_tree(tmp_path: Path, monkeypatch: p
     assert failure.value.code == "build.no-source-tree" and not list(tmp_path.iterdir())
 
 
+def test_a_submissions_weights_are_shipped_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(ship, "ship_all", lambda build_dir: calls.append("all"))
+    monkeypatch.setattr(ship, "ship_releases", lambda build_dir: calls.append("releases"))
+    for only in ((), ("base",), ("esd-x:object/star", "base"), ("esd-x:object/star",)):
+        ship.ship(BuildDir(tmp_path), only)
+    assert calls == ["all", "all", "all", "releases"]
+
+
 def test_releases_are_named_by_submission_and_concept() -> None:
     names = {release_name(name, concepts) for name in SHIPPED for concepts in ("star", "hazard sign")}
     assert release_name("esd-x", "hazard sign") == "release-esd-x-hazard-sign.safetensors" and len(names) == 2 * len(SHIPPED)
