@@ -7,7 +7,7 @@ import torch
 
 from pipelines import tiny_pipeline
 from unconceal.checkpoints.base_pipeline import load_base
-from unconceal.checkpoints.key_names import parts_of
+from unconceal.checkpoints.key_names import changeable_components
 from unconceal.errors import EnvironmentFault
 
 
@@ -17,8 +17,8 @@ def test_half_precision_files_are_cast(tmp_path: Path) -> None:
     pipe.save_pretrained(tmp_path / "mixed")
     for dtype in (torch.float32, torch.bfloat16):
         loaded = load_base(tmp_path / "mixed", dtype=dtype)
-        assert {parameter.dtype for part in parts_of(loaded).values() for parameter in part.parameters()} == {dtype}
-        assert not any(parameter.requires_grad for part in parts_of(loaded).values() for parameter in part.parameters())
+        assert {parameter.dtype for part in changeable_components(loaded).values() for parameter in part.parameters()} == {dtype}
+        assert not any(parameter.requires_grad for part in changeable_components(loaded).values() for parameter in part.parameters())
 
 
 def test_the_scheduler_never_clips_latents(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_living_counts_what_lives_at_once() -> None:
         three = view.to(torch.float16)  # 6000
         del two, view
         four = torch.cat([three, three, three])  # 2000 + 6000
-    assert living.peak == 8000 and living.now == 8000 and len(four) == 30
+    assert living.peak == 8000 and living.current == 8000 and len(four) == 30
 
 
 def test_half_the_precision_takes_half(tmp_path: Path) -> None:
@@ -41,8 +41,8 @@ class Small(Offloader):
 
     room, came = 0, 0
 
-    def take(self, parts: object) -> None:
-        super().to_device(parts)  # type: ignore[arg-type]
+    def to_device(self, components: object) -> None:
+        super().to_device(components)  # type: ignore[arg-type]
         taken = sum(p.numel() for part in self.resident for p in part.parameters())
         assert taken <= self.room, f"{taken} parameters in a place for {self.room}"
         self.came += 1

@@ -110,6 +110,6 @@ def test_levels_it_never_saw_are_refused(pipes: dict[str, StableDiffusionPipelin
 
 
 def test_flow_matching_needs_one_shift() -> None:
-    one, other = (SimpleNamespace(levels=lambda levels=levels: levels) for levels in ((1.0, 0.5), (1.0, 0.7)))
+    one, other = (SimpleNamespace(noise_levels=lambda levels=levels: levels) for levels in ((1.0, 0.5), (1.0, 0.7)))
     with pytest.raises(CheckFailed, match="time shift"):
         aligned_to_base(one, other)  # type: ignore[arg-type]

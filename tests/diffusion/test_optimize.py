@@ -32,13 +32,13 @@ def test_compile_is_set_up_once_and_nothing_is_changed_without_options(tmp_path:
 
 def test_prompts_that_come_again_are_embedded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, asked = model(trio(tmp_path)["original"]), list[tuple[str, ...]]()
-    embed = type(one).embed
+    _encode_prompts = type(one)._encode_prompts
 
     def noted(self: object, prompts: tuple[str, ...]) -> object:
         asked.append(tuple(prompts))
-        return embed(one, prompts)
+        return _encode_prompts(one, prompts)
 
-    monkeypatch.setattr(type(one), "embed", noted)
+    monkeypatch.setattr(type(one), "_encode_prompts", noted)
     for seeds in ([1, 2], [3, 4]):
         run_original(one, ["a star", "a ring"], seeds, (2,))
     assert asked == [("a star", "a ring")]

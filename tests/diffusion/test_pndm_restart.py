@@ -8,7 +8,7 @@ import torch
 from diffusers import PNDMScheduler, StableDiffusionPipeline
 
 from diffusion.pairs import GUIDANCE, STEPS, model, plain, trio
-from unconceal.diffusion.pndm_restart import pndm_timesteps, run_pndm_from, pndm_scheduler
+from unconceal.diffusion.pndm_restart import pndm_scheduler, pndm_timesteps, run_pndm_from
 
 PROMPT, SEED = "a red star on a white background", 7
 ALPHAS = np.cumprod(1 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2)
@@ -71,7 +71,7 @@ def test_a_restart_never_takes_the_second_interval(pipes: dict[str, StableDiffus
     noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
     start = pndm_timesteps(STEPS)[3]
     latents = ALPHAS[start] ** 0.5 * torch.zeros_like(noise) + (1 - ALPHAS[start]) ** 0.5 * noise
-    with patch("unconceal.diffusion.pndm_restart.guided", lambda *_: noise):
+    with patch("unconceal.diffusion.pndm_restart.guided_prediction", lambda *_: noise):
         finished, _ = run_pndm_from(model(pipes["original"]), [PROMPT], latents.float(), 3)
     left = float((finished / noise).mean())
     _, skipped, after, *_ = pndm_timesteps(STEPS)[3:]

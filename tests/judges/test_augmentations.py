@@ -41,7 +41,7 @@ def test_training_set_keeps_labels_of_light_and_spoils_heavy(squares: Callable[.
 
 def test_heavily_leaves_little_of_the_picture(squares: Callable[..., NDArray[np.uint8]]) -> None:
     pixels = squares(30, 0, red=True)
-    spoilt = augmentations.heavily(pixels, np.random.default_rng(2))
+    spoilt = augmentations.made_unreadable(pixels, np.random.default_rng(2))
     likeness = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in zip(pixels, spoilt, strict=True)]
     assert np.median(likeness) < 0.5
 

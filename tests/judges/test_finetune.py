@@ -13,7 +13,7 @@ from unconceal.metrics.statistics import auc
 from unconceal.specs.suite import FineTune
 
 Squares = Callable[..., NDArray[np.uint8]]
-SETTINGS = FineTune(epochs=1, batch=8, rate=1e-3, momentum=0.9, triplet_margin=1.0)
+SETTINGS = FineTune(epochs=1, batch_size=8, learning_rate=1e-3, momentum=0.9, triplet_margin=1.0)
 
 
 def test_equal_seeds_give_equal_bytes_and_leave_the_global_seed_alone(resnet_weights: Path, squares: Squares) -> None:
@@ -26,7 +26,7 @@ def test_equal_seeds_give_equal_bytes_and_leave_the_global_seed_alone(resnet_wei
     again = fine_tune("resnet18", resnet_weights, original, unlearned, SETTINGS, seed=5)
     other = fine_tune("resnet18", resnet_weights, original, unlearned, SETTINGS, seed=6)
     pictures = squares(6, 2, red=True)
-    one, two, three = (classifier.read(pictures) for classifier in (first, again, other))
+    one, two, three = (classifier.predict(pictures) for classifier in (first, again, other))
     assert one.features.tobytes() == two.features.tobytes() and one.logits.tobytes() == two.logits.tobytes()
     assert one.features.tobytes() != three.features.tobytes()
     np.testing.assert_allclose(np.linalg.norm(one.features, axis=1), 1, rtol=1e-5)
@@ -35,7 +35,7 @@ def test_equal_seeds_give_equal_bytes_and_leave_the_global_seed_alone(resnet_wei
 
 
 def test_it_learns_to_tell_the_sets_apart(resnet_weights: Path, squares: Squares) -> None:
-    settings = SETTINGS.model_copy(update={"epochs": 4, "rate": 5e-3})
+    settings = SETTINGS.model_copy(update={"epochs": 4, "learning_rate": 5e-3})
     classifier = fine_tune("resnet18", resnet_weights, squares(24, 0, red=True), squares(24, 1, red=False), settings, seed=0)
     held_out = np.concatenate([squares(12, 2, red=True), squares(12, 3, red=False)])
     logits = classifier.logits(held_out)

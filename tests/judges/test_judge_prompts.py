@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from unconceal.judges.judge_prompts import asked_of, concepts_of, prompts_of, worded
+from unconceal.judges.judge_prompts import concepts_of, default_caption, evaluation_prompts, judge_prompts_of
 from unconceal.paths import DataRoot
-from unconceal.specs.judge_training import PLACE, JudgeTraining
-from unconceal.specs.lint_prompts import folded
+from unconceal.specs.judge_training import CONCEPT_SLOT, JudgeTraining
+from unconceal.specs.lint_prompts import normalize
 from unconceal.specs.loader import all_tasks
 from unconceal.specs.task import Task
 
@@ -21,7 +21,7 @@ def small(label: str, **more: object) -> Task:
         "category": "object",
         "title": label,
         "suite": "s",
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
         "judge": {"head": "subject", "label": label},
         "forget": [{"text": f"a photo of a {label}"}],
         "caption": f"a {label}",
@@ -35,15 +35,15 @@ def test_every_label_that_a_task_asks_for_is_drawn_on_both_sides() -> None:
     wanted = {(task.judge.head, task.judge.label) for task in SD14 if task.detector is None}
     wanted |= {(prompt.head or "subject", prompt.concept or "") for task in SD14 for prompt in task.retain}
     for held_out in (False, True):
-        asked = asked_of(SD14, HOW, held_out)
+        asked = judge_prompts_of(SD14, HOW, held_out)
         assert wanted == {(one.head, one.concept.label) for one in asked if one.concept and one.concept.judged}
         assert {one.head for one in asked if one.concept is None} == {"subject", "style"}
 
 
 def test_no_prompt_is_shared_between_training_gate_and_evaluation() -> None:
-    train, gate = ({folded(text) for one in asked_of(SD14, HOW, held_out) for text in one.prompts} for held_out in (False, True))
-    assert not train & gate and not (train | gate) & prompts_of(SD14)
-    shared = asked_of([small("star")], HOW, held_out=False)
+    train, gate = ({normalize(text) for one in judge_prompts_of(SD14, HOW, held_out) for text in one.prompts} for held_out in (False, True))
+    assert not train & gate and not (train | gate) & evaluation_prompts(SD14)
+    shared = judge_prompts_of([small("star")], HOW, held_out=False)
     assert "a photo of a star" not in [text for one in shared for text in one.prompts], "an evaluation draws it"
 
 
@@ -51,7 +51,11 @@ def test_a_concept_of_several_tasks_is_drawn_once_and_held_against_all_of_theirs
     near = [{"concept": "sun", "head": "subject", "caption": "a sun", "prompts": ["a sun"]}]
     found = {one.label: one for one in concepts_of([small("star", neighbours=near), small("moon")])}
     assert sorted(found) == ["moon", "owl", "star", "sun"]
-    assert set(found["owl"].among) == {"a star", "a moon", "a sun", "an owl"} and set(found["moon"].among) == {"a moon", "an owl"}
+    assert set(found["owl"].contrast_captions) == {"a star", "a moon", "a sun", "an owl"}
+    assert set(found["moon"].contrast_captions) == {
+        "a moon",
+        "an owl",
+    }
     assert {label for label, one in found.items() if one.judged} == {"moon", "owl", "star"}
 
 
@@ -70,7 +74,7 @@ def test_a_detectors_target_is_not_drawn() -> None:
     ],
 )
 def test_how_concepts_are_said(head: str, label: str, caption: str, said: str) -> None:
-    assert worded(head, label) == caption  # type: ignore[arg-type]
+    assert default_caption(head, label) == caption  # type: ignore[arg-type]
     task = small("star", retain=[{"text": "x", "concept": label, "head": head}])
     concept = next(one for one in concepts_of([task]) if one.label == label)
-    assert concept.said == said and all(PLACE in text for text in HOW.templates(concept.head).train)
+    assert concept.phrase == said and all(CONCEPT_SLOT in text for text in HOW.templates(concept.head).train)

@@ -8,7 +8,7 @@ import timm
 import torch
 
 from unconceal.judges import extractors
-from unconceal.judges.paper_classifier import fine_tune_released, hardest_triplet, triplets
+from unconceal.judges.paper_classifier import fine_tune_as_released, hardest_triplet_loss, triplet_indices
 from unconceal.specs.paper_protocol import PaperProtocol
 
 
@@ -24,7 +24,7 @@ def test_triplets_are_what_they_are_called() -> None:
     labels = torch.tensor([0] * 5 + [1] * 4)
     rows = torch.arange(9)
     for seed in range(20):
-        anchor, positive, *negatives = triplets(labels, rows, 3, torch.Generator().manual_seed(seed))
+        anchor, positive, *negatives = triplet_indices(labels, rows, 3, torch.Generator().manual_seed(seed))
         assert torch.equal(anchor, rows) and len(negatives) == 3
         assert (labels[positive] == labels).all() and (positive != rows).all()
         assert all((labels[negative] != labels).all() for negative in negatives)
@@ -32,7 +32,7 @@ def test_triplets_are_what_they_are_called() -> None:
 
 def test_positives_come_from_outside_the_batch_too() -> None:
     labels, rows = torch.tensor([0] * 20 + [1] * 20), torch.tensor([0, 1])
-    seen = {int(i) for seed in range(40) for i in triplets(labels, rows, 3, torch.Generator().manual_seed(seed))[1]}
+    seen = {int(i) for seed in range(40) for i in triplet_indices(labels, rows, 3, torch.Generator().manual_seed(seed))[1]}
     assert len(seen) > 10
 
 
@@ -44,16 +44,16 @@ def test_the_triplet_loss_by_hand() -> None:
     for i in range(4):
         far = min(float(np.linalg.norm(a[i] - n[j, i])) for j in range(3))
         rows.append(max(0.0, float(np.linalg.norm(a[i] - p[i])) - far + 1))
-    found = hardest_triplet(torch.tensor(a), torch.tensor(p), torch.tensor(n), 1.0)
+    found = hardest_triplet_loss(torch.tensor(a), torch.tensor(p), torch.tensor(n), 1.0)
     assert float(found) == pytest.approx(np.mean(rows))
 
 
 def test_it_tells_two_kinds_of_picture_apart(weights: Path) -> None:
     rng = np.random.default_rng(0)
     dark, light = (rng.integers(low, low + 90, size=(30, 32, 32, 3)).astype(np.uint8) for low in (0, 160))
-    paper = PaperProtocol(pictures=30, epochs=3, batch=8)
-    trained = fine_tune_released("resnet18", weights, light, dark, paper, seed=0)
+    paper = PaperProtocol(n_images=30, epochs=3, batch_size=8)
+    trained = fine_tune_as_released("resnet18", weights, light, dark, paper, seed=0)
     assert trained.accuracy > 0.9
     assert (trained.classifier.logits(light).argmax(axis=1) == 1).mean() > 0.9
-    again = fine_tune_released("resnet18", weights, light, dark, paper, seed=0)
+    again = fine_tune_as_released("resnet18", weights, light, dark, paper, seed=0)
     assert np.array_equal(trained.classifier.logits(dark), again.classifier.logits(dark))

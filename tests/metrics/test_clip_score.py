@@ -48,7 +48,7 @@ def test_refuses_unequal_numbers() -> None:
 def torchmetrics_score(images: torch.Tensor, texts: torch.Tensor) -> float:
     """The formula of torchmetrics' ``CLIPScore``: max(0, mean of 100 · cos)."""
     cosines = [100 * float(x @ y) / (float(x @ x) * float(y @ y)) ** 0.5 for x, y in zip(images, texts, strict=True)]
-    return max(0.0, sum(cosines) / len(cosines))
+    return float(max(0.0, sum(cosines) / len(cosines)))
 
 
 @pytest.mark.parametrize("shift", [1.0, 0.0, -1.0])

@@ -59,7 +59,7 @@ def test_within_prompts_equal_models_come_out_near_0() -> None:
     assert abs(within.mean()) < 3 * within.std() / np.sqrt(60)
     blocks = [slice(i, i + 6) for i in range(0, 60, 6)]
     flat = [[scaled_to_sqrt_dim(side[block]).reshape(-1, 16) for side in (ours, theirs)] for block in blocks]
-    pooled = [kid(*pair) for pair in flat]
+    pooled = [kid(features, reference) for features, reference in flat]
     assert np.mean([estimate.mean for estimate in pooled if estimate]) < -0.2
 
 

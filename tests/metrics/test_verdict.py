@@ -244,7 +244,7 @@ def test_a_presence_within_the_margin_of_golds_is_like_gold() -> None:
 @pytest.mark.parametrize(("margin", "label"), [(0.16, "inconclusive"), (0.20, "forgets")])
 def test_differences_from_gold_are_in_units_of_the_originals_rate(margin: float, label: str) -> None:
     """θ's rate .25: .035 to .04 of all images are .14 to .16 of its rate, with the resolution of 80 images: 2.706 / 82.7 / .25 = .131."""
-    silent = {"prompt": np.zeros(PROMPTS), "empty": np.zeros(PROMPTS)}
+    silent: dict[Arm, FloatArray] = {"prompt": np.zeros(PROMPTS), "empty": np.zeros(PROMPTS)}
     assert statistics.resolution(80, 0.9) / 0.25 == pytest.approx(0.131, abs=5e-4)
     p0 = answers(0.0125)
     gap = p0.mean(axis=1) / 0.25
@@ -315,7 +315,7 @@ def test_the_prompts_that_would_show_likeness_to_gold_are_named() -> None:
     """P(0) differs from gold's by .05 in the mean: t · sd / √n < .05, as well as the excess within its margin."""
     gold, row = np.zeros((PROMPTS, 1)), np.zeros((PROMPTS, 1))
     row[:1] = 1
-    silent = {"prompt": np.zeros(PROMPTS), "empty": np.zeros(PROMPTS)}
+    silent: dict[Arm, FloatArray] = {"prompt": np.zeros(PROMPTS), "empty": np.zeros(PROMPTS)}
     evidence = replace(FORGOTTEN, p0=row, gold_p0=gold, original=np.ones((PROMPTS, 1)), excess=silent)
     n = prompts_named(evidence)
     assert n == pytest.approx((1.645 * row.std(ddof=1) / 0.05) ** 2, rel=0.05)
@@ -323,3 +323,20 @@ def test_the_prompts_that_would_show_likeness_to_gold_are_named() -> None:
     unit = 1 / 0.75
     expected = (1.645 * row.std(ddof=1) * unit / (0.1 - 0.05 * unit)) ** 2
     assert prompts_named(halved) == pytest.approx(expected, rel=0.05)
+
+
+def test_the_prompts_named_account_for_images_and_unit() -> None:
+    """No spread: only the resolution decides, z² / (n k + z²) / rate < margin − mean, with k images per prompt and θ's rate .5."""
+    flat: dict[Arm, FloatArray] = {"prompt": np.full(PROMPTS, 0.08), "empty": np.zeros(PROMPTS)}
+    evidence = replace(FORGOTTEN, original=answers(0.5), excess=flat)
+    z2 = stats.norm.ppf(0.95) ** 2
+    expected = (z2 / (0.02 * 0.5) - z2) / SEEDS
+    assert prompts_named(evidence) == np.ceil(expected)
+
+
+def test_the_interval_of_a_drop_uses_the_suites_resamples() -> None:
+    rng = np.random.default_rng(0)
+    many = replace(FORGOTTEN, retain_presence=rng.random((45, 4)), retain_original=np.ones(45))
+    drops = [retain_drops(replace(many, scoring=Scoring(n_resamples=n)))[0.3].interval for n in (30, 2000)]
+    default = retain_drops(many)[0.3].interval
+    assert drops[0] != drops[1] == default

@@ -1,1 +1,1 @@
-"""Released checkpoints: what format they are in, what they change in the base, and whether they really changed it."""
+"""Released checkpoints: detect their format, apply them to the base, and verify that they change it."""

@@ -1,4 +1,4 @@
-"""Put a released checkpoint on the base: only what it changes is exchanged, everything else is shared."""
+"""Apply a released checkpoint to the base: only the tensors that it changes are replaced, everything else is shared."""
 
 from __future__ import annotations
 
@@ -29,26 +29,37 @@ Pipeline = TypeVar("Pipeline", bound=DiffusionPipeline)
 
 @dataclass(frozen=True)
 class AppliedCheckpoint:
-    """What was applied: the format found, the SHA-256 of the file or folder, and what it did to each component it names.
+    """What was applied to the base.
 
-    ``left_out``: what the checkpoint holds beside, in words. ``membrane``: a network that acts beside the pipeline, prompt by prompt;
-    give it to :class:`unconceal.diffusion.model.Model`.
+    Attributes:
+        format: the format detected.
+        sha256: of the file or folder.
+        components: changes by component.
+        unused_parts: descriptions of what the checkpoint holds and is not applied.
+        spm: an SPM network, which acts beside the pipeline; give it to :class:`unconceal.diffusion.model.Model`.
     """
 
     format: str
     sha256: str | None = None
     components: dict[str, ComponentRecord] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+    unused_parts: tuple[str, ...] = ()
     spm: SpmNetwork | None = None
 
 
 def apply(
     pipe: Pipeline, checkpoint: Path | None, format: str = "auto", sha256: str | None = None, component: str | None = None
 ) -> tuple[Pipeline, AppliedCheckpoint]:
-    """θ* and the proof that it is the checkpoint. ``pipe``, the base θ, stays as it is and shares what θ* leaves unchanged.
+    """Apply a checkpoint to the base pipeline θ.
 
-    ``format`` "original" gives θ back. ``sha256``: what the checkpoint must digest to. ``component``: whose weights they are, where
-    the keys do not tell (a second text encoder's look like the first's).
+    Args:
+        pipe: θ; it is not changed, and θ* shares what the checkpoint leaves unchanged.
+        checkpoint: a file or folder.
+        format: a key of :data:`FORMATS`, "auto" to detect it, or "original" for θ itself.
+        sha256: digest that the checkpoint must have.
+        component: whose weights they are, where the keys do not tell (the keys of two text encoders look alike).
+
+    Returns:
+        θ*, and what was applied.
 
     Raises:
         CheckFailed: the checkpoint is missing, altered, in no known format, of another architecture, not finite, or equal to θ.
@@ -69,76 +80,78 @@ def apply(
     if sha256 is not None and digest != sha256:
         consequence = f"has SHA-256 {digest[:12]}…, the submission promises {sha256[:12]}…, so it is not the file that was submitted"
         raise CheckFailed("checkpoint.digest-mismatch", str(checkpoint), consequence, "restore the file, or pin the submission again")
-    found = open_checkpoint(checkpoint)
-    return _put(pipe, found, _format_of(found, checkpoint, format), str(checkpoint), digest, component)
+    opened = open_checkpoint(checkpoint)
+    return _put_on(pipe, opened, _format_of(opened, checkpoint, format), str(checkpoint), digest, component)
 
 
 def detect(checkpoint: Path) -> str:
-    """The format that a path is in, from what it holds.
+    """Detect the format of a checkpoint from its contents.
 
     Raises:
-        CheckFailed: it is in none.
+        CheckFailed: it is in no known format.
     """
     return _format_of(open_checkpoint(checkpoint), checkpoint, "auto")
 
 
-def _format_of(found: OpenedCheckpoint, checkpoint: Path, named: str) -> str:
-    fitting = [name for name, known in FORMATS.items() if known.detect(found)]
-    if named != "auto" and named not in fitting:
+def _format_of(opened: OpenedCheckpoint, checkpoint: Path, format: str) -> str:
+    matches = [name for name, candidate in FORMATS.items() if candidate.detect(opened)]
+    if format != "auto" and format not in matches:
         raise CheckFailed(
             "checkpoint.wrong-format",
             str(checkpoint),
-            f"is not in the format {named!r} that the submission names",
+            f"is not in the format {format!r} that the submission names",
             "correct it, or say format: auto",
         )
-    if not fitting:
+    if not matches:
         raise CheckFailed(
             "checkpoint.unknown-format",
             str(checkpoint),
-            f"is in no known format ({', '.join(FORMATS)}){_example(found)}",
+            f"is in no known format ({', '.join(FORMATS)}){_example(opened)}",
             "release it in one of them",
         )
-    return fitting[0] if named == "auto" else named
+    return matches[0] if format == "auto" else format
 
 
-def _example(found: OpenedCheckpoint) -> str:
-    """What an opened file holds, for the line that refuses it."""
-    if not isinstance(found, Weights):
+def _example(opened: OpenedCheckpoint) -> str:
+    """Example of an opened file's contents, for the error message."""
+    if not isinstance(opened, Weights):
         return ""
-    return f": it holds {shortened(next(iter(found.flat or found.tables)))!r}" if found.tables else ": it holds no tensor"
+    return f": it holds {shortened(next(iter(opened.flat or opened.tables)))!r}" if opened.tables else ": it holds no tensor"
 
 
-def _put(pipe: Pipeline, found: OpenedCheckpoint, name: str, source: str, digest: str, component: str | None) -> tuple[Pipeline, AppliedCheckpoint]:
-    if isinstance(found, Path):
-        check_configs(pipe, found)
+def _put_on(
+    pipe: Pipeline, opened: OpenedCheckpoint, name: str, source: str, digest: str, component: str | None
+) -> tuple[Pipeline, AppliedCheckpoint]:
+    if isinstance(opened, Path):
+        check_configs(pipe, opened)
     base = changeable_components(pipe)
-    release = FORMATS[name].read(found, base)
+    release = FORMATS[name].read(opened, base)
     records: dict[str, ComponentRecord] = {}
     changed: dict[str, nn.Module] = {}
-    for part, state in _meant(release.tensors, component, source).items():
+    for part, state in _for_component(release.tensors, component, source).items():
         if part not in base:
             raise CheckFailed("checkpoint.unknown-component", source, f"holds a {part}, which the base does not have", ELSEWHERE)
-        ours = base[part].state_dict()
-        theirs = renamed_to_base(part, state, ours)
-        records[part] = verify_component(part, ours, theirs, release.whole, source)
+        base_state = base[part].state_dict()
+        new_state = renamed_to_base(part, state, base_state)
+        records[part] = verify_component(part, base_state, new_state, release.whole, source)
         if records[part].changed:
-            changed[part] = replaced_tensors(base[part], {key: tensor for key, tensor in theirs.items() if key in ours})
+            changed[part] = replaced_tensors(base[part], {key: tensor for key, tensor in new_state.items() if key in base_state})
     if release.spm is not None:
         records[release.spm.component] = verify_spm(release.spm, base)
-    check_change(records, source, release.ignored)
-    return _sharing(pipe, changed), AppliedCheckpoint(name, digest, records, release.ignored, release.spm)
+    check_change(records, source, release.unused_parts)
+    return _sharing(pipe, changed), AppliedCheckpoint(name, digest, records, release.unused_parts, release.spm)
 
 
-def _meant(tensors: dict[str, StateDict], component: str | None, source: str) -> dict[str, StateDict]:
-    """The tensors under the component that the submission names for them."""
+def _for_component(tensors: dict[str, StateDict], component: str | None, source: str) -> dict[str, StateDict]:
+    """The tensors, assigned to the component that the submission names."""
     if component is None or component in tensors:
         return tensors
     if len(tensors) != 1:
-        held = ", ".join(tensors) or "none"
+        components = ", ".join(tensors) or "none"
         raise CheckFailed(
             "checkpoint.wrong-component",
             source,
-            f"holds weights of several components ({held}), none of them {component}",
+            f"holds weights of several components ({components}), none of them {component}",
             "leave `component` out",
         )
     (state,) = tensors.values()
@@ -147,22 +160,22 @@ def _meant(tensors: dict[str, StateDict], component: str | None, source: str) ->
 
 @torch.no_grad()
 def replaced_tensors(module: nn.Module, state: StateDict) -> nn.Module:
-    """A module of the same structure with the tensors of ``state`` in the module's own precision and place, and the rest shared.
+    """Copy a module with the tensors of ``state``, on the module's own device and precision; other tensors are shared.
 
-    Nothing is copied that need not be: tensors that lie on the disk in the right precision stay there.
+    Memory-mapped tensors of the right precision are not copied.
     """
     new = copy.deepcopy(module, {id(tensor): tensor for tensor in chain(module.parameters(), module.buffers())})
     for key, tensor in state.items():
         owner, _, name = key.rpartition(".")
-        place = new.get_submodule(owner)
-        ours = getattr(place, name)
-        theirs = tensor.to(ours.device, ours.dtype)
-        setattr(place, name, nn.Parameter(theirs, requires_grad=False) if isinstance(ours, nn.Parameter) else theirs)
+        submodule = new.get_submodule(owner)
+        old = getattr(submodule, name)
+        value = tensor.to(old.device, old.dtype)
+        setattr(submodule, name, nn.Parameter(value, requires_grad=False) if isinstance(old, nn.Parameter) else value)
     return new
 
 
 def _sharing(pipe: Pipeline, changed: dict[str, nn.Module]) -> Pipeline:
-    """A pipeline of the changed components, a scheduler of its own (schedulers keep state), and everything else of ``pipe``."""
+    """A pipeline with the changed components, its own scheduler (schedulers have state), and everything else of ``pipe``."""
     base: Any = pipe
     scheduler = type(base.scheduler).from_config(base.scheduler.config)
     parts = {**base.components, **changed, "scheduler": scheduler}

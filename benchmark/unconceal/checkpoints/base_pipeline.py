@@ -14,18 +14,22 @@ from unconceal.errors import EnvironmentFault
 from unconceal.progress import hide_library_progress
 
 FILTERS: dict[str, Any] = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-"""What Stable Diffusion pipelines carry beside the model: it hides pictures, and forgets nothing."""
+"""Stable Diffusion's safety checker is left out: filtering images is not unlearning."""
 
 
 def load_base(
     folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32, kind: str = "StableDiffusionPipeline"
 ) -> Any:
-    """A diffusers folder as a pipeline for evaluation: frozen, without a safety checker; over discrete noise levels with a DDIM scheduler.
+    """Load a diffusers folder for evaluation: frozen, without a safety checker; with a DDIM scheduler if its noise levels are discrete.
 
-    ``kind``: diffusers' class (:data:`unconceal.diffusion.families.FAMILIES`).
+    Args:
+        folder: holds ``model_index.json``.
+        device: where it runs.
+        dtype: precision of every component.
+        kind: diffusers' class (:data:`unconceal.diffusion.families.FAMILIES`).
 
     Raises:
-        EnvironmentFault: the folder is missing or is no such pipeline.
+        EnvironmentFault: the folder is missing or is not such a pipeline.
     """
     if not (folder / "model_index.json").is_file():
         remedy = "name the folder that holds model_index.json"

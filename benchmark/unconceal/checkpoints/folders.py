@@ -1,4 +1,4 @@
-"""Folders that keep weights as diffusers and transformers do. Nothing outside the folder that was submitted is opened."""
+"""Folders of weights in the layout of diffusers and transformers. Nothing outside the submitted folder is opened."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from unconceal.checkpoints.key_names import StateDict
-from unconceal.checkpoints.weights_file import LONGEST_CONFIG, read_file, shortened
+from unconceal.checkpoints.weights_file import MAX_CONFIG_BYTES, read_file, shortened
 from unconceal.errors import CheckFailed
 from unconceal.hub.allowed_files import WEIGHTS_PATTERN
 
-IN_FOLDER = (
+WEIGHTS_NAMES = (
     "diffusion_pytorch_model.safetensors",
     "model.safetensors",
     "diffusion_pytorch_model.fp16.safetensors",
@@ -19,66 +19,73 @@ IN_FOLDER = (
     "diffusion_pytorch_model.bin",
     "pytorch_model.bin",
 )
-"""The files a component's folder may keep its weights in; the first found counts (never ``non_ema`` and the like)."""
-CACHED = "blobs"
-"""Where the Hub's client keeps what its folders link to."""
-MOST_SHARDS = 200
+"""Names of a component's weights file; the first that exists is used (never ``non_ema`` and the like)."""
+HUB_BLOBS = "blobs"
+"""The folder of the Hub's cache that its snapshots link to."""
+MAX_SHARDS = 200
 
 
 def check_inside(path: Path, folder: Path) -> Path:
-    """``path`` itself.
+    """Check that a path stays inside a folder, and return it.
 
     Raises:
-        CheckFailed: following links it leads out of ``folder`` (or, in the Hub's cache, out of the repository's own store).
+        CheckFailed: it links to a file outside ``folder`` (in the Hub's cache: outside the repository's own blobs).
     """
-    target, home = path.resolve(), folder.resolve()
-    stores = [parent.parent / CACHED for parent in home.parents if parent.name == "snapshots"]
-    if not any(target.is_relative_to(allowed) for allowed in (home, *stores)):
+    target, root = path.resolve(), folder.resolve()
+    blob_folders = [parent.parent / HUB_BLOBS for parent in root.parents if parent.name == "snapshots"]
+    if not any(target.is_relative_to(allowed) for allowed in (root, *blob_folders)):
         raise CheckFailed("checkpoint.link", str(path), "is a link out of its folder, so it is not opened", "put the file itself there")
     return path
 
 
 def read_json(path: Path, folder: Path) -> dict[str, Any]:
-    """A small JSON table of a stranger's.
+    """Read a small, untrusted JSON object.
 
     Raises:
-        CheckFailed: it is too long, or none.
+        CheckFailed: it is too long, or not a JSON object.
     """
-    if check_inside(path, folder).stat().st_size > LONGEST_CONFIG:
+    if check_inside(path, folder).stat().st_size > MAX_CONFIG_BYTES:
         raise CheckFailed(
-            "checkpoint.too-large", str(path), f"is longer than {LONGEST_CONFIG // 2**20} MiB, so it is not read", "export the model again"
+            "checkpoint.too-large",
+            str(path),
+            f"is longer than {MAX_CONFIG_BYTES} bytes, so it is not read",
+            "export the model again",
         )
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise CheckFailed("checkpoint.not-json", str(path), f"is no JSON ({type(error).__name__})", "export the model again") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise CheckFailed("checkpoint.not-json", str(path), "is no table", "export the model again")
-    return found
+    return content
 
 
 def holds_weights(folder: Path) -> bool:
-    """Whether a folder keeps a component's weights as diffusers and transformers do."""
-    return any(_listing(folder, name).is_file() or (folder / name).is_file() for name in IN_FOLDER)
+    """Whether a folder holds a component's weights under the names of diffusers and transformers."""
+    return any(_index_path(folder, name).is_file() or (folder / name).is_file() for name in WEIGHTS_NAMES)
 
 
 def read_folder(folder: Path, submitted: Path) -> StateDict:
-    """The tensors of one component's folder below ``submitted``, whole or in shards.
+    """Read the tensors of one component's folder, from one file or from shards.
+
+    Args:
+        folder: of the component.
+        submitted: the submitted folder, which no link may leave.
 
     Raises:
-        CheckFailed: it holds none, or what it holds cannot be read.
+        CheckFailed: it holds no weights, or they cannot be read.
     """
-    for name in IN_FOLDER:
+    for name in WEIGHTS_NAMES:
         if (folder / name).is_file():
             return _flat(folder / name, submitted)
-        if _listing(folder, name).is_file():
+        if _index_path(folder, name).is_file():
             return {key: tensor for shard in _shards(folder, name, submitted) for key, tensor in _flat(shard, submitted).items()}
-    raise CheckFailed("checkpoint.no-weights", str(folder), "holds no weights", f"name the file as diffusers does, e.g. {IN_FOLDER[0]}")
+    raise CheckFailed("checkpoint.no-weights", str(folder), "holds no weights", f"name the file as diffusers does, e.g. {WEIGHTS_NAMES[0]}")
 
 
 def _flat(path: Path, submitted: Path) -> StateDict:
-    found = read_file(check_inside(path, submitted))
-    tables = [name for name in found.tables if name]
+    weights = read_file(check_inside(path, submitted))
+    tables = [name for name in weights.tables if name]
     if tables:
         raise CheckFailed(
             "checkpoint.wrong-layout",
@@ -86,33 +93,32 @@ def _flat(path: Path, submitted: Path) -> StateDict:
             f"holds tables ({shortened(', '.join(tables))}) instead of the component's tensors",
             "export it again",
         )
-    return found.flat
+    return weights.flat
 
 
-def _listing(folder: Path, name: str) -> Path:
+def _index_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.index.json"
 
 
 def _shards(folder: Path, name: str, submitted: Path) -> list[Path]:
-    listing = _listing(folder, name)
-    weight_map = read_json(listing, submitted).get("weight_map")
+    index = _index_path(folder, name)
+    weight_map = read_json(index, submitted).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
-        raise CheckFailed("checkpoint.bad-index", str(listing), "does not list shards", "export the weights again")
+        raise CheckFailed("checkpoint.bad-index", str(index), "does not list shards", "export the weights again")
     shards = sorted(set(weight_map.values()))
-    if len(shards) > MOST_SHARDS:
+    if len(shards) > MAX_SHARDS:
         raise CheckFailed(
             "checkpoint.too-large",
-            str(listing),
-            f"lists {len(shards)} shards, more than any model has ({MOST_SHARDS})",
+            str(index),
+            f"lists {len(shards)} shards, more than any model has ({MAX_SHARDS})",
             "export the weights again",
         )
     for shard in shards:
-        # A listing is a stranger's text: it may name its neighbours only.
-        # And the digest counts no file of any other name.
+        # The index is untrusted: it may name files of its own folder only, and the digest covers no other names.
         if Path(shard).name != shard or not WEIGHTS_PATTERN.fullmatch(shard) or not (folder / shard).is_file():
             raise CheckFailed(
                 "checkpoint.bad-index",
-                str(listing),
+                str(index),
                 f"names {shortened(shard)!r}, which is no weights file of its folder",
                 "export the weights again",
             )

@@ -1,4 +1,4 @@
-"""Which component of a pipeline a released key belongs to, and how the base spells it."""
+"""Components and key names: which component a released key belongs to, and its name in the base."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Base = Mapping[str, nn.Module]
 """The components of the base that a checkpoint may change, by diffusers' names."""
 
 ELSEWHERE = "submit it to a suite of its own base"
-"""What to do with a checkpoint of another architecture."""
+"""Remedy for a checkpoint of another architecture."""
 
-BARE: dict[str, tuple[str, ...]] = {
+UNPREFIXED: dict[str, tuple[str, ...]] = {
     "unet": (
         "conv_in.",
         "time_embedding.",
@@ -41,9 +41,9 @@ BARE: dict[str, tuple[str, ...]] = {
     "text_encoder": ("text_model.", "embeddings.", "encoder.layers.", "final_layer_norm."),
     "vae": ("encoder.conv_", "encoder.down_blocks.", "encoder.mid_block.", "decoder.", "quant_conv.", "post_quant_conv."),
 }
-"""How the keys of a component begin when they carry no component prefix."""
+"""Starts of a component's keys without a component prefix."""
 
-LEFTOVERS = ("embeddings.position_ids",)
+LEGACY_BUFFERS = ("embeddings.position_ids",)
 """Keys that older libraries stored and newer ones compute: they carry no weights and may be unexpected."""
 
 RENAMED = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
@@ -51,25 +51,25 @@ RENAMED = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_a
 
 
 def changeable_components(pipe: DiffusionPipeline) -> Base:
-    """What of a pipeline a checkpoint may change. A safety checker is not among it: it filters pictures and forgets nothing."""
+    """The components of a pipeline that a checkpoint may change. Not the safety checker: filtering images is not unlearning."""
     return {name: part for name in COMPONENTS if isinstance(part := getattr(pipe, name, None), nn.Module)}
 
 
 def component_of(key: str) -> str | None:
-    """The component a key belongs to; None when it is no key of a pipeline in diffusers' layout."""
+    """The component a key belongs to; None for a key outside diffusers' layout."""
     for component in COMPONENTS:
         if key.startswith(f"{component}."):
             return component
-    return next((component for component, starts in BARE.items() if key.startswith(starts)), None)
+    return next((component for component, starts in UNPREFIXED.items() if key.startswith(starts)), None)
 
 
 def by_component(state: StateDict, source: str) -> dict[str, StateDict]:
     """A flat file's tensors by component, without component prefixes.
 
     Raises:
-        CheckFailed: a key belongs to no component: applying the rest would not be the released model.
+        CheckFailed: a key belongs to no component; applying the others would not give the released model.
     """
-    parts: dict[str, StateDict] = {}
+    components: dict[str, StateDict] = {}
     unknown = [key for key in state if component_of(key) is None]
     if unknown:
         consequence = f"{len(unknown)} of {len(state)} keys belong to no part of a diffusers pipeline, e.g. {unknown[0]!r}"
@@ -82,21 +82,21 @@ def by_component(state: StateDict, source: str) -> dict[str, StateDict]:
     for key, tensor in state.items():
         component = component_of(key)
         assert component
-        parts.setdefault(component, {})[key.removeprefix(f"{component}.")] = tensor
-    return parts
+        components.setdefault(component, {})[key.removeprefix(f"{component}.")] = tensor
+    return components
 
 
 def renamed_to_base(component: str, state: StateDict, base: Collection[str]) -> StateDict:
-    """The same tensors under the base's spelling of their keys, whichever library version wrote them."""
-    return {_respelled(component, key, base): tensor for key, tensor in state.items()}
+    """Rename keys of any library version to those of the base."""
+    return {_base_key(component, key, base): tensor for key, tensor in state.items()}
 
 
-def _respelled(component: str, key: str, base: Collection[str]) -> str:
+def _base_key(component: str, key: str, base: Collection[str]) -> str:
     if key in base:
         return key
     if component.startswith("text_encoder"):
-        bare = key.removeprefix("text_model.")
-        return bare if bare in base else f"text_model.{bare}"
+        short = key.removeprefix("text_model.")
+        return short if short in base else f"text_model.{short}"
     if component == "vae":
         for old, new in RENAMED.items():
             key = key.replace(old, new)

@@ -1,4 +1,4 @@
-"""Low-rank updates W + s · up · down, from whichever keys a LoRA was saved under, merged into the base's weights."""
+"""Low-rank updates W + s · up · down, merged into the base's weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unconceal.errors import CheckFailed
 
 @dataclass(frozen=True)
 class LowRank:
-    """``down`` (r, in, …), ``up`` (out, r, …) and the factor of their product; kernels of convolutions keep their two last sizes."""
+    """``down`` (r, in, …), ``up`` (out, r, …) and the scale s. Convolutions have two more dimensions, the kernel's."""
 
     down: Tensor
     up: Tensor
@@ -26,26 +26,26 @@ class LowRank:
         down, up = self.down.float(), self.up.float()
         if down.ndim == 4 and down.shape[2:] != (1, 1):
             # A convolution followed by a 1 × 1 convolution is one convolution.
-            made = functional.conv2d(down.permute(1, 0, 2, 3), up.reshape(up.shape[0], -1, 1, 1)).permute(1, 0, 2, 3)
+            product = functional.conv2d(down.permute(1, 0, 2, 3), up.reshape(up.shape[0], -1, 1, 1)).permute(1, 0, 2, 3)
         else:
-            made = up.reshape(up.shape[0], -1) @ down.reshape(down.shape[0], -1)
-        return self.scale * made.reshape(shape)
+            product = up.reshape(up.shape[0], -1) @ down.reshape(down.shape[0], -1)
+        return self.scale * product.reshape(shape)
 
 
 Updates = dict[str, LowRank]
-"""Module of a component: its update."""
+"""Updates of a component, by module name."""
 
 
-def modules_named(base: nn.Module) -> dict[str, str]:
-    """Every linear layer and convolution of a component, by its name with underscores for dots, as kohya writes it."""
+def modules_by_flat_name(base: nn.Module) -> dict[str, str]:
+    """Linear layers and convolutions of a component, by name with underscores for dots, as kohya's trainer writes it."""
     return {name.replace(".", "_"): name for name, module in base.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)}
 
 
 def check_updates(component: str, base: nn.Module, updates: Mapping[str, LowRank], source: str) -> None:
-    """Refuse updates of modules that the base lacks or whose sizes are others.
+    """Check updates against the base.
 
     Raises:
-        CheckFailed: so it was made for another architecture.
+        CheckFailed: a module does not exist, a shape differs, or a weight is not finite.
     """
     layers = dict(base.named_modules())
     for name, update in updates.items():
@@ -54,8 +54,8 @@ def check_updates(component: str, base: nn.Module, updates: Mapping[str, LowRank
             consequence = f"updates {component} {name!r}, which is no layer of the base, so it is for another architecture"
             raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
         shape = tuple(layer.weight.shape)
-        rank, made = update.down.shape[0], (update.up.shape[0], update.down.shape[1], *update.down.shape[2:])
-        fits = made == shape or (*made, 1, 1) == shape or (*shape, 1, 1) == made
+        rank, product_shape = update.down.shape[0], (update.up.shape[0], update.down.shape[1], *update.down.shape[2:])
+        fits = product_shape == shape or (*product_shape, 1, 1) == shape or (*shape, 1, 1) == product_shape
         if not fits or update.up.shape[1] != rank or update.up.shape[2:] not in ((), (1, 1)):
             consequence = f"updates {component} {name!r} of shape {shape} by {tuple(update.up.shape)} times {tuple(update.down.shape)}"
             raise CheckFailed("checkpoint.wrong-shape", source, f"{consequence}, so it is for another architecture", ELSEWHERE)
@@ -67,40 +67,55 @@ def check_updates(component: str, base: nn.Module, updates: Mapping[str, LowRank
 
 @torch.no_grad()
 def merged(base: Base, updates: Mapping[str, Updates], source: str) -> dict[str, StateDict]:
-    """The base's weights after the updates, by component: only those that are updated."""
+    """Updated weights of the base, by component.
+
+    Raises:
+        CheckFailed: as :func:`check_updates`, or the base lacks a component.
+    """
     absent = [component for component in updates if component not in base]
     if absent:
         raise CheckFailed("checkpoint.unknown-component", source, f"updates {absent[0]}, which the base does not have", ELSEWHERE)
     parts: dict[str, StateDict] = {}
-    for component, of in updates.items():
-        check_updates(component, base[component], of, source)
+    for component, component_updates in updates.items():
+        check_updates(component, base[component], component_updates, source)
         weights = base[component].state_dict()
-        for name, update in of.items():
+        for name, update in component_updates.items():
             weight = weights[f"{name}.weight"]
             added = weight.float() + update.product(tuple(weight.shape)).to(weight.device)
             parts.setdefault(component, {})[f"{name}.weight"] = added.to(weight.dtype)
     return parts
 
 
-def low_rank_updates(halves: Iterable[tuple[str, str, Tensor]], alphas: Mapping[str, float], source: str, default: float | None = None) -> Updates:
-    """Updates from (module, "down" or "up", tensor) and each module's α; s = α / r. ``default``: α where none is said; None: r.
+def low_rank_updates(
+    halves: Iterable[tuple[str, str, Tensor]], alphas: Mapping[str, float], source: str, default: float | None = None
+) -> Updates:
+    """Pair the factors of low-rank updates; s = α / r.
+
+    Args:
+        halves: (module, "down" or "up", tensor).
+        alphas: α by module.
+        source: file name for error messages.
+        default: α of modules without one; None: r.
 
     Raises:
-        CheckFailed: a half is missing.
+        CheckFailed: a factor is missing or has an unsupported number of dimensions.
     """
-    found: dict[str, dict[str, Tensor]] = {}
+    factors: dict[str, dict[str, Tensor]] = {}
     for module, half, tensor in halves:
         if tensor.ndim not in (2, 4):
             raise CheckFailed(
                 "lora.unsupported-update", source, f"has an update of {module!r} with {tensor.ndim} dimensions", "export the LoRA again"
             )
-        found.setdefault(module, {})[half] = tensor
-    lonely = [module for module, pair in found.items() if len(pair) < 2]
-    if lonely:
+        factors.setdefault(module, {})[half] = tensor
+    incomplete = [module for module, pair in factors.items() if len(pair) < 2]
+    if incomplete:
         raise CheckFailed(
-            "lora.incomplete", source, f"has only one half of the update of {lonely[0]!r}, so it updates nothing", "export the LoRA again"
+            "lora.incomplete",
+            source,
+            f"has only one half of the update of {incomplete[0]!r}, so it updates nothing",
+            "export the LoRA again",
         )
     return {
         module: LowRank(pair["down"], pair["up"], alphas.get(module, default or pair["down"].shape[0]) / pair["down"].shape[0])
-        for module, pair in found.items()
+        for module, pair in factors.items()
     }

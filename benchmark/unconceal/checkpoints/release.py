@@ -1,4 +1,4 @@
-"""What a released checkpoint holds once it is read: tensors that replace the base's, or a network that acts beside it."""
+"""Contents of a released checkpoint: tensors that replace the base's, or a network that acts beside it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OpenedCheckpoint = Path | Weights
 
 @dataclass(frozen=True)
 class SpmNetwork:
-    """A low-rank network that acts as strongly as a prompt resembles ``prompts``, the concepts that it was trained against."""
+    """A low-rank network that is scaled by how much a prompt resembles ``prompts``, the concepts that it erases."""
 
     component: str
     updates: Updates
@@ -25,19 +25,23 @@ class SpmNetwork:
 
 @dataclass(frozen=True)
 class ReadCheckpoint:
-    """``tensors`` by component, in any library's spelling. ``whole``: each component that is there is complete.
+    """A checkpoint once it is read.
 
-    ``left_out``: what the checkpoint holds beside, which is not applied, in words.
+    Attributes:
+        tensors: by component, under any library's key names.
+        whole: whether each component present is complete.
+        spm: an SPM network.
+        unused_parts: descriptions of what the checkpoint holds and is not applied.
     """
 
     tensors: dict[str, StateDict]
     whole: bool = False
     spm: SpmNetwork | None = None
-    ignored: tuple[str, ...] = ()
+    unused_parts: tuple[str, ...] = ()
 
 
 def open_checkpoint(path: Path) -> OpenedCheckpoint:
-    """A folder as it is, a file read; nothing that lies elsewhere is followed.
+    """Open a checkpoint: a folder is returned as it is, a file is read.
 
     Raises:
         CheckFailed: it is missing, or cannot be read as weights.

@@ -1,4 +1,4 @@
-"""A pipeline of its own beside the base: a surrogate gold, which shares the base's latents and nothing else that need be."""
+"""Standalone pipelines: surrogate golds, which share only the latent space of the base."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ STANDALONE = "standalone"
 
 
 def load_standalone(path: Path | None, sha256: str | None, device: str, dtype: torch.dtype, kind: str) -> tuple[Any, AppliedCheckpoint]:
-    """The pipeline, and what a record says of it. It is not compared with the base: whoever hands over checks the latents.
+    """Load a standalone pipeline. It is not compared with the base here; the handover checks the latent space.
 
     Raises:
         CheckFailed: it is missing or altered.
-        EnvironmentFault: it is no pipeline of that kind.
+        EnvironmentFault: it is not a pipeline of that kind.
     """
     if path is None or not path.is_dir():
         raise CheckFailed(

@@ -1,4 +1,4 @@
-"""Does a released component fit the base, and does it change it?"""
+"""Verify that a released component fits the base and changes it."""
 
 from __future__ import annotations
 
@@ -12,61 +12,68 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from unconceal.checkpoints.folders import read_json
-from unconceal.checkpoints.key_names import ELSEWHERE, LEFTOVERS, Base, StateDict
+from unconceal.checkpoints.key_names import ELSEWHERE, LEGACY_BUFFERS, Base, StateDict
 from unconceal.checkpoints.release import SpmNetwork
 from unconceal.checkpoints.weights_file import shortened
 from unconceal.errors import CheckFailed
 from unconceal.specs.record import ComponentRecord
 
-COARSENESS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-"""Floating point formats, the coarser the later."""
+PRECISIONS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+"""Floating point formats, from fine to coarse."""
 
-UNSEEN_BY_SHAPE: dict[str, tuple[str, ...]] = {
+ARCHITECTURE_SETTINGS: dict[str, tuple[str, ...]] = {
     "unet": ("attention_head_dim", "num_attention_heads", "norm_num_groups", "act_fn", "resnet_time_scale_shift"),
     "transformer": ("attention_head_dim", "num_attention_heads", "guidance_embeds"),
     "text_encoder": ("num_attention_heads", "hidden_act"),
     "vae": ("norm_num_groups", "act_fn", "scaling_factor", "shift_factor"),
     "scheduler": ("prediction_type", "num_train_timesteps", "beta_schedule", "beta_start", "beta_end"),
 }
-"""Settings that make another model of equally shaped weights."""
+"""Settings that change the model without changing the shapes of its weights."""
 OTHER = "another architecture"
 
 
 def check_configs(pipe: DiffusionPipeline, folder: Path) -> None:
-    """Compare what a released folder says of itself with the base, where shapes can't tell.
+    """Compare the config files of a released folder with the base.
 
     Raises:
         CheckFailed: a setting differs, e.g. the model predicts v where the base predicts ε.
     """
-    for part, settings in UNSEEN_BY_SHAPE.items():
+    for part, settings in ARCHITECTURE_SETTINGS.items():
         path = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
         if not path.is_file() or getattr(pipe, part, None) is None:
             continue
         stated, config = read_json(path, folder), getattr(pipe, part).config
-        ours = config.to_dict() if part.startswith("text_encoder") else config
+        base_config = config.to_dict() if part.startswith("text_encoder") else config
         for key in settings:
-            if key in stated and key in ours and stated[key] != json.loads(json.dumps(ours[key])):
-                consequence = f"says {key} {shortened(repr(stated[key]))} where the base has {ours[key]!r}, so it is {OTHER}"
+            if key in stated and key in base_config and stated[key] != json.loads(json.dumps(base_config[key])):
+                consequence = f"says {key} {shortened(repr(stated[key]))} where the base has {base_config[key]!r}, so it is {OTHER}"
                 raise CheckFailed("checkpoint.wrong-architecture", str(path), consequence, ELSEWHERE)
 
 
 class Difference(NamedTuple):
-    """Of one tensor: whether it is another, and ‖new − base‖²."""
+    """Of one tensor: whether it changed, and ‖new − base‖²."""
 
     changed: bool
     squared: float
 
 
 def verify_component(component: str, base: StateDict, state: StateDict, whole: bool, source: str) -> ComponentRecord:
-    """What ``state`` (in the base's spelling) would change in the component whose state dict is ``base``.
+    """Verify the new tensors of a component and measure their change.
+
+    Args:
+        component: its name.
+        base: its state dict in the base.
+        state: the new tensors under the base's keys.
+        whole: whether ``state`` must be complete.
+        source: file name for error messages.
 
     Raises:
         CheckFailed: keys the base doesn't have, other shapes, tensors missing from a ``whole`` component, NaN or infinity.
     """
     unexpected = [key for key in state if key not in base]
-    strange = [key for key in unexpected if not key.endswith(LEFTOVERS)]
-    if strange:
-        consequence = f"{len(strange)} of {len(state)} {component} keys are unknown to the base, e.g. {strange[0]!r}, so it is {OTHER}"
+    unknown = [key for key in unexpected if not key.endswith(LEGACY_BUFFERS)]
+    if unknown:
+        consequence = f"{len(unknown)} of {len(state)} {component} keys are unknown to the base, e.g. {unknown[0]!r}, so it is {OTHER}"
         raise CheckFailed("checkpoint.unknown-keys", source, consequence, ELSEWHERE)
     matched = [key for key in state if key in base]
     missing = [key for key in base if key not in state]
@@ -106,26 +113,26 @@ def _difference(component: str, key: str, base: Tensor, new: Tensor, source: str
 def squared(tensor: Tensor) -> float:
     """‖tensor‖²."""
     flat = tensor.float().flatten()
-    found = float(flat.dot(flat))
-    return found if found < float("inf") else float(flat.double().dot(flat.double()))
+    total = float(flat.dot(flat))
+    return total if total < float("inf") else float(flat.double().dot(flat.double()))
 
 
-def relative(moved: Sequence[float], base: StateDict) -> float:
+def relative(squared_changes: Sequence[float], base: StateDict) -> float:
     """‖change‖ / ‖base‖ from the squared length of each tensor's change."""
     size = sum(squared(tensor) for tensor in base.values())
-    return float((sum(moved) / max(size, torch.finfo(torch.float32).tiny)) ** 0.5)
+    return float((sum(squared_changes) / max(size, torch.finfo(torch.float32).tiny)) ** 0.5)
 
 
 def _same(base: Tensor, new: Tensor) -> bool:
-    """Equal up to the coarser of the two precisions: a base that was merely stored as fp16 is no unlearned model."""
-    coarse = max(base.dtype, new.dtype, key=lambda dtype: COARSENESS.index(dtype) if dtype in COARSENESS else -1)
-    return torch.equal(base.to(coarse), new.to(coarse))
+    """Equal at the coarser of the two precisions: the base stored as fp16 is not an unlearned model."""
+    coarser = max(base.dtype, new.dtype, key=lambda dtype: PRECISIONS.index(dtype) if dtype in PRECISIONS else -1)
+    return torch.equal(base.to(coarser), new.to(coarser))
 
 
-def verify_spm(membrane: SpmNetwork, base: Base) -> ComponentRecord:
-    """What a network beside the base would add to it at full strength: its modules for tensors."""
-    weights = base[membrane.component].state_dict()
-    added = [squared(update.product(tuple(weights[f"{name}.weight"].shape))) for name, update in membrane.updates.items()]
+def verify_spm(spm: SpmNetwork, base: Base) -> ComponentRecord:
+    """Measure what an SPM network adds to the base at full strength; modules count as tensors."""
+    weights = base[spm.component].state_dict()
+    added = [squared(update.product(tuple(weights[f"{name}.weight"].shape))) for name, update in spm.updates.items()]
     return ComponentRecord(
         matched=len(added),
         missing=len(weights) - len(added),
@@ -135,11 +142,11 @@ def verify_spm(membrane: SpmNetwork, base: Base) -> ComponentRecord:
     )
 
 
-def check_change(components: dict[str, ComponentRecord], source: str, left_out: Sequence[str] = ()) -> None:
-    """Refuse a checkpoint that changes nothing.
+def check_change(components: dict[str, ComponentRecord], source: str, unused_parts: Sequence[str] = ()) -> None:
+    """Check that a checkpoint changes something.
 
     Raises:
-        CheckFailed: it names no tensor of the base, or only tensors equal to the base's.
+        CheckFailed: it holds no tensor of the base, or only tensors equal to the base's.
     """
     if not any(record.matched for record in components.values()):
         raise CheckFailed(
@@ -147,10 +154,10 @@ def check_change(components: dict[str, ComponentRecord], source: str, left_out: 
         )
     if not any(record.changed for record in components.values()):
         consequence = f"equals the base in all {sum(record.matched for record in components.values())} tensors, so nothing was unlearned"
-        besides = f" (left out: {'; '.join(left_out)})" if left_out else ""
+        note = f" (left out: {'; '.join(unused_parts)})" if unused_parts else ""
         raise CheckFailed(
             "checkpoint.no-change",
             source,
-            consequence + besides,
+            consequence + note,
             "check which weights were exported (a common slip is the untouched EMA copy)",
         )

@@ -60,4 +60,5 @@ def clip_score_per_prompt(encoder: ClipEncoder, pixels: Iterable[NDArray[np.uint
 
 
 def _unit(features: torch.Tensor) -> torch.Tensor:
-    return features / features.norm(dim=-1, keepdim=True)
+    length: torch.Tensor = features.norm(dim=-1, keepdim=True)
+    return features / length

@@ -174,7 +174,7 @@ def _(folder: Path) -> Path:
     return put(folder, "x.bin", made.getvalue())
 
 
-@tries("a pickle of a protocol that there is none of", "pickle of protocol 37")
+@tries("a pickle of a protocol that there is none of", "pickle protocol 37")
 def _(folder: Path) -> Path:
     return archive(folder, b"\x80\x25}.")
 

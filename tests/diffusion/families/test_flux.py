@@ -97,13 +97,13 @@ def test_noise_is_the_pipelines(pipes: dict[str, FluxPipeline]) -> None:
 
 def test_arms_and_guidance_differ(pipes: dict[str, FluxPipeline]) -> None:
     """Or the comparisons above would prove little."""
-    told = model(pipes["original"]).embed(["a red star"])
+    told = model(pipes["original"]).encode_prompts(["a red star"])
     x, t = model(pipes["original"]).noise([1]), torch.tensor(600.0)
     one, empty = (model(pipes["original"]).call(x, t, part) for part in (told.prompt, told.empty))
     assert told.negative is None and not torch.allclose(one, empty, atol=1e-3)
     assert told.prompt.guidance is not None and told.empty.guidance is not None
     assert (told.prompt.guidance.item(), told.empty.guidance.item()) == (GUIDANCE, 1.0)
-    assert model(pipes["unguided"]).embed(["a red star"]).prompt.guidance is None
+    assert model(pipes["unguided"]).encode_prompts(["a red star"]).prompt.guidance is None
 
 
 def test_the_clean_prediction(pipes: dict[str, FluxPipeline]) -> None:
@@ -117,7 +117,7 @@ def test_the_clean_prediction(pipes: dict[str, FluxPipeline]) -> None:
 
 def test_the_plans_sigmas_are_the_schedulers(pipes: dict[str, FluxPipeline]) -> None:
     levels = FAMILIES["flux"].levels(Sampler(scheduler="flow-euler", num_inference_steps=STEPS, guidance_scale=GUIDANCE, shift=SHIFT))
-    assert np.allclose(levels, model(pipes["original"]).levels(), atol=1e-6)
+    assert np.allclose(levels, model(pipes["original"]).noise_levels(), atol=1e-6)
 
 
 @pytest.mark.parametrize(("psi", "k"), [(0, 0), (0.05, 1), (0.2, 4), (0.3, 5), (0.7, 9), (0.81, 9), (0.82, 10), (1, 10)])

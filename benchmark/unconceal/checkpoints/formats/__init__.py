@@ -1,7 +1,7 @@
 """The formats that unlearning methods release, one file each.
 
-``detect(opened)``: whether a folder or an opened file is in the format, from what it holds. ``read(opened, base)``: what it would put
-on the base. What a file is called decides nothing.
+``detect(opened)``: whether a folder or an opened file is in the format, from what it holds. ``read(opened, base)``: the tensors
+that it would replace in the base. File names do not matter.
 """
 
 from __future__ import annotations
@@ -28,4 +28,4 @@ FORMATS: dict[str, Format] = {
     "delta": Format(delta.detect, delta.read),
     "state-dict": Format(state_dict.detect, state_dict.read),
 }
-"""Asked in this order; at most one answers. ``original`` (the base itself) has nothing to detect or to read."""
+"""Tried in this order; at most one fits. ``original`` (the base itself) has nothing to detect or to read."""

@@ -21,5 +21,5 @@ def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     assert isinstance(opened, Path)
     if holds_weights(opened):
         return ReadCheckpoint(by_component(read_folder(opened, opened), str(opened)), whole=True)
-    found = [component for component in COMPONENTS if holds_weights(opened / component)]
-    return ReadCheckpoint({component: read_folder(opened / component, opened) for component in found}, whole=True)
+    present = [component for component in COMPONENTS if holds_weights(opened / component)]
+    return ReadCheckpoint({component: read_folder(opened / component, opened) for component in present}, whole=True)

@@ -39,11 +39,11 @@ def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     state = {UNET + key if _bare(key) else key: tensor for key, tensor in opened.flat.items()}
     source = str(opened.path)
     averaged = sum(key.startswith(AVERAGED) for key in state)
-    kept = {key: tensor for key, tensor in state.items() if not SCHEDULE.match(key)}
-    if not kept:
+    weights = {key: tensor for key, tensor in state.items() if not SCHEDULE.match(key)}
+    if not weights:
         consequence = f"holds {averaged} averaged tensors ({AVERAGED}…) and no others: that copy is the model before unlearning"
         raise CheckFailed("checkpoint.ema-only", source, consequence, f"export the trained weights, {UNET}…")
-    foreign = [key for key in kept if not key.startswith((UNET, VAE, CLIP, OPEN_CLIP))]
+    foreign = [key for key in weights if not key.startswith((UNET, VAE, CLIP, OPEN_CLIP))]
     if foreign:
         consequence = f"has keys that no part of a latent diffusion model has, e.g. {foreign[0]!r}"
         raise CheckFailed("checkpoint.unknown-keys", source, consequence, "release the whole model, or the UNet alone")
@@ -54,14 +54,14 @@ def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
         (CLIP, "text_encoder", _clip),
         (OPEN_CLIP, "text_encoder", _open_clip),
     ):
-        part = {key: tensor for key, tensor in kept.items() if key.startswith(prefix)}
+        part = {key: tensor for key, tensor in weights.items() if key.startswith(prefix)}
         if part and component in base:
             tensors[component] = convert(part, base[component])
             if len(tensors[component]) < len(part):
                 consequence = f"has {len(part)} keys of a {component}, of which diffusers converts {len(tensors[component])}"
                 raise CheckFailed("checkpoint.wrong-architecture", source, f"{consequence}, so it is another architecture", ELSEWHERE)
-    left_out = (f"{averaged} averaged tensors ({AVERAGED}…), the model before unlearning",) if averaged else ()
-    return ReadCheckpoint(tensors, ignored=(*left_out, *opened.ignored))
+    unused_parts = (f"{averaged} averaged tensors ({AVERAGED}…), the model before unlearning",) if averaged else ()
+    return ReadCheckpoint(tensors, unused_parts=(*unused_parts, *opened.ignored))
 
 
 def _bare(key: str) -> bool:
@@ -69,12 +69,16 @@ def _bare(key: str) -> bool:
 
 
 def _unet(part: StateDict, base: nn.Module) -> StateDict:
-    """diffusers' conversion, which takes the number of blocks from the keys: those that a partial file lacks are named for it."""
+    """diffusers' conversion. It counts the blocks in the keys, so placeholders stand for the blocks that a partial file lacks."""
     config: Any = base.config
     blocks = range((config["layers_per_block"] + 1) * len(config["down_block_types"]))
-    named = [*(f"input_blocks.{i}" for i in blocks), *(f"output_blocks.{i}" for i in blocks), *(f"middle_block.{i}" for i in range(3))]
-    # ".9" is a place in a block that no architecture has, so the conversion passes it over.
-    padding = {f"{UNET}{block}.9.none": torch.empty(0) for block in named}
+    block_names = [
+        *(f"input_blocks.{i}" for i in blocks),
+        *(f"output_blocks.{i}" for i in blocks),
+        *(f"middle_block.{i}" for i in range(3)),
+    ]
+    # No architecture has a block part ".9", so the conversion ignores it.
+    padding = {f"{UNET}{block}.9.none": torch.empty(0) for block in block_names}
     converted: StateDict = ldm.convert_ldm_unet_checkpoint(padding | part, config)
     return {key: tensor for key, tensor in converted.items() if not key.endswith(".none")}
 

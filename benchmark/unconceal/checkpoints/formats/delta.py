@@ -19,4 +19,4 @@ def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     if foreign:
         consequence = f"holds {foreign[0]!r} beside its components, which nothing here applies, so the rest would be another model"
         raise CheckFailed("checkpoint.unknown-keys", str(opened.path), consequence, f"release tables of {', '.join(COMPONENTS)} alone")
-    return ReadCheckpoint(opened.tables, ignored=opened.ignored)
+    return ReadCheckpoint(opened.tables, unused_parts=opened.ignored)

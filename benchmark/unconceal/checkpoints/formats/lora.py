@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unconceal.checkpoints.folders import check_inside, read_json
 from unconceal.checkpoints.key_names import ELSEWHERE, Base, StateDict, component_of
-from unconceal.checkpoints.low_rank import Updates, merged, modules_named, low_rank_updates
+from unconceal.checkpoints.low_rank import Updates, low_rank_updates, merged, modules_by_flat_name
 from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint
 from unconceal.checkpoints.weights_file import Weights, read_file, shortened
 from unconceal.errors import CheckFailed
@@ -35,7 +35,7 @@ HALVES = {
     "_lora.down.weight": "down",
     "_lora.up.weight": "up",
 }
-"""How the key of a half ends."""
+"""Key suffixes of the two factors."""
 ALPHA = ".alpha"
 KOHYA = {
     "lora_unet_": "unet",
@@ -44,14 +44,14 @@ KOHYA = {
     "lora_te2_": "text_encoder_2",
     "lora_transformer_": "transformer",
 }
-PROMPTED = "prompts"
-"""Metadata that only an SPM has, which is no plain LoRA."""
+SPM_PROMPTS = "prompts"
+"""Metadata key of an SPM network, which is not a plain LoRA."""
 
 
 def detect(opened: OpenedCheckpoint) -> bool:
     if isinstance(opened, Path):
         return (opened / PEFT_CONFIG).is_file() or any((opened / name).is_file() for name in DIFFUSERS_WEIGHTS)
-    return low_rank(opened.flat) and PROMPTED not in opened.metadata
+    return low_rank(opened.flat) and SPM_PROMPTS not in opened.metadata
 
 
 def low_rank(state: StateDict) -> bool:
@@ -61,29 +61,29 @@ def low_rank(state: StateDict) -> bool:
 
 def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     if isinstance(opened, Weights):
-        return _flat(opened, base, _said(opened.metadata))
+        return _flat(opened, base, _diffusers_settings(opened.metadata))
     names = PEFT_WEIGHTS if (opened / PEFT_CONFIG).is_file() else DIFFUSERS_WEIGHTS
     # Only what the digest counts is read.
     counted = select_checkpoint_files(path.name for path in opened.iterdir() if path.is_file())
-    found = [opened / name for name in names if name in counted]
-    if not found:
+    paths = [opened / name for name in names if name in counted]
+    if not paths:
         raise CheckFailed("checkpoint.no-weights", str(opened), f"has a {PEFT_CONFIG} but no {PEFT_WEIGHTS[0]}", "add the weights")
-    weights = read_file(check_inside(found[0], opened))
+    weights = read_file(check_inside(paths[0], opened))
     if names is DIFFUSERS_WEIGHTS:
-        return _flat(weights, base, _said(weights.metadata))
+        return _flat(weights, base, _diffusers_settings(weights.metadata))
     return _flat(weights, base, {"": read_json(opened / PEFT_CONFIG, opened)})
 
 
-def _flat(weights: Weights, base: Base, said: Mapping[str, Mapping[str, Any]]) -> ReadCheckpoint:
+def _flat(weights: Weights, base: Base, settings_by_component: Mapping[str, Mapping[str, Any]]) -> ReadCheckpoint:
     source = str(weights.path)
     halves, alphas = halves_of(weights.flat, base, source)
     updates: dict[str, Updates] = {}
-    for component, of in halves.items():
-        settings = said.get(component) or said.get("") or {}
-        ranks = {module: tensor.shape[0] for module, half, tensor in of if half == "down"}
+    for component, factors in halves.items():
+        settings = settings_by_component.get(component) or settings_by_component.get("") or {}
+        ranks = {module: tensor.shape[0] for module, half, tensor in factors if half == "down"}
         stated = {module: _alpha(settings, module, rank, source) for module, rank in ranks.items()} if settings else {}
-        updates[component] = low_rank_updates(of, stated | alphas[component], source)
-    return ReadCheckpoint(merged(base, updates, source), ignored=weights.ignored)
+        updates[component] = low_rank_updates(factors, stated | alphas[component], source)
+    return ReadCheckpoint(merged(base, updates, source), unused_parts=weights.ignored)
 
 
 Halves = dict[str, list[tuple[str, str, Tensor]]]
@@ -93,11 +93,11 @@ def halves_of(state: StateDict, base: Base, source: str) -> tuple[Halves, dict[s
     """(module, half, tensor) and α by module, for each component.
 
     Raises:
-        CheckFailed: a key is neither half nor α: what it does to the model is not known here (DoRA, LoHa, LoKr and the like).
+        CheckFailed: a key is neither half nor α: its effect is unknown (DoRA, LoHa, LoKr and the like).
     """
     halves: Halves = {}
     alphas: dict[str, dict[str, float]] = {}
-    layers = {component: modules_named(part) for component, part in base.items()}
+    layers = {component: modules_by_flat_name(part) for component, part in base.items()}
     for key, tensor in state.items():
         ending = next((ending for ending in HALVES if key.endswith(ending)), ALPHA if key.endswith(ALPHA) else None)
         if ending is None:
@@ -108,7 +108,7 @@ def halves_of(state: StateDict, base: Base, source: str) -> tuple[Halves, dict[s
                 f"{consequence}, so merging the rest would be another model",
                 "release the merged weights",
             )
-        component, module = _place(key.removesuffix(ending), layers, source)
+        component, module = _component_and_module(key.removesuffix(ending), layers, source)
         if ending == ALPHA:
             alphas.setdefault(component, {})[module] = _number(tensor, key, source)
         else:
@@ -116,13 +116,15 @@ def halves_of(state: StateDict, base: Base, source: str) -> tuple[Halves, dict[s
     return halves, {component: alphas.get(component, {}) for component in halves}
 
 
-def _place(name: str, layers: Mapping[str, Mapping[str, str]], source: str) -> tuple[str, str]:
-    """Component and module that a key without its ending means. ``layers``: each component's, by their names with underscores."""
+def _component_and_module(name: str, layers: Mapping[str, Mapping[str, str]], source: str) -> tuple[str, str]:
+    """Component and module of a key without its suffix. ``layers``: of each component, by their names with underscores."""
     for prefix, component in KOHYA.items():
         if name.startswith(prefix):
             known = layers.get(component, {})
             flat = name.removeprefix(prefix)
-            module = next((known[way] for way in (flat, flat.removeprefix("text_model_"), f"text_model_{flat}") if way in known), None)
+            module = next(
+                (known[spelling] for spelling in (flat, flat.removeprefix("text_model_"), f"text_model_{flat}") if spelling in known), None
+            )
             if module is None:
                 consequence = f"updates {shortened(name)!r}, which is no layer of the base, so it is for another architecture"
                 raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
@@ -136,24 +138,24 @@ def _place(name: str, layers: Mapping[str, Mapping[str, str]], source: str) -> t
 
 
 def _layer(name: str, layers: Collection[str]) -> str:
-    """The layer's name today: attention processors once held the updates of the projections beside them."""
+    """The layer's current name: older attention processors held the updates of their projections."""
     name = name.replace(".processor.", ".")
     name = f"{name}.0" if name.endswith(".to_out") else name
-    return next((way for way in (name, name.removeprefix("text_model."), f"text_model.{name}") if way in layers), name)
+    return next((spelling for spelling in (name, name.removeprefix("text_model."), f"text_model.{name}") if spelling in layers), name)
 
 
-def _said(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def _diffusers_settings(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """diffusers' own metadata: settings by component."""
     try:
         stated = json.loads(metadata.get(DIFFUSERS_SETTINGS, "{}"))
     except (ValueError, RecursionError):
         return {}
-    found: dict[str, dict[str, Any]] = {}
+    settings: dict[str, dict[str, Any]] = {}
     for key, value in stated.items() if isinstance(stated, dict) else ():
         component, _, setting = key.partition(".")
         if component in COMPONENTS:
-            found.setdefault(component, {})[setting] = value
-    return found
+            settings.setdefault(component, {})[setting] = value
+    return settings
 
 
 def _alpha(settings: Mapping[str, Any], module: str, rank: int, source: str) -> float:
@@ -168,12 +170,12 @@ def _alpha(settings: Mapping[str, Any], module: str, rank: int, source: str) -> 
             "gives α by patterns, which are not followed here",
             "name the modules plainly, or release the merged weights",
         )
-    named = next(
+    alpha = next(
         (value for name, value in patterns.items() if module == name or module.endswith(f".{name}")), settings.get("lora_alpha", rank)
     )
-    if isinstance(named, bool) or not isinstance(named, int | float) or not isfinite(named):
-        raise CheckFailed("lora.bad-alpha", source, f"says α is {shortened(repr(named))}, which is no number", "export the LoRA again")
-    return float(named) * (sqrt(rank) if settings.get("use_rslora") else 1.0)
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not isfinite(alpha):
+        raise CheckFailed("lora.bad-alpha", source, f"says α is {shortened(repr(alpha))}, which is no number", "export the LoRA again")
+    return float(alpha) * (sqrt(rank) if settings.get("use_rslora") else 1.0)
 
 
 def _number(tensor: Tensor, key: str, source: str) -> float:

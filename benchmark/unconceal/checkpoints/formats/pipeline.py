@@ -9,7 +9,7 @@ from unconceal.checkpoints.key_names import Base
 from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint
 
 INDEX = "model_index.json"
-FILTERED = "a safety checker, which blanks pictures: filtering is not forgetting"
+FILTERED = "a safety checker, which blanks images: filtering is not forgetting"
 
 
 def detect(opened: OpenedCheckpoint) -> bool:
@@ -22,4 +22,4 @@ def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     checker = index.get("safety_checker")
     filtered = isinstance(checker, list) and any(part is not None for part in checker)
     tensors = {component: read_folder(opened / component, opened) for component in base}
-    return ReadCheckpoint(tensors, whole=True, ignored=(FILTERED,) if filtered else ())
+    return ReadCheckpoint(tensors, whole=True, unused_parts=(FILTERED,) if filtered else ())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from unconceal.checkpoints.formats.lora import PROMPTED, halves_of, low_rank
+from unconceal.checkpoints.formats.lora import SPM_PROMPTS, halves_of, low_rank
 from unconceal.checkpoints.key_names import Base
 from unconceal.checkpoints.low_rank import check_updates, low_rank_updates
 from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint, SpmNetwork
@@ -19,7 +19,7 @@ MOST_PROMPTS, LONGEST_PROMPT = 100, 400
 
 
 def detect(opened: OpenedCheckpoint) -> bool:
-    return isinstance(opened, Weights) and PROMPTED in opened.metadata and low_rank(opened.flat)
+    return isinstance(opened, Weights) and SPM_PROMPTS in opened.metadata and low_rank(opened.flat)
 
 
 def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
@@ -36,7 +36,7 @@ def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     # The released code takes α from the metadata, for all modules, and not from the α tensors beside the halves.
     updates = low_rank_updates(halves["unet"], {}, source, default=_alpha(opened.metadata.get("alpha"), source))
     check_updates("unet", base["unet"], updates, source)
-    return ReadCheckpoint({}, spm=SpmNetwork("unet", updates, _prompts(opened.metadata[PROMPTED], source)))
+    return ReadCheckpoint({}, spm=SpmNetwork("unet", updates, _prompts(opened.metadata[SPM_PROMPTS], source)))
 
 
 def _alpha(said: str | None, source: str) -> float:

@@ -13,4 +13,4 @@ def detect(opened: OpenedCheckpoint) -> bool:
 
 def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
     assert isinstance(opened, Weights)
-    return ReadCheckpoint(by_component(opened.flat, str(opened.path)), ignored=opened.ignored)
+    return ReadCheckpoint(by_component(opened.flat, str(opened.path)), unused_parts=opened.ignored)
