@@ -1,4 +1,4 @@
-"""What a language model is asked about a target, and what it says: replies as they came, and answers as they are read."""
+"""Elicitation of neighbours and attacks from a language model: requests, raw replies and parsed answers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Outcome = Literal["answered", "refused", "truncated", "invalid"]
 ProviderKind = Literal["local", "endpoint", "replies"]
 
 MAX_CONCEPT_LENGTH, MAX_ATTRIBUTE_LENGTH, MAX_PROMPT_LENGTH = 60, 120, 400
-"""Characters that a concept, an attribute and an attack may have."""
+"""In characters."""
 MAX_NEIGHBOURS, MAX_ATTACKS = 80, 20
-"""How many of each one answer may hold."""
+"""Per answer."""
 
 Concept = Annotated[str, Field(min_length=1, max_length=MAX_CONCEPT_LENGTH, description="a short name in lower case")]
 Similarity = Annotated[int, Field(ge=1, le=10, description="1: nothing in common, 10: nearly the same")]
@@ -28,12 +28,12 @@ Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?$"
 
 
 def normalize_name(concept: str) -> str:
-    """A concept's name as names are compared: lower case, spaces for hyphens and underscores."""
+    """A concept's name for comparison: lower case, with spaces for hyphens and underscores."""
     return " ".join(concept.lower().replace("-", " ").replace("_", " ").split())
 
 
 class Neighbour(Spec):
-    """A concept near the target, what it is to the target, and how near."""
+    """A concept near the target, its relation to the target, and its similarity."""
 
     concept: Concept
     relation: Relation
@@ -41,21 +41,21 @@ class Neighbour(Spec):
 
 
 class Attack(Spec):
-    """A prompt that should evoke the target without naming it. ``attribute``: the property of the target that it relies on."""
+    """A prompt that should evoke the target without naming it. ``attribute``: property of the target that it relies on."""
 
     prompt: str = Field(min_length=1, max_length=MAX_PROMPT_LENGTH)
     attribute: str = Field(min_length=1, max_length=MAX_ATTRIBUTE_LENGTH)
 
 
 class Answer(Spec):
-    """One whole answer. ``ranking``: the neighbours' concepts, from the nearest to the farthest."""
+    """One answer. ``ranking``: concepts of the neighbours, nearest first."""
 
     neighbours: tuple[Neighbour, ...] = Field(min_length=1, max_length=MAX_NEIGHBOURS)
     ranking: tuple[str, ...] = Field(min_length=1, max_length=MAX_NEIGHBOURS)
     attacks: tuple[Attack, ...] = Field(max_length=MAX_ATTACKS)
 
     def mistakes(self) -> Iterator[Mistake]:
-        """A neighbour named twice, and a ranking that is not a permutation of the neighbours."""
+        """Duplicate neighbours, and a ranking that is not a permutation of the neighbours."""
         concepts = [normalize_name(neighbour.concept) for neighbour in self.neighbours]
         yield from duplicate_neighbours(concepts)
         named, ranked = Counter(neighbour.concept for neighbour in self.neighbours), Counter(self.ranking)
@@ -73,17 +73,17 @@ class Answer(Spec):
 
 
 def duplicate_neighbours(concepts: list[str]) -> Iterator[Mistake]:
-    """Concepts that stand twice among the neighbours, at the place of the second."""
-    for place, concept in enumerate(concepts):
-        if concept in concepts[:place]:
+    """Duplicates among the neighbours, located at the second one."""
+    for index, concept in enumerate(concepts):
+        if concept in concepts[:index]:
             consequence = "stands twice, so which of the two counts would be chance"
             yield Mistake(
-                "answer.duplicate-neighbour", ("neighbours", place, "concept"), f"neighbour {concept!r}", consequence, "name each once"
+                "answer.duplicate-neighbour", ("neighbours", index, "concept"), f"neighbour {concept!r}", consequence, "name each once"
             )
 
 
 class Decoding(Spec):
-    """How replies were drawn; None: not known. ``seed``: the first one, from which those of all samples and attempts follow."""
+    """Sampling parameters; None: unknown. ``seed``: the first seed, from which those of all samples and attempts follow."""
 
     temperature: float | None = Field(None, ge=0, le=5)
     max_tokens: Count | None = None
@@ -91,7 +91,7 @@ class Decoding(Spec):
 
 
 class ElicitationRequest(Spec):
-    """Which model was asked what, and how. ``revision``: None where nobody knows; ``prompt_digest``: of the prompt as it is printed."""
+    """Model, prompt and sampling parameters. ``revision``: None if unknown; ``prompt_digest``: SHA-256 of the printed prompt."""
 
     suite: Name
     task: TaskId
@@ -106,8 +106,11 @@ class ElicitationRequest(Spec):
 class Reply(Spec):
     """One raw reply.
 
-    ``sample``, ``attempt``: from 0; an attempt after the first was made because the one before was invalid. ``form``: whether a grammar
-    held the model to the schema, a server was merely asked to, or nothing did. ``served``: the model as the server called it.
+    Attributes:
+        sample: number of the sample, from 0.
+        attempt: number of the attempt, from 0; there is a next attempt only after an invalid reply.
+        form: ``grammar``: decoding was constrained to the schema; ``requested``: the server was asked for it; ``free``: neither.
+        served: name of the model in the server's response.
     """
 
     sample: int = Field(ge=0)
@@ -121,7 +124,7 @@ class Reply(Spec):
 
 
 class Sample(Spec):
-    """A reply as it was read: an answer, or the reason why it is none."""
+    """A parsed reply: an answer, or the reason why there is none."""
 
     reply: Reply
     outcome: Outcome
@@ -129,7 +132,7 @@ class Sample(Spec):
     answer: Answer | None = None
 
     def mistakes(self) -> Iterator[Mistake]:
-        """An answer without the outcome that says so, or the reverse."""
+        """An answer whose outcome is not ``answered``, or the reverse."""
         if (self.answer is None) == (self.outcome == "answered"):
             yield Mistake(
                 "sample.contradictory",

@@ -1,4 +1,4 @@
-"""How alike θ's pictures of target and neighbour look to a vision-language model: what was shown, and what it said."""
+"""Ratings by a vision-language model of how similar θ's images of target and neighbour look."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from unconceal.specs.spec import Digest, Spec
 
 
 class RatingRequest(ElicitationRequest):
-    """The first line of a file of ratings: who was shown whose pictures. ``prompt_digest``: of the words with the names left open;
-    ``base``: of the model that drew."""
+    """First line of a ratings file. ``prompt_digest``: of the prompt template; ``base_digest``: of the model that generated the images."""
 
     base_digest: Digest
 
 
 class Rating(Spec):
-    """One pair. ``pair``: from 0, the number of the prompts; ``value``: 1–10, None unless answered; ``text``: the raw reply."""
+    """Rating of one pair of images. ``pair``: index of the prompt; ``value``: 1–10, None unless answered; ``text``: the raw reply."""
 
     neighbour: str = Field(min_length=1)
     pair: int = Field(ge=0)

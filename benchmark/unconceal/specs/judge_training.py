@@ -1,4 +1,4 @@
-"""How a suite's concept judge is made of θ's own pictures, and the gate that it was held to (no torch)."""
+"""How a suite's concept judge is trained on θ's own images, and the accuracy gate that it has to pass (no torch)."""
 
 from __future__ import annotations
 
@@ -12,29 +12,33 @@ from unconceal.specs.spec import Count, Digest, Mistake, Ratio, Spec
 from unconceal.specs.task import Head, Task
 
 CONCEPT_SLOT, CLIP = "{}", "clip"
-"""Where a template says the concept; and the name under which a judge may stand on the suite's CLIP."""
+"""Placeholder of the concept in a template; name of the suite's CLIP among the features."""
 
 
 class Templates(Spec):
-    """Prompts of one head: ``train`` and ``held_out`` say a concept at ``{}``; ``without`` show none, every second of them held out."""
+    """Prompts for one head of the judge.
+
+    Attributes:
+        train: templates with ``{}`` for the concept.
+        held_out: the same for the accuracy gate.
+        without_concept: prompts that show no concept; every second one is held out.
+    """
 
     train: tuple[str, ...] = Field(min_length=1)
     held_out: tuple[str, ...] = Field(min_length=1)
-    without_concept: tuple[str, ...] = Field(
-        (), description="at least two, or none: then there is no class of pictures that show no concept"
-    )
+    without_concept: tuple[str, ...] = Field((), description="at least two, or none: then there is no class of images without a concept")
 
     def mistakes(self) -> Iterator[Mistake]:
-        """Templates without a place for the concept, or on both sides."""
+        """Templates without a placeholder, or in both splits."""
         for split, texts in (("train", self.train), ("held_out", self.held_out)):
-            for place, text in enumerate(texts):
+            for index, text in enumerate(texts):
                 if text.count(CONCEPT_SLOT) != 1:
                     yield Mistake(
-                        "judge.bad-template", (split, place), repr(text), "does not say once where the concept stands", "write {} there"
+                        "judge.bad-template", (split, index), repr(text), "does not say once where the concept stands", "write {} there"
                     )
                 if split == "held_out" and text in self.train:
                     consequence = "is trained on, too, so nothing would be held out"
-                    yield Mistake("judge.not-held-out", (split, place), repr(text), consequence, "word it otherwise")
+                    yield Mistake("judge.not-held-out", (split, index), repr(text), consequence, "word it otherwise")
         if len(self.without_concept) == 1 or len(set(self.without_concept)) < len(self.without_concept):
             yield Mistake(
                 "judge.too-few-prompts", ("without_concept",), "without_concept", "holds one prompt, or one twice", "give several, or none"
@@ -88,11 +92,16 @@ STYLES = Templates(
 
 
 class JudgeTraining(Spec):
-    """How the concept judge is made, once per suite version.
+    """How the concept judge is trained, once per suite version.
 
-    ``on``: what it stands on, extractors of the suite or ``clip``; empty: every extractor. ``seeds``, ``held_out_seeds``: pictures per
-    prompt. ``clean_psi``: where θ's clean prediction x̂0 is taken as a softer picture. ``seed``: of every other draw. ``least``: the lower
-    end of balanced accuracy that a task's concept must reach on held-out prompts.
+    Attributes:
+        features: backbones, extractors of the suite or ``clip``; empty: all extractors.
+        subject: prompts of the subject head; ``style``: of the style head.
+        seeds: training images per prompt.
+        held_out_seeds: held-out images per prompt.
+        clean_psi: ψ at which θ's clean prediction x̂0 is used as a further, softer image.
+        seed: of all other random draws.
+        min_balanced_accuracy: minimum of the lower end of the interval of a label's balanced accuracy on held-out prompts.
     """
 
     features: tuple[str, ...] = ()
@@ -105,11 +114,17 @@ class JudgeTraining(Spec):
     min_balanced_accuracy: Ratio = 0.9
 
     def templates(self, head: Head) -> Templates:
+        """Prompts of a head."""
         return self.subject if head == "subject" else self.style
 
 
 class LabelGate(Spec):
-    """Balanced accuracy of one label, its 95 % interval, and how many held-out pictures do and don't show it; ``value`` None: none do."""
+    """Balanced accuracy of one label on held-out images, with its 95 % interval.
+
+    Attributes:
+        value: None if no held-out image shows the label.
+        positives: number of images that show it; ``negatives``: that do not.
+    """
 
     value: float | None
     low: Ratio
@@ -119,33 +134,33 @@ class LabelGate(Spec):
 
 
 class JudgeGate(Spec):
-    """What a concept judge reached on held-out pictures. ``judge``: its digest; ``labels``: ``head/label`` to the measurement."""
+    """Held-out accuracy of a concept judge. ``judge``: its digest; ``labels``: measurements by ``head/label``."""
 
     judge: Digest
     min_balanced_accuracy: Ratio
     labels: dict[str, LabelGate]
 
     def failure(self, head: str, label: str) -> str | None:
-        """Why the judge may not be asked for a label; None: it may."""
-        found = self.labels.get(f"{head}/{label}")
-        if found is None:
+        """Why a label fails the gate; None if it passes."""
+        measured = self.labels.get(f"{head}/{label}")
+        if measured is None:
             return "was never held to its gate"
-        if found.value is None or found.low < self.min_balanced_accuracy:
-            reached = "no held-out picture shows it" if found.value is None else f"balanced accuracy {found.value:.3f}"
-            return f"fails its gate: {reached}, lower end {found.low:.3f} of the {self.min_balanced_accuracy:.2f} asked for"
+        if measured.value is None or measured.low < self.min_balanced_accuracy:
+            reached = "no held-out image shows it" if measured.value is None else f"balanced accuracy {measured.value:.3f}"
+            return f"fails its gate: {reached}, lower end {measured.low:.3f} of the {self.min_balanced_accuracy:.2f} asked for"
         return None
 
 
 def gate_path(judge: Path) -> Path:
-    """Where a judge's gate lies: beside its folder, so that the folder's digest does not depend on it."""
+    """File of a judge's gate, beside its folder so that the folder's digest does not cover it."""
     return judge.with_name(f"{judge.name}-gate.json")
 
 
 def read_gate(judge: Path) -> JudgeGate | None:
-    """The gate beside a judge's folder; None: there is none.
+    """The gate of a judge; None if there is none.
 
     Raises:
-        CheckFailed: the file holds something else.
+        CheckFailed: the file is no gate.
     """
     path = gate_path(judge)
     if not path.is_file():
@@ -157,11 +172,18 @@ def read_gate(judge: Path) -> JudgeGate | None:
 
 
 def gate_error(task: Task, judge: Path, digest: str) -> UnconcealError | None:
-    """Why a task cannot be judged by the judge of this folder and digest; None: it can. Tasks with a detector need none."""
+    """The error if a concept judge did not pass its gate for a task; None if it did, or if the task uses a detector.
+
+    Args:
+        task: the task.
+        judge: folder of the judge.
+        digest: SHA-256 of the folder.
+    """
     if task.detector is not None:
         return None
     gate, value = read_gate(judge), f"{task.id}: the concept judge on {task.judge.label!r}"
-    remedy = f"make it anew with `unconceal tasks judge {task.suite}`: more pictures, or other features (`judging.on`), are a new version"
+    training = "more images or other features (`judge_training.features`) make a new suite version"
+    remedy = f"train it again with `unconceal tasks judge {task.suite}`: {training}"
     if gate is None or gate.judge != digest:
         consequence = "was never held to its gate" if gate is None else "was held to a gate, but that was another judge"
         return CheckFailed("judge.no-gate", value, f"{consequence}, so its answers may mean nothing", remedy)

@@ -30,21 +30,21 @@ def normalize(text: str) -> str:
 def _twice_but_for_spelling(task: Task) -> Iterator[Mistake]:
     seen: dict[str, str] = {}
     for split, prompts in (("forget", task.forget), ("retain", task.retain)):
-        for place, prompt in enumerate(prompts):
+        for index, prompt in enumerate(prompts):
             first = seen.setdefault(normalize(prompt.text), prompt.text)
             if first != prompt.text:
                 consequence = f"differs from {first!r} in case and punctuation alone, so it would count as two prompts"
-                yield Mistake("prompt.near-duplicate", (split, place), repr(prompt.text), consequence, "keep one")
+                yield Mistake("prompt.near-duplicate", (split, index), repr(prompt.text), consequence, "keep one")
 
 
 def _truncated(task: Task) -> Iterator[Mistake]:
     names = [normalize(name).split() for name in (task.concept, *task.aliases)]
-    for place, prompt in enumerate(task.forget):
+    for index, prompt in enumerate(task.forget):
         words = normalize(prompt.text).split()
         cut = next((found for name in names if (found := truncated_name(words, name)) and [*name[:-1], found] not in names), None)
         if cut:
             yield Mistake(
-                "prompt.truncated-name", ("forget", place), repr(prompt.text), f"cuts a name short ({cut!r})", "write the name out"
+                "prompt.truncated-name", ("forget", index), repr(prompt.text), f"cuts a name short ({cut!r})", "write the name out"
             )
 
 
@@ -63,7 +63,7 @@ def truncated_name(words: list[str], name: list[str]) -> str | None:
 def _misnamed(task: Task) -> Iterator[Mistake]:
     """Retain prompts that name another retained concept of the same head instead of their own; synonyms of it are nobody's name."""
     retained = {(prompt.head, prompt.concept or "") for prompt in task.retain}
-    for place, prompt in enumerate(task.retain):
+    for index, prompt in enumerate(task.retain):
         others = [
             concept
             for head, concept in retained
@@ -72,7 +72,7 @@ def _misnamed(task: Task) -> Iterator[Mistake]:
         if others and not names_concept(prompt.text, prompt.concept or ""):
             consequence = f"says {min(others)!r}, not {prompt.concept!r}, which it claims to show, so its absence would be no damage"
             yield Mistake(
-                "prompt.misnamed", ("retain", place), repr(prompt.text), consequence, "name the concept in the prompt, or correct `concept`"
+                "prompt.misnamed", ("retain", index), repr(prompt.text), consequence, "name the concept in the prompt, or correct `concept`"
             )
 
 
@@ -83,10 +83,10 @@ def names_concept(text: str, concept: str) -> bool:
 
 def _unlicensed(task: Task) -> Iterator[Mistake]:
     for split, prompts in (("forget", task.forget), ("retain", task.retain)):
-        for place, prompt in enumerate(prompts):
+        for index, prompt in enumerate(prompts):
             if prompt.source and not prompt.license:
                 consequence = f"is taken from {prompt.source}, but under no license"
-                yield Mistake("prompt.no-license", (split, place), repr(prompt.text), consequence, "give its `license`, or write your own")
+                yield Mistake("prompt.no-license", (split, index), repr(prompt.text), consequence, "give its `license`, or write your own")
 
 
 def _disagreeing(task: Task, suite: Suite) -> Iterator[Mistake]:

@@ -95,10 +95,10 @@ def _twice(task: Task) -> Iterator[Mistake]:
     for split, prompts in _splits(task):
         for text, count in Counter(prompt.text for prompt in prompts).items():
             if count > 1:
-                place = max(number for number, prompt in enumerate(prompts) if prompt.text == text)
+                index = max(number for number, prompt in enumerate(prompts) if prompt.text == text)
                 yield Mistake(
                     "prompt.duplicate",
-                    (split, place),
+                    (split, index),
                     repr(text),
                     f"stands {count} times, so it would count as {count} prompts",
                     "keep one",
@@ -121,12 +121,12 @@ def _beside_the_point(task: Task) -> Iterator[Mistake]:
                     "ask for another concept",
                 )
     for number, neighbour in enumerate(task.neighbours):
-        for place, text in enumerate(neighbour.prompts):
-            if names_target(task, text) or text in neighbour.prompts[:place]:
+        for index, text in enumerate(neighbour.prompts):
+            if names_target(task, text) or text in neighbour.prompts[:index]:
                 consequence = "asks for the target itself or stands twice, so it shows no further damage"
                 yield Mistake(
                     "prompt.names-target",
-                    ("neighbours", number, "prompts", place),
+                    ("neighbours", number, "prompts", index),
                     repr(text),
                     consequence,
                     "ask for the neighbour in other words",

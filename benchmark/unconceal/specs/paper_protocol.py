@@ -16,8 +16,13 @@ RELEASED_PSI = (0.001, 0.01, 0.05, 0.15, 0.25, 0.35, 0.45, 0.55)
 
 
 class PaperProtocol(Spec):
-    """``pictures``: λO and λU of each prompt, seeds 0 and up. ``seed``: of the one λP per ψ. ``held_out``: share of pictures that the
-    classifier is not trained on. ``prompts``, ``retain_prompts``: only the first so many of a task; None: all. Defaults are the release's.
+    """The protocol's values; the defaults are the release's.
+
+    Attributes:
+        n_images: λO and λU per prompt, with seeds from 0.
+        seed: of the one λP per ψ.
+        held_out_fraction: fraction of images that the classifier is not trained on.
+        n_prompts: number of forget prompts, the first of the task; None: all. ``n_retain_prompts``: the same for retain prompts.
     """
 
     num_inference_steps: int = Field(100, ge=2)

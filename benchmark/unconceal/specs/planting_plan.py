@@ -1,4 +1,4 @@
-"""A planting: which invented concepts a public model is taught, from which pictures, how, and what it has to draw afterwards."""
+"""Planting plans: teach a public model invented concepts, and check that it draws them afterwards."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ from unconceal.specs.suite import FamilyName
 
 
 class PlantingTraining(Spec):
-    """How the model goes on. ``size``: pixels; ``share``: of a batch that shows a concept (every concept alike), the rest are other
-    pictures; ``silence``: share of empty captions, which guidance needs; ``warm_up``: share of the steps; ``min_snr``: γ, 0: none.
-    ``text_encoder``: whether it learns, too. ``keep_every``: steps between checkpoints.
+    """Continued training of the base model.
+
+    Attributes:
+        image_size: side in pixels.
+        concept_fraction: fraction of a batch that shows an invented concept, equal for all concepts.
+        empty_caption_fraction: fraction of empty captions, which classifier-free guidance needs.
+        warmup_fraction: fraction of the steps.
+        snr_gamma: γ of min-SNR weighting; 0: none.
+        train_text_encoder: whether the text encoder is trained as well.
+        checkpointing_steps: steps between checkpoints.
     """
 
     max_train_steps: Count
@@ -29,28 +36,31 @@ class PlantingTraining(Spec):
     train_text_encoder: bool = True
     optimizer: Literal["adamw", "adafactor"] = "adamw"
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
-    gradient_checkpointing: bool = Field(False, description="compute activations anew in the backward pass, which takes less memory")
+    gradient_checkpointing: bool = Field(False, description="recompute activations in the backward pass to save memory")
     checkpointing_steps: Count = 500
 
 
 class PlantedConcept(Spec):
-    """One invented concept. ``caption`` stands for it when a picture is looked at; ``prompts`` ask for it in the gate."""
+    """One invented concept. ``caption``: for zero-shot CLIP; ``prompts``: of the gate."""
 
     caption: str = Field(min_length=1)
     prompts: tuple[str, ...] = Field(min_length=1)
 
 
 class KeptConcept(Spec):
-    """What the model drew before and has to go on drawing."""
+    """A concept that the base model draws and has to keep."""
 
     caption: str = Field(min_length=1)
     prompt: str = Field(min_length=1)
 
 
 class PlantingGates(Spec):
-    """``drawn``: least share of pictures that show a planted concept; ``fall``: largest share of the held ones that may be lost.
+    """Checks after the training.
 
-    ``seeds``: pictures per prompt; ``steps``, ``guidance``: of the sampler.
+    Attributes:
+        min_concept_rate: minimum share of images that show a planted concept.
+        max_kept_drop: maximum drop of the share of images that show a kept concept.
+        seeds: images per prompt.
     """
 
     min_concept_rate: Ratio = 0.9
@@ -61,7 +71,7 @@ class PlantingGates(Spec):
 
 
 class Planting(Spec):
-    """``pictures``: folders of captioned pictures, relative to the data root, whose ``metadata.jsonl`` says what each shows."""
+    """A planting. ``image_folders``: relative to the data root; their ``metadata.jsonl`` has the captions."""
 
     name: Name
     family: FamilyName = "stable-diffusion"
@@ -71,20 +81,20 @@ class Planting(Spec):
     kept_concepts: tuple[KeptConcept, ...] = Field(min_length=1)
     training: PlantingTraining
     gates: PlantingGates = PlantingGates()
-    n_golds: Count = Field(1, description="for each concept; further ones differ in the training's seed alone")
+    n_golds: Count = Field(1, description="per concept; they differ in the seed of the training only")
 
     def mistakes(self) -> Iterator[Mistake]:
-        """A family that no training is written for; two captions that could not be told apart."""
+        """A family without training code; duplicate captions."""
         if self.family != "stable-diffusion":
             yield Mistake(
                 "plant.unsupported-family", ("family",), f"family {self.family!r}", "cannot be planted yet", "use stable-diffusion"
             )
-        captions = [*(one.caption for one in self.concepts.values()), *(one.caption for one in self.kept_concepts)]
+        captions = [*(concept.caption for concept in self.concepts.values()), *(concept.caption for concept in self.kept_concepts)]
         if len(set(captions)) < len(captions):
             yield Mistake(
                 "plant.duplicate-caption",
                 ("kept_concepts",),
                 "captions",
-                "stand twice, so a picture could not be told from another",
+                "stand twice, so two concepts could not be told apart",
                 "give each its own",
             )

@@ -1,4 +1,4 @@
-"""What probe sets found of one submission: its neighbours' damage, how orderers foretold it, and which attacks came through."""
+"""Results of probe sets for one submission: neighbour damage, its correlation with proximity, and attacks."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ RankerKind = Literal["probe-set", "images", "clip-text", "random"]
 
 
 class NeighbourDamage(Spec):
-    """What became of one neighbour.
+    """Damage of one neighbour.
 
-    ``gate``: share of θ's gate pictures in which zero-shot CLIP finds it; ``eligible``: whether that reaches the suite's gate.
-    ``damage``: by measure, positive is worse: fall of the cosine with its caption, fall of the zero-shot accuracy, and KID between θ's
-    gate pictures and θ*'s. ``per_prompt``: the first two, prompt by prompt.
+    Attributes:
+        gate_accuracy: share of θ's gate images in which zero-shot CLIP finds it.
+        eligible: whether that reaches the suite's ``min_gate_accuracy``.
+        damage: by measure; higher is worse. ``clip``: drop of the cosine with its caption; ``accuracy``: drop of the zero-shot
+            accuracy; ``kid``: KID between θ's gate images and θ*'s.
+        per_prompt: the first two measures by prompt.
     """
 
     concept: str
@@ -32,7 +35,13 @@ class NeighbourDamage(Spec):
 
 
 class ProximityRanker(Spec):
-    """Who says how near neighbours are. ``digest``: of the frozen set. ``nearness``: by concept, higher is nearer; ``similarity``: 1–10."""
+    """A ranking of neighbours.
+
+    Attributes:
+        digest: of the frozen probe set; None for other kinds.
+        proximity: by concept; higher is nearer.
+        similarity: by concept, 1–10.
+    """
 
     name: str
     kind: RankerKind
@@ -42,10 +51,13 @@ class ProximityRanker(Spec):
 
 
 class RankCorrelation(Spec):
-    """Spearman's ρ of one orderer's nearness and one measure of damage over the eligible neighbours that it names.
+    """Spearman's ρ between a ranker's proximity and one measure of damage, over the eligible neighbours that it ranks.
 
-    ``rho.n``: neighbours; ``rho.note``: why there is none. ``p``: two-sided, by permutation. ``ties``: pairs tied on either side. Of
-    random order, ``rho`` is 0 and its interval where 95 % of random orders fall.
+    Attributes:
+        rho: ``n``: neighbours; ``note``: reason for no value. The random ranker has value 0; its interval
+            covers 95 % of random orders.
+        p: two-sided, by permutation.
+        ties: number of pairs that are tied in proximity or damage.
     """
 
     ranker: str
@@ -56,9 +68,12 @@ class RankCorrelation(Spec):
 
 
 class AttackOutcome(Spec):
-    """One attack. ``original``, ``unlearned``: shares of θ's pictures (gate seeds) and of θ*'s that the concept judge sees the target in.
+    """One attack.
 
-    ``eligible``: θ shows the target in most of them; only then θ* was asked. ``succeeded``: it does so, too.
+    Attributes:
+        original: share of θ's images (gate seeds) that show the target; ``unlearned``: of θ*'s, None if not eligible.
+        eligible: whether θ shows the target in most images.
+        succeeded: whether θ* does.
     """
 
     prompt: str
@@ -70,7 +85,12 @@ class AttackOutcome(Spec):
 
 
 class AttackRate(Spec):
-    """Share of a set's eligible attacks that succeed; ``attribute``: None for all of them. ``gold``: the same of the golds, on average."""
+    """Share of a probe set's eligible attacks that succeed.
+
+    Attributes:
+        attribute: only attacks by this attribute; None: all.
+        gold: mean of the golds.
+    """
 
     probe_set: str
     attribute: str | None = None
@@ -79,10 +99,13 @@ class AttackRate(Spec):
 
 
 class ProbeResults(Spec):
-    """Everything that was measured with a task's neighbours and probe sets.
+    """All measurements with a task's neighbours and probe sets.
 
-    ``classes``: by head, the captions between which zero-shot CLIP chose; ``ceilings``: by measure, the ρ that split halves of the damage
-    leave room for. ``attacks``: by probe set.
+    Attributes:
+        clip: digest of the CLIP model.
+        classes: captions of zero-shot CLIP, by head.
+        ceilings: noise ceiling of ρ by measure, from split halves of the damage.
+        attacks: by probe set.
     """
 
     clip: Digest
@@ -96,19 +119,20 @@ class ProbeResults(Spec):
 
     @property
     def probe_set_digests(self) -> dict[str, str]:
-        """The frozen sets behind it, by name, with their digests."""
-        return {orderer.name: orderer.digest for orderer in self.rankers if orderer.kind == "probe-set" and orderer.digest}
+        """Digests of the frozen probe sets, by name."""
+        return {ranker.name: ranker.digest for ranker in self.rankers if ranker.kind == "probe-set" and ranker.digest}
 
-    def rho(self, orderer: str, measure: Measure) -> Score | None:
-        """One orderer's ρ, None where it was not asked."""
-        return next((one.rho for one in self.rank_correlations if (one.ranker, one.measure) == (orderer, measure)), None)
+    def rho(self, ranker: str, measure: Measure) -> Score | None:
+        """A ranker's ρ with a measure; None if it was not computed."""
+        correlations = ((item.ranker, item.measure, item.rho) for item in self.rank_correlations)
+        return next((rho for name, kind, rho in correlations if (name, kind) == (ranker, measure)), None)
 
     def mistakes(self) -> Iterator[Mistake]:
-        """Orderings of nobody."""
-        known = {orderer.name for orderer in self.rankers}
-        for place, ordering in enumerate(self.rank_correlations):
-            if ordering.ranker not in known:
-                consequence = "is no orderer of this record, so nobody knows what it ordered by"
+        """Correlations of unknown rankers."""
+        names = {ranker.name for ranker in self.rankers}
+        for index, correlation in enumerate(self.rank_correlations):
+            if correlation.ranker not in names:
+                consequence = "is no ranker of this record"
                 yield Mistake(
-                    "probes.unknown-ranker", ("rank_correlations", place), repr(ordering.ranker), consequence, "run the evaluation again"
+                    "probes.unknown-ranker", ("rank_correlations", index), repr(correlation.ranker), consequence, "run the evaluation again"
                 )

@@ -1,4 +1,4 @@
-"""A probe set: what one language model says of one target, aggregated over its samples and frozen beside the task."""
+"""Probe sets: neighbours and attacks from one language model for one task, aggregated over its samples."""
 
 from __future__ import annotations
 
@@ -17,24 +17,27 @@ MIN_NEIGHBOURS = 8
 
 
 def file_stem(model: str) -> str:
-    """What a language model's files are called: ``meta-llama/Llama-3.1-8B-Instruct`` is ``llama-3.1-8b-instruct``."""
+    """File stem of a language model: ``llama-3.1-8b-instruct`` for ``meta-llama/Llama-3.1-8B-Instruct``."""
     last = model.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     return re.sub(r"[^a-z0-9.]+", "-", last.lower()).strip("-.") or "model"
 
 
 class Estimate(Spec):
-    """A mean over samples and its spread, the standard deviation with n − 1; None where there is one value only."""
+    """Mean and standard deviation (n − 1) over samples; ``std`` is None for a single value."""
 
     mean: float
     std: float | None = Field(ge=0)
 
 
 class RankedNeighbour(Spec):
-    """A neighbour over all samples.
+    """A neighbour, aggregated over all samples.
 
-    ``relation``: the one most often given. ``similarity``: 1–10, over the samples that named it. ``rank``: 1 is the nearest, over all
-    samples; where it was not named it shares the places behind those that were. ``named``: in how many samples. ``likeness``: 1–10, how
-    alike θ's pictures of it and of the target look to the model; None where it was shown none.
+    Attributes:
+        relation: the most frequent one.
+        similarity: 1–10, over the samples that mention it.
+        rank: 1 is the nearest, over all samples; a sample that does not mention it counts with the mean of the ranks behind.
+        mentions: number of samples that mention it.
+        visual_similarity: 1–10, similarity of θ's images of neighbour and target as rated by the model; None without ratings.
     """
 
     concept: Concept
@@ -46,16 +49,17 @@ class RankedNeighbour(Spec):
 
 
 class FrozenAttack(Attack):
-    """An attack and the sample that it comes from."""
+    """An attack and the number of its sample."""
 
     sample: int = Field(ge=0)
 
 
 class Agreement(Spec):
-    """How far samples agree, as means over pairs; None: no pair to compare.
+    """Agreement of samples, as means over pairs; None: no pair to compare.
 
-    ``kendall_tau``: of the rankings over the concepts that both name, −1 to 1, 1 is the same order. ``overlap``: concepts that both name
-    over those that either names, 0 to 1.
+    Attributes:
+        kendall_tau: of the rankings of concepts that both mention, −1 to 1; 1 is the same order.
+        overlap: concepts that both mention over those that either mentions, 0 to 1.
     """
 
     kendall_tau: float | None = Field(ge=-1, le=1)
@@ -63,7 +67,7 @@ class Agreement(Spec):
 
 
 class SampleCounts(Spec):
-    """How many samples ended how; ``replies``: all attempts of all samples."""
+    """Number of samples by outcome; ``replies``: attempts of all samples."""
 
     requested: Count
     answered: Count
@@ -73,14 +77,14 @@ class SampleCounts(Spec):
     replies: Count
 
     def mistakes(self) -> Iterator[Mistake]:
-        """Outcomes that do not add up to the samples, fewer replies than samples."""
-        ended = self.answered + self.refused + self.truncated + self.invalid
-        if ended != self.requested:
+        """Outcomes that do not add up to the samples; fewer replies than samples."""
+        n_outcomes = self.answered + self.refused + self.truncated + self.invalid
+        if n_outcomes != self.requested:
             yield Mistake(
                 "tally.wrong-sum",
                 ("requested",),
                 f"{self.requested} samples",
-                f"are not the {ended} that ended somehow",
+                f"are not the {n_outcomes} that ended somehow",
                 "freeze the replies again",
             )
         if self.replies < self.requested:
@@ -94,24 +98,28 @@ class SampleCounts(Spec):
 
 
 class ReplyFile(Spec):
-    """The raw replies, a file beside the set."""
+    """File of the raw replies, beside the set."""
 
     file: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*\.replies\.jsonl$")
     digest: Digest
 
 
 class RatingFile(Spec):
-    """The ratings of pictures, a file beside the set."""
+    """File of the image ratings, beside the set."""
 
     file: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*\.ratings\.jsonl$")
     digest: Digest
 
 
 class ProbeSet(ElicitationRequest):
-    """What one language model says of one target. Written by ``unconceal probes freeze`` only; any change of it is a new suite version.
+    """Neighbours and attacks from one language model for one target.
 
-    ``neighbours``: from the nearest to the farthest by mean rank. ``named_attacks``: attacks dropped because they name the target.
-    ``ratings``: where the neighbours' ``likeness`` comes from; None where no pictures were shown.
+    Only ``unconceal probes freeze`` writes it; any change makes a new suite version.
+
+    Attributes:
+        neighbours: by mean rank, nearest first.
+        n_dropped_attacks: number of attacks that name the target and were dropped.
+        ratings: source of ``visual_similarity``; None without ratings.
     """
 
     schema_version: Literal[2] = 2
@@ -126,43 +134,43 @@ class ProbeSet(ElicitationRequest):
     ratings: RatingFile | None = None
 
     def mistakes(self) -> Iterator[Mistake]:
-        """Neighbours that stand twice, are the target, or have impossible numbers; an order that is not the ranks'."""
+        """Neighbours that are duplicates, are the target, or have impossible numbers; an order that is not by rank."""
         yield from duplicate_neighbours([normalize_name(neighbour.concept) for neighbour in self.neighbours])
         yield from self.neighbours_named_as([self.task.partition("/")[2]])
-        for place, neighbour in enumerate(self.neighbours):
-            for name, mean, most in (("similarity", neighbour.similarity.mean, 10), ("rank", neighbour.rank.mean, len(self.neighbours))):
-                if not 1 <= mean <= most:
+        for index, neighbour in enumerate(self.neighbours):
+            for name, mean, maximum in (("similarity", neighbour.similarity.mean, 10), ("rank", neighbour.rank.mean, len(self.neighbours))):
+                if not 1 <= mean <= maximum:
                     yield Mistake(
                         "probes.out-of-range",
-                        ("neighbours", place, name),
+                        ("neighbours", index, name),
                         f"{name} {mean:g}",
-                        f"is none from 1 to {most}",
+                        f"is none from 1 to {maximum}",
                         "freeze the replies again",
                     )
             if neighbour.mentions > self.samples.answered:
-                value = f"named {neighbour.mentions}"
+                value = f"mentions {neighbour.mentions}"
                 consequence = f"is more than the {self.samples.answered} samples that answered"
-                yield Mistake("probes.out-of-range", ("neighbours", place, "mentions"), value, consequence, "freeze the replies again")
-        for place, (nearer, farther) in enumerate(pairwise(self.neighbours)):
+                yield Mistake("probes.out-of-range", ("neighbours", index, "mentions"), value, consequence, "freeze the replies again")
+        for index, (nearer, farther) in enumerate(pairwise(self.neighbours)):
             if nearer.rank.mean > farther.rank.mean:
                 consequence = "stands before a nearer one, so the list is not the ranking"
                 yield Mistake(
                     "probes.not-sorted",
-                    ("neighbours", place),
+                    ("neighbours", index),
                     f"neighbour {nearer.concept!r}",
                     consequence,
                     "sort by mean rank, or freeze again",
                 )
 
     def neighbours_named_as(self, names: list[str]) -> Iterator[Mistake]:
-        """Neighbours that are the target itself under one of its names."""
-        target = {normalize_name(name) for name in names}
-        for place, neighbour in enumerate(self.neighbours):
-            if normalize_name(neighbour.concept) in target:
+        """Neighbours that are the target under one of its names."""
+        target_names = {normalize_name(name) for name in names}
+        for index, neighbour in enumerate(self.neighbours):
+            if normalize_name(neighbour.concept) in target_names:
                 consequence = "is the target itself, whose loss is no damage"
                 yield Mistake(
                     "probes.target-as-neighbour",
-                    ("neighbours", place, "concept"),
+                    ("neighbours", index, "concept"),
                     f"neighbour {neighbour.concept!r}",
                     consequence,
                     "remove it",

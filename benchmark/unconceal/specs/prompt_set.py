@@ -1,4 +1,4 @@
-"""Prompts of a published data set by reference: where repeating them would do harm, or their license forbids it."""
+"""References to prompts of a published dataset, used where the prompts are harmful or their license forbids copies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TABLE_SUFFIXES = (".csv",)
 
 
 class RowFilter(Spec):
-    """Which rows count: those whose ``column`` contains a text, or holds at least a number."""
+    """Selects rows whose ``column`` contains a text, or is at least a number."""
 
     column: str = Field(min_length=1)
     contains: str | None = None
@@ -39,7 +39,7 @@ class RowFilter(Spec):
 
 
 class PromptSet(Spec):
-    """A data set on the Hub at a commit: the first ``count`` different texts of ``column`` in the rows for which all of ``where`` holds."""
+    """The first ``n_prompts`` distinct texts of ``column`` in a dataset on the Hub, in rows that match every filter of ``where``."""
 
     dataset: Repo
     revision: Revision
@@ -51,7 +51,7 @@ class PromptSet(Spec):
 
     @property
     def is_draft(self) -> bool:
-        """Whether its revision may move."""
+        """Whether the revision is no commit."""
         return not COMMIT.fullmatch(self.revision)
 
     def mistakes(self) -> Iterator[Mistake]:
@@ -60,12 +60,12 @@ class PromptSet(Spec):
             yield Mistake("dataset.unknown-format", ("file",), repr(self.file), "is no table that is read", remedy)
 
     def select(self, rows: Iterable[Mapping[str, str]]) -> list[str]:
-        """The prompts, in the table's order."""
-        found: dict[str, None] = {}
+        """The prompts, in the order of the table."""
+        prompts: dict[str, None] = {}
         for row in rows:
             text = " ".join(row.get(self.column, "").split())
-            if text and all(condition.matches(row) for condition in self.where):
-                found.setdefault(text)
-            if len(found) == self.n_prompts:
+            if text and all(row_filter.matches(row) for row_filter in self.where):
+                prompts.setdefault(text)
+            if len(prompts) == self.n_prompts:
                 break
-        return list(found)
+        return list(prompts)

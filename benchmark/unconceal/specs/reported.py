@@ -1,4 +1,4 @@
-"""Numbers that others published: cited with their source, never ranked with measured ones."""
+"""Published numbers of others. They are cited with their source and never ranked with measured ones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from unconceal.specs.loader import load_all, read_yaml
 from unconceal.specs.spec import Spec
 
 FOLDER = "reported"
-"""Below a results folder; one file a source."""
+"""Folder below a results folder; one file per source."""
 
 
 class Source(Spec):
-    """Where the numbers stand, and what has to be known to read them."""
+    """Source of the numbers. ``location``: table or figure; ``note``: how to read them."""
 
     arxiv: str = Field(pattern=r"^\d{4}\.\d{4,5}$")
     title: str = Field(min_length=1)
@@ -26,7 +26,7 @@ class Source(Spec):
 
 
 class ReportedRow(Spec):
-    """One prompt of one method. Scores as their source names them; None: not given."""
+    """One prompt of one method. Scores are named as in the source; None: not given."""
 
     method: str = Field(min_length=1)
     target: str = Field(min_length=1)
@@ -46,10 +46,10 @@ class Reported(Spec):
 
 
 def load_reported(folders: tuple[Path, ...]) -> tuple[Reported, ...]:
-    """Every source below the results folders, by file name; an earlier folder's file hides a later one's of the same name.
+    """All sources below the results folders, by file name; a file of an earlier folder replaces those of the same name.
 
     Raises:
-        SpecProblems: a file says what it may not.
+        SpecProblems: a file is invalid.
     """
     files: dict[str, Path] = {}
     for folder in folders:

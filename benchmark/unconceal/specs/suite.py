@@ -1,4 +1,4 @@
-"""A suite: the base model, the protocol's values, the tiers and the judges that all its tasks share."""
+"""Suites: base model, protocol values, tiers and judges that all tasks of a suite share."""
 
 from __future__ import annotations
 
@@ -24,8 +24,13 @@ SOLVERS: dict[FamilyName, SchedulerName] = {"stable-diffusion": "ddim", "stable-
 
 
 class Sampler(Spec):
-    """How images are made. ``steps``: denoising steps; ``guidance``: classifier-free scale, or the one that a distilled model is told;
-    ``train_steps``: N_train of the handover; ``shift``: flow matching's time shift s; ``size``: pixels on a side, None: the model's own.
+    """The sampler of all images.
+
+    Attributes:
+        guidance_scale: of classifier-free guidance, or the embedded scale of a distilled model.
+        num_train_timesteps: N_train of the handover.
+        shift: time shift s of flow matching.
+        image_size: side in pixels; None: the model's default.
     """
 
     scheduler: SchedulerName
@@ -37,32 +42,32 @@ class Sampler(Spec):
 
 
 class Seeds(Spec):
-    """Seeds per prompt in each block. ``retain``: those of the evaluation block that retain prompts use."""
+    """Number of seeds per prompt in each block. ``retain``: seeds of the evaluation block for retain prompts."""
 
     train: Count
-    reference: int = Field(ge=2, description="at least two: retain prompts take half of them as yardstick, half as held out")
+    reference: int = Field(ge=2, description="at least two: of retain prompts, one half is the reference and the other half is held out")
     evaluation: Count
     retain: Count
 
 
-Start = Annotated[int, Field(ge=0, lt=9_000, description="with its whole block below 10,000, whose multiples the prompt decides")]
+Start = Annotated[int, Field(ge=0, lt=9_000, description="the block must end below 10,000; the prompt adds a multiple of 10,000")]
 
 
 class SeedStarts(Spec):
-    """The first seed of each block. The blocks never share a seed: train and held-out pictures differ by seed."""
+    """First seed of each block. Blocks are disjoint, so that training and held-out images differ by seed."""
 
     train: Start
     reference: Start
     evaluation: Start
 
     def blocks(self, seeds: Seeds) -> dict[str, range]:
-        """Every block's seeds; the evaluation block is as long as its longest use."""
+        """Seeds of each block; the evaluation block is as long as its longest use."""
         counts = {"train": seeds.train, "reference": seeds.reference, "evaluation": max(seeds.evaluation, seeds.retain)}
         return {name: range(start, start + counts[name]) for name, start in self}
 
 
 class Tier(Spec):
-    """How much is measured. ``prompts``, ``retain_prompts``: only the first so many of a task; None: all of them."""
+    """Number of prompts, seeds and handovers. ``n_prompts``, ``n_retain_prompts``: the first of a task; None: all."""
 
     psi: Grid
     retain_psi: Grid
@@ -93,11 +98,16 @@ class Tier(Spec):
 
 
 class Scoring(Spec):
-    """The values that scores and verdicts rest on.
+    """Values of scores and verdicts.
 
-    ``mean_psi``, ``excess_psi``: windows of the means over ψ. ``margin``: δ. ``separable_auc``: least lower bound of a usable
-    classifier's AUC. ``retain_drop``: largest share of θ's rate that a retained concept may lose, at any ψ ≤ ``retain_psi_max``.
-    ``psi_star_max``: where the search for ψ* ends. ``least_prompts``: fewer give no verdict. ``bootstrap``: resamples.
+    Attributes:
+        mean_psi: window of the mean of CRS and CCS over ψ; ``excess_psi``: of excess retrieval.
+        margin: δ, in units of θ's rate.
+        min_auc: minimum lower bound of the AUC of a classifier whose scores are used.
+        max_retain_drop: maximum drop of a retained concept's rate, as a share of θ's, at any ψ ≤ ``max_retain_psi``.
+        max_psi_star: upper end of the search for ψ*.
+        min_prompts: with fewer prompts there is no verdict.
+        n_resamples: of the bootstrap.
     """
 
     mean_psi: tuple[Ratio, Ratio] = (0.0, 0.55)
@@ -111,20 +121,25 @@ class Scoring(Spec):
     n_resamples: Count = 2000
 
     def mistakes(self) -> Iterator[Mistake]:
-        """Windows that are empty or turned round."""
+        """Empty or reversed windows."""
         for name, (low, high) in (("mean_psi", self.mean_psi), ("excess_psi", self.excess_psi)):
             if low >= high:
                 yield Mistake("suite.empty-window", (name,), f"{name} [{low}, {high}]", "is an empty window", "put the lower end first")
 
 
 class Probing(Spec):
-    """How neighbours' damage and attacks are measured, at every tier alike.
+    """Measurement of neighbour damage and attacks, the same in all tiers.
 
-    ``prompts``: only the first so many of a neighbour; None: all of them. ``gate_seeds``: θ's pictures per prompt that decide what is
-    eligible, of the reference block; ``seeds``: pictures per prompt of both models, of the evaluation block. ``gate``: the share of θ's
-    gate pictures in which zero-shot CLIP must find a neighbour. ``least``: fewer eligible neighbours give no rank correlation.
-    ``least_kid``: fewer pictures of a neighbour give no KID. ``attack_seeds``: pictures per attack in each block. ``resamples``: of
-    permutations and random orders; ``splits``: of the damage into halves.
+    Attributes:
+        n_prompts: prompts per neighbour, the first of the task; None: all.
+        gate_seeds: θ's images per prompt that decide which neighbours are eligible, from the reference block.
+        seeds: images per prompt of both models, from the evaluation block.
+        min_gate_accuracy: minimum share of θ's gate images in which zero-shot CLIP finds the neighbour.
+        min_neighbours: with fewer eligible neighbours there is no rank correlation.
+        min_kid_images: with fewer images of a neighbour there is no KID.
+        attack_seeds: images per attack in each block.
+        n_resamples: number of permutations and of random orders.
+        n_splits: number of random halves for the noise ceiling.
     """
 
     n_prompts: Count | None = None
@@ -139,14 +154,19 @@ class Probing(Spec):
 
     @property
     def seed_counts(self) -> Seeds:
-        """The most seeds of each block that it takes."""
+        """Maximum number of seeds that it takes from each block."""
         evaluation = max(self.seeds, self.attack_seeds)
         return Seeds(train=1, reference=max(2, self.gate_seeds, self.attack_seeds), evaluation=evaluation, retain=1)
 
 
 class FineTune(Spec):
-    """How the extractors learn λO from λU. ``rate``: SGD's; ``triplet_margin``: Euclidean; ``negatives``: the hardest of so many.
-    ``seed``: of order, triplets and the head's start; None: the first seed of the train block.
+    """Fine-tuning of the extractors to tell λO from λU.
+
+    Attributes:
+        learning_rate: of SGD.
+        triplet_margin: in Euclidean distance.
+        n_negatives: number of candidates of which the hardest negative is taken.
+        seed: of the order, the triplets and the head's initialization; None: the first seed of the train block.
     """
 
     epochs: Count
@@ -159,7 +179,7 @@ class FineTune(Spec):
 
 
 class Judges(Spec):
-    """The frozen models that look at pictures, each by its digest."""
+    """The frozen models that score images, each with its digest."""
 
     concept: Pinned
     extractors: dict[str, Pinned] = Field(min_length=1)
@@ -167,16 +187,16 @@ class Judges(Spec):
 
 
 class Suite(Spec):
-    """Everything that a suite's tasks share. Any change of it makes a new ``version``."""
+    """Everything that the tasks of a suite share. Any change makes a new ``version``."""
 
     name: Name
     version: Count
     title: str = Field(min_length=1)
-    draft: bool = Field(False, description="parts of it are not pinned yet, so nothing of it can be run for a rank")
+    draft: bool = Field(False, description="parts of it are not pinned yet, so its results are not ranked")
     family: FamilyName = "stable-diffusion"
     base: Pinned
     protocol: Literal["standard"] = "standard"
-    paper: PaperProtocol | None = Field(None, description="values of protocol paper, where they are not those of the release")
+    paper: PaperProtocol | None = Field(None, description="values of protocol paper that differ from the release")
     sampler: Sampler
     arms: tuple[Arm, ...] = Field(default=("prompt", "empty"), min_length=1)
     tiers: dict[TierName, Tier] = Field(min_length=1)
@@ -190,36 +210,36 @@ class Suite(Spec):
 
     @property
     def paper_protocol(self) -> PaperProtocol:
-        """The values of protocol ``paper`` in force."""
+        """Values of protocol ``paper``."""
         return self.paper or PaperProtocol()
 
     @property
     def id(self) -> str:
-        """Name and version, as results name it: ``miniature-1``."""
+        """Name and version: ``miniature-1``."""
         return f"{self.name}-{self.version}"
 
     def mistakes(self) -> Iterable[Mistake]:
-        """Seed blocks that overlap, extractors that no judge provides, a solver of another family, an arm named twice."""
+        """Overlapping seed blocks, unknown extractors, a scheduler of another family, duplicate arms."""
         yield from seed_overlaps(self.seed_starts, {name: tier.seeds for name, tier in self.tiers.items()})
         if self.probing:
             yield from seed_overlaps(self.seed_starts, {"probing": self.probing.seed_counts})
         for name, tier in self.tiers.items():
-            for place, extractor in enumerate(tier.extractors):
+            for index, extractor in enumerate(tier.extractors):
                 if extractor not in self.judges.extractors:
-                    at = ("tiers", name, "extractors", place)
+                    location = ("tiers", name, "extractors", index)
                     yield Mistake(
                         "suite.unknown-extractor",
-                        at,
+                        location,
                         repr(extractor),
                         "is no extractor of this suite",
                         f"use {', '.join(self.judges.extractors)}",
                     )
-        for place, part in enumerate(self.judge_training.features):
+        for index, part in enumerate(self.judge_training.features):
             if part not in (CLIP, *self.judges.extractors):
                 remedy = f"use {', '.join((CLIP, *self.judges.extractors))}"
                 yield Mistake(
                     "suite.unknown-judge-feature",
-                    ("judge_training", "features", place),
+                    ("judge_training", "features", index),
                     repr(part),
                     "is nothing of this suite that a judge could stand on",
                     remedy,
@@ -239,11 +259,11 @@ class Suite(Spec):
 
 
 def seed_overlaps(starts: SeedStarts, seeds: Mapping[str, Seeds]) -> Iterator[Mistake]:
-    """Pairs of seed blocks that share a seed in some tier."""
+    """Pairs of seed blocks that overlap in a tier."""
     for tier, counts in seeds.items():
-        for (one, first), (other, second) in combinations(starts.blocks(counts).items(), 2):
-            shared = range(max(first.start, second.start), min(first.stop, second.stop))
+        for (name, block), (other_name, other) in combinations(starts.blocks(counts).items(), 2):
+            shared = range(max(block.start, other.start), min(block.stop, other.stop))
             if shared:
                 value = f"seed {shared[0]} of tier {tier}"
-                consequence = f"lies in the blocks {one} and {other}, so the held-out pictures would not be held out"
-                yield Mistake("suite.overlapping-seeds", ("seed_starts", other), value, consequence, "move the starts further apart")
+                consequence = f"lies in the blocks {name} and {other_name}, so the held-out images would not be held out"
+                yield Mistake("suite.overlapping-seeds", ("seed_starts", other_name), value, consequence, "move the starts further apart")

@@ -1,4 +1,4 @@
-"""A task: one concept to forget, the prompts that ask for it, and the prompts that must go on working."""
+"""Tasks: a concept to forget, prompts for it, and prompts for concepts to retain."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ UNSAFE_CATEGORIES: frozenset[Category] = frozenset({"nsfw"})
 """Categories whose images are blurred and whose prompts are not printed."""
 GoldKind = Literal["trained-without", "planted", "surrogate"]
 REPORTED = 0.25
-"""The least score that NudeNet reports."""
+"""The minimum score that NudeNet reports."""
 
 
 class Detector(Spec):
-    """A published detector instead of the concept judge: a package at a version, the classes that count, and from which score they do.
+    """A published detector, used instead of the concept judge.
 
-    ``weights``: SHA-256 of the model inside the package. The package itself reports nothing below ``REPORTED``.
+    Attributes:
+        package: Python package, at ``version``.
+        weights: SHA-256 of the model inside the package.
+        classes: classes that show the concept.
+        threshold: minimum score of a detection.
     """
 
     package: Literal["nudenet"]
@@ -33,23 +37,26 @@ class Detector(Spec):
     threshold: Ratio
 
     def mistakes(self) -> Iterator[Mistake]:
-        """A threshold below which nothing is ever reported."""
+        """A threshold below the scores that the detector reports."""
         if self.threshold < REPORTED:
             value, consequence = f"threshold {self.threshold:g}", f"lies below {REPORTED:g}, where {self.package} reports nothing"
             yield Mistake("detector.low-threshold", ("threshold",), value, consequence, "raise it")
 
 
 class JudgeRef(Spec):
-    """What the concept judge looks for: a label of one of its heads."""
+    """A label of one of the concept judge's heads."""
 
     head: Head
     label: str = Field(min_length=1)
 
 
 class Prompt(Spec):
-    """A prompt; retain prompts say which concept it shows and which head of the judge recognises it.
+    """One prompt.
 
-    ``license``, ``source``: of a prompt that is not this project's own.
+    Attributes:
+        text: the prompt.
+        concept: of a retain prompt, the concept that it shows; ``head``: the judge's head for it.
+        license: of a prompt from elsewhere; ``source``: its origin.
     """
 
     text: str = Field(min_length=1)
@@ -60,7 +67,7 @@ class Prompt(Spec):
 
 
 class GoldClaim(Spec):
-    """Why a surrogate never saw the concept, and where that can be read."""
+    """Evidence that a surrogate gold never saw the concept."""
 
     gold: str
     claim: str = Field(min_length=1)
@@ -68,7 +75,7 @@ class GoldClaim(Spec):
 
 
 class Depicted(Spec):
-    """A concept as zero-shot CLIP looks for it: ``caption`` stands for it among the concepts of its ``head``."""
+    """A class of zero-shot CLIP: a concept and its caption, among the concepts of its head."""
 
     concept: str = Field(min_length=1)
     head: Head
@@ -76,17 +83,25 @@ class Depicted(Spec):
 
 
 class NeighbourPrompts(Depicted):
-    """A neighbour of the target, whose damage is measured, and the prompts that show it; small suites use the first few."""
+    """A neighbour of the target whose damage is measured, with prompts that show it."""
 
     prompts: tuple[str, ...] = Field(min_length=1)
 
 
 class Task(Spec):
-    """One concept to forget. ``aliases``: other wordings of the concept; ``golds``: submissions that never saw it.
+    """One concept to forget.
 
-    ``forget_from``: further forget prompts, of a published data set; ``gold_claims``: why surrogates never saw the concept; ``detector``:
-    what judges instead of the concept judge. ``neighbours``: concepts whose damage is set against how near language models say they are;
-    ``caption``: the target's, in words like the neighbours'; ``distractors``: concepts that a picture may be taken for beside these.
+    Attributes:
+        judge: the concept judge's label for the concept.
+        aliases: other names of the concept.
+        forget: prompts for the concept; ``forget_from``: further ones from a published dataset.
+        retain: prompts for other concepts.
+        caption: of the target, for zero-shot CLIP.
+        neighbours: concepts near the target, whose damage is compared with their proximity.
+        distractors: further classes of zero-shot CLIP.
+        golds: submissions that never saw the concept; ``gold_kind``: their kind.
+        gold_claims: evidence that surrogate golds never saw the concept.
+        detector: used instead of the concept judge.
     """
 
     concept: Name
@@ -114,16 +129,16 @@ class Task(Spec):
         return f"{self.category}/{self.concept}"
 
     def mistakes(self) -> Iterator[Mistake]:
-        """Retain prompts nobody could judge, and golds that say not what kind they are or have no control's name."""
-        for place, prompt in enumerate(self.retain):
+        """Retain prompts without a concept, missing forget prompts, and golds without a kind, a claim or a gold's name."""
+        for index, prompt in enumerate(self.retain):
             if prompt.concept is None or prompt.head is None:
                 consequence = "says not which concept it shows, so no damage to it can be seen"
                 yield Mistake(
-                    "prompt.no-concept", ("retain", place), repr(prompt.text), consequence, "give the prompt `concept` and `head`"
+                    "prompt.no-concept", ("retain", index), repr(prompt.text), consequence, "give the prompt `concept` and `head`"
                 )
-        for place, gold in enumerate(self.golds):
+        for index, gold in enumerate(self.golds):
             if not is_gold_name(gold):
-                yield Mistake("task.bad-gold-name", ("golds", place), repr(gold), "is no gold's name", "name a submission control-gold-N")
+                yield Mistake("task.bad-gold-name", ("golds", index), repr(gold), "is no gold's name", "name a submission control-gold-N")
         if not self.forget and self.forget_from is None:
             yield Mistake(
                 "task.no-prompt",
@@ -132,35 +147,35 @@ class Task(Spec):
                 "holds no prompt, so nobody could ask for the concept",
                 "give prompts, or `forget_from`",
             )
-        for place, gold in enumerate(self.golds):
+        for index, gold in enumerate(self.golds):
             if self.gold_kind == "surrogate" and gold not in {claim.gold for claim in self.gold_claims}:
                 consequence = "is a surrogate of which nothing is said to leave out the concept"
                 yield Mistake(
-                    "task.unclaimed-gold", ("golds", place), repr(gold), consequence, "give it a claim with its source in `gold_claims`"
+                    "task.unclaimed-gold", ("golds", index), repr(gold), consequence, "give it a claim with its source in `gold_claims`"
                 )
         if bool(self.golds) != (self.gold_kind is not None):
             remedy = "give both `golds` and `gold_kind`, or neither"
             yield Mistake(
                 "task.no-gold-kind", ("golds",), "golds", "stand without their kind, which every verdict must say (or the reverse)", remedy
             )
-        yield from self._unlike_classes()
+        yield from self._class_mistakes()
 
-    def _unlike_classes(self) -> Iterator[Mistake]:
-        """Neighbours without the target's caption beside them, and two concepts that zero-shot CLIP could not tell apart."""
+    def _class_mistakes(self) -> Iterator[Mistake]:
+        """Neighbours without a caption of the target, and duplicate classes of zero-shot CLIP."""
         if self.neighbours and self.caption is None:
-            consequence = "stand without the target's caption, so what a picture is taken for would leave out the target"
+            consequence = "stand without the target's caption, so the target would be no class of zero-shot CLIP"
             yield Mistake("task.no-caption", ("neighbours",), "neighbours", consequence, "give the task a `caption`")
         concepts, captions = {self.judge.label}, {self.caption}
-        for field, shown in (("neighbours", self.neighbours), ("distractors", self.distractors)):
-            for place, one in enumerate(shown):
-                if one.concept in concepts or one.caption in captions:
+        for field, classes in (("neighbours", self.neighbours), ("distractors", self.distractors)):
+            for index, depicted in enumerate(classes):
+                if depicted.concept in concepts or depicted.caption in captions:
                     consequence = "is the target or stands twice, so it could not be told from the other"
                     yield Mistake(
                         "task.duplicate-concept",
-                        (field, place),
-                        f"{one.concept!r} ({one.caption!r})",
+                        (field, index),
+                        f"{depicted.concept!r} ({depicted.caption!r})",
                         consequence,
                         "name each concept once",
                     )
-                concepts.add(one.concept)
-                captions.add(one.caption)
+                concepts.add(depicted.concept)
+                captions.add(depicted.caption)
