@@ -21,41 +21,41 @@ SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasc
 
 def software_entry(root: Path) -> str:
     """The benchmark itself, from CITATION.cff."""
-    cited = _citation(root)
-    authors = [f"{{{escape(str(author.get('name') or _person(author)))}}}" for author in cited.get("authors", [])]
+    citation = _citation(root)
+    authors = [f"{{{escape(str(author.get('name') or _person(author)))}}}" for author in citation.get("authors", [])]
     fields = {
-        "title": f"{{{escape(str(cited.get('title', 'unconceal')))}}}",
+        "title": f"{{{escape(str(citation.get('title', 'unconceal')))}}}",
         "author": " and ".join(authors),
-        "version": cited.get("version", __version__),
-        "url": cited.get("url"),
-        "license": cited.get("license"),
+        "version": citation.get("version", __version__),
+        "url": citation.get("url"),
+        "license": citation.get("license"),
     }
     return entry("software", "unconceal", fields)
 
 
 def suite_entry(suite: Suite, root: Path) -> str:
-    """A suite's version: what a number was measured on."""
+    """A suite's version."""
     fields = {"title": f"{{{escape(suite.title)}}}", "author": "{The unconceal developers}", "version": f"{suite.name} {suite.version}"}
     return entry("misc", suite.id, fields | {"howpublished": "unconceal benchmark suite", "url": _citation(root).get("url")})
 
 
-def row_entry(row: ResultRow, board: ResultTable, sources: Sources) -> str:
-    """A method by its paper, with what was measured of it as a note."""
+def row_entry(row: ResultRow, table: ResultTable, sources: Sources) -> str:
+    """A submission by its paper, with its result as a note."""
     record, submission = row.record, sources.submission(row)
     paper, code = sources.links(row)
-    found = ARXIV.fullmatch(paper) if paper else None
-    preprint = {"eprint": found[1], "archiveprefix": "arXiv"} if found else {}
+    arxiv_id = ARXIV.fullmatch(paper) if paper else None
+    preprint = {"eprint": arxiv_id[1], "archiveprefix": "arXiv"} if arxiv_id else {}
     gold = f", gold {record.verdict.gold}" if record.verdict.gold else ""
-    score = with_interval(record.scores.get(sources.rules(board).primary)).replace("−", "-").replace("–", "-")
-    note = f"{board.suite_id}, {record.task}: {record.verdict.label}{gold}, excess {score}; record {record.digest[:12]}"
+    score = with_interval(record.scores.get(sources.rules(table).primary)).replace("−", "-").replace("–", "-")
+    note = f"{table.suite_id}, {record.task}: {record.verdict.label}{gold}, excess {score}; record {record.digest[:12]}"
     fields = {"title": f"{{{escape(submission.title if submission else record.submission)}}}", **preprint, "url": paper or code}
-    return entry("misc", f"{record.submission}-{board.suite_id}-{board.concept}", fields | {"note": escape(note)})
+    return entry("misc", f"{record.submission}-{table.suite_id}-{table.concept}", fields | {"note": escape(note)})
 
 
-def export(boards: Sequence[ResultTable], sources: Sources, root: Path) -> str:
-    """The benchmark, each suite's version, and the method of every row that is no control."""
-    suites = {board.suite_id: suite for board in boards if (suite := sources.suite(board.suite, board.version))}
-    rows = [row_entry(row, board, sources) for board in boards for row in board.rows if not row.is_control]
+def export(tables: Sequence[ResultTable], sources: Sources, root: Path) -> str:
+    """The benchmark, each suite's version, and every submission that is not a control."""
+    suites = {table.suite_id: suite for table in tables if (suite := sources.suite(table.suite, table.version))}
+    rows = [row_entry(row, table, sources) for table in tables for row in table.rows if not row.is_control]
     return "\n\n".join([software_entry(root), *(suite_entry(suite, root) for suite in suites.values()), *rows]) + "\n"
 
 
@@ -66,12 +66,12 @@ def entry(kind: str, key: str, fields: dict[str, Any]) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as TeX prints it."""
+    """Text escaped for TeX."""
     return "".join(SPECIAL.get(sign, sign) for sign in " ".join(text.split()))
 
 
 def _citation(root: Path) -> dict[str, Any]:
-    """CITATION.cff of the data root, or the one that came with the package; empty without either."""
+    """CITATION.cff of the data root, or else the packaged one; empty without either."""
     path = next((path for path in (root / "CITATION.cff", PACKAGED_DATA / "CITATION.cff") if path.is_file()), None)
     values = Document.read(path).values if path else {}
     return values if isinstance(values, dict) else {}

@@ -1,4 +1,4 @@
-"""CSV: one row a record, three columns a score (value, low, high) and its n."""
+"""CSV: one row per record, four columns per score (value, low, high, n)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from unconceal.leaderboard.sources import Sources
-from unconceal.ranking.task_ranking import RankedRow, rank
+from unconceal.ranking.task_ranking import RankedRow, rank_table
 from unconceal.results.result_tables import ResultTable
 
 Row = dict[str, Any]
@@ -29,9 +29,9 @@ FIRST = (
 )
 
 
-def export(boards: Iterable[ResultTable], sources: Sources) -> str:
-    """Every row of every board, in the order of its ranks; columns of scores in the order in which they first appear."""
-    rows = [_row(board, row) for board in boards for row in rank(board, sources.rules(board))]
+def export(tables: Iterable[ResultTable], sources: Sources) -> str:
+    """Every row of every table in the order of the ranks; score columns in the order of their first appearance."""
+    rows = [_row(table, row) for table in tables for row in rank_table(table, sources.rules(table))]
     columns = dict.fromkeys([*FIRST, *(name for row in rows for name in row)])
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, lineterminator="\n")
@@ -40,26 +40,26 @@ def export(boards: Iterable[ResultTable], sources: Sources) -> str:
     return buffer.getvalue()
 
 
-def _row(board: ResultTable, row: RankedRow) -> Row:
-    record = row.stored.record
+def _row(table: ResultTable, row: RankedRow) -> Row:
+    record = row.result.record
     low, high = row.rank or (None, None)
-    found: Row = {
-        "suite": board.suite,
-        "suite_version": board.version,
-        "task": board.task,
-        "protocol": board.protocol,
-        "tier": board.tier,
+    columns: Row = {
+        "suite": table.suite,
+        "suite_version": table.version,
+        "task": table.task,
+        "protocol": table.protocol,
+        "tier": table.tier,
         "submission": record.submission,
         "rank_low": low,
         "rank_high": high,
-        "tie": row.group,
+        "tie": row.tie_group,
         "verdict": record.verdict.label,
         "gold": record.verdict.gold,
         "verification": record.verification.status,
         "digest": record.digest,
     }
-    for room, prefix in (("scores", ""), ("damage", "damage."), ("attacks", "attacks.")):
-        for name, score in getattr(record, room).items():
-            found |= {f"{prefix}{name}": score.value, f"{prefix}{name}.low": score.low, f"{prefix}{name}.high": score.high}
-            found |= {f"{prefix}{name}.n": score.n}
-    return found
+    for field, prefix in (("scores", ""), ("damage", "damage."), ("attacks", "attacks.")):
+        for name, score in getattr(record, field).items():
+            columns |= {f"{prefix}{name}": score.value, f"{prefix}{name}.low": score.low, f"{prefix}{name}.high": score.high}
+            columns |= {f"{prefix}{name}.n": score.n}
+    return columns

@@ -1,4 +1,4 @@
-"""The columns of the published tables. Explicit, so that a table without rows has them too."""
+"""The columns of the published tables, explicit so that an empty table has them too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pyarrow as pa
 
 NAMED_DIGEST = pa.list_(pa.struct([("name", pa.string()), ("digest", pa.string())]))
 SCORE = [("value", pa.float64()), ("low", pa.float64()), ("high", pa.float64()), ("n", pa.int64()), ("note", pa.string())]
-NUMBERS = pa.list_(pa.float64())
+FLOAT_LIST = pa.list_(pa.float64())
 
 IDENTITY = [
     ("suite", pa.string()),
@@ -16,7 +16,7 @@ IDENTITY = [
     ("protocol", pa.string()),
     ("tier", pa.string()),
 ]
-"""Which record a row is of."""
+"""Columns that identify the record of a row."""
 
 RESULTS = pa.schema(
     [
@@ -33,7 +33,7 @@ RESULTS = pa.schema(
         ("low", pa.float64()),
         ("high", pa.float64()),
         ("n", pa.int64()),
-        ("per_prompt", NUMBERS),
+        ("per_prompt", FLOAT_LIST),
         ("scores", pa.list_(pa.struct([("name", pa.string()), *SCORE]))),
         ("judges", NAMED_DIGEST),
         ("controls", NAMED_DIGEST),
@@ -100,9 +100,9 @@ RESULTS = pa.schema(
         ("more", pa.string()),
     ]
 )
-"""One row a record. ``value``, ``low``, ``high``, ``n``, ``per_prompt``: the score that ranks, ``primary``; ``scores``: all of them.
+"""One row per record. ``value``, ``low``, ``high``, ``n``, ``per_prompt``: the score that ranks, ``primary``; ``scores``: all of them.
 
-``more``: as JSON, what a later version of the record holds beyond these columns; empty if nothing.
+``more``: further fields of a later record version, as JSON; empty without any.
 """
 CURVES = pa.schema(
     [
@@ -111,13 +111,13 @@ CURVES = pa.schema(
         ("split", pa.string()),
         ("arm", pa.string()),
         ("extractor", pa.string()),
-        ("psi", NUMBERS),
+        ("psi", FLOAT_LIST),
         ("k", pa.list_(pa.int64())),
-        ("value", NUMBERS),
-        ("low", NUMBERS),
-        ("high", NUMBERS),
+        ("value", FLOAT_LIST),
+        ("low", FLOAT_LIST),
+        ("high", FLOAT_LIST),
         ("n", pa.int64()),
-        ("per_prompt", pa.list_(NUMBERS)),
+        ("per_prompt", pa.list_(FLOAT_LIST)),
     ]
 )
 DAMAGE = pa.schema(
@@ -130,8 +130,8 @@ DAMAGE = pa.schema(
         ("similarity", pa.list_(pa.struct([("name", pa.string()), ("similarity", pa.float64())]))),
     ]
 )
-"""``measure``: ``presence`` is the fall of a retained concept's rate at ψ = 0, as a share of θ's own; ``clip``, ``accuracy`` and ``kid``
-are those of a neighbour, ``eligible`` if θ can draw it. ``similarity``: 1–10, by orderer."""
+"""``measure``: ``presence`` is the drop of a retained concept's rate at ψ = 0, relative to θ's own; ``clip``, ``accuracy`` and ``kid``
+are those of a neighbour, ``eligible`` if θ can draw it. ``similarity``: 1–10, by ranker."""
 ATTACKS = pa.schema(
     [
         *IDENTITY,
@@ -144,7 +144,7 @@ ATTACKS = pa.schema(
         ("gold_high", pa.float64()),
     ]
 )
-"""Success rates of the attacks of a probe set, of all or of those with one ``attribute``, with the golds' beside."""
+"""Success rates of a probe set's attacks, of all or of those with one ``attribute``, and the golds' rates."""
 SUBMISSIONS = pa.schema(
     [
         ("suite", pa.string()),
@@ -178,12 +178,12 @@ SUBMISSIONS = pa.schema(
 )
 
 TABLES: dict[str, pa.Schema] = {"results": RESULTS, "curves": CURVES, "damage": DAMAGE, "attacks": ATTACKS, "submissions": SUBMISSIONS}
-"""Every table of the dataset, a config each."""
-MEANINGS = {
-    "results": "one row a record: verdict, verification, the score that ranks (with interval, and per prompt), all scores, provenance",
-    "curves": "one row a curve over ψ: values with intervals, and per prompt",
-    "damage": "one row a record, concept and measure: what became of retained concepts and neighbours",
-    "attacks": "one row a record and set of attacks: how many succeed",
-    "submissions": "one row a method: who made it and where its weights are",
+"""Every table of the dataset; each is a config."""
+DESCRIPTIONS = {
+    "results": "one row per record: verdict, verification, the primary score (with interval and per prompt), all scores, provenance",
+    "curves": "one row per curve over ψ: values with intervals, and per prompt",
+    "damage": "one row per record, concept and measure: damage of retained concepts and neighbours",
+    "attacks": "one row per record and set of attacks: success rate",
+    "submissions": "one row per submission: title, paper, code, and where its weights are",
 }
 SPLIT = "test"

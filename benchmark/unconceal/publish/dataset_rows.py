@@ -1,4 +1,4 @@
-"""From records to the rows of the published tables, and back."""
+"""Converts records to rows of the published tables, and back."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SCORE = ("value", "low", "high", "n", "note")
 IDENTITY = ("suite", "suite_version", "task", "submission", "protocol", "tier")
 
 
-def result_row(row: ResultRow, board: ResultTable, rules: RankingRules) -> Row:
-    """One record without its curves, damage and attacks."""
-    record, said = row.record, json.loads(row.record.model_dump_json(exclude={"curves", "damage", "attacks"}))
+def result_row(row: ResultRow, table: ResultTable, rules: RankingRules) -> Row:
+    """The row of one record, without its curves, damage and attacks."""
+    record, fields = row.record, json.loads(row.record.model_dump_json(exclude={"curves", "damage", "attacks"}))
     primary = record.scores.get(rules.primary)
-    values = primary_per_prompt(row, board, rules)
+    values = primary_per_prompt(row, table, rules)
     columns: Row = {
-        **{name: said[name] for name in (*IDENTITY, "code", "base_digest", "date", "schema_version", "digest")},
+        **{name: fields[name] for name in (*IDENTITY, "code", "base_digest", "date", "schema_version", "digest")},
         "verdict": record.verdict.label,
         "verdict_reason": record.verdict.reason,
         "gold": record.verdict.gold,
@@ -35,60 +35,60 @@ def result_row(row: ResultRow, board: ResultTable, rules: RankingRules) -> Row:
         "primary": rules.primary,
         **{end: getattr(primary, end) if primary else None for end in ("value", "low", "high", "n")},
         "per_prompt": [] if values is None else values.tolist(),
-        "scores": named(said["scores"]),
-        "judges": named(said["judges"], "digest"),
-        "controls": named(said["controls"], "digest"),
-        "seeds": None if said["seeds"] is None else named(said["seeds"]),
-        "checkpoint": said["checkpoint"] | {"components": named(said["checkpoint"]["components"])},
-        "environment": said["environment"] | {"packages": named(said["environment"]["packages"], "version")},
-        "timing": said["timing"] | {"seconds": named(said["timing"]["seconds"], "seconds")},
+        "scores": to_named_list(fields["scores"]),
+        "judges": to_named_list(fields["judges"], "digest"),
+        "controls": to_named_list(fields["controls"], "digest"),
+        "seeds": None if fields["seeds"] is None else to_named_list(fields["seeds"]),
+        "checkpoint": fields["checkpoint"] | {"components": to_named_list(fields["checkpoint"]["components"])},
+        "environment": fields["environment"] | {"packages": to_named_list(fields["environment"]["packages"], "version")},
+        "timing": fields["timing"] | {"seconds": to_named_list(fields["timing"]["seconds"], "seconds")},
     }
-    return columns | {"more": _beyond(said, columns)}
+    return columns | {"more": _extra_fields(fields, columns)}
 
 
-def named(values: Mapping[str, Any], as_what: str | None = None) -> list[Row]:
-    """``{"a": 1}`` as ``[{"name": "a", "value": 1}]``: Arrow has no columns for names that are data."""
-    return [{"name": name, **(value if as_what is None else {as_what: value})} for name, value in values.items()]
+def to_named_list(values: Mapping[str, Any], key: str | None = None) -> list[Row]:
+    """``{"a": 1}`` as ``[{"name": "a", "value": 1}]``, because Arrow columns have fixed names."""
+    return [{"name": name, **(value if key is None else {key: value})} for name, value in values.items()]
 
 
-def unnamed(rows: list[Row], as_what: str | None = None) -> Row:
-    """The reverse of :func:`named`."""
-    return {row["name"]: row[as_what] if as_what else {key: value for key, value in row.items() if key != "name"} for row in rows}
+def from_named_list(rows: list[Row], key: str | None = None) -> Row:
+    """The inverse of :func:`to_named_list`."""
+    return {row["name"]: row[key] if key else {name: value for name, value in row.items() if name != "name"} for row in rows}
 
 
-def _beyond(said: Row, columns: Row) -> str:
-    """Fields that no column holds, as JSON: a record says more tomorrow than a schema knows today."""
-    known = {*columns, "verdict", "verification"}
-    beyond = {name: value for name, value in said.items() if name not in known}
-    return json.dumps(beyond, sort_keys=True) if beyond else ""
+def _extra_fields(fields: Row, columns: Row) -> str:
+    """Fields without a column, as JSON: a later record may have more fields than the schema."""
+    with_column = {*columns, "verdict", "verification"}
+    extra = {name: value for name, value in fields.items() if name not in with_column}
+    return json.dumps(extra, sort_keys=True) if extra else ""
 
 
 def curve_rows(record: Record) -> Iterator[Row]:
-    """One row a curve."""
+    """One row per curve."""
     identity = {name: getattr(record, name) for name in IDENTITY}
     for curve in record.curves:
         yield identity | curve.model_dump(mode="json")
 
 
 def damage_rows(record: Record) -> Iterator[Row]:
-    """One row a retained concept, and one a neighbour and measure."""
+    """One row per retained concept, and one per neighbour and measure."""
     identity = {name: getattr(record, name) for name in IDENTITY}
     for concept, score in record.damage.items():
         yield identity | {"concept": concept, "measure": PRESENCE, "eligible": True, "similarity": []} | score.model_dump(mode="json")
     for neighbour in record.probe_results.neighbours if record.probe_results else ():
-        about = {"concept": neighbour.concept, "eligible": neighbour.eligible, "similarity": similarities(record, neighbour.concept)}
+        fields = {"concept": neighbour.concept, "eligible": neighbour.eligible, "similarity": similarities(record, neighbour.concept)}
         for measure, score in neighbour.damage.items():
-            yield identity | about | {"measure": measure} | score.model_dump(mode="json")
+            yield identity | fields | {"measure": measure} | score.model_dump(mode="json")
 
 
 def similarities(record: Record, concept: str) -> list[Row]:
-    """How near to the target each orderer says that a concept is."""
-    orderers = record.probe_results.rankers if record.probe_results else ()
-    return [{"name": one.name, "similarity": one.similarity[concept]} for one in orderers if concept in one.similarity]
+    """Each ranker's similarity of a concept to the target."""
+    rankers = record.probe_results.rankers if record.probe_results else ()
+    return [{"name": ranker.name, "similarity": ranker.similarity[concept]} for ranker in rankers if concept in ranker.similarity]
 
 
 def attack_rows(record: Record) -> Iterator[Row]:
-    """One row an attack, and one a probe set and attribute."""
+    """One row per attack, and one per probe set and attribute."""
     identity = {name: getattr(record, name) for name in IDENTITY}
     for attack, score in record.attacks.items():
         yield identity | {"attack": attack} | score.model_dump(mode="json")
@@ -98,18 +98,24 @@ def attack_rows(record: Record) -> Iterator[Row]:
 
 
 def submission_row(submission: Submission) -> Row:
-    """One method; who to write to stays with its file."""
-    fields = ("suite", "title", "description", "method", "paper", "code", "license")
+    """The row of one submission, without contact details."""
+    names = ("suite", "title", "description", "method", "paper", "code", "license")
     checkpoints = [{"task": task, **checkpoint.model_dump(mode="json")} for task, checkpoint in submission.checkpoints.items()]
-    about = {name: getattr(submission, name) for name in fields}
-    return about | {"submission": submission.name, "control": submission.is_control, "checkpoints": checkpoints}
+    fields = {name: getattr(submission, name) for name in names}
+    return fields | {"submission": submission.name, "control": submission.is_control, "checkpoints": checkpoints}
 
 
-def record_of(result: Row, curves: Sequence[Row] = (), damage: Sequence[Row] = (), attacks: Sequence[Row] = ()) -> Record:
-    """The record that rows are of. With all of them its digest holds again; validated anew.
+def record_from_rows(result: Row, curves: Sequence[Row] = (), damage: Sequence[Row] = (), attacks: Sequence[Row] = ()) -> Record:
+    """The record of published rows, validated. With all its rows the digest matches.
+
+    Args:
+        result: its row in the table ``results``.
+        curves: its rows in ``curves``.
+        damage: its rows in ``damage``.
+        attacks: its rows in ``attacks``.
 
     Raises:
-        ValidationError: the rows are of no record.
+        ValidationError: the rows are not those of a record.
     """
     checkpoint, environment, timing = result["checkpoint"], result["environment"], result["timing"]
     fields: Row = {
@@ -121,13 +127,13 @@ def record_of(result: Row, curves: Sequence[Row] = (), damage: Sequence[Row] = (
             "date": result["verified_on"],
             "reason": result["verified_reason"],
         },
-        "scores": unnamed(result["scores"]),
-        "judges": unnamed(result["judges"], "digest"),
-        "controls": unnamed(result["controls"], "digest"),
-        "seeds": None if result["seeds"] is None else unnamed(result["seeds"]),
-        "checkpoint": checkpoint | {"components": unnamed(checkpoint["components"])},
-        "environment": environment | {"packages": unnamed(environment["packages"], "version")},
-        "timing": timing | {"seconds": unnamed(timing["seconds"], "seconds")},
+        "scores": from_named_list(result["scores"]),
+        "judges": from_named_list(result["judges"], "digest"),
+        "controls": from_named_list(result["controls"], "digest"),
+        "seeds": None if result["seeds"] is None else from_named_list(result["seeds"]),
+        "checkpoint": checkpoint | {"components": from_named_list(checkpoint["components"])},
+        "environment": environment | {"packages": from_named_list(environment["packages"], "version")},
+        "timing": timing | {"seconds": from_named_list(timing["seconds"], "seconds")},
         "curves": [_without_identity(row) for row in curves],
         "damage": {row["concept"]: _score(row) for row in damage if row["measure"] == PRESENCE},
         "attacks": {row["attack"]: _score(row) for row in attacks if row["attack"] is not None},

@@ -1,8 +1,8 @@
-"""Every table of the dataset, from a data root's records and submissions, in one order."""
+"""Builds the tables of the dataset from the records and submissions of a data root."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,51 +15,47 @@ from unconceal.results.result_tables import ResultTable, load_all_tables
 from unconceal.specs.loader import all_submissions
 
 
-def tables_of(root: DataRoot) -> dict[str, pa.Table]:
-    """The tables by name. Every suite version and tier, every number; the order is that of suites, tasks and names.
+def build_tables(root: DataRoot) -> dict[str, pa.Table]:
+    """The tables by name: every suite version and tier, sorted by suite, task and name.
 
     Raises:
         CheckFailed: a record is broken or was altered.
-        SpecProblems: a submission is wrong.
+        SpecProblems: a submission is invalid.
     """
-    boards, sources = load_all_tables(root.result_folders), Sources(root)
-    parts = {name: [table(name, rows)] for name, rows in _no_rows().items()}
-    for board in sorted(boards, key=lambda one: (one.suite, one.version, one.task, one.protocol, one.tier)):
-        for name, rows in _rows(board, sources).items():
-            parts[name].append(table(name, rows))
-    parts["submissions"].append(table("submissions", (submission_row(one) for one in all_submissions(root))))
-    return {name: pa.concat_tables(found).combine_chunks() for name, found in parts.items()}
+    sources = Sources(root)
+    parts = {name: [arrow_table(name, ())] for name in TABLES}
+    tables = load_all_tables(root.result_folders)
+    for table in sorted(tables, key=lambda table: (table.suite, table.version, table.task, table.protocol, table.tier)):
+        for name, rows in _rows(table, sources).items():
+            parts[name].append(arrow_table(name, rows))
+    parts["submissions"].append(arrow_table("submissions", (submission_row(submission) for submission in all_submissions(root))))
+    return {name: pa.concat_tables(chunks).combine_chunks() for name, chunks in parts.items()}
 
 
-def table(name: str, rows: Iterable[Row]) -> pa.Table:
-    """Rows under the table's own schema."""
+def arrow_table(name: str, rows: Iterable[Row]) -> pa.Table:
+    """Rows with the table's schema."""
     return pa.Table.from_pylist(list(rows), schema=TABLES[name])
 
 
-def _no_rows() -> dict[str, Sequence[Row]]:
-    return {name: () for name in TABLES}
-
-
-def _rows(board: ResultTable, sources: Sources) -> dict[str, Iterator[Row]]:
-    stored = sorted(board.rows, key=lambda row: row.record.submission)
-    rules = sources.rules(board)
+def _rows(table: ResultTable, sources: Sources) -> dict[str, Iterator[Row]]:
+    rows, rules = sorted(table.rows, key=lambda row: row.record.submission), sources.rules(table)
     return {
-        "results": (result_row(row, board, rules) for row in stored),
-        "curves": (found for row in stored for found in curve_rows(row.record)),
-        "damage": (found for row in stored for found in damage_rows(row.record)),
-        "attacks": (found for row in stored for found in attack_rows(row.record)),
+        "results": (result_row(row, table, rules) for row in rows),
+        "curves": (curve for row in rows for curve in curve_rows(row.record)),
+        "damage": (damage for row in rows for damage in damage_rows(row.record)),
+        "attacks": (attack for row in rows for attack in attack_rows(row.record)),
     }
 
 
-def write_parquet(found: pa.Table, path: Path) -> None:
-    """One table as Parquet, with the features that `datasets` reads them by; the same rows give the same bytes."""
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Writes a table as Parquet with the features of `datasets`; the same rows give the same bytes."""
     from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
     path.parent.mkdir(parents=True, exist_ok=True)
-    Dataset(found).to_parquet(str(path))
+    Dataset(table).to_parquet(str(path))
 
 
 def parquet_name(config: str) -> str:
-    """Where a table lies in the dataset."""
+    """A table's path in the dataset."""
     return f"data/{config}/{SPLIT}-00000-of-00001.parquet"

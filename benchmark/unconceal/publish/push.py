@@ -1,4 +1,4 @@
-"""A version on the Hub: one commit, guarded by its parent, then a tag."""
+"""Pushes a version to the Hub: one commit on top of a known parent, then a tag."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
 from huggingface_hub.hf_api import GitRefs, RepoFile
 
-from unconceal.hub.hub_client import asking
+from unconceal.hub.hub_client import translate_errors
 from unconceal.publish.publication import MANIFEST, Publication, different_content
 
 KIND = "dataset"
@@ -17,9 +17,12 @@ KIND = "dataset"
 
 @dataclass(frozen=True)
 class RemoteState:
-    """What the Hub holds.
+    """The state of the dataset on the Hub.
 
-    ``head``: commit of `main`, None without a repository; ``tagged``: the version is there; ``committed``: it is, but without its tag.
+    Attributes:
+        head: commit of `main`; None without a repository.
+        tagged: the version's tag exists.
+        committed: `main` has the version's content, but there is no tag.
     """
 
     head: str | None = None
@@ -28,15 +31,15 @@ class RemoteState:
 
 
 def remote_state(publication: Publication, repo: str, endpoint: str | None = None) -> RemoteState:
-    """What is there; writes nothing.
+    """Reads the state of the dataset; writes nothing.
 
     Raises:
         CheckFailed: the version is tagged with other content.
-        EnvironmentFault: the Hub is not reached.
+        EnvironmentFault: the Hub cannot be reached.
     """
     api = HfApi(endpoint=endpoint)
     try:
-        with asking(f"dataset {repo}"):
+        with translate_errors(f"dataset {repo}"):
             refs = _refs(api, repo)
     except _Absent:
         return RemoteState()
@@ -49,40 +52,40 @@ def remote_state(publication: Publication, repo: str, endpoint: str | None = Non
 
 
 def push(publication: Publication, repo: str, endpoint: str | None = None) -> str:
-    """Commit and tag; returns the commit. What is there already is not done again, so that a broken-off push can be repeated.
+    """Commits and tags the version, and returns the commit. Finished steps are skipped, so an interrupted push can be repeated.
 
     Raises:
-        CheckFailed: the version exists with other content, or somebody committed meanwhile.
-        EnvironmentFault: the Hub is not reached, or does not let you in.
+        CheckFailed: the version exists with other content, or another commit came in between.
+        EnvironmentFault: the Hub cannot be reached or denies access.
     """
-    api, standing = HfApi(endpoint=endpoint), remote_state(publication, repo, endpoint)
-    if standing.tagged:
-        assert standing.head
-        return standing.head
-    commit = standing.head if standing.committed else _commit(api, publication, repo, standing.head)
+    api, state = HfApi(endpoint=endpoint), remote_state(publication, repo, endpoint)
+    if state.tagged:
+        assert state.head
+        return state.head
+    commit = state.head if state.committed else _commit(api, publication, repo, state.head)
     assert commit
-    with asking(f"dataset {repo}, tag {publication.version}"):
+    with translate_errors(f"dataset {repo}, tag {publication.version}"):
         api.create_tag(repo, tag=publication.version, revision=commit, repo_type=KIND)
     return commit
 
 
 def _commit(api: HfApi, publication: Publication, repo: str, head: str | None) -> str:
-    with asking(f"dataset {repo}"):
+    with translate_errors(f"dataset {repo}"):
         if head is None:
             api.create_repo(repo, repo_type=KIND)
             head = _head(api.list_repo_refs(repo, repo_type=KIND))
         listed = api.list_repo_tree(repo, recursive=True, revision=head, repo_type=KIND)
-        there = [entry.path for entry in listed if isinstance(entry, RepoFile) and entry.path.startswith("data/")]
-        gone = [path for path in there if path not in publication.files]
+        remote_paths = [entry.path for entry in listed if isinstance(entry, RepoFile) and entry.path.startswith("data/")]
+        removed = [path for path in remote_paths if path not in publication.files]
         operations = [CommitOperationAdd(path, content) for path, content in sorted(publication.files.items())]
-        done = api.create_commit(
+        commit = api.create_commit(
             repo,
-            [*operations, *map(CommitOperationDelete, gone)],
+            [*operations, *map(CommitOperationDelete, removed)],
             commit_message=f"Results {publication.version}",
             repo_type=KIND,
             parent_commit=head,
         )
-        return str(done.oid)
+        return str(commit.oid)
 
 
 class _Absent(Exception):
@@ -102,7 +105,7 @@ def _refs(api: HfApi, repo: str) -> GitRefs:
 
 def _manifest(api: HfApi, repo: str, revision: str) -> bytes | None:
     """The manifest of a revision; None if it has none."""
-    with asking(f"dataset {repo}@{revision[:12]}"):
+    with translate_errors(f"dataset {repo}@{revision[:12]}"):
         try:
             return Path(api.hf_hub_download(repo, MANIFEST, revision=revision, repo_type=KIND)).read_bytes()
         except EntryNotFoundError:

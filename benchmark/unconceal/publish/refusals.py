@@ -1,4 +1,4 @@
-"""What keeps results from being published: uncommitted changes, records that are wrong, a leaderboard that is stale."""
+"""Checks before results are published: nothing uncommitted, valid records, an up-to-date leaderboard."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import subprocess
 
 from unconceal.errors import CheckFailed, UsageError
-from unconceal.leaderboard.leaderboard_file import leaderboard_path, leaderboard_text, check_up_to_date
+from unconceal.leaderboard.leaderboard_file import check_up_to_date, leaderboard_path, leaderboard_text
 from unconceal.paths import DataRoot
 from unconceal.results.check_results import check_results
 from unconceal.specs.problems import SpecProblems
@@ -15,7 +15,7 @@ VERSION = re.compile(r"v[0-9]+(\.[0-9]+)*(-[a-z0-9.]+)?")
 
 
 def check_publishable(root: DataRoot) -> None:
-    """Raises CheckFailed if what lies in the data root may not become a version."""
+    """Raises CheckFailed if the data root cannot be published."""
     check_committed(root)
     _, problems = check_results(root, recompute=False)
     if problems:
@@ -24,7 +24,7 @@ def check_publishable(root: DataRoot) -> None:
 
 
 def check_committed(root: DataRoot) -> None:
-    """Raises CheckFailed unless everything in the data root is committed: a version must be found again."""
+    """Raises CheckFailed unless everything in the data root is committed, so that a version is reproducible."""
     folder = root.results.parent
     done = subprocess.run(
         ["git", "-C", str(folder), "status", "--porcelain", "--", "."], capture_output=True, text=True, timeout=60, check=False
@@ -40,7 +40,7 @@ def check_committed(root: DataRoot) -> None:
 
 
 def check_version(version: str) -> None:
-    """Raises UsageError unless the version looks like one: v1, v1.2, v2026.11-rc1."""
+    """Raises UsageError unless the version is a tag like v1, v1.2, v2026.11-rc1."""
     if not VERSION.fullmatch(version):
         raise UsageError(
             "publish.bad-version", f"--version {version}", "is no version, which is a tag like v1 or v1.2", "begin it with v and a number"
