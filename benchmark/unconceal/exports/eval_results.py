@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from unconceal.leadertable.numbers import with_interval
+from unconceal.leaderboard.numbers import with_interval
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Record
 
@@ -33,7 +33,7 @@ def eval_result_files(tables: Iterable[ResultTable], dataset: str, revision: str
             if not row.is_control and row.record.verification.status != "withdrawn":
                 relative_path = f"{table.suite_id}/{row.record.submission}/.eval_results/unconceal.yaml"
                 entries.setdefault(relative_path, []).extend(_entries(row, table, dataset, revision))
-    return {relative_path: to_yaml(eval_result_entries_to_yaml(found)) for relative_path, found in sorted(entries.items()) if found}
+    return {relative_path: to_yaml(eval_result_entries_to_yaml(results)) for relative_path, results in sorted(entries.items()) if results}
 
 
 def _entries(row: ResultRow, table: ResultTable, dataset: str, revision: str | None) -> Iterator[Any]:

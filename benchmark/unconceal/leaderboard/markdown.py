@@ -120,6 +120,7 @@ def _row_object(table: ResultTable, row: RankedRow, folder: Path) -> dict[str, A
         "rank": row.rank,
         "tie": row.tie_group,
         "verdict": record.verdict.label,
+        "verdict_code": record.verdict.code,
         "reason": record.verdict.reason,
         "gold": record.verdict.gold,
         "verification": record.verification.status,

@@ -22,6 +22,7 @@ RESULTS = pa.schema(
     [
         *IDENTITY,
         ("verdict", pa.string()),
+        ("verdict_code", pa.string()),
         ("verdict_reason", pa.string()),
         ("gold", pa.string()),
         ("verification", pa.string()),

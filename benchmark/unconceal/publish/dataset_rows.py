@@ -26,6 +26,7 @@ def result_row(row: ResultRow, table: ResultTable, rules: RankingRules) -> Row:
     columns: Row = {
         **{name: fields[name] for name in (*IDENTITY, "code", "base_digest", "date", "schema_version", "digest")},
         "verdict": record.verdict.label,
+        "verdict_code": record.verdict.code,
         "verdict_reason": record.verdict.reason,
         "gold": record.verdict.gold,
         "verification": record.verification.status,
@@ -120,7 +121,12 @@ def record_from_rows(result: Row, curves: Sequence[Row] = (), damage: Sequence[R
     checkpoint, environment, timing = result["checkpoint"], result["environment"], result["timing"]
     fields: Row = {
         **{name: result[name] for name in (*IDENTITY, "code", "base_digest", "date", "schema_version", "digest")},
-        "verdict": {"label": result["verdict"], "reason": result["verdict_reason"], "gold": result["gold"]},
+        "verdict": {
+            "label": result["verdict"],
+            "code": result["verdict_code"],
+            "reason": result["verdict_reason"],
+            "gold": result["gold"],
+        },
         "verification": {
             "status": result["verification"],
             "by": result["verified_by"],
