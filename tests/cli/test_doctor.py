@@ -47,7 +47,7 @@ def write_gate(folder: Path, digest: str, low: float) -> None:
 def test_everything_is_there(local: Path) -> None:
     found = states(local)
     assert {name: state for name, state in found.items() if not name.startswith("control")} == dict.fromkeys(
-        ("base", "judges.concept", "judges.clip", "judges.extractors.resnet18"), "there"
+        ("base", "judges.concept", "judges.clip", "judges.extractors.resnet18"), "present"
     )
     assert invoke(local, "doctor", "--suite", "tiny").exit_code == 0
 
@@ -64,7 +64,7 @@ def test_a_judge_that_fails_its_gate(local: Path) -> None:
 
 def test_what_was_altered_and_what_is_missing(local: Path) -> None:
     (local / "part.bin").write_bytes(b"other weights")
-    assert states(local)["base"] == "another than pinned"
+    assert states(local)["base"] == "other than pinned"
     (local / "part.bin").unlink()
     done = invoke(local, "doctor", "--suite", "tiny")
     assert done.exit_code == 3 and "4 of 4 things" in done.stderr and states(local)["judges.clip"] == "missing"
@@ -90,7 +90,7 @@ def test_a_base_on_the_hub_is_pinned_and_then_there(local: Path, monkeypatch: py
         pin_hub_models(DataRoot.find(local), "tiny", served.address)
     base = load_suite(DataRoot.find(local), "tiny").base
     assert base.revision == commit and not base.is_draft and base.license == "MIT"
-    assert states(local)["base"] == "there"
+    assert states(local)["base"] == "present"
 
 
 def test_the_real_suite_lists_all_that_has_to_be_fetched() -> None:

@@ -1,4 +1,4 @@
-"""Prompts that a task only refers to, read from their data set when they are needed; they are written nowhere."""
+"""Reads the prompts that a task refers to from their dataset. They are stored in no file of this project."""
 
 from __future__ import annotations
 
@@ -14,30 +14,28 @@ from unconceal.specs.task import Prompt, Task
 
 
 def with_dataset_prompts(task: Task, endpoint: str | None = None) -> Task:
-    """The task with the prompts of its data set after its own; as it is where it refers to none.
+    """The task with the prompts of its dataset appended; unchanged if it refers to none.
 
     Raises:
-        CheckFailed: the reference is a draft, or the data set holds fewer prompts than it says.
-        EnvironmentFault: the Hub is not reached.
+        CheckFailed: the reference is a draft, or the dataset has fewer matching prompts than ``n_prompts``.
+        EnvironmentFault: the Hub cannot be reached.
     """
     if task.forget_from is None:
         return task
-    said = load_prompts(task.forget_from, endpoint)
-    return task.model_copy(update={"forget": (*task.forget, *(Prompt(text=text) for text in said)), "forget_from": None})
+    texts = load_prompts(task.forget_from, endpoint)
+    return task.model_copy(update={"forget": (*task.forget, *(Prompt(text=text) for text in texts)), "forget_from": None})
 
 
-def load_prompts(wanted: PromptSet, endpoint: str | None = None) -> list[str]:
-    """The prompts themselves."""
-    value = f"{wanted.dataset}@{wanted.revision[:12]} {wanted.file}"
-    if wanted.is_draft:
-        raise CheckFailed(
-            "hub.not-pinned", value, "is a draft: the name may mean other prompts tomorrow", "give the commit of the data set"
-        )
+def load_prompts(prompt_set: PromptSet, endpoint: str | None = None) -> list[str]:
+    """Download a dataset and select its prompts."""
+    value = f"{prompt_set.dataset}@{prompt_set.revision[:12]} {prompt_set.file}"
+    if prompt_set.is_draft:
+        raise CheckFailed("hub.not-pinned", value, "is a draft: the name may mean other prompts tomorrow", "give the commit of the dataset")
     with translate_errors(value):
-        path = hf_hub_download(wanted.dataset, wanted.file, repo_type="dataset", revision=wanted.revision, endpoint=endpoint)
+        path = hf_hub_download(prompt_set.dataset, prompt_set.file, repo_type="dataset", revision=prompt_set.revision, endpoint=endpoint)
     with Path(path).open(encoding="utf-8", newline="") as table:
-        found = wanted.select(csv.DictReader(table))
-    if len(found) < wanted.n_prompts:
-        consequence = f"holds {len(found)} prompts that fit, the task counts on {wanted.n_prompts}"
-        raise CheckFailed("dataset.too-few-prompts", value, consequence, "correct `where` or `count`")
-    return found
+        prompts = prompt_set.select(csv.DictReader(table))
+    if len(prompts) < prompt_set.n_prompts:
+        consequence = f"holds {len(prompts)} prompts that fit, the task counts on {prompt_set.n_prompts}"
+        raise CheckFailed("dataset.too-few-prompts", value, consequence, "correct `where` or `n_prompts`")
+    return prompts

@@ -1,4 +1,4 @@
-"""Where a submission's weights are on this machine."""
+"""Locates a submission's weights on this machine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ BUILT_SUITE = "miniature"
 
 
 def locate(checkpoint: Checkpoint, root: DataRoot) -> Path | None:
-    """The file or folder, downloaded if it is on the Hub; None for the base itself. It need not exist.
+    """Path of a checkpoint, downloaded if it is on the Hub. A local path need not exist.
+
+    Returns:
+        File or folder; None for the original model.
 
     Raises:
-        CheckFailed: it is a draft, or the repository does not hold it.
-        EnvironmentFault: the Hub is not reached.
+        CheckFailed: the checkpoint is a draft, or the repository does not contain it.
+        EnvironmentFault: the Hub cannot be reached.
         UsageError: the path leaves the data root.
     """
     if checkpoint.repo is not None:
@@ -50,7 +53,11 @@ def require_weights(submission: Submission, task: str, root: DataRoot) -> Path |
 
 
 def weights_digest(checkpoint: Checkpoint, root: DataRoot) -> str | None:
-    """SHA-256 of the weights as they are here, or as promised where they are not; None: the base itself, or not known yet. Asks nobody."""
+    """SHA-256 of a checkpoint's local weights, or as its submission states it. Needs no network.
+
+    Returns:
+        None for the original model, and for weights that are neither local nor pinned.
+    """
     if checkpoint.repo is not None:
         return checkpoint.sha256 or _cached_digest(checkpoint)
     path = None if checkpoint.path is None else resolve_path(checkpoint.path, root)
@@ -65,7 +72,7 @@ def _cached_digest(checkpoint: Checkpoint) -> str | None:
     assert checkpoint.repo and checkpoint.revision
     repository = Repository(checkpoint.repo, checkpoint.revision, kind=checkpoint.repo_type)
     if checkpoint.file:
-        found = repository.cached(checkpoint.file)
-        return checkpoint_digest(found) if found else None
+        path = repository.cached(checkpoint.file)
+        return checkpoint_digest(path) if path else None
     folder = repository.snapshot / (checkpoint.subfolder or "")
     return checkpoint_digest(folder) if folder.is_dir() else None

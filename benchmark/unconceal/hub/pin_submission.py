@@ -1,4 +1,4 @@
-"""Pinning a submission: branches become commits, and every checkpoint gets the digest of its weights."""
+"""Pins submissions and suites: branches become commits, and weights get digests."""
 
 from __future__ import annotations
 
@@ -15,34 +15,40 @@ from unconceal.specs.submission import Checkpoint, Submission
 
 
 def pin_submission(root: DataRoot, submission: Submission) -> dict[str, str]:
-    """Write commits and digests into a submission's file, downloading what is on the Hub; returns what changed, place to value.
+    """Write commits and digests into a submission's file; downloads its checkpoints.
+
+    Returns:
+        The changed values by location.
 
     Raises:
         CheckFailed: a repository, revision or file does not exist.
-        EnvironmentFault: the Hub is not reached.
+        EnvironmentFault: the Hub cannot be reached.
     """
-    path = next(path for of, name, path in submission_files(root) if (of, name) == (submission.suite, submission.name))
-    changed = fill_values(path, _commits(submission))
-    # Read again: what is digested is what the file now says.
-    changed |= fill_values(path, _digests(root, load_submission(root, f"{submission.suite}/{submission.name}")))
-    return changed
+    path = next(path for suite_name, name, path in submission_files(root) if (suite_name, name) == (submission.suite, submission.name))
+    changes = fill_values(path, _commits(submission))
+    # Read again: the digests are of the commits just written.
+    changes |= fill_values(path, _digests(root, load_submission(root, f"{submission.suite}/{submission.name}")))
+    return changes
 
 
 def pin_hub_models(root: DataRoot, suite: str, endpoint: str | None = None) -> dict[str, str]:
-    """Write commits and digests of what a suite takes from the Hub into its file, downloading it; returns what changed. Others stay.
+    """Write commits and digests of a suite's models on the Hub into its file; downloads the models.
+
+    Returns:
+        The changed values by location.
 
     Raises:
         CheckFailed: a repository, revision or file does not exist.
-        EnvironmentFault: the Hub is not reached, or does not let you in.
+        EnvironmentFault: the Hub cannot be reached, or denies access.
     """
     path = suite_file(root, suite)
-    parts = [(place, part) for place, part in pinned_parts(load_suite(root, suite)) if part.repo is not None]
-    drafts = {(*place, "revision"): part for place, part in parts if not COMMIT.fullmatch(part.revision or "")}
-    commits = {place: resolve(str(part.repo), str(part.revision), endpoint).commit for place, part in drafts.items()}
-    changed = fill_values(path, commits) if commits else {}
-    parts = [(place, part) for place, part in pinned_parts(load_suite(root, suite)) if part.repo is not None]
-    digests = {(*place, "digest"): pinned_digest(fetch_pinned(part, endpoint)) for place, part in parts}
-    return changed | (fill_values(path, digests) if digests else {})
+    parts = [(location, part) for location, part in pinned_parts(load_suite(root, suite)) if part.repo is not None]
+    drafts = {(*location, "revision"): part for location, part in parts if not COMMIT.fullmatch(part.revision or "")}
+    commits = {location: resolve(str(part.repo), str(part.revision), endpoint).commit for location, part in drafts.items()}
+    changes = fill_values(path, commits) if commits else {}
+    parts = [(location, part) for location, part in pinned_parts(load_suite(root, suite)) if part.repo is not None]
+    digests = {(*location, "digest"): pinned_digest(fetch_pinned(part, endpoint)) for location, part in parts}
+    return changes | (fill_values(path, digests) if digests else {})
 
 
 def _commits(submission: Submission) -> dict[Location, str]:
@@ -56,6 +62,6 @@ def _commit(checkpoint: Checkpoint) -> str:
 
 
 def _digests(root: DataRoot, submission: Submission) -> dict[Location, str]:
-    # A digest that no longer holds must not stop the weights from being found.
-    places = {task: locate(checkpoint.model_copy(update={"sha256": None}), root) for task, checkpoint in submission.checkpoints.items()}
-    return {("checkpoints", task, "sha256"): checkpoint_digest(path) for task, path in places.items() if path is not None and path.exists()}
+    # An outdated digest must not prevent the weights from being located.
+    paths = {task: locate(checkpoint.model_copy(update={"sha256": None}), root) for task, checkpoint in submission.checkpoints.items()}
+    return {("checkpoints", task, "sha256"): checkpoint_digest(path) for task, path in paths.items() if path is not None and path.exists()}

@@ -1,4 +1,4 @@
-"""What a suite pins on the Hub, on this machine: bases and judges."""
+"""Downloads the base models and judges that suites pin on the Hub."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ WHOLE_REPOSITORY = "."
 
 
 def fetch_pinned(pinned: Pinned, endpoint: str | None = None) -> Path:
-    """The file or folder, downloaded where it is not here yet.
+    """Local path of a pinned model on the Hub, downloaded if necessary.
 
     Raises:
-        CheckFailed: its revision is no commit, or the repository does not hold it.
-        EnvironmentFault: the Hub is not reached, or does not let you in.
+        CheckFailed: its revision is no commit, or the repository does not contain it.
+        EnvironmentFault: the Hub cannot be reached, or denies access.
     """
     assert pinned.repo and pinned.revision
     if not COMMIT.fullmatch(pinned.revision):
@@ -28,20 +28,20 @@ def fetch_pinned(pinned: Pinned, endpoint: str | None = None) -> Path:
     repository = Repository(pinned.repo, pinned.revision, endpoint)
     if pinned.path != WHOLE_REPOSITORY:
         return repository.cached(pinned.path) or repository.download([pinned.path])[0]
-    here = repository.snapshot
-    if pinned.digest != pinned_digest(here):
+    snapshot = repository.snapshot
+    if pinned.digest != pinned_digest(snapshot):
         repository.download(select_model_files(repository.files()))
-    return here
+    return snapshot
 
 
 def local_path(pinned: Pinned, root: DataRoot) -> Path:
-    """Where it is on this machine, downloaded if it is on the Hub; whether it is what the digest says is not looked at."""
+    """Local path of a pinned model, downloaded if it is on the Hub. The digest is not checked."""
     return resolve_path(pinned.path, root) if pinned.repo is None else fetch_pinned(pinned)
 
 
 def pinned_digest(path: Path) -> str:
-    """SHA-256 of a file, or over the files of a folder that are read."""
+    """SHA-256 of a file, or of a folder's files that are read."""
     if path.is_file():
         return file_digest(path)
-    inside = [found.relative_to(path).as_posix() for found in path.rglob("*") if found.is_file()]
-    return folder_digest(path, select_model_files(inside))
+    names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+    return folder_digest(path, select_model_files(names))

@@ -1,4 +1,4 @@
-"""One model repository at one commit: what it holds, and the few files of it that an evaluation needs."""
+"""A repository on the Hub at a commit, and the download of checkpoints from it."""
 
 from __future__ import annotations
 
@@ -17,57 +17,63 @@ from unconceal.hub.hub_client import translate_errors
 from unconceal.specs.submission import Checkpoint
 
 MAX_BYTES = 64 * 2**30
-"""Bytes that one checkpoint may take."""
+"""Maximum size of one checkpoint."""
 
 
 @dataclass(frozen=True)
 class Repository:
-    """``commit``: 40 hex digits. ``endpoint`` None: the Hub that the environment names."""
+    """A repository at a commit.
+
+    Attributes:
+        commit: 40 hex digits.
+        endpoint: URL of the Hub; None: as the environment configures it.
+        kind: ``space``; None: a model repository.
+    """
 
     name: str
     commit: str
     endpoint: str | None = None
     kind: str | None = None
-    """None: a model; ``space``."""
 
     @property
     def title(self) -> str:
+        """Short name for messages."""
         return f"{self.name}@{self.commit[:12]}"
 
     def files(self, folder: str = "") -> dict[str, int]:
-        """Name and size of every file below a folder, as the Hub lists them."""
+        """Sizes in bytes of all files below a folder, by path."""
         with translate_errors(f"{self.title} {folder}".strip()):
             api = HfApi(endpoint=self.endpoint)
-            listed = api.list_repo_tree(self.name, folder or None, recursive=True, revision=self.commit, repo_type=self.kind)
-            return {entry.path: entry.size for entry in listed if isinstance(entry, RepoFile)}
+            entries = api.list_repo_tree(self.name, folder or None, recursive=True, revision=self.commit, repo_type=self.kind)
+            return {entry.path: entry.size for entry in entries if isinstance(entry, RepoFile)}
 
     def download(self, names: Iterable[str]) -> list[Path]:
         """The files on this machine: taken from the cache, resumed, or fetched."""
-        found = []
+        paths = []
         for name in names:
             with translate_errors(f"{self.title} {name}"):
-                found.append(Path(hf_hub_download(self.name, name, revision=self.commit, endpoint=self.endpoint, repo_type=self.kind)))
-        return found
+                paths.append(Path(hf_hub_download(self.name, name, revision=self.commit, endpoint=self.endpoint, repo_type=self.kind)))
+        return paths
 
     @property
     def snapshot(self) -> Path:
-        """The cache's folder of this commit."""
+        """Folder of this commit in the cache."""
         folder = repo_folder_name(repo_id=self.name, repo_type=self.kind or "model")
         return Path(constants.HF_HUB_CACHE) / folder / "snapshots" / self.commit
 
     def cached(self, name: str) -> Path | None:
-        """A file that is here already; asks nobody."""
+        """Path of a file in the cache; None if it is not there. Needs no network."""
         with translate_errors(f"{self.title} {name}"):
-            found = try_to_load_from_cache(self.name, name, revision=self.commit, repo_type=self.kind)
-        return Path(found) if isinstance(found, str) else None
+            cached_path = try_to_load_from_cache(self.name, name, revision=self.commit, repo_type=self.kind)
+        return Path(cached_path) if isinstance(cached_path, str) else None
 
 
 def resolve(name: str, revision: str, endpoint: str | None = None, kind: str | None = None) -> Repository:
-    """The commit that a branch, tag or commit means today.
+    """The repository at the commit that a branch or tag currently names.
 
     Raises:
         CheckFailed: there is no such repository or revision.
-        EnvironmentFault: the Hub is not reached, or does not let you in.
+        EnvironmentFault: the Hub cannot be reached, or denies access.
     """
     with translate_errors(f"{name}@{revision}"):
         commit = HfApi(endpoint=endpoint).repo_info(name, revision=revision, repo_type=kind).sha
@@ -77,11 +83,11 @@ def resolve(name: str, revision: str, endpoint: str | None = None, kind: str | N
 
 
 def fetch(checkpoint: Checkpoint, endpoint: str | None = None) -> Path:
-    """The weights of a pinned checkpoint on this machine: the file, or the folder that holds the few files that are needed.
+    """Local path of a pinned checkpoint on the Hub, downloaded if necessary: a file, or a folder with the files that are read.
 
     Raises:
-        CheckFailed: it is a draft, or the repository does not hold what it names.
-        EnvironmentFault: the Hub is not reached, or does not let you in.
+        CheckFailed: the checkpoint is a draft, or the repository does not contain it.
+        EnvironmentFault: the Hub cannot be reached, or denies access.
     """
     assert checkpoint.repo and checkpoint.revision
     if checkpoint.is_draft:
@@ -93,16 +99,16 @@ def fetch(checkpoint: Checkpoint, endpoint: str | None = None) -> Path:
     if checkpoint.file:
         return repository.cached(checkpoint.file) or repository.download([checkpoint.file])[0]
     folder = (checkpoint.subfolder or "").strip("/")
-    here = repository.snapshot / folder
-    if checkpoint.sha256 and here.is_dir() and checkpoint_digest(here) == checkpoint.sha256:
-        return here
-    listed = {name.removeprefix(f"{folder}/"): size for name, size in repository.files(folder).items()}
-    wanted = select_checkpoint_files(listed)
-    if not has_weights(wanted):
+    folder_path = repository.snapshot / folder
+    if checkpoint.sha256 and folder_path.is_dir() and checkpoint_digest(folder_path) == checkpoint.sha256:
+        return folder_path
+    sizes = {name.removeprefix(f"{folder}/"): size for name, size in repository.files(folder).items()}
+    file_names = select_checkpoint_files(sizes)
+    if not has_weights(file_names):
         raise CheckFailed(
             "checkpoint.no-weights", f"{repository.title} {folder}".strip(), "holds no weights under a name that is known", "name the file"
         )
-    size = sum(listed[name] for name in wanted)
+    size = sum(sizes[name] for name in file_names)
     if size > MAX_BYTES:
         raise CheckFailed(
             "checkpoint.too-large",
@@ -110,5 +116,5 @@ def fetch(checkpoint: Checkpoint, endpoint: str | None = None) -> Path:
             f"would take {size / 2**30:.0f} GiB, so it is not downloaded",
             "name the one file that is meant",
         )
-    repository.download(f"{folder}/{name}" if folder else name for name in wanted)
-    return here
+    repository.download(f"{folder}/{name}" if folder else name for name in file_names)
+    return folder_path

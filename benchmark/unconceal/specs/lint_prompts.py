@@ -1,4 +1,4 @@
-"""What a task's prompts and counts may say by their schema and still should not: repeated, cut short, misnamed, unlicensed, too few."""
+"""Lints a task's prompts: near-duplicates, truncated names, wrong names, missing licenses, too few for a tier."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
 MIN_TRUNCATED_LETTERS = 3
-"""Letters that a truncated name keeps at least."""
+"""Minimum length of the remainder of a truncated name."""
 
 
 def lint(task: Task, suite: Suite) -> Iterator[Mistake]:
-    """Mistakes of the prompts themselves, and counts that disagree with the suite's."""
-    yield from _twice_but_for_spelling(task)
-    yield from _truncated(task)
-    yield from _misnamed(task)
+    """Mistakes of the prompts, and numbers of prompts below those of the suite's tiers."""
+    yield from _near_duplicates(task)
+    yield from _truncated_names(task)
+    yield from _wrong_names(task)
     yield from _unlicensed(task)
-    yield from _disagreeing(task, suite)
+    yield from _too_few_for_tiers(task, suite)
 
 
 def normalize(text: str) -> str:
-    """A prompt without what does not change it: case, punctuation, spacing."""
+    """A prompt in lower case, without punctuation and extra spaces."""
     return " ".join(re.findall(r"[^\W_]+", text.lower()))
 
 
-def _twice_but_for_spelling(task: Task) -> Iterator[Mistake]:
-    seen: dict[str, str] = {}
+def _near_duplicates(task: Task) -> Iterator[Mistake]:
+    first_texts: dict[str, str] = {}
     for split, prompts in (("forget", task.forget), ("retain", task.retain)):
         for index, prompt in enumerate(prompts):
-            first = seen.setdefault(normalize(prompt.text), prompt.text)
+            first = first_texts.setdefault(normalize(prompt.text), prompt.text)
             if first != prompt.text:
                 consequence = f"differs from {first!r} in case and punctuation alone, so it would count as two prompts"
                 yield Mistake("prompt.near-duplicate", (split, index), repr(prompt.text), consequence, "keep one")
 
 
-def _truncated(task: Task) -> Iterator[Mistake]:
+def _truncated_names(task: Task) -> Iterator[Mistake]:
     names = [normalize(name).split() for name in (task.concept, *task.aliases)]
     for index, prompt in enumerate(task.forget):
         words = normalize(prompt.text).split()
-        cut = next((found for name in names if (found := truncated_name(words, name)) and [*name[:-1], found] not in names), None)
+        cut = next((end for name in names if (end := truncated_name(words, name)) and [*name[:-1], end] not in names), None)
         if cut:
             yield Mistake(
                 "prompt.truncated-name", ("forget", index), repr(prompt.text), f"cuts a name short ({cut!r})", "write the name out"
@@ -49,7 +49,12 @@ def _truncated(task: Task) -> Iterator[Mistake]:
 
 
 def truncated_name(words: list[str], name: list[str]) -> str | None:
-    """The end of a name of several words of which the last is only begun, as by a fixed width; None: there is none."""
+    """The truncated last word of a name of several words; None if the prompt truncates no name.
+
+    Args:
+        words: of the prompt.
+        name: words of the name.
+    """
     *before, last = name
     if not before:
         return None
@@ -60,8 +65,8 @@ def truncated_name(words: list[str], name: list[str]) -> str | None:
     return None
 
 
-def _misnamed(task: Task) -> Iterator[Mistake]:
-    """Retain prompts that name another retained concept of the same head instead of their own; synonyms of it are nobody's name."""
+def _wrong_names(task: Task) -> Iterator[Mistake]:
+    """Retain prompts that name another retained concept of the same head and not their own."""
     retained = {(prompt.head, prompt.concept or "") for prompt in task.retain}
     for index, prompt in enumerate(task.retain):
         others = [
@@ -77,7 +82,7 @@ def _misnamed(task: Task) -> Iterator[Mistake]:
 
 
 def names_concept(text: str, concept: str) -> bool:
-    """Whether a text holds a concept's name as whole words."""
+    """Whether a text contains a concept's name as whole words."""
     return re.search(rf"\b{re.escape(normalize(concept))}\b", normalize(text)) is not None
 
 
@@ -89,19 +94,19 @@ def _unlicensed(task: Task) -> Iterator[Mistake]:
                 yield Mistake("prompt.no-license", (split, index), repr(prompt.text), consequence, "give its `license`, or write your own")
 
 
-def _disagreeing(task: Task, suite: Suite) -> Iterator[Mistake]:
-    held = {
+def _too_few_for_tiers(task: Task, suite: Suite) -> Iterator[Mistake]:
+    counts = {
         "forget": len(task.forget) + (task.forget_from.n_prompts if task.forget_from else 0),
         "retain": len(task.retain),
     }
     for name, tier in suite.tiers.items():
-        for split, wanted in (("forget", tier.n_prompts), ("retain", tier.n_retain_prompts)):
-            if wanted is not None and wanted > held[split]:
-                value = f"{held[split]} {split} prompts"
+        for split, minimum in (("forget", tier.n_prompts), ("retain", tier.n_retain_prompts)):
+            if minimum is not None and minimum > counts[split]:
+                value = f"{counts[split]} {split} prompts"
                 yield Mistake(
                     "task.too-few-prompts",
                     (split,),
                     value,
-                    f"are fewer than the {wanted} of tier {name}",
+                    f"are fewer than the {minimum} of tier {name}",
                     "write more, or lower the tier's count",
                 )
