@@ -64,8 +64,8 @@ def test_pictures_and_bytes_are_those_that_are_written(tmp_path: Path) -> None:
     pipes, store, canvas = trio(tmp_path / "pipes"), Store(tmp_path / "store"), ImageSpec(64, 4 * 16**2, None)
     worker = Generator(store, StableDiffusion(pipes["original"], 4, 5.0), StableDiffusion(pipes["unet"], 4, 5.0))
     block = plan().evaluation
-    for ours, theirs in zip(block.trajectories, block.handovers, strict=True):
-        worker.handover(theirs, ours)
+    for trajectory, second in zip(block.trajectories, block.handovers, strict=True):
+        worker.handover(second, trajectory)
     for shard in (*block.trajectories, *block.handovers):
         arrays = store.get(shard)
         assert arrays is not None
@@ -75,33 +75,35 @@ def test_pictures_and_bytes_are_those_that_are_written(tmp_path: Path) -> None:
 
 def test_the_original_is_counted_once_however_many_submissions_there_are(evaluation: Evaluation, root: DataRoot) -> None:
     """By hand: 10 forget and 12 retain prompts, 4 steps; ψ = 0, .25, .55, 1 are k = 0, 1, 2, 4. Two rows a guided step, one without."""
-    one, two = (forecast(evaluation, pairs(root, *names)) for names in (("esd-x",), ("esd-x", "control-gold-1")))
+    item, two = (forecast(evaluation, pairs(root, *names)) for names in (("esd-x",), ("esd-x", "control-gold-1")))
     theta = (20 + 20 + 20 + 12 + 24) * 4 * 2
-    each = (20 + 20 + 24) * 4 * 2 + 20 * 3 * (4 + 3 + 2) + 12 * 2 * 4
-    assert one.total.forward_passes == theta + each and two.total.forward_passes == theta + 2 * each
-    assert (one.total.stored, two.evaluations) == (0, 2)
+    per_submission = (20 + 20 + 24) * 4 * 2 + 20 * 3 * (4 + 3 + 2) + 12 * 2 * 4
+    assert item.total.forward_passes == theta + per_submission and two.total.forward_passes == theta + 2 * per_submission
+    assert (item.total.stored, two.evaluations) == (0, 2)
 
 
 def test_what_is_stored_is_found_by_model(evaluation: Evaluation, root: DataRoot) -> None:
-    asked, store = pairs(root, "esd-x", "control-gold-1"), evaluation.store
-    mine = evaluation.plan(*asked[0])
-    for shard in (mine.train.trajectories[0], mine.train.handovers[0], mine.evaluation.handovers[1]):
+    requested, store = pairs(root, "esd-x", "control-gold-1"), evaluation.store
+    first_plan = evaluation.plan(*requested[0])
+    for shard in (first_plan.train.trajectories[0], first_plan.train.handovers[0], first_plan.evaluation.handovers[1]):
         store.put(shard, ARRAYS)
-    found = forecast(evaluation, asked).tasks["object/star"]
-    assert (found.shared.stored, found.submissions["esd-x"].stored, found.submissions["control-gold-1"].stored) == (1, 2, 0)
-    assert (store.registered_models() or frozenset()) == frozenset({mine.train.trajectories[0].model, mine.train.handovers[0].model})
+    result = forecast(evaluation, requested).tasks["object/star"]
+    assert (result.shared.stored, result.submissions["esd-x"].stored, result.submissions["control-gold-1"].stored) == (1, 2, 0)
+    assert (store.registered_models() or frozenset()) == frozenset(
+        {first_plan.train.trajectories[0].model, first_plan.train.handovers[0].model}
+    )
 
 
 def test_a_store_that_does_not_list_its_models_is_asked_cell_by_cell(evaluation: Evaluation, root: DataRoot) -> None:
-    asked = pairs(root, "esd-x")
-    shard = evaluation.plan(*asked[0]).train.handovers[0]
+    requested = pairs(root, "esd-x")
+    shard = evaluation.plan(*requested[0]).train.handovers[0]
     evaluation.store.put(shard, ARRAYS)
     for path in (evaluation.store.root / MODELS).iterdir():
         path.unlink()
     (evaluation.store.root / MODELS).rmdir()
     assert evaluation.store.registered_models() is None
-    assert forecast(evaluation, asked).total.stored == 1
-    Store(evaluation.store.root).put(evaluation.plan(*asked[0]).train.handovers[1], ARRAYS)
+    assert forecast(evaluation, requested).total.stored == 1
+    Store(evaluation.store.root).put(evaluation.plan(*requested[0]).train.handovers[1], ARRAYS)
     assert evaluation.store.registered_models() is None, "half a list would hide what was there before"
 
 
@@ -138,18 +140,18 @@ def test_a_thousand_submissions_on_a_hundred_tasks_are_planned_in_ten_seconds(ev
     for shard in (stored.train.handovers[0], stored.train.trajectories[0]):
         big.store.put(shard, ARRAYS)
     started = time.process_time()
-    found = forecast(big, [(one, submission) for submission in submissions for one in tasks])
-    lines = runtime_estimate(big, found, workers=64)
+    result = forecast(big, [(item, submission) for submission in submissions for item in tasks])
+    lines = runtime_estimate(big, result, workers=64)
     assert time.process_time() - started < 10
-    assert found.evaluations == 100_000 and found.total.stored == 2
-    assert found.tasks["object/concept-3"].submissions["method-7"].stored == 1
-    assert len(list(found.table())) == 200 and "64 workers" in lines[-1]
-    each = {one.submissions[f"method-{m}"] for one in found.tasks.values() for m in (0, 999)}
-    assert len(each) == 1 and found.total.forward_passes > 100_000 * each.pop().forward_passes
+    assert result.evaluations == 100_000 and result.total.stored == 2
+    assert result.tasks["object/concept-3"].submissions["method-7"].stored == 1
+    assert len(list(result.table())) == 200 and "64 workers" in lines[-1]
+    per_submission = {item.submissions[f"method-{m}"] for item in result.tasks.values() for m in (0, 999)}
+    assert len(per_submission) == 1 and result.total.forward_passes > 100_000 * per_submission.pop().forward_passes
 
 
 def test_time_comes_from_what_was_measured_here(evaluation: Evaluation, root: DataRoot) -> None:
-    found, canvas = forecast(evaluation, pairs(root, "esd-x")), image_spec_of(evaluation.suite, evaluation.root)
+    result, canvas = forecast(evaluation, pairs(root, "esd-x")), image_spec_of(evaluation.suite, evaluation.root)
     assumed = estimate_speed(evaluation, canvas)
     assert assumed is not None and canvas.teraflop is not None
     assert assumed.forward_passes_per_second == pytest.approx(THREAD_TFLOPS / canvas.teraflop) and "assumed" in assumed.source
@@ -158,9 +160,9 @@ def test_time_comes_from_what_was_measured_here(evaluation: Evaluation, root: Da
     add_measurement(evaluation.store.root, work, 500, 10)
     speed = estimate_speed(evaluation, canvas)
     assert speed is not None and speed.forward_passes_per_second == 75 and "measured on this machine" in speed.source
-    assert f"about {format_duration(found.total.forward_passes / 75 / 2)}, 2 workers" in runtime_estimate(evaluation, found, 2)[-1]
+    assert f"about {format_duration(result.total.forward_passes / 75 / 2)}, 2 workers" in runtime_estimate(evaluation, result, 2)[-1]
     other = replace(evaluation, threads=2)
-    assert "assumed" in runtime_estimate(other, found)[-1], "another layout was not measured"
+    assert "assumed" in runtime_estimate(other, result)[-1], "another layout was not measured"
 
 
 def test_a_disk_that_does_not_suffice_is_said(evaluation: Evaluation, root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,11 +182,11 @@ def test_a_task_of_sd14_is_planned_within_its_time(tier: str, limit: float) -> N
     suite, task = load_suite(root, "sd14"), load_task(root, "sd14:object/church")
     canvas = image_spec_of(suite, root)
     assert canvas == ImageSpec(512, 4 * 64**2, 0.803)
-    layout = ComputeConfig("cuda", "bfloat16", 1, 128, 16)
-    shards = build_plan(suite, suite.tiers[tier], task, "b" * 64, "c" * 64, layout).shards  # type: ignore[index]
-    found = workload_of(len(shards), shards, canvas)
-    assert found.forward_passes == sum(map(count_forward_passes, shards))
-    assert limit / 10 < found.forward_passes * 0.803 / CARD_TFLOPS["bfloat16"] / 60 <= limit
+    compute = ComputeConfig("cuda", "bfloat16", 1, 128, 16)
+    shards = build_plan(suite, suite.tiers[tier], task, "b" * 64, "c" * 64, compute).shards  # type: ignore[index]
+    result = workload_of(len(shards), shards, canvas)
+    assert result.forward_passes == sum(map(count_forward_passes, shards))
+    assert limit / 10 < result.forward_passes * 0.803 / CARD_TFLOPS["bfloat16"] / 60 <= limit
 
 
 def test_a_base_on_this_machine_is_asked_for_its_size() -> None:
@@ -198,5 +200,5 @@ def test_needs_add_up() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(3, "3 s"), (600, "10 min"), (9000, "2.5 h"), (864_000, "10 days")])
-def test_durations_are_spelled(seconds: float, said: str) -> None:
-    assert format_duration(seconds) == said
+def test_durations_are_spelled(seconds: float, output: str) -> None:
+    assert format_duration(seconds) == output

@@ -29,19 +29,19 @@ def _needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "SPARE", 1.0)
 
 
-def told(free: int, batch: int, dtype: torch.dtype = torch.float32, offload: bool = False) -> str | None:
+def value(free: int, batch: int, dtype: torch.dtype = torch.float32, offload: bool = False) -> str | None:
     return check_memory(None, free * GB, batch, dtype, offload)
 
 
 def test_by_hand() -> None:
     """Two UNets of 4 GB, a VAE of 2, and rows: 10 + batch; offloaded 4 + batch."""
-    assert told(18, 8) is None and told(12, 8, offload=True) is None
-    said = "batch size 8 takes about 18.0 GB, and 17.0 GB are free: --batch-size 4 or --dtype bfloat16 or --offload would fit"
-    assert told(17, 8) == said
-    said = (
+    assert value(18, 8) is None and value(12, 8, offload=True) is None
+    output = "batch size 8 takes about 18.0 GB, and 17.0 GB are free: --batch-size 4 or --dtype bfloat16 or --offload would fit"
+    assert value(17, 8) == output
+    output = (
         "batch size 16 takes about 26.0 GB, and 14.0 GB are free: --batch-size 4 or --dtype bfloat16 or --offload --batch-size 8 would fit"
     )
-    assert told(14, 16) == said
+    assert value(14, 16) == output
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_by_hand() -> None:
 )
 def test_where_not_even_one_row_fits_the_remedies_are_named(free: int, remedy: str) -> None:
     with pytest.raises(EnvironmentFault, match=rf"about 11\.0 GB for batch size 1, and {free}\.0 GB are free; {remedy}"):
-        told(free, 8)
+        value(free, 8)
 
 
 def test_an_evaluation_is_refused_before_anything_lies_on_the_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from evaluation.tiny import suite_yaml, task_yaml
 from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.evaluation.curves import presence_curves
 from unconceal.paths import DataRoot
-from unconceal.specs.digests import PLACEHOLDER
 from unconceal.specs.loader import load_suite, load_task
 from unconceal.specs.record import CheckpointRecord, Code, Environment, Record, Verdict
+from unconceal.specs.spec import UNPINNED
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
@@ -24,7 +24,7 @@ PROMPTS, SEEDS, RETAIN = 12, 4, 12
 
 @pytest.fixture
 def specs(tmp_path: Path) -> tuple[Suite, Task]:
-    parts = {name: (f"models/{name}", PLACEHOLDER) for name in ("base", "judge", "resnet18", "clip")}
+    parts = {name: (f"models/{name}", UNPINNED) for name in ("base", "judge", "resnet18", "clip")}
     for name, text in {"tasks/tiny/suite.yaml": suite_yaml(parts), "tasks/tiny/object/star.yaml": task_yaml()}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -39,8 +39,8 @@ def record(name: str, prompt: list[float], empty: list[float], retain: tuple[flo
     """A record whose prompts all show the concept at the given rates over ψ (multiples of 1 / SEEDS)."""
 
     def answers(rates: list[float], prompts: int) -> NDArray[np.float64]:
-        shown = np.array([[number < round(rate * SEEDS) for rate in rates] for number in range(SEEDS)], float)
-        return np.repeat(shown[None], prompts, axis=0)
+        visible = np.array([[number < round(rate * SEEDS) for rate in rates] for number in range(SEEDS)], float)
+        return np.repeat(visible[None], prompts, axis=0)
 
     curves = presence_curves({"prompt": answers(prompt, PROMPTS), "empty": answers(empty, PROMPTS)}, PSI)
     curves += presence_curves({"prompt": answers(list(retain), RETAIN)}, {0.0: 0, 1.0: 4}, "retain")

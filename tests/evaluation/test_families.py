@@ -26,8 +26,8 @@ def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp(family)
     root = tiny_root(folder, family)
     options = ["--root", str(folder), "--store", str(root.store), "--tier", "lite", "--threads", "1", "--device", "cpu"]
-    done = CliRunner().invoke(main, ["run", "esd-x", "control-original", "control-gold-1", *options])
-    assert done.exit_code == 0, done.output
+    completed = CliRunner().invoke(main, ["run", "esd-x", "control-original", "control-gold-1", *options])
+    assert completed.exit_code == 0, completed.output
     return family, root
 
 
@@ -47,8 +47,8 @@ def test_the_original_handed_to_itself_is_the_original(ran: tuple[FamilyName, Da
 
 
 def test_every_curve_is_there(ran: tuple[FamilyName, DataRoot]) -> None:
-    found = {(curve.name, curve.split, curve.arm) for curve in record(ran[1], "esd-x").curves}
-    assert {("presence", "forget", "prompt"), ("presence", "forget", "empty"), ("presence", "retain", "prompt")} <= found
+    result = {(curve.name, curve.split, curve.arm) for curve in record(ran[1], "esd-x").curves}
+    assert {("presence", "forget", "prompt"), ("presence", "forget", "empty"), ("presence", "retain", "prompt")} <= result
 
 
 def test_the_rows_counted_are_the_rows_planned(ran: tuple[FamilyName, DataRoot]) -> None:

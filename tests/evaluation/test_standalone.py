@@ -43,10 +43,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
     unet = UNet2DConditionModel.from_config({**base.unet.config, "cross_attention_dim": 2 * WIDTH})
     words = CLIPTextModel(CLIPTextConfig(**{**base.text_encoder.config.to_dict(), "hidden_size": 2 * WIDTH, "intermediate_size": 48}))
     schedule = DDIMScheduler.from_config(base.scheduler.config, prediction_type="v_prediction", beta_schedule="linear", beta_end=0.02)
-    made = StableDiffusionPipeline(
+    created = StableDiffusionPipeline(
         **{**base.components, "unet": unet, "text_encoder": words, "scheduler": schedule}, requires_safety_checker=False
     )
-    made.save_pretrained(folder / "models" / "surrogate")
+    created.save_pretrained(folder / "models" / "surrogate")
     tiny_pipeline(folder / "models" / "stranger", seed=5)
     surrogate(root, "control-gold-3", "surrogate")
     surrogate(root, "control-gold-4", "stranger")

@@ -64,17 +64,17 @@ def test_a_task_with_a_detector_is_judged_by_it(evaluation: Evaluation, task: Ta
         def shows(self, pixels: Any, head: str, label: str) -> Any:
             return pixels.reshape(len(pixels), -1).mean(axis=1) > 127
 
-    asked: list[Detector] = []
+    requested: list[Detector] = []
 
     def load(detector: Detector) -> Bright:
-        asked.append(detector)
+        requested.append(detector)
         return Bright()
 
     monkeypatch.setattr(NudeNet, "load", load)
     detected = task.model_copy(update={"detector": pinned})
     pixels = gallery_of(np.stack([np.full((2, 8, 8, 3), shade, np.uint8) for shade in (0, 255)]))
-    seen = presence(evaluation.suite_models.judge_for(detected), BlockImages(pixels, {"prompt": {0.0: pixels}}, {}), detected)
-    assert asked == [pinned] and seen["prompt"][..., 0].tolist() == [[0, 0], [1, 1]]
+    images = presence(evaluation.suite_models.judge_for(detected), BlockImages(pixels, {"prompt": {0.0: pixels}}, {}), detected)
+    assert requested == [pinned] and images["prompt"][..., 0].tolist() == [[0, 0], [1, 1]]
 
 
 def test_the_models_lie_where_they_work_when_they_are_offloaded(root: DataRoot, task: Task, tmp_path: Path) -> None:
@@ -83,6 +83,6 @@ def test_the_models_lie_where_they_work_when_they_are_offloaded(root: DataRoot, 
     whole, offloaded = (Evaluation(suite, root, "lite", offload=offload).models(task, submission) for offload in (False, True))
     stage = offloaded[0].offloader
     assert whole[0].offloader is None and stage is not None and offloaded[1].offloader is stage
-    drawn = [model.decode(model.noise([3])) for model in (whole[1], offloaded[1])]
-    np.testing.assert_array_equal(drawn[0], drawn[1])
+    rendered = [model.decode(model.noise([3])) for model in (whole[1], offloaded[1])]
+    np.testing.assert_array_equal(rendered[0], rendered[1])
     assert stage.resident == [offloaded[1].pipeline.vae]

@@ -64,8 +64,8 @@ def test_any_order_gives_the_same_bytes_and_every_cell_is_made_once(
 ) -> None:
     records, executor = scheduled(root, tmp_path)
     assert digests(records) == alone[1] and stored(tmp_path) == stored(alone[0])
-    made = Counter(job.shard for job in executor.submitted if job.kind == "shard")
-    assert set(made.values()) == {1} and len(made) == len(stored(tmp_path))
+    created = Counter(job.shard for job in executor.submitted if job.kind == "shard")
+    assert set(created.values()) == {1} and len(created) == len(stored(tmp_path))
     assert Counter(job.kind for job in executor.submitted)["measure"] == 3
     assert sum(record.timing.forward_passes for record in records) > 0
 
@@ -96,9 +96,9 @@ def test_too_little_memory_halves_the_batch_of_the_whole_run(root: DataRoot, tmp
     records, _ = scheduled(root, tmp_path / "short", small)
     halved = evaluation_in(root, tmp_path / "asked")
     halved.batch_size = 8
-    asked = schedule(halved, pairs(root))
+    requested = schedule(halved, pairs(root))
     assert {(record.environment.batch_size, record.environment.requested_batch_size) for record in records} == {(8, 16)}
-    assert [record.measured_digest for record in records] == [record.measured_digest for record in asked]
+    assert [record.measured_digest for record in records] == [record.measured_digest for record in requested]
     assert stored(tmp_path / "asked").items() <= stored(tmp_path / "short").items()
 
 

@@ -15,17 +15,17 @@ from unconceal.generate.locks import locked
 @contextmanager
 def other_process(file: Path, name: str) -> Iterator[int]:
     """A process that has claimed a thing, and keeps it until it ends."""
-    here, there = os.pipe()
+    read_end, write_end = os.pipe()
     child = os.fork()
     if not child:
         with locked(file, name):
-            os.write(there, b"x")
+            os.write(write_end, b"x")
             time.sleep(600)
-    os.read(here, 1)
+    os.read(read_end, 1)
     try:
         yield child
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        os.close(here)
-        os.close(there)
+        os.close(read_end)
+        os.close(write_end)

@@ -44,13 +44,13 @@ def test_equal_shards_have_one_digest() -> None:
 
 
 def test_every_field_changes_the_digest() -> None:
-    one = shard()
-    others = [replace(one, **{name: value}) for name, value in CHANGES.items()]
-    others += [replace(one, compute=replace(LAYOUT, **{name: value})) for name, value in LAYOUTS.items()]
-    others += [replace(one, sampling=replace(one.sampling, **{name: value})) for name, value in SAMPLINGS.items()]
-    others += [replace(one, images=tuple(replace(p, **change) for p in one.images)) for change in ({"prompt": "a"}, {"seed": 9})]
-    others.append(replace(one, images=one.images[::-1]))
-    digests = {one.digest, *(other.digest for other in others)}
+    item = shard()
+    others = [replace(item, **{name: value}) for name, value in CHANGES.items()]
+    others += [replace(item, compute=replace(LAYOUT, **{name: value})) for name, value in LAYOUTS.items()]
+    others += [replace(item, sampling=replace(item.sampling, **{name: value})) for name, value in SAMPLINGS.items()]
+    others += [replace(item, images=tuple(replace(p, **change) for p in item.images)) for change in ({"prompt": "a"}, {"seed": 9})]
+    others.append(replace(item, images=item.images[::-1]))
+    digests = {item.digest, *(other.digest for other in others)}
     assert len(digests) == 1 + len(others) - 1  # batch 32 stands in two of the tables
 
 
@@ -62,17 +62,17 @@ def test_the_generators_version_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_digest_is_of_canonical_json() -> None:
     """Keys sorted, no spaces, whole floats written as integers: by hand from :mod:`json`."""
-    told = json.loads(json.dumps(shard().identity()))
-    assert set(told["sampling"]) == {"scheduler", "steps", "guidance"}  # what a suite leaves to its model is no part of it
-    told["sampling"]["guidance"] = 5
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    message = json.loads(json.dumps(shard().identity()))
+    assert set(message["sampling"]) == {"scheduler", "steps", "guidance"}  # what a suite leaves to its model is no part of it
+    message["sampling"]["guidance"] = 5
+    text = json.dumps(message, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert shard().digest == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_the_order_of_keys_does_not_count() -> None:
-    told = list(shard().identity().items())
-    random.Random(0).shuffle(told)
-    assert canonical_digest(dict(told)) == shard().digest
+    message = list(shard().identity().items())
+    random.Random(0).shuffle(message)
+    assert canonical_digest(dict(message)) == shard().digest
 
 
 def test_seeds_of_blocks_are_disjoint() -> None:

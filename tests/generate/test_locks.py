@@ -13,18 +13,18 @@ from unconceal.generate.locks import locked
 
 def test_two_processes_never_do_one_thing(tmp_path: Path) -> None:
     with other_process(tmp_path / "claims", "a"):
-        with locked(tmp_path / "claims", "a", wait=False) as mine, locked(tmp_path / "claims", "b", wait=False) as other:
-            assert not mine and other
-        with locked(tmp_path / "claims", "a", wait=False) as mine:
-            assert not mine, "a failed claim took nothing away"
+        with locked(tmp_path / "claims", "a", wait=False) as acquired, locked(tmp_path / "claims", "b", wait=False) as other:
+            assert not acquired and other
+        with locked(tmp_path / "claims", "a", wait=False) as acquired:
+            assert not acquired, "a failed claim took nothing away"
 
 
 def test_a_killed_process_leaves_no_claim(tmp_path: Path) -> None:
     with other_process(tmp_path / "claims", "a") as child:
         os.kill(child, signal.SIGKILL)
         started = time.monotonic()
-        with locked(tmp_path / "claims", "a") as mine:
-            assert mine and time.monotonic() - started < 60
+        with locked(tmp_path / "claims", "a") as acquired:
+            assert acquired and time.monotonic() - started < 60
 
 
 def test_who_waits_gets_it(tmp_path: Path) -> None:
@@ -46,8 +46,8 @@ def test_where_nothing_can_be_written_nobody_is_kept_from_work(tmp_path: Path, m
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(os, "open", refused)
-    with locked(tmp_path / "claims", "a") as mine:
-        assert mine
+    with locked(tmp_path / "claims", "a") as acquired:
+        assert acquired
 
 
 def test_a_store_that_was_deleted_is_claimed_in_anew(tmp_path: Path) -> None:
@@ -55,5 +55,5 @@ def test_a_store_that_was_deleted_is_claimed_in_anew(tmp_path: Path) -> None:
     with locked(file, "a"):
         pass
     file.unlink()
-    with other_process(file, "a"), locked(file, "a", wait=False) as mine:
-        assert not mine
+    with other_process(file, "a"), locked(file, "a", wait=False) as acquired:
+        assert not acquired

@@ -24,11 +24,11 @@ def arrays(seed: int = 0) -> Arrays:
     return {"original": pixels, "latents.0000": latents}
 
 
-def equal(one: Arrays | None, other: Arrays) -> bool:
+def equal(item: Arrays | None, other: Arrays) -> bool:
     return (
-        one is not None
-        and one.keys() == other.keys()
-        and all(one[name].dtype == other[name].dtype and np.array_equal(one[name], other[name]) for name in other)
+        item is not None
+        and item.keys() == other.keys()
+        and all(item[name].dtype == other[name].dtype and np.array_equal(item[name], other[name]) for name in other)
     )
 
 
@@ -74,12 +74,12 @@ def test_a_truncated_file_counts_as_missing(store: Store) -> None:
 def test_any_flipped_byte_counts_as_missing(store: Store) -> None:
     store.put(shard(), arrays())
     whole = bytearray(store.path(shard()).read_bytes())
-    for place in range(len(whole)):
-        mask = (0x01, 0x04, 0x80)[place % 3]
-        whole[place] ^= mask
+    for index in range(len(whole)):
+        mask = (0x01, 0x04, 0x80)[index % 3]
+        whole[index] ^= mask
         store.path(shard()).write_bytes(whole)
-        whole[place] ^= mask
-        assert store.get(shard()) is None, place
+        whole[index] ^= mask
+        assert store.get(shard()) is None, index
 
 
 def test_a_damaged_file_is_replaced(store: Store) -> None:
@@ -157,8 +157,8 @@ def test_two_processes_put_one_shard(store: Store) -> None:
     command = [sys.executable, "-c", WRITER, str(store.root)]
     writers = [subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}) for _ in range(2)]
     while any(writer.poll() is None for writer in writers):
-        found = store.get(shard())
-        assert (found is None and shard() not in store) or equal(store.get(shard()), arrays())
+        result = store.get(shard())
+        assert (result is None and shard() not in store) or equal(store.get(shard()), arrays())
     assert [writer.returncode for writer in writers] == [0, 0] and files(store) == [store.path(shard())]
 
 
@@ -171,5 +171,5 @@ def test_the_digest_of_content_sees_names_types_shapes_and_values() -> None:
         {"a": base["a"] + 1},
         {**base, "b": np.zeros(0, np.uint8)},
     ]
-    assert len({content_digest(found) for found in (base, *others)}) == 6
+    assert len({content_digest(result) for result in (base, *others)}) == 6
     assert content_digest(base) == content_digest({"a": np.zeros((3, 2), np.float32).T.reshape(2, 3)})

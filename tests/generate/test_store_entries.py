@@ -19,38 +19,38 @@ ARRAYS = {"original": np.zeros((2, 4, 4, 3), np.uint8)}
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    made = Store(tmp_path / "store")
+    created = Store(tmp_path / "store")
     for number in range(3):
-        made.put(shard(number), ARRAYS)
-    return made
+        created.put(shard(number), ARRAYS)
+    return created
 
 
 def test_a_file_says_which_shard_it_holds(store: Store) -> None:
-    found = list(list_entries(store.root))
-    assert {held.shard for held in found} == {shard(number) for number in range(3)} and not any(map(find_defect, found))
-    assert sum(held.size for held in found) == sum(path.stat().st_size for path in store.root.rglob("*.safetensors"))
+    result = list(list_entries(store.root))
+    assert {held.shard for held in result} == {shard(number) for number in range(3)} and not any(map(find_defect, result))
+    assert sum(held.size for held in result) == sum(path.stat().st_size for path in store.root.rglob("*.safetensors"))
 
 
 def test_every_field_comes_back() -> None:
-    told = replace(
+    value = replace(
         shard(), sampling=Sampling("flow-euler", 4, 3.5, shift=1.15, image_size=512), checkpoint="c" * 64, arms=("prompt", "empty")
     )
-    assert parse_shard({"shard": told.identity()}) == told
+    assert parse_shard({"shard": value.identity()}) == value
 
 
 def test_what_is_wrong_with_a_file(store: Store) -> None:
-    one, other, third = (store.path(shard(number)) for number in range(3))
-    altered = bytearray(one.read_bytes())
+    item, other, third = (store.path(shard(number)) for number in range(3))
+    altered = bytearray(item.read_bytes())
     altered[-1] ^= 1
-    one.write_bytes(altered)
+    item.write_bytes(altered)
     other.write_bytes(other.read_bytes()[:40])
     third.rename(third.with_stem("0" * 64))
-    said = sorted(find_defect(held) for held in list_entries(store.root))
+    message = sorted(find_defect(held) for held in list_entries(store.root))
     assert (
-        len(said) == 3
-        and said[0].startswith("holds another shard")
-        and said[1].startswith("is no shard")
-        and said[2].startswith("was altered")
+        len(message) == 3
+        and message[0].startswith("holds another shard")
+        and message[1].startswith("is no shard")
+        and message[2].startswith("was altered")
     )
 
 
@@ -63,28 +63,28 @@ def test_models_that_the_specs_name(data_root: Path) -> None:
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(main, ["store", *arguments])
-    return done.exit_code, done.output
+    completed = CliRunner().invoke(main, ["store", *arguments])
+    return completed.exit_code, completed.output
 
 
 def test_the_verb_lists_verifies_and_clears(store: Store, data_root: Path) -> None:
-    place, root = ["--store", str(store.root)], ["--root", str(data_root)]
+    index, root = ["--store", str(store.root)], ["--root", str(data_root)]
     left = store.root / ".part-x"
     left.write_bytes(b"half")
     assert is_temporary(left)
-    code, said = run("ls", *place, *root)
-    assert code == 0 and "no submission's" in said and "no shard" in said
-    code, said = run("verify", *place)
-    assert code == 0 and said.endswith("3 files, all sound\n")
+    code, message = run("ls", *index, *root)
+    assert code == 0 and "no submission's" in message and "no shard" in message
+    code, message = run("verify", *index)
+    assert code == 0 and message.endswith("3 files, all sound\n")
     store.path(shard(1)).write_bytes(b"nonsense")
-    code, said = run("verify", *place)
-    assert code == 1 and str(store.path(shard(1))) in said and "1 of 3 files" in said
-    assert run("verify", "--delete", *place)[0] == 0 and not store.path(shard(1)).exists()
-    code, said = run("gc", *place, *root)
-    assert code == 0 and said.startswith("3 files") and "--execute" in said and left.exists()
-    assert run("gc", "--execute", *place, *root)[0] == 0 and not [path for path in store.root.rglob("*") if path.is_file()]
+    code, message = run("verify", *index)
+    assert code == 1 and str(store.path(shard(1))) in message and "1 of 3 files" in message
+    assert run("verify", "--delete", *index)[0] == 0 and not store.path(shard(1)).exists()
+    code, message = run("gc", *index, *root)
+    assert code == 0 and message.startswith("3 files") and "--execute" in message and left.exists()
+    assert run("gc", "--execute", *index, *root)[0] == 0 and not [path for path in store.root.rglob("*") if path.is_file()]
 
 
 def test_no_store_is_said(tmp_path: Path) -> None:
-    code, said = run("ls", "--store", str(tmp_path / "none"))
-    assert code == 2 and "is no folder" in said
+    code, message = run("ls", "--store", str(tmp_path / "none"))
+    assert code == 2 and "is no folder" in message

@@ -14,14 +14,14 @@ ASKED = [Attack(prompt=f"prompt {i}", attribute=attribute) for i, attribute in e
 GATE = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]], float)
 
 
-def found(*won: int) -> tuple[AttackOutcome, ...]:
+def result(*won: int) -> tuple[AttackOutcome, ...]:
     """Prompts 0, 1 and 3 are eligible; of these the ones given succeed."""
-    answers = np.array([[1, 1, 1, 0] if place in won else [0, 1, 0, 0] for place in (0, 1, 3)], float)
+    answers = np.array([[1, 1, 1, 0] if path in won else [0, 1, 0, 0] for path in (0, 1, 3)], float)
     return attack_outcomes(ASKED, GATE, (0, 1, 3), answers)
 
 
 def probed(*won: int, digest: str = "a" * 64) -> ProbeResults:
-    attacks = {"a-model": found(*won)}
+    attacks = {"a-model": result(*won)}
     return ProbeResults(
         clip="c" * 64,
         classes={},
@@ -33,15 +33,15 @@ def probed(*won: int, digest: str = "a" * 64) -> ProbeResults:
 
 
 def test_only_eligible_attacks_have_an_outcome() -> None:
-    one = found(0)
-    assert [attack.eligible for attack in one] == [True, True, False, True, False]
-    assert [attack.original for attack in one] == [1, 0.75, 0.5, 1, 0]
-    assert [attack.unlearned for attack in one] == [0.75, 0.25, None, 0.25, None]
-    assert [attack.succeeded for attack in one] == [True, False, False, False, False]
+    item = result(0)
+    assert [attack.eligible for attack in item] == [True, True, False, True, False]
+    assert [attack.original for attack in item] == [1, 0.75, 0.5, 1, 0]
+    assert [attack.unlearned for attack in item] == [0.75, 0.25, None, 0.25, None]
+    assert [attack.succeeded for attack in item] == [True, False, False, False, False]
 
 
 def test_rates_are_of_the_eligible_with_wilsons_interval_per_attribute() -> None:
-    rates = {rate.attribute: rate.rate for rate in attack_rates({"a-model": found(0, 3)})}
+    rates = {rate.attribute: rate.rate for rate in attack_rates({"a-model": result(0, 3)})}
     reference = binomtest(2, 3).proportion_ci(method="wilson")
     assert rates[None].value == pytest.approx(2 / 3) and (rates[None].low, rates[None].high) == pytest.approx(
         (reference.low, reference.high)
@@ -49,7 +49,7 @@ def test_rates_are_of_the_eligible_with_wilsons_interval_per_attribute() -> None
     assert (rates["shape"].value, rates["shape"].n) == (0.5, 2) and (rates["use"].value, rates["use"].n) == (1, 1)
     assert rates["place"].value is None and "for none of 1 attacks" in rates["place"].note
     nothing = attack_outcomes(ASKED, 0 * GATE, (), np.zeros((0, 4)))
-    assert not any(one.eligible for one in nothing) and attack_rates({"x": nothing})[0].rate.value is None
+    assert not any(item.eligible for item in nothing) and attack_rates({"x": nothing})[0].rate.value is None
 
 
 def test_golds_stand_beside_on_the_same_attacks() -> None:

@@ -39,7 +39,7 @@ def test_damages_are_falls_from_the_original_and_kid_against_its_gate() -> None:
 
 def test_the_gate_is_the_suites() -> None:
     strict = RULES.model_copy(update={"min_gate_accuracy": 0.7})
-    assert not any(one.eligible for one in neighbour_damages(SHOWN, SEEN, strict))
+    assert not any(item.eligible for item in neighbour_damages(SHOWN, SEEN, strict))
 
 
 def test_too_few_pictures_give_no_kid_and_say_so() -> None:

@@ -31,30 +31,30 @@ def damaged(values: list[float | None], eligible: int = 12, note: str = "") -> l
     ]
 
 
-def rho(found: list[NeighbourDamage], measure: str = "clip", orderer: ProximityRanker = NEAR) -> RankCorrelation:
-    return next(one for one in rank_correlations([orderer], found, RULES) if one.measure == measure)
+def rho(result: list[NeighbourDamage], measure: str = "clip", ranker: ProximityRanker = NEAR) -> RankCorrelation:
+    return next(item for item in rank_correlations([ranker], result, RULES) if item.measure == measure)
 
 
 VALUES: list[float | None] = [0.9, 0.7, 0.8, 0.3, 0.6, 0.2, 0.4, 0.1, 0.0, 0.15, 0.05, 0.12]
 
 
 def test_rho_is_of_the_eligible_neighbours_alone() -> None:
-    found = rho(damaged(VALUES, eligible=9))
+    result = rho(damaged(VALUES, eligible=9))
     expected = spearmanr(range(9), [-(value or 0) for value in VALUES[:9]])
-    assert found.rho.value == pytest.approx(expected.statistic) and found.rho.n == 9 and found.rho.note == ""
-    assert found.p is not None and found.p < 0.05 and found.ties == 0
+    assert result.rho.value == pytest.approx(expected.statistic) and result.rho.n == 9 and result.rho.note == ""
+    assert result.p is not None and result.p < 0.05 and result.ties == 0
 
 
 def test_too_few_neighbours_give_no_rho_and_the_note_says_why() -> None:
-    found = rho(damaged(VALUES, eligible=7))
-    assert found.rho.value is None and found.p is None
-    assert found.rho.note == "7 of 12 neighbours are eligible and ranked, fewer than 8"
+    result = rho(damaged(VALUES, eligible=7))
+    assert result.rho.value is None and result.p is None
+    assert result.rho.note == "7 of 12 neighbours are eligible and ranked, fewer than 8"
 
 
 def test_what_an_orderer_does_not_name_is_left_out_and_said() -> None:
     partly = NEAR.model_copy(update={"proximity": {f"c{i}": float(-i) for i in range(10)}})
-    found = rho(damaged(VALUES), orderer=partly)
-    assert found.rho.n == 10 and found.rho.note == "2 eligible neighbours left out"
+    result = rho(damaged(VALUES), ranker=partly)
+    assert result.rho.n == 10 and result.rho.note == "2 eligible neighbours left out"
 
 
 def test_a_measure_without_values_says_why() -> None:
@@ -62,24 +62,26 @@ def test_a_measure_without_values_says_why() -> None:
 
 
 def test_a_damage_without_a_value_leaves_its_neighbour_out() -> None:
-    found = rho(damaged([None, *VALUES[1:]]))
-    assert found.rho.n == 11 and found.rho.note == "1 eligible neighbours left out"
+    result = rho(damaged([None, *VALUES[1:]]))
+    assert result.rho.n == 11 and result.rho.note == "1 eligible neighbours left out"
 
 
 def test_equal_damages_have_no_order_and_ties_are_counted() -> None:
     assert "the same for every neighbour" in rho(damaged([0.1] * 12)).rho.note
-    assert "the same for every neighbour" in rho(damaged([0.1] * 12), orderer=CHANCE).rho.note
+    assert "the same for every neighbour" in rho(damaged([0.1] * 12), ranker=CHANCE).rho.note
     assert rho(damaged([0.5, 0.5, 0.5, *VALUES[3:]])).ties == 3
 
 
 def test_random_order_is_0_with_the_range_of_chance() -> None:
-    found = rho(damaged(VALUES), orderer=CHANCE).rho
-    assert found.value == 0 and found.low is not None and found.high is not None and -0.75 < found.low < -0.4 and 0.4 < found.high < 0.75
+    result = rho(damaged(VALUES), ranker=CHANCE).rho
+    assert (
+        result.value == 0 and result.low is not None and result.high is not None and -0.75 < result.low < -0.4 and 0.4 < result.high < 0.75
+    )
 
 
 def test_ceilings_are_of_measures_with_prompts() -> None:
-    found = ceilings(damaged(VALUES), RULES)
-    assert set(found) == {"clip", "accuracy"} and found["accuracy"].value == pytest.approx(1)
+    result = ceilings(damaged(VALUES), RULES)
+    assert set(result) == {"clip", "accuracy"} and result["accuracy"].value == pytest.approx(1)
     # Half of the neighbours carry .1 of noise in opposite directions.
-    assert found["clip"].value is not None and 0.8 < found["clip"].value < 1
+    assert result["clip"].value is not None and 0.8 < result["clip"].value < 1
     assert ceilings(damaged(VALUES, eligible=7), RULES) == {}

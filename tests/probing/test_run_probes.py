@@ -39,10 +39,10 @@ NAMES = ("esd-x", "control-original")
 def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     root = tiny_root(tmp_path_factory.mktemp("probed"))
     task = load_task(root, "tiny:object/star")
-    asked = transcript(build_question(task), *(said(*order, attacks=ATTACKS) for order in (CONCEPTS, CONCEPTS[::-1][:10])))
+    requested = transcript(build_question(task), *(said(*order, attacks=ATTACKS) for order in (CONCEPTS, CONCEPTS[::-1][:10])))
     file = replies_file(probe_folder(root, task), "some-model")
-    write_transcript(asked, file)
-    frozen = freeze(asked, build_question(task), ReplyFile(file=file.name, digest=file_digest(file)))
+    write_transcript(requested, file)
+    frozen = freeze(requested, build_question(task), ReplyFile(file=file.name, digest=file_digest(file)))
     file.with_name("some-model.yaml").write_text(to_yaml(frozen), encoding="utf-8")
     return Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
 
@@ -58,8 +58,8 @@ def named(root: DataRoot, name: str) -> Submission:
 
 @pytest.fixture(scope="module")
 def records(evaluation: Evaluation, task: Task) -> dict[str, Record]:
-    found = schedule(evaluation, [(task, named(evaluation.root, name)) for name in NAMES], probes=True)
-    return {record.submission: record for record in found}
+    result = schedule(evaluation, [(task, named(evaluation.root, name)) for name in NAMES], probes=True)
+    return {record.submission: record for record in result}
 
 
 def probed_in(record: Record) -> ProbeResults:
@@ -68,14 +68,14 @@ def probed_in(record: Record) -> ProbeResults:
 
 
 def test_every_neighbour_and_orderer_is_in_the_record(records: dict[str, Record]) -> None:
-    found = probed_in(records["esd-x"])
-    assert [one.concept for one in found.neighbours] == [*CONCEPTS]
-    assert {(one.ranker, one.measure) for one in found.rank_correlations} == {
+    result = probed_in(records["esd-x"])
+    assert [item.concept for item in result.neighbours] == [*CONCEPTS]
+    assert {(item.ranker, item.measure) for item in result.rank_correlations} == {
         (orderer, measure) for orderer in ("some-model", "clip-text", "random") for measure in ("clip", "accuracy", "kid")
     }
-    assert found.classes == {"subject": ("a star", *(f"a {name}" for name in CONCEPTS), "an arrow")}
-    assert found.probe_set_digests == {"some-model": next(one.digest for one in found.rankers if one.name == "some-model")}
-    assert [attack.prompt for attack in found.attacks["some-model"]] == [attack["prompt"] for attack in ATTACKS]
+    assert result.classes == {"subject": ("a star", *(f"a {name}" for name in CONCEPTS), "an arrow")}
+    assert result.probe_set_digests == {"some-model": next(item.digest for item in result.rankers if item.name == "some-model")}
+    assert [attack.prompt for attack in result.attacks["some-model"]] == [attack["prompt"] for attack in ATTACKS]
     assert set(records["esd-x"].attacks) == {"some-model"} and records["esd-x"].timing.seconds["probes"] > 0
 
 
@@ -84,35 +84,35 @@ def test_damage_is_what_the_stored_pictures_say(evaluation: Evaluation, task: Ta
     original, unlearned, applied = evaluation.models(task, named(evaluation.root, "esd-x"))
     rules, sets = run_probes.probing_rules(evaluation, task), run_probes.probe_sets(evaluation, task)
     worker = Generator(evaluation.store, original, unlearned)
-    pictures = probe_images.generate_neighbours(worker, run_probes.build_plan(evaluation, task, applied.sha256 or "", rules, sets))
+    image_list = probe_images.generate_neighbours(worker, run_probes.build_plan(evaluation, task, applied.sha256 or "", rules, sets))
     assert worker.forward_passes == 0
-    captions, found = [f"a {name}" for name in ("star", *CONCEPTS)] + ["an arrow"], probed_in(records["esd-x"])
-    for place, one in enumerate(found.neighbours):
-        both = [part.to_array()[2 * place : 2 * place + 2].reshape(-1, 64, 64, 3) for part in (pictures.original, pictures.unlearned)]
-        ours, theirs = (evaluation.suite_models.clip.similarity(pixels, captions) for pixels in both)
-        assert one.damage["clip"].value == pytest.approx((ours - theirs)[:, place + 1].mean(), abs=1e-6)
-        hits = [np.mean(seen.argmax(axis=1) == place + 1) for seen in (ours, theirs)]
-        assert one.damage["accuracy"].value == pytest.approx(hits[0] - hits[1])
-        gate = evaluation.suite_models.clip.zero_shot(pictures.gate.to_array()[2 * place : 2 * place + 2].reshape(-1, 64, 64, 3), captions)
-        assert one.gate_accuracy.value == pytest.approx(np.mean(gate == place + 1)) and one.eligible
+    captions, result = [f"a {name}" for name in ("star", *CONCEPTS)] + ["an arrow"], probed_in(records["esd-x"])
+    for path, item in enumerate(result.neighbours):
+        both = [part.to_array()[2 * path : 2 * path + 2].reshape(-1, 64, 64, 3) for part in (image_list.original, image_list.unlearned)]
+        trajectory, handover = (evaluation.suite_models.clip.similarity(pixels, captions) for pixels in both)
+        assert item.damage["clip"].value == pytest.approx((trajectory - handover)[:, path + 1].mean(), abs=1e-6)
+        hits = [np.mean(images.argmax(axis=1) == path + 1) for images in (trajectory, handover)]
+        assert item.damage["accuracy"].value == pytest.approx(hits[0] - hits[1])
+        gate = evaluation.suite_models.clip.zero_shot(image_list.gate.to_array()[2 * path : 2 * path + 2].reshape(-1, 64, 64, 3), captions)
+        assert item.gate_accuracy.value == pytest.approx(np.mean(gate == path + 1)) and item.eligible
 
 
 def test_rho_can_be_computed_again_from_the_record_alone(records: dict[str, Record]) -> None:
-    found = probed_in(records["esd-x"])
-    for orderer in found.rankers[:2]:
-        shared = [one for one in found.neighbours if one.eligible and one.concept in orderer.proximity]
+    result = probed_in(records["esd-x"])
+    for orderer in result.rankers[:2]:
+        shared = [item for item in result.neighbours if item.eligible and item.concept in orderer.proximity]
         again = rank_correlation.correlate(
-            [orderer.proximity[one.concept] for one in shared], [one.damage["clip"].value or 0 for one in shared]
+            [orderer.proximity[item.concept] for item in shared], [item.damage["clip"].value or 0 for item in shared]
         )
-        rho = found.rho(orderer.name, "clip")
+        rho = result.rho(orderer.name, "clip")
         assert again is not None and rho is not None and rho.value == pytest.approx(again.rho) and rho.n == 12
 
 
 def test_the_original_is_not_damaged_so_there_is_no_order_to_find(records: dict[str, Record]) -> None:
-    found = probed_in(records["control-original"])
-    assert all(one.damage["clip"].value == 0 == one.damage["accuracy"].value for one in found.neighbours)
+    result = probed_in(records["control-original"])
+    assert all(item.damage["clip"].value == 0 == item.damage["accuracy"].value for item in result.neighbours)
     for orderer in ("some-model", "random"):
-        rho = found.rho(orderer, "clip")
+        rho = result.rho(orderer, "clip")
         assert rho is not None and rho.value is None and "the same for every neighbour" in rho.note
 
 

@@ -78,11 +78,11 @@ def plain_curve(name: str, k: K, values: Sequence[float | None], n: int, extract
 
 def psi_mean_score(k: K, values: Sequence[float | None], scoring: Scoring, n: int) -> Score:
     """Mean over ψ of a curve without per-prompt values, hence without an interval."""
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
+    defined = [value for value in values if value is not None]
+    if len(defined) < len(values):
         return Score(value=None, n=n, note="too few pictures")
     lower, upper = scoring.mean_psi
-    mean = float(crs.mean_over_psi(list(k), known, upper, lower))
+    mean = float(crs.mean_over_psi(list(k), defined, upper, lower))
     return Score(value=mean, n=n, note=NO_INTERVAL)
 
 

@@ -64,8 +64,8 @@ class Evaluation:
         if self.protocol == "paper":
             self._refuse_tiers()
         elif self.tier_name not in self.suite.tiers:
-            known = ", ".join(self.suite.tiers)
-            raise UsageError("suite.unknown-tier", f"tier {self.tier_name!r}", f"suite {self.suite.id} has no such tier", f"use {known}")
+            tiers = ", ".join(self.suite.tiers)
+            raise UsageError("suite.unknown-tier", f"tier {self.tier_name!r}", f"suite {self.suite.id} has no such tier", f"use {tiers}")
         torch.set_num_threads(self.threads)
         self.suite_models = SuiteModels(
             self.suite, self.root, self.device, getattr(torch, self.dtype), self.batch_size, self.offload, self.progress.log

@@ -72,15 +72,15 @@ def _value(axis: str, value: str, text: str) -> float | str:
 
 def samplers(base: Sampler, axes: Axes, family: FamilyName = "stable-diffusion") -> Iterator[tuple[dict[str, float | str], Sampler]]:
     """Every combination of the axes' values, applied to the suite's sampler; yields the changes and the sampler."""
-    known = FAMILIES[family].solvers
+    solvers = FAMILIES[family].solvers
     for name in axes.get("scheduler", ()):
-        if name not in known:
+        if name not in solvers:
             consequence = UNSUPPORTED.get(str(name), f"does not step through the noise of family {family!r}, or is not known")
             raise UsageError(
                 "sweep.unknown-scheduler",
                 f"--sweep scheduler={name}",
                 f"is no sampler for a handover: it {consequence}",
-                f"use {', '.join(known)}",
+                f"use {', '.join(solvers)}",
             )
     for values in product(*axes.values()):
         changes = dict(zip(axes, values, strict=True))

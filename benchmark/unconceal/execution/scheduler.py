@@ -259,9 +259,9 @@ class Scheduler:
         if job.kind in ("probe", "sweep"):
             batch_size, requested = self.evaluation.batch_size, self.evaluation.requested_batch_size
             self.ready.appendleft(replace(job, batch_size=batch_size, requested_batch_size=requested))
-        kept = [waiting for waiting in self.ready if waiting.kind != "shard"]
-        measured = {waiting.index for waiting in kept}
+        others = [waiting for waiting in self.ready if waiting.kind != "shard"]
+        measured = {waiting.index for waiting in others}
         unfinished = [index for index, pending in self.pending.items() if pending.shards and index not in measured]
-        self.ready = deque(kept)
+        self.ready = deque(others)
         self.blocked.clear()
         self.unopened.extendleft(reversed([job.index] * (job.kind == "measure") + unfinished))
