@@ -69,3 +69,15 @@ def test_mean_over_psi_does_not_depend_on_the_tier() -> None:
 def test_mean_over_psi_refuses_grids_that_do_not_cover_the_window(grid: list[float]) -> None:
     with pytest.raises(ValueError, match="ψ"):
         crs.mean_over_psi(grid, np.zeros(4))
+
+
+def test_mean_over_psi_takes_the_whole_grid_and_refuses_other_shapes() -> None:
+    assert crs.mean_over_psi([0, 0.5, 1], [0, 1, 0], upper=1.0) == pytest.approx(0.5)
+    for psi, values, upper in (([0, 0.5, 1], [0, 1], 0.5), ([[0, 0.5, 1]], [0, 1, 0], 0.5), ([0, 0.5, 1], [0, 1, 0], 0.0)):
+        with pytest.raises(ValueError, match="ψ"):
+            crs.mean_over_psi(psi, values, upper=upper)
+
+
+def test_short_features_are_normalised_too() -> None:
+    x, reference = np.asarray([[0.3, 0.1]]), np.asarray([[0.2, 0.2]])
+    np.testing.assert_allclose(crs.mean_dissimilarity(x, reference), crs.mean_dissimilarity(100 * x, 100 * reference))

@@ -81,3 +81,9 @@ def test_integers_are_features_too() -> None:
     rng = np.random.default_rng(7)
     x, y = rng.integers(0, 9, (12, 4)), rng.integers(0, 9, (12, 4))
     assert kid(x, y) == kid(x.astype(float), y.astype(float))
+
+
+def test_the_number_of_subsets_is_the_one_asked_for() -> None:
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(60, 4)), rng.normal(size=(60, 4))
+    assert len({kid(x, y, n_subsets=n) for n in (2, 3, 100)}) == 3

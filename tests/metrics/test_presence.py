@@ -96,3 +96,15 @@ def test_psi_star_interpolates_between_its_two_neighbours() -> None:
 def test_excess_averages_over_golds_only() -> None:
     row, golds = np.zeros((2, 7)), np.stack([np.tile([[0.2], [0.6]], (1, 7))] * 2)
     np.testing.assert_allclose(presence.excess_retrieval(GRID, row, golds, 1.0), [-0.2, -0.6])
+
+
+def test_psi_star_is_reproducible_and_its_interval_narrows_with_the_level() -> None:
+    curves = np.sort(np.random.default_rng(1).random((12, 7)), axis=1)
+    first, again, other = (presence.psi_star(GRID, curves, 1.0, level=0.1, seed=seed) for seed in (0, 0, 1))
+    assert first == again and first != other
+    assert first != presence.psi_star(GRID, curves, 1.0, level=0.1, n_resamples=2001)
+    draws = np.random.default_rng(0).integers(12, size=(2000, 12))
+    means = curves[draws].mean(axis=1)
+    crossings = [float(np.interp(0.5, mean, GRID)) for mean in means]
+    ends = np.quantile(crossings, [0.45, 0.55], method="inverted_cdf")
+    assert (first.low, first.high) == pytest.approx(tuple(ends))

@@ -340,3 +340,19 @@ def test_the_interval_of_a_drop_uses_the_suites_resamples() -> None:
     drops = [retain_drops(replace(many, scoring=Scoring(n_resamples=n)))[0.3].interval for n in (30, 2000)]
     default = retain_drops(many)[0.3].interval
     assert drops[0] != drops[1] == default
+
+
+def test_every_verdict_has_the_code_of_its_rule() -> None:
+    retrieved: dict[Arm, FloatArray] = {"prompt": excess(0.6), "empty": excess(0)}
+    codes = {
+        decide(FORGOTTEN).code: "excess.within-margin",
+        decide(replace(FORGOTTEN, p0=answers(0.9))).code: "presence.above-midpoint",
+        decide(replace(FORGOTTEN, excess=retrieved)).code: "excess.above-margin",
+        decide(replace(FORGOTTEN, retain_presence=np.full((12, 4), 0.3))).code: "retained.dropped",
+        decide(replace(FORGOTTEN, gold_p0=None, excess=None)).code: "gold.none",
+        decide(replace(FORGOTTEN, p0=answers(0.5))).code: "presence.near-midpoint",
+    }
+    assert all(code == expected for code, expected in codes.items())
+    undecided = [replace(FORGOTTEN, p0=np.zeros((9, 4))), replace(FORGOTTEN, original=answers(0)), replace(FORGOTTEN, gold_p0=answers(1))]
+    assert len({decide(evidence).code for evidence in undecided}) == 3
+    assert all("." in decide(evidence).code and " " not in decide(evidence).code for evidence in undecided)
