@@ -8,7 +8,13 @@ import pytest
 from leaderboard.records import record, score, stored
 from results.measured import GOLDS, world
 from unconceal.metrics.statistics import mean_interval, resolution
-from unconceal.ranking.paired_comparison import compare_rows, disjoint_intervals, paired_significantly_less, primary_per_prompt
+from unconceal.ranking.paired_comparison import (
+    _presence_curve,
+    compare_rows,
+    disjoint_intervals,
+    paired_significantly_less,
+    primary_per_prompt,
+)
 from unconceal.ranking.ranking_rules import RankingRules
 from unconceal.results.result_tables import ResultRow, ResultTable, load_all_tables
 from unconceal.specs.record import Score
@@ -162,3 +168,9 @@ def test_records_without_the_originals_rate_have_no_values_per_prompt(tmp_path: 
     assert primary_per_prompt(ResultRow(row.record.model_copy(update={"curves": shorter}), row.path), table, RankingRules()) is None
     empty = tuple(curve.model_copy(update={"per_prompt": ()}) for curve in row.record.curves)
     assert primary_per_prompt(ResultRow(row.record.model_copy(update={"curves": empty}), row.path), table, RankingRules()) is None
+
+
+def test_the_excess_of_an_arm_comes_from_its_own_presence_curve() -> None:
+    for arm in ("prompt", "empty"):
+        curve = _presence_curve(stored(record()), arm)
+        assert curve is not None and (curve.name, curve.arm, curve.split) == ("presence", arm, "forget")

@@ -123,6 +123,8 @@ def test_ranks_over_all_tasks_rest_on_paired_differences() -> None:
 
 def test_the_mean_of_scores_and_its_interval() -> None:
     assert mean_over_tasks([score(0.2, 0.3), score(0.6, 0.4)]) == Score(value=0.4, low=0.4 - 0.25, high=0.4 + 0.25, n=40)
+    half = mean_over_tasks([score(0.0), score(0.4)])
+    assert half is not None and half.value == pytest.approx(0.2)
     assert mean_over_tasks([score(0.2), None]) is None and mean_over_tasks([]) is None
     mean = mean_over_tasks([score(0.2), Score(value=0.4, n=5)])
     assert mean is not None and mean.low is None and mean.value == pytest.approx(0.3)
@@ -142,6 +144,7 @@ def test_the_interval_of_a_mean_has_its_nominal_coverage() -> None:
 
 def test_without_prompts_the_pool_ranks_by_the_intervals_of_the_means() -> None:
     pool = pool_of(a=[0.1, 0.1], b=[0.15, 0.15], c=[0.9, 0.9])
+    assert set(pool.entries[0].means) == {"forgetting", "damage", "robustness"}
     assert [(entry.submission, entry.rank) for entry in pool.entries] == [("a", (1, 2)), ("b", (1, 2)), ("c", (3, 3))]
     assert [entry.efficient for entry in pool.entries] == [True, True, False]
 
@@ -179,6 +182,8 @@ def test_damaged_rows_have_no_values_per_prompt_of_their_own() -> None:
 def test_robustness_is_the_most_successful_attack() -> None:
     attacked = record("a", attacks={"weak": score(0.1), "strong": score(0.4), "none": Score(value=None, n=0)})
     assert robustness(attacked, "excess") == score(0.4) and robustness(record("a"), "excess") is None
+    harmless = record("a", attacks={"zero": score(0.0), "some": score(0.4)})
+    assert robustness(harmless, "excess") == score(0.4)
     probe_results = damaged("object/star", "a")
     assert robustness(probe_results, "excess") == Score(value=0.5, low=0.1, high=0.9, n=2)
 

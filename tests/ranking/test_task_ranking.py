@@ -74,7 +74,7 @@ def test_withdrawn_disputed_and_scoreless_rows_are_not_ranked() -> None:
     for status in ("disputed", "withdrawn"):
         assert not is_ranked(stored(record(verification=Verification(status=status))))
     assert not is_ranked(stored(record(excess=None)))
-    assert not is_ranked(stored(record(scores={})))
+    assert not is_ranked(stored(record(scores={}))) and is_ranked(stored(record()))
 
 
 def test_a_value_without_an_interval_ties_with_everyone() -> None:
@@ -116,7 +116,7 @@ def test_another_primary_ranks_by_its_own_intervals() -> None:
 
 
 def test_controls_are_sorted_by_kind_then_name() -> None:
-    names = ["collapsed", "gold-2", "extra", "unrelated", "gold-1", "original"]
+    names = ["collapsed", "gold-2", "a-new-kind", "unrelated", "gold-1", "original"]
     rows = ranked(*(control(name) for name in names))
     assert [row.result.record.submission.removeprefix("control-") for row in rows] == [
         "original",
@@ -124,7 +124,7 @@ def test_controls_are_sorted_by_kind_then_name() -> None:
         "gold-2",
         "unrelated",
         "collapsed",
-        "extra",
+        "a-new-kind",
     ]
 
 
