@@ -43,23 +43,44 @@ def load_task(task: str, root: Path | None = None) -> Task:
     """A task by its id, ``object/star``, or with its suite, ``miniature:object/star``.
 
     Args:
-        task: the task's name.
-        root: the folder that holds tasks/, submissions/ and results/; see :class:`unconceal.paths.DataRoot`.
+        task: name of the task.
+        root: folder with tasks/, submissions/ and results/; None: see :meth:`unconceal.paths.DataRoot.find`.
+
+    Returns:
+        The validated task.
 
     Raises:
-        UsageError: there is no such task.
-        SpecProblems: its file is wrong; all mistakes, each with its line.
+        UsageError: the task does not exist, or several suites have one of this name.
+        SpecProblems: its file is invalid; all mistakes, each with its line.
     """
     return specs.load_task(DataRoot.find(root), task)
 
 
 def load_submission(submission: str, root: Path | None = None) -> Submission:
-    """A submission by its name, ``esd-x``, or with its suite, ``miniature/esd-x``. Arguments and errors as of :func:`load_task`."""
+    """A submission by its name, ``esd-x``, or with its suite, ``miniature/esd-x``.
+
+    Args:
+        submission: name of the submission.
+        root: folder with tasks/, submissions/ and results/; None: see :meth:`unconceal.paths.DataRoot.find`.
+
+    Returns:
+        The validated submission.
+
+    Raises:
+        UsageError: the submission does not exist, or several suites have one of this name.
+        SpecProblems: its file is invalid; all mistakes, each with its line.
+    """
     return specs.load_submission(DataRoot.find(root), submission)
 
 
 def load_results(root: Path | None = None) -> tuple[Record, ...]:
-    """Every record of every suite version, each checked against its digest.
+    """All records of all suite versions.
+
+    Args:
+        root: folder with tasks/, submissions/ and results/; None: see :meth:`unconceal.paths.DataRoot.find`.
+
+    Returns:
+        The records, each checked against its digest.
 
     Raises:
         CheckFailed: a record is broken or was altered.

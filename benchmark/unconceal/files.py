@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all (no torch)."""
+"""Atomic writing of files (no torch)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 
 TEMPORARY = ".part-"
-"""How files begin that are being written; what is left of them was never in place."""
+"""Prefix of files that are being written. Such a file that remains is incomplete."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` so that a reader sees the old file or the whole new one, never a part; nothing else stays behind."""
+    """Write a file so that readers see the old content or the new, never a part of it. Leaves no temporary file."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
     try:
         with os.fdopen(handle, "wb") as file:

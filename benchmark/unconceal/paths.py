@@ -1,4 +1,4 @@
-"""Where tasks, submissions, results and generated images lie."""
+"""Paths of tasks, submissions, results and generated images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IN_PACKAGE = "package:"
 
 @dataclass(frozen=True)
 class DataRoot:
-    """The folders a command reads and writes. ``read_only``: tasks and submissions are the wheel's own copies."""
+    """The folders that a command reads and writes. ``read_only``: tasks and submissions are packaged in the wheel."""
 
     tasks: Path
     submissions: Path
@@ -26,10 +26,10 @@ class DataRoot:
 
     @classmethod
     def find(cls, root: Path | None = None) -> DataRoot:
-        """The data root in force.
+        """Find the data root.
 
         In this order: ``root``; the working directory if it has ``tasks/``; the source tree of an editable install; the data
-        packaged in the wheel, which is read-only, so that results then go to the working directory.
+        packaged in the wheel. The latter is read-only: results then go to the working directory.
 
         Raises:
             UsageError: ``root`` has no ``tasks/`` folder, or no data root exists at all.
@@ -45,7 +45,7 @@ class DataRoot:
 
     @property
     def result_folders(self) -> tuple[Path, ...]:
-        """Where records are read from: the results folder and, if tasks are the wheel's own, the packaged results behind it."""
+        """Folders of records: the results folder and, if tasks are packaged, the packaged results."""
         return (self.results, PACKAGED_DATA / "results") if self.read_only else (self.results,)
 
     @classmethod
@@ -63,31 +63,31 @@ def _with_tasks(folder: Path) -> Path:
 
 
 def store_folder() -> Path:
-    """Where generated images are kept: ``$UNCONCEAL_STORE``, else the user's cache."""
-    named = os.environ.get("UNCONCEAL_STORE")
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "unconceal" / "store"
+    """Folder of generated images: ``$UNCONCEAL_STORE``, or a folder in the user's cache."""
+    configured = os.environ.get("UNCONCEAL_STORE")
+    return Path(configured).expanduser() if configured else Path.home() / ".cache" / "unconceal" / "store"
 
 
 def resolve_path(reference: str, root: DataRoot) -> Path:
-    """The file or folder that a spec names: ``package:…`` inside the installed package, else relative to the data root.
+    """Resolve a path of a spec: ``package:…`` is inside the installed package, others are relative to the data root.
 
     Raises:
-        UsageError: the reference is absolute, climbs out of its folder, or is a link that leads out of it.
+        UsageError: the reference is absolute, leaves its folder with ``..``, or is a link out of it.
     """
-    inside = reference.removeprefix(IN_PACKAGE)
-    if escapes(inside):
+    relative = reference.removeprefix(IN_PACKAGE)
+    if escapes(relative):
         raise UsageError(
             "path.outside-root", reference, "leaves the folder it belongs to, so it is not opened", "give a relative path without '..'"
         )
     folder = PACKAGE if reference.startswith(IN_PACKAGE) else root.submissions.parent
-    if not (folder / inside).resolve().is_relative_to(folder.resolve()):
+    if not (folder / relative).resolve().is_relative_to(folder.resolve()):
         raise UsageError(
             "path.link", reference, "is a link out of the folder it belongs to, so it is not opened", "put the file itself there"
         )
-    return folder / inside
+    return folder / relative
 
 
 def escapes(reference: str) -> bool:
-    """Whether a relative reference is absolute (of any system) or climbs with ``..``."""
+    """Whether a path is absolute on any operating system, or contains ``..``."""
     parts = PurePosixPath(reference.replace("\\", "/"))
     return not reference or parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]

@@ -1,4 +1,4 @@
-"""Progress for people: a bar with the time left on a terminal, plain lines elsewhere."""
+"""Progress display: bars with the remaining time on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 PLAIN_SECONDS = 15.0
-"""Least time between two plain lines of one stage."""
+"""Minimum time between two plain lines of one stage."""
 
 
 class Stage(Protocol):
-    """One piece of work that says how far it is."""
+    """One stage of the work, with its progress."""
 
     def advance(self, amount: float = 1) -> None: ...
 
 
 class Progress(Protocol):
-    """Where stages are shown, and lines said between them."""
+    """Displays stages, and log lines between them."""
 
     def stage(self, name: str, total: float) -> Stage: ...
 
@@ -27,9 +27,9 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Shows nothing: for tests and for library use."""
+    """Displays nothing; for tests and library use."""
 
-    def stage(self, what: str, total: float) -> Stage:
+    def stage(self, name: str, total: float) -> Stage:
         return self
 
     def advance(self, amount: float = 1) -> None: ...
@@ -38,29 +38,29 @@ class Silent:
 
 
 class PlainStage:
-    """A line when it begins, at most one every few seconds, one when it ends."""
+    """A line at the start, at most one every ``PLAIN_SECONDS``, and one at the end."""
 
-    def __init__(self, what: str, total: float) -> None:
-        self.what, self.total, self.done = what, max(total, 1e-9), 0.0
-        self.started = self.said = time.monotonic()
-        print(f"{what} …", file=sys.stderr, flush=True)
+    def __init__(self, name: str, total: float) -> None:
+        self.name, self.total, self.done = name, max(total, 1e-9), 0.0
+        self.started = self.last_line = time.monotonic()
+        print(f"{name} …", file=sys.stderr, flush=True)
 
     def advance(self, amount: float = 1) -> None:
         self.done += amount
         now = time.monotonic()
         finished = self.done >= self.total
-        if now - self.said > PLAIN_SECONDS or (finished and now - self.started > 2):
+        if now - self.last_line > PLAIN_SECONDS or (finished and now - self.started > 2):
             left = (now - self.started) * (self.total / self.done - 1) if self.done else 0
             rest = "" if finished else f", {left:.0f} s left"
-            print(f"{self.what} {min(1.0, self.done / self.total):4.0%}{rest}", file=sys.stderr, flush=True)
-            self.said = now
+            print(f"{self.name} {min(1.0, self.done / self.total):4.0%}{rest}", file=sys.stderr, flush=True)
+            self.last_line = now
 
 
 class Plain:
     """Plain lines on standard error."""
 
-    def stage(self, what: str, total: float) -> Stage:
-        return PlainStage(what, total)
+    def stage(self, name: str, total: float) -> Stage:
+        return PlainStage(name, total)
 
     def log(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -68,7 +68,7 @@ class Plain:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Bars if standard error is a terminal, plain lines otherwise."""
+    """Bars if standard error is a terminal, else plain lines."""
     if not sys.stderr.isatty():
         yield Plain()
         return
@@ -81,15 +81,15 @@ def progress() -> Iterator[Progress]:
     with Bars(*columns, console=Console(stderr=True)) as bars:
 
         class BarStage:
-            def __init__(self, what: str, total: float) -> None:
-                self.task = bars.add_task(what, total=max(total, 1e-9))
+            def __init__(self, name: str, total: float) -> None:
+                self.task = bars.add_task(name, total=max(total, 1e-9))
 
             def advance(self, amount: float = 1) -> None:
                 bars.advance(self.task, amount)
 
         class Rich:
-            def stage(self, what: str, total: float) -> Stage:
-                return BarStage(what, total)
+            def stage(self, name: str, total: float) -> Stage:
+                return BarStage(name, total)
 
             def log(self, line: str) -> None:
                 bars.console.print(line)
@@ -99,16 +99,16 @@ def progress() -> Iterator[Progress]:
 
 @contextmanager
 def hide_library_progress() -> Iterator[None]:
-    """Without the progress bars of diffusers and transformers: loading takes a moment, and our own bars say what is done."""
+    """Disable the progress bars of diffusers and transformers, which would interrupt this module's own."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
     libraries: list[Any] = [diffusers_logging, transformers_logging]
-    shown = [library for library in libraries if library.is_progress_bar_enabled()]
-    for library in shown:
+    enabled = [library for library in libraries if library.is_progress_bar_enabled()]
+    for library in enabled:
         library.disable_progress_bar()
     try:
         yield
     finally:
-        for library in shown:
+        for library in enabled:
             library.enable_progress_bar()

@@ -14,7 +14,6 @@ from unconceal.errors import CheckFailed, UsageError
 from unconceal.paths import DataRoot, resolve_path
 from unconceal.specs import fill_digests, json_schema
 from unconceal.specs import lint_task as lints
-from unconceal.specs.digests import PLACEHOLDER
 from unconceal.specs.document import Document
 from unconceal.specs.judge_training import gate_error
 from unconceal.specs.loader import (
@@ -30,7 +29,7 @@ from unconceal.specs.loader import (
     task_files,
 )
 from unconceal.specs.problems import Problem, SpecProblems, dotted_name
-from unconceal.specs.spec import Mistake
+from unconceal.specs.spec import UNPINNED, Mistake
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Prompt, Task
 
@@ -68,17 +67,17 @@ def show(task: str, root: Path | None, as_json: bool) -> None:
     \b
     Example:  unconceal tasks show object/star
     """
-    found = load_task(DataRoot.find(root), task)
+    loaded = load_task(DataRoot.find(root), task)
     if as_json:
-        click.echo(found.model_dump_json(indent=2))
+        click.echo(loaded.model_dump_json(indent=2))
         return
     for name in ("suite", "id", "title", "license", "gold_kind"):
-        click.echo(f"{name:<10} {getattr(found, name)}")
+        click.echo(f"{name:<10} {getattr(loaded, name)}")
     for name in ("aliases", "golds", "references"):
-        click.echo(f"{name:<10} {', '.join(getattr(found, name)) or '-'}")
-    click.echo(f"{'judge':<10} {found.judge.head}: {found.judge.label}")
-    _echo_prompts("forget", found.forget)
-    _echo_prompts("retain", found.retain)
+        click.echo(f"{name:<10} {', '.join(getattr(loaded, name)) or '-'}")
+    click.echo(f"{'judge':<10} {loaded.judge.head}: {loaded.judge.label}")
+    _echo_prompts("forget", loaded.forget)
+    _echo_prompts("retain", loaded.retain)
 
 
 def _echo_prompts(split: str, prompts: tuple[Prompt, ...]) -> None:
@@ -100,7 +99,7 @@ def lint(tasks: tuple[str, ...], root: Path | None) -> None:
     data = DataRoot.find(root)
     problems = list(misplaced_files(data)) if not tasks else []
     checked = 0
-    for name in tasks or [f"{of}:{name}" for of, name, _ in task_files(data)]:
+    for name in tasks or [f"{suite_name}:{name}" for suite_name, name, _ in task_files(data)]:
         problems += [*_problems_of(data, name), *_problems_of_probes(data, name)]
         checked += 1
     problems += [problem for name in suite_names(data) if not tasks for problem in _problems_of_suite(data, name)]
@@ -116,7 +115,7 @@ def _problems_of(root: DataRoot, name: str) -> list[Problem]:
         suite = load_suite(root, task.suite)
     except SpecProblems as error:
         return list(error.problems)
-    document = Document.read(next(path for of, here, path in task_files(root) if (of, here) == (task.suite, task.id)))
+    document = Document.read(next(path for suite_name, task_id, path in task_files(root) if (suite_name, task_id) == (task.suite, task.id)))
     return [document.problem(mistake) for mistake in (*lints.lint(task, suite), *_ungated(root, task, suite))]
 
 
@@ -136,7 +135,7 @@ def _problems_of_probes(root: DataRoot, name: str) -> Iterator[Problem]:
         task = load_task(root, name)
     except SpecProblems:
         return
-    for path in [path for of, here, _, path in probe_files(root) if (of, here) == (task.suite, task.id)]:
+    for path in [path for suite_name, task_id, _, path in probe_files(root) if (suite_name, task_id) == (task.suite, task.id)]:
         try:
             probes = load_probes(root, task, path.stem)
         except SpecProblems as error:
@@ -155,9 +154,9 @@ def _problems_of_suite(root: DataRoot, name: str) -> list[Problem]:
     document = Document.read(suite_file(root, name))
     consequence = "is not pinned, so a change would go unnoticed"
     return [
-        document.problem(Mistake("suite.not-pinned", (*place, "digest"), dotted_name(place), consequence, "run `unconceal tasks pin`"))
-        for place, part in fill_digests.pinned_parts(suite)
-        if part.digest == PLACEHOLDER
+        document.problem(Mistake("suite.not-pinned", (*location, "digest"), dotted_name(location), consequence, "run `unconceal tasks pin`"))
+        for location, part in fill_digests.pinned_parts(suite)
+        if part.digest == UNPINNED
     ]
 
 
@@ -197,18 +196,18 @@ def pin(suite: str | None, root: Path | None) -> None:
     Example:  unconceal tasks pin miniature
     """
     data = _writable(DataRoot.find(root))
-    for of in load_all([partial(load_suite, data, name) for name in ([suite] if suite else suite_names(data))]):
-        changed = fill_digests.pin_suite(data, of.name)
-        if any(part.repo for _, part in fill_digests.pinned_parts(of)):
+    for loaded_suite in load_all([partial(load_suite, data, name) for name in ([suite] if suite else suite_names(data))]):
+        changed = fill_digests.pin_suite(data, loaded_suite.name)
+        if any(part.repo for _, part in fill_digests.pinned_parts(loaded_suite)):
             from unconceal.hub.pin_submission import pin_hub_models
 
-            changed |= pin_hub_models(data, of.name)
-        if changed and any((data.results / of.id).rglob("*.json")):
-            click.echo(f"warning: {of.id} has records that were made with other models; raise `version` in its suite.yaml", err=True)
-        changed |= fill_digests.pin_submissions(data, of.name)
-        for place, digest in changed.items():
-            click.echo(f"{place}  {digest}")
-        click.echo(f"{of.name}: {len(changed)} digests changed")
+            changed |= pin_hub_models(data, loaded_suite.name)
+        if changed and any((data.results / loaded_suite.id).rglob("*.json")):
+            click.echo(f"warning: {loaded_suite.id} has records that were made with other models; raise `version` in its suite.yaml", err=True)
+        changed |= fill_digests.pin_submissions(data, loaded_suite.name)
+        for location, digest in changed.items():
+            click.echo(f"{location}  {digest}")
+        click.echo(f"{loaded_suite.name}: {len(changed)} digests changed")
 
 
 @command.command()

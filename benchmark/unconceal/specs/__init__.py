@@ -1,4 +1,4 @@
-"""What people write (suites, tasks, submissions) and what the suite writes (records). No torch here."""
+"""Specs: suites, tasks and submissions, which people write, and records, which the suite writes (no torch)."""
 
 from unconceal.specs.digests import canonical_digest, file_digest, folder_digest
 from unconceal.specs.loader import all_submissions, all_tasks, load_probes, load_submission, load_suite, load_task, read_yaml

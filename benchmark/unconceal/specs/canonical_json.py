@@ -1,4 +1,4 @@
-"""Canonical JSON (RFC 8785): what :mod:`rfc8785` writes, in less than half the time, since a record is thousands of plain numbers."""
+"""Canonical JSON (RFC 8785). Equal to the output of :mod:`rfc8785` in less than half the time: records have thousands of numbers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import rfc8785
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one spelling of a plain value: sorted keys, no spaces, shortest numbers; NaN is refused.
+    """Serialize a value as canonical JSON: sorted keys, no spaces, shortest numbers.
 
     Raises:
-        rfc8785.CanonicalizationError: a value that JSON has no word for.
-        TypeError: a name that is no text.
+        rfc8785.CanonicalizationError: the value has no JSON form, such as NaN.
+        TypeError: a key is no string.
     """
     return _text(value).encode()
 
@@ -24,7 +24,7 @@ def _text(value: Any) -> str:
     if kind is float:
         return _number(value)
     if kind is list or kind is tuple:
-        return f"[{','.join([_text(one) for one in value])}]"
+        return f"[{','.join([_text(item) for item in value])}]"
     if kind is dict and "".join(map(str, value)).isascii():
         return f"{{{','.join([f'{_quoted(name)}:{_text(value[name])}' for name in sorted(value)])}}}"
     if kind is str and value.isascii():
@@ -33,11 +33,11 @@ def _text(value: Any) -> str:
 
 
 def _number(number: float) -> str:
-    """Python writes most numbers as JavaScript does; whole ones, very small or large ones and those that are none it does not."""
+    """Python prints most numbers as JavaScript does. Exceptions are whole, very small, very large and non-finite numbers."""
     text = repr(number)
-    return _unlike(number) if text.endswith(".0") or "e" in text or "n" in text else text
+    return _number_of_rfc8785(number) if text.endswith(".0") or "e" in text or "n" in text else text
 
 
 @lru_cache(4096)
-def _unlike(number: float) -> str:
+def _number_of_rfc8785(number: float) -> str:
     return rfc8785.dumps(number).decode()

@@ -1,4 +1,4 @@
-"""SHA-256 digests of files, folders and plain values."""
+"""SHA-256 digests of files, folders and JSON values."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from unconceal.specs.canonical_json import canonical_json
-from unconceal.specs.spec import UNPINNED
-
-PLACEHOLDER = UNPINNED
-"""A digest that nobody has filled in yet (``unconceal tasks pin``)."""
 
 
 def file_digest(path: Path) -> str:
@@ -21,12 +17,14 @@ def file_digest(path: Path) -> str:
 
 
 def folder_digest(path: Path, names: Iterable[str] | None = None) -> str:
-    """SHA-256 over one line ``relative/path\\0sha256\\n`` per file, sorted by path; names and bytes count, dates do not.
+    """SHA-256 over one line ``relative/path\\0sha256\\n`` per file, sorted by path. Dates do not count.
 
-    ``names``: the files that count, below the folder; None: all.
+    Args:
+        path: the folder.
+        names: paths of the files to include, relative to the folder; None: all.
     """
-    found = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()] if names is None else names
-    lines = (f"{name}\0{file_digest(path / name)}\n" for name in sorted(found))
+    included = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()] if names is None else names
+    lines = (f"{name}\0{file_digest(path / name)}\n" for name in sorted(included))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -36,5 +34,5 @@ def path_digest(path: Path) -> str:
 
 
 def canonical_digest(value: Any) -> str:
-    """SHA-256 over the canonical JSON (RFC 8785) of a plain value: key order and spacing do not count, NaN is refused."""
+    """SHA-256 of a value as canonical JSON (RFC 8785), which does not depend on the order of keys. NaN is refused."""
     return hashlib.sha256(canonical_json(value)).hexdigest()

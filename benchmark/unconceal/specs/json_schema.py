@@ -1,4 +1,4 @@
-"""JSON Schemas of the specs, for editors."""
+"""JSON Schemas of all specs, for editors and CI."""
 
 from __future__ import annotations
 

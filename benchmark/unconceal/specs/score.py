@@ -1,4 +1,4 @@
-"""A number as records hold it."""
+"""A score as records store it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from unconceal.specs.spec import Spec
 
 
 class Score(Spec):
-    """A number with its interval and n; None: undefined, and ``note`` says why."""
+    """A score with its 95 % interval and number of prompts. ``value`` is None if it is undefined; ``note`` says why."""
 
     value: float | None
     low: float | None = None
