@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from click.testing import CliRunner
 from unconceal import __version__
 from unconceal.cli import main as cli
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
+from unconceal.paths import SOURCE_TREE
 
 failure: list[BaseException] = []
 
@@ -52,6 +56,20 @@ def test_failures_are_one_line(verb: list[BaseException], error: BaseException, 
     result = CliRunner().invoke(cli.main, ["failing"])
     assert result.exit_code == code
     assert result.stderr.strip().startswith(said) and result.stderr.count("\n") == 1 and "Traceback" not in result.stderr
+
+
+def test_errors_end_with_their_code(verb: list[BaseException]) -> None:
+    verb.append(CheckFailed("record.altered", "x.json", "was altered", "run again"))
+    assert CliRunner().invoke(cli.main, ["failing"]).stderr.endswith(" [record.altered]\n")
+
+
+def test_a_pipe_closed_by_its_reader_is_silent() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "unconceal", "submissions", "list", "--root", str(SOURCE_TREE)]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_debug_shows_the_error_itself(verb: list[BaseException]) -> None:

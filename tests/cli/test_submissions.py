@@ -113,7 +113,7 @@ def test_pin_writes_commit_and_digest(data_root: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", served.address + "/{repo_id}/resolve/{revision}/{filename}")
         result = submissions(data_root, "pin", "esd-x")
         assert result.exit_code == 0, result.output
-        assert "pinned already" in submissions(data_root, "pin", "esd-x").stdout
+        assert "already pinned" in submissions(data_root, "pin", "esd-x").stdout
     pinned = path.read_text()
     assert f"revision: {commit}" in pinned and f"sha256: {hashlib.sha256(b'weights').hexdigest()}" in pinned and "# theirs" in pinned
 

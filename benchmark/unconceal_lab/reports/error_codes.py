@@ -19,6 +19,7 @@ EXIT_CODES = {
     "Problem": 1,
     "_problem": 1,
     "RecordFlaw": 1,
+    "add": 1,  # Document.add
 }
 """Exit code of a command that reports what these calls create."""
 
@@ -41,16 +42,31 @@ def error_codes(package: Path = PACKAGE) -> dict[str, set[int]]:
     return codes
 
 
+SPEC_KINDS = ("task", "submission")
+"""Values of ``kind`` in codes such as ``f"{kind}.unknown"``."""
+
+
 def codes_of(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Codes of the calls that create failures: their first argument that has the form of a code."""
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call):
             continue
         exit_code = EXIT_CODES.get(getattr(call.func, "id", getattr(call.func, "attr", "")))
-        values = [argument.value for argument in call.args[:2] if isinstance(argument, ast.Constant)]
-        code = next((value for value in values if isinstance(value, str) and CODE.fullmatch(value)), None)
-        if exit_code is not None and code is not None:
-            yield code, exit_code
+        codes = next((codes for argument in call.args[:2] if (codes := _codes(argument))), [])
+        if exit_code is not None:
+            yield from ((code, exit_code) for code in codes)
+
+
+def _codes(argument: ast.expr) -> list[str]:
+    """The codes that an argument can be, empty if it is none."""
+    match argument:
+        case ast.Constant(value=str(value)):
+            values = [value]
+        case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id="kind")), ast.Constant(value=str(fault))]):
+            values = [f"{kind}{fault}" for kind in SPEC_KINDS]
+        case _:
+            values = []
+    return [value for value in values if CODE.fullmatch(value)]
 
 
 def page() -> str:
