@@ -13,7 +13,6 @@ import click
 
 from unconceal import __version__
 from unconceal.errors import EnvironmentFault, UnconcealError
-from unconceal.evaluation.environment import is_out_of_memory
 
 SIGPIPE = 13
 
@@ -104,6 +103,8 @@ def as_fault(error: Exception) -> EnvironmentFault:
         return EnvironmentFault(
             "environment.disk-full", error.filename or "the disk", "is full", "free some space and run the same command again"
         )
+    from unconceal.evaluation.environment import is_out_of_memory
+
     if is_out_of_memory(error):
         remedy = "halve --batch-size, or take --dtype bfloat16, which needs half as much, or --offload"
         return EnvironmentFault("environment.out-of-memory", "memory", f"does not suffice ({message})", remedy)
