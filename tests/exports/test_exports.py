@@ -21,8 +21,8 @@ from unconceal.exports.bibtex import escape
 from unconceal.paths import DataRoot
 from unconceal.specs.record import Verification
 
-DISPUTED = Verification(status="disputed", by="someone", date="2026-11-26", why="a re-run says intact")
-WITHDRAWN = Verification(status="withdrawn", by="someone", date="2026-11-26", why="wrong weights")
+DISPUTED = Verification(status="disputed", by="someone", date="2026-11-26", reason="a re-run says intact")
+WITHDRAWN = Verification(status="withdrawn", by="someone", date="2026-11-26", reason="wrong weights")
 
 
 @pytest.fixture

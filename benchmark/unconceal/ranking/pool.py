@@ -193,7 +193,7 @@ def _compare_task(rows: Sequence[ResultRow], table: ResultTable, rules: RankingR
     """Compares rows. Damaged rows are significantly worse than others, and count as if nothing had been unlearned."""
     damaged = np.array([row.record.verdict.label in UNRANKED_LABELS for row in rows])
     less, undamaged = ~damaged[:, None] & damaged[None, :], np.flatnonzero(~damaged)
-    comparison = compare_rows([rows[index] for index in undamaged], table, rules) if len(undamaged) else None
+    comparison = compare_rows([rows[index] for index in undamaged.tolist()], table, rules) if len(undamaged) else None
     if comparison:
         less[np.ix_(undamaged, undamaged)] = comparison.significantly_less()
     tied = ~less & ~less.T & ~np.eye(len(rows), dtype=bool)

@@ -55,7 +55,8 @@ def probe_part(row: ResultRow, images: ImageStore) -> ProbePart | None:
     probe_results = row.record.probe_results
     if probe_results is None:
         return None
-    sheet, rows, message = row.path.with_suffix(SHEET_SUFFIX), (), ""
+    sheet, message = row.path.with_suffix(SHEET_SUFFIX), ""
+    rows: tuple[TileRow, ...] = ()
     try:
         rows = read_sheet(sheet)
     except CheckFailed as error:
