@@ -150,7 +150,7 @@ def test_a_damaged_shard_is_found_said_and_made_again(world: World, whole: tuple
     said = Said()
     same(tmp_path, world.run(tmp_path, said), whole)
     for path in (altered, cut):
-        assert sum(str(path) in line and "damaged" in line and "made again" in line for line in said.lines) == 1
+        assert sum(str(path) in line and "damaged" in line and "generated again" in line for line in said.lines) == 1
 
 
 def test_a_clock_that_jumps_changes_nothing(
