@@ -53,8 +53,8 @@ def suite_requirements(root: DataRoot, suite: str) -> Iterator[Requirement]:
     for submission in all_submissions(root):
         if submission.suite == suite and submission.is_gold:
             for checkpoint in dict.fromkeys(submission.checkpoints.values()):
-                where = f"{checkpoint.repo}@{(checkpoint.revision or '')[:12]}" if checkpoint.repo else checkpoint.path or ""
-                yield Requirement(submission.name, where, checkpoint.gigabytes, submission.license, _gold_state(checkpoint, root))
+                source = f"{checkpoint.repo}@{(checkpoint.revision or '')[:12]}" if checkpoint.repo else checkpoint.path or ""
+                yield Requirement(submission.name, source, checkpoint.gigabytes, submission.license, _gold_state(checkpoint, root))
 
 
 def pin_state(part: Pinned, root: DataRoot) -> str:
@@ -90,8 +90,8 @@ def _task_requirements(task: Task) -> Iterator[Requirement]:
     if task.forget_from is not None:
         prompt_set = task.forget_from
         cached = try_to_load_from_cache(prompt_set.dataset, prompt_set.file, revision=prompt_set.revision, repo_type="dataset")
-        where = f"{prompt_set.dataset}@{prompt_set.revision[:12]} {prompt_set.file}"
-        yield Requirement("prompts", where, 0.01, prompt_set.license, PRESENT if isinstance(cached, str) else MISSING)
+        source = f"{prompt_set.dataset}@{prompt_set.revision[:12]} {prompt_set.file}"
+        yield Requirement("prompts", source, 0.01, prompt_set.license, PRESENT if isinstance(cached, str) else MISSING)
     if task.detector is not None:
         requirement = f"{task.detector.package}=={task.detector.version}"
         installed = importlib.util.find_spec(task.detector.package) is not None

@@ -58,8 +58,8 @@ class Answer(Spec):
         """Duplicate neighbours, and a ranking that is not a permutation of the neighbours."""
         concepts = [normalize_name(neighbour.concept) for neighbour in self.neighbours]
         yield from duplicate_neighbours(concepts)
-        named, ranked = Counter(neighbour.concept for neighbour in self.neighbours), Counter(self.ranking)
-        wrong = (ranked - named) + (named - ranked)
+        listed, ranked = Counter(neighbour.concept for neighbour in self.neighbours), Counter(self.ranking)
+        wrong = (ranked - listed) + (listed - ranked)
         if wrong:
             value = f"the ranking of {len(self.ranking)}"
             consequence = f"is no permutation of the {len(concepts)} neighbours (first {sorted(wrong)[0]!r})"

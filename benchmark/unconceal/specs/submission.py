@@ -70,11 +70,11 @@ class Checkpoint(Spec):
         """Two sources of weights or none, an incomplete Hub reference, a path outside its folder."""
         sources = [name for name in ("path", "repo") if getattr(self, name) is not None]
         if (len(sources) != 1) != (self.format == "original") or len(sources) > 1:
-            where = (sources[0],) if sources else ("format",)
+            location = (sources[0],) if sources else ("format",)
             if self.format == "original":
                 yield Mistake(
                     "submission.conflicting-source",
-                    where,
+                    location,
                     "format 'original'",
                     f"means the base itself, so a {sources[0]} contradicts it",
                     "remove one of them",
@@ -82,7 +82,7 @@ class Checkpoint(Spec):
             elif sources:
                 yield Mistake(
                     "submission.conflicting-source",
-                    where,
+                    location,
                     "path and repo",
                     "name two checkpoints, of which one would be passed over",
                     "keep one",
@@ -90,7 +90,7 @@ class Checkpoint(Spec):
             else:
                 yield Mistake(
                     "submission.no-source",
-                    where,
+                    location,
                     f"format {self.format!r}",
                     "needs weights, but no path or repo is given",
                     "give one, or format: original",
