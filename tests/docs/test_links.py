@@ -55,10 +55,10 @@ def test_the_image_of_the_readme_is_small() -> None:
 
 
 def test_the_metric_reference_equals_the_docstrings() -> None:
-    stale = "run `python -m unconceal_lab.reports.metrics_reference docs/reference/metric-functions.md`"
+    stale = "run `python -m unconceal_lab metrics-reference`"
     assert REFERENCE.read_text(encoding="utf-8") == reference(), stale
 
 
 def test_the_error_codes_equal_those_of_the_source() -> None:
-    stale = "run `python -m unconceal_lab.reports.error_codes docs/reference/error-codes.md`"
+    stale = "run `python -m unconceal_lab error-codes`"
     assert (ROOT / "docs/reference/error-codes.md").read_text(encoding="utf-8") == error_codes.page(), stale
