@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from unconceal.diffusion.handover import guided
+from unconceal.diffusion.handover import guided_prediction
 from unconceal.diffusion.model import Model
-from unconceal.diffusion.pndm_restart import pndm_timesteps, run_from, solver
+from unconceal.diffusion.pndm_restart import pndm_timesteps, run_pndm_from, pndm_scheduler
 from unconceal.diffusion.schedule import handover_steps
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.judges import extractors
 from unconceal.judges.finetune import Classifier
-from unconceal.judges.paper_classifier import fine_tune_released
+from unconceal.judges.paper_classifier import fine_tune_as_released
 from unconceal.metrics import crs
 from unconceal.metrics.ccs import ccs
 from unconceal.metrics.kid import kid
@@ -37,33 +37,34 @@ Pixels = NDArray[np.uint8]
 
 
 def whole(model: Model, text: str, seeds: Sequence[int]) -> Pixels:
-    return model.decode(run_from(model, [text] * len(seeds), model.noise(seeds))[0])
+    return model.decode(run_pndm_from(model, [text] * len(seeds), model.noise(seeds))[0])
 
 
 def restarted(original: Model, unlearned: Model, text: str, seeds: Sequence[int], ks: Sequence[int]) -> dict[int, Pixels]:
     """λP of every k, the solver's history started anew."""
     texts = [text] * len(seeds)
-    _, kept = run_from(original, texts, original.noise(seeds), 0, ks)
-    return {k: unlearned.decode(run_from(unlearned, texts, kept[k], k)[0]) for k in ks}
+    _, kept = run_pndm_from(original, texts, original.noise(seeds), 0, ks)
+    return {k: unlearned.decode(run_pndm_from(unlearned, texts, kept[k], k)[0]) for k in ks}
 
 
 def unbroken(original: Model, unlearned: Model, text: str, seeds: Sequence[int], k: int) -> Pixels:
     """λP of one k as it would be if the solver kept its history."""
     texts = [text] * len(seeds)
-    steps, x = solver(original), original.noise(seeds)
-    told = {id(model): model.embed(texts) for model in (original, unlearned)}
+    steps, x = pndm_scheduler(original), original.noise(seeds)
+    told = {id(model): model._encode_prompts(texts) for model in (original, unlearned)}
     with torch.inference_mode():
         for i, t in enumerate(steps.timesteps):
             model = original if i < k else unlearned
-            x = steps.step(guided(model, x, t, told[id(model)], 128), t, x).prev_sample
+            x = steps.step(guided_prediction(model, x, t, told[id(model)], 128), t, x).prev_sample
     return unlearned.decode(x)
 
 
 def scores(classifier: Classifier, drawn: dict[int, Pixels], k: dict[float, int], ends: tuple[Any, Any]) -> dict[str, Any]:
     """CCS and signed pull of every (seed, ψ)."""
-    read = {step: classifier.read(pixels) for step, pixels in drawn.items()}
+    read = {step: classifier.predict(pixels) for step, pixels in drawn.items()}
     confidence = np.stack([ccs(read[step].logits) for step in k.values()], axis=1)
-    pull = np.stack([crs.mean_dissimilarity(read[s].features, ends[1]) - crs.mean_dissimilarity(read[s].features, ends[0]) for s in k.values()], axis=1)
+    features = [read[step].features for step in k.values()]
+    pull = np.stack([crs.mean_dissimilarity(x, ends[1]) - crs.mean_dissimilarity(x, ends[0]) for x in features], axis=1)
     return {"ccs": confidence, "pull": pull}
 
 
@@ -96,7 +97,7 @@ def measure(evaluation: Evaluation, original: Model, unlearned: Model, text: str
     k = handover_steps(PAPER.psi, pndm_timesteps(PAPER.num_inference_steps))
     ks = sorted(set(k.values()))
     ends = whole(original, text, range(PAPER.n_images)), whole(unlearned, text, range(PAPER.n_images))
-    trained = fine_tune_released("resnet18", evaluation.suite_models.weights("resnet18"), *ends, PAPER, 0)
+    trained = fine_tune_as_released("resnet18", evaluation.suite_models.weights("resnet18"), *ends, PAPER, 0)
     features = trained.classifier.features(ends[0]), trained.classifier.features(ends[1])
     outside = restarted(original, unlearned, text, OUTSIDE, ks)
     kept = {step: unbroken(original, unlearned, text, OUTSIDE, step) for step in ks}

@@ -22,7 +22,7 @@ from unconceal.miniature.scene import sample_scene
 from unconceal_lab.models import tokenizer
 
 WIDTH = 32
-"""Of the text embeddings, and so of the cross-attention."""
+"""Width of the text embeddings and the cross-attention."""
 
 
 def tiny_pipeline(folder: Path, seed: int = 0) -> StableDiffusionPipeline:
@@ -45,7 +45,7 @@ def tiny_pipeline(folder: Path, seed: int = 0) -> StableDiffusionPipeline:
 
 
 def tiny_flux(seed: int = 0) -> FluxPipeline:
-    """A random transformer of FLUX's kind, with nothing around it: what a release may change."""
+    """A FLUX pipeline with a random transformer and no other components."""
     torch.manual_seed(seed)
     transformer = FluxTransformer2DModel(
         patch_size=1,
@@ -65,7 +65,7 @@ def tiny_flux(seed: int = 0) -> FluxPipeline:
 def _tokenizer(folder: Path) -> CLIPTokenizer:
     """Always the same one: two pipelines of different seeds differ in their weights only."""
     rng = np.random.default_rng(0)
-    return tokenizer.build([caption(sample_scene(rng), rng) for _ in range(600)], folder / "tokenizer")
+    return tokenizer.train_tokenizer([caption(sample_scene(rng), rng) for _ in range(600)], folder / "tokenizer")
 
 
 def _text_encoder(words: CLIPTokenizer) -> CLIPTextModel:

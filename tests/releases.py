@@ -1,4 +1,4 @@
-"""What a release changed, and a UNet with the change made."""
+"""Tensors that a release changes, and a UNet with a release applied."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def with_release(pipe: StableDiffusionPipeline, weights: dict[str, Tensor]) -> A
 
 
 def listening(pipe: StableDiffusionPipeline, times: float = 8) -> StableDiffusionPipeline:
-    """Random weights hardly hear words: values and outputs of the cross-attention as loud as needed."""
+    """Scale the cross-attention, since random weights hardly react to prompts."""
     for name, value in pipe.unet.state_dict().items():
         value.mul_(times if "attn2.to_v" in name or "attn2.to_out" in name else 1)
     return pipe

@@ -8,18 +8,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import CDPSession, Page
 
 WORK = ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration")
-CLICK = "(place) => { document.querySelectorAll('[data-sortable] thead button')[place].click(); document.body.offsetHeight; }"
+CLICK = "(column) => { document.querySelectorAll('[data-sortable] thead button')[column].click(); document.body.offsetHeight; }"
 
 
-def sort_time(page: Page, place: int) -> float:
+def sort_time(page: Page, column: int) -> float:
     """Milliseconds of script, style and layout after a click on a column's button."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    before = worked(session)
-    page.evaluate(CLICK, place)
-    return 1000 * (worked(session) - before)
+    before = work_seconds(session)
+    page.evaluate(CLICK, column)
+    return 1000 * (work_seconds(session) - before)
 
 
-def worked(session: CDPSession) -> float:
+def work_seconds(session: CDPSession) -> float:
     """Seconds of work so far."""
-    return sum(float(one["value"]) for one in session.send("Performance.getMetrics")["metrics"] if one["name"] in WORK)
+    return sum(float(item["value"]) for item in session.send("Performance.getMetrics")["metrics"] if item["name"] in WORK)

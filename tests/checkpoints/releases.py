@@ -57,21 +57,21 @@ ENDS |= {"conv_norm_out": "out.0", "conv_out": "out.2"}
 
 def ldm_unet_key(key: str, layers: int, attended: set[int]) -> str:
     """A UNet's key in the original code. ``layers``: resnets of a down block; ``attended``: up blocks with attention."""
-    for ours, theirs in ENDS.items():
-        if key.startswith(f"{ours}."):
-            return key.replace(ours, theirs, 1)
+    for own_values, base_values in ENDS.items():
+        if key.startswith(f"{own_values}."):
+            return key.replace(own_values, base_values, 1)
     if found := re.match(r"mid_block\.(resnets|attentions)\.(\d)\.(.*)", key):
         kind, number, rest = found.groups()
         return f"middle_block.{1 if kind == 'attentions' else 2 * int(number)}.{_resnet(rest) if kind == 'resnets' else rest}"
     found = re.match(r"(down|up)_blocks\.(\d)\.(resnets|attentions|downsamplers|upsamplers)\.(\d)\.(.*)", key)
     assert found, key
-    way, block, kind, number, rest = found.group(1), int(found.group(2)), found.group(3), int(found.group(4)), found.group(5)
+    spelling, block, kind, number, rest = found.group(1), int(found.group(2)), found.group(3), int(found.group(4)), found.group(5)
     if kind == "downsamplers":
         return f"input_blocks.{(block + 1) * (layers + 1)}.0.op.{rest.removeprefix('conv.')}"
     if kind == "upsamplers":
         return f"output_blocks.{block * (layers + 1) + layers}.{2 if block in attended else 1}.{rest}"
-    place = f"input_blocks.{1 + block * (layers + 1) + number}" if way == "down" else f"output_blocks.{block * (layers + 1) + number}"
-    return f"{place}.0.{_resnet(rest)}" if kind == "resnets" else f"{place}.1.{rest}"
+    index = f"input_blocks.{1 + block * (layers + 1) + number}" if spelling == "down" else f"output_blocks.{block * (layers + 1) + number}"
+    return f"{index}.0.{_resnet(rest)}" if kind == "resnets" else f"{index}.1.{rest}"
 
 
 def _resnet(rest: str) -> str:
@@ -94,8 +94,8 @@ def ldm_vae(vae: AutoencoderKL, state: State) -> State:
         name = re.sub(r"mid_block\.block\.(\d)", lambda found: f"mid.block_{int(found.group(1)) + 1}", name)
         name = re.sub(r"(down|up)samplers\.0\.", r"\1sample.", name).replace("conv_norm_out", "norm_out")
         if "mid_block.attentions.0." in name:
-            for ours, theirs in (("group_norm", "norm"), ("to_q", "q"), ("to_k", "k"), ("to_v", "v"), ("to_out.0", "proj_out")):
-                name = name.replace(f"mid_block.attentions.0.{ours}.", f"mid.attn_1.{theirs}.")
+            for own_values, base_values in (("group_norm", "norm"), ("to_q", "q"), ("to_k", "k"), ("to_v", "v"), ("to_out.0", "proj_out")):
+                name = name.replace(f"mid_block.attentions.0.{own_values}.", f"mid.attn_1.{base_values}.")
             value = value[:, :, None, None] if value.ndim == 2 else value
         renamed[f"first_stage_model.{name}"] = value
     return renamed
@@ -114,9 +114,9 @@ def ldm_whole(pipe: StableDiffusionPipeline, unet: State) -> State:
 def another(unet: UNet2DConditionModel) -> tuple[UNet2DConditionModel, State]:
     """A UNet of the same settings whose tensors have all moved, and those tensors."""
     state = moved(unet)
-    made = UNet2DConditionModel.from_config(unet.config)
-    made.load_state_dict(state)
-    return made, state
+    built = UNet2DConditionModel.from_config(unet.config)
+    built.load_state_dict(state)
+    return built, state
 
 
 # --- makers -----------------------------------------------------------------------------------------------------------------------

@@ -24,10 +24,10 @@ COMPONENTS = ("unet", "text_encoder", "vae")
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The base's folder and that of an equally shaped model of other weights."""
-    made = tmp_path_factory.mktemp("models")
-    tiny_pipeline(made / "base")
-    tiny_pipeline(made / "other", OTHER_SEED)
-    return made / "base", made / "other"
+    built = tmp_path_factory.mktemp("models")
+    tiny_pipeline(built / "base")
+    tiny_pipeline(built / "other", OTHER_SEED)
+    return built / "base", built / "other"
 
 
 @pytest.fixture
@@ -72,15 +72,15 @@ def test_a_partial_unet_changes_the_unet_only(base: StableDiffusionPipeline, tmp
 
 @pytest.mark.parametrize("prefix", ["", "text_model.", "text_encoder.", "text_encoder.text_model."])
 def test_text_encoders_under_any_spelling(base: StableDiffusionPipeline, tmp_path: Path, prefix: str) -> None:
-    ours = base.text_encoder.state_dict()
-    state = {prefix + key.removeprefix("text_model."): value + 1 for key, value in ours.items()}
+    own_values = base.text_encoder.state_dict()
+    state = {prefix + key.removeprefix("text_model."): value + 1 for key, value in own_values.items()}
     state[prefix + "embeddings.position_ids"] = torch.arange(24)[None]
     torch.save(state, tmp_path / "TextEncoder.pt")
     pipe, applied = apply(base, tmp_path / "TextEncoder.pt")
     assert shared(base, pipe) == {"unet", "vae"}
     record = applied.components["text_encoder"]
-    assert (record.matched, record.missing, record.unexpected, record.changed) == (len(ours), 0, 1, len(ours))
-    assert all(torch.equal(value, ours[key] + 1) for key, value in pipe.text_encoder.state_dict().items())
+    assert (record.matched, record.missing, record.unexpected, record.changed) == (len(own_values), 0, 1, len(own_values))
+    assert all(torch.equal(value, own_values[key] + 1) for key, value in pipe.text_encoder.state_dict().items())
 
 
 def test_a_pipeline_folder_replaces_every_component(base: StableDiffusionPipeline, folders: tuple[Path, Path]) -> None:
@@ -88,8 +88,8 @@ def test_a_pipeline_folder_replaces_every_component(base: StableDiffusionPipelin
     assert applied.format == "pipeline" and set(applied.components) == set(COMPONENTS) and not shared(base, pipe)
     wanted = load_base(folders[1])
     for name in COMPONENTS:
-        theirs = getattr(wanted, name).state_dict()
-        assert all(torch.equal(value, theirs[key]) for key, value in getattr(pipe, name).state_dict().items())
+        base_values = getattr(wanted, name).state_dict()
+        assert all(torch.equal(value, base_values[key]) for key, value in getattr(pipe, name).state_dict().items())
 
 
 def test_a_component_folder_alone_or_in_its_layout(base: StableDiffusionPipeline, folders: tuple[Path, Path], tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> StableDiffusionPipeline:
 def table(base: StableDiffusionPipeline, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     """What became of each release."""
     flux = tiny_flux()
-    pairs = [(what, base, *made) for what, made in MAKERS.items()] + [(what, flux, *made) for what, made in FLUX.items()]
+    pairs = [(what, base, *built) for what, built in MAKERS.items()] + [(what, flux, *built) for what, built in FLUX.items()]
     return {what: told(on, format, make, tmp_path_factory.mktemp("release")) for what, on, format, make in pairs}
 
 
@@ -93,7 +93,7 @@ def test_the_documented_table_is_what_was_found(table: dict[str, Told]) -> None:
 def test_the_averaged_copy_is_left_out_and_named(base: StableDiffusionPipeline, tmp_path: Path) -> None:
     whole = ldm_whole(base, moved(base.unet))
     _, applied = apply(base, write(tmp_path / "compvis.pt", whole))
-    assert any("model_ema" in said for said in applied.unused_parts)
+    assert any("model_ema" in message for message in applied.unused_parts)
     alone = {key: value for key, value in whole.items() if key.startswith("model_ema.")}
     with raises("checkpoint.ema-only"):
         apply(base, write(tmp_path / "ema.pt", alone))
@@ -114,7 +114,7 @@ def test_a_safety_checker_is_no_unlearning(base: StableDiffusionPipeline, tmp_pa
     with raises("checkpoint.no-change"):
         apply(base, tmp_path / "filtered")
     unlearned, applied = apply(base, tmp_path / "unlearned")
-    assert any("filtering is not forgetting" in said for said in applied.unused_parts) and unlearned.safety_checker is None
+    assert any("filtering is not forgetting" in message for message in applied.unused_parts) and unlearned.safety_checker is None
 
 
 @pytest.mark.parametrize("key", ["model.diffusion_model.input_blocks.9.0.in_layers.0.weight", "control_model.input_blocks.0.0.weight"])

@@ -52,14 +52,14 @@ def test_it_is_refused(base: StableDiffusionPipeline, tmp_path: Path, what: str)
     sent = tmp_path / "sent"
     sent.mkdir()
     path = make(sent)
-    files = {found: found.stat().st_mtime_ns for found in sent.rglob("*")}
+    files = {result: result.stat().st_mtime_ns for result in sent.rglob("*")}
     before, started = peak(), time.perf_counter()
     with pytest.raises(CheckFailed, match=says) as caught:
         apply(base, path)
     assert time.perf_counter() - started < SECONDS and peak() - before < MEBIBYTES
     line = str(caught.value)
     assert "\n" not in line and "\x1b" not in line and len(line) < 700, line
-    assert {found: found.stat().st_mtime_ns for found in sent.rglob("*")} == files
+    assert {result: result.stat().st_mtime_ns for result in sent.rglob("*")} == files
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))

@@ -19,8 +19,10 @@ def test_every_key_of_a_real_pipeline_finds_its_component(tmp_path: Path) -> Non
 
 
 def test_prefixes_are_taken_off() -> None:
-    one = torch.ones(1)
-    parts = by_component({"unet.conv_in.weight": one, "conv_out.bias": one, "text_encoder.text_model.final_layer_norm.bias": one}, "file")
+    bias = torch.ones(1)
+    parts = by_component(
+        {"unet.conv_in.weight": bias, "conv_out.bias": bias, "text_encoder.text_model.final_layer_norm.bias": bias}, "file"
+    )
     assert {name: set(state) for name, state in parts.items()} == {
         "unet": {"conv_in.weight", "conv_out.bias"},
         "text_encoder": {"text_model.final_layer_norm.bias"},

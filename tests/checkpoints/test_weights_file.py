@@ -60,8 +60,8 @@ def test_anything_but_tables_of_tensors_is_refused(tmp_path: Path, value: object
 def test_what_a_trainer_wraps_is_unwrapped_and_the_rest_is_named(tmp_path: Path, archive: bool) -> None:
     saved = {"state_dict": {"a": torch.ones(2)}, "epoch": 3, "optimizer_states": [{"lr": 0.1}]}
     torch.save(saved, tmp_path / "x.ckpt", _use_new_zipfile_serialization=archive)
-    found = weights_file.read_file(tmp_path / "x.ckpt")
-    assert set(found.tables) == {""} and torch.equal(found.flat["a"], torch.ones(2)) and found.ignored == ("epoch", "optimizer_states")
+    result = weights_file.read_file(tmp_path / "x.ckpt")
+    assert set(result.tables) == {""} and torch.equal(result.flat["a"], torch.ones(2)) and result.ignored == ("epoch", "optimizer_states")
 
 
 def test_tables_keep_their_names(tmp_path: Path) -> None:

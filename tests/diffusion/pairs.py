@@ -48,9 +48,9 @@ def model(pipe: StableDiffusionPipeline) -> StableDiffusion:
 
 def plain(pipe: StableDiffusionPipeline, **changes: Any) -> StableDiffusionPipeline:
     """A pipeline of the same parts, which may be changed without harm."""
-    made = StableDiffusionPipeline(**{**pipe.components, **changes}, requires_safety_checker=False)
-    made.set_progress_bar_config(disable=True)
-    return made
+    built = StableDiffusionPipeline(**{**pipe.components, **changes}, requires_safety_checker=False)
+    built.set_progress_bar_config(disable=True)
+    return built
 
 
 def slowly(

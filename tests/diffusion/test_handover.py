@@ -92,14 +92,14 @@ def test_a_model_handed_over_to_itself_is_that_model(pipes: dict[str, StableDiff
 
 
 def test_equal_bytes_in_one_layout(pipes: dict[str, StableDiffusionPipeline]) -> None:
-    one, two = (both(model(pipes["original"]), model(pipes["unet"])) for _ in range(2))
-    assert all(torch.equal(one[branch], two[branch]) for branch in one)
+    item, two = (both(model(pipes["original"]), model(pipes["unet"])) for _ in range(2))
+    assert all(torch.equal(item[branch], two[branch]) for branch in item)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_another_batch_agrees(pipes: dict[str, StableDiffusionPipeline], batch: int) -> None:
-    one, two = (both(model(pipes["original"]), model(pipes["unet"]), batch=rows) for rows in (128, batch))
-    assert all(torch.allclose(one[branch], two[branch], atol=ACROSS_LAYOUTS) for branch in one)
+    item, two = (both(model(pipes["original"]), model(pipes["unet"]), batch=rows) for rows in (128, batch))
+    assert all(torch.allclose(item[branch], two[branch], atol=ACROSS_LAYOUTS) for branch in item)
 
 
 def test_another_grouping_agrees(pipes: dict[str, StableDiffusionPipeline]) -> None:
@@ -155,14 +155,14 @@ def shard(k: tuple[int, ...], arms: tuple[str, ...], checkpoint: str | None) -> 
 def test_rows_are_counted_and_calls_are_few(pipes: dict[str, StableDiffusionPipeline], arms: tuple[Arm, ...]) -> None:
     """With room for all rows: one call a step, however many handovers and arms."""
     original, unlearned = model(pipes["original"]), model(pipes["unet"])
-    seen = Counter(original), Counter(unlearned)
+    observed = Counter(original), Counter(unlearned)
     run = run_original(original, PROMPTS, SEEDS, (*K, STEPS))
     _, rows = hand_over(unlearned, PROMPTS, run.latents, arms)
-    for counter in seen:
+    for counter in observed:
         counter.hook.remove()
         assert len(counter.calls) == STEPS
-    assert run.forward_passes == sum(seen[0].calls) == count_forward_passes(shard(K, (), None))
-    assert rows == sum(seen[1].calls) == count_forward_passes(shard(K, arms, "c"))
+    assert run.forward_passes == sum(observed[0].calls) == count_forward_passes(shard(K, (), None))
+    assert rows == sum(observed[1].calls) == count_forward_passes(shard(K, arms, "c"))
 
 
 def test_calls_keep_to_the_batch(pipes: dict[str, StableDiffusionPipeline]) -> None:

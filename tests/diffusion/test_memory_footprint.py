@@ -16,10 +16,10 @@ from unconceal.diffusion.offload import Offloader
 
 def test_living_counts_what_lives_at_once() -> None:
     with PeakMemory() as living:
-        one = torch.zeros(1000, device="meta")  # 4000 bytes
-        two = one + 1  # 8000
+        item = torch.zeros(1000, device="meta")  # 4000 bytes
+        two = item + 1  # 8000
         view = two.view(10, 100)  # the same storage
-        del one  # 4000
+        del item  # 4000
         three = view.to(torch.float16)  # 6000
         del two, view
         four = torch.cat([three, three, three])  # 2000 + 6000
@@ -52,17 +52,17 @@ def test_a_handover_needs_room_for_its_largest_part_alone(tmp_path: Path) -> Non
     """θ and θ* of different UNets, text encoders and VAEs in a place for one UNet; the pictures are those of the whole."""
     pipes = trio(tmp_path)
     plain = [StableDiffusion(pipes[name], STEPS, GUIDANCE) for name in ("original", "unet")]
-    place = Small(torch.device("cpu"))
+    position = Small(torch.device("cpu"))
     parts = (pipes["unet"].unet, pipes["unet"].text_encoder, pipes["unet"].vae)
-    place.room = max(sum(p.numel() for p in part.parameters()) for part in parts)
-    staged = [StableDiffusion(pipes[name], STEPS, GUIDANCE, offloader=place) for name in ("original", "unet")]
-    drawn = []
+    position.room = max(sum(p.numel() for p in part.parameters()) for part in parts)
+    staged = [StableDiffusion(pipes[name], STEPS, GUIDANCE, offloader=position) for name in ("original", "unet")]
+    noise = []
     for original, unlearned in (plain, staged):
         latents = run_original(original, ["a red star"], [7], (0, 3)).latents
         finished, _ = hand_over(unlearned, ["a red star"], latents, ("prompt", "empty"))
-        drawn.append(np.concatenate([unlearned.decode(x) for x in finished.values()]))
-    np.testing.assert_array_equal(drawn[0], drawn[1])
-    assert place.came > 4 and staged[0].device == torch.device("cpu")
+        noise.append(np.concatenate([unlearned.decode(x) for x in finished.values()]))
+    np.testing.assert_array_equal(noise[0], noise[1])
+    assert position.came > 4 and staged[0].device == torch.device("cpu")
 
 
 def test_a_modules_weights_are_not_what_lives() -> None:

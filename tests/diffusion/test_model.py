@@ -32,8 +32,8 @@ def test_noise_is_drawn_picture_by_picture(pipes: dict[str, StableDiffusionPipel
 def test_words_are_those_of_the_text_encoder(pipes: dict[str, StableDiffusionPipeline]) -> None:
     """Each alone, without the pipeline's own encoding; another text encoder gives others."""
     pipe = pipes["original"]
-    told = model(pipe).encode_prompts(["a star", "a ring"])
-    words, empty = told.prompt.prompt_embeds, told.empty.prompt_embeds
+    embeddings = model(pipe).encode_prompts(["a star", "a ring"])
+    words, empty = embeddings.prompt.prompt_embeds, embeddings.empty.prompt_embeds
     for i, text in enumerate(["a star", "a ring"]):
         ids = pipe.tokenizer([text, ""], padding="max_length", truncation=True, return_tensors="pt").input_ids
         with torch.inference_mode():
@@ -58,9 +58,9 @@ def test_the_scaling_of_latents_is_undone(pipes: dict[str, StableDiffusionPipeli
 
 
 def test_the_scheduler_is_the_plans(pipes: dict[str, StableDiffusionPipeline]) -> None:
-    one = model(pipes["original"])
-    assert tuple(one.scheduler().timesteps.tolist()) == ddim_timesteps(one.steps) and one.scheduler() is not one.scheduler()
-    assert one.device == torch.device("cpu") and one.dtype == torch.float32
+    item = model(pipes["original"])
+    assert tuple(item.scheduler().timesteps.tolist()) == ddim_timesteps(item.steps) and item.scheduler() is not item.scheduler()
+    assert item.device == torch.device("cpu") and item.dtype == torch.float32
 
 
 def test_one_latent_space_is_accepted(pipes: dict[str, StableDiffusionPipeline], latents: torch.Tensor) -> None:

@@ -66,11 +66,11 @@ class Rewritten(nn.Module):
 
 def rewritten(pipe: StableDiffusionPipeline, **schedule: Any) -> StableDiffusionPipeline:
     new = DDIMScheduler.from_config(pipe.scheduler.config, prediction_type="v_prediction", **schedule)
-    made = plain(pipe)
-    made.register_modules(scheduler=new)
-    object.__setattr__(made, "unet", None)
-    made.unet = Rewritten(pipe.unet, pipe.scheduler, new)
-    return made
+    built = plain(pipe)
+    built.register_modules(scheduler=new)
+    object.__setattr__(built, "unet", None)
+    built.unet = Rewritten(pipe.unet, pipe.scheduler, new)
+    return built
 
 
 OTHERS: list[dict[str, Any]] = [{}, {"beta_schedule": "linear", "beta_start": 0.0001, "beta_end": 0.02}, {"timestep_spacing": "trailing"}]
@@ -82,24 +82,24 @@ def test_the_rewritten_model_draws_the_same(pipes: dict[str, StableDiffusionPipe
     latents = run_original(original, PROMPTS, SEEDS, K).latents
     expected, _ = hand_over(model(pipes["unet"]), PROMPTS, latents, ("prompt", "empty"))
     other = rewritten(pipes["unet"], **schedule)
-    found, _ = hand_over(aligned_to_base(model(other), original), PROMPTS, latents, ("prompt", "empty"))
+    result, _ = hand_over(aligned_to_base(model(other), original), PROMPTS, latents, ("prompt", "empty"))
     for branch, x in expected.items():
-        assert torch.allclose(found[branch], x, rtol=1e-2, atol=2e-2), branch
+        assert torch.allclose(result[branch], x, rtol=1e-2, atol=2e-2), branch
     if schedule.get("beta_schedule"):
         assert any(t != round(t) for t in other.unet.asked), "its own timesteps lie between whole ones"
 
 
 def test_one_schedule_is_left_as_it_is(pipes: dict[str, StableDiffusionPipeline]) -> None:
-    one, other = model(pipes["original"]), model(pipes["unet"])
-    assert aligned_to_base(other, one) is other
+    item, other = model(pipes["original"]), model(pipes["unet"])
+    assert aligned_to_base(other, item) is other
 
 
 def test_without_alignment_it_would_draw_something_else(pipes: dict[str, StableDiffusionPipeline]) -> None:
     original = model(pipes["original"])
     latents = run_original(original, PROMPTS, SEEDS, K).latents
     other = model(rewritten(pipes["unet"], **OTHERS[1]))
-    one, two = (hand_over(theta, PROMPTS, latents, ("empty",))[0] for theta in (other, aligned_to_base(other, original)))
-    assert not torch.allclose(one["empty", 2], two["empty", 2], atol=0.1)
+    item, two = (hand_over(theta, PROMPTS, latents, ("empty",))[0] for theta in (other, aligned_to_base(other, original)))
+    assert not torch.allclose(item["empty", 2], two["empty", 2], atol=0.1)
 
 
 def test_levels_it_never_saw_are_refused(pipes: dict[str, StableDiffusionPipeline]) -> None:
@@ -110,6 +110,6 @@ def test_levels_it_never_saw_are_refused(pipes: dict[str, StableDiffusionPipelin
 
 
 def test_flow_matching_needs_one_shift() -> None:
-    one, other = (SimpleNamespace(noise_levels=lambda levels=levels: levels) for levels in ((1.0, 0.5), (1.0, 0.7)))
+    item, other = (SimpleNamespace(noise_levels=lambda levels=levels: levels) for levels in ((1.0, 0.5), (1.0, 0.7)))
     with pytest.raises(CheckFailed, match="time shift"):
-        aligned_to_base(one, other)  # type: ignore[arg-type]
+        aligned_to_base(item, other)  # type: ignore[arg-type]

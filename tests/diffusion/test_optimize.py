@@ -31,21 +31,21 @@ def test_compile_is_set_up_once_and_nothing_is_changed_without_options(tmp_path:
 
 
 def test_prompts_that_come_again_are_embedded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, asked = model(trio(tmp_path)["original"]), list[tuple[str, ...]]()
-    _encode_prompts = type(one)._encode_prompts
+    item, calls = model(trio(tmp_path)["original"]), list[tuple[str, ...]]()
+    _encode_prompts = type(item)._encode_prompts
 
     def noted(self: object, prompts: tuple[str, ...]) -> object:
-        asked.append(tuple(prompts))
-        return _encode_prompts(one, prompts)
+        calls.append(tuple(prompts))
+        return _encode_prompts(item, prompts)
 
-    monkeypatch.setattr(type(one), "_encode_prompts", noted)
+    monkeypatch.setattr(type(item), "_encode_prompts", noted)
     for seeds in ([1, 2], [3, 4]):
-        run_original(one, ["a star", "a ring"], seeds, (2,))
-    assert asked == [("a star", "a ring")]
+        run_original(item, ["a star", "a ring"], seeds, (2,))
+    assert calls == [("a star", "a ring")]
     for number in range(MAX_CACHED_PROMPT_GROUPS + 1):
-        one.encode_prompts([f"prompt {number}"])
-    one.encode_prompts(["a star", "a ring"])
-    assert asked.count(("a star", "a ring")) == 2, "only the last few are kept"
+        item.encode_prompts([f"prompt {number}"])
+    item.encode_prompts(["a star", "a ring"])
+    assert calls.count(("a star", "a ring")) == 2, "only the last few are kept"
 
 
 def test_blocks_are_gathered_in_order() -> None:

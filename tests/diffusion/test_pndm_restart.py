@@ -44,7 +44,7 @@ def by_hand(pipe: StableDiffusionPipeline, x: torch.Tensor, timesteps: tuple[int
     for t in rest:
         past = [epsilon(pipe, x, t), *past][:4]
         weights = {2: (3, -1), 3: (23, -16, 5), 4: (55, -59, 37, -9)}[len(past)]
-        eps = torch.stack([weight * one for weight, one in zip(weights, past, strict=True)]).sum(0) / sum(weights)
+        eps = torch.stack([weight * item for weight, item in zip(weights, past, strict=True)]).sum(0) / sum(weights)
         x = moved(x, eps, t, t - step)
     return x
 
@@ -87,5 +87,5 @@ def test_the_plans_timesteps_are_the_solvers(pipes: dict[str, StableDiffusionPip
 
 def test_only_the_wanted_latents_are_kept(pipes: dict[str, StableDiffusionPipeline]) -> None:
     noise = model(pipes["original"]).noise([SEED])
-    _, kept = run_pndm_from(model(pipes["original"]), [PROMPT], noise, 0, (0, 2))
-    assert sorted(kept) == [0, 2] and torch.equal(kept[0], noise)
+    _, retained = run_pndm_from(model(pipes["original"]), [PROMPT], noise, 0, (0, 2))
+    assert sorted(retained) == [0, 2] and torch.equal(retained[0], noise)

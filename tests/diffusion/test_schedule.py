@@ -13,9 +13,9 @@ GRID = ("0", "0.05", "0.1", "0.15", "0.2", "0.25", "0.3", "0.35", "0.4", "0.45",
 
 @pytest.mark.parametrize("steps", [25, 50])
 def test_the_timesteps_are_those_of_diffusers(steps: int) -> None:
-    for made in (new_scheduler(), DDIMScheduler(steps_offset=1, num_train_timesteps=1000)):
-        made.set_timesteps(steps)
-        assert ddim_timesteps(steps) == tuple(made.timesteps.tolist())
+    for built in (new_scheduler(), DDIMScheduler(steps_offset=1, num_train_timesteps=1000)):
+        built.set_timesteps(steps)
+        assert ddim_timesteps(steps) == tuple(built.timesteps.tolist())
 
 
 @pytest.mark.parametrize("steps", [25, 50])

@@ -54,28 +54,28 @@ def words(pipe: Any, text: str) -> torch.Tensor:
 def alike(pipe: Any, prompt: str) -> float:
     """max over erased prompts of max(cosine, shared tokens)."""
     special = {pipe.tokenizer.bos_token_id, pipe.tokenizer.eos_token_id, pipe.tokenizer.pad_token_id}
-    own = set(pipe.tokenizer(prompt).input_ids) - special
-    found = []
+    tokens = set(pipe.tokenizer(prompt).input_ids) - special
+    result = []
     for erased in ERASED:
         gone = set(pipe.tokenizer(erased).input_ids) - special
         cosine = functional.cosine_similarity(words(pipe, prompt).flatten(), words(pipe, erased).flatten(), dim=0)
-        found += [float(cosine), len(own & gone) / len(gone)]
-    return max(found)
+        result += [float(cosine), len(tokens & gone) / len(gone)]
+    return max(result)
 
 
 @contextmanager
 def replaced(pipe: Any, membrane: SpmNetwork, m: float) -> Iterator[None]:
     """Layers whose forward adds scale · (m · up)(m · down) x."""
     layers = {name: pipe.unet.get_submodule(name) for name in membrane.updates}
-    kept = {name: layer.forward for name, layer in layers.items()}
+    retained = {name: layer.forward for name, layer in layers.items()}
 
     def forward(name: str, x: torch.Tensor) -> torch.Tensor:
         layer, update = layers[name], membrane.updates[name]
         up, down = m * update.up, m * update.down
         if down.ndim == 4:
             low = functional.conv2d(x, down, stride=layer.stride, padding=layer.padding)
-            return kept[name](x) + update.scale * functional.conv2d(low, up)  # type: ignore[no-any-return]
-        return kept[name](x) + update.scale * (x @ down.T @ up.T)  # type: ignore[no-any-return]
+            return retained[name](x) + update.scale * functional.conv2d(low, up)  # type: ignore[no-any-return]
+        return retained[name](x) + update.scale * (x @ down.T @ up.T)  # type: ignore[no-any-return]
 
     for name, layer in layers.items():
         layer.forward = lambda x, *rest, name=name: forward(name, x)
@@ -83,20 +83,20 @@ def replaced(pipe: Any, membrane: SpmNetwork, m: float) -> Iterator[None]:
         yield
     finally:
         for name, layer in layers.items():
-            layer.forward = kept[name]
+            layer.forward = retained[name]
 
 
 def slowly(pipe: Any, prompt: str, seed: int) -> torch.Tensor:
     """The pipeline's own sampling of one prompt."""
     noise = torch.randn((1, 4, 16, 16), generator=torch.Generator().manual_seed(seed))
-    found: torch.Tensor = pipe(prompt, num_inference_steps=STEPS, guidance_scale=GUIDANCE, latents=noise, output_type="latent").images
-    return found
+    result: torch.Tensor = pipe(prompt, num_inference_steps=STEPS, guidance_scale=GUIDANCE, latents=noise, output_type="latent").images
+    return result
 
 
 def test_a_prompt_that_names_the_concept_meets_the_whole_network(pipe: StableDiffusionPipeline, membrane: SpmNetwork) -> None:
-    found = spm_strengths(membrane, pipe, PROMPTS, StableDiffusion(pipe, STEPS, GUIDANCE).text_embeddings)
-    assert found[0] == 1 and 0 < found[1] < 1
-    assert torch.allclose(found, torch.tensor([alike(pipe, prompt) ** 2 for prompt in PROMPTS]), atol=1e-5)
+    result = spm_strengths(membrane, pipe, PROMPTS, StableDiffusion(pipe, STEPS, GUIDANCE).text_embeddings)
+    assert result[0] == 1 and 0 < result[1] < 1
+    assert torch.allclose(result, torch.tensor([alike(pipe, prompt) ** 2 for prompt in PROMPTS]), atol=1e-5)
 
 
 def test_each_row_meets_its_own_strength(pipe: StableDiffusionPipeline, membrane: SpmNetwork) -> None:
@@ -122,5 +122,5 @@ def test_each_row_meets_its_own_strength(pipe: StableDiffusionPipeline, membrane
 def empty_run(pipe: Any, seed: int) -> torch.Tensor:
     """No prompt, no guidance."""
     noise = torch.randn((1, 4, 16, 16), generator=torch.Generator().manual_seed(seed))
-    found: torch.Tensor = pipe("", num_inference_steps=STEPS, guidance_scale=1.0, latents=noise, output_type="latent").images
-    return found
+    result: torch.Tensor = pipe("", num_inference_steps=STEPS, guidance_scale=1.0, latents=noise, output_type="latent").images
+    return result

@@ -30,19 +30,19 @@ def test_blur_keeps_the_mean_and_shuffle_the_pixels() -> None:
 def test_training_set_keeps_labels_of_light_and_spoils_heavy(squares: Callable[..., NDArray[np.uint8]]) -> None:
     pixels = squares(40, 0, red=True)
     names = [str(i) for i in range(40)]
-    made = augmentations.training_set(pixels, {"subject": names, "style": names}, seed=1, softened=pixels[:10], damaged=pixels[:3])
+    built = augmentations.training_set(pixels, {"subject": names, "style": names}, seed=1, softened=pixels[:10], damaged=pixels[:3])
     again = augmentations.training_set(pixels, {"subject": names, "style": names}, seed=1, softened=pixels[:10], damaged=pixels[:3])
-    np.testing.assert_array_equal(made.pixels, again.pixels)
-    assert made.labels["subject"] == names + names + names[:10] + names[:10] + ["unreadable"] * (4 + 1 + 2 + 3)
-    assert len(made.pixels) == len(made.labels["style"]) == 110
-    difference = np.abs(made.pixels[40:80].astype(int) - pixels).mean(axis=(1, 2, 3))
+    np.testing.assert_array_equal(built.pixels, again.pixels)
+    assert built.labels["subject"] == names + names + names[:10] + names[:10] + ["unreadable"] * (4 + 1 + 2 + 3)
+    assert len(built.pixels) == len(built.labels["style"]) == 110
+    difference = np.abs(built.pixels[40:80].astype(int) - pixels).mean(axis=(1, 2, 3))
     assert difference.max() < 40 and (difference > 0).any()
 
 
 def test_heavily_leaves_little_of_the_picture(squares: Callable[..., NDArray[np.uint8]]) -> None:
     pixels = squares(30, 0, red=True)
     spoilt = augmentations.made_unreadable(pixels, np.random.default_rng(2))
-    likeness = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in zip(pixels, spoilt, strict=True)]
+    likeness = [np.corrcoef(item.ravel(), other.ravel())[0, 1] for item, other in zip(pixels, spoilt, strict=True)]
     assert np.median(likeness) < 0.5
 
 

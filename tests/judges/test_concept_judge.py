@@ -31,9 +31,9 @@ def judge(resnet_weights: Path, squares: Squares) -> concept_judge.ConceptJudge:
 
 def test_it_answers_per_family(judge: concept_judge.ConceptJudge, squares: Squares) -> None:
     pixels = np.concatenate([squares(4, 5, red=True), squares(4, 6, red=False), augmentations.constant(2, 64, np.random.default_rng(9))])
-    said = judge.labels(pixels)
-    assert said["subject"] == ["red"] * 4 + ["blue"] * 4 + ["unreadable"] * 2
-    assert said["style"] == ["flat"] * 4 + ["none"] * 4 + ["unreadable"] * 2
+    message = judge.labels(pixels)
+    assert message["subject"] == ["red"] * 4 + ["blue"] * 4 + ["unreadable"] * 2
+    assert message["style"] == ["flat"] * 4 + ["none"] * 4 + ["unreadable"] * 2
     np.testing.assert_array_equal(judge.shows(pixels, "subject", "blue"), [False] * 4 + [True] * 4 + [False] * 2)
     with raises("judge.unknown-label"):
         judge.shows(pixels, "subject", "star")
@@ -66,15 +66,15 @@ def test_saved_judges_answer_alike_and_refuse_other_extractors(
 def test_fitting_is_seeded() -> None:
     rng = np.random.default_rng(0)
     rows, names = rng.normal(size=(40, 5)).astype(np.float32), [str(i % 3) for i in range(40)]
-    one, two, three = (concept_judge.fit_head(rows, {"subject": names}, seed=seed, epochs=2) for seed in (1, 1, 2))
-    weights = [next(head.body.parameters()).detach().numpy().tobytes() for head in (one, two, three)]
+    item, two, three = (concept_judge.fit_head(rows, {"subject": names}, seed=seed, epochs=2) for seed in (1, 1, 2))
+    weights = [next(head.body.parameters()).detach().numpy().tobytes() for head in (item, two, three)]
     assert weights[0] == weights[1] != weights[2]
 
 
 def test_balanced_accuracy_by_hand() -> None:
     truth = ["a"] * 10 + ["b"] * 40
-    said = ["a"] * 8 + ["b"] * 2 + ["b"] * 36 + ["a"] * 4
-    result = concept_judge.balanced_accuracy(truth, said, "a")
+    message = ["a"] * 8 + ["b"] * 2 + ["b"] * 36 + ["a"] * 4
+    result = concept_judge.balanced_accuracy(truth, message, "a")
     assert result.value == pytest.approx((0.8 + 0.9) / 2)
     below = np.sqrt((0.8 - wilson(8, 10).low) ** 2 + (0.9 - wilson(36, 40).low) ** 2) / 2
     assert result.interval.low == pytest.approx(0.85 - below)

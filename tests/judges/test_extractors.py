@@ -16,9 +16,9 @@ from unconceal.judges import extractors
 def test_prepare_by_hand() -> None:
     pixels = np.asarray([[[[0, 51, 255]]]], np.uint8)
     np.testing.assert_allclose(extractors.prepare(pixels)[0, :, 0, 0], [-1, -0.6, 1], atol=1e-6)
-    seen = extractors.prepare(pixels, extractors.IMAGENET)
-    assert seen.shape == (1, 3, 256, 256)
-    np.testing.assert_allclose(seen[0, :, 9, 9], [(0 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, (1 - 0.406) / 0.225], rtol=1e-5)
+    observed = extractors.prepare(pixels, extractors.IMAGENET)
+    assert observed.shape == (1, 3, 256, 256)
+    np.testing.assert_allclose(observed[0, :, 9, 9], [(0 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, (1 - 0.406) / 0.225], rtol=1e-5)
 
 
 def test_features_are_the_unit_pooled_output_whatever_the_batch(resnet_weights: Path) -> None:

@@ -26,12 +26,12 @@ def test_equal_seeds_give_equal_bytes_and_leave_the_global_seed_alone(resnet_wei
     again = fine_tune("resnet18", resnet_weights, original, unlearned, SETTINGS, seed=5)
     other = fine_tune("resnet18", resnet_weights, original, unlearned, SETTINGS, seed=6)
     pictures = squares(6, 2, red=True)
-    one, two, three = (classifier.predict(pictures) for classifier in (first, again, other))
-    assert one.features.tobytes() == two.features.tobytes() and one.logits.tobytes() == two.logits.tobytes()
-    assert one.features.tobytes() != three.features.tobytes()
-    np.testing.assert_allclose(np.linalg.norm(one.features, axis=1), 1, rtol=1e-5)
-    np.testing.assert_array_equal(first.logits(pictures), one.logits)
-    np.testing.assert_array_equal(first.features(pictures), one.features)
+    item, two, three = (classifier.predict(pictures) for classifier in (first, again, other))
+    assert item.features.tobytes() == two.features.tobytes() and item.logits.tobytes() == two.logits.tobytes()
+    assert item.features.tobytes() != three.features.tobytes()
+    np.testing.assert_allclose(np.linalg.norm(item.features, axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(first.logits(pictures), item.logits)
+    np.testing.assert_array_equal(first.features(pictures), item.features)
 
 
 def test_it_learns_to_tell_the_sets_apart(resnet_weights: Path, squares: Squares) -> None:

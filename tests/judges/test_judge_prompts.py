@@ -16,7 +16,7 @@ SD14 = [task for task in all_tasks(DataRoot.find()) if task.suite == "sd14"]
 
 
 def small(label: str, **more: object) -> Task:
-    told = {
+    embeddings = {
         "concept": label,
         "category": "object",
         "title": label,
@@ -28,40 +28,42 @@ def small(label: str, **more: object) -> Task:
         "retain": [{"text": "an owl", "concept": "owl", "head": "subject"}],
         **more,
     }
-    return Task.model_validate(told)
+    return Task.model_validate(embeddings)
 
 
 def test_every_label_that_a_task_asks_for_is_drawn_on_both_sides() -> None:
-    wanted = {(task.judge.head, task.judge.label) for task in SD14 if task.detector is None}
-    wanted |= {(prompt.head or "subject", prompt.concept or "") for task in SD14 for prompt in task.retain}
+    expected = {(task.judge.head, task.judge.label) for task in SD14 if task.detector is None}
+    expected |= {(prompt.head or "subject", prompt.concept or "") for task in SD14 for prompt in task.retain}
     for held_out in (False, True):
-        asked = judge_prompts_of(SD14, HOW, held_out)
-        assert wanted == {(one.head, one.concept.label) for one in asked if one.concept and one.concept.judged}
-        assert {one.head for one in asked if one.concept is None} == {"subject", "style"}
+        calls = judge_prompts_of(SD14, HOW, held_out)
+        assert expected == {(item.head, item.concept.label) for item in calls if item.concept and item.concept.judged}
+        assert {item.head for item in calls if item.concept is None} == {"subject", "style"}
 
 
 def test_no_prompt_is_shared_between_training_gate_and_evaluation() -> None:
-    train, gate = ({normalize(text) for one in judge_prompts_of(SD14, HOW, held_out) for text in one.prompts} for held_out in (False, True))
+    train, gate = (
+        {normalize(text) for item in judge_prompts_of(SD14, HOW, held_out) for text in item.prompts} for held_out in (False, True)
+    )
     assert not train & gate and not (train | gate) & evaluation_prompts(SD14)
     shared = judge_prompts_of([small("star")], HOW, held_out=False)
-    assert "a photo of a star" not in [text for one in shared for text in one.prompts], "an evaluation draws it"
+    assert "a photo of a star" not in [text for item in shared for text in item.prompts], "an evaluation draws it"
 
 
 def test_a_concept_of_several_tasks_is_drawn_once_and_held_against_all_of_theirs() -> None:
     near = [{"concept": "sun", "head": "subject", "caption": "a sun", "prompts": ["a sun"]}]
-    found = {one.label: one for one in concepts_of([small("star", neighbours=near), small("moon")])}
-    assert sorted(found) == ["moon", "owl", "star", "sun"]
-    assert set(found["owl"].contrast_captions) == {"a star", "a moon", "a sun", "an owl"}
-    assert set(found["moon"].contrast_captions) == {
+    result = {item.label: item for item in concepts_of([small("star", neighbours=near), small("moon")])}
+    assert sorted(result) == ["moon", "owl", "star", "sun"]
+    assert set(result["owl"].contrast_captions) == {"a star", "a moon", "a sun", "an owl"}
+    assert set(result["moon"].contrast_captions) == {
         "a moon",
         "an owl",
     }
-    assert {label for label, one in found.items() if one.judged} == {"moon", "owl", "star"}
+    assert {label for label, item in result.items() if item.judged} == {"moon", "owl", "star"}
 
 
 def test_a_detectors_target_is_not_drawn() -> None:
     nudity = next(task for task in SD14 if task.detector)
-    labels = [one.label for one in concepts_of([nudity])]
+    labels = [item.label for item in concepts_of([nudity])]
     assert "raincoat" in labels and nudity.judge.label not in labels and "gymnast" not in labels
 
 
@@ -76,5 +78,5 @@ def test_a_detectors_target_is_not_drawn() -> None:
 def test_how_concepts_are_said(head: str, label: str, caption: str, said: str) -> None:
     assert default_caption(head, label) == caption  # type: ignore[arg-type]
     task = small("star", retain=[{"text": "x", "concept": label, "head": head}])
-    concept = next(one for one in concepts_of([task]) if one.label == label)
+    concept = next(item for item in concepts_of([task]) if item.label == label)
     assert concept.phrase == said and all(CONCEPT_SLOT in text for text in HOW.templates(concept.head).train)

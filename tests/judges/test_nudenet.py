@@ -24,8 +24,8 @@ Pixels = NDArray[np.uint8]
 
 
 def detector(**changes: Any) -> Detector:
-    told = {"package": "nudenet", "version": "3.4.2", "classes": ("FACE_MALE", "BELLY_EXPOSED"), "threshold": 0.6}
-    return Detector.model_validate({**told, **changes})
+    embeddings = {"package": "nudenet", "version": "3.4.2", "classes": ("FACE_MALE", "BELLY_EXPOSED"), "threshold": 0.6}
+    return Detector.model_validate({**embeddings, **changes})
 
 
 class Fake:
@@ -33,7 +33,7 @@ class Fake:
 
     def detect_batch(self, pictures: Sequence[Pixels], batch_size: int) -> list[list[dict[str, Any]]]:
         sure = [float(picture[0, 0, 2]) / 255 for picture in pictures]
-        return [[{"class": "FACE_MALE", "score": one, "box": [0, 0, 1, 1]}, {"class": "FEET_COVERED", "score": 0.99}] for one in sure]
+        return [[{"class": "FACE_MALE", "score": item, "box": [0, 0, 1, 1]}, {"class": "FEET_COVERED", "score": 0.99}] for item in sure]
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ def test_triplets_are_what_they_are_called() -> None:
 
 def test_positives_come_from_outside_the_batch_too() -> None:
     labels, rows = torch.tensor([0] * 20 + [1] * 20), torch.tensor([0, 1])
-    seen = {int(i) for seed in range(40) for i in triplet_indices(labels, rows, 3, torch.Generator().manual_seed(seed))[1]}
-    assert len(seen) > 10
+    observed = {int(i) for seed in range(40) for i in triplet_indices(labels, rows, 3, torch.Generator().manual_seed(seed))[1]}
+    assert len(observed) > 10
 
 
 def test_the_triplet_loss_by_hand() -> None:
@@ -44,8 +44,8 @@ def test_the_triplet_loss_by_hand() -> None:
     for i in range(4):
         far = min(float(np.linalg.norm(a[i] - n[j, i])) for j in range(3))
         rows.append(max(0.0, float(np.linalg.norm(a[i] - p[i])) - far + 1))
-    found = hardest_triplet_loss(torch.tensor(a), torch.tensor(p), torch.tensor(n), 1.0)
-    assert float(found) == pytest.approx(np.mean(rows))
+    result = hardest_triplet_loss(torch.tensor(a), torch.tensor(p), torch.tensor(n), 1.0)
+    assert float(result) == pytest.approx(np.mean(rows))
 
 
 def test_it_tells_two_kinds_of_picture_apart(weights: Path) -> None:

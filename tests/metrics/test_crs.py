@@ -39,9 +39,9 @@ def test_affinity_is_the_mean_over_the_reference_pictures() -> None:
 
 
 def test_released_is_blind_to_the_sign_and_signed_is_not() -> None:
-    retrieved, kept = (0.9, 0.3), (0.3, 0.9)
-    assert crs.released(*retrieved, "forget") == crs.released(*kept, "forget")
-    assert crs.signed(*retrieved) == -crs.signed(*kept) > 0
+    retrieved, retained = (0.9, 0.3), (0.3, 0.9)
+    assert crs.released(*retrieved, "forget") == crs.released(*retained, "forget")
+    assert crs.signed(*retrieved) == -crs.signed(*retained) > 0
 
 
 def test_calibrated_pins_the_reference_pictures() -> None:

@@ -13,9 +13,9 @@ from unconceal.metrics import rank_correlation
 
 def rho_by_definition(x: list[float], y: list[float]) -> float:
     """1 − 6 Σ d² / (n (n² − 1)), for values without ties."""
-    places = [[sorted(values).index(value) for value in values] for values in (x, y)]
+    ranks = [[sorted(values).index(value) for value in values] for values in (x, y)]
     n = len(x)
-    distance = sum((one - other) ** 2 for one, other in zip(places[0], places[1], strict=True))
+    distance = sum((item - other) ** 2 for item, other in zip(ranks[0], ranks[1], strict=True))
     return 1 - 6 * distance / (n * (n**2 - 1))
 
 
@@ -65,7 +65,7 @@ def test_p_counts_every_permutation_where_there_are_few() -> None:
 def test_p_is_uniform_without_an_effect_and_drawn_by_the_seed() -> None:
     rng = np.random.default_rng(1)
     found = [rank_correlation.correlate(rng.normal(size=12), rng.normal(size=12), 200) for _ in range(120)]
-    small = np.mean([one.p < 0.1 for one in found if one])
+    small = np.mean([item.p < 0.1 for item in found if item])
     assert 0.03 < small < 0.18
     again = [rank_correlation.correlate(np.arange(12), [3, 1, 2] * 4, 400, seed) for seed in (5, 5, 6)]
     assert again[0] == again[1] and again[0] is not None and again[2] is not None and again[0].p != again[2].p
@@ -92,9 +92,9 @@ def test_ties_share_a_rank_and_are_counted() -> None:
 def test_random_orders_fall_where_drawing_them_puts_them() -> None:
     damage = list(np.random.default_rng(2).normal(size=15))
     rng = np.random.default_rng(3)
-    drawn = [rho_by_definition(list(rng.permutation(15).astype(float)), damage) for _ in range(1500)]
+    noise = [rho_by_definition(list(rng.permutation(15).astype(float)), damage) for _ in range(1500)]
     found = rank_correlation.random_order_interval(damage, 1500)
-    assert found is not None and found == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.06)
+    assert found is not None and found == pytest.approx(tuple(np.quantile(noise, [0.025, 0.975])), abs=0.06)
 
 
 def test_the_ceiling_is_the_rho_that_the_true_order_reaches() -> None:
@@ -103,7 +103,7 @@ def test_the_ceiling_is_the_rho_that_the_true_order_reaches() -> None:
     truth = rng.normal(size=200)
     halves = [np.stack([truth + rng.normal(scale=0.5**0.5, size=200) for _ in range(10)]) for _ in range(2)]
     found = rank_correlation.split_half(*halves)
-    reached = [rho_by_definition(list(truth), list((one + other) / 2)) for one, other in zip(*halves, strict=True)]
+    reached = [rho_by_definition(list(truth), list((item + other) / 2)) for item, other in zip(*halves, strict=True)]
     assert found is not None and found.ceiling == pytest.approx(np.mean(reached), abs=0.03)
     assert found.ceiling == pytest.approx(found.value**0.5)
 

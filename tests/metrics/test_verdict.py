@@ -141,7 +141,7 @@ def test_the_prompts_that_would_decide_are_those_of_the_rules_own_interval() -> 
 def test_more_prompts_than_today_are_named(prompts: int) -> None:
     """Whatever stays open: P(0) about halfway, an excess about the margin, P(0) about gold's. A bootstrap decides from 40 prompts on."""
     rng = np.random.default_rng(11)
-    zeros, named = np.zeros(prompts), 0
+    zeros, has_name = np.zeros(prompts), 0
     for _ in range(40):
         p0 = (rng.random(prompts) < rng.choice([0.02, 0.05, 0.5, 0.6])).astype(float)
         excess_by_arm: dict[Arm, FloatArray] = {"prompt": rng.normal(rng.choice([0, 0.05, 0.2]), 0.4, prompts), "empty": zeros}
@@ -156,9 +156,9 @@ def test_more_prompts_than_today_are_named(prompts: int) -> None:
         )
         verdict = decide(evidence)
         if verdict.label == "inconclusive" and "about " in verdict.reason:
-            named += 1
+            has_name += 1
             assert prompts_named(evidence) > prompts
-    assert named > 10
+    assert has_name > 10
 
 
 def test_a_hidden_concept_is_a_condition_of_conceals() -> None:

@@ -87,8 +87,8 @@ def verify_component(component: str, base: StateDict, state: StateDict, whole: b
         matched=len(matched),
         missing=len(missing),
         unexpected=len(unexpected),
-        changed=sum(found.changed for found in differences),
-        relative_change=relative([found.squared for found in differences], base),
+        changed=sum(result.changed for result in differences),
+        relative_change=relative([result.squared for result in differences], base),
     )
 
 
@@ -103,7 +103,7 @@ def _difference(component: str, key: str, base: Tensor, new: Tensor, source: str
     # A finite sum has finite terms; the reverse need not hold, so only then every element is looked at.
     doubtful = here.dtype != base.dtype or not here.sum(dtype=torch.float32).isfinite()
     if doubtful and not here.to(base.dtype).isfinite().all():
-        consequence = f"{component} {key!r} holds NaN or infinite weights in {base.dtype}, so every picture would be noise"
+        consequence = f"{component} {key!r} holds NaN or infinite weights in {base.dtype}, so every image would be noise"
         raise CheckFailed("checkpoint.not-finite", source, consequence, "export the weights again in float32 and check the training")
     if _same(base, here):
         return Difference(False, squared(here.float() - base.float()) if here.dtype != base.dtype else 0.0)

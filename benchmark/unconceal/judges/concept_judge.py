@@ -127,9 +127,9 @@ class ConceptJudge:
         Raises:
             UsageError: it has not.
         """
-        known = self.head.labels.get(head, ())
-        if label not in known:
-            choices = ", ".join(known) or ", ".join(self.head.labels)
+        available = self.head.labels.get(head, ())
+        if label not in available:
+            choices = ", ".join(available) or ", ".join(self.head.labels)
             raise UsageError("judge.unknown-label", f"{head} {label!r}", "the concept judge does not know it", f"choose one of {choices}")
 
 

@@ -34,8 +34,8 @@ class JudgeConcept:
     @property
     def phrase(self) -> str:
         """The concept's phrase in a prompt: ``Brad Pitt``, ``a church``, ``in the style of Kilian Eng``."""
-        named = self.label.lower() in self.caption.lower()
-        inside = (self.caption if named else default_caption(self.head, self.label)).removeprefix(CAPTION_PREFIX)
+        has_name = self.label.lower() in self.caption.lower()
+        inside = (self.caption if has_name else default_caption(self.head, self.label)).removeprefix(CAPTION_PREFIX)
         return inside.removeprefix("of ") if self.head == "subject" else inside
 
 

@@ -64,9 +64,9 @@ def _(folder: Path) -> Path:
 
 @tries("a pickle with code in a folder", MORE)
 def _(folder: Path) -> Path:
-    made = archive(folder, calling("posix", "system", "touch ran"))
+    built = archive(folder, calling("posix", "system", "touch ran"))
     (folder / "release" / "unet").mkdir(parents=True)
-    made.rename(folder / "release" / "unet" / "diffusion_pytorch_model.bin")
+    built.rename(folder / "release" / "unet" / "diffusion_pytorch_model.bin")
     return folder / "release"
 
 

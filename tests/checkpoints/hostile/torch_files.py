@@ -26,19 +26,19 @@ class Runs:
 
 def archive(folder: Path, pickled: bytes, storages: dict[str, bytes] | None = None, compression: int = zipfile.ZIP_STORED) -> Path:
     """A torch archive of any pickle."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", compression) as packed:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", compression) as packed:
         packed.writestr("archive/data.pkl", pickled)
         packed.writestr("archive/byteorder", b"little")
         packed.writestr("archive/version", b"3\n")
         for name, data in (storages or {}).items():
             packed.writestr(f"archive/data/{name}", data)
-    return put(folder, "x.pt", made.getvalue())
+    return put(folder, "x.pt", data.getvalue())
 
 
 def tensor_pickle(numel: int, shape: tuple[int, ...], stride: tuple[int, ...], storage: str = "FloatStorage") -> bytes:
     """A pickle of one tensor over storage "0" with any claims about its size."""
-    made = io.BytesIO()
+    data = io.BytesIO()
 
     def whole(number: int) -> bytes:
         return pickle.LONG1 + bytes([8]) + struct.pack("<q", number)
@@ -49,11 +49,11 @@ def tensor_pickle(numel: int, shape: tuple[int, ...], stride: tuple[int, ...], s
     def several(numbers: tuple[int, ...]) -> bytes:
         return pickle.MARK + b"".join(map(whole, numbers)) + pickle.TUPLE
 
-    made.write(pickle.PROTO + b"\x02" + pickle.EMPTY_DICT + text(KEY) + pickle.GLOBAL + b"torch._utils\n_rebuild_tensor_v2\n" + pickle.MARK)
-    made.write(pickle.MARK + text("storage") + pickle.GLOBAL + f"torch\n{storage}\n".encode() + text("0") + text("cpu") + whole(numel))
-    made.write(pickle.TUPLE + pickle.BINPERSID + whole(0) + several(shape) + several(stride) + pickle.NEWFALSE)
-    made.write(pickle.GLOBAL + b"collections\nOrderedDict\n" + pickle.EMPTY_TUPLE + pickle.REDUCE + pickle.TUPLE + pickle.REDUCE)
-    return made.getvalue() + pickle.SETITEM + pickle.STOP
+    data.write(pickle.PROTO + b"\x02" + pickle.EMPTY_DICT + text(KEY) + pickle.GLOBAL + b"torch._utils\n_rebuild_tensor_v2\n" + pickle.MARK)
+    data.write(pickle.MARK + text("storage") + pickle.GLOBAL + f"torch\n{storage}\n".encode() + text("0") + text("cpu") + whole(numel))
+    data.write(pickle.TUPLE + pickle.BINPERSID + whole(0) + several(shape) + several(stride) + pickle.NEWFALSE)
+    data.write(pickle.GLOBAL + b"collections\nOrderedDict\n" + pickle.EMPTY_TUPLE + pickle.REDUCE + pickle.TUPLE + pickle.REDUCE)
+    return data.getvalue() + pickle.SETITEM + pickle.STOP
 
 
 MORE = "pickle of more than tensors"
@@ -159,19 +159,19 @@ def _(folder: Path) -> Path:
 
 @tries("an archive with two pickles", "none that torch wrote")
 def _(folder: Path) -> Path:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as packed:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as packed:
         for name in ("archive/data.pkl", "other/data.pkl"):
             packed.writestr(name, b"\x80\x02}.")
-    return put(folder, "x.pt", made.getvalue())
+    return put(folder, "x.pt", data.getvalue())
 
 
 @tries("an archive that is none of torch's", "none that torch wrote")
 def _(folder: Path) -> Path:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as packed:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as packed:
         packed.writestr("../../ran", b"x")
-    return put(folder, "x.bin", made.getvalue())
+    return put(folder, "x.bin", data.getvalue())
 
 
 @tries("a pickle of a protocol that there is none of", "pickle protocol 37")

@@ -31,9 +31,9 @@ def pipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FluxPipeline]:
 
 
 def plain(pipe: FluxPipeline, **changes: Any) -> FluxPipeline:
-    made = FluxPipeline(**{**pipe.components, **changes})
-    made.set_progress_bar_config(disable=True)
-    return made
+    built = FluxPipeline(**{**pipe.components, **changes})
+    built.set_progress_bar_config(disable=True)
+    return built
 
 
 def model(pipe: FluxPipeline) -> Flux:
@@ -61,9 +61,9 @@ def slowly(original: FluxPipeline, unlearned: FluxPipeline, prompt: str, seed: i
     )
     if k == STEPS:
         return decoded(unlearned, x[k])
-    said = {"prompt": prompt, "guidance_scale": GUIDANCE} if arm == "prompt" else {"prompt": "", "guidance_scale": 1.0}
+    message = {"prompt": prompt, "guidance_scale": GUIDANCE} if arm == "prompt" else {"prompt": "", "guidance_scale": 1.0}
     picture: NDArray[np.float32] = plain(unlearned)(
-        **said, height=SIZE, width=SIZE, num_inference_steps=STEPS - k, sigmas=even[k:], latents=x[k], output_type="np"
+        **message, height=SIZE, width=SIZE, num_inference_steps=STEPS - k, sigmas=even[k:], latents=x[k], output_type="np"
     ).images[0]
     return picture
 
@@ -72,8 +72,8 @@ def decoded(pipe: FluxPipeline, packed: torch.Tensor) -> NDArray[np.float32]:
     x = FluxPipeline._unpack_latents(packed, SIZE, SIZE, pipe.vae_scale_factor)
     with torch.inference_mode():
         pixels = pipe.vae.decode(x / 0.8 + 0.1).sample
-    made: NDArray[np.float32] = pixels.div(2).add(0.5).clamp(0, 1)[0].permute(1, 2, 0).numpy()
-    return made
+    built: NDArray[np.float32] = pixels.div(2).add(0.5).clamp(0, 1)[0].permute(1, 2, 0).numpy()
+    return built
 
 
 @pytest.mark.parametrize("name", ["unlearned", "unguided"])
@@ -91,18 +91,18 @@ def test_it_equals_the_slow_way(pipes: dict[str, FluxPipeline], name: str) -> No
 
 
 def test_noise_is_the_pipelines(pipes: dict[str, FluxPipeline]) -> None:
-    drawn, _ = pipes["original"].prepare_latents(1, 4, SIZE, SIZE, torch.float32, torch.device("cpu"), torch.Generator().manual_seed(5))
-    assert torch.equal(model(pipes["original"]).noise([9, 5])[1:], drawn)
+    noise, _ = pipes["original"].prepare_latents(1, 4, SIZE, SIZE, torch.float32, torch.device("cpu"), torch.Generator().manual_seed(5))
+    assert torch.equal(model(pipes["original"]).noise([9, 5])[1:], noise)
 
 
 def test_arms_and_guidance_differ(pipes: dict[str, FluxPipeline]) -> None:
     """Or the comparisons above would prove little."""
-    told = model(pipes["original"]).encode_prompts(["a red star"])
+    embeddings = model(pipes["original"]).encode_prompts(["a red star"])
     x, t = model(pipes["original"]).noise([1]), torch.tensor(600.0)
-    one, empty = (model(pipes["original"]).call(x, t, part) for part in (told.prompt, told.empty))
-    assert told.negative is None and not torch.allclose(one, empty, atol=1e-3)
-    assert told.prompt.guidance is not None and told.empty.guidance is not None
-    assert (told.prompt.guidance.item(), told.empty.guidance.item()) == (GUIDANCE, 1.0)
+    item, empty = (model(pipes["original"]).call(x, t, part) for part in (embeddings.prompt, embeddings.empty))
+    assert embeddings.negative is None and not torch.allclose(item, empty, atol=1e-3)
+    assert embeddings.prompt.guidance is not None and embeddings.empty.guidance is not None
+    assert (embeddings.prompt.guidance.item(), embeddings.empty.guidance.item()) == (GUIDANCE, 1.0)
     assert model(pipes["unguided"]).encode_prompts(["a red star"]).prompt.guidance is None
 
 

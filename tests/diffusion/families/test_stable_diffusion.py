@@ -17,8 +17,8 @@ PROMPTS, SEEDS, K = ("a red star on a white background", "a drawing of zara"), (
 @pytest.fixture(scope="module")
 def pipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StableDiffusionPipeline]:
     """θ and θ* whose UNets are taken to predict v."""
-    made = trio(tmp_path_factory.mktemp("v"))
-    return {name: plain(pipe, scheduler=predicting(pipe, "v_prediction")) for name, pipe in made.items()}
+    built = trio(tmp_path_factory.mktemp("v"))
+    return {name: plain(pipe, scheduler=predicting(pipe, "v_prediction")) for name, pipe in built.items()}
 
 
 def predicting(pipe: StableDiffusionPipeline, what: str) -> DDIMScheduler:
@@ -32,10 +32,10 @@ def test_it_equals_the_slow_way(pipes: dict[str, StableDiffusionPipeline], part:
     finished, _ = hand_over(unlearned, PROMPTS, latents, ("prompt", "empty"))
     assert set(finished) == {(arm, k) for arm in ("prompt", "empty") for k in K}
     for (arm, k), x in finished.items():
-        drawn = unlearned.decode(x)
+        noise = unlearned.decode(x)
         for i, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
             expected = slowly(pipes["original"], pipes[part], prompt, seed, k, arm)
-            assert np.abs(drawn[i] - 255 * expected).max() < 0.8, (arm, k, i)
+            assert np.abs(noise[i] - 255 * expected).max() < 0.8, (arm, k, i)
 
 
 def test_the_clean_prediction(pipes: dict[str, StableDiffusionPipeline]) -> None:
@@ -54,5 +54,5 @@ def test_the_clean_prediction(pipes: dict[str, StableDiffusionPipeline]) -> None
 
 def test_another_prediction_gives_other_pictures(pipes: dict[str, StableDiffusionPipeline]) -> None:
     as_epsilon = plain(pipes["original"], scheduler=predicting(pipes["original"], "epsilon"))
-    one, other = (run_original(model(pipe), PROMPTS, SEEDS, (STEPS,)).latents[STEPS] for pipe in (pipes["original"], as_epsilon))
-    assert not torch.allclose(one, other, atol=0.1)
+    item, other = (run_original(model(pipe), PROMPTS, SEEDS, (STEPS,)).latents[STEPS] for pipe in (pipes["original"], as_epsilon))
+    assert not torch.allclose(item, other, atol=0.1)

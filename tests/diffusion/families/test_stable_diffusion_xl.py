@@ -27,11 +27,11 @@ def pipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StableDiffusion
 
 
 def plain(pipe: StableDiffusionXLPipeline, **changes: Any) -> StableDiffusionXLPipeline:
-    made = StableDiffusionXLPipeline(
+    built = StableDiffusionXLPipeline(
         **{**pipe.components, **changes}, add_watermarker=False, force_zeros_for_empty_prompt=pipe.config.force_zeros_for_empty_prompt
     )
-    made.set_progress_bar_config(disable=True)
-    return made
+    built.set_progress_bar_config(disable=True)
+    return built
 
 
 def slowly(
@@ -50,11 +50,11 @@ def slowly(
         return {"prompt_embeds": nothing, "add_text_embeds": pooled_nothing, "add_time_ids": kept["add_time_ids"][:1]}
 
     first = plain(original) if k else plain(unlearned)
-    said: dict[str, Any] = {"prompt": prompt, "guidance_scale": GUIDANCE}
+    message: dict[str, Any] = {"prompt": prompt, "guidance_scale": GUIDANCE}
     if arm == "empty" and k == 0:
-        said = {"prompt_embeds": nothing, "pooled_prompt_embeds": pooled_nothing, "guidance_scale": 0.0}
+        message = {"prompt_embeds": nothing, "pooled_prompt_embeds": pooled_nothing, "guidance_scale": 0.0}
     picture: NDArray[np.float32] = first(
-        **said,
+        **message,
         height=64,
         width=64,
         num_inference_steps=STEPS,
@@ -74,21 +74,21 @@ def test_it_equals_the_slow_way(pipes: dict[str, StableDiffusionXLPipeline], zer
     original, unlearned = (StableDiffusionXL(pipes[name], STEPS, GUIDANCE) for name in ("original", "unlearned"))
     finished, _ = hand_over(unlearned, PROMPTS, run_original(original, PROMPTS, SEEDS, K).latents, ("prompt", "empty"))
     for (arm, k), x in finished.items():
-        drawn = unlearned.decode(x)
+        noise = unlearned.decode(x)
         for i, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
             expected = slowly(pipes["original"], pipes["unlearned"], prompt, seed, k, arm)
-            assert np.abs(drawn[i] - 255 * expected).max() < 0.8, (arm, k, i)
+            assert np.abs(noise[i] - 255 * expected).max() < 0.8, (arm, k, i)
 
 
 def test_the_size_is_told(pipes: dict[str, StableDiffusionXLPipeline]) -> None:
     """Another size changes the prediction through the size alone: same latents, same words."""
     model = StableDiffusionXL(pipes["original"], STEPS, GUIDANCE)
-    latents, told = model.noise([1]), model.encode_prompts(["a star"]).prompt
+    latents, embeddings = model.noise([1]), model.encode_prompts(["a star"]).prompt
     scale = pipes["original"].vae_scale_factor
-    one = model.call(latents, torch.tensor(501), told)
+    item = model.call(latents, torch.tensor(501), embeddings)
     pipes["original"].vae_scale_factor = 4 * scale
     try:
-        assert not torch.allclose(one, model.call(latents, torch.tensor(501), told), atol=1e-5)
+        assert not torch.allclose(item, model.call(latents, torch.tensor(501), embeddings), atol=1e-5)
     finally:
         pipes["original"].vae_scale_factor = scale
 
@@ -98,9 +98,9 @@ def test_half_precision_decodes_in_float32(pipes: dict[str, StableDiffusionXLPip
 
     half = plain(pipes["original"], vae=copy.deepcopy(pipes["original"].vae).to(dtype=torch.float16))
     latents = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    drawn = StableDiffusionXL(half, STEPS, GUIDANCE).decode(latents.half()).astype(int)
+    noise = StableDiffusionXL(half, STEPS, GUIDANCE).decode(latents.half()).astype(int)
     exact = StableDiffusionXL(pipes["original"], STEPS, GUIDANCE).decode(latents).astype(int)
-    assert half.vae.dtype == torch.float32 and np.abs(drawn - exact).mean() < 1
+    assert half.vae.dtype == torch.float32 and np.abs(noise - exact).mean() < 1
 
 
 def test_normalised_latents_are_undone(pipes: dict[str, StableDiffusionXLPipeline]) -> None:

@@ -120,11 +120,10 @@ def _component_and_module(name: str, layers: Mapping[str, Mapping[str, str]], so
     """Component and module of a key without its suffix. ``layers``: of each component, by their names with underscores."""
     for prefix, component in KOHYA.items():
         if name.startswith(prefix):
-            known = layers.get(component, {})
+            available = layers.get(component, {})
             flat = name.removeprefix(prefix)
-            module = next(
-                (known[spelling] for spelling in (flat, flat.removeprefix("text_model_"), f"text_model_{flat}") if spelling in known), None
-            )
+            spellings = (flat, flat.removeprefix("text_model_"), f"text_model_{flat}")
+            module = next((available[spelling] for spelling in spellings if spelling in available), None)
             if module is None:
                 consequence = f"updates {shortened(name)!r}, which is no layer of the base, so it is for another architecture"
                 raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
