@@ -36,7 +36,7 @@ def said_by(*arguments: str) -> Result:
 def test_what_a_model_sees_goes_into_its_set_and_is_scored(root: Path, tmp_path: Path) -> None:
     here = ("--root", str(root))
     model = vision_model(tmp_path / "Some-Vlm", [said()])
-    shown = said_by("probes", "liken", STAR, "--provider", "local", "--model", str(model), "--device", "cpu", "--pairs", "1", *here)
+    shown = said_by("probes", "rate-images", STAR, "--provider", "local", "--model", str(model), "--device", "cpu", "--pairs", "1", *here)
     assert shown.exit_code == 0 and "12 of 12 pairs rated" in shown.stdout, shown.output
     ratings = root / "tasks/tiny/object/star.probes/some-vlm.ratings.jsonl"
     assert [one.neighbour for one in read_ratings(ratings).ratings] == [*CONCEPTS]

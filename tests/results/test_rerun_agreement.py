@@ -102,5 +102,5 @@ def test_the_commands_write_the_outcome(tmp_path: Path) -> None:
     result = run(measured, "compare", *row, "--with", str(rerun), "--write")
     assert result.exit_code == 0
     assert read_record(path).verification.status == "rerun" and check_results(measured.root).problems == ()
-    assert run(measured, "mark", *row, "--status", "withdrawn", "--why", "wrong weights").exit_code == 0
+    assert run(measured, "mark", *row, "--status", "withdrawn", "--reason", "wrong weights").exit_code == 0
     assert read_record(path).verification.reason == "wrong weights" and check_results(measured.root).problems == ()

@@ -58,12 +58,12 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
     demo = replace(data, results=records)
     with progress() as progress_bar:
         evaluation = Evaluation(suite, demo, TIER, threads=threads or usable_cores(), progress=progress_bar)
-        found = schedule(evaluation, [(task, load_submission(demo, f"{SUITE}/{name}")) for name in SUBMISSIONS])
+        results = schedule(evaluation, [(task, load_submission(demo, f"{SUITE}/{name}")) for name in SUBMISSIONS])
         boards, sources = load_all_tables((records,)), Sources(demo)
         pages = [write_report([board], name, sources, out) for board in boards for name in SUBMISSIONS if board.find(name)]
     for board in boards:
         click.echo(terminal_table(board))
-    for record in found:
+    for record in results:
         click.echo(f"\n{record.submission}: {record.verdict.label}. {record.verdict.reason}.")
     click.echo(f"\nPictures and curves: {', '.join(map(str, pages))}")
     click.echo(f"Done in {(time.monotonic() - started) / 60:.1f} minutes.")

@@ -24,16 +24,16 @@ def command(suite: str, root: Path | None, as_json: bool) -> None:
     """
     from unconceal.hub.requirements import PRESENT, suite_requirements
 
-    found = list(suite_requirements(DataRoot.find(root), suite))
-    echo_rows([need.row() for need in found], as_json)
-    golds = [need for need in found if is_gold_name(need.part) and need.state != PRESENT]
+    requirements = list(suite_requirements(DataRoot.find(root), suite))
+    echo_rows([need.row() for need in requirements], as_json)
+    golds = [need for need in requirements if is_gold_name(need.part) and need.state != PRESENT]
     if golds:
         click.echo(f"{len(golds)} golds are not here: without them nothing can be said to forget, and nothing to conceal", err=True)
-    missing = [need for need in found if not is_gold_name(need.part) and need.state != PRESENT]
+    missing = [need for need in requirements if not is_gold_name(need.part) and need.state != PRESENT]
     if missing:
         size = sum(need.gigabytes or 0.0 for need in missing)
         consequence = f"are missing or not pinned (about {size:.1f} GB), so suite {suite} cannot run"
-        value = f"{len(missing)} of {len(found)} things"
+        value = f"{len(missing)} of {len(requirements)} things"
         raise EnvironmentFault(
             "doctor.missing", value, consequence, f"fetch them where there is network: `unconceal tasks pin {suite}`, `submissions pin`"
         )

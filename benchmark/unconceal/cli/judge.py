@@ -52,7 +52,9 @@ def echo_plan(evaluation: Evaluation, root: DataRoot) -> None:
     rows = []
     for split, prompts in zip(("train", "held out"), asked_for(suite, tasks_of(root, suite)), strict=True):
         shards = [shard for prompt in prompts for shard in plan_block(evaluation, prompt).trajectories]
-        workload = workload_of(len(shards), [shard for shard in shards if shard not in evaluation.store], image_spec_of(suite, root)).table_row
+        workload = workload_of(
+            len(shards), [shard for shard in shards if shard not in evaluation.store], image_spec_of(suite, root)
+        ).table_row
         rows.append({"split": split, "concepts": len({prompt.concept.label for prompt in prompts if prompt.concept}), **workload})
     echo_rows(rows, as_json=False)
 
@@ -115,8 +117,8 @@ def echo_gate(judge_path: Path, tasks: Sequence[Task]) -> None:
         )
     targets = {(task.judge.head, task.judge.label) for task in tasks if task.detector is None}
     retained = {(prompt.head, prompt.concept) for task in tasks for prompt in task.retain if prompt.head and prompt.concept} - targets
-    asked = [*((*one, "target") for one in sorted(targets)), *((*one, "retained") for one in sorted(retained))]
-    echo_rows([_row(gate, head, label, kind) for head, label, kind in asked], as_json=False)
+    labels = [*((*target, "target") for target in sorted(targets)), *((*target, "retained") for target in sorted(retained))]
+    echo_rows([_row(gate, head, label, kind) for head, label, kind in labels], as_json=False)
     failed = [label for head, label in sorted(targets) if gate.failure(head, label)]
     if failed:
         consequence = f"fails the gate of {gate.min_balanced_accuracy:.2f}, so its task is refused"
@@ -126,10 +128,13 @@ def echo_gate(judge_path: Path, tasks: Sequence[Task]) -> None:
 
 
 def _row(gate: JudgeGate, head: str, label: str, kind: str) -> dict[str, object]:
-    found = gate.labels.get(f"{head}/{label}")
-    told = {"kind": kind, "head": head, "label": label}
-    if found is None or found.value is None:
-        return {**told, "balanced accuracy": "–", "pictures": 0, "gate": "FAIL" if kind == "target" else "not measured"}
-    measured = {"balanced accuracy": f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]", "pictures": found.positives}
+    label_gate = gate.labels.get(f"{head}/{label}")
+    cells = {"kind": kind, "head": head, "label": label}
+    if label_gate is None or label_gate.value is None:
+        return {**cells, "balanced accuracy": "–", "pictures": 0, "gate": "FAIL" if kind == "target" else "not measured"}
+    measured = {
+        "balanced accuracy": f"{label_gate.value:.3f} [{label_gate.low:.3f}, {label_gate.high:.3f}]",
+        "pictures": label_gate.positives,
+    }
     # A retained concept that is judged badly weakens what is said of damage; it forbids nothing.
-    return {**told, **measured, "gate": "pass" if gate.failure(head, label) is None else "FAIL" if kind == "target" else "below"}
+    return {**cells, **measured, "gate": "pass" if gate.failure(head, label) is None else "FAIL" if kind == "target" else "below"}

@@ -25,12 +25,12 @@ def command(root: Path | None, check: bool, to_stdout: bool, index: Path | None,
     \b
     Example:  unconceal leaderboard --check
     """
-    found = DataRoot.find(root)
-    path, (boards, sources) = leaderboard_path(found), load_tables(found, index, whole=as_json)
+    data = DataRoot.find(root)
+    path, (boards, sources) = leaderboard_path(data), load_tables(data, index, whole=as_json)
     if as_json and not check:
         click.echo(json.dumps(row_objects(boards, sources, path.parent), indent=2, ensure_ascii=False))
         return
-    text = leaderboard_text(found, boards, sources)
+    text = leaderboard_text(data, boards, sources)
     if check:
         check_up_to_date(path, text)
         click.echo(f"{path} is up to date")

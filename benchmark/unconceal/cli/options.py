@@ -78,7 +78,7 @@ def load_tables(
 
     if index is None:
         return load_newest_tables(root.result_folders, read_record if whole else read_for_ranking), Sources(root)
-    from unconceal.publish.dataset_index import load_published_tables, load_published_submissions
+    from unconceal.publish.dataset_index import load_published_submissions, load_published_tables
 
     return load_published_tables(index, root.results, whole, curves), Sources(root, load_published_submissions(index))
 

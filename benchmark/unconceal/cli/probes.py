@@ -44,7 +44,7 @@ def command() -> None:
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="For a local model.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the raw replies; default: beside the task.")
-@click.option("--print-prompt", is_flag=True, help="Print exactly what would be asked, and ask nothing.")
+@click.option("--print-prompt", is_flag=True, help="Print the prompt and send nothing.")
 @click.option("--from-replies", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Replies to that prompt, one a line.")
 @click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="The day on which --from-replies were collected; default: today.")
 @root_option
@@ -79,9 +79,16 @@ def elicit(task: str, print_prompt: bool, root: Path | None, **options: Any) -> 
     date = options["date"].strftime("%Y-%m-%d") if options["date"] else None
     if isinstance(provider, CollectedReplies):
         samples = min(samples or len(provider.replies), len(provider.replies))
-    with progress() as shown:
+    with progress() as progress_bar:
         transcript = ask(
-            provider, question, elicitation_request(provider, spec, question, decoding), samples, options["attempts"], path, shown, date
+            provider,
+            question,
+            elicitation_request(provider, spec, question, decoding),
+            samples,
+            options["attempts"],
+            path,
+            progress_bar,
+            date,
         )
     click.echo(f"{path}: {outcome_summary(samples_of(transcript, question))}. Next: `unconceal probes freeze {task} {path}`.")
 
@@ -151,15 +158,15 @@ def _provider(options: Row) -> Provider:
     "--timeout", type=click.FloatRange(0, min_open=True), default=TIMEOUT, show_default=True, help="Seconds a server may be silent."
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Of both models.")
-@click.option("--threads", type=click.IntRange(1), help="Processor threads that draw; default: all cores.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all cores.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the ratings; default: beside the task.")
 @root_option
-def liken(
+def rate_images(
     task: str, pairs: int, temperature: float, seed: int, threads: int | None, out: Path | None, root: Path | None, **options: Any
 ) -> None:
-    """Show a vision-language model the original's pictures of target and neighbours, and ask how alike they look.
+    """Rate with a vision-language model how similar images of target and neighbours are, as the original model draws them.
 
-    `probes freeze --likeness` puts what it says into the model's set. Run it again and it goes on where it stopped.
+    `probes freeze --likeness` adds the ratings to the model's probe set. The same command resumes.
 
     \b
     Example:  unconceal probes rate-images object/star --provider local --model HuggingFaceTB/SmolVLM-Instruct
@@ -175,16 +182,21 @@ def liken(
     spec = load_task(data, task)
     suite = load_suite(data, spec.suite)
     folder, provider = out or _writable(data, probe_folder(data, spec)), _provider({**options, "from_replies": None})
-    with progress() as shown:
+    with progress() as progress_bar:
         # The layout of a run, so that each finds the other's pictures.
         evaluation = Evaluation(
-            suite, data, next(iter(suite.tiers)), resolve_device(options["device"]), threads=threads or usable_cores(), progress=shown
+            suite,
+            data,
+            next(iter(suite.tiers)),
+            resolve_device(options["device"]),
+            threads=threads or usable_cores(),
+            progress=progress_bar,
         )
-        asked = rating_request(provider, spec, suite.base.digest, Decoding(temperature=temperature, max_tokens=LOOK_TOKENS, seed=seed))
+        request = rating_request(provider, spec, suite.base.digest, Decoding(temperature=temperature, max_tokens=LOOK_TOKENS, seed=seed))
         path = ratings_file(folder, file_stem(provider.model))
-        found = rate(provider, spec.concept.replace("-", " "), image_pairs(evaluation, spec, pairs), asked, path, shown)
-    rated = sum(rating.value is not None for rating in found.ratings)
-    click.echo(f"{path}: {rated} of {len(found.ratings)} pairs rated. Next: `unconceal probes freeze {task} REPLIES --likeness {path}`.")
+        ratings = rate(provider, spec.concept.replace("-", " "), image_pairs(evaluation, spec, pairs), request, path, progress_bar)
+    rated = sum(rating.value is not None for rating in ratings.ratings)
+    click.echo(f"{path}: {rated} of {len(ratings.ratings)} pairs rated. Next: `unconceal probes freeze {task} REPLIES --likeness {path}`.")
 
 
 @command.command()
@@ -192,9 +204,9 @@ def liken(
 @click.argument("replies", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--least", type=click.IntRange(1), default=2, show_default=True, help="Samples that must have answered; one has no spread.")
 @click.option(
-    "--likeness", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="What `probes rate-images` wrote for the model."
+    "--likeness", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Ratings by `probes rate-images` of the same model."
 )
-@click.option("--replace", is_flag=True, help="Overwrite a frozen set that says something else.")
+@click.option("--replace", is_flag=True, help="Overwrite a frozen set that has other content.")
 @root_option
 def freeze(task: str, replies: Path, least: int, likeness: Path | None, replace: bool, root: Path | None) -> None:
     """Turn raw replies into the probe set of a task, and put both beside it.
@@ -212,16 +224,16 @@ def freeze(task: str, replies: Path, least: int, likeness: Path | None, replace:
 
     data = DataRoot.find(root)
     spec, transcript = load_task(data, task), read_transcript(replies)
-    asked = transcript.request
-    if (asked.suite, asked.task) != (spec.suite, spec.id):
+    request = transcript.request
+    if (request.suite, request.task) != (spec.suite, spec.id):
         raise UsageError(
             "probes.wrong-task",
             str(replies),
-            f"answers for {asked.suite}:{asked.task}, not for {spec.suite}:{spec.id}",
+            f"answers for {request.suite}:{request.task}, not for {spec.suite}:{spec.id}",
             "name the task it is of",
         )
     folder = _writable(data, probe_folder(data, spec))
-    stem = file_stem(asked.model)
+    stem = file_stem(request.model)
     beside, path = freeze.replies_file(folder, stem), folder / f"{stem}.yaml"
     probes = freeze.freeze(transcript, build_question(spec), ReplyFile(file=beside.name, digest=file_digest(replies)), least)
     sources = {beside: replies}
@@ -232,13 +244,13 @@ def freeze(task: str, replies: Path, least: int, likeness: Path | None, replace:
     text = freeze.to_yaml(probes)
     if path.exists() and path.read_text(encoding="utf-8") != text and not replace:
         raise CheckFailed(
-            "probes.already-frozen", str(path), "is frozen and says something else", "say --replace, and raise the suite's version"
+            "probes.already-frozen", str(path), "is frozen and has other content", "give --replace, and raise the suite's version"
         )
     contents = {target: source.read_bytes() for target, source in sources.items()} | {path: text.encode()}
     for target in sources:
         if target.exists() and target.read_bytes() != contents[target] and not replace:
             raise CheckFailed(
-                "probes.file-exists", str(target), "holds something else, which would be lost", "move it away, or say --replace"
+                "probes.file-exists", str(target), "holds something else, which would be lost", "move it away, or give --replace"
             )
     for target, content in contents.items():
         write_bytes(target, content)
@@ -260,7 +272,7 @@ def show(task: str, model: str | None, root: Path | None, as_json: bool) -> None
     """
     data = DataRoot.find(root)
     spec = load_task(data, task)
-    names = [name for of, here, name, _ in probe_files(data) if (of, here) == (spec.suite, spec.id)]
+    names = [name for suite_name, task_id, name, _ in probe_files(data) if (suite_name, task_id) == (spec.suite, spec.id)]
     if model is None:
         rows = [_row(name, load_probes(data, spec, name)) for name in names]
         echo_rows(rows, as_json, f"{spec.id} has no probe set; see `unconceal probes elicit --help`")
@@ -274,7 +286,7 @@ def show(task: str, model: str | None, root: Path | None, as_json: bool) -> None
     click.echo(
         f"{'prompt':<10} version {probes.prompt_version}{'' if _is_current(probes, spec) else ', another than the task makes today'}"
     )
-    echo_rows([_neighbour(place, probes) for place in range(len(probes.neighbours))], as_json=False)
+    echo_rows([_neighbour(index, probes) for index in range(len(probes.neighbours))], as_json=False)
     click.echo(f"\nattacks ({len(probes.attacks)})")
     for attack in probes.attacks:
         click.echo(f"  {attack.prompt}  [{attack.attribute}]")
@@ -286,14 +298,14 @@ def _row(name: str, probes: ProbeSet) -> Row:
     return {"language_model": name, "provider": probes.provider, **counts, "attacks": len(probes.attacks), **agree, "date": probes.date}
 
 
-def _neighbour(place: int, probes: ProbeSet) -> Row:
-    neighbour = probes.neighbours[place]
+def _neighbour(index: int, probes: ProbeSet) -> Row:
+    neighbour = probes.neighbours[index]
     similarity, rank = neighbour.similarity, neighbour.rank
     numbers = {"similarity": similarity.mean, "± ": similarity.std, "rank": rank.mean, "±": rank.std}
     if probes.ratings:
         numbers["visual_similarity"] = neighbour.visual_similarity.mean if neighbour.visual_similarity else None
-    named = f"{neighbour.mentions}/{probes.samples.answered}"
-    return {"": place + 1, "concept": neighbour.concept, "relation": neighbour.relation, **numbers, "mentions": named}
+    mentions = f"{neighbour.mentions}/{probes.samples.answered}"
+    return {"": index + 1, "concept": neighbour.concept, "relation": neighbour.relation, **numbers, "mentions": mentions}
 
 
 def _is_current(probes: ProbeSet, task: Task) -> bool:

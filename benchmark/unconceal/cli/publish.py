@@ -49,14 +49,14 @@ def in_a_folder(publication: Publication, to: str, execute: bool) -> str:
     """What was, or would be, done."""
     from unconceal.publish.publication import already_published, write_folder
 
-    place = Path(to) / publication.version
+    folder = Path(to) / publication.version
     if not execute:
         return (
-            f"{place} is there already, the same"
-            if already_published(publication, place)
-            else f"dry run: would write {place}; add --execute"
+            f"{folder} is there already, the same"
+            if already_published(publication, folder)
+            else f"dry run: would write {folder}; add --execute"
         )
-    return f"wrote {place}" if write_folder(publication, Path(to)) else f"{place} is there already, the same"
+    return f"wrote {folder}" if write_folder(publication, Path(to)) else f"{folder} is there already, the same"
 
 
 def on_the_hub(publication: Publication, to: str, execute: bool) -> str:
@@ -66,10 +66,10 @@ def on_the_hub(publication: Publication, to: str, execute: bool) -> str:
     if execute:
         return f"{to}: commit {push(publication, to)}, tag {publication.version}"
     try:
-        there = remote_state(publication, to)
+        remote = remote_state(publication, to)
     except EnvironmentFault as error:
         return f"dry run: would commit to {to} and tag {publication.version}; what is there is not known ({error.consequence})"
-    if there.tagged:
+    if remote.tagged:
         return f"{to}: {publication.version} is there already, the same"
-    onto = f"onto {there.head[:12]}" if there.head else "into a new repository"
-    return f"dry run: would {'tag' if there.committed else f'commit {onto} and tag'} {publication.version}; add --execute"
+    onto = f"onto {remote.head[:12]}" if remote.head else "into a new repository"
+    return f"dry run: would {'tag' if remote.committed else f'commit {onto} and tag'} {publication.version}; add --execute"

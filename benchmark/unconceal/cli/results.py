@@ -58,10 +58,10 @@ def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bo
     from unconceal.results.check_results import check_results
     from unconceal.results.contributions import check_contribution
 
-    found = DataRoot.find(root)
-    with progress() as shown:
-        count, problems = check_results(found, not quick, [path.resolve() for path in records], shown)
-    problems += check_contribution(found.results, against) if against else ()
+    data = DataRoot.find(root)
+    with progress() as progress_bar:
+        count, problems = check_results(data, not quick, [path.resolve() for path in records], progress_bar)
+    problems += check_contribution(data.results, against) if against else ()
     if as_json:
         click.echo(json.dumps({"records": count, "problems": [asdict(problem) for problem in problems]}, indent=2, default=str))
     if problems:
@@ -78,14 +78,13 @@ def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bo
 @root_option
 @json_option
 def compare(submission: str, task: str, tier: str, by: str, on: str, rerun: Path, write: bool, root: Path | None, as_json: bool) -> None:
-    """Hold a re-run against the stored record: it agrees if the verdict is equal and every headline score lies in the stored interval.
+    """Compare a re-run with the stored record. It agrees if the verdict is equal and every headline score lies in the stored interval.
 
     \b
     Example:  unconceal run esd-x --task object/star --results rerun
               unconceal results compare esd-x --task object/star --with rerun --by maintainer --write
     """
-    from unconceal.results.rerun_agreement import compare_scores as held
-    from unconceal.results.rerun_agreement import disagreement, rerun_record, with_verification
+    from unconceal.results.rerun_agreement import compare_scores, disagreement, rerun_record, with_verification
     from unconceal.specs.loader import load_suite, load_task
 
     data = DataRoot.find(root)
@@ -96,37 +95,38 @@ def compare(submission: str, task: str, tier: str, by: str, on: str, rerun: Path
     golds = [read_record(gold) for name in spec.golds if (gold := _path(data, task, name, tier)).is_file()]
     again = rerun_record(measured, golds, suite, spec, by, on)
     rows = [
-        {"score": one.score, "stored": _shown(one.stored), "again": _shown(one.rerun), "agrees": one.agrees} for one in held(stored, again)
+        {"score": pair.score, "stored": _text(pair.stored), "again": _text(pair.rerun), "agrees": pair.agrees}
+        for pair in compare_scores(stored, again)
     ]
     echo_rows(rows, as_json)
-    why = disagreement(stored, again)
+    reason = disagreement(stored, again)
     if write:
         write_record(with_verification(stored, again, by, on), path)
-    if why:
+    if reason:
         raise CheckFailed(
-            "rerun.disagrees", str(path), why, "the row is disputed now" if write else "with --write the row becomes disputed"
+            "rerun.disagrees", str(path), reason, "the row is disputed now" if write else "with --write the row becomes disputed"
         )
     if not as_json:
-        click.echo(f"the re-run agrees{'; its record stands in the table now' if write else ''}")
+        click.echo(f"the re-run agrees{'; its record replaces the stored one' if write else ''}")
 
 
 @command.command()
 @click.argument("submission")
 @row_options
 @click.option("--status", type=click.Choice(["disputed", "withdrawn"]), required=True)
-@click.option("--why", required=True, help="The reason, which the leaderboard shows.")
+@click.option("--reason", required=True, help="The reason, which the leaderboard shows.")
 @root_option
-def mark(submission: str, task: str, tier: str, by: str, on: str, status: Any, why: str, root: Path | None) -> None:
-    """Dispute or withdraw a row: it stays in the table, unranked, with who, when and why.
+def mark(submission: str, task: str, tier: str, by: str, on: str, status: Any, reason: str, root: Path | None) -> None:
+    """Dispute or withdraw a row: it stays in the table, unranked, with maintainer, date and reason.
 
     \b
-    Example:  unconceal results mark esd-x --task object/star --status withdrawn --by maintainer --why "wrong weights released"
+    Example:  unconceal results mark esd-x --task object/star --status withdrawn --by maintainer --reason "wrong weights released"
     """
     data = DataRoot.find(root)
     path = _path(data, task, submission, tier)
     record = read_record(path)
-    said = Verification(status=status, by=by, date=on, reason=why)
-    write_record(record.model_copy(update={"verification": said}), path)
+    verification = Verification(status=status, by=by, date=on, reason=reason)
+    write_record(record.model_copy(update={"verification": verification}), path)
     click.echo(f"{path}: {status}")
 
 
@@ -140,11 +140,13 @@ def _path(data: DataRoot, task: str, submission: str, tier: str) -> Path:
     spec = load_task(data, task)
     suite = load_suite(data, spec.suite)
     versions = dict.fromkeys([suite.version, *(version for name, version in suite_versions([data.results]) if name == suite.name)])
-    paths = [record_path(data.results, f"{suite.name}-{one}", spec.id, submission, suite.protocol, tier) for one in versions]
+    paths = [
+        record_path(data.results, f"{suite.name}-{suite_version}", spec.id, submission, suite.protocol, tier) for suite_version in versions
+    ]
     return next((path for path in paths if path.is_file()), paths[0])
 
 
-def _shown(score: Any) -> str:
+def _text(score: Any) -> str:
     from unconceal.leaderboard.numbers import with_interval
 
     return with_interval(score)

@@ -25,6 +25,6 @@ def command(out: Path, index: Path | None, root: Path | None) -> None:
     from unconceal.site.result_page import CURVES
 
     data = DataRoot.find(root)
-    with progress() as shown:
+    with progress() as progress_bar:
         tables, sources = load_tables(data, index, whole=True, curves=CURVES)
-        click.echo(str(write_site(tables, sources, out, shown)))
+        click.echo(str(write_site(tables, sources, out, progress_bar)))

@@ -32,15 +32,15 @@ def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def place_of(store: Path | None) -> Path:
     """The store's folder, refused where there is none."""
-    place = store or store_folder()
-    if not place.is_dir():
+    folder = store or store_folder()
+    if not folder.is_dir():
         raise UsageError(
             "store.not-found",
-            str(place),
+            str(folder),
             "is no folder, so there is no store to look into",
             "name the store with --store, or run something first",
         )
-    return place
+    return folder
 
 
 @command.command("ls")
@@ -72,11 +72,11 @@ def named_models(data: DataRoot) -> dict[str, str]:
     from unconceal.hub.local_weights import weights_digest
     from unconceal.specs.loader import all_submissions, load_suite, suite_names
 
-    found = {}
+    names = {}
     for submission in all_submissions(data):
         for checkpoint in submission.checkpoints.values():
-            found[weights_digest(checkpoint, data) or ""] = f"{submission.suite}/{submission.name}"
-    return found | {load_suite(data, name).base.digest: f"{name}: θ" for name in suite_names(data)}
+            names[weights_digest(checkpoint, data) or ""] = f"{submission.suite}/{submission.name}"
+    return names | {load_suite(data, name).base.digest: f"{name}: θ" for name in suite_names(data)}
 
 
 @command.command()
@@ -93,11 +93,11 @@ def verify(store: Path | None, delete: bool) -> None:
 
     every = [held for held in list_entries(place_of(store)) if not is_temporary(held.path)]
     wrong: list[str] = []
-    with progress() as shown:
-        stage = shown.stage("verifying the store", len(every))
+    with progress() as progress_bar:
+        stage = progress_bar.stage("verifying the store", len(every))
         for held in every:
-            if said := find_defect(held):
-                wrong.append(f"{held.path}: {said}")
+            if defect := find_defect(held):
+                wrong.append(f"{held.path}: {defect}")
                 if delete:
                     held.path.unlink(missing_ok=True)
             stage.advance()
@@ -122,14 +122,14 @@ def gc(store: Path | None, execute: bool, root: Path | None) -> None:
     """
     from unconceal.generate.store_entries import KnownModels, is_temporary, list_entries, unregister_models
 
-    named, place = KnownModels.from_specs(DataRoot.find(root)), place_of(store)
-    gone = [held for held in list_entries(place) if is_temporary(held.path) or held.shard is None or held.shard not in named]
+    known_models, folder = KnownModels.from_specs(DataRoot.find(root)), place_of(store)
+    gone = [held for held in list_entries(folder) if is_temporary(held.path) or held.shard is None or held.shard not in known_models]
     if execute:
         for held in gone:
             held.path.unlink(missing_ok=True)
-        unregister_models(place, named)
+        unregister_models(folder, known_models)
     click.echo(f"{len(gone)} files, {megabytes(gone):.1f} MB" + (" cleared" if execute else " would go; --execute clears them"))
 
 
 def megabytes(held: Iterable[StoreEntry]) -> float:
-    return sum(one.size for one in held) / 1e6
+    return sum(entry.size for entry in held) / 1e6

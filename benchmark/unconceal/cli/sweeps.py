@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from unconceal.specs.task import Task
 
 
-def sweep_all(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], said: Sequence[str]) -> None:
+def sweep_all(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], sweep_options: Sequence[str]) -> None:
     """Measure, print, draw."""
     from unconceal.evaluation.heat_map import draw_heat_map
     from unconceal.evaluation.sweep import read_axes
     from unconceal.execution.scheduler import schedule_sweeps
 
-    axes = read_axes(said)
+    axes = read_axes(sweep_options)
     for task, submission in pairs:
-        (found,) = schedule_sweeps(evaluation, [(task, submission)], axes)
+        (sweep,) = schedule_sweeps(evaluation, [(task, submission)], axes)
         path = sweep_path(evaluation.root.results, evaluation.suite.id, task.id, submission.name, evaluation.tier_name)
-        draw_heat_map(found, path.with_suffix(".png"))
+        draw_heat_map(sweep, path.with_suffix(".png"))
         click.echo(f"{submission.name} on {task.id} ({evaluation.tier_name})")
-        echo_rows([row(cell) for cell in found.cells], as_json=False)
-        click.echo(f"{telling(found)}\n  {path}\n  {path.with_suffix('.png')}")
+        echo_rows([row(cell) for cell in sweep.cells], as_json=False)
+        click.echo(f"{telling(sweep)}\n  {path}\n  {path.with_suffix('.png')}")
 
 
 def row(cell: SweepCell) -> dict[str, Any]:
@@ -40,8 +40,8 @@ def row(cell: SweepCell) -> dict[str, Any]:
     return {**cell.sampler, **{name: with_interval(score) for name, score in scores.items()}}
 
 
-def telling(found: Sweep) -> str:
+def telling(sweep: Sweep) -> str:
     """Which configuration retrieves most, in a line."""
-    most = found.strongest_cell
-    named = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in most.sampler.items())
-    return f"most is retrieved with {named}: {'excess' if most.excess else 'presence'} {most.max_retrieval:.2f}"
+    most = sweep.strongest_cell
+    settings = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in most.sampler.items())
+    return f"most is retrieved with {settings}: {'excess' if most.excess else 'presence'} {most.max_retrieval:.2f}"

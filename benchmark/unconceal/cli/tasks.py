@@ -154,7 +154,9 @@ def _problems_of_suite(root: DataRoot, name: str) -> list[Problem]:
     document = Document.read(suite_file(root, name))
     consequence = "is not pinned, so a change would go unnoticed"
     return [
-        document.problem(Mistake("suite.not-pinned", (*location, "digest"), dotted_name(location), consequence, "run `unconceal tasks pin`"))
+        document.problem(
+            Mistake("suite.not-pinned", (*location, "digest"), dotted_name(location), consequence, "run `unconceal tasks pin`")
+        )
         for location, part in fill_digests.pinned_parts(suite)
         if part.digest == UNPINNED
     ]
@@ -203,7 +205,9 @@ def pin(suite: str | None, root: Path | None) -> None:
 
             changed |= pin_hub_models(data, loaded_suite.name)
         if changed and any((data.results / loaded_suite.id).rglob("*.json")):
-            click.echo(f"warning: {loaded_suite.id} has records that were made with other models; raise `version` in its suite.yaml", err=True)
+            click.echo(
+                f"warning: {loaded_suite.id} has records that were made with other models; raise `version` in its suite.yaml", err=True
+            )
         changed |= fill_digests.pin_submissions(data, loaded_suite.name)
         for location, digest in changed.items():
             click.echo(f"{location}  {digest}")
