@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from codes import raises
 from evaluation.faults import World, content, done, ended, kill, shards
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import EnvironmentFault
@@ -108,7 +109,7 @@ def test_a_full_disk_stops_in_one_line_and_the_same_command_goes_on(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
-        with pytest.raises(EnvironmentFault, match="no space left") as failed:
+        with raises("environment.disk-full") as failed:
             world.run(tmp_path)
     assert failed.value.exit_code == 3 and "\n" not in str(failed.value)
     assert 0 < len(shards(tmp_path)) < len(shards(whole[0])) and not list(tmp_path.rglob(".part-*"))
@@ -132,7 +133,7 @@ def test_a_read_only_store_that_lacks_something_names_the_option(
     shutil.copytree(whole[0] / "store", tmp_path / "store")
     next((tmp_path / "store").glob("??/*.safetensors")).unlink()
     monkeypatch.setattr("unconceal.generate.store.write_atomically", refusing)
-    with pytest.raises(EnvironmentFault, match="--store"):
+    with raises("store.not-writable"):
         world.run(tmp_path)
 
 

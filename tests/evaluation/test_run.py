@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from codes import raises
 from evaluation.faults import content
 from evaluation.tiny import tiny_root
 from unconceal.diffusion.families import FAMILIES
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
-from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.estimate.forecast import forecast
 from unconceal.evaluation.evaluation import Evaluation, check_schedule
 from unconceal.evaluation.protocols import PROTOCOLS
@@ -111,7 +111,7 @@ def test_the_forecast_touches_nothing(root: DataRoot, evaluation: Evaluation, ta
 
 
 def test_a_tier_that_the_suite_lacks(root: DataRoot) -> None:
-    with pytest.raises(UsageError, match="full"):
+    with raises("suite.unknown-tier"):
         Evaluation(load_suite(root, "tiny"), root, "full")
 
 
@@ -119,7 +119,7 @@ def test_a_changed_judge_is_refused(root: DataRoot, task: Task, tmp_path: Path) 
     moved = tiny_root(tmp_path)
     (tmp_path / "models" / "judge" / "judge.json").write_text("{}")
     evaluation = Evaluation(load_suite(moved, "tiny"), moved, "lite", shard_size=8)
-    with pytest.raises(CheckFailed, match="pins"):
+    with raises("suite.digest-mismatch"):
         _ = evaluation.suite_models.judge
 
 
@@ -131,7 +131,7 @@ def test_a_full_disk_is_one_line(root: DataRoot, evaluation: Evaluation, monkeyp
 
     monkeypatch.setattr("unconceal.generate.store.write_atomically", full)
     shard = evaluation.plan(load_task(root, "tiny:object/star"), named(root, "esd-x")).train.trajectories[0]
-    with pytest.raises(EnvironmentFault, match="no space left"):
+    with raises("environment.disk-full"):
         evaluation.store.put(shard, {"x": np.zeros(1)})
 
 
@@ -143,7 +143,7 @@ def test_a_base_on_another_schedule_is_refused(evaluation: Evaluation) -> None:
     check_schedule(StableDiffusion(base, sampler.num_inference_steps, sampler.guidance_scale), planned)
     base.scheduler.register_to_config(timestep_spacing="trailing")
     try:
-        with pytest.raises(CheckFailed, match="another noise level"):
+        with raises("schedule.mismatch"):
             check_schedule(StableDiffusion(base, sampler.num_inference_steps, sampler.guidance_scale), planned)
     finally:
         base.scheduler.register_to_config(timestep_spacing="leading")

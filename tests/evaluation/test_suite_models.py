@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from codes import raises
 from evaluation.tiny import tiny_root, write_gate
 from generate.galleries import gallery_of
-from unconceal.errors import CheckFailed, UsageError
 from unconceal.evaluation import standard
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.measurements import BlockImages, presence
@@ -42,7 +42,7 @@ def test_a_judge_that_failed_its_gate_stops_a_run_before_it_begins(
     write_gate(judge, low=0.5)
     monkeypatch.setattr(Evaluation, "models", lambda *_: pytest.fail("a model was loaded"))
     try:
-        with pytest.raises(CheckFailed, match=r"object/star.*lower end 0\.500 of the 0\.90.*unconceal tasks judge tiny"):
+        with raises("judge.gate-failed"):
             standard.load(evaluation, task, load_submission(root, "tiny/esd-x"))
     finally:
         write_gate(judge, low=0.95)
@@ -51,7 +51,7 @@ def test_a_judge_that_failed_its_gate_stops_a_run_before_it_begins(
 
 def test_a_retained_concept_that_the_judge_does_not_know(evaluation: Evaluation, task: Task) -> None:
     unknown = task.retain[0].model_copy(update={"concept": "unicorn"})
-    with pytest.raises(UsageError, match="unicorn"):
+    with raises("judge.unknown-label"):
         evaluation.suite_models.check(task.model_copy(update={"retain": (unknown,)}))
 
 
