@@ -199,6 +199,6 @@ def test_needs_add_up() -> None:
     assert Workload(1, 2, 3, 4, 5) + Workload(10, 20, 30, 40, 50) == Workload(11, 22, 33, 44, 55)
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(3, "3 s"), (600, "10 min"), (9000, "2.5 h"), (864_000, "10 days")])
+@pytest.mark.parametrize(("seconds", "output"), [(3, "3 s"), (600, "10 min"), (9000, "2.5 h"), (864_000, "10 days")])
 def test_durations_are_spelled(seconds: float, output: str) -> None:
     assert format_duration(seconds) == output
