@@ -18,7 +18,7 @@ from tabulate import tabulate
 
 from unconceal.diffusion.handover import guided_prediction
 from unconceal.diffusion.model import Model
-from unconceal.diffusion.pndm_restart import pndm_timesteps, run_pndm_from, pndm_scheduler
+from unconceal.diffusion.pndm_restart import pndm_scheduler, pndm_timesteps, run_pndm_from
 from unconceal.diffusion.schedule import handover_steps
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.judges import extractors
