@@ -110,17 +110,17 @@ def _digests(name: str) -> dict[str, str]:
 
 def scores(excess: float | None, half: float = 0.05, at: float = 0.2) -> dict[str, Score]:
     """Every score that a record holds."""
-    found = {name: score(excess, half) for name in ("excess", "excess.empty")}
-    found |= {"excess.prompt": score(None if excess is None else excess - 0.1, half), "presence": score(0.04), "retain_drop": score(0.06)}
-    found |= {"presence.gold": score(0.01), "presence.original": score(0.99, 0.005)}
-    found |= {"psi_star.prompt": score(None, note="never reached"), "psi_star.empty": score(at, 0.02)}
-    found |= {"kid.original.forget": score(0.0712, 0.004), "clip.unlearned": score(24.3, 0.4), "clip.original": score(29.8, 0.3)}
+    values = {name: score(excess, half) for name in ("excess", "excess.empty")}
+    values |= {"excess.prompt": score(None if excess is None else excess - 0.1, half), "presence": score(0.04), "retain_drop": score(0.06)}
+    values |= {"presence.gold": score(0.01), "presence.original": score(0.99, 0.005)}
+    values |= {"psi_star.prompt": score(None, note="never reached"), "psi_star.empty": score(at, 0.02)}
+    values |= {"kid.original.forget": score(0.0712, 0.004), "clip.unlearned": score(24.3, 0.4), "clip.original": score(29.8, 0.3)}
     for split in ("forget", "retain"):
         for extractor in (*EXTRACTORS, "mean"):
-            found |= {f"ccs.{split}.{extractor}": score(0.55)}
-            found |= {f"crs.{kind}.{split}.{extractor}": score(0.04, 0.01) for kind in ("signed", "released", "calibrated")}
-        found |= {f"auc.{split}.{extractor}": score(0.97, 0.02) for extractor in EXTRACTORS}
-    return found
+            values |= {f"ccs.{split}.{extractor}": score(0.55)}
+            values |= {f"crs.{kind}.{split}.{extractor}": score(0.04, 0.01) for kind in ("signed", "released", "calibrated")}
+        values |= {f"auc.{split}.{extractor}": score(0.97, 0.02) for extractor in EXTRACTORS}
+    return values
 
 
 def curves(at: float) -> tuple[Curve, ...]:
@@ -141,15 +141,15 @@ def control(name: str, label: Any = "forgets", **changes: Any) -> Record:
     return record(f"control-{name}", **(fields | changes))
 
 
-def stored(found: Record, results: Path = Path("results")) -> ResultRow:
-    """A record at its place, not written."""
-    return ResultRow(found, found.path(results))
+def stored(record: Record, results: Path = Path("results")) -> ResultRow:
+    """A row of a record that is not written to disk."""
+    return ResultRow(record, record.path(results))
 
 
 def write(root: DataRoot, *records: Record) -> None:
-    """Records at their places below the results folder."""
-    for found in records:
-        write_record(found, found.path(root.results))
+    """Writes records to their paths below the results folder."""
+    for entry in records:
+        write_record(entry, entry.path(root.results))
 
 
 def data_root(folder: Path, *records: Record) -> DataRoot:

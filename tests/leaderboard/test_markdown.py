@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from leaderboard.records import control, data_root, record, stored, submission
+from unconceal.leaderboard.markdown import leaderboard_markdown, row_objects, terminal_table
 from unconceal.leaderboard.markdown_cells import escape
-from unconceal.leaderboard.markdown import row_objects, leaderboard_markdown, terminal_table
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
 from unconceal.results.result_tables import load_all_tables, load_newest_tables

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from unconceal.leaderboard.numbers import number, mean_and_range, with_interval
+from unconceal.leaderboard.numbers import mean_and_range, number, with_interval
 from unconceal.specs.record import Score
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leaderboard.probed import damaged, probed
 from leaderboard.records import record
-from unconceal.leaderboard.probe_tables import attack_cell, ranker_names, probe_sections, probe_table
+from unconceal.leaderboard.probe_tables import attack_cell, probe_sections, probe_table, ranker_names
 
 
 def test_nothing_is_said_where_nothing_was_probed() -> None:
@@ -28,6 +28,8 @@ def test_every_task_has_its_table_and_the_other_measures_are_folded() -> None:
 
 def test_orderers_stand_in_one_order_and_missing_ones_are_dashes() -> None:
     alone = damaged("object/star", "uce")
-    few = alone.model_copy(update={"probe_results": probed([0.1] * 12, rankers=probed([0.1] * 12).rankers[2:], rank_correlations=(), ceilings={})})
+    base = probed([0.1] * 12)
+    results = probed([0.1] * 12, rankers=base.rankers[2:], rank_correlations=(), ceilings={})
+    few = alone.model_copy(update={"probe_results": results})
     assert ranker_names([few, alone]) == ["careful", "weak", "clip-text", "random"]
     assert "| –" in probe_table([few], "clip") and attack_cell(probed([0.1] * 12), "unknown") == "–"

@@ -1,4 +1,4 @@
-"""The site in a real browser: sorting, filtering, the slider, blurred pictures, phones, dark, no scripts, and nothing from elsewhere."""
+"""The site in a real browser: sorting, filtering, the slider, blurred images, phones, dark, no scripts, and nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ ATTACKS = {"a paraphrase": Score(value=0.4, low=0.2, high=0.6, n=20)}
 
 def rows(task: str) -> list[Any]:
     """Four methods and two controls on one task."""
-    made = [
+    records = [
         record("esd-x", 0.4, attacks=ATTACKS),
         record("esd-u", 0.7),
         record("good", 0.02, verdict=FORGETS),
         record("gone", verification=GONE),
     ]
-    return [one.model_copy(update={"task": task}) for one in (*made, control("gold-1"), control("original", "intact", at=-0.3))]
+    return [entry.model_copy(update={"task": task}) for entry in (*records, control("gold-1"), control("original", "intact", at=-0.3))]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two tasks, one of them unsafe, with pictures."""
+    """Two tasks, one of them unsafe, with images."""
     folder = tmp_path_factory.mktemp("site")
     root = DataRoot.find(folder) if (folder / "tasks").is_dir() else data_root(folder, *rows("object/star"), *rows("nsfw/sign"))
     for path in root.results.rglob("*.json"):
@@ -58,26 +58,26 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        pytest.skip("no chromium here (Debian: chromium)")
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    if executable is None:
+        pytest.skip("chromium is not installed (Debian: chromium)")
     tool = pytest.importorskip("playwright.sync_api")
     with tool.sync_playwright() as started:
-        yield started.chromium.launch(executable_path=found, args=QUIET)
+        yield started.chromium.launch(executable_path=executable, args=QUIET)
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page that must neither complain nor ask for anything but the site's own files."""
     context = browser.new_context(viewport={"width": 1100, "height": 800})
-    opened, said = context.new_page(), []
-    opened.on("console", lambda message: said.append(message.text))
-    opened.on("pageerror", lambda error: said.append(str(error)))
-    opened.on("request", lambda request: None if request.url.startswith("file://") else said.append(request.url))
-    opened.on("requestfailed", lambda request: said.append(request.url))
+    opened, messages = context.new_page(), []
+    opened.on("console", lambda message: messages.append(message.text))
+    opened.on("pageerror", lambda error: messages.append(str(error)))
+    opened.on("request", lambda request: None if request.url.startswith("file://") else messages.append(request.url))
+    opened.on("requestfailed", lambda request: messages.append(request.url))
     yield opened
     context.close()
-    assert said == []
+    assert messages == []
 
 
 def names(page: Page, table: str) -> list[str]:
@@ -211,7 +211,7 @@ def test_with_scripts_off_tables_and_strips_remain(browser: Browser, site: Path)
 
 def test_a_thousand_rows_sort_within_a_fifth_of_a_second(page: Page, tmp_path: Path) -> None:
     """Of the page's own work, which a busy machine delays but does not lengthen."""
-    many = [record(f"method-{place:04d}", (place * 7919 % 1000) / 1000, curves=(), damage={}) for place in range(1000)]
+    many = [record(f"method-{index:04d}", (index * 7919 % 1000) / 1000, curves=(), damage={}) for index in range(1000)]
     root = data_root(tmp_path, *many)
     write_site(load_newest_tables([root.results]), Sources(root), tmp_path / "out")
     page.goto(f"file://{tmp_path}/out/index.html")
