@@ -1,4 +1,4 @@
-"""Everything that was measured, as it is kept beside the page that shows it."""
+"""All measurements of the performance page, stored as JSON beside it."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from pydantic import BaseModel
 
 from unconceal.errors import CheckFailed
 from unconceal.files import write_atomically
-from unconceal_lab.bench.memory_scaling import Grown
-from unconceal_lab.bench.precision import Precision
-from unconceal_lab.bench.speed import Ways
-from unconceal_lab.bench.worker_scaling import Planning, Sharing
+from unconceal_lab.bench.memory_scaling import MemoryMeasurement
+from unconceal_lab.bench.precision import PrecisionComparison
+from unconceal_lab.bench.speed import SpeedComparison
+from unconceal_lab.bench.worker_scaling import PlanningTime, WorkerScaling
 
 
-class Found(BaseModel):
-    """A part that was not measured is None. ``machines``: where each part was measured."""
+class BenchResults(BaseModel):
+    """Results by part; None where not measured. ``machines``: the machine of each part."""
 
     machines: dict[str, str] = {}
-    ways: Ways | None = None
-    memory: list[Grown] | None = None
-    sharing: Sharing | None = None
-    planning: Planning | None = None
-    precision: Precision | None = None
+    speed: SpeedComparison | None = None
+    memory_scaling: list[MemoryMeasurement] | None = None
+    worker_scaling: WorkerScaling | None = None
+    planning: PlanningTime | None = None
+    precision: PrecisionComparison | None = None
 
     @classmethod
-    def read(cls, path: Path) -> Found:
-        """What is kept; nothing where there is no file."""
+    def read(cls, path: Path) -> BenchResults:
+        """Read a results file; empty results if there is none."""
         if not path.exists():
             return cls()
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValueError as error:
             raise CheckFailed(
-                "bench.other-version", str(path), "holds no measurements of this version", "delete it and measure again"
+                "bench.other-version", str(path), "has no measurements of this version", "delete it and measure again"
             ) from error
 
     def write(self, path: Path) -> None:
         write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
 
 
-def machine(device: str) -> str:
-    """This one, in words."""
-    name = next((line.partition(":")[2].strip() for line in _processor() if line.startswith("model name")), platform.machine())
+def machine_name(device: str) -> str:
+    """Processor model, preceded by the GPU's name for a cuda device."""
+    processor = next((line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), platform.machine())
     if device.startswith("cuda"):
         import torch
 
-        return f"{torch.cuda.get_device_name(device)}, {name}"
-    return name
+        return f"{torch.cuda.get_device_name(device)}, {processor}"
+    return processor
 
 
-def _processor() -> list[str]:
+def _cpuinfo() -> list[str]:
     try:
         return Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

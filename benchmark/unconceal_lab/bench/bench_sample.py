@@ -1,4 +1,4 @@
-"""What is measured: a suite's task and submissions, whole or with fewer prompts, which every table says."""
+"""The task and submissions that a benchmark measures, with all prompts or the first few."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from unconceal.specs.task import Task
 
 @dataclass(frozen=True)
 class Sample:
-    """``prompts``: only the first so many forget and retain prompts; None: all of the tier's. ``seeds``: times as many of each block."""
+    """What to evaluate and how.
+
+    Attributes:
+        prompts: Number of forget and retain prompts; None: all of the tier.
+        seeds: Factor on the seeds of every block.
+        steps: Sampler steps; None: the suite's.
+        optimizations: As in :class:`~unconceal.evaluation.evaluation.Evaluation`.
+    """
 
     root: DataRoot
     suite: str
@@ -27,36 +34,44 @@ class Sample:
     seeds: int = 1
     steps: int | None = None
     threads: int = 1
-    batch: int = 128
+    batch_size: int = 128
     device: str = "cpu"
     dtype: str = "float32"
-    options: tuple[str, ...] = ()
+    optimizations: tuple[str, ...] = ()
 
     @property
-    def said(self) -> str:
-        """In words."""
+    def description(self) -> str:
+        """One line for the captions of tables."""
         prompts = "all prompts" if self.prompts is None else f"the first {self.prompts} forget and retain prompts"
         steps = f", {self.steps} steps" if self.steps else ""
         names = ", ".join(self.submissions)
-        machine = f"{self.device}, {self.dtype}, threads {self.threads}"
-        return f"{names} on {self.task}, suite {self.suite}, tier {self.tier}, {prompts}{steps}; {machine}"
+        compute = f"{self.device}, {self.dtype}, threads {self.threads}"
+        return f"{names} on {self.task}, suite {self.suite}, tier {self.tier}, {prompts}{steps}; {compute}"
 
-    def suite_of(self) -> Suite:
-        """The suite with the sample's counts."""
+    def reduced_suite(self) -> Suite:
+        """The suite with the sample's numbers of prompts, seeds and steps."""
         suite = load_suite(self.root, self.suite)
         tier = suite.tiers[self.tier]
-        more = {name: count * self.seeds for name, count in tier.seeds.model_dump().items()}
-        changed = tier.model_copy(update={"seeds": tier.seeds.model_copy(update=more)})
+        seeds = {name: count * self.seeds for name, count in tier.seeds.model_dump().items()}
+        reduced = tier.model_copy(update={"seeds": tier.seeds.model_copy(update=seeds)})
         if self.prompts is not None:
-            changed = changed.model_copy(update={"prompts": self.prompts, "retain_prompts": self.prompts})
-        sampler = suite.sampler.model_copy(update={"steps": self.steps}) if self.steps else suite.sampler
-        return suite.model_copy(update={"tiers": {**suite.tiers, self.tier: changed}, "sampler": sampler})
+            reduced = reduced.model_copy(update={"n_prompts": self.prompts, "n_retain_prompts": self.prompts})
+        sampler = suite.sampler.model_copy(update={"num_inference_steps": self.steps}) if self.steps else suite.sampler
+        return suite.model_copy(update={"tiers": {**suite.tiers, self.tier: reduced}, "sampler": sampler})
 
     def evaluation(self, folder: Path) -> Evaluation:
-        """With a store and results of its own below ``folder``."""
-        place = replace(self.root, store=folder / "store", results=folder / "results")
+        """An evaluation with its own store and results in ``folder``."""
+        root = replace(self.root, store=folder / "store", results=folder / "results")
         return Evaluation(
-            self.suite_of(), place, self.tier, self.device, self.dtype, self.threads, self.batch, options=self.options, progress=Plain()
+            self.reduced_suite(),
+            root,
+            self.tier,
+            self.device,
+            self.dtype,
+            self.threads,
+            self.batch_size,
+            optimizations=self.optimizations,
+            progress=Plain(),
         )
 
     def pairs(self) -> list[tuple[Task, Submission]]:

@@ -1,12 +1,12 @@
-"""How many denoiser evaluations an evaluation takes, the fewest that the protocol allows, and what that comes to at any size (no torch).
+"""Forward passes of an evaluation, the lower bound of the protocol, and the hours that they take (no torch).
 
-With T steps, g rows for a guided step (2; 1 where guidance is distilled), and for every picture the handovers k that its block asks for:
+With T steps, g forward passes per guided step (2; 1 if guidance is distilled), and for each image the handovers k of its block:
 
-- θ: g·T a picture, once for all submissions;
-- θ*: for each handover k < T, g·(T − k) in the prompt arm, and T − k in the empty arm.
+- θ: g·T per image, once for all submissions;
+- θ*: for each handover k < T, g·(T − k) in the prompt arm and T − k in the empty arm.
 
-The fewest: no row twice. At a handover both arms start from the same latents, and guidance's unconditional row there is the empty arm's
-own first row, so one row can be saved for each k < T of a picture with both arms. Nothing else is asked twice.
+Lower bound: no forward pass is computed twice. At a handover both arms start from the same latents, and the unconditional pass of guidance
+equals the first pass of the empty arm. One pass can be saved for each k < T of an image with both arms.
 """
 
 from __future__ import annotations
@@ -14,54 +14,66 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from unconceal.diffusion.families import FAMILIES
-from unconceal.generate.generator import rows_of
+from unconceal.generate.generator import count_forward_passes
 from unconceal.generate.plan import Plan
 from unconceal.specs.suite import Suite
 
 
-class Rows(NamedTuple):
-    """Of θ, shared by all submissions of a task; of each θ*."""
+class ForwardPasses(NamedTuple):
+    """Forward passes of θ, shared by all submissions of a task, and of each submission's θ*."""
 
     original: int
-    each: int
+    per_submission: int
 
 
-def rows(plan: Plan) -> Rows:
-    """What our plan takes."""
-    ours = {shard for block in plan.blocks for shard in block.trajectories}
-    return Rows(sum(map(rows_of, ours)), sum(rows_of(shard) for block in plan.blocks for shard in block.handovers))
+def planned_forward_passes(plan: Plan) -> ForwardPasses:
+    """Forward passes that an evaluation runs."""
+    trajectories = {shard for block in plan.blocks for shard in block.trajectories}
+    handovers = [shard for block in plan.blocks for shard in block.handovers]
+    return ForwardPasses(sum(map(count_forward_passes, trajectories)), sum(map(count_forward_passes, handovers)))
 
 
-def bound(plan: Plan, suite: Suite) -> Rows:
-    """The fewest that the protocol allows, counted picture by picture and not shard by shard."""
-    steps, guided = suite.sampler.steps, FAMILIES[suite.family].rows
-    begun: set[tuple[str, int]] = set()
-    asked: set[tuple[str, int, int, str]] = set()
+def min_forward_passes(plan: Plan, suite: Suite) -> ForwardPasses:
+    """Lower bound of the protocol, counted per image."""
+    steps, guided = suite.sampler.num_inference_steps, FAMILIES[suite.family].forward_passes_per_step
+    trajectories: set[tuple[str, int]] = set()
+    branches: set[tuple[str, int, int, str]] = set()
     for block in plan.blocks:
         for shard in block.handovers:
-            for picture in shard.pictures:
-                member = (picture.prompt, picture.seed)
-                begun.add(member)
-                asked |= {(*member, k, arm) for arm in shard.arms for k in shard.handovers if k < steps}
-    each = sum((guided if arm == "prompt" else 1) * (steps - k) for *_, k, arm in asked)
+            for image in shard.images:
+                key = (image.prompt, image.seed)
+                trajectories.add(key)
+                branches |= {(*key, k, arm) for arm in shard.arms for k in shard.handovers if k < steps}
+    per_submission = sum((guided if arm == "prompt" else 1) * (steps - k) for *_, k, arm in branches)
     if guided == 2:
-        each -= sum(1 for *member, k, arm in asked if arm == "empty" and (*member, k, "prompt") in asked)
-    return Rows(guided * steps * len(begun), each)
+        per_submission -= sum(1 for *key, k, arm in branches if arm == "empty" and (*key, k, "prompt") in branches)
+    return ForwardPasses(guided * steps * len(trajectories), per_submission)
 
 
-def released_rows(plan: Plan, suite: Suite) -> int:
-    """What the released way takes for every submission: each picture from its noise on."""
-    from unconceal_lab.bench.released_pipeline import asked_of
+def released_forward_passes(plan: Plan, suite: Suite) -> int:
+    """Forward passes per submission of the released evaluation, which starts every image from noise."""
+    from unconceal_lab.bench.released_pipeline import image_requests
 
-    steps, guided = suite.sampler.steps, FAMILIES[suite.family].rows
+    steps, guided = suite.sampler.num_inference_steps, FAMILIES[suite.family].forward_passes_per_step
 
-    def of(k: int, arm: str) -> int:
+    def per_image(k: int, arm: str) -> int:
         return guided * steps if arm == "prompt" else guided * k + steps - k
 
-    return sum(of(asked.k, asked.arm) for asked in asked_of(plan, steps))
+    return sum(per_image(request.k, request.arm) for request in image_requests(plan, steps))
 
 
-def hours(of: Rows, tasks: int, submissions: int, workers: int, rows_per_second: float, judged: float) -> float:
-    """Hours for every submission on every task; ``judged``: seconds of judging one evaluation on one worker."""
-    generated = tasks * (of.original + submissions * of.each) / rows_per_second
-    return (generated + tasks * submissions * judged) / workers / 3600
+def hours(
+    passes: ForwardPasses, tasks: int, submissions: int, workers: int, forward_passes_per_second: float, judging_seconds: float
+) -> float:
+    """Hours to evaluate every submission on every task.
+
+    Args:
+        passes: Forward passes of one task.
+        tasks: Number of tasks.
+        submissions: Number of submissions per task.
+        workers: Number of workers.
+        forward_passes_per_second: Throughput of one worker.
+        judging_seconds: Seconds to judge one evaluation on one worker.
+    """
+    generation = tasks * (passes.original + submissions * passes.per_submission) / forward_passes_per_second
+    return (generation + tasks * submissions * judging_seconds) / workers / 3600

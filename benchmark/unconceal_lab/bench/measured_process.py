@@ -1,4 +1,4 @@
-"""Measurements in a process of their own, so that the peak of its memory is theirs alone and nothing is warm from another."""
+"""Run a measurement in a fresh process, so that its peak memory is its own and no cache is warm."""
 
 from __future__ import annotations
 
@@ -13,30 +13,34 @@ from typing import Any, NamedTuple
 from unconceal.errors import EnvironmentFault
 
 
-class Peak(NamedTuple):
-    """What a measurement found, and the most memory of its process, in MB; ``card``: of the GPU, 0 without one."""
+class MeasuredResult(NamedTuple):
+    """Return value of a function and the peak memory of its process in MB; ``gpu_mb`` is 0 without a GPU."""
 
-    found: Any
-    resident: float
-    card: float
+    value: Any
+    peak_mb: float
+    gpu_mb: float
 
 
-def apart(measure: Callable[..., Any], *arguments: Any) -> Peak:
-    """``measure(*arguments)``, a function of a module, in a fresh process."""
+def run_in_process(function: Callable[..., Any], *arguments: Any) -> MeasuredResult:
+    """Call a module-level function in a fresh process.
+
+    Raises:
+        EnvironmentFault: the process ended without a result.
+    """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         try:
-            return pool.submit(_peaked, measure, arguments).result()
+            return pool.submit(_call, function, arguments).result()
         except BrokenProcessPool as error:
             raise EnvironmentFault(
-                "bench.process-ended", "the measuring process", "ended, so there is no number", "see whether memory sufficed"
+                "bench.process-ended", "the measuring process", "ended without a result", "check that there is enough memory"
             ) from error
 
 
-def _peaked(measure: Callable[..., Any], arguments: tuple[Any, ...]) -> Peak:
-    found = measure(*arguments)
+def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> MeasuredResult:
+    value = function(*arguments)
     unit = 1e6 if sys.platform == "darwin" else 1e3
-    card = 0.0
+    gpu_mb = 0.0
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
-        card = torch.cuda.max_memory_allocated() / 1e6
-    return Peak(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, card)
+        gpu_mb = torch.cuda.max_memory_allocated() / 1e6
+    return MeasuredResult(value, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, gpu_mb)

@@ -1,4 +1,4 @@
-"""Does memory grow? The same evaluation with more and more pictures, and with more and more submissions, each in a process of its own."""
+"""Peak memory of an evaluation with more images and with more submissions, each in a fresh process."""
 
 from __future__ import annotations
 
@@ -8,54 +8,65 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from unconceal.estimate.image_spec import pictures_of
-from unconceal.evaluation.run import run
-from unconceal.evaluation.standard import plan_of
+from unconceal.estimate.image_spec import images_in
+from unconceal.evaluation.standard import plan_evaluation
+from unconceal.execution.scheduler import schedule
 from unconceal.hub.local_weights import locate
 from unconceal.specs.loader import all_submissions
 from unconceal_lab.bench.bench_sample import Sample
-from unconceal_lab.bench.measured_process import apart
+from unconceal_lab.bench.measured_process import run_in_process
 
-TIMES = (1, 10, 100)
-FEW_STEPS, FEW_PROMPTS = 2, 8
-"""So that a hundred times as many pictures take minutes; prompts enough to fill a cell at the least."""
-
-
-class Grown(BaseModel):
-    """``of``: what was multiplied; ``times``; pictures kept in the store; the most memory of the process, in MB."""
-
-    of: str
-    times: int
-    pictures: int
-    resident: float
-    card: float
+FACTORS = (1, 10, 100)
+N_STEPS, N_PROMPTS = 2, 8
+"""Few steps keep 100 times as many images within minutes; the prompts fill at least one shard."""
 
 
-def memory(sample: Sample) -> list[Grown]:
-    """Seeds of every block of the lite tier ×1, ×10, ×100; as many submissions as there are of ×1, ×10, ×100."""
-    small = replace(sample, tier="lite", prompts=FEW_PROMPTS, steps=FEW_STEPS)
-    many = here(sample)
-    submissions = [_grown("submissions", times, replace(small, submissions=many[:times])) for times in TIMES if times <= len(many)]
-    pictures = [_grown("pictures", times, replace(small, seeds=times, submissions=sample.submissions[:1])) for times in TIMES]
-    return [*pictures, *submissions]
+class MemoryMeasurement(BaseModel):
+    """Peak memory in MB at one scale.
+
+    Attributes:
+        scaled: What was multiplied, ``images`` or ``submissions``.
+        factor: By how much.
+        images: Images in the store.
+        peak_mb, gpu_mb: Peak memory of the process, and on the GPU.
+    """
+
+    scaled: str
+    factor: int
+    images: int
+    peak_mb: float
+    gpu_mb: float
 
 
-def here(sample: Sample) -> tuple[str, ...]:
-    """Submissions of the task whose weights lie on this machine."""
-    of = [one for one in all_submissions(sample.root) if one.suite == sample.suite and sample.task in one.checkpoints]
-    places = {one.name: locate(checkpoint, sample.root) for one in of if (checkpoint := one.checkpoints[sample.task]).repo is None}
-    return tuple(name for name, place in places.items() if place is None or place.exists())
+def measure_memory_scaling(sample: Sample) -> list[MemoryMeasurement]:
+    """Measure the lite tier with 1, 10 and 100 times the seeds, and with as many submissions as are available."""
+    small = replace(sample, tier="lite", prompts=N_PROMPTS, steps=N_STEPS)
+    names = local_submissions(sample)
+    submissions = [
+        _measure("submissions", factor, replace(small, submissions=names[:factor])) for factor in FACTORS if factor <= len(names)
+    ]
+    images = [_measure("images", factor, replace(small, seeds=factor, submissions=sample.submissions[:1])) for factor in FACTORS]
+    return [*images, *submissions]
 
 
-def _grown(of: str, times: int, sample: Sample) -> Grown:
-    peak = apart(evaluated, sample)
-    return Grown(of=of, times=times, pictures=peak.found, resident=peak.resident, card=peak.card)
+def local_submissions(sample: Sample) -> tuple[str, ...]:
+    """Names of the task's submissions whose weights are on this machine."""
+    submissions = [item for item in all_submissions(sample.root) if item.suite == sample.suite and sample.task in item.checkpoints]
+    paths = {
+        item.name: locate(checkpoint, sample.root) for item in submissions if (checkpoint := item.checkpoints[sample.task]).repo is None
+    }
+    return tuple(name for name, path in paths.items() if path is None or path.exists())
 
 
-def evaluated(sample: Sample) -> int:
-    """Pictures of a whole evaluation, from nothing to a record."""
+def _measure(scaled: str, factor: int, sample: Sample) -> MemoryMeasurement:
+    result = run_in_process(evaluate_and_count, sample)
+    return MemoryMeasurement(scaled=scaled, factor=factor, images=result.value, peak_mb=result.peak_mb, gpu_mb=result.gpu_mb)
+
+
+def evaluate_and_count(sample: Sample) -> int:
+    """Run a whole evaluation from an empty store and return its number of images."""
     with tempfile.TemporaryDirectory() as folder:
         evaluation, pairs = sample.evaluation(Path(folder)), sample.pairs()
-        run(evaluation, pairs)
-        plans = [plan_of(evaluation, task, evaluation.weights_digest(task, submission)) for task, submission in pairs]
-        return sum(map(pictures_of, {shard for plan in plans for shard in plan.shards}))
+        schedule(evaluation, pairs)
+        plans = [plan_evaluation(evaluation, task, evaluation.weights_digest(task, submission)) for task, submission in pairs]
+        return sum(map(images_in, {shard for plan in plans for shard in plan.shards}))

@@ -1,4 +1,4 @@
-"""docs/performance.md: the tables between its markers are written from what was measured; the words around them are written by people."""
+"""docs/reports/performance.md: tables between its markers are generated from measurements, the text around them is not."""
 
 from __future__ import annotations
 
@@ -10,153 +10,161 @@ from tabulate import tabulate
 
 from unconceal.errors import CheckFailed
 from unconceal.files import write_atomically
-from unconceal_lab.bench.bench_results import Found
-from unconceal_lab.bench.memory_scaling import Grown
-from unconceal_lab.bench.precision import Precision
-from unconceal_lab.bench.speed import Cost, Ways
-from unconceal_lab.bench.worker_scaling import Planning, Sharing
+from unconceal_lab.bench.bench_results import BenchResults
+from unconceal_lab.bench.memory_scaling import MemoryMeasurement
+from unconceal_lab.bench.precision import PrecisionComparison
+from unconceal_lab.bench.speed import Cost, SpeedComparison
+from unconceal_lab.bench.worker_scaling import WorkerScaling
 
-MARKED = re.compile(r"<!-- measured: (?P<part>[a-z]+) -->\n.*?<!-- end -->", re.DOTALL)
+MARKER = re.compile(r"<!-- measured: (?P<part>[a-z-]+) -->\n.*?<!-- end -->", re.DOTALL)
 UNMEASURED = "*Not measured yet.*"
 
 
-def write_page(path: Path, found: Found) -> None:
+def write_page(path: Path, results: BenchResults) -> None:
     """Fill in every table of the page.
 
     Raises:
-        CheckFailed: the page is not there, or has no place for a table.
+        CheckFailed: the page does not exist or has no marker.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise CheckFailed(
-            "bench.missing-page", str(path), "is not there, so its tables have no place", "name docs/performance.md with --out"
+            "bench.missing-page", str(path), "does not exist, so there is nothing to fill in", "name docs/reports/performance.md with --out"
         ) from error
-    if not MARKED.search(text):
-        raise CheckFailed("bench.missing-marker", str(path), "has no place for a table", "restore its markers")
-    write_atomically(path, MARKED.sub(lambda place: marked(place["part"], table_of(place["part"], found)), text).encode())
+    if not MARKER.search(text):
+        raise CheckFailed("bench.missing-marker", str(path), "has no marker for a table", "restore its markers")
+    write_atomically(path, MARKER.sub(lambda match: section(match["part"], results), text).encode())
 
 
-def marked(part: str, table: str) -> str:
-    return f"<!-- measured: {part} -->\n{table}\n<!-- end -->"
+def section(part: str, results: BenchResults) -> str:
+    """The table of a part between its markers."""
+    return f"<!-- measured: {part} -->\n{TABLES[part](results) or UNMEASURED}\n<!-- end -->"
 
 
-def table_of(part: str, found: Found) -> str:
-    """A part's table, in Markdown."""
-    return TABLES[part](found) or UNMEASURED
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]], note: str = "") -> str:
+    text = tabulate([list(map(str, row)) for row in rows], headers, tablefmt="pipe", disable_numparse=True)
+    return text + (f"\n\n{note}" if note else "")
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[object]], note: str = "") -> str:
-    made = tabulate([list(map(str, row)) for row in rows], heads, tablefmt="pipe", disable_numparse=True)
-    return made + (f"\n\n{note}" if note else "")
+SPEED_HEADERS = (
+    "",
+    "generate, s",
+    "judge, s",
+    "end to end, s",
+    "forward passes",
+    "lower bound (excess)",
+    "generation",
+    "end to end",
+    "peak MB",
+)
 
 
-def ways_table(found: Found) -> str:
-    return "" if found.ways is None else _ways(found.ways, found.machines["ways"])
-
-
-def _ways(ways: Ways, machine: str) -> str:
-    def row(name: str, cost: Cost, least: str) -> list[str]:
-        released = ways.released
-        faster = f"{released.generate / cost.generate:.1f} ×", f"{released.total / cost.total:.1f} ×"
-        memory = f"{cost.resident:.0f}" if not cost.card else f"{cost.resident:.0f} + {cost.card:.0f} on the card"
-        told = [f"{cost.generate:.0f}", f"{cost.judge:.0f}", f"{cost.total:.0f}"]
-        return [name, *told, f"{cost.evaluations}", least, *faster, memory]
-
-    first, further = (
-        f"{least} ({cost.evaluations / least - 1:+.1%})" for least, cost in zip(ways.bound, (ways.first, ways.further), strict=True)
-    )
-    rows = [row("ours, first submission", ways.first, first), row("ours, each further one", ways.further, further)]
-    rows += [row(f"ours {how}, {name}", cost, "") for how, costs in ways.variants.items() for name, cost in costs.items()]
-    rows.append(row("released way, every one", ways.released, ""))
-    heads = [
-        "",
-        "generate, s",
-        "judge, s",
-        "end to end, s",
-        "denoiser rows",
-        "fewest possible (ours above it)",
-        "generation",
-        "end to end",
-        "peak MB",
+def speed_table(results: BenchResults) -> str:
+    if results.speed is None:
+        return ""
+    speed, released = results.speed, results.speed.released
+    excess = [
+        f"{bound} ({cost.forward_passes / bound - 1:+.1%})"
+        for bound, cost in zip(speed.min_forward_passes, (speed.first, speed.further), strict=True)
     ]
-    said = f"{ways.sample}. {machine}. {ways.released.pictures} pictures; the two ways' differ by {ways.apart:.2f} grey levels on average."
-    return table(heads, rows, said)
-
-
-def memory_table(found: Found) -> str:
-    def row(one: Grown) -> list[str]:
-        return [f"{one.of} × {one.times}", str(one.pictures), f"{one.resident:.0f}"]
-
-    return table(["", "pictures kept", "peak MB"], list(map(row, found.memory)), f"{found.machines['memory']}.") if found.memory else ""
-
-
-def sharing_table(found: Found) -> str:
-    return "" if found.sharing is None else _sharing(found.sharing, found.machines["sharing"])
-
-
-def _sharing(sharing: Sharing, machine: str) -> str:
-    alone = sharing.seconds[min(sharing.seconds)]
-    bare = sharing.bare[min(sharing.bare)]
     rows = [
-        [count, f"{seconds:.0f}", f"{alone / seconds:.2f} ×", f"{sharing.bare[count] / bare:.2f} ×"]
-        for count, seconds in sorted(sharing.seconds.items())
+        speed_row("unconceal, first submission", speed.first, released, excess[0]),
+        speed_row("unconceal, each further one", speed.further, released, excess[1]),
+        *(
+            speed_row(f"unconceal {variant}, {order}", cost, released)
+            for variant, costs in speed.variants.items()
+            for order, cost in costs.items()
+        ),
+        speed_row("released evaluation, each", released, released),
     ]
-    said = f"{sharing.evaluations} evaluations: {sharing.sample}. {machine}. The finished run, asked for again: {sharing.resumed:.1f} s."
-    return table(["workers", "s", "faster than one", "bare denoiser, as many processes"], rows, said)
+    difference = f"images of both evaluations differ by {speed.image_difference:.2f} grey levels on average"
+    return table(SPEED_HEADERS, rows, f"{speed.sample}. {results.machines['speed']}. {released.images} images; {difference}.")
 
 
-def planning_table(found: Found) -> str:
-    return "" if found.planning is None else _planning(found.planning)
+def speed_row(name: str, cost: Cost, released: Cost, bound: str = "") -> list[str]:
+    speed_up = f"{released.generate / cost.generate:.1f} ×", f"{released.total / cost.total:.1f} ×"
+    memory = f"{cost.peak_mb:.0f}" if not cost.gpu_mb else f"{cost.peak_mb:.0f} + {cost.gpu_mb:.0f} on the GPU"
+    seconds = [f"{value:.0f}" for value in (cost.generate, cost.judge, cost.total)]
+    return [name, *seconds, f"{cost.forward_passes}", bound, *speed_up, memory]
 
 
-def _planning(planning: Planning) -> str:
-    row = [planning.submissions, planning.tasks, planning.cells, f"{planning.rows:.3g}", f"{planning.seconds:.1f}"]
-    return table(["submissions", "tasks", "cells", "denoiser rows", "s"], [row])
+def memory_table(results: BenchResults) -> str:
+    def row(measurement: MemoryMeasurement) -> list[str]:
+        return [f"{measurement.scaled} × {measurement.factor}", str(measurement.images), f"{measurement.peak_mb:.0f}"]
+
+    if not results.memory_scaling:
+        return ""
+    return table(["", "images stored", "peak MB"], list(map(row, results.memory_scaling)), f"{results.machines['memory-scaling']}.")
 
 
-def precision_table(found: Found) -> str:
-    return "" if found.precision is None else _precision(found.precision, found.machines["precision"])
+def worker_table(results: BenchResults) -> str:
+    return "" if results.worker_scaling is None else _worker_table(results.worker_scaling, results.machines["worker-scaling"])
 
 
-def _precision(precision: Precision, machine: str) -> str:
+def _worker_table(scaling: WorkerScaling, machine: str) -> str:
+    single = scaling.seconds[min(scaling.seconds)]
+    throughput = scaling.denoiser_throughput
+    rows = [
+        [count, f"{seconds:.0f}", f"{single / seconds:.2f} ×", f"{throughput[count] / throughput[min(throughput)]:.2f} ×"]
+        for count, seconds in sorted(scaling.seconds.items())
+    ]
+    note = f"{scaling.evaluations} evaluations: {scaling.sample}. {machine}. Running the finished command again: {scaling.resumed:.1f} s."
+    return table(["workers", "s", "speed-up", "speed-up of the denoiser alone"], rows, note)
+
+
+def planning_table(results: BenchResults) -> str:
+    if results.planning is None:
+        return ""
+    planning = results.planning
+    row = [planning.submissions, planning.tasks, planning.shards, f"{planning.forward_passes:.3g}", f"{planning.seconds:.1f}"]
+    return table(["submissions", "tasks", "shards", "forward passes", "s"], [row])
+
+
+def precision_table(results: BenchResults) -> str:
+    return "" if results.precision is None else _precision_table(results.precision, results.machines["precision"])
+
+
+def _precision_table(precision: PrecisionComparison, machine: str) -> str:
     def row(name: str) -> list[str]:
-        here = [one for one in precision.moved if one.name == name]
-        apart = [one.after - one.before for one in here]
-        inside = [one.within for one in here if one.within is not None]
-        return [name, f"{max(map(abs, apart)):.4f}", f"{sum(apart) / len(apart):+.4f}", f"{sum(inside)} of {len(inside)}" if inside else ""]
+        changes = [change for change in precision.changes if change.name == name]
+        differences = [change.after - change.before for change in changes]
+        inside = [change.in_interval for change in changes if change.in_interval is not None]
+        largest, mean = max(map(abs, differences)), sum(differences) / len(differences)
+        return [name, f"{largest:.4f}", f"{mean:+.4f}", f"{sum(inside)} of {len(inside)}" if inside else ""]
 
-    names = list(dict.fromkeys(one.name for one in precision.moved))
+    names = list(dict.fromkeys(change.name for change in precision.changes))
     verdicts = "; ".join(f"{name}: {before} → {after}" for name, (before, after) in precision.verdicts.items())
-    said = f"{precision.sample}; against {precision.dtype}. {machine}. Verdicts: {verdicts}."
-    return table(["score", "largest difference", "mean difference", "in float32's interval"], list(map(row, names)), said)
+    note = f"{precision.sample}; against {precision.dtype}. {machine}. Verdicts: {verdicts}."
+    return table(["score", "largest difference", "mean difference", "in float32's interval"], list(map(row, names)), note)
 
 
-def growth_table(found: Found) -> str:
-    return "" if found.ways is None else _growth(found.ways)
+def projection_table(results: BenchResults) -> str:
+    return "" if results.speed is None else _projection_table(results.speed)
 
 
-def _growth(ways: Ways) -> str:
-    """Computed: hours of 64 workers as fast as the one that was measured."""
-    theta = ways.first.evaluations - ways.further.evaluations
-    rate = ways.further.evaluations / ways.further.generate
+def _projection_table(speed: SpeedComparison) -> str:
+    """Computed hours of 64 workers as fast as the measured one."""
+    original = speed.first.forward_passes - speed.further.forward_passes
+    throughput = speed.further.forward_passes / speed.further.generate
     rows = []
     for submissions, tasks in ((1, 1), (10, 9), (100, 16), (1000, 100)):
-        ours = tasks * (theta + submissions * ways.further.evaluations) / rate
-        released = tasks * submissions * ways.released.generate
-        judged = tasks * submissions * ways.further.judge
-        rows.append([submissions, tasks, *(f"{seconds / 64 / 3600:.2g}" for seconds in (ours, judged, ours + judged, released + judged))])
-    heads = ["submissions", "tasks", "generate, h", "judge, h", "end to end, h", "released way, h"]
-    said = f"Computed, not run: 64 workers, each at the {rate:.3g} denoiser rows a second that one was measured at ({ways.sample})."
-    return table(heads, rows, said)
+        generate = tasks * (original + submissions * speed.further.forward_passes) / throughput
+        released = tasks * submissions * speed.released.generate
+        judge = tasks * submissions * speed.further.judge
+        hours = [f"{seconds / 64 / 3600:.2g}" for seconds in (generate, judge, generate + judge, released + judge)]
+        rows.append([submissions, tasks, *hours])
+    headers = ["submissions", "tasks", "generate, h", "judge, h", "end to end, h", "released evaluation, h"]
+    note = f"Computed, not run: 64 workers, each at the measured {throughput:.3g} forward passes per second ({speed.sample})."
+    return table(headers, rows, note)
 
 
-TABLES: Mapping[str, Callable[[Found], str]] = {
-    "ways": ways_table,
-    "memory": memory_table,
-    "sharing": sharing_table,
+TABLES: Mapping[str, Callable[[BenchResults], str]] = {
+    "speed": speed_table,
+    "memory-scaling": memory_table,
+    "worker-scaling": worker_table,
     "planning": planning_table,
     "precision": precision_table,
-    "growth": growth_table,
+    "projection": projection_table,
 }
-"""By the name that the page's markers have."""
+"""By the name in the page's markers."""

@@ -1,7 +1,7 @@
-"""The way it was released (arXiv 2409.05668): diffusers' own pipeline, one picture and one ψ at a time, everything anew for each method.
+"""The released evaluation (arXiv 2409.05668): diffusers' own pipeline, one image and one ψ at a time, nothing shared between submissions.
 
-It is given what it can do without changing its way: the same deterministic solver and threads, models that stay loaded, and no picture
-drawn twice for one submission where two ratios hand over at the same step or an arm has nothing left to do.
+It runs with the same deterministic solver and threads, its models stay loaded, and no image is generated twice for one submission where two
+ratios hand over at the same step or an arm has no steps left.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from unconceal.generate.generator import Pixels
 from unconceal.generate.plan import Block, Plan
 
 
-class Asked(NamedTuple):
-    """One picture: θ runs ``k`` steps, θ* the rest in an arm."""
+class ImageRequest(NamedTuple):
+    """One image: θ runs the first ``k`` steps, θ* the others in an arm."""
 
     prompt: str
     seed: int
@@ -26,66 +26,65 @@ class Asked(NamedTuple):
     arm: str
 
 
-def asked_of(plan: Plan, steps: int) -> list[Asked]:
-    """Every picture that the protocol's scores need, λO included, each once."""
-    wanted = [asked for block in plan.blocks for asked in _of_block(block, steps)]
-    return list(dict.fromkeys(wanted))
+def image_requests(plan: Plan, steps: int) -> list[ImageRequest]:
+    """Every image that the protocol's scores need, λO included, once each."""
+    return list(dict.fromkeys(request for block in plan.blocks for request in _block_requests(block, steps)))
 
 
-def _of_block(block: Block, steps: int) -> Iterator[Asked]:
+def _block_requests(block: Block, steps: int) -> Iterator[ImageRequest]:
     for shard in block.handovers:
-        for picture in shard.pictures:
-            yield Asked(picture.prompt, picture.seed, steps, "prompt")
+        for image in shard.images:
+            yield ImageRequest(image.prompt, image.seed, steps, "prompt")
             for arm in shard.arms:
                 for k in shard.handovers:
-                    yield Asked(picture.prompt, picture.seed, k, "prompt" if k >= steps else arm)
+                    yield ImageRequest(image.prompt, image.seed, k, "prompt" if k >= steps else arm)
 
 
-class Pipelines:
-    """Two plain pipelines, which stay loaded. Each is given back its own parts before a picture, since the other's take their place."""
+class ReleasedPipelines:
+    """Two diffusers pipelines that stay loaded; components are swapped at the handover and restored before each image."""
 
     def __init__(self, original: Any, unlearned: Any) -> None:
         self.original, self.unlearned = original, unlearned
-        self._running = {id(pipe): _plain(pipe) for pipe in (original, unlearned)}
+        self._copies = {id(pipeline): _copy(pipeline) for pipeline in (original, unlearned)}
 
-    def draw(self, asked: Asked, steps: int, guidance: float) -> Pixels:
-        """One picture (h, w, 3): θ's pipeline, whose denoiser, words and VAE are exchanged for θ*'s after ``k`` steps.
+    def generate(self, request: ImageRequest, steps: int, guidance_scale: float) -> Pixels:
+        """Generate one image (h, w, 3): after ``k`` steps θ's denoiser, prompt embeddings and VAE are replaced by those of θ*.
 
-        At k = steps all but the VAE is θ's, as everywhere in this suite.
+        At k = steps only the VAE is replaced, as everywhere in this suite.
         """
         original, unlearned = self.original, self.unlearned
-        started = original if asked.k else unlearned
-        running = self._running[id(started)]
-        running.unet, running.vae = started.unet, started.vae
+        first = original if request.k else unlearned
+        pipeline = self._copies[id(first)]
+        pipeline.unet, pipeline.vae = first.unet, first.vae
 
-        def exchange(pipe: Any, i: int, t: Any, kept: dict[str, Any]) -> dict[str, Any]:
-            if i + 1 != asked.k:
+        def hand_over(running: Any, i: int, t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            if i + 1 != request.k:
                 return {}
-            pipe.unet, pipe.vae = unlearned.unet, unlearned.vae
-            if asked.k == steps:
+            running.unet, running.vae = unlearned.unet, unlearned.vae
+            if request.k == steps:
                 return {}
-            words, empty = unlearned.encode_prompt([asked.prompt], unlearned.device, 1, True, negative_prompt=[""])
-            if asked.arm == "prompt":
-                return {"prompt_embeds": torch.cat([empty, words])}
-            # Without guidance the pipeline's loop runs one row, that of the prompt.
-            pipe._guidance_scale = 0.0
-            return {"prompt_embeds": empty}
+            prompt_embeds, empty_embeds = unlearned.encode_prompt([request.prompt], unlearned.device, 1, True, negative_prompt=[""])
+            if request.arm == "prompt":
+                return {"prompt_embeds": torch.cat([empty_embeds, prompt_embeds])}
+            # Without guidance the pipeline's loop runs one forward pass, that of the prompt.
+            running._guidance_scale = 0.0
+            return {"prompt_embeds": empty_embeds}
 
-        unguided = asked.arm == "empty" and asked.k == 0
-        pictures = running(
-            "" if unguided else asked.prompt,
+        unguided = request.arm == "empty" and request.k == 0
+        images = pipeline(
+            "" if unguided else request.prompt,
             num_inference_steps=steps,
-            guidance_scale=0.0 if unguided else guidance,
-            generator=torch.Generator().manual_seed(asked.seed),
+            guidance_scale=0.0 if unguided else guidance_scale,
+            generator=torch.Generator().manual_seed(request.seed),
             output_type="np",
-            callback_on_step_end=exchange,
+            callback_on_step_end=hand_over,
             callback_on_step_end_tensor_inputs=["latents", "prompt_embeds"],
         ).images
-        return np.asarray(np.rint(pictures[0] * 255), np.uint8)
+        return np.asarray(np.rint(images[0] * 255), np.uint8)
 
 
-def _plain(pipe: Any) -> Any:
-    """A pipeline of the same parts, which may be changed without harm."""
-    made: Any = StableDiffusionPipeline(**pipe.components, requires_safety_checker=False)
-    made.set_progress_bar_config(disable=True)
-    return made
+def _copy(pipeline: Any) -> Any:
+    """A pipeline of the same components whose attributes may be reassigned."""
+    copy: Any = StableDiffusionPipeline(**pipeline.components, requires_safety_checker=False)
+    copy.set_progress_bar_config(disable=True)
+    return copy

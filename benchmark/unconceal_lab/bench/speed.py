@@ -1,4 +1,4 @@
-"""Ours against the released way: time, denoiser evaluations and peak memory, for the first submission and for each further one."""
+"""Time, forward passes and peak memory of an evaluation against the released one, for the first submission and for each further one."""
 
 from __future__ import annotations
 
@@ -7,170 +7,213 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel
 
 from unconceal.errors import CheckFailed
 from unconceal.evaluation import measurements, standard
-from unconceal.evaluation.image_scores import scoring_steps, score_images
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.image_scores import score_images, scoring_steps
+from unconceal.generate.generator import Generator, Pixels
+from unconceal.generate.plan import Plan
 from unconceal.progress import Plain
+from unconceal.specs.task import Task
 from unconceal_lab.bench.bench_sample import Sample
-from unconceal_lab.bench.forward_passes import bound, rows
-from unconceal_lab.bench.measured_process import Peak, apart
-from unconceal_lab.bench.released_pipeline import Asked, Pipelines, asked_of
+from unconceal_lab.bench.forward_passes import ForwardPasses, min_forward_passes, planned_forward_passes
+from unconceal_lab.bench.measured_process import MeasuredResult, run_in_process
+from unconceal_lab.bench.released_pipeline import ImageRequest, ReleasedPipelines, image_requests
 
-ALIKE = 2.0
-"""Most grey levels, on average, that a picture of one way may differ from the same of the other."""
+MAX_IMAGE_DIFFERENCE = 2.0
+"""Grey levels: largest mean difference between the images of both evaluations."""
 
 
 class Cost(BaseModel):
-    """Seconds; rows through the denoiser, counted by a hook on it; the most memory of the process, in MB."""
+    """Cost of one evaluation.
+
+    Attributes:
+        generate, judge: Seconds.
+        forward_passes: Forward passes of the denoiser, counted by a hook.
+        images: Number of images.
+        peak_mb, gpu_mb: Peak memory of the process, and on the GPU.
+    """
 
     generate: float
     judge: float
-    evaluations: int
-    pictures: int
-    resident: float = 0.0
-    card: float = 0.0
+    forward_passes: int
+    images: int
+    peak_mb: float = 0.0
+    gpu_mb: float = 0.0
 
     @property
     def total(self) -> float:
         return self.generate + self.judge
 
 
-class Ways(BaseModel):
-    """``variants``: ours in other ways, each ``first`` and ``further``. ``bound``: the fewest evaluations that the protocol allows."""
+class SpeedComparison(BaseModel):
+    """Costs of this evaluation and of the released one.
+
+    Attributes:
+        variants: Costs with other compute settings, each ``first`` and ``further``.
+        min_forward_passes: Lower bound of the protocol for the first and a further submission.
+        image_difference: Mean difference of the images of both evaluations in grey levels.
+    """
 
     sample: str
     first: Cost
     further: Cost
     released: Cost
     variants: dict[str, dict[str, Cost]] = {}
-    bound: tuple[int, int]
-    apart: float
+    min_forward_passes: tuple[int, int]
+    image_difference: float
 
 
-def ways(sample: Sample) -> Ways:
-    """Each way in a process of its own; the second submission in another that finds the first's pictures.
+class ReleasedMeasurement(NamedTuple):
+    """Cost of the released evaluation, and how far its images differ in grey levels."""
+
+    cost: Cost
+    image_difference: float
+
+
+def compare_speed(sample: Sample) -> SpeedComparison:
+    """Measure each evaluation in a process of its own; the second submission reuses the stored images of the first.
 
     Raises:
-        CheckFailed: the ways' pictures are not the same.
+        CheckFailed: the evaluations generate different images, or the plan's forward passes are wrong.
     """
+    variants = {
+        "with `--optimize compile`": replace(sample, optimizations=("compile",)),
+        "in bfloat16": replace(sample, dtype="bfloat16"),
+    }
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        first = _cost(apart(ours, sample, place, 0))
-        further = _cost(apart(ours, sample, place, 1))
-        variants = {
-            told: {name: _cost(apart(ours, other, place, number)) for number, name in enumerate(("first", "further"))}
-            for told, other in (
-                ("with `--fast compile`", replace(sample, options=("compile",))),
-                ("in bfloat16", replace(sample, dtype="bfloat16")),
-            )
+        store = Path(folder)
+        first, further = (_measure(sample, store, index) for index in (0, 1))
+        variant_costs = {
+            name: {order: _measure(variant, store, index) for index, order in enumerate(("first", "further"))}
+            for name, variant in variants.items()
         }
-        peak = apart(theirs, sample, place, 1)
-        (evaluations, seconds, judged, pictures, difference) = peak.found
-    released = Cost(generate=seconds, judge=judged, evaluations=evaluations, pictures=pictures, resident=peak.resident, card=peak.card)
+        result = run_in_process(measure_released, sample, store, 1)
+    released: ReleasedMeasurement = result.value
     task, submission = sample.pairs()[1]
     evaluation = sample.evaluation(Path("unused"))
-    plan = standard.plan_of(evaluation, task, evaluation.weights_digest(task, submission))
-    least = bound(plan, evaluation.suite)
-    if (first.evaluations, further.evaluations) != (sum(rows(plan)), rows(plan).each):
-        value = f"{first.evaluations} and {further.evaluations} rows counted, {sum(rows(plan))} and {rows(plan).each} planned"
-        raise CheckFailed("bench.wrong-count", value, "so the plan does not say what is done", "report it")
-    if difference > ALIKE:
-        raise CheckFailed(
-            "bench.other-images", f"pictures {difference:.1f} grey levels apart", "so the two ways do not draw the same", "report it"
-        )
-    return Ways(
-        sample=sample.said,
+    plan = standard.plan_evaluation(evaluation, task, evaluation.weights_digest(task, submission))
+    bound = min_forward_passes(plan, evaluation.suite)
+    refuse_wrong_count(planned_forward_passes(plan), first, further)
+    if released.image_difference > MAX_IMAGE_DIFFERENCE:
+        value = f"images {released.image_difference:.1f} grey levels apart"
+        raise CheckFailed("bench.other-images", value, "so the two evaluations generate different images", "report it")
+    return SpeedComparison(
+        sample=sample.description,
         first=first,
         further=further,
-        released=released,
-        variants=variants,
-        bound=(sum(least), least[1]),
-        apart=difference,
+        released=_with_memory(released.cost, result),
+        variants=variant_costs,
+        min_forward_passes=(sum(bound), bound.per_submission),
+        image_difference=released.image_difference,
     )
 
 
-def _cost(peak: Peak) -> Cost:
-    cost: Cost = peak.found
-    return cost.model_copy(update={"resident": peak.resident, "card": peak.card})
+def refuse_wrong_count(planned: ForwardPasses, first: Cost, further: Cost) -> None:
+    """Raise CheckFailed unless the counted forward passes are the planned ones."""
+    if (first.forward_passes, further.forward_passes) != (sum(planned), planned.per_submission):
+        value = f"{first.forward_passes} and {further.forward_passes} forward passes, {sum(planned)} and {planned.per_submission} planned"
+        raise CheckFailed("bench.wrong-count", value, "so the plan is wrong", "report it")
 
 
-class Counted:
-    """Counts the rows that go through denoisers."""
-
-    def __init__(self, *pipes: Any) -> None:
-        self.rows = 0
-        for unet in {id(pipe.unet): pipe.unet for pipe in pipes}.values():
-            unet.register_forward_pre_hook(_uncompiled(self._count))
-
-    def _count(self, _unet: Any, inputs: tuple[Any, ...]) -> None:
-        self.rows += len(inputs[0])
+def _measure(sample: Sample, folder: Path, index: int) -> Cost:
+    result = run_in_process(measure_evaluation, sample, folder, index)
+    return _with_memory(result.value, result)
 
 
-def _uncompiled(count: Callable[..., None]) -> Callable[..., None]:
-    """Kept out of a compiled denoiser, which would be compiled anew for every count."""
+def _with_memory(cost: Cost, result: MeasuredResult) -> Cost:
+    return cost.model_copy(update={"peak_mb": result.peak_mb, "gpu_mb": result.gpu_mb})
+
+
+class ForwardPassCounter:
+    """Counts the forward passes of the pipelines' denoisers."""
+
+    def __init__(self, *pipelines: Any) -> None:
+        self.count = 0
+        for unet in {id(pipeline.unet): pipeline.unet for pipeline in pipelines}.values():
+            unet.register_forward_pre_hook(_uncompiled(self._add))
+
+    def _add(self, _unet: Any, inputs: tuple[Any, ...]) -> None:
+        self.count += len(inputs[0])
+
+
+def _uncompiled(hook: Callable[..., None]) -> Callable[..., None]:
+    """Keep a hook out of a compiled denoiser, which would be recompiled at every new count."""
     import torch
 
-    kept: Callable[..., None] = torch.compiler.disable(count)  # type: ignore[no-untyped-call]
-    return kept
+    disabled: Callable[..., None] = torch.compiler.disable(hook)  # type: ignore[no-untyped-call]
+    return disabled
 
 
-def ours(sample: Sample, folder: Path, number: int) -> Cost:
-    """One submission as `unconceal run` evaluates it, models loaded before the clock starts."""
-    evaluation, (task, submission) = sample.evaluation(folder), sample.pairs()[number]
-    by, applied = standard.worker(evaluation, task, submission)
-    counted = Counted(by.original.pipe, by.unlearned.pipe)
-    judges_loaded(evaluation)
+def measure_evaluation(sample: Sample, folder: Path, index: int) -> Cost:
+    """Cost of one submission as `unconceal run` evaluates it, without loading the models."""
+    evaluation, (task, submission) = sample.evaluation(folder), sample.pairs()[index]
+    generator, applied = standard.load(evaluation, task, submission)
+    counter = ForwardPassCounter(generator.original.pipeline, generator.unlearned.pipeline)
+    load_judges(evaluation)
+    plan = standard.plan_evaluation(evaluation, task, applied.sha256)
     started = time.perf_counter()
-    plan = standard.plan_of(evaluation, task, applied.sha256)
-    pictures = measurements.generate_all(by, plan)
-    generated = time.perf_counter()
-    score_images(evaluation.suite_models, evaluation.tier, task, plan, pictures, Plain().stage("judging", scoring_steps(evaluation.tier)))
-    seconds = time.perf_counter() - generated
-    drawn = len(asked_of(plan, evaluation.suite.sampler.num_inference_steps))
-    return Cost(generate=generated - started, judge=seconds, evaluations=counted.rows, pictures=drawn)
+    images = measurements.generate_all(generator, plan)
+    generated = time.perf_counter() - started
+    judged = judging_seconds(evaluation, task, plan, images)
+    n_images = len(image_requests(plan, evaluation.suite.sampler.num_inference_steps))
+    return Cost(generate=generated, judge=judged, forward_passes=counter.count, images=n_images)
 
 
-def theirs(sample: Sample, folder: Path, number: int) -> tuple[int, float, float, int, float]:
-    """Rows, seconds, seconds of judging, pictures, and how far a few pictures are from ours.
+def measure_released(sample: Sample, folder: Path, index: int) -> ReleasedMeasurement:
+    """Cost of one submission in the released evaluation.
 
-    It is judged by the same judges, and with the pictures of ours, which are the same: so judging costs what it costs there.
+    Judging is measured on the images of this package's evaluation, which are the same.
     """
-    evaluation, (task, submission) = sample.evaluation(folder), sample.pairs()[number]
-    by, applied = standard.worker(evaluation, task, submission)
-    plan, sampler = standard.plan_of(evaluation, task, applied.sha256), evaluation.suite.sampler
-    asked = asked_of(plan, sampler.num_inference_steps)
-    stage = Plain().stage("the released way", len(asked))
-    counted, pipelines, drawn = Counted(by.original.pipe, by.unlearned.pipe), Pipelines(by.original.pipe, by.unlearned.pipe), {}
+    evaluation, (task, submission) = sample.evaluation(folder), sample.pairs()[index]
+    generator, applied = standard.load(evaluation, task, submission)
+    plan, sampler = standard.plan_evaluation(evaluation, task, applied.sha256), evaluation.suite.sampler
+    requests = image_requests(plan, sampler.num_inference_steps)
+    stage = Plain().stage("the released evaluation", len(requests))
+    counter, pipelines = _released_pipelines(generator)
+    pixels: dict[ImageRequest, Pixels] = {}
     started = time.perf_counter()
-    for one in asked:
-        drawn[one] = pipelines.draw(one, sampler.num_inference_steps, sampler.guidance_scale)
+    for request in requests:
+        pixels[request] = pipelines.generate(request, sampler.num_inference_steps, sampler.guidance_scale)
         stage.advance()
-    seconds, rows = time.perf_counter() - started, counted.rows
-    pictures = measurements.generate_all(by, plan)
-    judges_loaded(evaluation)
-    judging = time.perf_counter()
-    score_images(evaluation.suite_models, evaluation.tier, task, plan, pictures, Plain().stage("judging", scoring_steps(evaluation.tier)))
-    judged = time.perf_counter() - judging
-    return rows, seconds, judged, len(asked), difference(plan, pictures["evaluation"], drawn)
+    generated, forward_passes = time.perf_counter() - started, counter.count
+    images = measurements.generate_all(generator, plan)
+    load_judges(evaluation)
+    judged = judging_seconds(evaluation, task, plan, images)
+    cost = Cost(generate=generated, judge=judged, forward_passes=forward_passes, images=len(requests))
+    return ReleasedMeasurement(cost, image_difference(plan, images["evaluation"], pixels))
 
 
-def difference(plan: Any, pictures: measurements.BlockImages, drawn: dict[Asked, Any]) -> float:
-    """Mean grey levels between the evaluation block's first prompt drawn either way."""
-    member, found = plan.evaluation.handovers[0].pictures[0], []
-    for arm, by_psi in pictures.branches.items():
+def _released_pipelines(generator: Generator) -> tuple[ForwardPassCounter, ReleasedPipelines]:
+    pipelines = (generator.original.pipeline, generator.unlearned.pipeline)
+    return ForwardPassCounter(*pipelines), ReleasedPipelines(*pipelines)
+
+
+def judging_seconds(evaluation: Evaluation, task: Task, plan: Plan, images: dict[str, measurements.BlockImages]) -> float:
+    """Seconds to compute all image scores."""
+    started = time.perf_counter()
+    stage = Plain().stage("judging", scoring_steps(evaluation.tier))
+    score_images(evaluation.suite_models, evaluation.tier, task, plan, images, stage)
+    return time.perf_counter() - started
+
+
+def image_difference(plan: Plan, images: measurements.BlockImages, pixels: dict[ImageRequest, Pixels]) -> float:
+    """Mean difference in grey levels over all branches of the evaluation block's first image."""
+    key, differences = plan.evaluation.handovers[0].images[0], []
+    for arm, by_psi in images.branches.items():
         for psi, k in plan.evaluation.k.items():
-            other = drawn.get(Asked(member.prompt, member.seed, k, arm))
-            if other is not None:
-                found.append(np.abs(by_psi[psi].image(0).astype(float) - other).mean())
-    return float(np.mean(found))
+            released = pixels.get(ImageRequest(key.prompt, key.seed, k, arm))
+            if released is not None:
+                differences.append(np.abs(by_psi[psi].image(0).astype(float) - released).mean())
+    return float(np.mean(differences))
 
 
-def judges_loaded(evaluation: Any) -> None:
-    """What `run` loads once for all submissions."""
+def load_judges(evaluation: Evaluation) -> None:
+    """Load the models that `run` loads once for all submissions."""
     for name in ("judge", "clip", "kid_extractor"):
-        getattr(evaluation.instruments, name)
+        getattr(evaluation.suite_models, name)

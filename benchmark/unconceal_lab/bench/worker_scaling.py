@@ -1,4 +1,4 @@
-"""What a second worker brings, how fast a finished run is found finished, and how fast a large one is planned."""
+"""Speed-up by a second worker, time to resume a finished run, and time to plan a large one."""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.task import Task
 from unconceal_lab.bench.bench_sample import Sample
 
-BARE_SECONDS = 20.0
+THROUGHPUT_SECONDS = 20.0
 
 
-class Sharing(BaseModel):
-    """Seconds from the first job to the last record, by number of workers, which are up before; and of the same command once more.
+class WorkerScaling(BaseModel):
+    """Time of the same run by number of workers.
 
-    ``bare``: denoiser rows a second that so many processes make together which do nothing else: what the machine has to give.
+    Attributes:
+        seconds: From the first job to the last record, workers already started.
+        resumed: Seconds to run the finished command again.
+        denoiser_throughput: Forward passes per second of as many processes that run only the denoiser.
     """
 
     sample: str
     evaluations: int
     seconds: dict[int, float]
     resumed: float
-    bare: dict[int, float]
+    denoiser_throughput: dict[int, float]
 
 
-def sharing(sample: Sample, workers: tuple[int, ...] = (1, 2)) -> Sharing:
-    """The same run from nothing with each number of workers."""
-    found, resumed = {}, 0.0
+def measure_worker_scaling(sample: Sample, workers: tuple[int, ...] = (1, 2)) -> WorkerScaling:
+    """Run the sample from an empty store with each number of workers."""
+    seconds, resumed = {}, 0.0
     for count in workers:
         with tempfile.TemporaryDirectory() as folder:
             evaluation = sample.evaluation(Path(folder))
@@ -47,73 +50,76 @@ def sharing(sample: Sample, workers: tuple[int, ...] = (1, 2)) -> Sharing:
                 executor.wait_until_up()
                 started = time.perf_counter()
                 schedule(evaluation, sample.pairs(), False, executor)
-                found[count] = time.perf_counter() - started
+                seconds[count] = time.perf_counter() - started
             finally:
                 executor.close()
             started = time.perf_counter()
             schedule(sample.evaluation(Path(folder)), sample.pairs())
             resumed = time.perf_counter() - started
-    bare = {count: bare_rows(sample, count) for count in workers}
-    return Sharing(sample=sample.said, evaluations=len(sample.submissions), seconds=found, resumed=resumed, bare=bare)
+    throughput = {count: denoiser_throughput(sample, count) for count in workers}
+    return WorkerScaling(
+        sample=sample.description, evaluations=len(sample.submissions), seconds=seconds, resumed=resumed, denoiser_throughput=throughput
+    )
 
 
-def bare_rows(sample: Sample, processes: int) -> float:
-    """Rows a second through θ's denoiser, of so many processes side by side that start together."""
+def denoiser_throughput(sample: Sample, processes: int) -> float:
+    """Forward passes per second of θ's denoiser, summed over processes that start together."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(processes, context) as pool:
-        together = manager.Barrier(processes)
-        return sum(made.result() for made in [pool.submit(_rows, sample, together) for _ in range(processes)])
+        barrier = manager.Barrier(processes)
+        return sum(future.result() for future in [pool.submit(_throughput, sample, barrier) for _ in range(processes)])
 
 
-def _rows(sample: Sample, together: Barrier) -> float:
+def _throughput(sample: Sample, barrier: Barrier) -> float:
     import torch
 
     original = sample.evaluation(Path("unused")).original()
-    told, x = original.encode_prompts([""] * (sample.batch // 2)), original.noise(range(sample.batch // 2))
-    t, rows = original.scheduler().timesteps[0], 0
+    batch_size = sample.batch_size
+    embeddings, latents = original.encode_prompts([""] * (batch_size // 2)), original.noise(range(batch_size // 2))
+    t, forward_passes = original.scheduler().timesteps[0], 0
     with torch.inference_mode():
-        guided_prediction(original, x, t, told, sample.batch)
-        together.wait()
+        guided_prediction(original, latents, t, embeddings, batch_size)
+        barrier.wait()
         started = time.perf_counter()
-        while time.perf_counter() - started < BARE_SECONDS:
-            guided_prediction(original, x, t, told, sample.batch)
-            rows += sample.batch
-    return rows / (time.perf_counter() - started)
+        while time.perf_counter() - started < THROUGHPUT_SECONDS:
+            guided_prediction(original, latents, t, embeddings, batch_size)
+            forward_passes += batch_size
+    return forward_passes / (time.perf_counter() - started)
 
 
-class Planning(BaseModel):
-    """Seconds to plan so many submissions on so many tasks from their specs, nothing of which is stored."""
+class PlanningTime(BaseModel):
+    """Seconds to plan submissions × tasks from their specs with an empty store."""
 
     submissions: int
     tasks: int
-    cells: int
-    rows: int
+    shards: int
+    forward_passes: int
     seconds: float
 
 
-def planning(sample: Sample, submissions: int = 1000, tasks: int = 100) -> Planning:
-    """Specs made up from the sample's task, with prompts of their own."""
-    task = sample.pairs()[0][0]
-    asked = [renamed(task, number) for number in range(tasks)]
-    made = [made_up(number, asked) for number in range(submissions)]
+def measure_planning(sample: Sample, submissions: int = 1000, tasks: int = 100) -> PlanningTime:
+    """Plan synthetic submissions on copies of the sample's task, each with prompts of its own."""
+    template = sample.pairs()[0][0]
+    task_copies = [numbered_task(template, number) for number in range(tasks)]
+    synthetic = [synthetic_submission(number, task_copies) for number in range(submissions)]
     with tempfile.TemporaryDirectory() as folder:
         evaluation = sample.evaluation(Path(folder))
         started = time.perf_counter()
-        total = forecast(evaluation, [(one, submission) for submission in made for one in asked]).total
+        total = forecast(evaluation, [(task, submission) for submission in synthetic for task in task_copies]).total
         seconds = time.perf_counter() - started
-    return Planning(submissions=submissions, tasks=tasks, cells=total.shards, rows=total.forward_passes, seconds=seconds)
+    return PlanningTime(submissions=submissions, tasks=tasks, shards=total.shards, forward_passes=total.forward_passes, seconds=seconds)
 
 
-def renamed(task: Task, number: int) -> Task:
-    """A task like another, with prompts that no other has."""
+def numbered_task(task: Task, number: int) -> Task:
+    """A copy of the task with prompts that no other copy has."""
     forget = tuple(prompt.model_copy(update={"text": f"{prompt.text} {number}"}) for prompt in task.forget)
     return task.model_copy(update={"concept": f"concept-{number}", "forget": forget})
 
 
-def made_up(number: int, tasks: list[Task]) -> Submission:
+def synthetic_submission(number: int, tasks: list[Task]) -> Submission:
     """A submission with a pinned checkpoint for every task."""
     checkpoints = {
-        task.id: Checkpoint.model_construct(path=f"none/{number}-{place}.safetensors", sha256=f"{number * len(tasks) + place:064x}")
-        for place, task in enumerate(tasks)
+        task.id: Checkpoint.model_construct(path=f"none/{number}-{index}.safetensors", sha256=f"{number * len(tasks) + index:064x}")
+        for index, task in enumerate(tasks)
     }
-    return Submission.model_construct(name=f"method-{number}", suite="made-up", title="M", description="M", checkpoints=checkpoints)
+    return Submission.model_construct(name=f"method-{number}", suite="synthetic", title="M", description="M", checkpoints=checkpoints)

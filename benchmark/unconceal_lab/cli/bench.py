@@ -1,35 +1,38 @@
-"""``unconceal bench``: what an evaluation costs on this machine."""
+"""``python -m unconceal_lab bench``: time, forward passes and memory of an evaluation on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from unconceal.cli.options import root_option
 from unconceal.paths import DataRoot
 
-PARTS = ("ways", "memory", "sharing", "planning", "precision")
+if TYPE_CHECKING:
+    from unconceal_lab.bench.bench_sample import Sample
+
+PARTS = ("speed", "memory-scaling", "worker-scaling", "planning", "precision")
 
 
 @click.command()
-@click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="What to measure; repeatable; default: all of it.")
+@click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="What to measure; repeatable. Default: all parts.")
 @click.option("--suite", default="miniature", show_default=True, help="Suite.")
 @click.option("--task", default="object/star", show_default=True, help="Task.")
-@click.option("--submission", "submissions", multiple=True, default=("esd-x", "uce"), show_default=True, help="Two or more; repeatable.")
-@click.option("--tier", type=click.Choice(["lite", "full"]), default="full", show_default=True, help="How much an evaluation measures.")
-@click.option("--prompts", type=click.IntRange(1), help="Only the first so many prompts: quicker, and said in every table.")
+@click.option("--submission", "submissions", multiple=True, default=("esd-x", "uce"), show_default=True, help="At least two; repeatable.")
+@click.option("--tier", type=click.Choice(["lite", "full"]), default="full", show_default=True, help="Tier.")
+@click.option("--prompts", type=click.IntRange(1), help="Use only the first N prompts; every table says so.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processor threads of every process.")
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu or cuda.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("docs/performance.md"),
+    default=Path("docs/reports/performance.md"),
     show_default=True,
-    help="The page whose tables are filled in; the numbers are kept beside it as JSON.",
+    help="Page whose tables are filled in; the measurements are stored beside it as JSON.",
 )
 @root_option
 def command(
@@ -44,43 +47,53 @@ def command(
     out: Path,
     root: Path | None,
 ) -> None:
-    """Measure our evaluation against the way it was released, one picture and one ψ at a time, on this machine and the same models.
-
-    ways: time, denoiser rows and peak memory of both, first and further submissions. memory: with 1, 10 and 100 times as many pictures.
-    sharing: two workers against one, and a finished run once more. planning: 1,000 submissions on 100 tasks. precision: bfloat16 against
-    float32, every score. Parts that are not measured keep their tables. Other work on the machine makes every time wrong.
+    """Measure the cost of an evaluation on this machine and fill in the tables of the performance page.
 
     \b
-    Example:  unconceal bench --part ways --tier lite
-              unconceal bench --part precision --tier lite --prompts 4
+    speed           time, forward passes and peak memory, against the released evaluation
+    memory-scaling  peak memory with 1, 10 and 100 times as many images
+    worker-scaling  two workers against one, and a finished run once more
+    planning        1,000 submissions on 100 tasks
+    precision       every score in bfloat16 against float32
+
+    Parts that are not measured keep their tables. Run nothing else on the machine meanwhile.
+
+    \b
+    Example:  python -m unconceal_lab bench --part speed --tier lite
+              python -m unconceal_lab bench --part precision --tier lite --prompts 4
     """
     from unconceal.errors import UsageError
     from unconceal.evaluation.environment import resolve_device
-    from unconceal_lab.bench.bench_results import Found, machine
+    from unconceal_lab.bench.bench_results import BenchResults, machine_name
     from unconceal_lab.bench.bench_sample import Sample
-    from unconceal_lab.bench.memory_scaling import memory
     from unconceal_lab.bench.performance_page import write_page
-    from unconceal_lab.bench.precision import precision
-    from unconceal_lab.bench.speed import ways
-    from unconceal_lab.bench.worker_scaling import planning, sharing
 
     if len(submissions) < 2:
-        raise UsageError("bench.one-submission", "--submission", "is one, and a further one is measured beside the first", "name two")
+        raise UsageError("bench.one-submission", "--submission", "names one, and a further one is measured beside the first", "name two")
     device = resolve_device(device)
     sample = Sample(DataRoot.find(root), suite, task, submissions, tier, prompts, threads=threads, device=device)
-    whole = replace(sample, prompts=None)
-    measures: dict[str, Callable[[], Any]] = {
-        "ways": lambda: ways(sample),
-        "memory": lambda: memory(sample),
-        "sharing": lambda: sharing(sample),
-        "planning": lambda: planning(whole),
-        "precision": lambda: precision(sample),
-    }
-    numbers = out.with_suffix(".json")
-    found = Found.read(numbers)
+    results_path = out.with_suffix(".json")
+    results, measurements = BenchResults.read(results_path), measurements_of(sample)
     for part in parts or PARTS:
         click.echo(f"measuring: {part}", err=True)
-        found = found.model_copy(update={part: measures[part](), "machines": {**found.machines, part: machine(device)}})
-        found.write(numbers)
-        write_page(out, found)
-    click.echo(f"{out}\n{numbers}")
+        machines = {**results.machines, part: machine_name(device)}
+        results = results.model_copy(update={part.replace("-", "_"): measurements[part](), "machines": machines})
+        results.write(results_path)
+        write_page(out, results)
+    click.echo(f"{out}\n{results_path}")
+
+
+def measurements_of(sample: Sample) -> Mapping[str, Callable[[], Any]]:
+    """The measurement of each part."""
+    from unconceal_lab.bench.memory_scaling import measure_memory_scaling
+    from unconceal_lab.bench.precision import compare_precision
+    from unconceal_lab.bench.speed import compare_speed
+    from unconceal_lab.bench.worker_scaling import measure_planning, measure_worker_scaling
+
+    return {
+        "speed": lambda: compare_speed(sample),
+        "memory-scaling": lambda: measure_memory_scaling(sample),
+        "worker-scaling": lambda: measure_worker_scaling(sample),
+        "planning": lambda: measure_planning(replace(sample, prompts=None)),
+        "precision": lambda: compare_precision(sample),
+    }

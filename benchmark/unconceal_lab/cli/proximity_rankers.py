@@ -15,13 +15,13 @@ from unconceal.specs.loader import load_probes, load_task, probe_files
 @click.command()
 @click.option("--suite", default="miniature", show_default=True, help="Which suite's records, of its present version.")
 @click.option("--tier", type=click.Choice(["full", "lite"]), default="full", show_default=True, help="Which records.")
-@click.option("--docs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder to write orderings.md into.")
+@click.option("--docs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder to write proximity-rankers.md into.")
 @root_option
 def command(suite: str, tier: str, docs: Path | None, root: Path | None) -> None:
     """Hold the orderers of neighbours against each other, over all tasks and methods that were probed.
 
     \b
-    Example:  python -m unconceal_lab proximity-rankers --docs docs
+    Example:  python -m unconceal_lab proximity-rankers --docs docs/reports
     """
     from unconceal.results.result_tables import load_records
     from unconceal.specs.loader import load_suite
@@ -40,5 +40,5 @@ def command(suite: str, tier: str, docs: Path | None, root: Path | None) -> None
     if docs is None:
         click.echo(text, nl=False)
         return
-    (docs / "orderings.md").write_text(text, encoding="utf-8", newline="\n")
-    click.echo(f"{docs / 'orderings.md'}: written from {len(field.cells)} records")
+    (docs / "proximity-rankers.md").write_text(text, encoding="utf-8", newline="\n")
+    click.echo(f"{docs / 'proximity-rankers.md'}: written from {len(field.cells)} records")

@@ -65,14 +65,14 @@ def compared(
         return None
     head, label = task.judge.head, task.judge.label
     likely = class_probabilities(truth, pixels)
-    seen = [label if name == label else OTHER for name in most_likely_classes(likely)[head]]
-    said = [label if shows else OTHER for shows in evaluation.suite_models.judge.shows(pixels, head, label)]
-    equal = float(np.mean([one == other for one, other in zip(seen, said, strict=True)]))
+    classifier_labels = [label if name == label else OTHER for name in most_likely_classes(likely)[head]]
+    judge_labels = [label if shows else OTHER for shows in evaluation.suite_models.judge.shows(pixels, head, label)]
+    equal = float(np.mean([first == other for first, other in zip(classifier_labels, judge_labels, strict=True)]))
     sure = np.flatnonzero(likely[head].max(1) >= SURE)
-    surely = told(balanced_accuracy([seen[i] for i in sure], [said[i] for i in sure], label))
-    everywhere = told(balanced_accuracy(seen, said, label))
-    line = [task.id, submission.name, *everywhere, f"{equal:.3f}", str(len(seen)), *surely[1:], str(len(sure))]
-    return line, rates(evaluation.plan(task, submission).evaluation, np.array([name == label for name in seen], np.float64))
+    surely = accuracy_cells(balanced_accuracy([classifier_labels[i] for i in sure], [judge_labels[i] for i in sure], label))
+    everywhere = accuracy_cells(balanced_accuracy(classifier_labels, judge_labels, label))
+    line = [task.id, submission.name, *everywhere, f"{equal:.3f}", str(len(classifier_labels)), *surely[1:], str(len(sure))]
+    return line, rates(evaluation.plan(task, submission).evaluation, np.array([name == label for name in classifier_labels], np.float64))
 
 
 def rates(block: Block, shows: FloatArray) -> dict[str, FloatArray]:
@@ -91,45 +91,45 @@ def second_opinion(evaluation: Evaluation, task: Task, rows: Mapping[str, dict[s
         others = [gold for gold in golds if gold != name]
         own = float(by_arm["prompt"][:, -1].mean())
         line = [task.id, name, f"{by_arm['prompt'][:, 0].mean():.2f}"]
-        for arm, found in by_arm.items():
+        for arm, accuracy in by_arm.items():
             if not others or not own:
                 line.append("–")
                 continue
-            score = mean_score(excess_retrieval(psi, found, np.stack([rows[gold][arm] for gold in others]), own, window))
+            score = mean_score(excess_retrieval(psi, accuracy, np.stack([rows[gold][arm] for gold in others]), own, window))
             line.append(f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]")
         lines.append(line)
     return lines
 
 
-def told(found: BalancedAccuracy) -> list[str]:
+def accuracy_cells(accuracy: BalancedAccuracy) -> list[str]:
     """How many show the concept, balanced accuracy, and whether its lower bound reaches the gate."""
-    if min(found.positives, found.negatives) < LEAST:
-        return [str(found.positives), "–", "too few to say"]
-    low, high = found.interval
-    return [str(found.positives), f"{found.value:.3f} [{low:.3f}, {high:.3f}]", "pass" if low >= MIN_JUDGE_ACCURACY else "FAIL"]
+    if min(accuracy.positives, accuracy.negatives) < LEAST:
+        return [str(accuracy.positives), "–", "too few to say"]
+    low, high = accuracy.interval
+    return [str(accuracy.positives), f"{accuracy.value:.3f} [{low:.3f}, {high:.3f}]", "pass" if low >= MIN_JUDGE_ACCURACY else "FAIL"]
 
 
-def table(evaluation: Evaluation, pairs: Iterable[tuple[Task, Submission]], truth: nn.Module) -> str:
+def agreement_page(evaluation: Evaluation, pairs: Iterable[tuple[Task, Submission]], truth: nn.Module) -> str:
     """The document's text over all pairs whose pictures are stored.
 
     Raises:
         CheckFailed: none are.
     """
     rows: list[list[str]] = []
-    seen: dict[Task, dict[str, dict[str, FloatArray]]] = {}
+    curves_by_task: dict[Task, dict[str, dict[str, FloatArray]]] = {}
     for task, submission in pairs:
-        found = compared(evaluation, task, submission, truth)
-        if found is not None:
-            rows.append(found[0])
-            seen.setdefault(task, {})[submission.name] = found[1]
+        comparison = compared(evaluation, task, submission, truth)
+        if comparison is not None:
+            rows.append(comparison[0])
+            curves_by_task.setdefault(task, {})[submission.name] = comparison[1]
     if not rows:
         what = f"{evaluation.tier_name} tier on {evaluation.threads} threads"
         consequence = "no pictures of it are stored, so there is nothing to compare"
         raise CheckFailed("report.no-images", what, consequence, "run `unconceal run` with the same settings first")
     headers = ("task", "row", "shows it", "balanced accuracy", "gate", "equal answers", "pictures", "where sure", "gate ", "sure of")
     lines = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
-    opinions = [line for task, of in seen.items() for line in second_opinion(evaluation, task, of)]
-    asked = ("task", "row", "P(0)", "excess, prompt arm", "excess, empty arm")
-    second = tabulate(opinions, headers=asked, tablefmt="github", disable_numparse=True)
+    opinions = [line for task, curves in curves_by_task.items() for line in second_opinion(evaluation, task, curves)]
+    header = ("task", "row", "P(0)", "excess, prompt arm", "excess, empty arm")
+    second = tabulate(opinions, headers=header, tablefmt="github", disable_numparse=True)
     intro = EXPLAINED.format(bound=MIN_JUDGE_ACCURACY, least=LEAST, sure=SURE)
     return f"# The concept judge against the drawings classifier\n\n{intro}\n{lines}\n\n{SECOND}\n{second}\n"

@@ -41,7 +41,9 @@ def signature(name: str, function: object) -> str:
     """``name(psi, values, upper=0.55)``: types stand in the text, where they come with shapes and units."""
     assert callable(function)
     parameters = inspect.signature(function).parameters.values()
-    written = [parameter.name + (f"={parameter.default!r}" if parameter.default is not inspect.Parameter.empty else "") for parameter in parameters]
+    written = [
+        parameter.name + (f"={parameter.default!r}" if parameter.default is not inspect.Parameter.empty else "") for parameter in parameters
+    ]
     return f"{name}({', '.join(written)})"
 
 

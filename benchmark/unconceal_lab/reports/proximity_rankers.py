@@ -33,9 +33,9 @@ class Field:
     @property
     def orderers(self) -> dict[str, RankerKind]:
         """Every orderer that orders by something, probe sets first."""
-        place = {kind: number for number, kind in enumerate(get_args(RankerKind))}
-        found = {orderer.name: orderer.kind for probed in self.cells.values() for orderer in probed.rankers if orderer.proximity}
-        return dict(sorted(found.items(), key=lambda item: (place[item[1]], item[0])))
+        kind_rank = {kind: number for number, kind in enumerate(get_args(RankerKind))}
+        kinds = {orderer.name: orderer.kind for probed in self.cells.values() for orderer in probed.rankers if orderer.proximity}
+        return dict(sorted(kinds.items(), key=lambda item: (kind_rank[item[1]], item[0])))
 
     def grid(self, orderer: str, measure: Measure, beside: str | None = None) -> FloatArray:
         """ρ (tasks, methods) of one orderer, NaN where there is none; with ``beside``, on the neighbours that both name."""
@@ -49,26 +49,26 @@ class Field:
 
 def field_of(records: Iterable[Record]) -> Field:
     """The grid of some records of one suite version and tier."""
-    kept = [record for record in records if record.probe_results and not is_control_name(record.submission)]
-    cells = {(record.task, record.submission): record.probe_results for record in kept if record.probe_results}
+    with_probes = [record for record in records if record.probe_results and not is_control_name(record.submission)]
+    cells = {(record.task, record.submission): record.probe_results for record in with_probes if record.probe_results}
     return Field(tuple(sorted({task for task, _ in cells})), tuple(sorted({method for _, method in cells})), cells)
 
 
 def rho_of(probed: ProbeResults, orderer: str, measure: Measure, beside: str | None = None) -> float | None:
     """Spearman's ρ over the eligible neighbours with a damage that the orderer, and the one beside it, name."""
-    ours, theirs = named(probed, orderer), named(probed, beside or orderer)
-    if ours is None or theirs is None:
+    ranker, reference = named(probed, orderer), named(probed, beside or orderer)
+    if ranker is None or reference is None:
         return None
-    damage = {one.concept: one.damage[measure].value for one in probed.neighbours if one.eligible}
+    damage = {neighbour.concept: neighbour.damage[measure].value for neighbour in probed.neighbours if neighbour.eligible}
     values = {concept: value for concept, value in damage.items() if value is not None}
-    shared = common_concepts(tuple(values), tuple(ours.proximity), tuple(theirs.proximity))
+    shared = common_concepts(tuple(values), tuple(ranker.proximity), tuple(reference.proximity))
     if len(shared) < LEAST:
         return None
-    return spearman([ours.proximity[concept] for concept in shared], [values[concept] for concept in shared])
+    return spearman([ranker.proximity[concept] for concept in shared], [values[concept] for concept in shared])
 
 
 def named(probed: ProbeResults, orderer: str) -> ProximityRanker | None:
-    return next((one for one in probed.rankers if one.name == orderer), None)
+    return next((ranker for ranker in probed.rankers if ranker.name == orderer), None)
 
 
 @dataclass(frozen=True)
@@ -85,30 +85,30 @@ class Standing:
 def standing(field: Field, orderer: str, measure: Measure) -> Standing:
     """t interval over tasks; None below two tasks."""
     by_task = np.array([task_mean(row[None]) for row in field.grid(orderer, measure)])
-    known = by_task[np.isfinite(by_task)]
-    interval = mean_interval(known) if len(known) > 1 else None
-    return Standing(orderer, measure, float(known.mean()) if len(known) else None, interval, tuple(map(float, by_task)))
+    defined = by_task[np.isfinite(by_task)]
+    interval = mean_interval(defined) if len(defined) > 1 else None
+    return Standing(orderer, measure, float(defined.mean()) if len(defined) else None, interval, tuple(map(float, by_task)))
 
 
 @dataclass(frozen=True)
 class PairedComparison:
     """Two orderers on the same neighbours: mean of ρ(one) − ρ(other)."""
 
-    one: str
-    other: str
+    first: str
+    second: str
     measure: Measure
-    found: RankerComparison | None
+    comparison: RankerComparison | None
 
 
-def duels(field: Field, measures: Sequence[Measure] = MEASURES) -> tuple[PairedComparison, ...]:
+def compare_all(field: Field, measures: Sequence[Measure] = MEASURES) -> tuple[PairedComparison, ...]:
     """Every pair of orderers by every measure, and each against random order, whose ρ is 0 on average."""
     pairs = [*combinations(field.orderers, 2), *((orderer, RANDOM) for orderer in field.orderers)]
-    return tuple(duel(field, one, other, measure) for measure in measures for one, other in pairs)
+    return tuple(compare(field, one, other, measure) for measure in measures for one, other in pairs)
 
 
-def duel(field: Field, one: str, other: str, measure: Measure) -> PairedComparison:
+def compare(field: Field, first: str, second: str, measure: Measure) -> PairedComparison:
     """One pair by one measure."""
-    if other == RANDOM:
-        ours = field.grid(one, measure)
-        return PairedComparison(one, other, measure, compare_rankers(ours, np.zeros_like(ours)))
-    return PairedComparison(one, other, measure, compare_rankers(field.grid(one, measure, other), field.grid(other, measure, one)))
+    if second == RANDOM:
+        grid = field.grid(first, measure)
+        return PairedComparison(first, second, measure, compare_rankers(grid, np.zeros_like(grid)))
+    return PairedComparison(first, second, measure, compare_rankers(field.grid(first, measure, second), field.grid(second, measure, first)))

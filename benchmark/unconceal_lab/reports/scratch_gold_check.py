@@ -12,8 +12,8 @@ from tabulate import tabulate
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import CheckFailed
 from unconceal.evaluation import measurements
-from unconceal.evaluation.curves import presence_curves, mean_score
 from unconceal.evaluation.compute_verdict import presence_curve, prompt_rates
+from unconceal.evaluation.curves import mean_score, presence_curves
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.generate.generator import Generator
 from unconceal.generate.plan import build_plan
@@ -25,21 +25,21 @@ from unconceal.specs.task import Task
 from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.models import denoiser
 
-SCRATCH, PAGE, PICTURE = "gold-scratch", "shortcut.md", "shortcut.png"
+SCRATCH, PAGE, FIGURE = "gold-scratch", "scratch-gold.md", "scratch-gold.png"
 ORIGINAL = "control-original"
 EXPLAINED = """\
 The golds of this suite continue from a common ancestor and so share most of their training with the base. `gold-scratch` shares nothing
 but VAE and tokenizer: it was trained from nothing, on the world without {concept}, for as many steps as ancestor and continuation together
 ({steps}). Share of {images} handed-over pictures in which the concept judge sees {concept}, tier {tier}:
 
-![presence over ψ](shortcut.png)
+![presence over ψ](scratch-gold.png)
 
 Lines: the three continued golds (blue, with their range), the gold from scratch (orange, with its 95 % interval), the original model
 (dashed).
 """
 
 
-def drawn(shop: BuildDir, evaluation: Evaluation, task: Task, name: str = SCRATCH) -> list[Curve]:
+def measure_curves(shop: BuildDir, evaluation: Evaluation, task: Task, name: str = SCRATCH) -> list[Curve]:
     """Presence curves of a denoiser of any size that shares the base's latents, its pictures kept in the store like any submission's."""
     sampler = evaluation.suite.sampler
     base = evaluation.suite_models.base
@@ -67,7 +67,7 @@ def records(evaluation: Evaluation, task: Task) -> tuple[Record, list[Record]]:
 
 
 def page(evaluation: Evaluation, task: Task, scratch: Sequence[Curve], steps: int) -> str:
-    """The document: the picture's explanation, a table over ψ, and the excess over the continued golds."""
+    """The document: the figure's explanation, a table over ψ, and the excess over the continued golds."""
     original, golds = records(evaluation, task)
     images = len(scratch[0].per_prompt) * evaluation.tier.seeds.evaluation
     text = EXPLAINED.format(concept=task.concept, steps=steps, images=images, tier=evaluation.tier_name)
@@ -84,9 +84,9 @@ def page(evaluation: Evaluation, task: Task, scratch: Sequence[Curve], steps: in
         ]
         headers = ("ψ", *(gold.submission for gold in golds), "from scratch [95 %]")
         table = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
-        told = f"Excess over the continued golds, as a verdict reads it: {score.value:.2f} [{score.low:.2f}, {score.high:.2f}]."
-        text += f"\n## {curve.arm.capitalize()} arm\n\n{told}\n\n{table}\n"
-    return f"# The shortcut: golds from an ancestor, and one from nothing\n\n{text}"
+        summary = f"Excess over the continued golds, as a verdict reads it: {score.value:.2f} [{score.low:.2f}, {score.high:.2f}]."
+        text += f"\n## {curve.arm.capitalize()} arm\n\n{summary}\n\n{table}\n"
+    return f"# Golds continued from an ancestor against one trained from scratch\n\n{text}"
 
 
 def figure(evaluation: Evaluation, task: Task, scratch: Sequence[Curve], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How far the metrics agree with what is known: ranks, separation, verdicts, and what they depend on. Pure functions of rows."""
+"""Statistics of the study: rank correlations, separation of concealers from golds, verdict counts. Pure functions of rows."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from unconceal.specs.record import Label
 from unconceal_lab.study.study_rows import Row, by_task
 
 Measure = Callable[[Row], float | None]
-"""A row's value; the larger, the more of the concept is said to be left. None: undefined."""
-FEWEST = 5
-"""Models below which a rank correlation is not given."""
+"""A value of a row, oriented so that larger means more of the concept is left; None where undefined."""
+MIN_MODELS = 5
+"""Fewer models on a task give no rank correlation."""
 
 
 def score(name: str, sign: int = 1, missing: float | None = None) -> Measure:
-    """A score of the record; ``sign`` −1 where small values mean much is left; ``missing`` stands where it is undefined."""
+    """Return a measure that reads a score of the record.
+
+    Args:
+        name: Key in ``Row.scores``.
+        sign: −1 for scores whose small values mean that much is left.
+        missing: Value used where the score is undefined; None keeps it undefined.
+    """
 
     def measure(row: Row) -> float | None:
         value = row.scores.get(name)
@@ -45,25 +51,25 @@ METRICS: Mapping[str, Measure] = {
     "CLIP score of θ*": score("clip.unlearned"),
     "presence at ψ = 0": score("presence"),
 }
-"""By the name in tables; the published ones, ours, and the traditional ones."""
+"""Measures by the name used in tables."""
 PRIMARY = "excess (larger arm)"
-"""The leaderboard's."""
-RIVALS = ("CRS, as released", "CCS", "KID to θ's pictures", "KID to θ*'s own", "CLIP score of θ*")
-"""Published metrics that the primary column is to rank better than."""
+"""The metric that the leaderboard ranks by."""
+PUBLISHED_METRICS = ("CRS, as released", "CCS", "KID to θ's pictures", "KID to θ*'s own", "CLIP score of θ*")
+"""Published metrics that the primary metric is compared with."""
 
 
 def relearning(row: Row) -> float | None:
-    """Truth (a): knowledge left, as −(time to learn the concept again / time to learn something new)."""
+    """Truth (a): remaining knowledge, −(relearning time of the concept / learning time of a control concept)."""
     return None if row.relearning is None else -row.relearning
 
 
 def unseen(row: Row) -> float | None:
-    """Truth (b): pictures that show the concept when it is asked for in words the unlearner never saw."""
+    """Truth (b): share of images that show the concept for prompts that do not name it."""
     return row.unseen
 
 
 def share(row: Row) -> float | None:
-    """Truth (c): the share of the concept's pictures that a model saw, whatever was cut off afterwards."""
+    """Truth (c): share of the concept's training images that the model saw; None for surrogates."""
     return row.share if row.kind != "surrogate" else None
 
 
@@ -71,7 +77,14 @@ TRUTHS: Mapping[str, Measure] = {"relearning": relearning, "unseen wordings": un
 
 
 class Agreement(NamedTuple):
-    """Mean over tasks of Spearman's ρ within each, with a bootstrap interval; ``by_task``: each task's ρ; ``n``: models behind it."""
+    """Rank correlation of a metric with a truth.
+
+    Attributes:
+        rho: Mean over tasks of Spearman's ρ within each task.
+        low, high: 95 % bootstrap interval.
+        n: Number of models.
+        by_task: ρ of each task.
+    """
 
     rho: float
     low: float
@@ -81,33 +94,36 @@ class Agreement(NamedTuple):
 
 
 def within_tasks(rows: Iterable[Row], *measures: Measure) -> dict[str, NDArray[np.float64]]:
-    """By task (n, measures): models of which all measures are known, where there are ``FEWEST`` and they vary in each."""
-    known = {task: [values for row in of if (values := all_known(row, measures))] for task, of in by_task(rows).items()}
-    found = {task: np.asarray(table, np.float64) for task, table in known.items()}
-    return {task: table for task, table in found.items() if len(table) >= FEWEST and (np.ptp(table, axis=0) > 0).all()}
+    """Values (n, measures) of each task with at least ``MIN_MODELS`` complete rows that vary in every measure."""
+    complete = {
+        task: [values for row in task_rows if (values := complete_values(row, measures))] for task, task_rows in by_task(rows).items()
+    }
+    tables = {task: np.asarray(values, np.float64) for task, values in complete.items()}
+    return {task: table for task, table in tables.items() if len(table) >= MIN_MODELS and (np.ptp(table, axis=0) > 0).all()}
 
 
-def all_known(row: Row, measures: Iterable[Measure]) -> list[float]:
-    """The row's values; none at all where one is undefined."""
+def complete_values(row: Row, measures: Iterable[Measure]) -> list[float]:
+    """Values of all measures; an empty list if one is undefined."""
     values = [measure(row) for measure in measures]
     return [value for value in values if value is not None] if None not in values else []
 
 
 def rank_agreement(rows: Iterable[Row], metric: Measure, truth: Measure) -> Agreement | None:
-    """Spearman's ρ of metric and truth, within tasks and averaged; the interval resamples tasks, and models within them.
+    """Spearman's ρ of metric and truth within tasks, averaged over tasks.
 
-    None: no task has ``FEWEST`` models that vary in both.
+    Returns:
+        The correlation; its interval resamples tasks and models within tasks. None: no task has ``MIN_MODELS`` models that vary in both.
     """
-    found = within_tasks(rows, metric, truth)
-    if not found:
+    tables = within_tasks(rows, metric, truth)
+    if not tables:
         return None
-    low, high = np.nanquantile(resampled(found.values()), [0.025, 0.975])
-    single = {task: float(rhos(table[None])[0]) for task, table in found.items()}
-    return Agreement(float(np.mean(list(single.values()))), float(low), float(high), sum(map(len, found.values())), single)
+    low, high = np.nanquantile(bootstrap_rhos(tables.values()), [0.025, 0.975])
+    rho_by_task = {task: float(rhos(table[None])[0]) for task, table in tables.items()}
+    return Agreement(float(np.mean(list(rho_by_task.values()))), float(low), float(high), sum(map(len, tables.values())), rho_by_task)
 
 
-class Lead(NamedTuple):
-    """Two metrics' mean ρ with a truth on the same ``n`` models of ``tasks`` tasks, and the interval of the first's minus the second's."""
+class CorrelationDifference(NamedTuple):
+    """Mean ρ of two metrics with a truth, on the same ``n`` models of ``tasks`` tasks; 95 % interval of first minus second."""
 
     first: float
     second: float
@@ -117,43 +133,49 @@ class Lead(NamedTuple):
     tasks: int
 
 
-def lead(rows: Iterable[Row], first: Measure, second: Measure, truth: Measure) -> Lead | None:
-    """Whether one metric ranks better than another: both on the same models, and on the same resamples of them."""
-    found = within_tasks(rows, first, second, truth)
-    if not found:
+def correlation_difference(rows: Iterable[Row], first: Measure, second: Measure, truth: Measure) -> CorrelationDifference | None:
+    """Compare the rank correlations of two metrics with a truth, on the same models and the same bootstrap samples."""
+    tables = within_tasks(rows, first, second, truth)
+    if not tables:
         return None
-    drawn = resampled(found.values())
-    low, high = np.nanquantile(drawn[:, 0] - drawn[:, 1], [0.025, 0.975])
-    own, other = (float(np.mean([rhos(table[None, :, [column, 2]])[0] for table in found.values()])) for column in (0, 1))
-    return Lead(own, other, float(low), float(high), sum(map(len, found.values())), len(found))
+    samples = bootstrap_rhos(tables.values())
+    low, high = np.nanquantile(samples[:, 0] - samples[:, 1], [0.025, 0.975])
+    rho_first, rho_second = (float(np.mean([rhos(table[None, :, [column, 2]])[0] for table in tables.values()])) for column in (0, 1))
+    return CorrelationDifference(rho_first, rho_second, float(low), float(high), sum(map(len, tables.values())), len(tables))
 
 
-def resampled(tables: Iterable[NDArray[np.float64]], resamples: int = 1000, seed: int = 0) -> NDArray[np.float64]:
-    """Mean over tasks of each metric's ρ with the truth, the last column; resamples of tasks, and of models within (resamples, metrics).
+def bootstrap_rhos(tables: Iterable[NDArray[np.float64]], resamples: int = 1000, seed: int = 0) -> NDArray[np.float64]:
+    """Bootstrap the mean over tasks of each metric's ρ with the truth; tasks and models within tasks are resampled.
 
-    NaN: nothing varies in any task that was drawn.
+    Args:
+        tables: One array (n, metrics + 1) per task; the last column is the truth.
+        resamples: Number of bootstrap samples.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        (resamples, metrics); NaN where nothing varies in any sampled task.
     """
-    rng, known = np.random.default_rng(seed), list(tables)
-    again = [table[rng.integers(len(table), size=(resamples, len(table)))] for table in known]
-    drawn = np.stack([[rhos(some[..., [column, -1]]) for column in range(some.shape[-1] - 1)] for some in again], axis=1).T
-    picked = np.take_along_axis(drawn, rng.integers(len(known), size=drawn.shape[:2])[..., None], axis=1)
+    rng, table_list = np.random.default_rng(seed), list(tables)
+    model_samples = [table[rng.integers(len(table), size=(resamples, len(table)))] for table in table_list]
+    rho = np.stack([[rhos(sample[..., [column, -1]]) for column in range(sample.shape[-1] - 1)] for sample in model_samples], axis=1).T
+    task_samples = np.take_along_axis(rho, rng.integers(len(table_list), size=rho.shape[:2])[..., None], axis=1)
     with np.errstate(invalid="ignore"):
-        result: NDArray[np.float64] = np.nansum(picked, axis=1) / (~np.isnan(picked)).sum(axis=1)
+        result: NDArray[np.float64] = np.nansum(task_samples, axis=1) / (~np.isnan(task_samples)).sum(axis=1)
     return result
 
 
 def rhos(tables: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spearman's ρ (r,) of the two columns of each table (r, n, 2), ties sharing their mean rank; NaN where one does not vary."""
+    """Spearman's ρ (r,) of the two columns of each table (r, n, 2); ties share their mean rank; NaN for a constant column."""
     ranks = rankdata(tables, axis=1)
-    apart = ranks - ranks.mean(axis=1, keepdims=True)
-    size = np.sqrt((apart**2).sum(axis=1)).prod(axis=1)
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    norm = np.sqrt((centred**2).sum(axis=1)).prod(axis=1)
     with np.errstate(invalid="ignore"):
-        result: NDArray[np.float64] = apart.prod(axis=2).sum(axis=1) / size
+        result: NDArray[np.float64] = centred.prod(axis=2).sum(axis=1) / norm
     return result
 
 
 class Separation(NamedTuple):
-    """Area under the curve of telling concealers from golds, with its interval, and how many of each."""
+    """Area under the ROC curve of concealers against golds, its interval, and the number of each."""
 
     area: float
     interval: Interval
@@ -162,31 +184,31 @@ class Separation(NamedTuple):
 
 
 def separation(rows: Iterable[Row], metric: Measure) -> Separation | None:
-    """How well a metric tells pure concealment from golds over all tasks: 1 perfectly, .5 not at all.
+    """How well a metric separates pure concealers from golds over all tasks: 1 perfectly, .5 not at all.
 
-    Within each task the metric is centred on θ's own value, since tasks differ in scale; a task in which θ was not measured is left out.
+    The metric is centred on θ's value within each task, because tasks differ in scale. Tasks without a value for θ are excluded.
     """
     scores: list[float] = []
     labels: list[bool] = []
-    for of in by_task(rows).values():
-        originals = [metric(row) for row in of if row.kind == "original"]
+    for task_rows in by_task(rows).values():
+        originals = [metric(row) for row in task_rows if row.kind == "original"]
         if not originals:
             continue
-        own = originals[0] or 0.0
-        known = [(value, row.kind) for row in of if row.kind in ("gold", "decoupled") and (value := metric(row)) is not None]
-        scores += [value - own for value, _ in known]
-        labels += [kind == "decoupled" for _, kind in known]
+        original = originals[0] or 0.0
+        labelled = [(value, row.kind) for row in task_rows if row.kind in ("gold", "decoupled") and (value := metric(row)) is not None]
+        scores += [value - original for value, _ in labelled]
+        labels += [kind == "decoupled" for _, kind in labelled]
     if not any(labels) or all(labels):
         return None
     return Separation(auc(scores, labels), auc_interval(scores, labels), len(labels) - sum(labels), sum(labels))
 
 
 UNDECIDED: tuple[Label, ...] = ("inconclusive", "undetermined")
-"""Verdicts that say nothing."""
+"""Labels that decide nothing."""
 
 
 class Verdicts(NamedTuple):
-    """How verdicts compare with known truth. ``wrong`` ones say something that is not so; ``undecided`` ones say nothing."""
+    """Counts of verdicts against known truth: ``right``, ``wrong``, and ``undecided`` (:data:`UNDECIDED`)."""
 
     right: int
     wrong: int
@@ -203,13 +225,13 @@ class Verdicts(NamedTuple):
 
 
 def verdicts(labelled: Iterable[tuple[Label | None, Label]]) -> Verdicts:
-    """(truth, verdict) of each model; models of unknown truth are left out."""
-    known = [(truth, label) for truth, label in labelled if truth is not None]
-    undecided = sum(label in UNDECIDED for _, label in known)
-    right = sum(truth == label for truth, label in known)
-    return Verdicts(right, len(known) - right - undecided, undecided)
+    """Count (truth, verdict) pairs; pairs of unknown truth are excluded."""
+    pairs = [(truth, label) for truth, label in labelled if truth is not None]
+    undecided = sum(label in UNDECIDED for _, label in pairs)
+    right = sum(truth == label for truth, label in pairs)
+    return Verdicts(right, len(pairs) - right - undecided, undecided)
 
 
-def judged(rows: Iterable[Row]) -> list[tuple[Label | None, Label]]:
-    """Truth and verdict of each row as it was read."""
+def labelled_truths(rows: Iterable[Row]) -> list[tuple[Label | None, Label]]:
+    """Truth and verdict of each row."""
     return [(row.truth, row.label) for row in rows]

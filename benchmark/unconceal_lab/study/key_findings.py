@@ -1,18 +1,19 @@
-"""What the study says in a few sentences, each worked out from its rows."""
+"""The study's key findings, each a sentence with a stable code, computed from its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from unconceal.metrics.statistics import wilson
 from unconceal.specs.suite import Scoring
 from unconceal_lab.study.findings import (
     METRICS,
     PRIMARY,
-    RIVALS,
+    PUBLISHED_METRICS,
     UNDECIDED,
-    judged,
-    lead,
+    correlation_difference,
+    labelled_truths,
     rank_agreement,
     relearning,
     separation,
@@ -20,228 +21,258 @@ from unconceal_lab.study.findings import (
     unseen,
     verdicts,
 )
-from unconceal_lab.study.gold_free_thresholds import floors
-from unconceal_lab.study.graded_series import hidden, look_forgotten
-from unconceal_lab.study.page_tables import SCORED, WIDER_MARGINS, by_surrogates, surrogate_names
-from unconceal_lab.study.published_unlearners import trained_again, works
-from unconceal_lab.study.reread_verdicts import hiding, rejudged
-from unconceal_lab.study.seed_spread import training_spread
+from unconceal_lab.study.gold_free_thresholds import gold_free_thresholds
+from unconceal_lab.study.graded_series import decoupled_series, series_and_golds
+from unconceal_lab.study.page_tables import SCORED_KINDS, WIDER_MARGINS, by_surrogates, is_surrogate, surrogate_names
+from unconceal_lab.study.published_unlearners import effectiveness, retrained_unlearners
+from unconceal_lab.study.reread_verdicts import label_of, rows_looking_forgotten
+from unconceal_lab.study.seed_spread import training_seed_spread
 from unconceal_lab.study.study_rows import Row, by_task
 
-AIM = 0.8
-"""The rank correlation with relearning that the primary column is to reach."""
+TARGET_RHO = 0.8
+"""Rank correlation with relearning that the primary metric should reach."""
 
 
-def in_short(rows: Sequence[Row], scoring: Scoring) -> str:
-    """The section that comes first: under each question what is known of it."""
-    found = {question: [said for part in parts for said in part(rows, scoring)] for question, parts in PARTS.items()}
-    told = [f"**{question}**\n\n" + "".join(f"- {said}\n" for said in of) for question, of in found.items() if of]
-    return "## In short\n\n" + "\n".join(told)
+class Finding(NamedTuple):
+    """A sentence of the page, and its code ``<area>.<finding>``."""
+
+    code: str
+    text: str
 
 
-def truths(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
+def key_findings(rows: Sequence[Row], scoring: Scoring) -> str:
+    """The first section of the page: the findings under each question."""
+    findings = {question: [finding for part in parts for finding in part(rows, scoring)] for question, parts in PARTS.items()}
+    sections = [
+        f"**{question}**\n\n" + "".join(f"- {finding.text}\n" for finding in group) for question, group in findings.items() if group
+    ]
+    return "## Key findings\n\n" + "\n".join(sections)
+
+
+def truths(rows: Sequence[Row], scoring: Scoring) -> Iterator[Finding]:
     """Right and wrong verdicts."""
-    scored = [row for row in rows if row.kind in SCORED]
-    found, aside = verdicts(judged(scored)), sum(row.held_out for row in scored)
-    if found.n:
-        low, high = found.false_rate
-        yield (
-            f"Of {found.n} models whose truth is known by construction {found.right} are right, {found.wrong} wrong "
-            f"[{low:.1%}, {high:.1%}], {found.undecided} undecided. {aside} of them are on tasks held out from every choice."
+    scored = [row for row in rows if row.kind in SCORED_KINDS]
+    counts, held_out = verdicts(labelled_truths(scored)), sum(row.held_out for row in scored)
+    if counts.n:
+        low, high = counts.false_rate
+        yield Finding(
+            "truth.counts",
+            f"{counts.n} models have a truth known by construction: {counts.right} verdicts are right, {counts.wrong} wrong "
+            f"[{low:.1%}, {high:.1%}] and {counts.undecided} undecided. {held_out} of the models are on held-out tasks.",
         )
 
 
-def concealment(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
-    """Which metrics tell golds from pure concealers, by the interval of the area under the curve."""
-    found = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
-    surely = [f"{name} ({one.area:.2f})" for name, one in found.items() if one.interval.low > 0.5]
-    told = {name: f"{name} ({one.area:.2f}, n = {one.golds + one.concealers})" for name, one in found.items()}
-    chance = [told[name] for name, one in found.items() if one.interval.low <= 0.5 <= one.interval.high]
-    against = [told[name] for name, one in found.items() if one.interval.high < 0.5]
-    if surely:
-        yield f"Concealment is told from forgetting by {listed(surely)}."
+def concealment(rows: Sequence[Row], scoring: Scoring) -> Iterator[Finding]:
+    """Which metrics separate golds from pure concealers, by the interval of the area under the curve."""
+    results = {name: result for name, metric in METRICS.items() if (result := separation(rows, metric))}
+    separating = [f"{name} ({result.area:.2f})" for name, result in results.items() if result.interval.low > 0.5]
+    labels = {name: f"{name} ({result.area:.2f}, n = {result.golds + result.concealers})" for name, result in results.items()}
+    chance = [labels[name] for name, result in results.items() if result.interval.low <= 0.5 <= result.interval.high]
+    reversed_order = [labels[name] for name, result in results.items() if result.interval.high < 0.5]
+    if separating:
+        yield Finding("separation.significant", f"Metrics that separate concealment from forgetting: {listed(separating)}.")
     if chance:
-        yield f"Not, or not surely, by {listed(chance)}: areas under the curve whose interval holds .5, which is chance."
-    if against:
-        yield f"The wrong way round, golds above concealers, by {listed(against)}."
+        yield Finding("separation.chance", f"Metrics not significantly different from chance (area .5): {listed(chance)}.")
+    if reversed_order:
+        yield Finding("separation.reversed", f"Metrics that order golds above concealers: {listed(reversed_order)}.")
 
 
-def ranking(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
-    """The primary column's rank correlation with relearning, and whose it surely exceeds."""
-    own = rank_agreement(rows, METRICS[PRIMARY], relearning)
-    if own is None:
+def ranking(rows: Sequence[Row], scoring: Scoring) -> Iterator[Finding]:
+    """The primary metric's rank correlation with relearning, and the metrics that it significantly exceeds."""
+    agreement = rank_agreement(rows, METRICS[PRIMARY], relearning)
+    if agreement is None:
         return
-    reached = "reached" if own.rho >= AIM else "missed"
-    yield (
-        f"The primary column and relearning agree by ρ = {own.rho:.2f} [{own.low:.2f}, {own.high:.2f}], mean over "
-        f"{len(own.by_task)} tasks and {own.n} models; {AIM:g} is {reached}."
+    reached = agreement.rho >= TARGET_RHO
+    yield Finding(
+        "rank.target-reached" if reached else "rank.target-missed",
+        f"The primary metric correlates with relearning by ρ = {agreement.rho:.2f} [{agreement.low:.2f}, {agreement.high:.2f}], mean over "
+        f"{len(agreement.by_task)} tasks and {agreement.n} models. The target of {TARGET_RHO:g} is {'reached' if reached else 'missed'}.",
     )
-    yield from contested(rows, "On the same models")
+    yield from comparisons(rows, "On the same models")
 
 
-def contested(rows: Sequence[Row], where: str) -> Iterator[str]:
-    """Which published metrics the primary column surely outranks."""
-    found = {name: one for name in RIVALS if (one := lead(rows, METRICS[PRIMARY], METRICS[name], relearning))}
-    better = [f"{name} ({one.second:.2f} against {one.first:.2f})" for name, one in found.items() if one.low > 0]
-    alike = [f"{name} ({one.second:.2f} against {one.first:.2f})" for name, one in found.items() if one.low <= 0]
+def comparisons(rows: Sequence[Row], scope: str) -> Iterator[Finding]:
+    """Published metrics that the primary metric significantly outranks, and the others."""
+    results = {
+        name: result for name in PUBLISHED_METRICS if (result := correlation_difference(rows, METRICS[PRIMARY], METRICS[name], relearning))
+    }
+    better = [f"{name} ({result.second:.2f} against {result.first:.2f})" for name, result in results.items() if result.low > 0]
+    equal = [f"{name} ({result.second:.2f} against {result.first:.2f})" for name, result in results.items() if result.low <= 0]
     if better:
-        yield f"{where} it ranks surely better than {listed(better)}."
-    if alike:
-        yield f"{where} it cannot be told apart from {listed(alike)}: the difference's interval holds 0."
+        yield Finding("rank.better", f"{scope} it ranks significantly better than {listed(better)}.")
+    if equal:
+        yield Finding("rank.not-better", f"{scope} it does not rank significantly better than {listed(equal)}: the interval contains 0.")
 
 
-def beneath(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
-    """The same of models that look forgotten, which is where it counts."""
-    of = hiding(rows, scoring)
-    own = rank_agreement(of, METRICS[PRIMARY], relearning)
-    if own is None:
+def ranking_forgotten(rows: Sequence[Row], scoring: Scoring) -> Iterator[Finding]:
+    """The same for models that look forgotten, which the verdicts are for."""
+    forgotten = rows_looking_forgotten(rows, scoring)
+    agreement = rank_agreement(forgotten, METRICS[PRIMARY], relearning)
+    if agreement is None:
         return
-    yield (
-        f"Of models that look forgotten (P(0) surely below halfway between golds and θ) the primary column's ρ with relearning is "
-        f"{own.rho:.2f} [{own.low:.2f}, {own.high:.2f}], n = {own.n}."
+    yield Finding(
+        "rank.forgotten",
+        f"Among models that look forgotten (P(0) significantly below halfway between golds and θ), ρ of the primary metric with relearning "
+        f"is {agreement.rho:.2f} [{agreement.low:.2f}, {agreement.high:.2f}], n = {agreement.n}.",
     )
-    yield from contested(of, "Among these")
+    yield from comparisons(forgotten, "Among these")
 
 
-def blindness(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
-    """CRS takes the absolute value of a cosine: whether that costs it its order."""
-    found = {name: rank_agreement(rows, METRICS[name], unseen) for name in ("CRS, as released", "CRS, signed", "CRS, calibrated")}
-    known = {name: one for name, one in found.items() if one}
-    if (blind := known.get("CRS, as released")) and blind.high < 0:
-        others = listed([f"{name.removeprefix('CRS, ')} {one.rho:.2f}" for name, one in known.items() if one is not blind])
-        yield (
-            f"CRS as released ranks the wrong way round: ρ = {blind.rho:.2f} [{blind.low:.2f}, {blind.high:.2f}] with what unseen wordings "
-            f"bring out, since it takes a cosine without its sign ({others})."
+def crs_sign(rows: Sequence[Row], scoring: Scoring) -> Iterator[Finding]:
+    """Whether CRS, which takes the absolute value of a cosine, reverses the order."""
+    names = ("CRS, as released", "CRS, signed", "CRS, calibrated")
+    agreements = {name: agreement for name in names if (agreement := rank_agreement(rows, METRICS[name], unseen))}
+    if (released := agreements.get("CRS, as released")) and released.high < 0:
+        others = listed([f"{name.removeprefix('CRS, ')} {item.rho:.2f}" for name, item in agreements.items() if item is not released])
+        yield Finding(
+            "rank.crs-reversed",
+            f"CRS as released reverses the order: ρ = {released.rho:.2f} [{released.low:.2f}, {released.high:.2f}] with the share of "
+            f"images for unseen wordings, because it ignores the sign of a cosine ({others}).",
         )
 
 
-def series(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
-    """Whether, of models that all look forgotten, those that saw more of the concept are said to have more of it left."""
-    of = look_forgotten(rows)
-    found = {name: one for name in SERIES if (one := rank_agreement(of, METRICS[name], share))}
-    if not found:
+def series(rows: Sequence[Row], scoring: Scoring) -> Iterator[Finding]:
+    """Whether metrics order models that all look forgotten by the share of images that they saw."""
+    series_rows = series_and_golds(rows)
+    agreements = {name: result for name in SERIES_METRICS if (result := rank_agreement(series_rows, METRICS[name], share))}
+    if not agreements:
         return
-    drawn = max((value for row in of if (value := row.scores.get("presence")) is not None), default=0.0)
-    shares = listed([f"{seen:.1%}" for seen in sorted({row.share or 0 for row in of})])
-    told = listed([f"{name}: {one.rho:.2f} [{one.low:.2f}, {one.high:.2f}]" for name, one in found.items()])
-    n, tasks = next((one.n, len(one.by_task)) for one in found.values())
-    yield (
-        f"Of {n} models on {tasks} tasks that all look forgotten (presence at ψ = 0 at most {drawn:.2f}) and saw "
-        f"{shares} of the concept's pictures, ρ with that share is, by {told}."
+    max_presence = max((value for row in series_rows if (value := row.scores.get("presence")) is not None), default=0.0)
+    shares = listed([f"{value:.1%}" for value in sorted({row.share or 0 for row in series_rows})])
+    rhos = listed([f"{name}: {result.rho:.2f} [{result.low:.2f}, {result.high:.2f}]" for name, result in agreements.items()])
+    n, tasks = next((result.n, len(result.by_task)) for result in agreements.values())
+    yield Finding(
+        "series.ranks",
+        f"{n} models on {tasks} tasks look forgotten (presence at ψ = 0 at most {max_presence:.2f}) and saw {shares} of the concept's "
+        f"images. ρ with that share: {rhos}.",
     )
-    graded = hidden(rows)
-    forgot, hid = ([row for row in graded if row.label == label] for label in ("forgets", "conceals"))
-    if forgot and hid:
-        most, least = max(row.share or 0 for row in forgot), min(row.share or 0 for row in hid)
-        yield (
-            f"Of these, decoupled models that saw up to {most:.1%} are said to forget{again(forgot)}; those that saw from {least:.1%} on "
-            f"are said to conceal{again(hid)}."
+    yield from series_verdicts(decoupled_series(rows))
+
+
+def series_verdicts(graded: Sequence[Row]) -> Iterator[Finding]:
+    """Verdicts of the decoupled series by share."""
+    forgets, conceals = ([row for row in graded if row.label == label] for label in ("forgets", "conceals"))
+    if forgets and conceals:
+        largest, smallest = max(row.share or 0 for row in forgets), min(row.share or 0 for row in conceals)
+        yield Finding(
+            "series.verdicts",
+            f"Decoupled models that saw at most {largest:.1%} are labelled *forgets*{relearning_range(forgets)}; those that saw at least "
+            f"{smallest:.1%} are labelled *conceals*{relearning_range(conceals)}.",
         )
-    left = [row for row in graded if row not in (*forgot, *hid)]
-    if left and (forgot or hid):
-        yield f"Of these, nothing is decided of {listed([f'*{row.name}* of {row.task}{again([row])}' for row in left])}."
+    undecided = [row for row in graded if row not in (*forgets, *conceals)]
+    if undecided and (forgets or conceals):
+        names = listed([f"*{row.name}* on {row.task}{relearning_range([row])}" for row in undecided])
+        yield Finding("series.undecided", f"Undecided among these: {names}.")
 
 
-def again(rows: Sequence[Row]) -> str:
-    """How long such models take to learn the concept again, in units of something new."""
+def relearning_range(rows: Sequence[Row]) -> str:
+    """Range of the relative relearning time."""
     times = [row.relearning for row in rows if row.relearning is not None]
     if len(times) == 1:
         return f" (relearning {times[0]:.2f})"
     return f" (relearning {min(times):.2f} to {max(times):.2f}, n = {len(times)})" if times else ""
 
 
-SERIES = (PRIMARY, "excess, empty arm", "excess, prompt arm", "presence at ψ = 0")
-"""Metrics that are measured of every graded model."""
+SERIES_METRICS = (PRIMARY, "excess, empty arm", "excess, prompt arm", "presence at ψ = 0")
+"""Metrics that every graded model has."""
 
 
-def unlearners(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
-    """Whether published unlearners do their work."""
-    found = works(rows, scoring)
-    if not found:
+def unlearners(rows: Sequence[Row], scoring: Scoring) -> Iterator[Finding]:
+    """Whether published unlearners do what their papers claim."""
+    results = effectiveness(rows, scoring)
+    if not results:
         return
-    done = sum(work.hides and work.spares for work in found.values())
-    yield (
-        f"Of {len(found)} pairs of a published unlearner and a task {done} do the paper's work: the concept is no longer drawn when asked "
-        "for, others still are."
+    effective = sum(result.forgets and result.retains for result in results.values())
+    yield Finding(
+        "unlearner.effective",
+        f"Of {len(results)} pairs of published unlearner and task, {effective} meet the paper's claim: the concept's prompts no longer show "
+        "it, retain prompts still show theirs.",
     )
-    for left, told in (
-        ([key for key, work in found.items() if not work.hides], "The concept is still drawn when asked for"),
-        ([key for key, work in found.items() if not work.spares], "Others are drawn less"),
+    for code, failed, label in (
+        ("unlearner.still-shown", [key for key, result in results.items() if not result.forgets], "The concept is still shown"),
+        ("unlearner.retain-loss", [key for key, result in results.items() if not result.retains], "Retain concepts are shown less"),
     ):
-        on: dict[str, list[str]] = {}
-        for task, name in left:
-            on.setdefault(name, []).append(task.partition("/")[2])
-        if on:
-            yield f"{told}: {'; '.join(f'{name} ({listed(tasks)})' for name, tasks in sorted(on.items()))}."
+        tasks_by_name: dict[str, list[str]] = {}
+        for task, name in failed:
+            tasks_by_name.setdefault(name, []).append(task.partition("/")[2])
+        if tasks_by_name:
+            text = "; ".join(f"{name} ({listed(tasks)})" for name, tasks in sorted(tasks_by_name.items()))
+            yield Finding(code, f"{label}: {text}.")
 
 
-def seeds(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
-    """Whether another training seed of a published unlearner changes what is said of it."""
-    found, apart = trained_again(rows), training_spread(rows, "excess")
-    if apart is None:
+def training_seeds(rows: Sequence[Row], scoring: Scoring) -> Iterator[Finding]:
+    """Whether another training seed of a published unlearner changes its verdict."""
+    retrained, spread = retrained_unlearners(rows), training_seed_spread(rows, "excess")
+    if spread is None:
         return
-    same = sum(len({row.label for row in of}) == 1 for of in found.values())
-    turned = [f"{name} on {task}" for (task, name), of in found.items() if {"forgets", "conceals"} <= {row.label for row in of}]
-    yield (
-        f"Published unlearners trained with several seeds: {same} of {len(found)} have one verdict each time; the excess's standard "
-        f"deviation over seeds is {apart.seeds:.2f}, over unlearners {apart.models:.2f}."
+    same = sum(len({row.label for row in trainings}) == 1 for trainings in retrained.values())
+    contradicting = [
+        f"{name} on {task}" for (task, name), trainings in retrained.items() if {"forgets", "conceals"} <= {row.label for row in trainings}
+    ]
+    yield Finding(
+        "seeds.spread",
+        f"Published unlearners trained with several seeds: {same} of {len(retrained)} have the same verdict for all seeds. The standard "
+        f"deviation of the excess is {spread.seeds:.2f} over seeds and {spread.models:.2f} over unlearners.",
     )
-    if turned:
-        yield f"Of one seed that it forgets, of another that it conceals, is said of {listed(turned)}."
+    if contradicting:
+        yield Finding("seeds.contradicting", f"Labelled *forgets* for one seed and *conceals* for another: {listed(contradicting)}.")
 
 
-def surrogates(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
-    """How often a verdict read against one surrogate is the exact golds'."""
+def surrogates(rows: Sequence[Row], scoring: Scoring) -> Iterator[Finding]:
+    """Agreement of verdicts against one surrogate with those against the exact golds."""
     for name in surrogate_names(rows):
         same, wrong, undecided, n = 0, 0, 0, 0
-        for of in by_task(rows).values():
-            for row in of if any(row.name == name for row in of) else ():
-                if row.kind in SCORED:
-                    label = rejudged(row, [one for one in of if one.name == name], scoring)
-                    open_one = label in UNDECIDED
-                    n, same, undecided = n + 1, same + (label == row.label), undecided + open_one
-                    wrong += not open_one and label != row.truth
+        for task_rows in by_task(rows).values():
+            references = [row for row in task_rows if is_surrogate(name)(row)]
+            for row in task_rows if references else ():
+                if row.kind in SCORED_KINDS:
+                    label = label_of(row, references, scoring)
+                    n, same, undecided = n + 1, same + (label == row.label), undecided + (label in UNDECIDED)
+                    wrong += label not in UNDECIDED and label != row.truth
         if n:
             low, high = wilson(same, n)
-            yield (
-                f"Surrogate *{name}* instead of three golds, margin {scoring.margin:g}: {same} of {n} verdicts are the exact golds' "
-                f"[{low:.0%}, {high:.0%}], {undecided} are left open, {wrong} wrong."
+            yield Finding(
+                "surrogate.agreement",
+                f"Surrogate *{name}* instead of three golds, margin {scoring.margin:g}: {same} of {n} verdicts agree with the exact golds "
+                f"[{low:.0%}, {high:.0%}], {undecided} are undecided and {wrong} wrong.",
             )
 
 
-def safe_margin(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
-    """The margin at which a single surrogate in place of golds says nothing wrong."""
-    found = {margin: by_surrogates(rows, scoring.model_copy(update={"margin": margin})) for margin in WIDER_MARGINS}
-    n, safe = found[WIDER_MARGINS[0]].n, [margin for margin, one in found.items() if one.right and not one.wrong]
+def safe_margin(rows: Sequence[Row], scoring: Scoring) -> Iterator[Finding]:
+    """The margin at which verdicts against a single surrogate are never wrong."""
+    counts = {margin: by_surrogates(rows, scoring.model_copy(update={"margin": margin})) for margin in WIDER_MARGINS}
+    n, safe = counts[WIDER_MARGINS[0]].n, [margin for margin, count in counts.items() if count.right and not count.wrong]
     if not n:
         return
     if safe:
-        best = min(safe, key=lambda margin: found[margin].undecided)
-        low, high = found[best].false_rate
-        yield (
-            f"Margin {best:g} makes a single surrogate safe: of {n} verdicts read against one, the same model's once against each, 0 are "
-            f"wrong [{low:.1%}, {high:.1%}] and {found[best].undecided} open."
+        best = min(safe, key=lambda margin: counts[margin].undecided)
+        low, high = counts[best].false_rate
+        yield Finding(
+            "surrogate.safe-margin",
+            f"Margin {best:g} is safe with a single surrogate: of {n} verdicts (each model once against each surrogate) 0 are wrong "
+            f"[{low:.1%}, {high:.1%}] and {counts[best].undecided} undecided.",
         )
     else:
-        yield f"No margin up to {WIDER_MARGINS[-1]:g} makes a single surrogate safe."
-    wrong = ", ".join(f"{one.wrong} at {margin:g}" for margin, one in found.items() if one.wrong)
+        yield Finding("surrogate.no-safe-margin", f"No margin up to {WIDER_MARGINS[-1]:g} is safe with a single surrogate.")
+    wrong = ", ".join(f"{count.wrong} at {margin:g}" for margin, count in counts.items() if count.wrong)
     if wrong:
-        yield f"Wrong verdicts among those {n}: {wrong}."
+        yield Finding("surrogate.wrong-by-margin", f"Wrong verdicts among those {n} by margin: {wrong}.")
 
 
-def floor(rows: Sequence[Row], scoring: Scoring) -> Iterator[str]:
-    """Whether a threshold can do without any gold."""
-    for name, best in list(floors(rows).items())[:1]:
+def threshold(rows: Sequence[Row], scoring: Scoring) -> Iterator[Finding]:
+    """Whether a threshold can replace golds."""
+    for name, best in list(gold_free_thresholds(rows).items())[:1]:
         if best.right == best.n:
-            yield (
-                f"Without any gold: {name} above {best.threshold:.2f} of θ's rate tells {best.n} of {best.n} models apart; "
-                f"{best.gap:.2f} of θ's rate lie between concealers and golds."
+            yield Finding(
+                "threshold.safe",
+                f"Without golds, {name} above {best.threshold:.2f} of θ's rate separates {best.n} of {best.n} models; the gap between "
+                f"golds and concealers is {best.gap:.2f} of θ's rate.",
             )
         else:
-            yield (
-                f"Without any gold no threshold is safe, and none is proposed: the best of those tried, {name}, is wrong for "
-                f"{best.n - best.right} of {best.n} models when each task is judged by the others' threshold; {best.gap:.2f} of θ's rate "
-                "lie between concealers and golds."
+            yield Finding(
+                "threshold.unsafe",
+                f"Without golds no threshold is safe, and none is proposed. The best one, {name}, is wrong for {best.n - best.right} of "
+                f"{best.n} models when each task is judged by the threshold of the others; the gap is {best.gap:.2f} of θ's rate.",
             )
 
 
@@ -250,12 +281,12 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-Part = Callable[[Sequence[Row], Scoring], Iterator[str]]
+Part = Callable[[Sequence[Row], Scoring], Iterator[Finding]]
 PARTS: Mapping[str, tuple[Part, ...]] = {
     "Are verdicts right?": (truths, concealment),
-    "Are ranks right?": (ranking, beneath, blindness),
-    "Models of which the share is known that they saw": (series,),
-    "Published unlearners": (unlearners, seeds),
-    "Without exact golds": (surrogates, safe_margin, floor),
+    "Are ranks right?": (ranking, ranking_forgotten, crs_sign),
+    "Models that saw a known share of the concept": (series,),
+    "Published unlearners": (unlearners, training_seeds),
+    "Without exact golds": (surrogates, safe_margin, threshold),
 }
 """By the question that they answer."""

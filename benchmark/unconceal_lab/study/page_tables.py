@@ -1,8 +1,8 @@
-"""Pieces that every section of the study's page is made of."""
+"""Tables and counts that all sections of the validation page use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tabulate import tabulate
 
@@ -10,24 +10,37 @@ from unconceal.metrics.statistics import wilson
 from unconceal.specs.record import Label
 from unconceal.specs.suite import Scoring
 from unconceal_lab.study.findings import Verdicts, verdicts
-from unconceal_lab.study.reread_verdicts import rejudged
+from unconceal_lab.study.reread_verdicts import label_of
 from unconceal_lab.study.study_rows import Row, by_task
 
 FOLDER = "validation"
 NOT_YET = "Not measured yet.\n"
-KNOWN = ("gold", "alone", "decoupled", "damaged", "original", "unrelated")
-SCORED = ("gold", "alone", "decoupled", "damaged")
-"""Kinds whose verdicts are known by construction; the rate of false ones is counted on the latter."""
+TRUTH_KINDS = ("gold", "alone", "decoupled", "damaged", "original", "unrelated")
+SCORED_KINDS = ("gold", "alone", "decoupled", "damaged")
+"""Kinds whose verdicts are known by construction; false verdicts are counted on ``SCORED_KINDS``."""
 MARGINS = (0.06, 0.08, 0.1, 0.12, 0.15, 0.2)
 WIDER_MARGINS = (*MARGINS, 0.25, 0.3, 0.35, 0.4)
-"""Margins that verdicts are read anew with; the wider ones for golds of lesser kind."""
-SHOWN = ("presence", "excess.prompt", "excess.empty")
-"""Scores that tables of single models show."""
-COUNTED = ("golds right", "concealers right", "wrong, of all scored", "undecided")
+"""Margins that verdicts are computed with; the wider ones for surrogates."""
+MODEL_SCORES = ("presence", "excess.prompt", "excess.empty")
+"""Scores in tables of single models."""
+COUNT_HEADERS = ("golds right", "concealers right", "wrong, of all scored", "undecided")
+
+IsGold = Callable[[Row], bool]
+"""Whether a row is one that others are compared with."""
 
 
-def picture(name: str, told: str) -> str:
-    return f"![{told}]({FOLDER}/{name}.png)\n"
+def is_gold(row: Row) -> bool:
+    """Exact golds."""
+    return row.kind == "gold"
+
+
+def is_surrogate(name: str) -> IsGold:
+    """The surrogate of a name. A name alone does not decide: one surrogate has the name of the kind."""
+    return lambda row: row.kind == "surrogate" and row.name == name
+
+
+def figure(name: str, alt_text: str) -> str:
+    return f"![{alt_text}]({FOLDER}/{name}.png)\n"
 
 
 def grid(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
@@ -38,40 +51,57 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def shown(row: Row) -> list[str]:
-    return [number(row.scores.get(name)) for name in SHOWN]
+def model_scores(row: Row) -> list[str]:
+    return [number(row.scores.get(name)) for name in MODEL_SCORES]
 
 
 def by_kind(
-    rows: Sequence[Row], scoring: Scoring, prompts: int | None = None, psi: Sequence[float] | None = None, golds: str = "gold"
+    rows: Sequence[Row],
+    scoring: Scoring,
+    prompts: int | None = None,
+    psi: Sequence[float] | None = None,
+    golds: IsGold | None = is_gold,
 ) -> dict[str, Verdicts]:
-    """Verdicts read anew, by kind of model. ``golds``: the kind they are read against, or the name of one surrogate; "": none."""
-    found: dict[str, list[tuple[Label | None, Label]]] = {kind: [] for kind in KNOWN}
-    for of in by_task(rows).values():
-        yardstick = [row for row in of if golds in (row.kind, row.name)]
-        for row in of:
-            if row.kind in KNOWN and (yardstick or not golds):
-                found[row.kind].append((row.truth, rejudged(row, yardstick, scoring, prompts, psi)))
-    return {kind: verdicts(labels) for kind, labels in found.items() if labels}
+    """Recompute verdicts and count them by kind of model.
+
+    Args:
+        rows: Rows of any tasks.
+        scoring: The suite's rules.
+        prompts: Use only the first so many prompts.
+        psi: Use only these points of the grid.
+        golds: Selects the rows to compare with; tasks without any are excluded. None: compare with nothing.
+    """
+    labels: dict[str, list[tuple[Label | None, Label]]] = {kind: [] for kind in TRUTH_KINDS}
+    for task_rows in by_task(rows).values():
+        references = [row for row in task_rows if golds is not None and golds(row)]
+        for row in task_rows:
+            if row.kind in TRUTH_KINDS and (references or golds is None):
+                labels[row.kind].append((row.truth, label_of(row, references, scoring, prompts, psi)))
+    return {kind: verdicts(pairs) for kind, pairs in labels.items() if pairs}
 
 
 def surrogate_names(rows: Sequence[Row]) -> list[str]:
-    """Of the models that stand in for golds, each once, in the order of the rows."""
+    """Names of the surrogates, in the order of the rows."""
     return list(dict.fromkeys(row.name for row in rows if row.kind == "surrogate"))
 
 
 def by_surrogates(rows: Sequence[Row], scoring: Scoring) -> Verdicts:
-    """Verdicts on all models that are scored, read once against every surrogate that their task has."""
-    found = [one for name in surrogate_names(rows) for kind, one in by_kind(rows, scoring, golds=name).items() if kind in SCORED]
-    return Verdicts(*(sum(part) for part in zip(*found, strict=True))) if found else Verdicts(0, 0, 0)
+    """Verdicts on all scored models, compared once with every surrogate of their task."""
+    counts = [
+        kind_counts
+        for name in surrogate_names(rows)
+        for kind, kind_counts in by_kind(rows, scoring, golds=is_surrogate(name)).items()
+        if kind in SCORED_KINDS
+    ]
+    return Verdicts(*(sum(part) for part in zip(*counts, strict=True))) if counts else Verdicts(0, 0, 0)
 
 
-def counted(found: Mapping[str, Verdicts]) -> list[str]:
-    """Right golds and concealers, wrong and undecided verdicts of all that are scored."""
-    of = [found[kind] for kind in SCORED if kind in found]
-    n = sum(one.n for one in of)
-    wrong, undecided = sum(one.wrong for one in of), sum(one.undecided for one in of)
-    right = [f"{found[kind].right}/{found[kind].n}" if kind in found else "–" for kind in ("gold", "decoupled")]
+def count_cells(counts: Mapping[str, Verdicts]) -> list[str]:
+    """Cells under ``COUNT_HEADERS``."""
+    scored = [counts[kind] for kind in SCORED_KINDS if kind in counts]
+    n = sum(count.n for count in scored)
+    wrong, undecided = sum(count.wrong for count in scored), sum(count.undecided for count in scored)
+    right = [f"{counts[kind].right}/{counts[kind].n}" if kind in counts else "–" for kind in ("gold", "decoupled")]
     if not n:
         return [*right, "–", "–"]
     low, high = wilson(wrong, n)

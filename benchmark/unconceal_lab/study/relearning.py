@@ -1,9 +1,10 @@
-"""How fast a model learns a concept from a few pictures: what it still knows, it learns again at once.
+"""How fast a model learns a concept from a few images: what it still knows, it relearns quickly.
 
-One recipe for every model. A handful of drawings is captioned with a word that means nothing to any model, and UNet and text encoder are
-trained on them; now and then the model draws what the word stands for, and a classifier trained on drawings says how often it does. The
-area over that learning curve is the mean number of steps that it took, censored at the last. The same area for a newcomer, which no
-model ever saw, measures how well the model learns at all: their ratio cancels damage. No metric of the suite has a part in it.
+One recipe for every model: a few drawings are captioned with a nonce word, and UNet and text encoder are trained on them. At fixed steps
+the
+model generates images for prompts with the nonce word, and a classifier trained on drawings measures how many show the concept. The area
+over this learning curve is the mean number of steps, censored at the last. Dividing by the same area for a control concept, which no model
+ever saw, cancels damage. No metric of the suite takes part.
 """
 
 from __future__ import annotations
@@ -26,36 +27,43 @@ from unconceal.miniature.captions import TEMPLATES, phrase
 from unconceal.miniature.scene import Scene
 from unconceal_lab.models import autoencoder
 from unconceal_lab.models.denoiser import MIN_SNR
-from unconceal_lab.models.drawings import Pictures
+from unconceal_lab.models.scene_images import SceneImages
 from unconceal_lab.study import control_concepts
-from unconceal_lab.unlearners.concept_captions import parts, tokens
+from unconceal_lab.unlearners.concept_captions import components, tokenize
 
 NONCE = "wug"
-"""Falls into letters that no caption strings together; after Berko's test of what a child makes of a new word."""
+"""A word whose tokens occur together in no caption; after Berko's test."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """``shots``: pictures learnt from; ``looks``: steps after which the model draws ``draws`` pictures, the last ends the training.
+class RelearningRecipe:
+    """The training of a learning curve.
 
-    Rates are AdamW's. The nonce word's own embeddings learn fastest: a model that still knows the concept only lacks a word that points
-    to it, and one that never did can make little of a word. At equal rates the UNet learns the pictures by heart before the word has moved.
+    The nonce word's embeddings learn fastest: a model that knows the concept lacks only a word for it. At equal rates the UNet
+    memorizes the images before the word's embeddings have changed.
+
+    Attributes:
+        n_examples: Training images.
+        batch_size: Batch size.
+        unet_learning_rate, encoder_learning_rate, nonce_learning_rate: AdamW's, per part.
+        evaluation_steps: Training steps after which ``n_images`` images are generated; the last ends the training.
+        num_inference_steps, guidance_scale: Of the generated images.
     """
 
-    shots: int = 16
-    batch: int = 8
-    unet_rate: float = 2e-5
-    encoder_rate: float = 2e-4
-    nonce_rate: float = 5e-3
-    looks: tuple[int, ...] = (0, 5, 10, 20, 40)
-    draws: int = 48
-    steps: int = 15
-    guidance: float = 5.0
+    n_examples: int = 16
+    batch_size: int = 8
+    unet_learning_rate: float = 2e-5
+    encoder_learning_rate: float = 2e-4
+    nonce_learning_rate: float = 5e-3
+    evaluation_steps: tuple[int, ...] = (0, 5, 10, 20, 40)
+    n_images: int = 48
+    num_inference_steps: int = 15
+    guidance_scale: float = 5.0
     seed: int = 81
 
 
-class Learning(NamedTuple):
-    """``steps`` trained at each look, the ``rates`` [0, 1] of pictures that show the concept there, and processor minutes."""
+class LearningCurve(NamedTuple):
+    """Training ``steps``, the ``rates`` [0, 1] of images that show the concept after them, and processor minutes."""
 
     steps: tuple[int, ...]
     rates: tuple[float, ...]
@@ -63,92 +71,116 @@ class Learning(NamedTuple):
 
     @property
     def area(self) -> float:
-        """Mean share not yet learnt over the whole training, [0, 1]: 0 known from the start, 1 never learnt."""
+        """Mean share not yet learnt over the training, [0, 1]: 0 known from the start, 1 never learnt."""
         return float(np.trapezoid(1 - np.asarray(self.rates), self.steps) / self.steps[-1])
 
 
-def relative_area(concept: Learning, newcomer: Learning) -> float:
-    """Time to learn the concept in units of the time to learn something new, ≥ 0: about 1 for a model that never saw it."""
-    return concept.area / max(newcomer.area, 1e-6)
+def relative_area(concept: LearningCurve, control: LearningCurve) -> float:
+    """Time to learn the concept in units of the time to learn a control concept, ≥ 0; about 1 for a model that never saw it."""
+    return concept.area / max(control.area, 1e-6)
 
 
-def captioned(scene: Scene, concept: str, rng: np.random.Generator) -> str:
-    """A caption that says everything in plain words, but for the concept, which is called by the nonce word."""
-    called = {concept: NONCE if concept not in control_concepts.ALL["style"] else f"{NONCE} {{}}"}
-    said = f"a {NONCE}" if scene.sign or scene.character else phrase(scene, rng, called=called)
-    return str(rng.choice(TEMPLATES)).format(said, scene.background)
+def nonce_caption(scene: Scene, concept: str, rng: np.random.Generator) -> str:
+    """A caption of the scene in which the nonce word replaces the concept."""
+    forms = {concept: NONCE if concept not in control_concepts.CLASSES["style"] else f"{NONCE} {{}}"}
+    text = f"a {NONCE}" if scene.sign or scene.character else phrase(scene, rng, forms=forms)
+    return str(rng.choice(TEMPLATES)).format(text, scene.background)
 
 
-def relearn(
-    pipe: StableDiffusionPipeline, concept: str, seen: nn.Module, recipe: Recipe = Recipe(), say: Callable[[str], None] = print
-) -> Learning:
-    """The learning curve of a concept. ``pipe`` stays as it is; ``seen``: the classifier of :mod:`newcomers`."""
+def measure_learning(
+    pipeline: StableDiffusionPipeline,
+    concept: str,
+    classifier: nn.Module,
+    recipe: RelearningRecipe = RelearningRecipe(),
+    log: Callable[[str], None] = print,
+) -> LearningCurve:
+    """The learning curve of a concept.
+
+    Args:
+        pipeline: The model; it is not changed.
+        concept: What to learn.
+        classifier: The classifier of :mod:`control_concepts`.
+        recipe: The training.
+        log: Called with a line per evaluation.
+    """
     started = time.process_time()
-    shown = control_concepts.drawings(concept, recipe.shots, recipe.seed)
-    asked = control_concepts.drawings(concept, recipe.draws, recipe.seed + 1).scenes
+    examples = control_concepts.drawings(concept, recipe.n_examples, recipe.seed)
+    scenes = control_concepts.drawings(concept, recipe.n_images, recipe.seed + 1).scenes
     rng, noise = np.random.default_rng([recipe.seed, 0]), torch.Generator().manual_seed(recipe.seed)
-    prompts = [captioned(scene, concept, rng) for scene in asked]
-    learner = _learner(pipe)
-    train = _training(learner, shown, concept, recipe, rng, noise)
+    prompts = [nonce_caption(scene, concept, rng) for scene in scenes]
+    learner = _trainable_copy(pipeline)
+    train = _training_step(learner, examples, concept, recipe, rng, noise)
     rates = []
-    for step in range(recipe.looks[-1] + 1):
-        if step in recipe.looks:
-            rates.append(control_concepts.rate(seen, _drawn(learner, prompts, recipe), concept))
-            say(f"relearning {concept}: step {step}/{recipe.looks[-1]}, shown in {rates[-1]:.2f}")
-        if step < recipe.looks[-1]:
+    for step in range(recipe.evaluation_steps[-1] + 1):
+        if step in recipe.evaluation_steps:
+            rates.append(control_concepts.concept_rate(classifier, _generate(learner, prompts, recipe), concept))
+            log(f"relearning {concept}: step {step}/{recipe.evaluation_steps[-1]}, rate {rates[-1]:.2f}")
+        if step < recipe.evaluation_steps[-1]:
             train()
-    return Learning(recipe.looks, tuple(rates), (time.process_time() - started) / 60)
+    return LearningCurve(recipe.evaluation_steps, tuple(rates), (time.process_time() - started) / 60)
 
 
-def _learner(pipe: StableDiffusionPipeline) -> StableDiffusionPipeline:
-    """The model with a UNet and a text encoder of its own, to be trained."""
-    old: Any = pipe
-    own = {name: copy.deepcopy(old.components[name]).float().requires_grad_(True) for name in ("unet", "text_encoder")}
-    made: StableDiffusionPipeline = type(pipe)(**{**old.components, **own, "safety_checker": None}, requires_safety_checker=False)
-    return made
+def _trainable_copy(pipeline: StableDiffusionPipeline) -> StableDiffusionPipeline:
+    """The model with copies of UNet and text encoder that can be trained."""
+    original: Any = pipeline
+    copies = {name: copy.deepcopy(original.components[name]).float().requires_grad_(True) for name in ("unet", "text_encoder")}
+    learner: StableDiffusionPipeline = type(pipeline)(
+        **{**original.components, **copies, "safety_checker": None}, requires_safety_checker=False
+    )
+    return learner
 
 
-def _training(
-    learner: StableDiffusionPipeline, shown: Pictures, concept: str, recipe: Recipe, rng: np.random.Generator, noise: torch.Generator
+def _training_step(
+    learner: StableDiffusionPipeline,
+    examples: SceneImages,
+    concept: str,
+    recipe: RelearningRecipe,
+    rng: np.random.Generator,
+    noise: torch.Generator,
 ) -> Callable[[], None]:
-    """One step of the recipe a call: ε-prediction with min-SNR weights, AdamW on everything, each part at its own rate."""
-    unet, encoder, vae = parts(learner).unet, parts(learner).text_encoder, parts(learner).vae
-    latents = autoencoder.encode(vae, shown).float()
-    words = _nonce_alone(learner)
-    rest = [part for part in encoder.parameters() if part is not words]
-    learnt = ((unet.parameters(), recipe.unet_rate), (rest, recipe.encoder_rate), ([words], recipe.nonce_rate))
-    optimiser = torch.optim.AdamW([{"params": part, "lr": rate} for part, rate in learnt], weight_decay=0.0)
-    alphas = parts(learner).scheduler.alphas_cumprod
+    """A function that runs one step: ε-prediction with min-SNR weights, AdamW with a learning rate per part."""
+    unet, encoder, vae = components(learner).unet, components(learner).text_encoder, components(learner).vae
+    latents = autoencoder.encode_images(vae, examples).float()
+    embeddings = _nonce_embeddings(learner)
+    rest = [part for part in encoder.parameters() if part is not embeddings]
+    groups = (
+        (unet.parameters(), recipe.unet_learning_rate),
+        (rest, recipe.encoder_learning_rate),
+        ([embeddings], recipe.nonce_learning_rate),
+    )
+    optimizer = torch.optim.AdamW([{"params": part, "lr": learning_rate} for part, learning_rate in groups], weight_decay=0.0)
+    alphas = components(learner).scheduler.alphas_cumprod
 
     def step() -> None:
-        rows: NDArray[np.int64] = rng.choice(len(shown), recipe.batch, replace=False)
-        texts = [captioned(shown.scenes[row], concept, rng) for row in rows]
-        t = torch.randint(0, len(alphas), (recipe.batch,), generator=noise)
-        x, eps = latents[torch.from_numpy(rows)], torch.randn((recipe.batch, *latents.shape[1:]), generator=noise)
+        indices: NDArray[np.int64] = rng.choice(len(examples), recipe.batch_size, replace=False)
+        texts = [nonce_caption(examples.scenes[index], concept, rng) for index in indices]
+        t = torch.randint(0, len(alphas), (recipe.batch_size,), generator=noise)
+        x, eps = latents[torch.from_numpy(indices)], torch.randn((recipe.batch_size, *latents.shape[1:]), generator=noise)
         a = alphas[t][:, None, None, None]
-        told = encoder(tokens(learner, texts)).last_hidden_state
-        guess = unet(a.sqrt() * x + (1 - a).sqrt() * eps, t, told).sample
+        hidden_states = encoder(tokenize(learner, texts)).last_hidden_state
+        prediction = unet(a.sqrt() * x + (1 - a).sqrt() * eps, t, hidden_states).sample
         snr = (a / (1 - a)).flatten()
-        loss = ((guess - eps).square().mean((1, 2, 3)) * snr.clamp(max=MIN_SNR) / snr).mean()
-        optimiser.zero_grad()
+        loss = ((prediction - eps).square().mean((1, 2, 3)) * snr.clamp(max=MIN_SNR) / snr).mean()
+        optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_([*unet.parameters(), *encoder.parameters()], 1.0)
-        optimiser.step()
+        optimizer.step()
 
     return step
 
 
-def _nonce_alone(learner: StableDiffusionPipeline) -> nn.Parameter:
-    """The words' embeddings, of which those that spell the nonce word alone are trained."""
-    words: nn.Parameter = parts(learner).text_encoder.get_input_embeddings().weight
-    spelt = torch.zeros(len(words), 1)
-    spelt[learner.tokenizer(NONCE, add_special_tokens=False).input_ids] = 1
-    words.register_hook(lambda gradient: gradient * spelt)  # type: ignore[no-untyped-call]
-    return words
+def _nonce_embeddings(learner: StableDiffusionPipeline) -> nn.Parameter:
+    """The token embeddings, with gradients only for the nonce word's tokens."""
+    embeddings: nn.Parameter = components(learner).text_encoder.get_input_embeddings().weight
+    mask = torch.zeros(len(embeddings), 1)
+    mask[learner.tokenizer(NONCE, add_special_tokens=False).input_ids] = 1
+    embeddings.register_hook(lambda gradient: gradient * mask)  # type: ignore[no-untyped-call]
+    return embeddings
 
 
-def _drawn(learner: StableDiffusionPipeline, prompts: list[str], recipe: Recipe) -> NDArray[np.uint8]:
+def _generate(learner: StableDiffusionPipeline, prompts: list[str], recipe: RelearningRecipe) -> NDArray[np.uint8]:
     with torch.inference_mode():
-        model = StableDiffusion(learner, recipe.steps, recipe.guidance)
+        steps = recipe.num_inference_steps
+        model = StableDiffusion(learner, steps, recipe.guidance_scale)
         seeds = [recipe.seed * 1000 + i for i in range(len(prompts))]
-        return model.decode(run_original(model, prompts, seeds, (recipe.steps,)).latents[recipe.steps])
+        return model.decode(run_original(model, prompts, seeds, (steps,)).latents[steps])

@@ -1,4 +1,4 @@
-"""Sections of the study's page on what changes when something else than the suite's own measures."""
+"""Sections of the validation page on measurements under other settings than the suite's."""
 
 from __future__ import annotations
 
@@ -8,138 +8,148 @@ import numpy as np
 
 from unconceal.specs.suite import Scoring
 from unconceal_lab.study.findings import METRICS, score, separation
-from unconceal_lab.study.page_tables import COUNTED, NOT_YET, SHOWN, by_kind, counted, grid, number, shown
-from unconceal_lab.study.rebuild_check import makings, moved
-from unconceal_lab.study.seed_spread import between_extractors, ranked_apart, seed_spread
-from unconceal_lab.study.settings import READ, RELEASED, SETTINGS, USUAL
+from unconceal_lab.study.page_tables import COUNT_HEADERS, MODEL_SCORES, NOT_YET, by_kind, count_cells, grid, model_scores, number
+from unconceal_lab.study.rebuild_check import rebuild_pairs, verdict_changes
+from unconceal_lab.study.seed_spread import classifier_seed_spread, extractor_agreement, rank_differences
+from unconceal_lab.study.settings import RELEASED, SETTINGS, SETTINGS_WITH_GOLDS, USUAL
 from unconceal_lab.study.study_rows import Row, by_task
 
 EXTRACTORS = ("resnet18", "densenet121", "efficientnet_b0")
-LEARNT: Mapping[str, str] = {
+CLASSIFIER_SCORES: Mapping[str, str] = {
     "CRS, as released": "crs.released.forget",
     "CRS, signed": "crs.signed.forget",
     "CRS, calibrated": "crs.calibrated.forget",
     "CCS": "ccs.forget",
 }
-"""Scores that a fine-tuned classifier gives, up to the extractor's name."""
+"""Scores of a fine-tuned classifier, without the extractor's name."""
 
 
 def other_settings(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Verdicts under other steps, guidance and judges, and the excess that they rest on beside what the same members have usually."""
+    """Verdicts under other steps, guidance and judges, and mean excess beside that under the suite's settings."""
     text = "## Other samplers, other judges\n\n"
     lines = []
-    for name in READ:
-        found = [row for row in rows if row.setting == name != USUAL]
-        measured = {(row.task, row.name) for row in found}
-        usual = [row for row in rows if row.setting == USUAL and (row.task, row.name) in measured]
-        if found:
-            moved_to = (before_and_after(mean_excess(usual, kind), mean_excess(found, kind)) for kind in ("gold", "decoupled"))
-            lines.append([name, ", ".join(by_task(found)), *counted(by_kind(found, scoring)), *moved_to])
+    for name in SETTINGS_WITH_GOLDS:
+        setting_rows = [row for row in rows if row.setting == name != USUAL]
+        keys = {(row.task, row.name) for row in setting_rows}
+        usual = [row for row in rows if row.setting == USUAL and (row.task, row.name) in keys]
+        if setting_rows:
+            changes = (before_and_after(mean_excess(usual, kind), mean_excess(setting_rows, kind)) for kind in ("gold", "decoupled"))
+            lines.append([name, ", ".join(by_task(setting_rows)), *count_cells(by_kind(setting_rows, scoring)), *changes])
     if not lines:
         return text + NOT_YET
-    return text + SAMPLERS + grid(lines, ("setting", "tasks", *COUNTED, "mean excess, golds", "concealers"))
+    return text + OTHER_SETTINGS + grid(lines, ("setting", "tasks", *COUNT_HEADERS, "mean excess, golds", "concealers"))
 
 
-SAMPLERS = """\
-Mean excess: of the same models under the suite's own sampler and judge → under the setting. Judges 2 and 3 were fitted like the suite's
-with other seeds, on other pictures of θ.
+OTHER_SETTINGS = """\
+Mean excess: of the same models under the suite's own sampler and judge → under the setting. Judges 2 and 3 were trained like the suite's
+with other seeds, on other images of θ.
 
 """
 
 
 def mean_excess(rows: Sequence[Row], kind: str) -> str:
     """Mean excess, larger arm, of the rows of a kind."""
-    found = [value for row in rows if row.kind == kind and (value := row.scores.get("excess")) is not None]
-    return number(float(np.mean(found)) if found else None)
+    values = [value for row in rows if row.kind == kind and (value := row.scores.get("excess")) is not None]
+    return number(float(np.mean(values)) if values else None)
 
 
 def classifier_seeds(rows: Sequence[Row], scoring: Scoring) -> str:
-    """How much of a fine-tuned classifier's scores is its seed."""
+    """Standard deviation of a fine-tuned classifier's scores over its seeds."""
     settings = (USUAL, *(name for name, setting in SETTINGS.items() if setting.classifier))
-    found = {name: one for name, stem in LEARNT.items() if (one := seed_spread(rows, f"{stem}.{EXTRACTORS[0]}", settings))}
+    spreads = {
+        name: spread
+        for name, stem in CLASSIFIER_SCORES.items()
+        if (spread := classifier_seed_spread(rows, f"{stem}.{EXTRACTORS[0]}", settings))
+    }
     title = "## The classifier's seed\n\n"
-    if not found:
+    if not spreads:
         return title + NOT_YET
-    told = (
-        "Standard deviation of a score over three trainings of the classifier on the same pictures (order, triplets and the head's start\n"
+    intro = (
+        "Standard deviation of a score over three trainings of the classifier on the same images (order, triplets and initial head\n"
         "differ), mean over models, beside its standard deviation over models, mean over tasks.\n\n"
     )
-    lines = [[name, f"{one.seeds:.3f}", f"{one.models:.3f}", f"{one.seeds / one.models:.0%}", str(one.n)] for name, one in found.items()]
-    return title + told + grid(lines, ("score", "over seeds", "over models", "share", "models"))
+    lines = [
+        [name, f"{spread.seeds:.3f}", f"{spread.models:.3f}", f"{spread.seeds / spread.models:.0%}", str(spread.n)]
+        for name, spread in spreads.items()
+    ]
+    return title + intro + grid(lines, ("score", "over seeds", "over models", "share", "models"))
 
 
 def extractors(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Whether the three extractors rank models alike, and how well each tells concealers from golds."""
+    """Rank agreement of the three extractors, and how well each separates concealers from golds."""
     title, usual = "## The extractor\n\n", [row for row in rows if row.setting == USUAL and f"ccs.forget.{EXTRACTORS[-1]}" in row.scores]
     golds, concealers = (sum(row.kind == kind for row in usual) for kind in ("gold", "decoupled"))
     lines = []
-    for name, stem in LEARNT.items():
-        pairs = between_extractors(usual, stem, EXTRACTORS)
+    for name, stem in CLASSIFIER_SCORES.items():
+        rhos = [agreement.rho for agreement in extractor_agreement(usual, stem, EXTRACTORS)]
         areas = [separation(usual, score(f"{stem}.{extractor}")) for extractor in EXTRACTORS]
-        if pairs:
-            least, most = min(one.rho for one in pairs), max(one.rho for one in pairs)
-            lines.append([name, f"{least:.2f} to {most:.2f}", *(number(one.area if one else None) for one in areas)])
+        if rhos:
+            lines.append([name, f"{min(rhos):.2f} to {max(rhos):.2f}", *(number(area.area if area else None) for area in areas)])
     if not lines:
         return title + NOT_YET
     tasks = ", ".join(sorted({row.task for row in usual}))
-    told = (
-        "Spearman's ρ between two extractors (mean over tasks, the lowest and the highest of three pairs), and each one's area\n"
-        f"under the curve of telling pure concealers ({concealers}) from golds ({golds}). {len(usual)} models, of\n"
-        f"{tasks}.\n\n"
+    intro = (
+        "Spearman's ρ between two extractors (mean over tasks; lowest and highest of three pairs), and each one's area under the\n"
+        f"curve of pure concealers ({concealers}) against golds ({golds}). {len(usual)} models of {tasks}.\n\n"
     )
-    return title + told + grid(lines, ("score", "ρ between extractors", *EXTRACTORS))
+    return title + intro + grid(lines, ("score", "ρ between extractors", *EXTRACTORS))
 
 
-def as_released(rows: Sequence[Row], scoring: Scoring) -> str:
-    """How far apart the released protocol and ours rank the same models."""
-    title, setting = "## The protocol as released against ours\n\n", next(n for n, s in SETTINGS.items() if s.protocol == "paper")
-    ours = {name: METRICS[name] for name in ("excess (larger arm)", "CRS, as released", "CCS")}
+def released_protocol(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Ranks of the same models under the released protocol and under ``standard``."""
+    title, setting = "## The released protocol against `standard`\n\n", next(n for n, s in SETTINGS.items() if s.protocol == "paper")
+    standard = {name: METRICS[name] for name in ("excess (larger arm)", "CRS, as released", "CCS")}
     released = {"CRS": METRICS["CRS, as released"], "CCS": METRICS["CCS"]}
     lines = [
-        [f"{theirs}, released protocol", name, one.task, str(one.n), f"{one.rho:.2f}", f"{one.mean:.1f}", f"{one.most:.1f}"]
-        for theirs, measure in released.items()
-        for name, mine in ours.items()
-        for one in ranked_apart(rows, measure, mine, (setting, USUAL))
+        [f"{released_name}, released protocol", name, item.task, str(item.n), f"{item.rho:.2f}", f"{item.mean:.1f}", f"{item.largest:.1f}"]
+        for released_name, released_metric in released.items()
+        for name, metric in standard.items()
+        for item in rank_differences(rows, released_metric, metric, (setting, USUAL))
     ]
     if not lines:
         return title + NOT_YET
-    told = (
-        f"Protocol `paper` ([protocols.md](protocols.md)) at {RELEASED.prompts} forget prompts, {RELEASED.pictures} pictures a prompt\n"
-        f"and {RELEASED.steps} steps (released: all prompts, 200 and 100), one picture per ψ. By how many places two scores rank a model\n"
-        "apart, on average and at most.\n\n"
+    intro = (
+        f"[Protocol `paper`](../concepts/paper-protocol.md) with {RELEASED.n_prompts} forget prompts, {RELEASED.n_images} images per\n"
+        f"prompt and {RELEASED.num_inference_steps} steps (released: all prompts, 200 and 100), one image per ψ.\n"
+        "Rank difference: mean and largest difference of a model's ranks by two scores.\n\n"
     )
-    return title + told + grid(lines, ("released protocol", "ours", "task", "models", "ρ", "places apart, mean", "most"))
+    headers = ("released protocol", "standard", "task", "models", "ρ", "rank difference, mean", "largest")
+    return title + intro + grid(lines, headers)
 
 
-def built_again(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Whether weights made a second time get the verdict of the first, and whether golds made again leave that of others."""
-    title, found = "## Built again\n\n", makings(rows)
-    if not found:
+def rebuilt(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Whether rebuilt weights get the same verdict, and whether rebuilt golds change the verdicts of others."""
+    title, pairs = "## Rebuilt weights\n\n", rebuild_pairs(rows)
+    if not pairs:
         return title + NOT_YET
     lines = [
         [
             first.task,
             first.name,
             "same" if first.weights == second.weights else "other",
-            *map(before_and_after, [*shown(first), first.label], [*shown(second), second.label]),
+            *map(before_and_after, [*model_scores(first), first.label], [*model_scores(second), second.label]),
         ]
-        for first, second in found
+        for first, second in pairs
     ]
-    text = title + AGAIN + grid(lines, ("task", "model", "bytes", *SHOWN, "verdict"))
-    moves = [[one.task, str(one.golds), str(one.n), str(one.same), str(one.opened), str(one.turned)] for one in moved(rows, scoring)]
-    if moves:
-        text += "\n" + REPLACED + grid(moves, ("task", "golds replaced", "models", "same verdict", "open in one", "turned"))
+    text = title + REBUILT_WEIGHTS + grid(lines, ("task", "model", "bytes", *MODEL_SCORES, "verdict"))
+    changes = [
+        [item.task, str(item.golds), str(item.n), str(item.same), str(item.undecided), str(item.contradicting)]
+        for item in verdict_changes(rows, scoring)
+    ]
+    if changes:
+        headers = ("task", "golds replaced", "models", "same verdict", "undecided in one", "contradicting")
+        text += "\n" + REPLACED_GOLDS + grid(changes, headers)
     return text
 
 
-AGAIN = """\
-Weights that do not travel with the source, made a second time by the same recipe in another build, and measured as the first.
-First making → second, both read against the first golds; *bytes*: of the weights.
+REBUILT_WEIGHTS = """\
+Weights that are not stored with the source, built a second time by the same recipe. First build → second build, both compared with the
+first golds; *bytes*: whether the weights are identical.
 
 """
-REPLACED = """\
-The other way round: verdicts of all models of a task read against its golds as first made, and with those made again in their
-place. *Open in one*: inconclusive in one reading; *turned*: two verdicts that contradict each other.
+REPLACED_GOLDS = """\
+Verdicts of all models of a task against its first golds, and against the rebuilt golds. *Undecided in one*: inconclusive in one of the
+comparisons; *contradicting*: two different decisions.
 
 """
 
@@ -148,4 +158,10 @@ def before_and_after(first: str, second: str) -> str:
     return f"{first} → {second}"
 
 
-SECTIONS: tuple[Callable[[Sequence[Row], Scoring], str], ...] = (other_settings, classifier_seeds, extractors, as_released, built_again)
+SECTIONS: tuple[Callable[[Sequence[Row], Scoring], str], ...] = (
+    other_settings,
+    classifier_seeds,
+    extractors,
+    released_protocol,
+    rebuilt,
+)

@@ -1,4 +1,4 @@
-"""What is measured of a member, stage by stage: what it completes, every score of its record, how fast it learns again."""
+"""The stages that measure a member: presence over ψ, every score of its record, and relearning speed."""
 
 from __future__ import annotations
 
@@ -19,104 +19,112 @@ from unconceal.specs.digests import canonical_digest
 from unconceal_lab.models.classifiers import classify
 from unconceal_lab.study import control_concepts
 from unconceal_lab.study.population import Member
-from unconceal_lab.study.relearning import Learning, relative_area, relearn
+from unconceal_lab.study.relearning import LearningCurve, measure_learning, relative_area
 from unconceal_lab.study.settings import SETTINGS
-from unconceal_lab.study.study import Study, Subject
-from unconceal_lab.study.study_rows import plain
+from unconceal_lab.study.study import LoadedMember, Study
+from unconceal_lab.study.study_rows import rounded_rates
 
 
 def presence(study: Study, member: Member) -> Mapping[str, object]:
-    """Presence in both arms, what becomes of retained concepts, and the model's answer to wordings without the name."""
-    subject, task = study.subject(member), study.task(member)
-    plan = study.plan(member, subject.digest)
+    """Presence in both arms and on retain prompts, and the response to prompts without the concept's name."""
+    loaded, task = study.load(member), study.task(member)
+    plan = study.plan(member, loaded.digest)
     blocks = (plan.evaluation, plan.retain)
-    stage = study.shop.progress.stage(
-        f"{member.name} on {member.task}", sum(count_forward_passes(s) for b in blocks for s in (*b.trajectories, *b.handovers))
-    )
-    worker = Generator(study.evaluation.store, subject.original, subject.unlearned, stage.advance)
-    evaluation_images, retain_images = (measurements.generate_block(worker, block) for block in blocks)
+    total = sum(count_forward_passes(shard) for block in blocks for shard in (*block.trajectories, *block.handovers))
+    stage = study.build_dir.progress.stage(f"{member.name} on {member.task}", total)
+    generator = Generator(study.evaluation.store, loaded.original, loaded.unlearned, stage.advance)
+    evaluation_images, retain_images = (measurements.generate_block(generator, block) for block in blocks)
     judge = study.judge
-    by_arm = {arm: plain(answers.mean(axis=1)) for arm, answers in measurements.presence(judge, evaluation_images, task).items()}
+    by_arm = {arm: rounded_rates(answers.mean(axis=1)) for arm, answers in measurements.presence(judge, evaluation_images, task).items()}
     seeds = study.evaluation.tier.seeds
     return {
-        "weights": subject.digest,
+        "weights": loaded.digest,
         "psi": tuple(plan.evaluation.k),
         "images": seeds.evaluation,
         **by_arm,
         "retain_psi": tuple(plan.retain.k),
-        "retain": plain(measurements.retained_presence(judge, retain_images, task).mean(axis=1)),
+        "retain": rounded_rates(measurements.retained_presence(judge, retain_images, task).mean(axis=1)),
         "retain_images": seeds.retain,
         "unseen": unseen_wordings(study, member, evaluation_images),
     }
 
 
-def unseen_wordings(study: Study, member: Member, pictures: BlockImages) -> float:
-    """What the drawings classifier sees at ψ = 0 when the concept is asked for without its name.
+def unseen_wordings(study: Study, member: Member, images: BlockImages) -> float:
+    """Share of images at ψ = 0 in which the drawings classifier sees the concept, over prompts that do not name it.
 
-    Unlearners are told the name alone, so these are words that they never saw.
+    Unlearners are given the name alone, so they never saw these wordings.
     """
     task = study.task(member)
-    wordings_with_name = [form.replace("{}", "").strip() for form in wordings(member.concept) if member.concept in form]
-    texts = [prompt.text for prompt in task.forget[: pictures.unlearned.prompts]]
-    chosen = [i for i, text in enumerate(texts) if not any(form in text for form in wordings_with_name)]
-    pixels = np.concatenate([prompt_images for i, prompt_images in enumerate(pictures.unlearned.by_prompt()) if i in chosen])
-    labels = classify(study.shop.image_classifier, pixels)[task.judge.head]
-    return float(np.mean([name == task.judge.label for name in labels]))
+    forms = [form.replace("{}", "").strip() for form in wordings(member.concept) if member.concept in form]
+    texts = [prompt.text for prompt in task.forget[: images.unlearned.prompts]]
+    indices = [i for i, text in enumerate(texts) if not any(form in text for form in forms)]
+    pixels = np.concatenate([prompt_images for i, prompt_images in enumerate(images.unlearned.by_prompt()) if i in indices])
+    labels = classify(study.build_dir.image_classifier, pixels)[task.judge.head]
+    return float(np.mean([label == task.judge.label for label in labels]))
 
 
 def scores(study: Study, member: Member) -> Mapping[str, object]:
-    """Every score of the member's record that needs no gold: the published record's where the weights are the same."""
-    digest = study.subject(member).digest
+    """Every score of the member's record that needs no gold, from the published record if the weights are the same."""
+    digest = study.load(member).digest
     task, submission = study.task(member), study.submission(member)
-    record = study.published(member, digest) or study.evaluation.stored_record(task, submission)
+    record = study.published_record(member, digest) or study.evaluation.stored_record(task, submission)
     if record is None:
-        protocol = PROTOCOLS[study.under.protocol]
+        protocol = PROTOCOLS[study.setting_config.protocol]
         record = protocol.measure(study.evaluation, task, submission, *protocol.load(study.evaluation, task, submission))
-    return {"scores": {name: score.value for name, score in record.scores.items()}}
+    weights = record.checkpoint.sha256 or study.suite.base.digest
+    return {"weights": weights, "scores": {name: score.value for name, score in record.scores.items()}}
 
 
 def relearning(study: Study, member: Member) -> Mapping[str, object]:
-    """How fast the concept is learnt, and how fast something new."""
-    subject = study.subject(member)
-    concept, newcomer = (learning(study, subject, name) for name in (member.concept, control_concepts.NEWCOMERS[member.category]))
+    """Learning curves of the concept and of a control concept."""
+    loaded = study.load(member)
+    control_concept = control_concepts.CONTROL_CONCEPTS[member.category]
+    concept, control = (learning_curve(study, loaded, name) for name in (member.concept, control_concept))
     return {
-        "relearning": relative_area(concept, newcomer),
-        "learnt": (concept.area, newcomer.area),
-        "relearning_rates": plain((concept.rates, newcomer.rates)),
+        "weights": loaded.digest,
+        "relearning": relative_area(concept, control),
+        "learnt": (concept.area, control.area),
+        "relearning_rates": rounded_rates((concept.rates, control.rates)),
     }
 
 
-def learning(study: Study, subject: Subject, concept: str) -> Learning:
-    """A model's learning curve, kept: models that serve several tasks learn a newcomer once."""
-    under = canonical_digest([subject.digest, concept, asdict(study.recipe)])
-    path = study.folder / "learning" / f"{under}.json"
+def learning_curve(study: Study, loaded: LoadedMember, concept: str) -> LearningCurve:
+    """A model's learning curve, cached: models that serve several tasks learn a control concept once."""
+    key = canonical_digest([loaded.digest, concept, asdict(study.recipe)])
+    path = study.folder / "learning" / f"{key}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        learnt = relearn(subject.unlearned.pipeline, concept, study.seen, study.recipe, study.shop.progress.log)
-        write_atomically(path, json.dumps(learnt).encode())
+        curve = measure_learning(loaded.unlearned.pipeline, concept, study.control_classifier, study.recipe, study.build_dir.progress.log)
+        write_atomically(path, json.dumps(curve).encode())
     steps, rates, minutes = json.loads(path.read_text())
-    return Learning(tuple(steps), tuple(rates), minutes)
+    return LearningCurve(tuple(steps), tuple(rates), minutes)
 
 
 class Stage(NamedTuple):
-    """A part of what is measured. ``fills``: the field that tells whether it was; ``minutes``: expected, one thread."""
+    """One part of a member's measurements.
+
+    Attributes:
+        result_field: Field of the row that is empty until the stage is measured.
+        minutes: Expected minutes on one thread.
+        measure: Returns fields of the row, ``weights`` among them.
+        full_models: Whether it also applies to models that are no checkpoint of the base.
+    """
 
     name: str
-    fills: str
+    result_field: str
     minutes: float
     measure: Callable[[Study, Member], Mapping[str, object]]
-    everywhere: bool = False
-    """Whether it is also measured of models that are no checkpoint of the base."""
+    full_models: bool = False
 
-    def of(self, member: Member, setting: str) -> bool:
-        """Whether it is measured of a member under a setting."""
-        return self.name == SETTINGS[setting].stage if setting else self.everywhere or not member.whole
+    def applies_to(self, member: Member, setting: str) -> bool:
+        """Whether the stage is measured for a member under a setting."""
+        return self.name == SETTINGS[setting].stage if setting else self.full_models or not member.full_model
 
 
 STAGES = (
-    Stage("presence", "prompt", 1.2, presence, everywhere=True),
+    Stage("presence", "prompt", 1.2, presence, full_models=True),
     Stage("scores", "scores", 1.2, scores),
     Stage("relearning", "relearning_rates", 1.2, relearning),
 )
-MAKING = 1.2
+UNLEARNING_MINUTES = 1.2
 """Expected processor minutes of an unlearner."""

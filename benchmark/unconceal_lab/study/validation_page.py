@@ -1,4 +1,4 @@
-"""``docs/validation.md``: what the study found, written from its rows."""
+"""``docs/reports/validation.md``: the results of the validation study, from its rows."""
 
 from __future__ import annotations
 
@@ -14,98 +14,113 @@ from unconceal_lab.study import settings_page, study_figures, unlearners_page
 from unconceal_lab.study.findings import (
     METRICS,
     PRIMARY,
-    RIVALS,
+    PUBLISHED_METRICS,
     TRUTHS,
     Agreement,
-    Lead,
-    Separation,
+    CorrelationDifference,
     Verdicts,
-    judged,
-    lead,
+    correlation_difference,
+    labelled_truths,
     rank_agreement,
     relearning,
     separation,
     share,
     verdicts,
 )
-from unconceal_lab.study.gold_free_thresholds import floors
-from unconceal_lab.study.graded_series import graded_tasks, hidden, shown_openly, with_shares
-from unconceal_lab.study.key_findings import in_short
+from unconceal_lab.study.gold_free_thresholds import gold_free_thresholds
+from unconceal_lab.study.graded_series import decoupled_series, graded_tasks, plain_series, rows_with_shares
+from unconceal_lab.study.key_findings import key_findings
 from unconceal_lab.study.page_tables import (
-    COUNTED,
+    COUNT_HEADERS,
     FOLDER,
-    KNOWN,
     MARGINS,
+    MODEL_SCORES,
     NOT_YET,
-    SCORED,
-    SHOWN,
+    SCORED_KINDS,
+    TRUTH_KINDS,
     WIDER_MARGINS,
+    IsGold,
     by_kind,
-    counted,
+    count_cells,
+    figure,
     grid,
+    is_gold,
+    is_surrogate,
+    model_scores,
     number,
-    picture,
-    shown,
     surrogate_names,
 )
 from unconceal_lab.study.population import Kind
-from unconceal_lab.study.reread_verdicts import gold_differences, hiding, read
-from unconceal_lab.study.settings import BUILT_AGAIN, READ, SETTINGS, USUAL
-from unconceal_lab.study.study_rows import Row, by_task
+from unconceal_lab.study.reread_verdicts import gold_differences, rows_looking_forgotten, with_verdicts
+from unconceal_lab.study.settings import REBUILT, SETTINGS, SETTINGS_WITH_GOLDS, USUAL
+from unconceal_lab.study.study_rows import Row, by_task, refuse_mixed_weights
 
 PAGE = "validation.md"
-COMMAND = "unconceal miniature validation --docs docs"
+COMMAND = "python -m unconceal_lab validation"
 GRIDS: Mapping[str, tuple[float, ...]] = {
     "all points": (),
     "ψ = .1, .3, .6": (0.0, 0.1, 0.3, 0.6, 1.0),
     "ψ = .1, .2, .4, .6": (0.0, 0.1, 0.2, 0.4, 0.6, 1.0),
 }
-COUNTS = (12, 18, 24, 30, 36)
+PROMPT_COUNTS = (12, 18, 24, 30, 36)
 WINDOWS = ((0.1, 0.6), (0.1, 0.5), (0.1, 0.4), (0.1, 0.3), (0.2, 0.5))
+N_THRESHOLDS = 8
+"""Gold-free thresholds on the page, the best first."""
 
 
-def write(rows: Sequence[Row], scoring: Scoring, docs: Path) -> None:
-    """The page and its pictures; ``rows`` as they were measured, not read against golds yet."""
-    rows = [row for setting in SETTINGS for row in read_under(setting, rows, scoring)]
-    (docs / FOLDER).mkdir(parents=True, exist_ok=True)
-    for name, sheet in pictures(rows, scoring).items():
-        study_figures.save(sheet, docs / FOLDER / f"{name}.png")
-    (docs / PAGE).write_text(page(rows, scoring), encoding="utf-8")
+def write(rows: Sequence[Row], scoring: Scoring, reports: Path) -> None:
+    """Write the page and its figures.
+
+    Args:
+        rows: Rows as measured, without verdicts.
+        scoring: The suite's rules.
+        reports: Folder of the page.
+
+    Raises:
+        CheckFailed: the stages of a row were measured on different weights.
+    """
+    refuse_mixed_weights(rows)
+    rows = [row for setting in SETTINGS for row in rows_with_verdicts(setting, rows, scoring)]
+    (reports / FOLDER).mkdir(parents=True, exist_ok=True)
+    for name, drawing in figures(rows, scoring).items():
+        study_figures.save(drawing, reports / FOLDER / f"{name}.png")
+    (reports / PAGE).write_text(page(rows, scoring), encoding="utf-8")
 
 
-def read_under(setting: str, rows: Sequence[Row], scoring: Scoring) -> list[Row]:
-    """The rows of a setting, read against its golds where there is anything to read; what was built again against the first golds."""
-    of = [row for row in rows if row.setting == setting]
-    if setting == BUILT_AGAIN:
-        return read(of, scoring, against=[row for row in rows if row.setting == USUAL])
-    return read(of, scoring) if setting in READ else of
+def rows_with_verdicts(setting: str, rows: Sequence[Row], scoring: Scoring) -> list[Row]:
+    """The rows of a setting, with verdicts where it has golds; rebuilt models are compared with the first golds."""
+    setting_rows = [row for row in rows if row.setting == setting]
+    if setting == REBUILT:
+        return with_verdicts(setting_rows, scoring, gold_rows=[row for row in rows if row.setting == USUAL])
+    return with_verdicts(setting_rows, scoring) if setting in SETTINGS_WITH_GOLDS else setting_rows
 
 
-def rows_file(docs: Path) -> Path:
-    """Where the rows lie that page and pictures are made from."""
-    return docs / FOLDER / "rows.jsonl"
+def rows_path(reports: Path) -> Path:
+    """The file of the rows."""
+    return reports / FOLDER / "rows.jsonl"
 
 
-def pictures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
-    """Every picture by its file's name."""
+def figures(rows: Sequence[Row], scoring: Scoring) -> dict[str, Figure]:
+    """Every figure by the name of its file."""
     rows = [row for row in rows if not row.setting]
-    apart = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
-    found = {
-        "graded": study_figures.graded(rows) if hidden(rows) else None,
-        "relearning": study_figures.against_relearning(rows, hiding(rows, scoring))
+    separations = {name: result for name, metric in METRICS.items() if (result := separation(rows, metric))}
+    counts = {count: by_kind(rows, scoring, prompts=count) for count in prompt_counts(rows)}
+    drawings = {
+        "graded": study_figures.graded_figure(rows) if decoupled_series(rows) else None,
+        "relearning": study_figures.relearning_figure(rows, rows_looking_forgotten(rows, scoring))
         if any(row.relearning is not None for row in rows)
         else None,
-        "prompts": study_figures.by_prompts({count: by_kind(rows, scoring, prompts=count) for count in counts_of(rows)}),
-        "golds": study_figures.differences(gold_differences(rows, scoring.excess_psi).tolist(), scoring.margin),
-        "separation": study_figures.separations(apart) if apart else None,
+        "prompts": study_figures.prompts_figure(counts),
+        "golds": study_figures.golds_figure(gold_differences(rows, scoring.excess_psi).tolist(), scoring.margin),
+        "separation": study_figures.separation_figure(separations) if separations else None,
     }
-    return {name: sheet for name, sheet in found.items() if sheet}
+    return {name: drawing for name, drawing in drawings.items() if drawing}
 
 
 def page(rows: Sequence[Row], scoring: Scoring) -> str:
-    """The whole document."""
+    """The text of the page; ``rows`` with verdicts."""
     parts = (
-        in_short,
+        key_findings,
         population,
         known_truths,
         ranks,
@@ -115,27 +130,30 @@ def page(rows: Sequence[Row], scoring: Scoring) -> str:
         sensitivity,
         margins,
         golds_alone,
-        lesser_golds,
+        surrogate_golds,
         no_golds,
     )
     usual = [row for row in rows if not row.setting]
     text = "".join(f"\n{part(usual, scoring)}" for part in parts)
-    return "# Are the metrics right?\n\n" + INTRODUCTION + text + "\n" + "\n".join(part(rows, scoring) for part in settings_page.SECTIONS)
+    return (
+        "# Validation of the metrics\n\n" + INTRODUCTION + text + "\n" + "\n".join(part(rows, scoring) for part in settings_page.SECTIONS)
+    )
 
 
 INTRODUCTION = f"""\
-In the miniature world it is known which model never saw a concept and which merely hides it. This page holds every metric against that
-knowledge. It is written by `{COMMAND}` from `docs/validation/rows.jsonl`, a row for each model; `unconceal miniature study` measures the
-rows anew, and says before it starts how many hours that takes. Two tasks (*arrow*, *zigzag*) were kept out of every choice and are
-reported by themselves.
+In the miniature world it is known which model never saw a concept and which one only hides it. This page compares every metric with that
+truth. It is generated by `{COMMAND}` from `docs/reports/validation/rows.jsonl`, one row per model. `python -m unconceal_lab study` measures
+the rows again; with `--plan` it prints how many hours that takes. Two tasks (*arrow*, *zigzag*) were held out from every choice and are
+reported separately.
 """
 
 
 def population(rows: Sequence[Row], scoring: Scoring) -> str:
-    """What was measured."""
-    kinds, tasks = Counter(row.kind for row in rows), by_task(rows)
-    table = grid([[kind, str(kinds[kind]), told] for kind, told in KINDS.items() if kinds[kind]], ("kind", "n", "what is known"))
-    return f"## What was measured\n\n{len(rows)} models on {len(tasks)} tasks ({', '.join(tasks)}).\n\n{table}"
+    """Numbers of models and tasks."""
+    counts, tasks = Counter(row.kind for row in rows), by_task(rows)
+    lines = [[kind, str(counts[kind]), description] for kind, description in KINDS.items() if counts[kind]]
+    table = grid(lines, ("kind", "n", "truth"))
+    return f"## Models\n\n{len(rows)} models on {len(tasks)} tasks ({', '.join(tasks)}).\n\n{table}"
 
 
 KINDS: Mapping[Kind, str] = {
@@ -144,26 +162,30 @@ KINDS: Mapping[Kind, str] = {
     "decoupled": "only its words are cut off: `conceals`",
     "damaged": "destroyed: `damaged`",
     "original": "θ itself: `intact`",
-    "unrelated": "unlearned of another concept: `intact`",
-    "graded": "saw 0 to 10 % of the concept's pictures; half of them decoupled on top",
-    "method": "a published unlearner; nothing is known",
-    "surrogate": "never saw the concept, and differs from θ in more; read as a gold, not judged itself",
+    "unrelated": "another concept was unlearned: `intact`",
+    "graded": "saw 0 to 10 % of the concept's images; half of them also decoupled",
+    "method": "a published unlearner; unknown",
+    "surrogate": "never saw the concept, and differs from θ in more; used as a gold, not judged itself",
 }
 
 
 def known_truths(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Verdicts against truth, by kind, held-out tasks by themselves."""
-    text = "## Verdicts whose truth is known\n"
+    """Verdicts against truth by kind, held-out tasks separately."""
+    text = "## Verdicts of known truth\n"
     for title, held_out in (("Tasks that choices were made on", False), ("Held out", True)):
-        of = [row for row in rows if row.held_out == held_out]
-        found = {kind: verdicts(judged([row for row in of if row.kind == kind])) for kind in KNOWN}
-        scored = [row for row in of if row.kind in SCORED]
-        found |= {"scored in all": verdicts(judged(scored)), "of these independent": verdicts(judged(independent(scored)))}
-        lines = [verdict_line(kind, one) for kind, one in found.items() if one.n]
+        title_rows = [row for row in rows if row.held_out == held_out]
+        counts = {kind: verdicts(labelled_truths([row for row in title_rows if row.kind == kind])) for kind in TRUTH_KINDS}
+        scored = [row for row in title_rows if row.kind in SCORED_KINDS]
+        counts |= {
+            "scored in all": verdicts(labelled_truths(scored)),
+            "of these independent": verdicts(labelled_truths(independent(scored))),
+        }
+        lines = [verdict_line(kind, count) for kind, count in counts.items() if count.n]
         text += f"\n### {title}\n\n" + (grid(lines, VERDICT_HEADERS) if lines else NOT_YET)
     wrong = [row for row in rows if row.truth and row.label != row.truth]
     if wrong:
-        text += "\nNot as it should be:\n\n" + "".join(f"- {row.name} on {row.task}: {row.label}, should be {row.truth}\n" for row in wrong)
+        text += "\nVerdicts that differ from the truth:\n\n"
+        text += "".join(f"- {row.name} on {row.task}: {row.label}, truth {row.truth}\n" for row in wrong)
     return text + INDEPENDENT
 
 
@@ -171,124 +193,133 @@ VERDICT_HEADERS = ("models", "n", "right", "undecided", "wrong", "false verdicts
 
 
 INDEPENDENT = """
-*Independent*: cutting words off leaves the UNet as it was, so pure decouplings of a task complete the very same pictures in the empty
-arm, whatever their form and seed; destroyed models that draw nothing of the concept are as alike. In this line such models count once, and
-its interval is the one to believe.
+*Independent*: decoupling leaves the UNet unchanged, so pure decouplings of a task generate identical images in the empty arm, whatever
+their form and seed. Destroyed models that show nothing of the concept are as alike. This line counts such models once; use its interval.
 """
 
 
 def independent(rows: Sequence[Row]) -> list[Row]:
-    """One row of those that show the same in the empty arm of the same task."""
+    """One row of those with equal rates in the empty arm of the same task."""
     return list({(row.task, row.kind, row.empty): row for row in rows}.values())
 
 
-def verdict_line(kind: str, found: Verdicts) -> list[str]:
-    low, high = found.false_rate
-    rate = f"{found.wrong / found.n:.1%} [{low:.1%}, {high:.1%}]"
-    return [kind, str(found.n), str(found.right), str(found.undecided), str(found.wrong), rate]
+def verdict_line(kind: str, count: Verdicts) -> list[str]:
+    low, high = count.false_rate
+    rate = f"{count.wrong / count.n:.1%} [{low:.1%}, {high:.1%}]"
+    return [kind, str(count.n), str(count.right), str(count.undecided), str(count.wrong), rate]
 
 
 def ranks(rows: Sequence[Row], scoring: Scoring) -> str:
     """Spearman's ρ of every metric with every truth: all models, those that are no gold, those that look forgotten."""
-    text = "## Do the metrics rank models as the truths do?\n\nMean over tasks of Spearman's ρ within each, [95 % interval], n models.\n"
-    known = {name: truth for name, truth in TRUTHS.items() if any(truth(row) is not None for row in rows)}
-    text += "".join(f"{name.capitalize()}: not measured yet.\n" for name in TRUTHS if name not in known)
-    forgotten = hiding(rows, scoring)
-    for title, chosen in (
+    text = "## Rank correlation with the truths\n\nMean over tasks of Spearman's ρ within each, [95 % interval], n models.\n"
+    measured = {name: truth for name, truth in TRUTHS.items() if any(truth(row) is not None for row in rows)}
+    text += "".join(f"{name.capitalize()}: not measured yet.\n" for name in TRUTHS if name not in measured)
+    forgotten = rows_looking_forgotten(rows, scoring)
+    for title, selected in (
         ("All models", rows),
         ("Without golds", [row for row in rows if row.kind != "gold"]),
         ("Models that look forgotten", forgotten),
     ):
-        of = {truth: with_shares(chosen) if truth is share else chosen for truth in known.values()}
-        lines = [[name, *(told(rank_agreement(of[truth], metric, truth)) for truth in of)] for name, metric in METRICS.items()]
-        text += f"\n### {title}\n\n" + grid(lines, ("metric", *known))
+        truth_rows = {truth: rows_with_shares(selected) if truth is share else selected for truth in measured.values()}
+        lines = [
+            [name, *(agreement_cell(rank_agreement(truth_rows[truth], metric, truth)) for truth in measured.values())]
+            for name, metric in METRICS.items()
+        ]
+        text += f"\n### {title}\n\n" + grid(lines, ("metric", *measured))
     text += FORGOTTEN
     if any(row.relearning is not None for row in rows):
-        text += "\n" + contest("The primary column and relearning", rows)
-        text += contest("The primary column and relearning where a model looks forgotten", forgotten)
-        text += picture("relearning", "excess against the time to learn the concept again, for each task")
+        text += "\n" + metric_comparison("The primary metric and relearning", rows)
+        text += metric_comparison("The primary metric and relearning where a model looks forgotten", forgotten)
+        text += figure("relearning", "excess against relative relearning time, for each task")
     return text
 
 
 FORGOTTEN = """
-*Look forgotten*: P(0) is surely below halfway between golds and θ. A model that still draws the concept when asked needs no benchmark to be
-found out, and every metric that looks at what is drawn finds it; what is left here is the question that the verdicts are for.
+*Look forgotten*: P(0) is significantly below halfway between golds and θ. A model that still shows the concept when prompted is detected by
+every metric that looks at images. The verdicts are for the other models.
 """
 
 
-def contest(title: str, rows: Sequence[Row]) -> str:
-    """The primary column's rank correlation with relearning beside that of published metrics, each on the models that have both."""
-    found = {name: one for name in RIVALS if (one := lead(rows, METRICS[PRIMARY], METRICS[name], relearning))}
-    lines = [[name, *lead_line(one)] for name, one in found.items()]
-    own = rank_agreement(rows, METRICS[PRIMARY], relearning)
-    by_task = ", ".join(f"{task} {rho:.2f}" for task, rho in own.by_task.items()) if own else "not enough models"
-    text = f"### {title}\n\nSpearman's ρ of *{PRIMARY}* with relearning, by task: {by_task}.\n"
+def metric_comparison(title: str, rows: Sequence[Row]) -> str:
+    """Rank correlations of the primary metric and of published metrics with relearning, on the models that have both."""
+    results = {
+        name: result for name in PUBLISHED_METRICS if (result := correlation_difference(rows, METRICS[PRIMARY], METRICS[name], relearning))
+    }
+    lines = [[name, *difference_cells(result)] for name, result in results.items()]
+    agreement = rank_agreement(rows, METRICS[PRIMARY], relearning)
+    rhos = ", ".join(f"{task} {rho:.2f}" for task, rho in agreement.by_task.items()) if agreement else "not enough models"
+    text = f"### {title}\n\nSpearman's ρ of *{PRIMARY}* with relearning, by task: {rhos}.\n"
     if not lines:
         return text + "\n"
-    told = "Against published metrics, each on the models that have both scores, with the paired interval of the difference:\n\n"
-    return text + told + grid(lines, ("metric", "its ρ", "primary column's ρ", "difference [95 %]", "models on tasks")) + "\n"
+    intro = "Against published metrics, each on the models that have both scores, with the interval of the paired difference:\n\n"
+    return text + intro + grid(lines, ("metric", "its ρ", "primary metric's ρ", "difference [95 %]", "models on tasks")) + "\n"
 
 
-def lead_line(found: Lead) -> list[str]:
-    difference = f"{found.first - found.second:.2f} [{found.low:.2f}, {found.high:.2f}]"
-    return [f"{found.second:.2f}", f"{found.first:.2f}", difference, f"{found.n} on {found.tasks}"]
+def difference_cells(result: CorrelationDifference) -> list[str]:
+    difference = f"{result.first - result.second:.2f} [{result.low:.2f}, {result.high:.2f}]"
+    return [f"{result.second:.2f}", f"{result.first:.2f}", difference, f"{result.n} on {result.tasks}"]
 
 
-def told(found: Agreement | None) -> str:
-    return "–" if found is None else f"{found.rho:.2f} [{found.low:.2f}, {found.high:.2f}], {found.n}"
+def agreement_cell(agreement: Agreement | None) -> str:
+    return "–" if agreement is None else f"{agreement.rho:.2f} [{agreement.low:.2f}, {agreement.high:.2f}], {agreement.n}"
 
 
 def separations(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Areas under the curve of telling concealers from golds."""
-    found: dict[str, Separation] = {name: one for name, metric in METRICS.items() if (one := separation(rows, metric))}
+    """Areas under the curve of concealers against golds."""
+    results = {name: result for name, metric in METRICS.items() if (result := separation(rows, metric))}
     lines = [
-        [name, f"{one.area:.3f} [{one.interval.low:.2f}, {one.interval.high:.2f}]", str(one.golds), str(one.concealers)]
-        for name, one in found.items()
+        [
+            name,
+            f"{result.area:.3f} [{result.interval.low:.2f}, {result.interval.high:.2f}]",
+            str(result.golds),
+            str(result.concealers),
+        ]
+        for name, result in results.items()
     ]
-    title = "## Which metrics tell concealment from forgetting?\n\n"
+    title = "## Separation of concealers from golds\n\n"
     if not lines:
         return title + NOT_YET
     table = grid(lines, ("metric", "area [95 %]", "golds", "concealers"))
-    return title + table + "\n" + picture("separation", "areas under the curve by metric")
+    return title + table + "\n" + figure("separation", "areas under the curve by metric")
 
 
 def graded_series(rows: Sequence[Row], scoring: Scoring) -> str:
-    """The ordering truth: models that all look forgotten and differ in what they saw; below them the same without the words cut off."""
+    """Models that look forgotten and differ in the share of images that they saw; the same without decoupling below them."""
     title = "## The graded series\n\n"
-    if not hidden(rows):
+    if not decoupled_series(rows):
         return title + NOT_YET
     lines = [
-        [row.task, row.name, f"{row.share:.1%}", *shown(row), number(row.relearning), row.label]
-        for of in graded_tasks(rows).values()
-        for row in [*hidden(of), *shown_openly(of)]
+        [row.task, row.name, f"{row.share:.1%}", *model_scores(row), number(row.relearning), row.label]
+        for task_rows in graded_tasks(rows).values()
+        for row in [*decoupled_series(task_rows), *plain_series(task_rows)]
     ]
-    table = grid(lines, ("task", "model", "seen", *SHOWN, "relearning", "verdict"))
-    return title + SERIES + table + "\n" + picture("graded", "presence and excess over the share of pictures seen")
+    table = grid(lines, ("task", "model", "share seen", *MODEL_SCORES, "relearning", "verdict"))
+    return title + SERIES + table + "\n" + figure("graded", "presence and excess over the share of images seen")
 
 
 SERIES = """\
-Continuations that saw a share of the concept's pictures. With the concept's words cut off on top (first of each task) all look
-forgotten, and only hidden knowledge differs; the last of them is pure decoupling of θ. *Relearning*: time to learn the concept again
-over that for something new; about 1 for a gold.
+Continuations that saw a share of the concept's images. Those that were also decoupled (first of each task) all look forgotten and differ
+only in hidden knowledge; the last of them is pure decoupling of θ. *Relearning*: time to relearn the concept over the time to learn a
+control concept; about 1 for a gold.
 
 """
 
 
-def counts_of(rows: Sequence[Row]) -> list[int]:
-    """Numbers of prompts to try: no more than there are."""
-    most = min((len(row.prompt) for row in rows), default=0)
-    return [count for count in COUNTS if count <= most]
+def prompt_counts(rows: Sequence[Row]) -> list[int]:
+    """Numbers of prompts to try, up to the available ones."""
+    available = min((len(row.prompt) for row in rows), default=0)
+    return [count for count in PROMPT_COUNTS if count <= available]
 
 
 def sensitivity(rows: Sequence[Row], scoring: Scoring) -> str:
-    """What verdicts depend on: prompts, grid, window."""
-    tries = {
-        **{f"{count} prompts": by_kind(rows, scoring, prompts=count) for count in counts_of(rows)},
+    """Verdicts with other numbers of prompts, grids and windows."""
+    counts = {
+        **{f"{count} prompts": by_kind(rows, scoring, prompts=count) for count in prompt_counts(rows)},
         **{name: by_kind(rows, scoring, psi=points or None) for name, points in GRIDS.items()},
         **{f"window ψ = {window[0]:g} to {window[1]:g}": by_kind(rows, with_window(scoring, window)) for window in WINDOWS},
     }
-    table = grid([[name, *counted(found)] for name, found in tries.items()], ("read with", *COUNTED))
-    return f"## What verdicts depend on\n\n{table}\n" + picture("prompts", "right and wrong verdicts over the number of prompts")
+    table = grid([[name, *count_cells(by_name)] for name, by_name in counts.items()], ("computed with", *COUNT_HEADERS))
+    return f"## Sensitivity of the verdicts\n\n{table}\n" + figure("prompts", "right and wrong verdicts over the number of prompts")
 
 
 def with_window(scoring: Scoring, window: tuple[float, float]) -> Scoring:
@@ -296,61 +327,60 @@ def with_window(scoring: Scoring, window: tuple[float, float]) -> Scoring:
 
 
 def margins(rows: Sequence[Row], scoring: Scoring) -> str:
-    """How far golds differ, and what verdicts other margins would give."""
-    found = gold_differences(rows, scoring.excess_psi)
-    if not len(found):
+    """Differences between golds, and verdicts with other margins."""
+    differences = gold_differences(rows, scoring.excess_psi)
+    if not len(differences):
         return "## The margin\n\nNo two golds of a task are measured yet.\n"
-    quantiles = ", ".join(f"{share:.0%}: {np.quantile(found, share):.3f}" for share in (0.5, 0.9, 0.95, 1.0))
-    lines = [[f"{margin:g}", *counted(by_kind(rows, scoring.model_copy(update={"margin": margin})))] for margin in MARGINS]
-    text = f"## The margin\n\n|excess| of a gold over the others of its task, {len(found)} golds × arms; quantiles: {quantiles}.\n\n"
-    return text + grid(lines, ("margin", *COUNTED)) + "\n" + picture("golds", "differences between golds and the margin")
+    quantiles = ", ".join(f"{level:.0%}: {np.quantile(differences, level):.3f}" for level in (0.5, 0.9, 0.95, 1.0))
+    lines = [[f"{margin:g}", *count_cells(by_kind(rows, scoring.model_copy(update={"margin": margin})))] for margin in MARGINS]
+    text = f"## The margin\n\n|excess| of a gold over the others of its task, {len(differences)} golds × arms; quantiles: {quantiles}.\n\n"
+    return text + grid(lines, ("margin", *COUNT_HEADERS)) + "\n" + figure("golds", "differences between golds and the margin")
 
 
 def golds_alone(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Golds that leave out one concept, read against those that leave out a family."""
+    """Golds that leave out one concept, compared with those that leave out a family."""
     title = "## Golds by family\n\n"
     alone = [row for row in rows if row.kind == "alone"]
     if not alone:
         return title + NOT_YET
-    lines = [[row.task, *shown(row), row.label] for row in sorted(alone, key=lambda row: row.task)]
-    told = (
-        "Golds leave out a family of concepts, one of a kind. These leave out their own concept alone, as θ's exact counterpart would.\n"
-        "What lies between them and the others is what the economy costs:\n\n"
+    lines = [[row.task, *model_scores(row), row.label] for row in sorted(alone, key=lambda row: row.task)]
+    intro = (
+        "Golds leave out a family of concepts, one of each category, to save trainings. The models below leave out their own concept\n"
+        "alone, as θ's exact counterpart would.\n\n"
     )
-    return title + told + grid(lines, ("task", *SHOWN, "verdict"))
+    return title + intro + grid(lines, ("task", *MODEL_SCORES, "verdict"))
 
 
-def lesser_golds(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Verdicts read against exact golds, against each surrogate, and against none."""
-    names = surrogate_names(rows)
-    tries = {"exact golds": "gold", **{name: name for name in names}, "none": ""}
+def surrogate_golds(rows: Sequence[Row], scoring: Scoring) -> str:
+    """Verdicts against exact golds, against each surrogate, and without golds."""
+    references: dict[str, tuple[IsGold | None, tuple[float, ...]]] = {
+        "exact golds": (is_gold, (scoring.margin,)),
+        **{name: (is_surrogate(name), WIDER_MARGINS) for name in surrogate_names(rows)},
+        "none": (None, (scoring.margin,)),
+    }
     lines = [
-        [name, f"{margin:g}", *counted(found)]
-        for name, golds in tries.items()
-        for margin in (WIDER_MARGINS if golds in names else (scoring.margin,))
-        if (found := by_kind(rows, scoring.model_copy(update={"margin": margin}), golds=golds))
+        [name, f"{margin:g}", *count_cells(counts)]
+        for name, (golds, reference_margins) in references.items()
+        for margin in reference_margins
+        if (counts := by_kind(rows, scoring.model_copy(update={"margin": margin}), golds=golds))
     ]
-    told = "Each surrogate is one model in place of the three golds; without any, a verdict may say `intact` and nothing else."
-    return f"## Golds of lesser kind\n\n{told}\n\n" + grid(lines, ("read against", "margin", *COUNTED))
-
-
-FLOORS = 8
-"""Floors that the page shows, the best first."""
+    intro = "Each surrogate is one model in place of the three golds. Without any, the only possible decision is `intact`."
+    return f"## Surrogate golds\n\n{intro}\n\n" + grid(lines, ("compared with", "margin", *COUNT_HEADERS))
 
 
 def no_golds(rows: Sequence[Row], scoring: Scoring) -> str:
-    """Thresholds on what a model completes, read against nothing, each task judged by the others' threshold."""
-    title = "## Without any gold\n\n"
-    found = list(floors(rows).items())[:FLOORS]
-    if not found:
-        return title + "Fewer than two tasks hold both golds and concealers.\n"
+    """Thresholds that need no golds, each task judged by the threshold of the others."""
+    title = "## Without golds\n\n"
+    thresholds = list(gold_free_thresholds(rows).items())[:N_THRESHOLDS]
+    if not thresholds:
+        return title + "Fewer than two tasks have both golds and concealers.\n"
     lines = [
-        [name, f"{one.right}/{one.n} [{one.interval.low:.0%}, {one.interval.high:.0%}]", f"{one.threshold:.2f}", f"{one.gap:.2f}"]
-        for name, one in found
+        [name, f"{item.right}/{item.n} [{item.interval.low:.0%}, {item.interval.high:.0%}]", f"{item.threshold:.2f}", f"{item.gap:.2f}"]
+        for name, item in thresholds
     ]
-    told = (
-        "A threshold on what a model completes, in units of θ's own rate, set midway between golds and pure concealers of the\n"
-        "other tasks: how many golds and concealers it tells apart. *Gap*: smallest concealer minus largest gold over all tasks;\n"
-        "below 0 they overlap, and no threshold can be right for all.\n\n"
+    intro = (
+        "A threshold on what a model completes, in units of θ's rate, midway between golds and pure concealers of the other tasks.\n"
+        "*Right*: golds and concealers on the correct side. *Gap*: smallest concealer minus largest gold over all tasks; below 0 they\n"
+        "overlap, and no threshold is right for all.\n\n"
     )
-    return title + told + grid(lines, ("floor", "right", "threshold", "gap"))
+    return title + intro + grid(lines, ("completion", "right", "threshold", "gap"))

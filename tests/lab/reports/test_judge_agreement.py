@@ -11,34 +11,34 @@ import torch
 from evaluation.tiny import tiny_root
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.run import run
+from unconceal.execution.scheduler import schedule
 from unconceal.judges.concept_judge import BalancedAccuracy
 from unconceal.metrics.statistics import Interval
+from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal_lab.models import classifiers
 from unconceal_lab.reports import judge_agreement
-from unconceal.specs.loader import load_submission, load_suite, load_task
 
 
 def test_what_is_told_of_a_balanced_accuracy() -> None:
-    assert judge_agreement.told(BalancedAccuracy(0.97, Interval(0.94, 0.99), 50, 60)) == ["50", "0.970 [0.940, 0.990]", "pass"]
-    assert judge_agreement.told(BalancedAccuracy(0.93, Interval(0.89, 0.96), 50, 60))[-1] == "FAIL"
-    assert judge_agreement.told(BalancedAccuracy(1.0, Interval(0.5, 1.0), 2, 90)) == ["2", "–", "too few to say"]
+    assert judge_agreement.accuracy_cells(BalancedAccuracy(0.97, Interval(0.94, 0.99), 50, 60)) == ["50", "0.970 [0.940, 0.990]", "pass"]
+    assert judge_agreement.accuracy_cells(BalancedAccuracy(0.93, Interval(0.89, 0.96), 50, 60))[-1] == "FAIL"
+    assert judge_agreement.accuracy_cells(BalancedAccuracy(1.0, Interval(0.5, 1.0), 2, 90)) == ["2", "–", "too few to say"]
 
 
 def test_every_stored_picture_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tiny_root(tmp_path)
-    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
     task, submission = load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x")
     nothing = torch.nn.Identity()
     assert judge_agreement.compared(evaluation, task, submission, nothing) is None, "nothing is generated yet"
     with pytest.raises(CheckFailed, match="no pictures of it are stored"):
-        judge_agreement.table(evaluation, [(task, submission)], nothing)
-    run(evaluation, [(task, submission)])
+        judge_agreement.agreement_page(evaluation, [(task, submission)], nothing)
+    schedule(evaluation, [(task, submission)])
     block = evaluation.plan(task, submission).evaluation
     expected = len(block.prompts) * block.seeds * len(set(block.k.values())) * len(block.handovers[0].arms)
     pixels = judge_agreement.pictures(evaluation, task, submission)
     assert pixels is not None and pixels.shape[0] == expected and pixels.dtype == np.uint8
-    judged = evaluation.instruments.judge.shows(pixels, task.judge.head, task.judge.label)
+    judged = evaluation.suite_models.judge.shows(pixels, task.judge.head, task.judge.label)
     # A classifier that says what the judge says, but for the first ten pictures.
     said = ["star" if shows else "circle" for shows in judged]
     said[:10] = ["circle" if name == "star" else "star" for name in said[:10]]
@@ -48,13 +48,13 @@ def test_every_stored_picture_is_looked_at(tmp_path: Path, monkeypatch: pytest.M
     likely[np.arange(expected), [names.index(name) for name in said]] = 0.9
     likely[-5:] *= 0.5
     monkeypatch.setattr(judge_agreement, "probabilities", lambda model, pixels: {"subject": likely})
-    text = judge_agreement.table(evaluation, [(task, submission)], nothing)
+    text = judge_agreement.agreement_page(evaluation, [(task, submission)], nothing)
     assert f"{1 - 10 / expected:.3f}" in text and str(said.count("star")) in text and "esd-x" in text and str(expected - 5) in text
 
 
 def test_the_second_opinion_leaves_a_gold_out_of_its_own_yardstick(tmp_path: Path) -> None:
     root = tiny_root(tmp_path)
-    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
     task = load_task(root, "tiny:object/star")
     shape = (len(task.forget), len(evaluation.tier.psi))
     one, two = np.zeros(shape), np.full(shape, 0.2)
@@ -71,7 +71,7 @@ def test_the_second_opinion_leaves_a_gold_out_of_its_own_yardstick(tmp_path: Pat
 def test_rates_keep_prompts_and_handovers_apart(tmp_path: Path) -> None:
     """Answers that name their own place, put where they belong."""
     root = tiny_root(tmp_path)
-    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
     block = evaluation.plan(load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x")).evaluation
     prompts = len(block.prompts)
     numbers = range(len(judge_agreement.branches(block)))

@@ -12,30 +12,30 @@ from evaluation.tiny import tiny_root
 from pipelines import tiny_pipeline
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.run import run
-from unconceal_lab.reports import scratch_gold_check
-from unconceal_lab.build.build_dir import BuildDir
+from unconceal.execution.scheduler import schedule
 from unconceal.specs.loader import load_submission, load_suite, load_task
+from unconceal_lab.build.build_dir import BuildDir
+from unconceal_lab.reports import scratch_gold_check
 
 
 def test_page_and_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tiny_root(tmp_path)
-    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard=8)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
     task = load_task(root, "tiny:object/star")
     work = tmp_path / "work"
     work.mkdir()
     (work / f"{scratch_gold_check.SCRATCH}.pt").write_bytes(b"weights")
     other = tiny_pipeline(tmp_path / "other", 11)
-    monkeypatch.setattr("unconceal_lab.models.denoiser.pipeline", lambda *parts: other)
+    monkeypatch.setattr("unconceal_lab.models.denoiser.to_pipeline", lambda *parts: other)
     monkeypatch.setattr(BuildDir, "denoiser", lambda shop, name: None)
     monkeypatch.setattr(BuildDir, "vae", None)
     monkeypatch.setattr(BuildDir, "tokenizer", None)
-    curves = scratch_gold_check.drawn(BuildDir(work), evaluation, task)
+    curves = scratch_gold_check.measure_curves(BuildDir(work), evaluation, task)
     assert [curve.arm for curve in curves] == ["prompt", "empty"]
     with pytest.raises(CheckFailed, match="lacks records"):
         scratch_gold_check.page(evaluation, task, curves, 7)
     names = ("control-original", "control-gold-1", "control-gold-2")
-    golds = run(evaluation, [(task, load_submission(root, f"tiny/{name}")) for name in names])
+    golds = schedule(evaluation, [(task, load_submission(root, f"tiny/{name}")) for name in names])
     # θ of random weights shows no star: give its record a rate, so that an excess has a unit.
     shown = golds[0].model_copy(
         update={

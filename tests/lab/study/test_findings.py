@@ -12,8 +12,8 @@ from study_rows import row
 from unconceal_lab.study import findings
 from unconceal_lab.study.findings import (
     METRICS,
-    judged,
-    lead,
+    correlation_difference,
+    labelled_truths,
     rank_agreement,
     relearning,
     rhos,
@@ -48,7 +48,7 @@ def test_two_metrics_are_compared_on_the_same_models() -> None:
         for task, sign in (("object/star", 1), ("object/cross", -1))
         for one in series(task)
     ]
-    found = lead(rows, score("excess"), score("other"), relearning)
+    found = correlation_difference(rows, score("excess"), score("other"), relearning)
     assert found is not None and (found.n, found.tasks) == (14, 2)
     assert (
         found.first == pytest.approx(1)
@@ -56,9 +56,9 @@ def test_two_metrics_are_compared_on_the_same_models() -> None:
         and found.low == pytest.approx(0)
         and found.high == pytest.approx(2)
     )
-    same = lead(rows, score("excess"), score("excess"), relearning)
+    same = correlation_difference(rows, score("excess"), score("excess"), relearning)
     assert same is not None and (same.low, same.high) == (0, 0), "the same resamples for both"
-    assert lead(rows, score("excess"), score("absent"), relearning) is None
+    assert correlation_difference(rows, score("excess"), score("absent"), relearning) is None
 
 
 def test_ranks_of_too_few_or_of_what_does_not_vary_are_not_given() -> None:
@@ -90,7 +90,7 @@ def test_verdicts_are_counted_against_truth() -> None:
     assert (counted.right, counted.wrong, counted.undecided, counted.n) == (1, 1, 1, 3)
     assert counted.false_rate.low < 1 / 3 < counted.false_rate.high
     rows = [row("a", truth="conceals", label="conceals"), row("b")]
-    assert judged(rows) == [("conceals", "conceals"), (None, "inconclusive")]
+    assert labelled_truths(rows) == [("conceals", "conceals"), (None, "inconclusive")]
     assert verdicts([("forgets", "forgets")] * 75).false_rate.high < 0.05, "75 right of 75 are what it takes to show 5 %"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from study_rows import row
-from unconceal_lab.study.gold_free_thresholds import at, floor_of, floors, midway, over
+from unconceal_lab.study.gold_free_thresholds import completion_at, fit_threshold, gold_free_thresholds, mean_completion, midway
 from unconceal_lab.study.study_rows import Row
 
 
@@ -21,8 +21,8 @@ def task(name: str, gold: float, hides: float) -> list[Row]:
 def test_completion_is_read_in_units_of_the_originals_rate() -> None:
     half = row("x", knows=0.4)
     half = half.model_copy(update={"prompt": tuple((*values[:-1], 0.5) for values in half.prompt)})
-    assert at("empty", 0.3)(half) == pytest.approx(0.8) and at("prompt", 0.3)(half) == 0
-    assert over("empty", 0.1, 0.6)(half) == pytest.approx(0.8)
+    assert completion_at("empty", 0.3)(half) == pytest.approx(0.8) and completion_at("prompt", 0.3)(half) == 0
+    assert mean_completion("empty", 0.1, 0.6)(half) == pytest.approx(0.8)
 
 
 def test_the_threshold_lies_midway() -> None:
@@ -31,17 +31,19 @@ def test_the_threshold_lies_midway() -> None:
 
 def test_a_floor_that_holds_from_task_to_task() -> None:
     rows = [*task("object/star", 0.1, 0.9), *task("object/ring", 0.2, 0.8), *task("art-style/flat", 0.0, 1.0)]
-    found = floor_of(rows, at("empty", 0.3))
+    found = fit_threshold(rows, completion_at("empty", 0.3))
     assert found is not None and (found.right, found.n) == (9, 9) and found.gap == pytest.approx(0.6) and found.interval.low > 0.6
-    assert next(iter(floors(rows))).endswith("empty arm"), "the prompt arm shows nothing in any of them"
+    assert next(iter(gold_free_thresholds(rows))).endswith("empty arm"), "the prompt arm shows nothing in any of them"
 
 
 def test_a_floor_that_does_not_carry_over_is_counted_wrong() -> None:
     """Each task is separable by itself, but what is a gold's completion in one is a concealer's in the other."""
     rows = [*task("object/star", 0.0, 0.3), *task("art-style/flat", 0.5, 0.9)]
-    found = floor_of(rows, at("empty", 0.3))
+    found = fit_threshold(rows, completion_at("empty", 0.3))
     assert found is not None and found.gap < 0 and found.right == 3 and found.n == 6
 
 
 def test_one_task_shows_nothing() -> None:
-    assert floor_of(task("object/star", 0.1, 0.9), at("empty", 0.3)) is None and not floors(task("object/star", 0.1, 0.9))
+    assert fit_threshold(task("object/star", 0.1, 0.9), completion_at("empty", 0.3)) is None and not gold_free_thresholds(
+        task("object/star", 0.1, 0.9)
+    )

@@ -31,15 +31,15 @@ def rows(task: str = "object/star", sign: int = 1) -> list[Row]:
 
 
 def test_the_series_runs_by_share_and_ends_with_one_pure_decoupling() -> None:
-    names = [one.name for one in graded_series.hidden(rows())]
+    names = [one.name for one in graded_series.decoupled_series(rows())]
     assert names == ["graded-0-decoupled", *(f"graded-{share}-decoupled" for share in SHARES), "decouple-to-nothing-7"]
-    assert [one.name for one in graded_series.shown_openly(rows())] == [*(f"graded-{share}" for share in SHARES), "control-original"]
+    assert [one.name for one in graded_series.plain_series(rows())] == [*(f"graded-{share}" for share in SHARES), "control-original"]
 
 
 def test_a_task_without_graded_models_is_no_part_of_it() -> None:
     ungraded = [one for one in rows("object/ring") if one.kind != "graded"]
-    assert not graded_series.graded_tasks(ungraded) and len(graded_series.with_shares([*rows(), *ungraded])) == len(rows())
-    assert {one.task for one in graded_series.look_forgotten([*rows(), *ungraded])} == {"object/star"}
+    assert not graded_series.graded_tasks(ungraded) and len(graded_series.rows_with_shares([*rows(), *ungraded])) == len(rows())
+    assert {one.task for one in graded_series.series_and_golds([*rows(), *ungraded])} == {"object/star"}
 
 
 def test_what_ranks_by_what_was_seen_is_said() -> None:

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from unconceal.specs.submission import Submission
 from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.build.recipe import ALONE, BLANKS, FAMILIES, GOLDS, HELD_OUT_TASKS, TASKS, family_stem
-from unconceal_lab.build.submissions import DAMAGED
-from unconceal_lab.study.population import METHODS, Member, make_weights, members, unrelated_to
+from unconceal_lab.build.submissions import DESTROYED
+from unconceal_lab.study.population import METHODS, Member, members, unrelated_to, write_weights
 from unconceal_lab.unlearners import UNLEARNERS
 
 
@@ -38,7 +38,7 @@ def test_words_are_cut_off_to_nothing_only_where_nothing_is_not_the_concept() ->
 
 
 def test_every_unlearner_is_there() -> None:
-    assert set(METHODS) | set(DAMAGED) >= set(UNLEARNERS) - {"decouple-to-nothing", "decouple-to-other"}
+    assert set(METHODS) | set(DESTROYED) >= set(UNLEARNERS) - {"decouple-to-nothing", "decouple-to-other"}
     named = {member.name.rpartition("-")[0] for member in members() if member.kind == "method"}
     assert named == set(METHODS)
 
@@ -58,13 +58,13 @@ def test_what_is_unrelated_is_of_another_kind() -> None:
 
 
 def test_members_that_are_one_model_share_its_weights(tmp_path: Path) -> None:
-    places = Counter(member.place(tmp_path) for member in members() if member.make)
+    places = Counter(member.weights_path(tmp_path) for member in members() if member.build_weights)
     shared = {place.relative_to(tmp_path / "submissions/miniature/weights").as_posix(): n for place, n in places.items() if n > 1}
     golds = {f"control-gold-{number}/{family_stem(family)}.safetensors": len(family) for family in FAMILIES for number in GOLDS}
     golds |= {f"blank-{number}.safetensors": len({*TASKS, *HELD_OUT_TASKS}) for number in BLANKS}
     assert shared.items() >= golds.items() and set(shared) - set(golds) == {"esd-x-7/star.safetensors", "esd-x-7/striped.safetensors"}
     assert {member.concept for member in members() if member.kind == "alone"} == set(ALONE)
-    assert {member.whole for member in members() if member.kind == "surrogate"} == {None, "ancestor", "surrogate", "gold-scratch"}
+    assert {member.full_model for member in members() if member.kind == "surrogate"} == {None, "ancestor", "surrogate", "gold-scratch"}
 
 
 def test_weights_are_made_once(tmp_path: Path) -> None:
@@ -76,8 +76,8 @@ def test_weights_are_made_once(tmp_path: Path) -> None:
 
     shop, member = BuildDir(tmp_path), Member("hazard sign", "uce-1", "method", make)
     for _ in range(2):
-        make_weights(shop, member, tmp_path)
+        write_weights(shop, member, tmp_path)
     place = tmp_path / "submissions/miniature/weights/uce-1/hazard-sign.safetensors"
     assert made == ["once"] and torch.equal(load_file(place)["unet.a"], torch.ones(2)) and member.task == "nsfw/hazard-sign"
-    make_weights(shop, Member("star", "control-original", "original"), tmp_path)
+    write_weights(shop, Member("star", "control-original", "original"), tmp_path)
     assert [path.name for path in place.parent.parent.iterdir()] == ["uce-1"]

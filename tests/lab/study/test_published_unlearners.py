@@ -7,8 +7,8 @@ import pytest
 from study_rows import PROMPTS, row
 from unconceal.specs.suite import Scoring
 from unconceal_lab.study import key_findings, unlearners_page
-from unconceal_lab.study.published_unlearners import trained_again, works
-from unconceal_lab.study.seed_spread import training_spread
+from unconceal_lab.study.published_unlearners import effectiveness, retrained_unlearners
+from unconceal_lab.study.seed_spread import training_seed_spread
 from unconceal_lab.study.study_rows import Row
 
 
@@ -35,19 +35,19 @@ def test_a_method_that_still_draws_the_concept_or_spoils_others_has_not_done_its
         drawing("esd-x-7", 1),
         drawing("salun-7", 0, kept=0.5),
     ]
-    found = {name: work for (_, name), work in works(rows, Scoring()).items()}
-    assert {name: (work.hides, work.spares) for name, work in found.items()} == {
+    found = {name: work for (_, name), work in effectiveness(rows, Scoring()).items()}
+    assert {name: (work.forgets, work.retains) for name, work in found.items()} == {
         "uce": (False, True),
         "esd-x": (True, True),
         "salun": (True, False),
     }
-    assert (found["uce"].shown, found["salun"].kept) == (0.5, 0.5)
-    text = unlearners_page.papers_work(rows, Scoring())
+    assert (found["uce"].presence, found["salun"].retained) == (0.5, 0.5)
+    text = unlearners_page.effectiveness_section(rows, Scoring())
     assert "| **0.50** / 1.00" in text and "| 0.04 / 1.00" in text and "| 0.00 / **0.50**" in text
     said = list(key_findings.unlearners(rows, Scoring()))
     assert said[0].startswith("Of 3 pairs of a published unlearner and a task 1 do")
     assert said[1].endswith(": uce (star).") and said[2].endswith(": salun (star).")
-    assert list(key_findings.unlearners(rows[:1], Scoring())) == [] and "Not measured yet" in unlearners_page.papers_work(
+    assert list(key_findings.unlearners(rows[:1], Scoring())) == [] and "Not measured yet" in unlearners_page.effectiveness_section(
         rows[:1], Scoring()
     )
 
@@ -60,14 +60,14 @@ def test_trainings_of_an_unlearner_stand_together() -> None:
         for seed, shift, label in seeds
     ]
     rows += [row("uce-7", scores={"excess": 9.0}), row("gold-8", "gold", scores={"excess": 9.0}), row("gold-9", "gold")]
-    assert trained_again(rows).keys() == {("object/star", "esd-x"), ("object/star", "esd-u")}
-    found = training_spread(rows, "excess")
+    assert retrained_unlearners(rows).keys() == {("object/star", "esd-x"), ("object/star", "esd-u")}
+    found = training_seed_spread(rows, "excess")
     assert found is not None and found.n == 2
     assert found.seeds == pytest.approx(0.1) and found.models == pytest.approx(0.5**0.5)
-    text = unlearners_page.trainings(rows, Scoring())
+    text = unlearners_page.training_seeds(rows, Scoring())
     assert "| forgets 2, conceals 1" in text and "| conceals 3" in text
-    said = list(key_findings.seeds(rows, Scoring()))
+    said = list(key_findings.training_seeds(rows, Scoring()))
     assert "1 of 2 have one verdict each time" in said[0] and "0.10, over unlearners 0.71" in said[0]
     assert said[1].endswith("is said of esd-x on object/star.")
-    assert list(key_findings.seeds(rows[:3], Scoring())) == [], "one unlearner has no spread over unlearners"
-    assert "Not measured yet" in unlearners_page.trainings(rows[:1], Scoring())
+    assert list(key_findings.training_seeds(rows[:3], Scoring())) == [], "one unlearner has no spread over unlearners"
+    assert "Not measured yet" in unlearners_page.training_seeds(rows[:1], Scoring())

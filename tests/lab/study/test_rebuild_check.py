@@ -5,8 +5,8 @@ from __future__ import annotations
 from study_rows import row
 from unconceal.specs.suite import Scoring
 from unconceal_lab.study import settings_page, validation_page
-from unconceal_lab.study.rebuild_check import makings, moved
-from unconceal_lab.study.settings import BUILT_AGAIN, USUAL
+from unconceal_lab.study.rebuild_check import rebuild_pairs, verdict_changes
+from unconceal_lab.study.settings import REBUILT, USUAL
 from unconceal_lab.study.study_rows import Row
 
 SCORING = Scoring(margin=0.2)
@@ -15,17 +15,17 @@ OTHERS = [row("decouple-to-other-7", "decoupled", knows=0.9), row("esd-x-7", kno
 
 
 def again(number: int, knows: float) -> Row:
-    return row(f"control-gold-{number}", "gold", knows=knows, weights="cd" * 32, setting=BUILT_AGAIN)
+    return row(f"control-gold-{number}", "gold", knows=knows, weights="cd" * 32, setting=REBUILT)
 
 
 def as_read(*rows: Row) -> list[Row]:
-    return [one for setting in (USUAL, BUILT_AGAIN) for one in validation_page.read_under(setting, rows, SCORING)]
+    return [one for setting in (USUAL, REBUILT) for one in validation_page.rows_with_verdicts(setting, rows, SCORING)]
 
 
 def test_a_second_making_is_read_against_the_first_golds_of_its_task() -> None:
-    elsewhere = row("control-gold-1", "gold", task="object/crescent", setting=BUILT_AGAIN)
-    same = row("decouple-to-other-7", "decoupled", knows=0.9, setting=BUILT_AGAIN)
-    found = makings(as_read(*GOLDS, *OTHERS, again(1, 0.11), again(2, 0.9), same, elsewhere))
+    elsewhere = row("control-gold-1", "gold", task="object/crescent", setting=REBUILT)
+    same = row("decouple-to-other-7", "decoupled", knows=0.9, setting=REBUILT)
+    found = rebuild_pairs(as_read(*GOLDS, *OTHERS, again(1, 0.11), again(2, 0.9), same, elsewhere))
     assert [one.first.name for one in found] == ["control-gold-1", "control-gold-2", "decouple-to-other-7"]
     assert [one.first.label for one in found] == ["forgets", "forgets", "conceals"]
     assert [one.second.label for one in found] == ["forgets", "conceals", "conceals"]
@@ -33,15 +33,15 @@ def test_a_second_making_is_read_against_the_first_golds_of_its_task() -> None:
 
 
 def test_verdicts_are_counted_that_golds_made_again_leave_open_or_turn() -> None:
-    (still,) = moved(as_read(*GOLDS, *OTHERS, again(1, 0.11)), SCORING)
+    (still,) = verdict_changes(as_read(*GOLDS, *OTHERS, again(1, 0.11)), SCORING)
     assert still == ("object/star", 1, 5, 0, 0) and still.n == 5, "three golds and two models; the surrogate is none of them"
     for knows, opened, turned in ((0.3, 1, 0), (0.5, 0, 1)):
-        (other,) = moved(as_read(*GOLDS, *OTHERS, *(again(number, knows) for number in (1, 2, 3))), SCORING)
+        (other,) = verdict_changes(as_read(*GOLDS, *OTHERS, *(again(number, knows) for number in (1, 2, 3))), SCORING)
         assert other == ("object/star", 3, 4, opened, turned), "esd-x completes 0.5: as much as golds made again, or hardly more"
-    assert moved(as_read(*GOLDS, *OTHERS), SCORING) == []
+    assert verdict_changes(as_read(*GOLDS, *OTHERS), SCORING) == []
 
 
 def test_the_page_shows_both_makings_and_whether_their_bytes_agree() -> None:
-    text = settings_page.built_again(as_read(*GOLDS, *OTHERS, again(1, 0.11)), SCORING)
+    text = settings_page.rebuilt(as_read(*GOLDS, *OTHERS, again(1, 0.11)), SCORING)
     assert "| forgets → forgets" in text and "| other " in text and "| 1 " in text
-    assert "| same  " in settings_page.built_again(as_read(*GOLDS, GOLDS[0].model_copy(update={"setting": BUILT_AGAIN})), SCORING)
+    assert "| same  " in settings_page.rebuilt(as_read(*GOLDS, GOLDS[0].model_copy(update={"setting": REBUILT})), SCORING)

@@ -12,9 +12,9 @@ from pipelines import tiny_pipeline
 from unconceal.miniature import captions
 from unconceal_lab.models.classifiers import HEADS
 from unconceal_lab.study import control_concepts, relearning
-from unconceal_lab.study.relearning import NONCE, Learning, Recipe, captioned, relative_area, relearn
+from unconceal_lab.study.relearning import NONCE, LearningCurve, RelearningRecipe, measure_learning, nonce_caption, relative_area
 
-QUICK = Recipe(shots=4, batch=2, looks=(0, 1, 3), draws=2, steps=2)
+QUICK = RelearningRecipe(n_examples=4, batch_size=2, evaluation_steps=(0, 1, 3), n_images=2, num_inference_steps=2)
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +24,14 @@ def pipe(tmp_path_factory: pytest.TempPathFactory) -> StableDiffusionPipeline:
 
 def test_the_area_is_the_mean_share_not_yet_learnt() -> None:
     steps = (0, 10, 20, 100)
-    assert Learning(steps, (1, 1, 1, 1), 0).area == 0 and Learning(steps, (0, 0, 0, 0), 0).area == 1
-    assert Learning(steps, (0, 1, 1, 1), 0).area == pytest.approx(0.05)
-    assert Learning(steps, (0, 0, 0, 1), 0).area == pytest.approx(0.2 + 0.4)
+    assert LearningCurve(steps, (1, 1, 1, 1), 0).area == 0 and LearningCurve(steps, (0, 0, 0, 0), 0).area == 1
+    assert LearningCurve(steps, (0, 1, 1, 1), 0).area == pytest.approx(0.05)
+    assert LearningCurve(steps, (0, 0, 0, 1), 0).area == pytest.approx(0.2 + 0.4)
 
 
 def test_damage_cancels() -> None:
     """A model that learns everything half as fast is no nearer to having forgotten."""
-    fast, slow = Learning((0, 10), (0.5, 1), 0), Learning((0, 10), (0, 1), 0)
+    fast, slow = LearningCurve((0, 10), (0.5, 1), 0), LearningCurve((0, 10), (0, 1), 0)
     assert relative_area(slow, slow) == relative_area(fast, fast) == 1 and relative_area(fast, slow) == 0.5
 
 
@@ -39,7 +39,7 @@ def test_damage_cancels() -> None:
 def test_captions_say_everything_but_the_concept(concept: str) -> None:
     rng = np.random.default_rng(0)
     for scene in control_concepts.drawings(concept, 8, 1).scenes:
-        text = captioned(scene, concept, rng)
+        text = nonce_caption(scene, concept, rng)
         assert text.count(NONCE) == 1 and scene.background in text and concept not in text
         if scene.colour and scene.shape and scene.style:
             assert scene.colour in text
@@ -51,13 +51,13 @@ def test_every_component_is_trained_and_the_model_stays(pipe: StableDiffusionPip
     before = {part: {name: value.clone() for name, value in getattr(pipe, part).state_dict().items()} for part in ("unet", "text_encoder")}
     learners: list[StableDiffusionPipeline] = []
 
-    def drawn(learner: StableDiffusionPipeline, prompts: list[str], recipe: Recipe) -> NDArray[np.uint8]:
+    def drawn(learner: StableDiffusionPipeline, prompts: list[str], recipe: RelearningRecipe) -> NDArray[np.uint8]:
         learners.append(learner)
         return np.zeros((len(prompts), 64, 64, 3), np.uint8)
 
-    monkeypatch.setattr(relearning, "_drawn", drawn)
-    monkeypatch.setattr(control_concepts, "rate", lambda seen, pixels, concept: 0.5)
-    learnt = relearn(pipe, "star", torch.nn.Identity(), QUICK, lambda line: None)
+    monkeypatch.setattr(relearning, "_generate", drawn)
+    monkeypatch.setattr(control_concepts, "concept_rate", lambda seen, pixels, concept: 0.5)
+    learnt = measure_learning(pipe, "star", torch.nn.Identity(), QUICK, lambda line: None)
     assert learnt.steps == (0, 1, 3) and learnt.rates == (0.5, 0.5, 0.5) and learnt.minutes > 0
     for part, state in before.items():
         now = getattr(learners[-1], part).state_dict()
@@ -76,9 +76,9 @@ def test_it_learns(pipe: StableDiffusionPipeline, monkeypatch: pytest.MonkeyPatc
         looks.append(pixels)
         return 0.0
 
-    monkeypatch.setattr(control_concepts, "rate", noted)
+    monkeypatch.setattr(control_concepts, "concept_rate", noted)
     for _ in range(2):
-        relearn(pipe, "star", torch.nn.Identity(), QUICK, lambda line: None)
+        measure_learning(pipe, "star", torch.nn.Identity(), QUICK, lambda line: None)
     assert all(np.array_equal(one, two) for one, two in zip(looks[:3], looks[3:], strict=True)) and not np.array_equal(looks[0], looks[2])
 
 

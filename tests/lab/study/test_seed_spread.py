@@ -8,7 +8,7 @@ from study_rows import row
 from unconceal.specs.suite import Scoring
 from unconceal_lab.study import settings_page
 from unconceal_lab.study.findings import score
-from unconceal_lab.study.seed_spread import between_extractors, ranked_apart, seed_spread
+from unconceal_lab.study.seed_spread import classifier_seed_spread, extractor_agreement, rank_differences
 from unconceal_lab.study.settings import USUAL
 from unconceal_lab.study.study_rows import Row
 
@@ -26,11 +26,11 @@ def test_a_seeds_spread_stands_beside_that_of_models() -> None:
         for place, name in enumerate(NAMES[:3])
         for setting, shift in ((USUAL, 0.0), ("classifier 2", 0.1), ("classifier 3", -0.1))
     ]
-    found = seed_spread(rows, f"{STEM}.resnet18", (USUAL, "classifier 2", "classifier 3"))
+    found = classifier_seed_spread(rows, f"{STEM}.resnet18", (USUAL, "classifier 2", "classifier 3"))
     assert found is not None and found.n == 3
     assert found.seeds == pytest.approx(0.1) and found.models == pytest.approx(1.0)
     assert "| 10%" in settings_page.classifier_seeds(rows, Scoring())
-    assert seed_spread(rows[:5], f"{STEM}.resnet18", (USUAL, "classifier 2", "classifier 3")) is None, "one model has no spread"
+    assert classifier_seed_spread(rows[:5], f"{STEM}.resnet18", (USUAL, "classifier 2", "classifier 3")) is None, "one model has no spread"
 
 
 def test_extractors_that_rank_alike_and_one_that_turns_the_order() -> None:
@@ -39,7 +39,7 @@ def test_extractors_that_rank_alike_and_one_that_turns_the_order() -> None:
         for place, name in enumerate(NAMES)
     ]
     rows.append(scored("control-original", kind="original", resnet18=6, densenet121=12, efficientnet_b0=-6))
-    found = between_extractors(rows, STEM, ("resnet18", "densenet121", "efficientnet_b0"))
+    found = extractor_agreement(rows, STEM, ("resnet18", "densenet121", "efficientnet_b0"))
     assert [round(one.rho, 6) for one in found] == [1.0, -1.0, -1.0]
     line = next(line for line in settings_page.extractors(rows, Scoring()).splitlines() if line.startswith("| CCS"))
     assert [cell.strip() for cell in line.split("|")[2:6]] == ["-1.00 to 1.00", "1.00", "1.00", "0.00"]
@@ -50,10 +50,10 @@ def test_two_protocols_that_swap_two_neighbours() -> None:
     swapped = [1, 0, 2, 3, 4, 5]
     rows += [scored(name, "as released", resnet18=swapped[place]) for place, name in enumerate(NAMES)]
     measure = score(f"{STEM}.resnet18")
-    (found,) = ranked_apart(rows, measure, measure, ("as released", USUAL))
-    assert (found.task, found.n, found.most) == ("object/star", 6, 1.0) and found.mean == pytest.approx(2 / 6)
+    (found,) = rank_differences(rows, measure, measure, ("as released", USUAL))
+    assert (found.task, found.n, found.largest) == ("object/star", 6, 1.0) and found.mean == pytest.approx(2 / 6)
     assert found.rho == pytest.approx(1 - 6 * 2 / (6 * 35))
-    assert "| CCS, released protocol" in settings_page.as_released(rows, Scoring())
+    assert "| CCS, released protocol" in settings_page.released_protocol(rows, Scoring())
 
 
 def test_nothing_measured_is_said() -> None:

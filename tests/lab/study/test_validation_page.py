@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from unconceal.cli.main import main
 from unconceal.specs.suite import Scoring
+from unconceal_lab.cli.main import main
 from unconceal_lab.study import page_tables, settings_page, validation_page
 from unconceal_lab.study.findings import verdicts
 from unconceal_lab.study.population import members
-from unconceal_lab.study.reread_verdicts import read
-from unconceal_lab.study.study_rows import Row, merged, write_rows
+from unconceal_lab.study.reread_verdicts import with_verdicts
+from unconceal_lab.study.study_rows import Row, merge_rows, write_rows
 
 PSI = (0.0, 0.1, 0.3, 0.6, 1.0)
 LEFT = {"gold": 0.0, "damaged": 0.0, "decoupled": 1.0, "graded": 0.5, "method": 0.7}
@@ -68,7 +68,7 @@ def surrogate(task: str, completes: float) -> Row:
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     docs = tmp_path_factory.mktemp("docs")
     write_rows(made_up(), docs / page_tables.FOLDER / "rows.jsonl")
-    done = CliRunner().invoke(main, ["miniature", "validation", "--docs", str(docs)])
+    done = CliRunner().invoke(main, ["validation", "--reports", str(docs)])
     assert done.exit_code == 0, done.output
     return docs, (docs / validation_page.PAGE).read_text(encoding="utf-8")
 
@@ -81,14 +81,14 @@ def test_every_picture_of_the_page_is_drawn(written: tuple[Path, str]) -> None:
 
 def test_truths_that_all_come_out_are_counted_so(written: tuple[Path, str]) -> None:
     _, text = written
-    assert "Not as it should be" not in text and "### Held out" in text
-    known = sum(member.kind in page_tables.SCORED and not member.held_out for member in members())
+    assert "Verdicts that differ from the truth" not in text and "### Held out" in text
+    known = sum(member.kind in page_tables.SCORED_KINDS and not member.held_out for member in members())
     assert any(line.startswith("| scored in all") and f"| {known} " in line for line in text.splitlines())
 
 
 def test_a_metric_that_knows_and_one_that_does_not(written: tuple[Path, str]) -> None:
     _, text = written
-    ranks, apart = text.split("## Which metrics tell")
+    ranks, apart = text.split("## Separation of concealers")
     line = next(line for line in ranks.splitlines() if line.startswith("| excess, empty arm"))
     assert float(line.split("|")[2].split()[0]) > 0.9
     areas = {line.split("|")[1].strip(): line.split("|")[2] for line in apart.splitlines() if line.startswith("| ")}
@@ -97,26 +97,28 @@ def test_a_metric_that_knows_and_one_that_does_not(written: tuple[Path, str]) ->
 
 def test_verdicts_read_anew_follow_the_margin() -> None:
     rows = [row for row in made_up() if row.task == "object/star"]
-    assert all(one.right == one.n for kind, one in page_tables.by_kind(rows, Scoring(margin=0.15)).items() if kind in page_tables.SCORED)
+    assert all(
+        one.right == one.n for kind, one in page_tables.by_kind(rows, Scoring(margin=0.15)).items() if kind in page_tables.SCORED_KINDS
+    )
     wide = page_tables.by_kind(rows, Scoring(margin=1.0))
-    assert not wide["decoupled"].right and page_tables.counted({"gold": verdicts([])})[2] == "–"
+    assert not wide["decoupled"].right and page_tables.count_cells({"gold": verdicts([])})[2] == "–"
 
 
 def test_a_surrogate_stands_in_for_golds_as_far_as_it_completes_like_them() -> None:
     rows = [row for row in made_up() if row.task == "object/star" and row.kind != "surrogate"]
     alike, other = ([*rows, surrogate("object/star", rate)] for rate in (0.0, 0.9))
-    read = page_tables.by_kind(alike, Scoring(margin=0.15), golds="surrogate")
+    read = page_tables.by_kind(alike, Scoring(margin=0.15), golds=page_tables.is_surrogate("surrogate"))
     assert read["gold"].right == read["gold"].n and read["decoupled"].right == read["decoupled"].n
-    assert not page_tables.by_kind(other, Scoring(margin=0.15), golds="surrogate")["decoupled"].right
-    none = page_tables.by_kind(rows, Scoring(margin=0.15), golds="")
+    assert not page_tables.by_kind(other, Scoring(margin=0.15), golds=page_tables.is_surrogate("surrogate"))["decoupled"].right
+    none = page_tables.by_kind(rows, Scoring(margin=0.15), golds=None)
     assert none["original"].right and none["gold"].undecided == none["gold"].n
-    assert "| surrogate" in validation_page.lesser_golds(alike, Scoring())
+    assert "| surrogate" in validation_page.surrogate_golds(alike, Scoring())
 
 
 def test_other_settings_stand_by_themselves() -> None:
     usual = [row for row in made_up() if row.task == "object/star" and row.kind in ("gold", "decoupled")]
     weak = [row.model_copy(update={"setting": "15 steps", "empty": row.prompt}) for row in usual]
-    rows = read(usual, Scoring(margin=0.15)) + read(weak, Scoring(margin=0.15))
+    rows = with_verdicts(usual, Scoring(margin=0.15)) + with_verdicts(weak, Scoring(margin=0.15))
     written = settings_page.other_settings(rows, Scoring(margin=0.15)).splitlines()
     (line,) = ([cell.strip() for cell in line.split("|")[1:-1]] for line in written if line.startswith("| 15"))
     assert line[:2] == ["15 steps", "object/star"] and line[3] == "0/4", "with nothing completed in either arm no concealer is found"
@@ -126,18 +128,18 @@ def test_other_settings_stand_by_themselves() -> None:
 
 def test_the_order_in_which_rows_were_measured_changes_nothing() -> None:
     rows = list(made_up())
-    assert merged(rows[::-1]) == merged(rows[:7], rows[7:]) and len(merged(rows, rows)) == len(rows)
+    assert merge_rows(rows[::-1]) == merge_rows(rows[:7], rows[7:]) and len(merged(rows, rows)) == len(rows)
 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, ["miniature", "validation", "--docs", str(tmp_path)])
-    assert done.exit_code == 1 and "holds no row" in done.output and not (tmp_path / validation_page.PAGE).exists()
+    done = CliRunner().invoke(main, ["validation", "--reports", str(tmp_path)])
+    assert done.exit_code == 1 and "has no rows" in done.output and not (tmp_path / validation_page.PAGE).exists()
     rows = [row for row in made_up() if row.kind == "method"]
     assert "Not measured yet" in validation_page.page(rows, Scoring())
 
 
 def test_models_that_are_one_in_the_empty_arm_count_once(written: tuple[Path, str]) -> None:
-    rows = [row for row in made_up() if row.kind in page_tables.SCORED]
+    rows = [row for row in made_up() if row.kind in page_tables.SCORED_KINDS]
     once = {(row.task, row.kind) for row in rows}
     assert len(validation_page.independent(rows)) == len(once) < len(rows)
     other = rows[0].model_copy(update={"name": "other", "empty": ((0.0, 0.1, 0.2, 0.3, 1.0),) * 36})
