@@ -185,8 +185,8 @@ def unlearners(rows: Sequence[Row], scoring: Scoring) -> Iterator[Finding]:
     effective = sum(result.forgets and result.retains for result in results.values())
     yield Finding(
         "unlearner.effective",
-        f"Of {len(results)} pairs of published unlearner and task, {effective} meet the paper's claim: the concept's prompts no longer show "
-        "it, retain prompts still show theirs.",
+        f"Of {len(results)} pairs of published unlearner and task, {effective} meet the paper's claim: the concept is no longer shown for "
+        "its prompts, retain prompts still show theirs.",
     )
     for code, failed, label in (
         ("unlearner.still-shown", [key for key, result in results.items() if not result.forgets], "The concept is still shown"),

@@ -10,18 +10,19 @@ from click.testing import CliRunner, Result
 
 from generate.claimant import other_process
 from leaderboard.records import record
+from unconceal.errors import CheckFailed
 from unconceal.paths import SOURCE_TREE, DataRoot
 from unconceal.specs.loader import load_suite
 from unconceal.specs.record import write_record
 from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.cli.main import main
 from unconceal_lab.study import measure_models, stages
-from unconceal_lab.study.measure_models import pending_jobs, run_jobs
+from unconceal_lab.study.measure_models import pending_jobs, run_jobs, with_stage
 from unconceal_lab.study.population import MORE, Member, members, members_under
 from unconceal_lab.study.settings import REBUILT, SETTINGS, USUAL
 from unconceal_lab.study.stages import STAGES, Stage
 from unconceal_lab.study.study import Study
-from unconceal_lab.study.study_rows import Row
+from unconceal_lab.study.study_rows import Row, refuse_mixed_weights
 
 MADE, ORIGINAL = Member("star", "m", "method", lambda shop: {}), Member("star", "control-original", "original")
 
@@ -182,3 +183,16 @@ def test_minutes_are_those_of_what_is_missing(study: Study) -> None:
     place.parent.mkdir(parents=True)
     place.write_bytes(b"x")
     assert sum(job.minutes for job in pending_jobs(study, [MADE])) == pytest.approx(every)
+
+
+def test_stages_of_one_row_are_measured_on_the_same_weights(study: Study) -> None:
+    row = with_stage(study.row(MADE), "presence", {"prompt": ((1.0,),), "weights": "a" * 64})
+    assert row.weights == "a" * 64 and row.stage_weights == {"presence": "a" * 64}
+    scored = with_stage(row, "scores", {"scores": {"x": 1.0}, "weights": "a" * 64})
+    assert scored.stage_weights == {"presence": "a" * 64, "scores": "a" * 64}
+    with pytest.raises(CheckFailed) as caught:
+        with_stage(scored, "relearning", {"relearning": 1.0, "weights": "b" * 64})
+    assert caught.value.code == "study.mixed-weights"
+    refuse_mixed_weights([row, scored, study.row(ORIGINAL)])
+    with pytest.raises(CheckFailed):
+        refuse_mixed_weights([scored.model_copy(update={"stage_weights": {"scores": "b" * 64}})])

@@ -128,7 +128,7 @@ def test_other_settings_stand_by_themselves() -> None:
 
 def test_the_order_in_which_rows_were_measured_changes_nothing() -> None:
     rows = list(made_up())
-    assert merge_rows(rows[::-1]) == merge_rows(rows[:7], rows[7:]) and len(merged(rows, rows)) == len(rows)
+    assert merge_rows(rows[::-1]) == merge_rows(rows[:7], rows[7:]) and len(merge_rows(rows, rows)) == len(rows)
 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
@@ -146,3 +146,11 @@ def test_models_that_are_one_in_the_empty_arm_count_once(written: tuple[Path, st
     assert len(validation_page.independent([*rows, other])) == len(once) + 1
     counts = [line.split("|")[2].strip() for line in written[1].splitlines() if line.startswith("| of these independent")]
     assert sum(map(int, counts)) == len(once)
+
+
+def test_a_surrogate_with_the_name_of_its_kind_is_not_pooled_with_the_others() -> None:
+    rows = [row for row in made_up() if row.task == "object/star" and row.kind != "surrogate"]
+    other = surrogate("object/star", 0.9).model_copy(update={"name": "blank-1"})
+    alone, beside = ([*rows, surrogate("object/star", 0.0), *more] for more in ([], [other]))
+    is_surrogate = page_tables.is_surrogate("surrogate")
+    assert page_tables.by_kind(alone, Scoring(), golds=is_surrogate) == page_tables.by_kind(beside, Scoring(), golds=is_surrogate)
