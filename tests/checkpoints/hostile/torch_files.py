@@ -26,14 +26,14 @@ class Runs:
 
 def archive(folder: Path, pickled: bytes, storages: dict[str, bytes] | None = None, compression: int = zipfile.ZIP_STORED) -> Path:
     """A torch archive of any pickle."""
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", compression) as packed:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as packed:
         packed.writestr("archive/data.pkl", pickled)
         packed.writestr("archive/byteorder", b"little")
         packed.writestr("archive/version", b"3\n")
-        for name, data in (storages or {}).items():
-            packed.writestr(f"archive/data/{name}", data)
-    return put(folder, "x.pt", data.getvalue())
+        for name, content in (storages or {}).items():
+            packed.writestr(f"archive/data/{name}", content)
+    return put(folder, "x.pt", buffer.getvalue())
 
 
 def tensor_pickle(numel: int, shape: tuple[int, ...], stride: tuple[int, ...], storage: str = "FloatStorage") -> bytes:
