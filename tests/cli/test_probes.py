@@ -65,7 +65,7 @@ def test_a_frozen_set_is_not_overwritten_unseen(data_root: Path, tmp_path: Path)
     probes(data_root, *given(data_root, said(), said("ring", "circle")), "--out", str(tmp_path))
     other = str(tmp_path / "some-model.replies.jsonl")
     refused = probes(data_root, "freeze", STAR, other)
-    assert refused.exit_code == 1 and "is frozen and says something else; say --replace" in refused.stderr
+    assert refused.exit_code == 1 and "[probes.already-frozen]" in refused.stderr
     assert probes(data_root, "freeze", STAR, other, "--replace").exit_code == 0
     assert Path(other).read_bytes() == Path(replies).read_bytes()
 
@@ -78,10 +78,10 @@ def test_lint_tells_what_is_wrong_with_a_frozen_set(data_root: Path) -> None:
     path.write_text(path.read_text().replace("concept: cross", "concept: star"))
     (folder / "some-model.replies.jsonl").write_text("{}\n")
     lint = CliRunner().invoke(main, ["tasks", "lint", STAR, "--root", str(data_root)])
-    assert lint.exit_code == 1 and "some-model.yaml:" in lint.stderr and "is the target itself" in lint.stderr
+    assert lint.exit_code == 1 and "some-model.yaml:" in lint.stderr and "[probes.target-as-neighbour]" in lint.stderr
     path.write_text(path.read_text().replace("concept: star", "concept: cross"))
     lint = CliRunner().invoke(main, ["tasks", "lint", STAR, "--root", str(data_root)])
-    assert lint.exit_code == 1 and "is not the file that the set was frozen from" in lint.stderr
+    assert lint.exit_code == 1 and "[probes.digest-mismatch]" in lint.stderr
 
 
 def test_an_endpoint_is_asked_and_its_key_goes_nowhere(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_an_endpoint_is_asked_and_its_key_goes_nowhere(data_root: Path, tmp_path
         options = ["elicit", STAR, "--provider", "endpoint", "--base-url", server.address, "--model", "org/Served", "--out", str(out)]
         broken = probes(data_root, *options, "--samples", "2")
         traced = probes(data_root, *options, "--samples", "2", debug=True)
-        assert broken.exit_code == 3 and "refuses the key (HTTP 401)" in broken.stderr
+        assert broken.exit_code == 3 and "[endpoint.not-authorized]" in broken.stderr
         server.replies = [Replied(said("ring", "circle"))]
         done = probes(data_root, *options, "--samples", "2")
     assert done.exit_code == 0 and "2 samples: 2 answered" in done.stdout
@@ -119,7 +119,7 @@ def test_a_local_model_is_asked(data_root: Path, tmp_path: Path) -> None:
     replies = data_root / "tasks/tiny/object/star.probes/random-llama.replies.jsonl"
     assert str(tmp_path) not in replies.read_text() and '"form":"grammar"' in replies.read_text()
     refused = probes(data_root, "freeze", STAR, str(replies))
-    assert refused.exit_code == 1 and "hold 2 samples: 2 truncated" in refused.stderr
+    assert refused.exit_code == 1 and "[probes.too-few-answers]" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_replies_of_another_task_are_refused(data_root: Path) -> None:
     (task.parent / "moon.yaml").write_text(task.read_text().replace("concept: star", "concept: moon", 1))
     replies = task.parent / "star.probes/some-model.replies.jsonl"
     wrong = probes(data_root, "freeze", "object/moon", str(replies))
-    assert wrong.exit_code == 2 and "answers for tiny:object/star, not for tiny:object/moon" in wrong.stderr
+    assert wrong.exit_code == 2 and "[probes.wrong-task]" in wrong.stderr
     task.write_text(task.read_text().replace("a star number 1\n", "a star number one\n"))
     stale = probes(data_root, "freeze", STAR, str(replies))
-    assert stale.exit_code == 1 and "answer another prompt than the task makes today" in stale.stderr
+    assert stale.exit_code == 1 and "[probes.prompt-changed]" in stale.stderr
