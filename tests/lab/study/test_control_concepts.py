@@ -50,6 +50,6 @@ def test_the_classifier_knows_them_beside_the_world(tmp_path: Path, monkeypatch:
     assert 0 <= concept_rate(model, drawings(RINGED, 3, 1).pixels, RINGED) <= 1
     names = CLASSES["subject"]
     monkeypatch.setattr(
-        classifiers, "probabilities", lambda *args, **more: {"subject": np.eye(29)[[names.index(CROWN), names.index(CROWN), 0]]}
+        classifiers, "class_probabilities", lambda *args, **more: {"subject": np.eye(29)[[names.index(CROWN), names.index(CROWN), 0]]}
     )
     assert concept_rate(model, np.zeros((3, 64, 64, 3), np.uint8), CROWN) == pytest.approx(2 / 3)

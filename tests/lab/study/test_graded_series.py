@@ -43,20 +43,22 @@ def test_a_task_without_graded_models_is_no_part_of_it() -> None:
 
 
 def test_what_ranks_by_what_was_seen_is_said() -> None:
-    (told,) = key_findings.series(rows(), Scoring())
-    assert "Of 8 models on 1 tasks that all look forgotten (presence at ψ = 0 at most 0.00)" in told
-    assert "excess, empty arm: 1.00" in told and "excess, prompt arm: -1.00" in told and "presence at" not in told.partition("by")[2]
+    (ranks,) = key_findings.series(rows(), Scoring())
+    assert ranks.code == "series.ranks" and "8 models on 1 tasks" in ranks.text and "at most 0.00" in ranks.text
+    assert "excess, empty arm: 1.00" in ranks.text and "excess, prompt arm: -1.00" in ranks.text and "0: " not in ranks.text
     labels = {one.name: "conceals" if (one.share or 0) > 0.005 else "forgets" for one in rows()}
     labelled = [one.model_copy(update={"label": labels[one.name], "relearning": 1.0 - (one.share or 0)}) for one in rows()]
-    _, told = key_findings.series(labelled, Scoring())
-    assert "saw up to 0.1% are said to forget (relearning 1.00 to 1.00, n = 2)" in told
-    assert "saw from 1.0% on are said to conceal (relearning 0.00 to 0.99, n = 3)" in told
+    _, verdicts = key_findings.series(labelled, Scoring())
+    assert verdicts.code == "series.verdicts"
+    assert "0.1%" in verdicts.text and "(relearning 1.00 to 1.00, n = 2)" in verdicts.text
+    assert "1.0%" in verdicts.text and "(relearning 0.00 to 0.99, n = 3)" in verdicts.text
     name = f"graded-{SHARES[1]}-decoupled"
     (middle,) = (one for one in labelled if one.name == name)
     opened = [*(one for one in labelled if one is not middle), middle.model_copy(update={"label": "inconclusive"})]
-    assert f"*{name}* of object/star (relearning {middle.relearning:.2f})" in list(key_findings.series(opened, Scoring()))[2]
-    (told,) = key_findings.series(rows(sign=-1), Scoring())
-    assert "excess, empty arm: -1.00" in told
+    undecided = list(key_findings.series(opened, Scoring()))[2]
+    assert undecided.code == "series.undecided" and f"*{name}* on object/star (relearning {middle.relearning:.2f})" in undecided.text
+    (ranks,) = key_findings.series(rows(sign=-1), Scoring())
+    assert "excess, empty arm: -1.00" in ranks.text
     assert not list(key_findings.series([one for one in rows() if one.kind != "graded"], Scoring()))
 
 

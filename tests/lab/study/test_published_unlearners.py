@@ -44,12 +44,12 @@ def test_a_method_that_still_draws_the_concept_or_spoils_others_has_not_done_its
     assert (found["uce"].presence, found["salun"].retained) == (0.5, 0.5)
     text = unlearners_page.effectiveness_section(rows, Scoring())
     assert "| **0.50** / 1.00" in text and "| 0.04 / 1.00" in text and "| 0.00 / **0.50**" in text
-    said = list(key_findings.unlearners(rows, Scoring()))
-    assert said[0].startswith("Of 3 pairs of a published unlearner and a task 1 do")
-    assert said[1].endswith(": uce (star).") and said[2].endswith(": salun (star).")
-    assert list(key_findings.unlearners(rows[:1], Scoring())) == [] and "Not measured yet" in unlearners_page.effectiveness_section(
-        rows[:1], Scoring()
-    )
+    findings = {finding.code: finding.text for finding in key_findings.unlearners(rows, Scoring())}
+    assert "3 pairs" in findings["unlearner.effective"] and " 1 " in findings["unlearner.effective"]
+    assert findings["unlearner.still-shown"].endswith(": uce (star).")
+    assert findings["unlearner.retain-loss"].endswith(": salun (star).")
+    assert not list(key_findings.unlearners(rows[:1], Scoring()))
+    assert "Not measured yet" in unlearners_page.effectiveness_section(rows[:1], Scoring())
 
 
 def test_trainings_of_an_unlearner_stand_together() -> None:
@@ -66,8 +66,8 @@ def test_trainings_of_an_unlearner_stand_together() -> None:
     assert found.seeds == pytest.approx(0.1) and found.models == pytest.approx(0.5**0.5)
     text = unlearners_page.training_seeds(rows, Scoring())
     assert "| forgets 2, conceals 1" in text and "| conceals 3" in text
-    said = list(key_findings.training_seeds(rows, Scoring()))
-    assert "1 of 2 have one verdict each time" in said[0] and "0.10, over unlearners 0.71" in said[0]
-    assert said[1].endswith("is said of esd-x on object/star.")
+    findings = {finding.code: finding.text for finding in key_findings.training_seeds(rows, Scoring())}
+    assert "1 of 2" in findings["seeds.spread"] and "0.10 over seeds and 0.71" in findings["seeds.spread"]
+    assert findings["seeds.contradicting"].endswith("esd-x on object/star.")
     assert list(key_findings.training_seeds(rows[:3], Scoring())) == [], "one unlearner has no spread over unlearners"
     assert "Not measured yet" in unlearners_page.training_seeds(rows[:1], Scoring())
