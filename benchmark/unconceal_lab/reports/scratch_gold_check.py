@@ -28,6 +28,8 @@ from unconceal_lab.models import denoiser
 SCRATCH, PAGE, FIGURE = "gold-scratch", "scratch-gold.md", "scratch-gold.png"
 ORIGINAL = "control-original"
 EXPLAINED = """\
+**Measured on suite miniature, version 1 (superseded), task *star*.** The rows of version 2 have other prompts and golds.
+
 The golds of this suite continue from a common ancestor and so share most of their training with the base. `gold-scratch` shares nothing
 but VAE and tokenizer: it was trained from nothing, on the world without {concept}, for as many steps as ancestor and continuation together
 ({steps}). Share of {images} handed-over pictures in which the concept judge sees {concept}, tier {tier}:
