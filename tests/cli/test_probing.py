@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from codes import raises
 from evaluation.tiny import CONCEPTS, tiny_root
 from probes.answers import said
 from probes.vision_model import vision_model
@@ -15,6 +16,7 @@ from unconceal.cli.main import main
 from unconceal.paths import DataRoot
 from unconceal.probes.rate_images import read_ratings
 from unconceal.specs.loader import load_probes, load_task
+from unconceal_lab.cli import proximity_rankers
 
 STAR = "tiny:object/star"
 
@@ -57,9 +59,9 @@ def test_what_a_model_sees_goes_into_its_set_and_is_scored(root: Path, tmp_path:
     assert rows[1] - rows[0] == (2 * 48 + 3 * 4) * 2 * 4
 
     ratings.write_text(ratings.read_text().replace('"likeness\\": ', '"likeness\\":  '))
-    assert "is not the file that the set was frozen from" in said_by("tasks", "lint", *here).stderr
+    assert "[probes.digest-mismatch]" in said_by("tasks", "lint", *here).stderr
 
 
-def test_nothing_to_compare_is_said(root: Path) -> None:
-    found = said_by("probes", "compare", "--suite", "tiny", "--tier", "lite", "--root", str(root))
-    assert found.exit_code == 1 and "has no lite record with neighbours" in found.stderr
+def test_rankers_without_records(root: Path) -> None:
+    with raises("rankers.no-record"):
+        CliRunner().invoke(proximity_rankers.command, ["--suite", "tiny", "--tier", "lite", "--root", str(root)], catch_exceptions=False)
