@@ -65,7 +65,7 @@ def test_it_is_refused(base: StableDiffusionPipeline, tmp_path: Path, what: str)
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_whatever_the_bytes_the_error_is_ours(base: StableDiffusionPipeline, tmp_path: Path, data: st.DataObject) -> None:
-    """True files with bytes changed, cut or added; the long run is in ``tests/fuzz.py``."""
+    """True files with bytes changed, cut or added; the long run is in ``tools/fuzz.py``."""
     from fuzz import mutated_weights
 
     path = mutated_weights(data, tmp_path)

@@ -41,7 +41,9 @@ def local(data_root: Path) -> Path:
 def write_gate(folder: Path, digest: str, low: float) -> None:
     """What the judge reached on the task's label."""
     reached = {"value": 0.96, "low": low, "high": 1, "positives": 40, "negatives": 400}
-    gate_path(folder / "part.bin").write_text(json.dumps({"judge": digest, "min_balanced_accuracy": 0.9, "labels": {"subject/star": reached}}))
+    gate_path(folder / "part.bin").write_text(
+        json.dumps({"judge": digest, "min_balanced_accuracy": 0.9, "labels": {"subject/star": reached}})
+    )
 
 
 def test_everything_is_there(local: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from unconceal.paths import DataRoot
 from unconceal.probes.prompt import Question, build_question
 from unconceal.probes.transcript import Transcript
-from unconceal.specs.elicitation import Decoding, ElicitationRequest, Finish, Reply
+from unconceal.specs.elicitation import Decoding, ElicitationRequest, FinishReason, Reply
 from unconceal.specs.loader import load_task
 
 CONCEPTS = ("diamond", "cross", "triangle", "square", "circle", "ring", "heart", "leaf", "house", "dome")
@@ -31,7 +31,7 @@ def said(*ranking: str, **changes: Any) -> str:
     return json.dumps(values(*ranking, **changes))
 
 
-def reply(text: str, sample: int = 0, attempt: int = 0, finish: Finish = "stop", served: str = "") -> Reply:
+def reply(text: str, sample: int = 0, attempt: int = 0, finish: FinishReason = "stop", served: str = "") -> Reply:
     return Reply(sample=sample, attempt=attempt, seed=0, date="2026-11-22", finish=finish, form="free", served=served, text=text)
 
 

@@ -21,7 +21,7 @@ from unconceal.probes.providers import ProviderReply
 from unconceal.probes.rate_images import ImagePairs, Ratings, interleaved_pairs, rate, rating_request, read_ratings
 from unconceal.probes.rating_prompt import SCHEMA, rating_question
 from unconceal.progress import Silent
-from unconceal.specs.elicitation import ProviderKind, Decoding
+from unconceal.specs.elicitation import Decoding, ProviderKind
 from unconceal.specs.loader import load_task
 from unconceal.specs.probe_set import RatingFile, ReplyFile
 

@@ -73,7 +73,7 @@ def test_files_that_cannot_be_text(tmp_path: Path) -> None:
 
 
 def test_random_mistakes_raise_nothing_but_our_own(tmp_path: Path) -> None:
-    """A hundred cases; the long run is ``python tests/fuzz.py 10000``."""
+    """A hundred cases; the long run is ``python tools/fuzz.py 10000``."""
     from fuzz import count, mutated_spec, read_spec
 
     found = count(mutated_spec, read_spec, 100, tmp_path)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from generate.small import suite as small_suite
-from unconceal.specs.lint_prompts import truncated_name, normalize, lint
+from unconceal.specs.lint_prompts import lint, normalize, truncated_name
 from unconceal.specs.task import Task
 
 SUITE = small_suite()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.probes.prompt import Question
 from unconceal.probes.providers import ProviderReply, missing_package
-from unconceal.specs.elicitation import ProviderKind, Decoding, FinishReason, Form
+from unconceal.specs.elicitation import Decoding, FinishReason, Form, ProviderKind
 from unconceal.specs.spec import Json
 
 PNG = b"\x89PNG\r\n\x1a\n"

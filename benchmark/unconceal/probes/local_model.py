@@ -10,7 +10,7 @@ from unconceal.errors import EnvironmentFault, UsageError
 from unconceal.probes.prompt import Question
 from unconceal.probes.providers import ProviderReply, missing_package
 from unconceal.specs.digests import folder_digest
-from unconceal.specs.elicitation import ProviderKind, Decoding
+from unconceal.specs.elicitation import Decoding, ProviderKind
 
 if TYPE_CHECKING:
     import torch

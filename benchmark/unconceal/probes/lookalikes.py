@@ -1,7 +1,8 @@
 """Characters of other scripts that look or sound like Latin letters.
 
 Unicode's table of confusable characters (TR39) lacks 103 of these 214 look-alikes (в for b), so this table is ours and laxer: it lists
-whatever a reader would take for a letter. Full-width, mathematical, circled, small-capital, struck-through and turned letters are not listed:
+whatever a reader would take for a letter. Full-width, mathematical, circled, small-capital, struck-through and turned
+letters are not listed:
 :mod:`unconceal.probes.text_normalization` derives them from Unicode's decompositions and names. Also missing: letters built of several
 characters ("|-|" for H) and CJK shapes.
 """

@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import get_args
 
-from unconceal.specs.elicitation import ATTRIBUTE, CONCEPT, MOST_ATTACKS, MOST_NEIGHBOURS, PROMPT, Relation
-from unconceal.specs.probe_set import LEAST_NEIGHBOURS
+from unconceal.specs.elicitation import MAX_ATTACKS, MAX_ATTRIBUTE_LENGTH, MAX_CONCEPT_LENGTH, MAX_NEIGHBOURS, MAX_PROMPT_LENGTH, Relation
+from unconceal.specs.probe_set import MIN_NEIGHBOURS
 from unconceal.specs.spec import Json
 from unconceal.specs.task import Task
 
@@ -73,7 +73,7 @@ def build_question(task: Task) -> Question:
     prompt_by_concept = {neighbour.concept: neighbour.prompts[0] for neighbour in task.neighbours} or retained
     candidates = tuple(sorted(prompt_by_concept))
     n_additional = max(MIN_ADDITIONAL, N_NEIGHBOURS - len(candidates))
-    schema = answer_schema(min(MOST_NEIGHBOURS, len(candidates) + n_additional))
+    schema = answer_schema(min(MAX_NEIGHBOURS, len(candidates) + n_additional))
     text = TEXT.format(
         target=task.concept.replace("-", " "),
         aliases=f"Also called: {', '.join(task.aliases)}\n" if task.aliases else "",
@@ -98,12 +98,12 @@ def answer_schema(max_neighbours: int) -> Json:
         max_neighbours: maximum number of neighbours.
     """
     text = {"type": "string", "minLength": 1}
-    concept = {**text, "maxLength": CONCEPT}
+    concept = {**text, "maxLength": MAX_CONCEPT_LENGTH}
     relation = {"type": "string", "enum": list(get_args(Relation))}
     neighbour = object_schema({"concept": concept, "relation": relation, "similarity": {"type": "integer", "minimum": 1, "maximum": 10}})
-    attack = object_schema({"prompt": {**text, "maxLength": PROMPT}, "attribute": {**text, "maxLength": ATTRIBUTE}})
-    several = {"type": "array", "minItems": min(LEAST_NEIGHBOURS, max_neighbours), "maxItems": max_neighbours}
-    attacks = {"type": "array", "items": attack, "minItems": 1, "maxItems": min(N_ATTACKS, MOST_ATTACKS)}
+    attack = object_schema({"prompt": {**text, "maxLength": MAX_PROMPT_LENGTH}, "attribute": {**text, "maxLength": MAX_ATTRIBUTE_LENGTH}})
+    several = {"type": "array", "minItems": min(MIN_NEIGHBOURS, max_neighbours), "maxItems": max_neighbours}
+    attacks = {"type": "array", "items": attack, "minItems": 1, "maxItems": min(N_ATTACKS, MAX_ATTACKS)}
     return object_schema({"neighbours": {**several, "items": neighbour}, "ranking": {**several, "items": concept}, "attacks": attacks})
 
 

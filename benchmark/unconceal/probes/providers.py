@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from unconceal.errors import EnvironmentFault, UsageError
 from unconceal.probes.prompt import Question
-from unconceal.specs.elicitation import ProviderKind, Decoding, FinishReason, Form
+from unconceal.specs.elicitation import Decoding, FinishReason, Form, ProviderKind
 
 
 class ProviderReply(NamedTuple):

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from unconceal.probes.prompt import Question
-from unconceal.specs.elicitation import Answer, Reply, Sample, spelled
-from unconceal.specs.problems import mistakes_of
+from unconceal.specs.elicitation import Answer, Reply, Sample, normalize_name
+from unconceal.specs.problems import mistakes_from_errors
 from unconceal.specs.spec import Json
 
 MAX_CHARACTERS, MAX_OBJECTS = 200_000, 50
@@ -50,11 +50,11 @@ def parse_answer(text: str, question: Question) -> Answer:
     try:
         answer = Answer.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        mistakes = list(mistakes_of(Answer, error.errors(include_url=False)))
+        mistakes = list(mistakes_from_errors(Answer, error.errors(include_url=False)))
         raise UnusableReply(f"{mistakes[0].value}: {mistakes[0].consequence} ({len(mistakes)} mistakes in all)") from error
-    target = {spelled(name) for name in question.names}
+    target = {normalize_name(name) for name in question.names}
     for neighbour in answer.neighbours:
-        if spelled(neighbour.concept) in target:
+        if normalize_name(neighbour.concept) in target:
             raise UnusableReply(f"neighbour {neighbour.concept!r}: is the target itself")
     return answer
 
@@ -86,8 +86,8 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> Json:
 
 def canonical_name(candidates: Iterable[str]) -> Callable[[Any], Any]:
     """A function to canonical names: listed concepts as listed, others normalized. Non-strings pass through to validation."""
-    listed_names = {spelled(name): name for name in candidates}
-    return lambda concept: listed_names.get(spelled(concept), spelled(concept)) if isinstance(concept, str) else concept
+    listed_names = {normalize_name(name): name for name in candidates}
+    return lambda concept: listed_names.get(normalize_name(concept), normalize_name(concept)) if isinstance(concept, str) else concept
 
 
 def clean_answer(values: Json, name: Callable[[Any], Any]) -> Json:

@@ -12,7 +12,7 @@ from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.files import write_atomically
 from unconceal.specs.elicitation import ElicitationRequest, Reply
 
-TranscriptLine = TypeVar("Line", ElicitationRequest, Reply)
+TranscriptLine = TypeVar("TranscriptLine", ElicitationRequest, Reply)
 
 MAX_BYTES = 50_000_000
 """Maximum size of a replies file in bytes."""

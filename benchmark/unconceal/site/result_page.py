@@ -124,9 +124,7 @@ def task_part(suite: RankedSuite, table: ResultTable, ranked: RankedRow, images:
         presence=tuple(presence_charts(controls, row, scoring.excess_psi)),
         extractor_charts=tuple(extractor_charts(controls, row)),
         other_charts=tuple(chart for chart in (damage_chart(record), attack_chart(record)) if chart),
-        inseparable=tuple(
-            labels.EXTRACTORS.get(extractor, extractor) for extractor in inseparable_extractors(record, scoring.min_auc)
-        ),
+        inseparable=tuple(labels.EXTRACTORS.get(extractor, extractor) for extractor in inseparable_extractors(record, scoring.min_auc)),
         scores=score_tables(record, golds, original, scoring.min_auc),
         damage=damage_scores(record),
         probes=probe_part(row, images),

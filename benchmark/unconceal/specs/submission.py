@@ -68,6 +68,16 @@ class Checkpoint(Spec):
 
     def mistakes(self) -> Iterator[Mistake]:
         """Two sources of weights or none, an incomplete Hub reference, a path outside its folder."""
+        yield from self._source_mistakes()
+        yield from self._hub_mistakes()
+        for name in ("path", "file", "subfolder"):
+            value = getattr(self, name)
+            if value is not None and escapes(value.removeprefix(IN_PACKAGE) if name == "path" else value):
+                remedy = "give a relative path without '..'"
+                yield Mistake("path.outside-root", (name,), repr(value), "leaves the folder it belongs to, so it is not opened", remedy)
+
+    def _source_mistakes(self) -> Iterator[Mistake]:
+        """Two sources of weights, or none."""
         sources = [name for name in ("path", "repo") if getattr(self, name) is not None]
         if (len(sources) != 1) != (self.format == "original") or len(sources) > 1:
             location = (sources[0],) if sources else ("format",)
@@ -95,6 +105,9 @@ class Checkpoint(Spec):
                     "needs weights, but no path or repo is given",
                     "give one, or format: original",
                 )
+
+    def _hub_mistakes(self) -> Iterator[Mistake]:
+        """An incomplete or ambiguous reference to the Hub."""
         if (self.repo is None) != (self.revision is None):
             at, missing = ("repo", "revision") if self.repo else ("revision", "repo")
             yield Mistake(
@@ -128,11 +141,6 @@ class Checkpoint(Spec):
                 "is no weights file, so it is not downloaded",
                 f"name one that ends in {', '.join(WEIGHTS_SUFFIXES)}",
             )
-        for name in ("path", "file", "subfolder"):
-            value = getattr(self, name)
-            if value is not None and escapes(value.removeprefix(IN_PACKAGE) if name == "path" else value):
-                remedy = "give a relative path without '..'"
-                yield Mistake("path.outside-root", (name,), repr(value), "leaves the folder it belongs to, so it is not opened", remedy)
 
 
 class Submission(Spec):

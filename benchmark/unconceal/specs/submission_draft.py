@@ -20,7 +20,7 @@ FILE_PATTERN = re.compile(r"\.\w+$")
 NAME_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
-class Question(NamedTuple):
+class DraftQuestion(NamedTuple):
     """A question about one field of a submission."""
 
     field: str
@@ -29,14 +29,14 @@ class Question(NamedTuple):
 
 
 QUESTIONS = (
-    Question("name", "Name (lower case, hyphens)", False),
-    Question("title", "Title, as a table shows it", False),
-    Question("description", "What the method does, in a sentence", False),
-    Question("method", "Method, if several submissions share one (may be empty)", True),
-    Question("paper", "Paper (arXiv number or URL; may be empty)", True),
-    Question("code", "Code (URL; may be empty)", True),
-    Question("license", "License of the weights (may be empty)", True),
-    Question("contact", "Contact (may be empty)", True),
+    DraftQuestion("name", "Name (lower case, hyphens)", False),
+    DraftQuestion("title", "Title, as a table shows it", False),
+    DraftQuestion("description", "What the method does, in a sentence", False),
+    DraftQuestion("method", "Method, if several submissions share one (may be empty)", True),
+    DraftQuestion("paper", "Paper (arXiv number or URL; may be empty)", True),
+    DraftQuestion("code", "Code (URL; may be empty)", True),
+    DraftQuestion("license", "License of the weights (may be empty)", True),
+    DraftQuestion("contact", "Contact (may be empty)", True),
 )
 """In the order of the file."""
 

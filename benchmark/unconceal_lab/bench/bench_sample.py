@@ -15,7 +15,7 @@ from unconceal.specs.task import Task
 
 
 @dataclass(frozen=True)
-class Sample:
+class BenchSample:
     """What to evaluate and how.
 
     Attributes:

@@ -13,7 +13,7 @@ from unconceal.evaluation.standard import plan_evaluation
 from unconceal.execution.scheduler import schedule
 from unconceal.hub.local_weights import locate
 from unconceal.specs.loader import all_submissions
-from unconceal_lab.bench.bench_sample import Sample
+from unconceal_lab.bench.bench_sample import BenchSample
 from unconceal_lab.bench.measured_process import run_in_process
 
 FACTORS = (1, 10, 100)
@@ -38,7 +38,7 @@ class MemoryMeasurement(BaseModel):
     gpu_mb: float
 
 
-def measure_memory_scaling(sample: Sample) -> list[MemoryMeasurement]:
+def measure_memory_scaling(sample: BenchSample) -> list[MemoryMeasurement]:
     """Measure the lite tier with 1, 10 and 100 times the seeds, and with as many submissions as are available."""
     small = replace(sample, tier="lite", prompts=N_PROMPTS, steps=N_STEPS)
     names = local_submissions(sample)
@@ -49,7 +49,7 @@ def measure_memory_scaling(sample: Sample) -> list[MemoryMeasurement]:
     return [*images, *submissions]
 
 
-def local_submissions(sample: Sample) -> tuple[str, ...]:
+def local_submissions(sample: BenchSample) -> tuple[str, ...]:
     """Names of the task's submissions whose weights are on this machine."""
     submissions = [item for item in all_submissions(sample.root) if item.suite == sample.suite and sample.task in item.checkpoints]
     paths = {
@@ -58,12 +58,12 @@ def local_submissions(sample: Sample) -> tuple[str, ...]:
     return tuple(name for name, path in paths.items() if path is None or path.exists())
 
 
-def _measure(scaled: str, factor: int, sample: Sample) -> MemoryMeasurement:
+def _measure(scaled: str, factor: int, sample: BenchSample) -> MemoryMeasurement:
     result = run_in_process(evaluate_and_count, sample)
     return MemoryMeasurement(scaled=scaled, factor=factor, images=result.value, peak_mb=result.peak_mb, gpu_mb=result.gpu_mb)
 
 
-def evaluate_and_count(sample: Sample) -> int:
+def evaluate_and_count(sample: BenchSample) -> int:
     """Run a whole evaluation from an empty store and return its number of images."""
     with tempfile.TemporaryDirectory() as folder:
         evaluation, pairs = sample.evaluation(Path(folder)), sample.pairs()

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from unconceal.execution.scheduler import schedule
 from unconceal.specs.record import Record
 from unconceal.specs.score import Score
-from unconceal_lab.bench.bench_sample import Sample
+from unconceal_lab.bench.bench_sample import BenchSample
 from unconceal_lab.bench.measured_process import run_in_process
 
 
@@ -40,7 +40,7 @@ class PrecisionComparison(BaseModel):
     changes: list[ScoreChange]
 
 
-def compare_precision(sample: Sample, dtype: str = "bfloat16") -> PrecisionComparison:
+def compare_precision(sample: BenchSample, dtype: str = "bfloat16") -> PrecisionComparison:
     """Evaluate in float32 and in ``dtype``, each in a process, store and results folder of its own."""
     records_before, records_after = (run_in_process(evaluate, replace(sample, dtype=name)).value for name in ("float32", dtype))
     pairs = list(zip(records_before, records_after, strict=True))
@@ -49,7 +49,7 @@ def compare_precision(sample: Sample, dtype: str = "bfloat16") -> PrecisionCompa
     return PrecisionComparison(sample=sample.description, dtype=dtype, verdicts=verdicts, changes=changes)
 
 
-def evaluate(sample: Sample) -> list[Record]:
+def evaluate(sample: BenchSample) -> list[Record]:
     """Evaluate the sample from an empty store."""
     with tempfile.TemporaryDirectory() as folder:
         return schedule(sample.evaluation(Path(folder)), sample.pairs())

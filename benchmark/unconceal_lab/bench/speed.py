@@ -20,7 +20,7 @@ from unconceal.generate.generator import Generator, Pixels
 from unconceal.generate.plan import Plan
 from unconceal.progress import Plain
 from unconceal.specs.task import Task
-from unconceal_lab.bench.bench_sample import Sample
+from unconceal_lab.bench.bench_sample import BenchSample
 from unconceal_lab.bench.forward_passes import ForwardPasses, min_forward_passes, planned_forward_passes
 from unconceal_lab.bench.measured_process import MeasuredResult, run_in_process
 from unconceal_lab.bench.released_pipeline import ImageRequest, ReleasedPipelines, image_requests
@@ -76,7 +76,7 @@ class ReleasedMeasurement(NamedTuple):
     image_difference: float
 
 
-def compare_speed(sample: Sample) -> SpeedComparison:
+def compare_speed(sample: BenchSample) -> SpeedComparison:
     """Measure each evaluation in a process of its own; the second submission reuses the stored images of the first.
 
     Raises:
@@ -121,7 +121,7 @@ def refuse_wrong_count(planned: ForwardPasses, first: Cost, further: Cost) -> No
         raise CheckFailed("bench.wrong-count", value, "so the plan is wrong", "report it")
 
 
-def _measure(sample: Sample, folder: Path, index: int) -> Cost:
+def _measure(sample: BenchSample, folder: Path, index: int) -> Cost:
     result = run_in_process(measure_evaluation, sample, folder, index)
     return _with_memory(result.value, result)
 
@@ -150,7 +150,7 @@ def _uncompiled(hook: Callable[..., None]) -> Callable[..., None]:
     return disabled
 
 
-def measure_evaluation(sample: Sample, folder: Path, index: int) -> Cost:
+def measure_evaluation(sample: BenchSample, folder: Path, index: int) -> Cost:
     """Cost of one submission as `unconceal run` evaluates it, without loading the models."""
     evaluation, (task, submission) = sample.evaluation(folder), sample.pairs()[index]
     generator, applied = standard.load(evaluation, task, submission)
@@ -165,7 +165,7 @@ def measure_evaluation(sample: Sample, folder: Path, index: int) -> Cost:
     return Cost(generate=generated, judge=judged, forward_passes=counter.count, images=n_images)
 
 
-def measure_released(sample: Sample, folder: Path, index: int) -> ReleasedMeasurement:
+def measure_released(sample: BenchSample, folder: Path, index: int) -> ReleasedMeasurement:
     """Cost of one submission in the released evaluation.
 
     Judging is measured on the images of this package's evaluation, which are the same.

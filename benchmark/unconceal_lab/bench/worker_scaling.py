@@ -18,7 +18,7 @@ from unconceal.execution.local_processes import LocalProcesses
 from unconceal.execution.scheduler import schedule
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.task import Task
-from unconceal_lab.bench.bench_sample import Sample
+from unconceal_lab.bench.bench_sample import BenchSample
 
 THROUGHPUT_SECONDS = 20.0
 
@@ -39,7 +39,7 @@ class WorkerScaling(BaseModel):
     denoiser_throughput: dict[int, float]
 
 
-def measure_worker_scaling(sample: Sample, workers: tuple[int, ...] = (1, 2)) -> WorkerScaling:
+def measure_worker_scaling(sample: BenchSample, workers: tuple[int, ...] = (1, 2)) -> WorkerScaling:
     """Run the sample from an empty store with each number of workers."""
     seconds, resumed = {}, 0.0
     for count in workers:
@@ -62,7 +62,7 @@ def measure_worker_scaling(sample: Sample, workers: tuple[int, ...] = (1, 2)) ->
     )
 
 
-def denoiser_throughput(sample: Sample, processes: int) -> float:
+def denoiser_throughput(sample: BenchSample, processes: int) -> float:
     """Forward passes per second of θ's denoiser, summed over processes that start together."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(processes, context) as pool:
@@ -70,7 +70,7 @@ def denoiser_throughput(sample: Sample, processes: int) -> float:
         return sum(future.result() for future in [pool.submit(_throughput, sample, barrier) for _ in range(processes)])
 
 
-def _throughput(sample: Sample, barrier: Barrier) -> float:
+def _throughput(sample: BenchSample, barrier: Barrier) -> float:
     import torch
 
     original = sample.evaluation(Path("unused")).original()
@@ -97,7 +97,7 @@ class PlanningTime(BaseModel):
     seconds: float
 
 
-def measure_planning(sample: Sample, submissions: int = 1000, tasks: int = 100) -> PlanningTime:
+def measure_planning(sample: BenchSample, submissions: int = 1000, tasks: int = 100) -> PlanningTime:
     """Plan synthetic submissions on copies of the sample's task, each with prompts of its own."""
     template = sample.pairs()[0][0]
     task_copies = [numbered_task(template, number) for number in range(tasks)]

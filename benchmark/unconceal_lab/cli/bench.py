@@ -13,7 +13,7 @@ from unconceal.cli.options import root_option
 from unconceal.paths import DataRoot
 
 if TYPE_CHECKING:
-    from unconceal_lab.bench.bench_sample import Sample
+    from unconceal_lab.bench.bench_sample import BenchSample
 
 PARTS = ("speed", "memory-scaling", "worker-scaling", "planning", "precision")
 
@@ -65,13 +65,13 @@ def command(
     from unconceal.errors import UsageError
     from unconceal.evaluation.environment import resolve_device
     from unconceal_lab.bench.bench_results import BenchResults, machine_name
-    from unconceal_lab.bench.bench_sample import Sample
+    from unconceal_lab.bench.bench_sample import BenchSample
     from unconceal_lab.bench.performance_page import write_page
 
     if len(submissions) < 2:
         raise UsageError("bench.one-submission", "--submission", "names one, and a further one is measured beside the first", "name two")
     device = resolve_device(device)
-    sample = Sample(DataRoot.find(root), suite, task, submissions, tier, prompts, threads=threads, device=device)
+    sample = BenchSample(DataRoot.find(root), suite, task, submissions, tier, prompts, threads=threads, device=device)
     results_path = out.with_suffix(".json")
     results, measurements = BenchResults.read(results_path), measurements_of(sample)
     for part in parts or PARTS:
@@ -83,7 +83,7 @@ def command(
     click.echo(f"{out}\n{results_path}")
 
 
-def measurements_of(sample: Sample) -> Mapping[str, Callable[[], Any]]:
+def measurements_of(sample: BenchSample) -> Mapping[str, Callable[[], Any]]:
     """The measurement of each part."""
     from unconceal_lab.bench.memory_scaling import measure_memory_scaling
     from unconceal_lab.bench.precision import compare_precision

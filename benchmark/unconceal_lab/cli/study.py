@@ -13,7 +13,7 @@ from unconceal.paths import DataRoot
 from unconceal_lab.cli.options import reports_option, work_option
 
 if TYPE_CHECKING:
-    from unconceal_lab.study.measure_models import Job
+    from unconceal_lab.study.measure_models import MeasurementJob
 
 
 @click.command()
@@ -84,7 +84,7 @@ def refuse_unknown(option: str, names: Sequence[str], known_names: Sequence[str]
             raise UsageError("study.unknown-name", f"{option} {name!r}", "does not exist in the study", remedy)
 
 
-def job_table(jobs: Sequence[Job]) -> list[dict[str, object]]:
+def job_table(jobs: Sequence[MeasurementJob]) -> list[dict[str, object]]:
     """A row per stage and kind of model: number of jobs left, and processor hours on one thread."""
     rows: list[dict[str, object]] = []
     keys = list(dict.fromkeys((job.stage.name, job.member.kind) for job in jobs))

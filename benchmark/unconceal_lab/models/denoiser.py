@@ -127,6 +127,12 @@ def min_snr_weights(alphas: torch.Tensor) -> torch.Tensor:
     return snr.clamp(max=MIN_SNR) / snr
 
 
+def denoiser_optimizer(denoiser: Denoiser, learning_rate_scale: float) -> MuonAdamW:
+    """Muon for matrices, AdamW for the rest and for the token embeddings."""
+    embeddings = ("text_encoder.text_model.embeddings", "text_encoder.embeddings")
+    return MuonAdamW(denoiser, 5e-3 * learning_rate_scale, 1.5e-3 * learning_rate_scale, adam_prefixes=embeddings)
+
+
 def train_denoiser(
     name: str,
     denoiser: Denoiser,
@@ -169,12 +175,7 @@ def train_denoiser(
         Processor minutes.
     """
     denoiser.unet.set_attn_processor(AttnProcessor())
-    optimizer = MuonAdamW(
-        denoiser,
-        5e-3 * learning_rate_scale,
-        1.5e-3 * learning_rate_scale,
-        adam_prefixes=("text_encoder.text_model.embeddings", "text_encoder.embeddings"),
-    )
+    optimizer = denoiser_optimizer(denoiser, learning_rate_scale)
     unet = compile_module(denoiser.unet) if compile_unet else denoiser.unet
     alphas = new_scheduler().alphas_cumprod
     cumulative = None if early_weights is None else np.cumsum(early_weights)

@@ -76,7 +76,7 @@ def share(row: Row) -> float | None:
 TRUTHS: Mapping[str, Measure] = {"relearning": relearning, "unseen wordings": unseen, "share seen": share}
 
 
-class Agreement(NamedTuple):
+class RankAgreement(NamedTuple):
     """Rank correlation of a metric with a truth.
 
     Attributes:
@@ -108,7 +108,7 @@ def complete_values(row: Row, measures: Iterable[Measure]) -> list[float]:
     return [value for value in values if value is not None] if None not in values else []
 
 
-def rank_agreement(rows: Iterable[Row], metric: Measure, truth: Measure) -> Agreement | None:
+def rank_agreement(rows: Iterable[Row], metric: Measure, truth: Measure) -> RankAgreement | None:
     """Spearman's ρ of metric and truth within tasks, averaged over tasks.
 
     Returns:
@@ -119,7 +119,7 @@ def rank_agreement(rows: Iterable[Row], metric: Measure, truth: Measure) -> Agre
         return None
     low, high = np.nanquantile(bootstrap_rhos(tables.values()), [0.025, 0.975])
     rho_by_task = {task: float(rhos(table[None])[0]) for task, table in tables.items()}
-    return Agreement(float(np.mean(list(rho_by_task.values()))), float(low), float(high), sum(map(len, tables.values())), rho_by_task)
+    return RankAgreement(float(np.mean(list(rho_by_task.values()))), float(low), float(high), sum(map(len, tables.values())), rho_by_task)
 
 
 class CorrelationDifference(NamedTuple):

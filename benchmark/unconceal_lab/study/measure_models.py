@@ -12,7 +12,7 @@ from typing import NamedTuple
 from unconceal.files import write_atomically
 from unconceal.generate.locks import locked
 from unconceal_lab.study.population import Member
-from unconceal_lab.study.stages import STAGES, UNLEARNING_MINUTES, Stage
+from unconceal_lab.study.stages import STAGES, UNLEARNING_MINUTES, MeasurementStage
 from unconceal_lab.study.study import Study
 from unconceal_lab.study.study_rows import Row, refuse_mixed_weights
 
@@ -22,15 +22,15 @@ def is_ready(study: Study, member: Member) -> bool:
     return member.training is None or study.build_dir.exists(f"{member.training}.pt") or member.weights_path(study.folder).exists()
 
 
-class Job(NamedTuple):
+class MeasurementJob(NamedTuple):
     """One stage of one member and its expected minutes."""
 
-    stage: Stage
+    stage: MeasurementStage
     member: Member
     minutes: float
 
 
-def pending_jobs(study: Study, members: Sequence[Member]) -> list[Job]:
+def pending_jobs(study: Study, members: Sequence[Member]) -> list[MeasurementJob]:
     """Jobs that are not measured yet: the first stage of every member, then the next."""
     rows = {member: study.row(member) for member in members}
     jobs = []
@@ -38,11 +38,11 @@ def pending_jobs(study: Study, members: Sequence[Member]) -> list[Job]:
         for member, row in rows.items():
             if not getattr(row, stage.result_field) and stage.applies_to(member, study.setting):
                 unlearn = index == 0 and member.build_weights and not member.weights_path(study.folder).exists()
-                jobs.append(Job(stage, member, stage.minutes + (UNLEARNING_MINUTES if unlearn else 0)))
+                jobs.append(MeasurementJob(stage, member, stage.minutes + (UNLEARNING_MINUTES if unlearn else 0)))
     return jobs
 
 
-def run_jobs(study: Study, jobs: Sequence[Job]) -> None:
+def run_jobs(study: Study, jobs: Sequence[MeasurementJob]) -> None:
     """Run the jobs in order; concurrent processes share them through locks.
 
     Raises:

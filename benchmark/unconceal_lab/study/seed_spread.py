@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import rankdata, spearmanr
 
-from unconceal_lab.study.findings import MIN_MODELS, Agreement, Measure, rank_agreement
+from unconceal_lab.study.findings import MIN_MODELS, Measure, RankAgreement, rank_agreement
 from unconceal_lab.study.published_unlearners import Key, retrained_unlearners
 from unconceal_lab.study.study_rows import Row, by_task
 
@@ -57,7 +57,7 @@ def seed_spread(values_by_model: Mapping[Key, Sequence[float]]) -> SeedSpread | 
     return SeedSpread(float(np.mean(over_seeds)), float(np.mean(over_models)), len(values_by_model))
 
 
-def extractor_agreement(rows: Sequence[Row], score: str, extractors: Sequence[str]) -> list[Agreement]:
+def extractor_agreement(rows: Sequence[Row], score: str, extractors: Sequence[str]) -> list[RankAgreement]:
     """Rank agreement of each pair of extractors over the models of a task; ``score`` ends before the extractor's name."""
 
     def measure(extractor: str) -> Measure:

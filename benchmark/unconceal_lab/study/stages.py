@@ -100,7 +100,7 @@ def learning_curve(study: Study, loaded: LoadedMember, concept: str) -> Learning
     return LearningCurve(tuple(steps), tuple(rates), minutes)
 
 
-class Stage(NamedTuple):
+class MeasurementStage(NamedTuple):
     """One part of a member's measurements.
 
     Attributes:
@@ -122,9 +122,9 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage("presence", "prompt", 1.2, presence, full_models=True),
-    Stage("scores", "scores", 1.2, scores),
-    Stage("relearning", "relearning_rates", 1.2, relearning),
+    MeasurementStage("presence", "prompt", 1.2, presence, full_models=True),
+    MeasurementStage("scores", "scores", 1.2, scores),
+    MeasurementStage("relearning", "relearning_rates", 1.2, relearning),
 )
 UNLEARNING_MINUTES = 1.2
 """Expected processor minutes of an unlearner."""

@@ -16,8 +16,8 @@ from unconceal_lab.study.findings import (
     PRIMARY,
     PUBLISHED_METRICS,
     TRUTHS,
-    Agreement,
     CorrelationDifference,
+    RankAgreement,
     Verdicts,
     correlation_difference,
     labelled_truths,
@@ -260,7 +260,7 @@ def difference_cells(result: CorrelationDifference) -> list[str]:
     return [f"{result.second:.2f}", f"{result.first:.2f}", difference, f"{result.n} on {result.tasks}"]
 
 
-def agreement_cell(agreement: Agreement | None) -> str:
+def agreement_cell(agreement: RankAgreement | None) -> str:
     return "–" if agreement is None else f"{agreement.rho:.2f} [{agreement.low:.2f}, {agreement.high:.2f}], {agreement.n}"
 
 

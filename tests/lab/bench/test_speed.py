@@ -10,7 +10,7 @@ import pytest
 from evaluation.tiny import tiny_root
 from unconceal.evaluation.standard import plan_evaluation
 from unconceal.paths import DataRoot
-from unconceal_lab.bench.bench_sample import Sample
+from unconceal_lab.bench.bench_sample import BenchSample
 from unconceal_lab.bench.forward_passes import min_forward_passes, planned_forward_passes, released_forward_passes
 from unconceal_lab.bench.memory_scaling import local_submissions
 from unconceal_lab.bench.speed import MAX_IMAGE_DIFFERENCE, measure_evaluation, measure_released
@@ -23,7 +23,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 
 
 def test_both_evaluations(root: DataRoot, tmp_path: Path) -> None:
-    sample = Sample(root, "tiny", "object/star", ("esd-x", "control-gold-1"), "lite", prompts=2)
+    sample = BenchSample(root, "tiny", "object/star", ("esd-x", "control-gold-1"), "lite", prompts=2)
     first, further = measure_evaluation(sample, tmp_path, 0), measure_evaluation(sample, tmp_path, 1)
     released, difference = measure_released(sample, tmp_path, 1)
     evaluation, (task, submission) = sample.evaluation(tmp_path), sample.pairs()[1]
@@ -38,12 +38,12 @@ def test_both_evaluations(root: DataRoot, tmp_path: Path) -> None:
 
 def test_throughput_of_the_denoiser_alone(root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unconceal_lab.bench.worker_scaling.THROUGHPUT_SECONDS", 0.2)
-    sample = Sample(root, "tiny", "object/star", ("esd-x", "control-gold-1"), "lite", prompts=2, batch_size=8)
+    sample = BenchSample(root, "tiny", "object/star", ("esd-x", "control-gold-1"), "lite", prompts=2, batch_size=8)
     assert _throughput(sample, Barrier(1)) > 0
 
 
 def test_submissions_without_local_weights_are_excluded(root: DataRoot) -> None:
-    sample = Sample(root, "tiny", "object/star", ("esd-x", "control-gold-1"))
+    sample = BenchSample(root, "tiny", "object/star", ("esd-x", "control-gold-1"))
     names = local_submissions(sample)
     assert "esd-x" in names
     path = root.submissions / "tiny" / "missing-weights.yaml"

@@ -20,7 +20,7 @@ from unconceal_lab.study import measure_models, stages
 from unconceal_lab.study.measure_models import pending_jobs, run_jobs, with_stage
 from unconceal_lab.study.population import MORE, Member, members, members_under
 from unconceal_lab.study.settings import REBUILT, SETTINGS, USUAL
-from unconceal_lab.study.stages import STAGES, Stage
+from unconceal_lab.study.stages import STAGES, MeasurementStage
 from unconceal_lab.study.study import Study
 from unconceal_lab.study.study_rows import Row, refuse_mixed_weights
 
@@ -38,7 +38,7 @@ def noting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     done: list[tuple[str, str]] = []
     filled: Mapping[str, object] = {"prompt": ((1.0,),), "scores": {"x": 1.0}, "relearning_rates": ((1.0,), (0.5,))}
 
-    def noted(stage: Stage) -> Callable[[Study, Member], Mapping[str, object]]:
+    def noted(stage: MeasurementStage) -> Callable[[Study, Member], Mapping[str, object]]:
         def measure(study: Study, member: Member) -> Mapping[str, object]:
             done.append((stage.name, member.name))
             return {stage.result_field: filled[stage.result_field]}
@@ -75,7 +75,7 @@ def test_the_first_stage_of_all_comes_before_the_next_of_any(study: Study, monke
     assert done == [(stage.name, name) for stage in STAGES for name in ("m", "control-original")]
     assert not pending_jobs(study, [MADE, ORIGINAL]) and len(study.rows([MADE, ORIGINAL])) == 2
     assert study.row(MADE).scores == {"x": 1.0}
-    run_jobs(study, [measure_models.Job(STAGES[0], MADE, 1.0)])
+    run_jobs(study, [measure_models.MeasurementJob(STAGES[0], MADE, 1.0)])
     assert len(done) == 6, "what another process has measured meanwhile is not measured again"
 
 
