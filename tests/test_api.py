@@ -48,6 +48,6 @@ def test_unknown_names_are_attribute_errors() -> None:
 def test_imports_stay_light(code: str, absent: tuple[str, ...]) -> None:
     check = f"{code}\nimport sys\nprint([name for name in {absent!r} if name in sys.modules])"
     source = Path(unconceal.__file__).parents[1]
-    found = f"import sys; sys.path.insert(0, {str(source)!r})\n"
-    done = subprocess.run([sys.executable, "-c", found + check], capture_output=True, text=True)
+    result = f"import sys; sys.path.insert(0, {str(source)!r})\n"
+    done = subprocess.run([sys.executable, "-c", result + check], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr

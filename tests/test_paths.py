@@ -48,8 +48,8 @@ def empty(tmp_path: Path) -> Path:
 def test_a_named_root_comes_first(data_root: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (empty / "tasks").mkdir()
     monkeypatch.chdir(empty)
-    found = DataRoot.find(data_root)
-    assert (found.tasks, found.submissions, found.results) == tuple(data_root / name for name in ("tasks", "submissions", "results"))
+    result = DataRoot.find(data_root)
+    assert (result.tasks, result.submissions, result.results) == tuple(data_root / name for name in ("tasks", "submissions", "results"))
     with raises("root.no-tasks"):
         DataRoot.find(empty / "tasks")
 
@@ -65,8 +65,8 @@ def test_then_the_packaged_data_then_nothing(data_root: Path, empty: Path, monke
     monkeypatch.chdir(empty)
     monkeypatch.setattr(paths, "SOURCE_TREE", empty)
     monkeypatch.setattr(paths, "PACKAGED_DATA", data_root)
-    found = DataRoot.find()
-    assert found.read_only and found.tasks == data_root / "tasks" and found.results == empty / "results"
+    result = DataRoot.find()
+    assert result.read_only and result.tasks == data_root / "tasks" and result.results == empty / "results"
     monkeypatch.setattr(paths, "PACKAGED_DATA", empty)
     with raises("root.no-tasks"):
         DataRoot.find()
@@ -124,7 +124,7 @@ def test_from_a_wheel(tmp_path: Path, empty: Path) -> None:
     assert answer["weights"] == str(site / "unconceal/miniature/weights/base")
     packed = {path.relative_to(site / "unconceal/data").as_posix() for path in (site / "unconceal/data").rglob("*") if path.is_file()}
     source = (SOURCE_TREE.glob("tasks/**/*.yaml"), SOURCE_TREE.glob("submissions/**/*.yaml"))
-    assert {path.relative_to(SOURCE_TREE).as_posix() for found in source for path in found} <= packed
+    assert {path.relative_to(SOURCE_TREE).as_posix() for result in source for path in result} <= packed
     assert (tmp_path / done.stdout.split()[-1]).stat().st_size <= 60e6, "PyPI takes at most 100 MB"
     assert not [name for name in packed if name.endswith((".webp", ".jpg", ".png")) or name.startswith("results/miniature-1/")]
     demo_weights = {f"submissions/miniature/weights/{name}/star.safetensors" for name in ("esd-x", "uce", "decouple-to-other")}

@@ -60,12 +60,12 @@ def ldm_unet_key(key: str, layers: int, attended: set[int]) -> str:
     for own_values, base_values in ENDS.items():
         if key.startswith(f"{own_values}."):
             return key.replace(own_values, base_values, 1)
-    if found := re.match(r"mid_block\.(resnets|attentions)\.(\d)\.(.*)", key):
-        kind, number, rest = found.groups()
+    if result := re.match(r"mid_block\.(resnets|attentions)\.(\d)\.(.*)", key):
+        kind, number, rest = result.groups()
         return f"middle_block.{1 if kind == 'attentions' else 2 * int(number)}.{_resnet(rest) if kind == 'resnets' else rest}"
-    found = re.match(r"(down|up)_blocks\.(\d)\.(resnets|attentions|downsamplers|upsamplers)\.(\d)\.(.*)", key)
-    assert found, key
-    spelling, block, kind, number, rest = found.group(1), int(found.group(2)), found.group(3), int(found.group(4)), found.group(5)
+    result = re.match(r"(down|up)_blocks\.(\d)\.(resnets|attentions|downsamplers|upsamplers)\.(\d)\.(.*)", key)
+    assert result, key
+    spelling, block, kind, number, rest = result.group(1), int(result.group(2)), result.group(3), int(result.group(4)), result.group(5)
     if kind == "downsamplers":
         return f"input_blocks.{(block + 1) * (layers + 1)}.0.op.{rest.removeprefix('conv.')}"
     if kind == "upsamplers":
@@ -89,9 +89,9 @@ def ldm_vae(vae: AutoencoderKL, state: State) -> State:
     """A VAE's tensors as ``first_stage_model.…``; its attention was of convolutions then."""
     blocks, renamed = len(vae.config["up_block_types"]), {}
     for key, value in state.items():
-        name = re.sub(r"up_blocks\.(\d)\.", lambda found: f"up.{blocks - 1 - int(found.group(1))}.", key)
+        name = re.sub(r"up_blocks\.(\d)\.", lambda result: f"up.{blocks - 1 - int(result.group(1))}.", key)
         name = name.replace("down_blocks.", "down.").replace("resnets.", "block.").replace("conv_shortcut", "nin_shortcut")
-        name = re.sub(r"mid_block\.block\.(\d)", lambda found: f"mid.block_{int(found.group(1)) + 1}", name)
+        name = re.sub(r"mid_block\.block\.(\d)", lambda result: f"mid.block_{int(result.group(1)) + 1}", name)
         name = re.sub(r"(down|up)samplers\.0\.", r"\1sample.", name).replace("conv_norm_out", "norm_out")
         if "mid_block.attentions.0." in name:
             for own_values, base_values in (("group_norm", "norm"), ("to_q", "q"), ("to_k", "k"), ("to_v", "v"), ("to_out.0", "proj_out")):

@@ -86,9 +86,9 @@ def test_text_encoders_under_any_spelling(base: StableDiffusionPipeline, tmp_pat
 def test_a_pipeline_folder_replaces_every_component(base: StableDiffusionPipeline, folders: tuple[Path, Path]) -> None:
     pipe, applied = apply(base, folders[1])
     assert applied.format == "pipeline" and set(applied.components) == set(COMPONENTS) and not shared(base, pipe)
-    wanted = load_base(folders[1])
+    expected = load_base(folders[1])
     for name in COMPONENTS:
-        base_values = getattr(wanted, name).state_dict()
+        base_values = getattr(expected, name).state_dict()
         assert all(torch.equal(value, base_values[key]) for key, value in getattr(pipe, name).state_dict().items())
 
 

@@ -47,8 +47,8 @@ def write_gate(folder: Path, digest: str, low: float) -> None:
 
 
 def test_everything_is_there(local: Path) -> None:
-    found = states(local)
-    assert {name: state for name, state in found.items() if not name.startswith("control")} == dict.fromkeys(
+    result = states(local)
+    assert {name: state for name, state in result.items() if not name.startswith("control")} == dict.fromkeys(
         ("base", "judges.concept", "judges.clip", "judges.extractors.resnet18"), "present"
     )
     assert invoke(local, "doctor", "--suite", "tiny").exit_code == 0

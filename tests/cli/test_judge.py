@@ -27,13 +27,13 @@ def suite_yaml() -> str:
     """The miniature's base and judges, but for the concept judge, in eight steps."""
     shipped = load_suite(DataRoot.find(), "miniature")
     pinned = {"base": shipped.base, "clip": shipped.judges.clip, "resnet18": shipped.judges.extractors["resnet18"]}
-    told = {name: f"{{path: '{part.path}', digest: '{part.digest}'}}" for name, part in pinned.items()}
+    text = {name: f"{{path: '{part.path}', digest: '{part.digest}'}}" for name, part in pinned.items()}
     return f"""\
 name: made
 version: 1
 title: Four shapes
 draft: true
-base: {told["base"]}
+base: {text["base"]}
 sampler: {{scheduler: ddim, num_inference_steps: 8, guidance_scale: 7.5}}
 tiers:
   lite:
@@ -46,8 +46,8 @@ fine_tune: {{epochs: 1, batch_size: 16, learning_rate: 1e-3, momentum: 0.9, trip
 judges:
   concept: {{path: tasks/made/judge, digest: '{"0" * 64}'}}
   extractors:
-    resnet18: {told["resnet18"]}
-  clip: {told["clip"]}
+    resnet18: {text["resnet18"]}
+  clip: {text["clip"]}
 judge_training:
   seeds: 5
   held_out_seeds: 12
@@ -76,11 +76,11 @@ retain:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("made")
+    path = tmp_path_factory.mktemp("made")
     for name, text in {"tasks/made/suite.yaml": suite_yaml(), "tasks/made/object/star.yaml": task_yaml()}.items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_text(text)
-    return place
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(text)
+    return path
 
 
 def invoke(folder: Path, *options: str) -> Result:
@@ -94,21 +94,21 @@ def test_a_judge_of_the_bases_own_pictures(folder: Path) -> None:
     assert planned.exit_code == 0 and "held out" in planned.stdout and not (folder / "store").exists()
     done = invoke(folder)
     assert done.exit_code == 0, done.output
-    place, root = folder / "tasks/made/judge", DataRoot.find(folder)
-    suite, task, gate = load_suite(root, "made"), load_task(root, "made:object/star"), read_gate(place)
-    assert suite.judges.concept.digest == path_digest(place) and gate is not None and gate.judge == path_digest(place)
+    path, root = folder / "tasks/made/judge", DataRoot.find(folder)
+    suite, task, gate = load_suite(root, "made"), load_task(root, "made:object/star"), read_gate(path)
+    assert suite.judges.concept.digest == path_digest(path) and gate is not None and gate.judge == path_digest(path)
     assert 0 < gate.labels["subject/star"].positives <= 24 and gate.labels["subject/star"].low >= 0.8
-    assert "unreadable" in json.loads((place / "judge.json").read_text())["labels"]["subject"]
+    assert "unreadable" in json.loads((path / "judge.json").read_text())["labels"]["subject"]
     judge = Evaluation(suite, root, "lite").suite_models.judge_for(task)
     drawings = {name: np.stack([draw(Scene("white", 32, 32, 20, name, "flat", "red")) for _ in range(1)]) for name in ("star", *OTHERS)}
     assert [bool(judge.shows(drawing, "subject", "star")[0]) for drawing in drawings.values()] == [True, False, False, False]
     assert invoke(folder, "--gate").stdout.count("pass") >= 1
 
-    told = json.loads(gate_path(place).read_text())
-    told["labels"]["subject/star"]["low"] = 0.5
-    gate_path(place).write_text(json.dumps(told))
-    shown = invoke(folder, "--gate")
-    assert shown.exit_code == 1 and "FAIL" in shown.stdout and "star: fails the gate of 0.80" in shown.stderr
+    text = json.loads(gate_path(path).read_text())
+    text["labels"]["subject/star"]["low"] = 0.5
+    gate_path(path).write_text(json.dumps(text))
+    output = invoke(folder, "--gate")
+    assert output.exit_code == 1 and "FAIL" in output.stdout and "star: fails the gate of 0.80" in output.stderr
     with raises("judge.gate-failed"):
         Evaluation(suite, root, "lite").suite_models.judge_for(task)
 

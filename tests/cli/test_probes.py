@@ -51,8 +51,8 @@ def test_from_given_replies_to_the_frozen_set(data_root: Path) -> None:
 
     (row,) = json.loads(probes(data_root, "show", STAR, "--json").stdout)
     assert (row["language_model"], row["provider"], row["answered"], row["date"]) == ("some-model", "replies", "2/3", "2026-11-20")
-    shown = probes(data_root, "show", STAR, "someone/Some-Model").stdout
-    assert "diamond" in shown and "a five-armed badge" in shown and "another than" not in shown
+    output = probes(data_root, "show", STAR, "someone/Some-Model").stdout
+    assert "diamond" in output and "a five-armed badge" in output and "another than" not in output
     whole = json.loads(probes(data_root, "show", STAR, "some-model", "--json").stdout)
     assert whole["model"] == "someone/Some-Model" and whole["decoding"] == {"temperature": None, "max_tokens": None, "seed": None}
     assert probes(data_root, "show", STAR, "other").exit_code == 2
@@ -99,16 +99,16 @@ def test_an_endpoint_is_asked_and_its_key_goes_nowhere(data_root: Path, tmp_path
     assert len(server.requests) == 5, "what was answered is not asked again"
     froze = probes(data_root, "freeze", STAR, str(out / "served.replies.jsonl"))
     files = [path.read_text() for path in (*out.iterdir(), *(data_root / "tasks").rglob("*.*")) if path.is_file()]
-    shown = [result.output + str(result.exception) for result in (broken, traced, done, froze)]
-    assert all(SECRET not in text for text in [*files, *shown]) and any("[key]" in text for text in files)
+    output = [result.output + str(result.exception) for result in (broken, traced, done, froze)]
+    assert all(SECRET not in text for text in [*files, *output]) and any("[key]" in text for text in files)
     assert read_served(data_root) == ("endpoint", "served-model", ("requested",))
 
 
 def read_served(root: Path) -> tuple[str, str | None, tuple[str, ...]]:
     from unconceal.specs.probe_set import ProbeSet
 
-    found = read_yaml(root / "tasks/tiny/object/star.probes/served.yaml", ProbeSet)
-    return found.provider, found.revision, found.forms
+    result = read_yaml(root / "tasks/tiny/object/star.probes/served.yaml", ProbeSet)
+    return result.provider, result.revision, result.forms
 
 
 def test_a_local_model_is_asked(data_root: Path, tmp_path: Path) -> None:

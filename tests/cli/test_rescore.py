@@ -17,9 +17,9 @@ RECORD = "results/tiny-1/object/star/esd-x.standard-lite.json"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("tiny-score")
-    tiny_root(made)
-    return made
+    created = tmp_path_factory.mktemp("tiny-score")
+    tiny_root(created)
+    return created
 
 
 def invoke(folder: Path, verb: str, *more: str) -> Result:

@@ -29,5 +29,5 @@ def test_every_problem_has_its_line(tmp_path: Path) -> None:
 
 def test_problems_as_json(tmp_path: Path) -> None:
     data_root(tmp_path, record(task="object/moon"))
-    said = json.loads(run(tmp_path, "--json").stdout)
-    assert said["records"] == 1 and said["problems"][0]["value"] == "task 'object/moon'"
+    message = json.loads(run(tmp_path, "--json").stdout)
+    assert message["records"] == 1 and message["problems"][0]["value"] == "task 'object/moon'"

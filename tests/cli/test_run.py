@@ -15,9 +15,9 @@ from unconceal.cli.main import main
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("tiny-cli")
-    tiny_root(made)
-    return made
+    created = tmp_path_factory.mktemp("tiny-cli")
+    tiny_root(created)
+    return created
 
 
 def invoke(folder: Path, *arguments: str) -> Result:
@@ -40,12 +40,12 @@ def test_it_says_the_verdict_and_where_the_record_lies(folder: Path) -> None:
 def test_a_dry_run_forecasts_and_writes_nothing(folder: Path) -> None:
     done = invoke(folder, "esd-x", "--tier", "lite", "--dry-run")
     assert done.exit_code == 0, done.output
-    assert "θ, shared" in done.stdout and "denoiser rows" in done.stdout and "disk: " in done.stdout and "time: about" in done.stdout
+    assert "θ, shared" in done.stdout and "forward passes" in done.stdout and "disk: " in done.stdout and "time: about" in done.stdout
     assert not (folder / "results/tiny-1/object/star/esd-x.standard-lite.json").exists()
 
 
 def test_wrong_words_are_usage_errors(folder: Path) -> None:
-    for arguments, said in (
+    for arguments, message in (
         (("nobody",), "nobody"),
         (("esd-x", "--task", "object/moon"), "object/moon"),
         (("esd-x", "--tier", "full"), "tier 'full'"),
@@ -53,7 +53,7 @@ def test_wrong_words_are_usage_errors(folder: Path) -> None:
     ):
         done = invoke(folder, *arguments)
         assert (done.exit_code, len(done.stderr.strip().splitlines())) == (2, 1), done.output
-        assert said in done.stderr
+        assert message in done.stderr
 
 
 def refused(folder: Path, name: str) -> str:

@@ -75,19 +75,19 @@ def test_check_loads_the_weights(data_root: Path, monkeypatch: pytest.MonkeyPatc
     name, tensor = next((name, tensor) for name, tensor in pipe.unet.state_dict().items() if "attn2.to_k" in name)
     weights = data_root / "submissions/tiny/weights/star.safetensors"
     weights.parent.mkdir()
-    for value, said in ((tensor + 1, "ok"), (tensor, "base"), (tensor * torch.nan, "finite")):
+    for value, message in ((tensor + 1, "ok"), (tensor, "base"), (tensor * torch.nan, "finite")):
         save_file({name: value.contiguous()}, weights)
         result = submissions(data_root, "check", "--json")
         (row,) = json.loads(result.stdout)
-        assert said in row["result"] or (said == "finite" and "NaN" in row["result"])
-        assert result.exit_code == (0 if said == "ok" else 1)
+        assert message in row["result"] or (message == "finite" and "NaN" in row["result"])
+        assert result.exit_code == (0 if message == "ok" else 1)
     weights.unlink()
     assert "does not exist" in json.loads(submissions(data_root, "check", "--json").stdout)[0]["result"]
 
 
 def test_new_asks_and_writes(data_root: Path) -> None:
-    said = "tiny\nmy-method\nMine\nIt unlearns.\n\n\n\nMIT\n\nsomeone/erased@main/esd.pt\n"
-    result = CliRunner().invoke(main, ["submissions", "new", "--root", str(data_root)], input=said)
+    message = "tiny\nmy-method\nMine\nIt unlearns.\n\n\n\nMIT\n\nsomeone/erased@main/esd.pt\n"
+    result = CliRunner().invoke(main, ["submissions", "new", "--root", str(data_root)], input=message)
     assert result.exit_code == 0, result.output
     assert "submissions pin my-method" in result.output
     rows = {row["submission"]: row for row in json.loads(submissions(data_root, "list", "--json").stdout)}
@@ -102,8 +102,8 @@ def test_pin_writes_commit_and_digest(data_root: Path, monkeypatch: pytest.Monke
     from hub.server import Hub, serving
 
     path = data_root / "submissions/tiny/esd-x.yaml"
-    there = "repo: someone/erased  # theirs\n    revision: main\n    file: x.pt"
-    path.write_text(path.read_text().replace("path: submissions/tiny/weights/star.safetensors", there))
+    existing = "repo: someone/erased  # theirs\n    revision: main\n    file: x.pt"
+    path.write_text(path.read_text().replace("path: submissions/tiny/weights/star.safetensors", existing))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     served = Hub()

@@ -23,8 +23,8 @@ def test_list(data_root: Path) -> None:
 
 
 def test_show(data_root: Path) -> None:
-    shown = tasks(data_root, "show", "object/star").stdout
-    assert "a star number 3" in shown and "[subject: ring]" in shown and "five-pointed figure" in shown
+    output = tasks(data_root, "show", "object/star").stdout
+    assert "a star number 3" in output and "[subject: ring]" in output and "five-pointed figure" in output
     assert json.loads(tasks(data_root, "show", "tiny:object/star", "--json").stdout)["concept"] == "star"
     missing = tasks(data_root, "show", "object/stra")
     assert missing.exit_code == 2 and "did you mean 'object/star'? [task.unknown]" in missing.stderr
@@ -38,8 +38,8 @@ def test_lint_tells_every_mistake_of_every_file(data_root: Path) -> None:
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
     assert all(line.startswith("error: ") for line in lines)
-    for said in ("star.yaml:14: 'a moon'", "stands 2 times", "lies where nothing reads it", "suite.yaml:4: base: is not pinned"):
-        assert any(said in line for line in lines), (said, lines)
+    for message in ("star.yaml:14: 'a moon'", "stands 2 times", "lies where nothing reads it", "suite.yaml:4: base: is not pinned"):
+        assert any(message in line for line in lines), (message, lines)
     assert tasks(data_root, "lint", "object/star").stderr.count("\n") == 2
 
 

@@ -126,7 +126,7 @@ def test_the_clean_prediction(pipes: dict[str, StableDiffusionPipeline]) -> None
             guidance_scale=GUIDANCE,
             latents=x[0],
             output_type="latent",
-            callback_on_step_end=lambda _, step, t, kept, x=x: x.append(kept["latents"]) or {},
+            callback_on_step_end=lambda _, step, t, saved, x=x: x.append(saved["latents"]) or {},
         )
         words, empty = pipe.encode_prompt([prompt], "cpu", 1, True, negative_prompt=[""])
         for k, t in enumerate(ddim_timesteps(STEPS), start=1):

@@ -113,7 +113,7 @@ def test_every_verdict_code_is_documented() -> None:
 
 
 def test_unlearners_have_the_submission_files_that_the_page_states() -> None:
-    files = {each.name for each in all_submissions(DataRoot.find(ROOT)) if each.suite == "miniature"}
+    files = {item.name for item in all_submissions(DataRoot.find(ROOT)) if item.suite == "miniature"}
     rows = [row for row in table_rows(read("docs/concepts/miniature.md")) if row[-1] in ("yes", "no") and len(row) == 4]
     stated = {row[0].split("`")[0]: row[-1] == "yes" for row in rows}
     assert len(stated) >= 16
@@ -126,10 +126,10 @@ def test_superseded_results_are_marked() -> None:
 
 
 def test_codes_named_in_prose_exist() -> None:
-    known = set(error_codes.error_codes())
+    known_values = set(error_codes.error_codes())
     for name in ("docs/reference/errors.md", "CHANGELOG.md"):
         for code in re.findall(r"such as `([a-z-]+\.[a-z-]+)`", read(name)):
-            assert code in known, (name, code)
+            assert code in known_values, (name, code)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from codes import raises
 from evaluation.tiny import tiny_root
 from generate.small import plan
 from unconceal.diffusion.families.bases import BASE_MODELS
 from unconceal.diffusion.flops import denoiser_flops
-from unconceal.errors import UsageError
 from unconceal.estimate.forecast import Workload, forecast, workload_of
 from unconceal.estimate.image_spec import ImageSpec, bytes_in, image_spec_of, images_in
 from unconceal.estimate.runtime import CARD_TFLOPS, THREAD_TFLOPS, estimate_speed, format_duration, runtime_estimate
@@ -109,7 +109,7 @@ def test_a_store_that_does_not_list_its_models_is_asked_cell_by_cell(evaluation:
 
 def test_a_submission_without_the_task_is_refused(evaluation: Evaluation, root: DataRoot) -> None:
     task, submission = pairs(root, "esd-x")[0]
-    with pytest.raises(UsageError, match="no checkpoint for this task"):
+    with raises("submission.no-checkpoint"):
         forecast(evaluation, [(task.model_copy(update={"concept": "moon"}), submission)])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from codes import raises
 from pipelines import tiny_pipeline
 from unconceal.errors import EnvironmentFault
 from unconceal.estimate import memory
@@ -64,7 +65,7 @@ def test_an_evaluation_is_refused_before_anything_lies_on_the_card(monkeypatch: 
     root = tiny_root(tmp_path)
     monkeypatch.setattr("unconceal.evaluation.suite_models.free_memory", lambda device: 2 * GB)
     evaluation = Evaluation(load_suite(root, "tiny"), root, "lite")
-    with pytest.raises(EnvironmentFault, match="does not suffice"):
+    with raises("environment.out-of-memory"):
         evaluation.models(load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x"))
 
 

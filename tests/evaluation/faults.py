@@ -43,10 +43,10 @@ class World:
         return cls(root, loaded)
 
     def evaluation(self, folder: Path, progress: Progress | None = None) -> Evaluation:
-        place = replace(self.root, store=folder / "store", results=folder / "results")
-        made = replace(self.loaded, root=place, progress=progress or Silent())
-        made.suite_models = self.loaded.suite_models
-        return made
+        path = replace(self.root, store=folder / "store", results=folder / "results")
+        created = replace(self.loaded, root=path, progress=progress or Silent())
+        created.suite_models = self.loaded.suite_models
+        return created
 
     def pairs(self) -> list[tuple[Task, Submission]]:
         return [(load_task(self.root, "tiny:object/star"), load_submission(self.root, f"tiny/{name}")) for name in NAMES]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from codes import raises
 from evaluation.tiny import tiny_root
 from unconceal.cli.main import main
-from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.generate.generator import count_forward_passes
 from unconceal.paths import DataRoot
@@ -66,5 +66,5 @@ def test_a_shift_that_is_not_the_bases_is_refused(tmp_path: Path) -> None:
     root = tiny_root(tmp_path, "flux")
     suite = load_suite(root, "tiny")
     other = suite.model_copy(update={"sampler": suite.sampler.model_copy(update={"shift": 1.0})})
-    with pytest.raises(CheckFailed, match="another noise level"):
+    with raises("schedule.mismatch"):
         Evaluation(other, root, "lite").models(load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x"))

@@ -148,10 +148,10 @@ def test_a_damaged_shard_is_found_said_and_made_again(world: World, whole: tuple
     content[-1] ^= 1
     altered.write_bytes(content)
     cut.write_bytes(cut.read_bytes()[:100])
-    said = Said()
-    same(tmp_path, world.run(tmp_path, said), whole)
+    message = Said()
+    same(tmp_path, world.run(tmp_path, message), whole)
     for path in (altered, cut):
-        assert sum(str(path) in line and "damaged" in line and "generated again" in line for line in said.lines) == 1
+        assert sum(str(path) in line and "damaged" in line and "generated again" in line for line in message.lines) == 1
 
 
 def test_a_clock_that_jumps_changes_nothing(
@@ -181,15 +181,15 @@ def test_too_little_memory_halves_the_batch_and_the_record_says_so(
             raise error
         return call(self, latents, *more)
 
-    said = Said()
+    message = Said()
     with monkeypatch.context() as patched:
         patched.setattr(StableDiffusion, "call", small)
-        record = world.run(tmp_path / "short", said)
+        record = world.run(tmp_path / "short", message)
     assert (record.environment.batch_size, record.environment.requested_batch_size) == (8, 16)
-    assert any("out of memory with batch size 16" in line for line in said.lines)
-    asked = world.evaluation(tmp_path / "asked")
-    asked.batch_size = 8
-    other = schedule(asked, world.pairs())[0]
+    assert any("out of memory with batch size 16" in line for line in message.lines)
+    request = world.evaluation(tmp_path / "asked")
+    request.batch_size = 8
+    other = schedule(request, world.pairs())[0]
     assert other.measured_digest == record.measured_digest and other.environment.requested_batch_size is None
     assert shards(tmp_path / "asked").items() <= shards(tmp_path / "short").items()
 

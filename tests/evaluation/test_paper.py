@@ -12,9 +12,9 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
+from codes import raises
 from evaluation.tiny import tiny_root
 from unconceal.cli.main import main
-from unconceal.errors import CheckFailed, UsageError
 from unconceal.evaluation import paper as protocol
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.image_scores import Scores
@@ -37,10 +37,10 @@ TASK = "tiny:object/star"
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
-    made = tiny_root(tmp_path_factory.mktemp("tiny"))
-    suite = made.tasks / "tiny" / "suite.yaml"
+    created = tiny_root(tmp_path_factory.mktemp("tiny"))
+    suite = created.tasks / "tiny" / "suite.yaml"
     suite.write_text(suite.read_text() + SMALL)
-    return made
+    return created
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +86,13 @@ def test_at_the_smallest_psi_the_handover_image_is_one_of_the_unlearned(root: Da
     """θ runs no step there, and its seed is one of λU's: a defect of the release, kept."""
     task, submission = load_task(root, TASK), load_submission(root, "tiny/esd-x")
     values = evaluation.suite.paper_protocol.model_copy(update={"seed": 3})
-    mine = Evaluation(evaluation.suite.model_copy(update={"paper": values}), root, shard_size=4, protocol="paper")
-    original, unlearned, applied = mine.models(
-        task, submission, mine.suite.sampler.model_copy(update={"num_inference_steps": 5, "guidance_scale": 7.5})
+    own = Evaluation(evaluation.suite.model_copy(update={"paper": values}), root, shard_size=4, protocol="paper")
+    original, unlearned, applied = own.models(
+        task, submission, own.suite.sampler.model_copy(update={"num_inference_steps": 5, "guidance_scale": 7.5})
     )
-    prompt = protocol.plan_evaluation(mine, task, applied.sha256 or "")["forget"][0]
+    prompt = protocol.plan_evaluation(own, task, applied.sha256 or "")["forget"][0]
     assert prompt.k[0.001] == 0
-    images = protocol.generate(RestartedGenerator(mine.store, original, unlearned), prompt)
+    images = protocol.generate(RestartedGenerator(own.store, original, unlearned), prompt)
     assert np.abs(images.handovers[0].astype(int) - images.unlearned[3]).max() <= 1
     assert not np.array_equal(images.handovers[2], images.handovers[0])
 
@@ -129,7 +129,7 @@ def test_scores_against_a_recomputation_on_fixed_features(evaluation: Evaluation
     def fixed(*_: object) -> TrainedClassifier:
         return TrainedClassifier(Classifier(Mean(), head), 0.75)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(protocol, "fine_tune_released", fixed)
+    monkeypatch.setattr(protocol, "fine_tune_as_released", fixed)
     shapes = {"original": 7, "unlearned": 5, "handovers": 3}
     prompts = [
         protocol.PromptImages(**{name: rng.integers(0, 255, (n, 4, 4, 3), dtype=np.uint8) for name, n in shapes.items()}) for _ in range(2)
@@ -178,10 +178,10 @@ def test_the_command(root: DataRoot, record: Record) -> None:
 def test_other_families_are_refused(tmp_path: Path) -> None:
     root = tiny_root(tmp_path, "flux")
     evaluation = Evaluation(load_suite(root, "tiny"), root, protocol="paper")
-    with pytest.raises(CheckFailed, match="Stable Diffusion's PNDM alone"):
+    with raises("protocol.wrong-family"):
         schedule(evaluation, [(load_task(root, TASK), load_submission(root, "tiny/esd-x"))])
 
 
 def test_tiers_are_refused(evaluation: Evaluation) -> None:
-    with pytest.raises(UsageError, match="no tiers"):
+    with raises("protocol.no-tiers"):
         replace(evaluation, tier_name="lite")

@@ -7,14 +7,13 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from codes import raises
 from evaluation.tiny import tiny_root
 from pipelines import WIDTH, tiny_pipeline
-from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.execution.scheduler import schedule
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, load_suite, load_task
-from unconceal.specs.problems import SpecProblems
 
 GOLD = """\
 name: {name}
@@ -66,14 +65,14 @@ def test_it_is_measured_like_any_gold(root: DataRoot, evaluation: Evaluation) ->
 
 
 def test_another_latent_space_is_refused(root: DataRoot, evaluation: Evaluation) -> None:
-    with pytest.raises(CheckFailed, match="another latent space"):
+    with raises("checkpoint.other-latent-space"):
         schedule(evaluation, [(load_task(root, "tiny:object/star"), load_submission(root, "tiny/control-gold-4"))])
 
 
 def test_only_golds_may_be_pipelines_of_their_own(root: DataRoot) -> None:
     surrogate(root, "my-method", "surrogate")
     try:
-        with pytest.raises(SpecProblems, match="is for golds"):
+        with raises("submission.standalone-reserved"):
             load_submission(root, "tiny/my-method")
     finally:
         (root.submissions / "tiny" / "my-method.yaml").unlink()
@@ -82,8 +81,8 @@ def test_only_golds_may_be_pipelines_of_their_own(root: DataRoot) -> None:
 def test_a_missing_or_altered_one_is_refused(root: DataRoot, evaluation: Evaluation) -> None:
     task, gold = load_task(root, "tiny:object/star"), load_submission(root, "tiny/control-gold-3")
     promised = gold.checkpoints[task.id].model_copy(update={"sha256": "a" * 64})
-    with pytest.raises(CheckFailed, match="is not the model that was submitted"):
+    with raises("checkpoint.digest-mismatch"):
         evaluation.models(task, gold.model_copy(update={"checkpoints": {task.id: promised}}))
     missing = gold.checkpoints[task.id].model_copy(update={"path": "models/nowhere"})
-    with pytest.raises(CheckFailed, match="there is no surrogate"):
+    with raises("checkpoint.not-found"):
         evaluation.models(task, gold.model_copy(update={"checkpoints": {task.id: missing}}))

@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from codes import raises
 from evaluation.tiny import tiny_root
 from unconceal.cli.main import main
-from unconceal.errors import CheckFailed, UsageError
+from unconceal.errors import UsageError
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.sweep import read_axes, samplers, sweep
 from unconceal.execution.scheduler import schedule
@@ -73,7 +74,7 @@ def test_the_record_on_disk_is_the_one_returned(root: DataRoot, result: Sweep) -
     path = sweep_path(root.results, "tiny-1", "object/star", "esd-x", "lite")
     assert read_sweep(path) == result
     path.write_text(path.read_text().replace('"tier": "lite"', '"tier": "full"'))
-    with pytest.raises(CheckFailed, match="altered"):
+    with raises("sweep.altered"):
         read_sweep(path)
 
 

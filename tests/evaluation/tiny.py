@@ -59,7 +59,7 @@ judges:
 def task_yaml() -> str:
     forget = "".join(f"  - text: a star on a {colour} background, {n}\n" for n in range(5) for colour in ("white", "black"))
     retain = "".join(f"  - {{text: a {name}, concept: {name}, head: subject}}\n" for name in CONCEPTS)
-    shown = "".join(f"  - {{concept: {name}, head: subject, caption: a {name}, prompts: [a {name}, one {name}]}}\n" for name in CONCEPTS)
+    output = "".join(f"  - {{concept: {name}, head: subject, caption: a {name}, prompts: [a {name}, one {name}]}}\n" for name in CONCEPTS)
     return f"""\
 concept: star
 category: object
@@ -71,7 +71,7 @@ gold_kind: trained-without
 golds: [control-gold-1, control-gold-2]
 caption: a star
 neighbours:
-{shown}distractors:
+{output}distractors:
   - {{concept: arrow, head: subject, caption: an arrow}}
 forget:
 {forget}retain:
@@ -120,9 +120,9 @@ def make_extractor(path: Path) -> extractors.Extractor:
 
 
 def make_judge(extractor: extractors.Extractor, models: Path) -> None:
-    drawn = render(80, 3)
+    images = render(80, 3)
     labels = {"subject": [*("star", *CONCEPTS)] * 6 + ["star"] * 2, "style": ["flat", "none"] * 40}
-    head = fit_head(judge_features((extractor,), np.array(drawn.pixels)), labels, seed=0, epochs=2)
+    head = fit_head(judge_features((extractor,), np.array(images.pixels)), labels, seed=0, epochs=2)
     ConceptJudge(head, (extractor,), {"resnet18": file_digest(models / "resnet18.safetensors")}).save(models / "judge")
     write_gate(models / "judge", low=0.95)
 

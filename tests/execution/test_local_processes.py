@@ -48,7 +48,7 @@ def test_two_processes_one_of_which_is_killed_make_the_records_of_one(
         records = schedule(together, pairs(root, NAMES), False, executor)
     finally:
         executor.close()
-    assert executor.killed and not any(one.process.is_alive() for one in executor._processes)
+    assert executor.killed and not any(item.process.is_alive() for item in executor._processes)
     assert digests(records) == digests(schedule(evaluation_in(root, tmp_path / "one"), pairs(root, NAMES)))
     assert stored(tmp_path / "two") == stored(tmp_path / "one")
 

@@ -58,9 +58,9 @@ def nodes() -> Iterator[tuple[Any, Any]]:
         patched.setenv("PYTHONPATH", str(BENCHMARK))
         patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patched.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        made = patiently(two_nodes)
-        yield made
-        made[0].shutdown()
+        created = patiently(two_nodes)
+        yield created
+        created[0].shutdown()
 
 
 @pytest.fixture(scope="module")

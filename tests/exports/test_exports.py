@@ -46,8 +46,8 @@ def test_csv_holds_every_number(root: DataRoot) -> None:
         ("object/star", "gone", "", ""),
         ("object/star", "control-gold-1", "", ""),
     ]
-    found = record()
-    for name, score in found.scores.items():
+    result = record()
+    for name, score in result.scores.items():
         for column, value in ((name, score.value), (f"{name}.low", score.low), (f"{name}.high", score.high), (f"{name}.n", score.n)):
             assert rows[1][column] == ("" if value is None else str(value)), column
     assert float(rows[1]["damage.heart"]) == 0.11
@@ -91,21 +91,21 @@ def test_latex_compiles(root: DataRoot, tmp_path: Path) -> None:
 
 def entries(text: str) -> dict[str, dict[str, str]]:
     """BibTeX by key, read with a reader of our own: braces must balance and every field end."""
-    found = {}
+    result = {}
     for match in re.finditer(r"@(\w+)\{([^,]+),\n(.*?)\n\}(?:\n|$)", text, re.S):
         fields = dict(re.findall(r"^  (\w+) = \{(.*)\},?$", match[3], re.M))
         assert all(value.count("{") == value.count("}") for value in fields.values()), match[0]
-        found[match[2]] = fields
-    assert len(found) == text.count("@software{") + text.count("@misc{")
-    return found
+        result[match[2]] = fields
+    assert len(result) == text.count("@software{") + text.count("@misc{")
+    return result
 
 
 def test_bibtex_per_row_and_suite(root: DataRoot) -> None:
-    found = entries(run(root, "export", "--format", "bibtex").stdout)
-    assert found["miniature-1"]["version"] == "miniature 1"
-    row = found["esd-x-miniature-1-star"]
+    result = entries(run(root, "export", "--format", "bibtex").stdout)
+    assert result["miniature-1"]["version"] == "miniature 1"
+    row = result["esd-x-miniature-1-star"]
     assert row["eprint"] == "2303.07345" and "conceals, gold trained-without, excess .40 [.35, .45]" in row["note"]
-    assert not any("control-" in key for key in found)
+    assert not any("control-" in key for key in result)
 
 
 def test_cite(root: DataRoot) -> None:
@@ -123,8 +123,8 @@ def test_eval_results_are_oriented_upwards_and_read_by_the_hubs_client(root: Dat
     out = tmp_path / "eval"
     run(root, "export", "--format", "eval-results", "--dataset", "me/results", "--revision", "f" * 40, "--out", str(out))
     path = out / "miniature-1/esd-x/.eval_results/unconceal.yaml"
-    found = {one.task_id: one for one in parse_eval_result_entries(YAML(typ="safe").load(path.read_text()))}
-    forgetting, retention = found["miniature-1.star.forgetting"], found["miniature-1.star.retention"]
+    result = {item.task_id: item for item in parse_eval_result_entries(YAML(typ="safe").load(path.read_text()))}
+    forgetting, retention = result["miniature-1.star.forgetting"], result["miniature-1.star.retention"]
     assert forgetting.value == pytest.approx(1 - 0.4) and retention.value == pytest.approx(1 - 0.06)
     assert forgetting.dataset_id == "me/results" and forgetting.dataset_revision == "f" * 40
     assert forgetting.notes == "excess .40 [.35, .45]; conceals, gold trained-without; standard-full; self-reported"

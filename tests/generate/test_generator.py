@@ -42,9 +42,9 @@ def finished(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Store:
 def generate(worker: Generator, whole: Plan) -> None:
     """As an evaluation asks for it."""
     for block in whole.blocks:
-        for ours, theirs in zip(block.trajectories, block.handovers, strict=True):
-            worker.trajectory(ours)
-            worker.handover(theirs, ours)
+        for actual, expected in zip(block.trajectories, block.handovers, strict=True):
+            worker.trajectory(actual)
+            worker.handover(expected, actual)
 
 
 def contents(store: Store) -> dict[str, bytes]:
@@ -60,11 +60,11 @@ def copy_of(store: Store, folder: Path) -> Store:
 
 
 def test_shards_hold_the_samplers_pictures(pair: Pair, finished: Store) -> None:
-    ours, theirs = plan().evaluation.trajectories[0], plan().evaluation.handovers[0]
-    prompts, seeds = [p.prompt for p in ours.images], [p.seed for p in ours.images]
+    actual, expected = plan().evaluation.trajectories[0], plan().evaluation.handovers[0]
+    prompts, seeds = [p.prompt for p in actual.images], [p.seed for p in actual.images]
     run = run_original(pair.original, prompts, seeds, (0, 1, 2, 4), 64)
     branches, _ = hand_over(pair.unlearned, prompts, run.latents, ("prompt", "empty"), 64)
-    message, image_list = finished.get(ours), finished.get(theirs)
+    message, image_list = finished.get(actual), finished.get(expected)
     assert message is not None and image_list is not None
     assert set(message) == {"original", *(f"latents.{k:04d}" for k in (0, 1, 2, 4)), *(f"clean.{k:04d}" for k in (1, 2, 4))}
     assert all(np.array_equal(message[f"latents.{k:04d}"], run.latents[k].numpy()) for k in (0, 1, 2, 4))
@@ -117,8 +117,8 @@ def test_another_order_of_work_gives_equal_bytes(pair: Pair, finished: Store, tm
     """Backwards, and asking for the handovers alone, which make the trajectories that they need."""
     worker = Generator(Store(tmp_path), *pair)
     for block in reversed(plan().blocks):
-        for ours, theirs in reversed(list(zip(block.trajectories, block.handovers, strict=True))):
-            worker.handover(theirs, ours)
+        for actual, expected in reversed(list(zip(block.trajectories, block.handovers, strict=True))):
+            worker.handover(expected, actual)
     assert contents(worker.store) == contents(finished)
 
 
@@ -160,7 +160,7 @@ def test_latents_in_another_precision_survive_the_store(pair: Pair, tmp_path: Pa
 
 def test_rows_by_hand() -> None:
     """Two pictures, four steps: two rows a step with guidance, one without; only the steps after the handover."""
-    theirs = plan().evaluation.handovers[0]
-    assert isinstance(theirs, Shard) and len(theirs.images) == 4
+    expected = plan().evaluation.handovers[0]
+    assert isinstance(expected, Shard) and len(expected.images) == 4
     assert count_forward_passes(plan().evaluation.trajectories[0]) == 4 * 2 * 4
-    assert count_forward_passes(theirs) == 4 * (2 + 1) * (4 + 3 + 2 + 0)
+    assert count_forward_passes(expected) == 4 * (2 + 1) * (4 + 3 + 2 + 0)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from codes import raises
 from generate.small import shard
-from unconceal.errors import EnvironmentFault
 from unconceal.generate.store import MODELS, Arrays, Store, content_digest
 
 TESTS = Path(__file__).parents[1]
@@ -109,7 +109,7 @@ def test_a_full_disk_is_told_in_one_line(store: Store, monkeypatch: pytest.Monke
     store.put(shard(7), arrays(7))
     with monkeypatch.context() as patched:
         patched.setattr(os, call, raising(OSError(number, os.strerror(number))))
-        with pytest.raises(EnvironmentFault, match="free some disk and run the same command again") as failed:
+        with raises("environment.disk-full") as failed:
             store.put(shard(), arrays())
     assert failed.value.exit_code == 3 and "\n" not in str(failed.value)
     assert files(store) == [store.path(shard(7))] and store.get(shard()) is None
@@ -119,7 +119,7 @@ def test_a_full_disk_is_told_in_one_line(store: Store, monkeypatch: pytest.Monke
 
 def test_a_store_that_cannot_be_written_names_the_option(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "replace", raising(PermissionError(errno.EACCES, "Permission denied")))
-    with pytest.raises(EnvironmentFault, match="--store"):
+    with raises("store.not-writable"):
         store.put(shard(), arrays())
     assert files(store) == []
 
@@ -128,7 +128,7 @@ def test_a_store_below_a_file_names_the_option(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     store = Store(tmp_path / "file" / "store")
     assert store.get(shard()) is None
-    with pytest.raises(EnvironmentFault, match="--store"):
+    with raises("store.not-writable"):
         store.put(shard(), arrays())
 
 

@@ -56,10 +56,10 @@ def test_what_is_wrong_with_a_file(store: Store) -> None:
 
 def test_models_that_the_specs_name(data_root: Path) -> None:
     (data_root / "submissions").mkdir(exist_ok=True)
-    named = KnownModels.from_specs(DataRoot.find(data_root))
+    names = KnownModels.from_specs(DataRoot.find(data_root))
     base = "0" * 64
-    assert replace(shard(), base=base) in named and replace(shard(), base=base, checkpoint=base) in named
-    assert shard() not in named and replace(shard(), base=base, checkpoint="c" * 64) not in named
+    assert replace(shard(), base=base) in names and replace(shard(), base=base, checkpoint=base) in names
+    assert shard() not in names and replace(shard(), base=base, checkpoint="c" * 64) not in names
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -75,7 +75,7 @@ def test_the_verb_lists_verifies_and_clears(store: Store, data_root: Path) -> No
     code, message = run("ls", *index, *root)
     assert code == 0 and "no submission's" in message and "no shard" in message
     code, message = run("verify", *index)
-    assert code == 0 and message.endswith("3 files, all sound\n")
+    assert code == 0 and message.endswith("3 files, none damaged\n")
     store.path(shard(1)).write_bytes(b"nonsense")
     code, message = run("verify", *index)
     assert code == 1 and str(store.path(shard(1))) in message and "1 of 3 files" in message
@@ -87,4 +87,4 @@ def test_the_verb_lists_verifies_and_clears(store: Store, data_root: Path) -> No
 
 def test_no_store_is_said(tmp_path: Path) -> None:
     code, message = run("ls", "--store", str(tmp_path / "none"))
-    assert code == 2 and "is no folder" in message
+    assert code == 2 and "is not a folder" in message

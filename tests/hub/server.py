@@ -107,16 +107,16 @@ class ReadingHandler(BaseHTTPRequestHandler):
         hub.seen.append(f"{self.command} {url.path} {self.headers.get('Range', '')}".strip())
         if hub.statuses:
             return self.reply(hub.statuses.pop(0), b"")
-        if found := re.fullmatch(r"/blobs/([0-9a-f]{64})", url.path):
-            return self.blob(found[1])
-        if found := re.fullmatch(rf"{REPO}(?:/revision/(.+))?", url.path):
-            return self.about(repo_of(found), found[3] or "main")
-        if found := re.fullmatch(rf"{REPO}/tree/([^/]+)(?:/(.*))?", url.path):
-            asked = parse_qs(url.query)
-            deep = asked.get("recursive", ["false"])[0].lower() in ("true", "1")
-            return self.tree(repo_of(found), found[3], found[4] or "", int(asked.get("page", ["0"])[0]), deep)
-        if found := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/([^/]+)/(.+)", url.path):
-            return self.file(found[1], found[2], found[3])
+        if result := re.fullmatch(r"/blobs/([0-9a-f]{64})", url.path):
+            return self.blob(result[1])
+        if result := re.fullmatch(rf"{REPO}(?:/revision/(.+))?", url.path):
+            return self.about(repo_of(result), result[3] or "main")
+        if result := re.fullmatch(rf"{REPO}/tree/([^/]+)(?:/(.*))?", url.path):
+            request = parse_qs(url.query)
+            deep = request.get("recursive", ["false"])[0].lower() in ("true", "1")
+            return self.tree(repo_of(result), result[3], result[4] or "", int(request.get("page", ["0"])[0]), deep)
+        if result := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/([^/]+)/(.+)", url.path):
+            return self.file(result[1], result[2], result[3])
         return self.reply(404, b"")
 
     def files(self, repo: str, revision: str) -> tuple[str, dict[str, bytes]] | None:
@@ -135,35 +135,42 @@ class ReadingHandler(BaseHTTPRequestHandler):
         return commit, hub.commits[repo][commit]
 
     def about(self, repo: str, revision: str) -> None:
-        found = self.files(repo, revision)
-        if found:
-            files = [{"rfilename": name} for name in sorted(found[1])]
-            said = {"id": repo.removeprefix("datasets/"), "sha": found[0], "tags": [], "siblings": files, "private": False, "downloads": 0}
-            self.reply(200, json.dumps(said).encode())
+        result = self.files(repo, revision)
+        if result:
+            files = [{"rfilename": name} for name in sorted(result[1])]
+            message = {
+                "id": repo.removeprefix("datasets/"),
+                "sha": result[0],
+                "tags": [],
+                "siblings": files,
+                "private": False,
+                "downloads": 0,
+            }
+            self.reply(200, json.dumps(message).encode())
 
     def tree(self, repo: str, revision: str, folder: str, page: int, deep: bool) -> None:
-        found = self.files(repo, revision)
-        if not found:
+        result = self.files(repo, revision)
+        if not result:
             return
-        inside = [name for name in sorted(found[1]) if not folder or name.startswith(f"{folder}/")]
+        inside = [name for name in sorted(result[1]) if not folder or name.startswith(f"{folder}/")]
         if folder and not inside:
             return self.reply(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "no such folder"})
         listed = inside if deep else level(inside, folder)
-        shown = listed[page * PAGE : (page + 1) * PAGE]
-        entries = [entry(name, found[1][name]) if name in found[1] else directory(name) for name in shown]
+        output = listed[page * PAGE : (page + 1) * PAGE]
+        entries = [entry(name, result[1][name]) if name in result[1] else directory(name) for name in output]
         more = (page + 1) * PAGE < len(listed)
         link = f'<{self.served.address}{urlsplit(self.path).path}?recursive={deep}&page={page + 1}>; rel="next"'
         self.reply(200, json.dumps(entries).encode(), {"Link": link} if more else {})
 
     def file(self, repo: str, revision: str, name: str) -> None:
-        found = self.files(repo, revision)
-        if not found:
+        result = self.files(repo, revision)
+        if not result:
             return
-        if name not in found[1]:
-            return self.reply(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found", "X-Repo-Commit": found[0]})
-        data = found[1][name]
+        if name not in result[1]:
+            return self.reply(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found", "X-Repo-Commit": result[0]})
+        data = result[1][name]
         digest = hashlib.sha256(data).hexdigest()
-        about = {"X-Repo-Commit": found[0], "ETag": f'"{hashlib.sha1(data).hexdigest()}"'}
+        about = {"X-Repo-Commit": result[0], "ETag": f'"{hashlib.sha1(data).hexdigest()}"'}
         if len(data) < LARGE:
             return self.reply(200, data, about)
         linked = {"X-Linked-Size": str(len(data)), "X-Linked-ETag": f'"{digest}"', "Location": f"{self.elsewhere}/blobs/{digest}"}
@@ -177,7 +184,7 @@ class ReadingHandler(BaseHTTPRequestHandler):
     def blob(self, digest: str) -> None:
         every = (data for commits in self.served.commits.values() for files in commits.values() for data in files.values())
         data = next(data for data in every if hashlib.sha256(data).hexdigest() == digest)
-        start = int(found[1]) if (found := re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))) else 0
+        start = int(result[1]) if (result := re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))) else 0
         part = data[start:]
         cut = self.served.cuts.pop(0) if self.served.cuts and self.command == "GET" else None
         ranged = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}

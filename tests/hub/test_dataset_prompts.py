@@ -32,15 +32,15 @@ MODEL = {
 
 @pytest.fixture
 def hub(empty_client: None) -> Iterator[Hub]:
-    made = Hub()
-    made.add("datasets/someone/prompts", {"table.csv": TABLE})
-    made.add("someone/base", MODEL)
-    with serving(made):
-        yield made
+    created = Hub()
+    created.add("datasets/someone/prompts", {"table.csv": TABLE})
+    created.add("someone/base", MODEL)
+    with serving(created):
+        yield created
 
 
 def task(revision: str, **changes: Any) -> Task:
-    wanted = {"dataset": "someone/prompts", "revision": revision, "file": "table.csv", "n_prompts": 2, "license": "MIT"}
+    expected = {"dataset": "someone/prompts", "revision": revision, "file": "table.csv", "n_prompts": 2, "license": "MIT"}
     return Task.model_validate(
         {
             "concept": "x",
@@ -50,15 +50,15 @@ def task(revision: str, **changes: Any) -> Task:
             "license": "Apache-2.0",
             "judge": {"head": "subject", "label": "x"},
             "retain": [{"text": "a cat", "concept": "cat", "head": "subject"}],
-            "forget_from": {**wanted, "where": [{"column": "kind", "contains": "a"}], **changes},
+            "forget_from": {**expected, "where": [{"column": "kind", "contains": "a"}], **changes},
         }
     )
 
 
 def test_prompts_are_read_when_needed(hub: Hub) -> None:
-    found = with_dataset_prompts(task(hub.branches["datasets/someone/prompts", "main"]), hub.address)
-    assert [prompt.text for prompt in found.forget] == ["first", "third"] and found.forget_from is None
-    assert with_dataset_prompts(found, hub.address) is found
+    result = with_dataset_prompts(task(hub.branches["datasets/someone/prompts", "main"]), hub.address)
+    assert [prompt.text for prompt in result.forget] == ["first", "third"] and result.forget_from is None
+    assert with_dataset_prompts(result, hub.address) is result
 
 
 def test_too_few_prompts_and_drafts_are_refused(hub: Hub) -> None:
@@ -81,8 +81,8 @@ def pinned(hub: Hub, **changes: Any) -> Pinned:
 
 def test_a_base_comes_with_its_tokenizer_and_without_its_filter(hub: Hub) -> None:
     folder = fetch_pinned(pinned(hub), hub.address)
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert found == {name for name in MODEL if name.split("/")[-1].split(".")[-1] in ("json", "txt") or name.startswith("unet/")}
+    result = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert result == {name for name in MODEL if name.split("/")[-1].split(".")[-1] in ("json", "txt") or name.startswith("unet/")}
     before = len(hub.seen)
     assert fetch_pinned(pinned(hub, digest=pinned_digest(folder)), hub.address) == folder and len(hub.seen) == before
 

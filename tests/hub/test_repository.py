@@ -33,10 +33,10 @@ READ = ["model_index.json", "text_encoder/model.safetensors", "unet/config.json"
 @pytest.fixture
 def hub(empty_client: None) -> Iterator[Hub]:
     """A hub with one repository."""
-    made = Hub()
-    made.add("someone/erased", FILES)
-    with serving(made):
-        yield made
+    created = Hub()
+    created.add("someone/erased", FILES)
+    with serving(created):
+        yield created
 
 
 def pinned(hub: Hub, **fields: str) -> Checkpoint:

@@ -36,10 +36,10 @@ class WritingHandler(ReadingHandler):
     served: WritingHub
 
     def answer(self) -> None:
-        found = re.fullmatch(rf"{REPO}/refs", urlsplit(self.path).path)
-        if found:
+        result = re.fullmatch(rf"{REPO}/refs", urlsplit(self.path).path)
+        if result:
             self.served.seen.append(f"{self.command} {self.path}")
-            return self.refs(repo_of(found))
+            return self.refs(repo_of(result))
         return super().answer()
 
     def do_PUT(self) -> None:
@@ -57,10 +57,10 @@ class WritingHandler(ReadingHandler):
             return self.create(json.loads(content))
         if path == "/api/validate-yaml":
             return self.say({"errors": [], "warnings": []})
-        if found := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)\.git/info/lfs/objects/batch", path):
+        if result := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)\.git/info/lfs/objects/batch", path):
             return self.batch(json.loads(content))
-        if found := re.fullmatch(rf"{REPO}/(preupload|commit|tag|paths-info)/(.+)", path):
-            return getattr(self, found[3].replace("-", "_"))(repo_of(found), found[4], content)  # type: ignore[no-any-return]
+        if result := re.fullmatch(rf"{REPO}/(preupload|commit|tag|paths-info)/(.+)", path):
+            return getattr(self, result[3].replace("-", "_"))(repo_of(result), result[4], content)  # type: ignore[no-any-return]
         return self.reply(404, b"")
 
     def body(self) -> bytes:
@@ -81,8 +81,8 @@ class WritingHandler(ReadingHandler):
         if not self.files(repo, "main"):
             return
         hub, refs = self.served, {"branches": [], "tags": [], "converts": []}  # type: Hub, dict[str, list[dict[str, str]]]
-        for (of, name), commit in hub.branches.items():
-            if of == repo:
+        for (suite, name), commit in hub.branches.items():
+            if suite == repo:
                 kind = "tags" if (repo, name) in self.served.tags else "branches"
                 refs[kind].append({"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": commit})
         self.say(refs)
@@ -96,21 +96,21 @@ class WritingHandler(ReadingHandler):
         self.say({"url": f"{self.served.address}/{repo}", "name": name})
 
     def preupload(self, repo: str, branch: str, content: bytes) -> None:
-        found = self.files(repo, branch)
-        if not found:
+        result = self.files(repo, branch)
+        if not result:
             return
         files = []
-        for asked in json.loads(content)["files"]:
-            there = found[1].get(asked["path"])
-            oid = hashlib.sha1(b"blob %d\0" % len(there) + there).hexdigest() if there is not None else None
-            mode = "lfs" if asked["size"] >= LARGE else "regular"
-            files.append({"path": asked["path"], "uploadMode": mode, "shouldIgnore": False, "oid": oid})
+        for request in json.loads(content)["files"]:
+            existing = result[1].get(request["path"])
+            oid = hashlib.sha1(b"blob %d\0" % len(existing) + existing).hexdigest() if existing is not None else None
+            mode = "lfs" if request["size"] >= LARGE else "regular"
+            files.append({"path": request["path"], "uploadMode": mode, "shouldIgnore": False, "oid": oid})
         self.say({"files": files})
 
     def batch(self, asked: dict[str, Any]) -> None:
         actions = {"upload": {"href": f"{self.served.address}/lfs/"}}
         objects = [
-            {**one, "actions": {"upload": {"href": actions["upload"]["href"] + one["oid"], "header": {}}}} for one in asked["objects"]
+            {**item, "actions": {"upload": {"href": actions["upload"]["href"] + item["oid"], "header": {}}}} for item in asked["objects"]
         ]
         self.say({"transfer": "basic", "objects": objects})
 
@@ -142,10 +142,10 @@ class WritingHandler(ReadingHandler):
         self.say({})
 
     def paths_info(self, repo: str, revision: str, content: bytes) -> None:
-        found = self.files(repo, revision)
-        if not found:
+        result = self.files(repo, revision)
+        if not result:
             return
-        asked = parse_qs(content.decode()).get("paths", [])
-        told: list[dict[str, object]] = [entry(path, found[1][path]) for path in asked if path in found[1]]
-        folders = [path for path in asked if path not in found[1] and any(name.startswith(f"{path}/") for name in found[1])]
-        self.say([*told, *map(directory, folders)])
+        request = parse_qs(content.decode()).get("paths", [])
+        text: list[dict[str, object]] = [entry(path, result[1][path]) for path in request if path in result[1]]
+        folders = [path for path in request if path not in result[1] and any(name.startswith(f"{path}/") for name in result[1])]
+        self.say([*text, *map(directory, folders)])

@@ -28,13 +28,13 @@ def damage(concept: str, value: float, eligible: bool = True) -> NeighbourDamage
 
 
 def attack(prompt: str, succeeded: bool, eligible: bool = True) -> AttackOutcome:
-    shown = {"original": 1.0, "unlearned": float(succeeded)} if eligible else {"original": 0.0}
-    return AttackOutcome(prompt=prompt, attribute="its shape", eligible=eligible, succeeded=succeeded, **shown)
+    output = {"original": 1.0, "unlearned": float(succeeded)} if eligible else {"original": 0.0}
+    return AttackOutcome(prompt=prompt, attribute="its shape", eligible=eligible, succeeded=succeeded, **output)
 
 
 def probed(values: Sequence[float], **changes: object) -> ProbeResults:
     """Twelve neighbours of these damages, of which the last is not eligible; two sets and the baselines."""
-    similarity = {concept: max(1.0, 9.0 - place) for place, concept in enumerate(CONCEPTS)}
+    similarity = {concept: max(1.0, 9.0 - path) for path, concept in enumerate(CONCEPTS)}
     rho = Score(value=0.6, low=0.2, high=0.8, n=11)
     orderings = [RankCorrelation(ranker=name, measure="clip", rho=rho, p=0.01) for name in ("careful", "weak", "clip-text")]
     chance = RankCorrelation(ranker="random", measure="clip", rho=Score(value=0, low=-0.5, high=0.5, n=11))

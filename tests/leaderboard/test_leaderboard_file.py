@@ -2,11 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
+from codes import raises
 from unconceal.leaderboard.leaderboard_file import reported_section
 from unconceal.paths import SOURCE_TREE
-from unconceal.specs.problems import SpecProblems
 from unconceal.specs.reported import load_reported
 
 SOURCE = "source: {arxiv: '2401.00001', title: A *paper*, location: table 1, url: 'https://arxiv.org/abs/2401.00001', note: two decimals}\n"
@@ -21,9 +19,12 @@ def written(folder: Path, text: str, name: str = "one.yaml") -> Path:
 
 
 def test_rows_stand_with_their_source_and_without_a_rank(tmp_path: Path) -> None:
-    said = reported_section(load_reported((written(tmp_path, SOURCE + ROW),)))
-    assert "### A \\*paper\\* ([arXiv 2401.00001](https://arxiv.org/abs/2401.00001))" in said and "Source: table 1. two decimals." in said
-    row = next(line for line in said.splitlines() if line.startswith("| ESD"))
+    message = reported_section(load_reported((written(tmp_path, SOURCE + ROW),)))
+    assert (
+        "### A \\*paper\\* ([arXiv 2401.00001](https://arxiv.org/abs/2401.00001))" in message
+        and "Source: table 1. two decimals." in message
+    )
+    row = next(line for line in message.splitlines() if line.startswith("| ESD"))
     assert [cell.strip() for cell in row.replace("\\|", "¦").strip("|").split("|")] == [
         "ESD",
         "star",
@@ -34,7 +35,7 @@ def test_rows_stand_with_their_source_and_without_a_rank(tmp_path: Path) -> None
         "–",
         "–",
     ]
-    assert "rank" not in said.split("| method")[1]
+    assert "rank" not in message.split("| method")[1]
 
 
 def test_nothing_reported_is_nothing_said(tmp_path: Path) -> None:
@@ -42,12 +43,12 @@ def test_nothing_reported_is_nothing_said(tmp_path: Path) -> None:
 
 
 def test_an_earlier_folder_hides_a_later_ones_file(tmp_path: Path) -> None:
-    one, two = (written(tmp_path / name, SOURCE + ROW.replace("ESD", name)) for name in ("first", "second"))
-    assert [source.rows[0].method for source in load_reported((one, two))] == ["first"]
+    item, two = (written(tmp_path / name, SOURCE + ROW.replace("ESD", name)) for name in ("first", "second"))
+    assert [source.rows[0].method for source in load_reported((item, two))] == ["first"]
 
 
 def test_a_source_is_needed(tmp_path: Path) -> None:
-    with pytest.raises(SpecProblems, match="source"):
+    with raises("spec.missing-field"):
         load_reported((written(tmp_path, ROW),))
 
 
@@ -55,8 +56,8 @@ def test_the_committed_values_are_those_of_the_page() -> None:
     """Spot checks against the project page's table, and its counts."""
     (source,) = load_reported((SOURCE_TREE / "results",))
     assert source.source.arxiv == "2409.05668" and len(source.rows) == 26
-    found = {(row.method, row.target, row.prompt): row for row in source.rows}
-    starry = found["ESD-x", "Van Gogh", "Starry Night by Van Gogh"]
+    result = {(row.method, row.target, row.prompt): row for row in source.rows}
+    starry = result["ESD-x", "Van Gogh", "Starry Night by Van Gogh"]
     assert (starry.ccs, starry.crs, starry.kid_original, starry.kid_unlearned) == (0.38, 0.03, 0.27, 0.13)
     assert all(row.prompt.startswith("prompt ") for row in source.rows if row.target == "nudity")
     assert sum(row.split == "retain" for row in source.rows) == 11

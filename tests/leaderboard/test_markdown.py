@@ -45,7 +45,7 @@ def test_one_task_says_everything_in_its_table(tmp_path: Path) -> None:
 
 def test_several_tasks_have_a_table_over_all_and_one_per_category(tmp_path: Path) -> None:
     tasks = ("object/star", MOON, "art-style/dots")
-    rows = [one(task=task) for task in tasks for one in (record, lambda **changes: record("esd-u", 0.9, **changes))]
+    rows = [item(task=task) for task in tasks for item in (record, lambda **changes: record("esd-u", 0.9, **changes))]
     text = written(data_root(tmp_path, *rows, record("half", 0.1)))
     assert cells(section(text, "All tasks"), "esd-x") == [
         "1",
@@ -69,8 +69,8 @@ def test_no_line_of_nine_tasks_is_too_long_to_read(tmp_path: Path) -> None:
     """What a reader sees of a row, links folded, stays narrower than 200 letters."""
     tasks = [f"object/{name}" for name in ("star", "crescent", "arrow")] + [f"art-style/{name}" for name in ("striped", "dotted", "zigzag")]
     text = written(data_root(tmp_path, *(record(name, 0.3, task=task) for task in tasks for name in ("a-long-method-name", "b", "c"))))
-    seen = [re.sub(r"\]\([^)]*\)", "]", line).replace("  ", "") for line in text.splitlines() if line.startswith("| ")]
-    assert max(map(len, seen)) < 200
+    calls = [re.sub(r"\]\([^)]*\)", "]", line).replace("  ", "") for line in text.splitlines() if line.startswith("| ")]
+    assert max(map(len, calls)) < 200
 
 
 def test_tombstones_stay(tmp_path: Path) -> None:
@@ -158,6 +158,6 @@ def test_a_terminal_gets_a_short_table(tmp_path: Path) -> None:
 
 
 def test_stored_helper_agrees_with_the_records_own_place() -> None:
-    found: Record = record()
-    assert stored(found).path.name == "esd-x.standard-full.json"
-    assert stored(found).strip.name == "esd-x.standard-full.strip.webp"
+    result: Record = record()
+    assert stored(result).path.name == "esd-x.standard-full.json"
+    assert stored(result).strip.name == "esd-x.standard-full.strip.webp"

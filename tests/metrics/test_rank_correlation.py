@@ -21,10 +21,10 @@ def rho_by_definition(x: list[float], y: list[float]) -> float:
 
 def test_rho_is_that_of_the_definition_and_positive_where_near_concepts_are_damaged_more() -> None:
     near, damage = [5.0, 3, 9, 1, 7, 2], [0.4, 0.5, 0.9, 0.1, 0.3, 0.2]
-    found = rank_correlation.correlate(near, damage)
-    assert found is not None and found.rho == pytest.approx(rho_by_definition(near, damage)) and found.n == 6 and found.ties == 0
+    result = rank_correlation.correlate(near, damage)
+    assert result is not None and result.rho == pytest.approx(rho_by_definition(near, damage)) and result.n == 6 and result.ties == 0
     turned = rank_correlation.correlate([-value for value in near], damage)
-    assert turned is not None and turned.rho == pytest.approx(-found.rho)
+    assert turned is not None and turned.rho == pytest.approx(-result.rho)
 
 
 def test_the_interval_is_that_of_the_literature() -> None:
@@ -48,24 +48,24 @@ def test_the_interval_covers_the_rho_of_the_population() -> None:
 
 def test_perfect_order_has_an_interval_that_ends_at_one() -> None:
     for sign in (1, -1):
-        found = rank_correlation.correlate(np.arange(9), sign * np.arange(9))
-        assert found is not None and found.rho == pytest.approx(sign)
-        far = found.interval.low if sign == 1 else -found.interval.high
-        assert 0.8 < far < 1 and (found.interval.high == 1 if sign == 1 else found.interval.low == -1)
+        result = rank_correlation.correlate(np.arange(9), sign * np.arange(9))
+        assert result is not None and result.rho == pytest.approx(sign)
+        far = result.interval.low if sign == 1 else -result.interval.high
+        assert 0.8 < far < 1 and (result.interval.high == 1 if sign == 1 else result.interval.low == -1)
 
 
 def test_p_counts_every_permutation_where_there_are_few() -> None:
     near, damage = [1.0, 2, 3, 4, 5], [1.0, 2, 4, 3, 5]
     every = [rho_by_definition(near, list(shuffled)) for shuffled in permutations(damage)]
     at_least = sum(value >= 0.9 - 1e-9 for value in every)
-    found = rank_correlation.correlate(near, damage, n_resamples=factorial(5))
-    assert found is not None and found.rho == pytest.approx(0.9) and found.p == pytest.approx(2 * at_least / 120)
+    result = rank_correlation.correlate(near, damage, n_resamples=factorial(5))
+    assert result is not None and result.rho == pytest.approx(0.9) and result.p == pytest.approx(2 * at_least / 120)
 
 
 def test_p_is_uniform_without_an_effect_and_drawn_by_the_seed() -> None:
     rng = np.random.default_rng(1)
-    found = [rank_correlation.correlate(rng.normal(size=12), rng.normal(size=12), 200) for _ in range(120)]
-    small = np.mean([item.p < 0.1 for item in found if item])
+    result = [rank_correlation.correlate(rng.normal(size=12), rng.normal(size=12), 200) for _ in range(120)]
+    small = np.mean([item.p < 0.1 for item in result if item])
     assert 0.03 < small < 0.18
     again = [rank_correlation.correlate(np.arange(12), [3, 1, 2] * 4, 400, seed) for seed in (5, 5, 6)]
     assert again[0] == again[1] and again[0] is not None and again[2] is not None and again[0].p != again[2].p
@@ -83,18 +83,18 @@ def test_where_there_is_no_order_there_is_no_rho() -> None:
 
 
 def test_ties_share_a_rank_and_are_counted() -> None:
-    found = rank_correlation.correlate([1, 1, 2, 3], [1, 2, 3, 3])
+    result = rank_correlation.correlate([1, 1, 2, 3], [1, 2, 3, 3])
     # Ranks 1.5, 1.5, 3, 4 and 1, 2, 3.5, 3.5: Pearson's correlation of the ranks.
-    assert found is not None and found.rho == pytest.approx(np.corrcoef([1.5, 1.5, 3, 4], [1, 2, 3.5, 3.5])[0, 1])
-    assert found.ties == 2
+    assert result is not None and result.rho == pytest.approx(np.corrcoef([1.5, 1.5, 3, 4], [1, 2, 3.5, 3.5])[0, 1])
+    assert result.ties == 2
 
 
 def test_random_orders_fall_where_drawing_them_puts_them() -> None:
     damage = list(np.random.default_rng(2).normal(size=15))
     rng = np.random.default_rng(3)
     noise = [rho_by_definition(list(rng.permutation(15).astype(float)), damage) for _ in range(1500)]
-    found = rank_correlation.random_order_interval(damage, 1500)
-    assert found is not None and found == pytest.approx(tuple(np.quantile(noise, [0.025, 0.975])), abs=0.06)
+    result = rank_correlation.random_order_interval(damage, 1500)
+    assert result is not None and result == pytest.approx(tuple(np.quantile(noise, [0.025, 0.975])), abs=0.06)
 
 
 def test_the_ceiling_is_the_rho_that_the_true_order_reaches() -> None:
@@ -102,40 +102,40 @@ def test_the_ceiling_is_the_rho_that_the_true_order_reaches() -> None:
     rng = np.random.default_rng(4)
     truth = rng.normal(size=200)
     halves = [np.stack([truth + rng.normal(scale=0.5**0.5, size=200) for _ in range(10)]) for _ in range(2)]
-    found = rank_correlation.split_half(*halves)
+    result = rank_correlation.split_half(*halves)
     reached = [rho_by_definition(list(truth), list((item + other) / 2)) for item, other in zip(*halves, strict=True)]
-    assert found is not None and found.ceiling == pytest.approx(np.mean(reached), abs=0.03)
-    assert found.ceiling == pytest.approx(found.value**0.5)
+    assert result is not None and result.ceiling == pytest.approx(np.mean(reached), abs=0.03)
+    assert result.ceiling == pytest.approx(result.value**0.5)
 
 
 def test_halves_that_contradict_each_other_leave_no_room() -> None:
     up = np.arange(6.0)[None]
-    found = rank_correlation.split_half(up, -up)
-    assert found is not None and found == (-1, 0)
+    result = rank_correlation.split_half(up, -up)
+    assert result is not None and result == (-1, 0)
     assert rank_correlation.split_half(np.zeros((3, 5)), np.ones((3, 5))) is None
 
 
 def test_orderers_are_compared_cell_by_cell() -> None:
     rng = np.random.default_rng(5)
     shared = rng.normal(scale=0.3, size=(9, 6))
-    found = rank_correlation.compare_rankers(shared + 0.2, shared, 500)
-    assert found is not None and found.difference == pytest.approx(0.2) and found.interval == pytest.approx((0.2, 0.2))
-    assert (found.tasks, found.cells) == (9, 54)
+    result = rank_correlation.compare_rankers(shared + 0.2, shared, 500)
+    assert result is not None and result.difference == pytest.approx(0.2) and result.interval == pytest.approx((0.2, 0.2))
+    assert (result.tasks, result.cells) == (9, 54)
 
 
 def test_the_bootstrap_covers_a_difference_that_varies_over_tasks_and_methods_somewhat_too_seldom() -> None:
     rng, hits = np.random.default_rng(6), 0
     for trial in range(150):
         cells = 0.1 + rng.normal(scale=0.2, size=(9, 1)) + rng.normal(scale=0.1, size=(1, 8)) + rng.normal(scale=0.1, size=(9, 8))
-        found = rank_correlation.compare_rankers(cells, np.zeros((9, 8)), 300, seed=trial)
-        hits += found is not None and found.interval.low <= 0.1 <= found.interval.high
+        result = rank_correlation.compare_rankers(cells, np.zeros((9, 8)), 300, seed=trial)
+        hits += result is not None and result.interval.low <= 0.1 <= result.interval.high
     assert 0.83 <= hits / 150 <= 0.97
 
 
 def test_cells_without_a_rho_are_left_out() -> None:
     nothing = float("nan")
-    found = rank_correlation.compare_rankers([[0.5, nothing], [nothing, nothing], [0.1, 0.3]], [[0.1, 0.2], [0.1, 0.1], [0, 0.1]], 200)
-    assert found is not None and found.difference == pytest.approx((0.4 + 0.15) / 2) and (found.tasks, found.cells) == (2, 3)
+    result = rank_correlation.compare_rankers([[0.5, nothing], [nothing, nothing], [0.1, 0.3]], [[0.1, 0.2], [0.1, 0.1], [0, 0.1]], 200)
+    assert result is not None and result.difference == pytest.approx((0.4 + 0.15) / 2) and (result.tasks, result.cells) == (2, 3)
     assert rank_correlation.compare_rankers([[nothing]], [[0.1]]) is None
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from codes import raises
 from evaluation.tiny import CONCEPTS, tiny_root
 from probes.answers import said, transcript
-from unconceal.errors import UsageError
 from unconceal.estimate.forecast import forecast
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.execution.scheduler import schedule
@@ -144,10 +144,10 @@ def test_the_forecast_counts_neighbours_and_attacks(evaluation: Evaluation, task
 
 
 def test_without_rules_or_neighbours_nothing_is_probed(evaluation: Evaluation, task: Task) -> None:
-    with pytest.raises(UsageError, match="names no neighbours"):
+    with raises("probes.no-neighbours"):
         run_probes.probing_rules(evaluation, task.model_copy(update={"neighbours": ()}))
     silent = Evaluation(evaluation.suite.model_copy(update={"probing": None}), evaluation.root, "lite")
-    with pytest.raises(UsageError, match="says not how neighbours are measured"):
+    with raises("probes.no-rules"):
         run_probes.probing_rules(silent, task)
 
 

@@ -29,13 +29,13 @@ from unconceal.specs.loader import all_submissions
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A committed data root whose leaderboard is up to date."""
-    found = world(tmp_path_factory.mktemp("world"), ("object/star", "art-style/dots"))
-    folder = found.root.results.parent
-    (folder / "LEADERBOARD.md").write_text(leaderboard_text(found.root), encoding="utf-8")
+    result = world(tmp_path_factory.mktemp("world"), ("object/star", "art-style/dots"))
+    folder = result.root.results.parent
+    (folder / "LEADERBOARD.md").write_text(leaderboard_text(result.root), encoding="utf-8")
     git(folder, "init", "-q")
     git(folder, "add", "-A")
     git(folder, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "results")
-    return found
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_same_results_give_the_same_bytes(made: World, publication: Publicat
 def test_the_files_are_tables_card_and_tasks(publication: Publication) -> None:
     assert set(publication.files) == {*(parquet_name(config) for config in TABLES), "README.md", "eval.yaml", "manifest.json"}
     front = YAML(typ="safe").load(publication.files["README.md"].decode().split("---\n")[1])
-    assert [(one["config_name"], one["data_files"]) for one in front["configs"]] == [
+    assert [(item["config_name"], item["data_files"]) for item in front["configs"]] == [
         (config, [{"split": "test", "path": parquet_name(config)}]) for config in TABLES
     ]
     tasks = YAML(typ="safe").load(publication.files["eval.yaml"])["tasks"]
@@ -74,11 +74,11 @@ def test_a_table_without_rows_has_its_columns(made: World, publication: Publicat
 
 
 def test_probed_records_come_back_whole(tmp_path: Path) -> None:
-    found = record(probe_results=probed([0.1 * place for place in range(12)]))
-    root = data_root(tmp_path, found)
+    result = record(probe_results=probed([0.1 * path for path in range(12)]))
+    root = data_root(tmp_path, result)
     tables = {name: table.to_pylist() for name, table in build_tables(root).items()}
     again = record_from_rows(tables["results"][0], tables["curves"], tables["damage"], tables["attacks"])
-    assert again == found and again.computed_digest() == found.digest
+    assert again == result and again.computed_digest() == result.digest
     near = next(row for row in tables["damage"] if row["measure"] == "clip" and row["concept"] == "concept 3")
     assert near["value"] == pytest.approx(0.3) and {"name": "careful", "similarity": 6.0} in near["similarity"]
     assert [(row["probe_set"], row["value"], row["gold"]) for row in tables["attacks"]] == [("careful", 0.5, 0.25), ("weak", None, None)]
@@ -86,18 +86,18 @@ def test_probed_records_come_back_whole(tmp_path: Path) -> None:
 
 def test_the_index_makes_the_same_leaderboard(made: World, publication: Publication, tmp_path: Path) -> None:
     write_folder(publication, tmp_path)
-    place = tmp_path / "v1"
-    result = CliRunner().invoke(main, ["leaderboard", "--root", str(made.root.results.parent), "--index", str(place), "--print"])
+    path = tmp_path / "v1"
+    result = CliRunner().invoke(main, ["leaderboard", "--root", str(made.root.results.parent), "--index", str(path), "--print"])
     assert result.output == leaderboard_text(made.root)
-    assert {row.record.verdict for board in load_published_tables(place, made.root.results) for row in board.rows} == {
+    assert {row.record.verdict for board in load_published_tables(path, made.root.results) for row in board.rows} == {
         row.record.verdict for board in load_newest_tables([made.root.results]) for row in board.rows
     }
-    whole = load_published_tables(place, made.root.results, whole=True, curves=frozenset({"presence"}))[0].rows[0].record
-    stored = next(one for one in made.records if (one.task, one.submission) == (whole.task, whole.submission))
+    whole = load_published_tables(path, made.root.results, whole=True, curves=frozenset({"presence"}))[0].rows[0].record
+    stored = next(item for item in made.records if (item.task, item.submission) == (whole.task, whole.submission))
     assert whole.scores == stored.scores and whole.damage == stored.damage and {curve.name for curve in whole.curves} == {"presence"}
-    known = load_published_submissions(place)
-    assert {name: one.checkpoints for name, one in known.items()} == {
-        f"made/{one.name}": one.checkpoints for one in all_submissions(made.root)
+    known_values = load_published_submissions(path)
+    assert {name: item.checkpoints for name, item in known_values.items()} == {
+        f"made/{item.name}": item.checkpoints for item in all_submissions(made.root)
     }
 
 

@@ -52,9 +52,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritingHub]
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_TOKEN", "hf_test")
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    found = WritingHub()
-    with serving(found, WritingHandler):
-        yield found
+    result = WritingHub()
+    with serving(result, WritingHandler):
+        yield result
 
 
 def head(hub: WritingHub, name: str = "main") -> dict[str, bytes]:

@@ -93,7 +93,7 @@ def test_a_gold_is_not_compared_with_itself(tmp_path: Path) -> None:
 
 def paired_rows(*values: list[float], rate: float | None = 0.5) -> list[ResultRow]:
     scores = {"excess": score(0.1)} | ({"presence.original": score(rate)} if rate is not None else {})
-    return [ResultRow(record(name, scores=scores), Path(name), tuple(each)) for name, each in zip("abc", values, strict=False)]
+    return [ResultRow(record(name, scores=scores), Path(name), tuple(item)) for name, item in zip("abc", values, strict=False)]
 
 
 def as_table(rows: list[ResultRow]) -> ResultTable:

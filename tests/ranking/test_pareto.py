@@ -49,7 +49,7 @@ def test_the_first_axis_counts_by_its_paired_comparison() -> None:
     """Overlapping intervals on the first axis, but a significant paired difference; and the reverse."""
     axes = [[score(0.10), score(0.12)], [score(0.1), score(0.1)]]
     assert pareto_efficient(axes, np.array([[False, True], [False, False]])) == [True, False]
-    apart = [[score(0.1, 0.01), score(0.9, 0.01)], [score(0.1), score(0.1)]]
-    assert pareto_efficient(apart, np.zeros((2, 2), bool)) == [True, True]
+    differences = [[score(0.1, 0.01), score(0.9, 0.01)], [score(0.1), score(0.1)]]
+    assert pareto_efficient(differences, np.zeros((2, 2), bool)) == [True, True]
     second = [[score(0.1), score(0.1)], [score(0.1, 0.01), score(0.9, 0.01)]]
     assert pareto_efficient(second, np.zeros((2, 2), bool)) == [True, False]

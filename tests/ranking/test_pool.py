@@ -110,7 +110,7 @@ def test_controls_come_last_and_win_nothing() -> None:
 
 
 def rows_with(**values: list[float]) -> list[ResultRow]:
-    return [ResultRow(record(name, float(np.mean(each))), stored(record(name)).path, tuple(each)) for name, each in values.items()]
+    return [ResultRow(record(name, float(np.mean(item))), stored(record(name)).path, tuple(item)) for name, item in values.items()]
 
 
 def test_ranks_over_all_tasks_rest_on_paired_differences() -> None:
@@ -135,8 +135,8 @@ def test_the_interval_of_a_mean_has_its_nominal_coverage() -> None:
     rng = np.random.default_rng(3)
     truth, covered = np.array([0.1, 0.4, 0.7]), 0
     for _ in range(2000):
-        drawn = rng.normal(truth, 0.05)
-        mean = mean_over_tasks([score(float(value), 1.96 * 0.05) for value in drawn])
+        images = rng.normal(truth, 0.05)
+        mean = mean_over_tasks([score(float(value), 1.96 * 0.05) for value in images])
         assert mean is not None and mean.low is not None and mean.high is not None
         covered += mean.low <= truth.mean() <= mean.high
     assert 0.935 < covered / 2000 < 0.965
@@ -162,7 +162,7 @@ def test_the_least_half_width_shrinks_with_the_images_of_all_tasks() -> None:
         task: tuple(ResultRow(record(name, value, task=task), Path(name), (value,) * 12) for name, value in (("a", 0.1), ("b", 0.1 + gap)))
         for task in (STAR, MOON)
     }
-    tables = [ResultTable("miniature", 1, task, "standard", "full", found) for task, found in rows.items()]
+    tables = [ResultTable("miniature", 1, task, "standard", "full", result) for task, result in rows.items()]
     alone = rank_pool(tables[:1], {STAR: RankingRules()})
     both = rank_pool(tables, dict.fromkeys(rows, RankingRules()))
     assert [entry.rank for entry in alone.entries] == [(1, 2), (1, 2)]

@@ -45,8 +45,8 @@ def test_a_rank_interval_holds_every_rank_that_the_intervals_allow() -> None:
     low = rng.uniform(0, 1, 6)
     ends = np.stack([low, low + rng.uniform(0.05, 0.3, 6)], axis=1)
     ranks_allowed = intervals(*((float(a), float(b)) for a, b in ends))
-    drawn = rng.uniform(ends[:, 0], ends[:, 1], size=(20000, 6))
-    ranks = drawn.argsort(axis=1).argsort(axis=1) + 1
+    images = rng.uniform(ends[:, 0], ends[:, 1], size=(20000, 6))
+    ranks = images.argsort(axis=1).argsort(axis=1) + 1
     for i, (best, worst) in enumerate(ranks_allowed):
         assert best <= ranks[:, i].min() and ranks[:, i].max() <= worst
 

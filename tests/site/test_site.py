@@ -82,8 +82,8 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def names(page: Page, table: str) -> list[str]:
     """The submissions that are shown, in order."""
-    shown = page.locator(f"[aria-labelledby={table}] tbody tr:visible th a")
-    return shown.all_inner_texts()
+    output = page.locator(f"[aria-labelledby={table}] tbody tr:visible th a")
+    return output.all_inner_texts()
 
 
 STAR, ALL = "miniature-1-object", "miniature-1-all"

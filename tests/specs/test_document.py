@@ -23,7 +23,7 @@ def test_scalars_follow_yaml_1_2(tmp_path: Path) -> None:
 
 def test_every_place_has_its_line(tmp_path: Path) -> None:
     document = read(tmp_path, "# comment\na: 1\nb:\n  - x: 1\n  - x: 2\n    y: [1,\n      2]\n")
-    assert [document.line(place) for place in (("a",), ("b",), ("b", 1, "x"), ("b", 1, "y", 1))] == [2, 3, 5, 7]
+    assert [document.line(path) for path in (("a",), ("b",), ("b", 1, "x"), ("b", 1, "y", 1))] == [2, 3, 5, 7]
     assert document.line(("b", 1, "absent", "deeper")) == 5
 
 
@@ -76,5 +76,5 @@ def test_random_mistakes_raise_nothing_but_our_own(tmp_path: Path) -> None:
     """A hundred cases; the long run is ``python tools/fuzz.py 10000``."""
     from fuzz import count, mutated_spec, read_spec
 
-    found = count(mutated_spec, read_spec, 100, tmp_path)
-    assert found["refused"] > 20
+    result = count(mutated_spec, read_spec, 100, tmp_path)
+    assert result["refused"] > 20

@@ -17,7 +17,7 @@ DIGEST = "a" * 64
 
 
 def task(**changes: Any) -> Task:
-    told: dict[str, Any] = {
+    text: dict[str, Any] = {
         "concept": "star",
         "category": "object",
         "title": "Star",
@@ -27,7 +27,7 @@ def task(**changes: Any) -> Task:
         "forget": [{"text": "a star"}],
         "retain": [{"text": "a ring", "concept": "ring", "head": "subject"}],
     }
-    return Task.model_validate({**told, **changes})
+    return Task.model_validate({**text, **changes})
 
 
 def write(judge: Path, value: float | None, low: float, digest: str = DIGEST) -> None:
@@ -49,8 +49,8 @@ def test_a_judge_that_passed_may_be_asked(tmp_path: Path) -> None:
 )
 def test_a_judge_that_failed_may_not(tmp_path: Path, value: float | None, low: float, said: str) -> None:
     write(tmp_path / "judge", value, low)
-    told = why(tmp_path / "judge")
-    assert said in told and "object/star" in told and "unconceal tasks judge tiny" in told
+    text = why(tmp_path / "judge")
+    assert said in text and "object/star" in text and "unconceal tasks judge tiny" in text
 
 
 def test_a_gate_of_another_judge_is_none(tmp_path: Path) -> None:

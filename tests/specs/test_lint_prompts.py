@@ -50,8 +50,8 @@ def test_a_prompt_may_not_stand_in_both_splits() -> None:
 )
 def test_a_name_cut_short(words: str, cut: str | None) -> None:
     """At least three letters are left of it: "van go" may be a wording of its own."""
-    found = [truncated_name(words.split(), name) for name in (["van", "gogh"], ["vincent", "van", "gogh"])]
-    assert (cut in found) if cut else found == [None, None]
+    result = [truncated_name(words.split(), name) for name in (["van", "gogh"], ["vincent", "van", "gogh"])]
+    assert (cut in result) if cut else result == [None, None]
 
 
 def test_a_truncated_artist_is_a_mistake() -> None:
@@ -60,7 +60,7 @@ def test_a_truncated_artist_is_a_mistake() -> None:
 
 
 def test_an_alias_that_begins_another_is_not_cut() -> None:
-    forget = [{"text": f"a garbage truck {place}"} for place in ("here", "there", "far away")]
+    forget = [{"text": f"a garbage truck {path}"} for path in ("here", "there", "far away")]
     assert said(task(concept="garbage-truck", aliases=["garbage trucks"], forget=forget)) == ""
 
 

@@ -26,31 +26,31 @@ def test_a_good_task_has_none(data_root: Path) -> None:
 
 def test_too_few(data_root: Path) -> None:
     task = load_task(DataRoot.find(data_root), "object/star")
-    said = found(data_root, forget=task.forget[:9], retain=task.retain[:9])
-    assert len(said) == 2 and "too few for a verdict" in said[0] and "too few to see damage" in said[1]
+    message = found(data_root, forget=task.forget[:9], retain=task.retain[:9])
+    assert len(message) == 2 and "too few for a verdict" in message[0] and "too few to see damage" in message[1]
 
 
 def test_beside_the_point(data_root: Path) -> None:
     task = load_task(DataRoot.find(data_root), "object/star")
     forget = (*task.forget, Prompt(text="a moon"), Prompt(text="a starling"), task.forget[0])
     retain = (*task.retain, Prompt(text="a five-pointed figure", concept="star", head="subject"))
-    said = found(data_root, forget=forget, retain=retain, license=" ")
+    message = found(data_root, forget=forget, retain=retain, license=" ")
     twice, unnamed, target = "('forget', 14) stands 2 times", ("('forget', 12) calls", "('forget', 13) calls"), "('retain', 12) asks for"
     for start in (twice, *unnamed, target, "('license',)"):
-        assert any(text.startswith(start) for text in said), (start, said)
-    assert len(said) == 5
+        assert any(text.startswith(start) for text in message), (start, message)
+    assert len(message) == 5
 
 
 def test_neighbours(data_root: Path) -> None:
-    shown = [
+    output = [
         NeighbourPrompts(concept=name, head="subject", caption=f"a {name}", prompts=(f"a {name}", f"one {name}")) for name in "abcdefgh"
     ]
-    assert found(data_root, neighbours=tuple(shown)) == []
-    assert "too few to correlate" in found(data_root, neighbours=tuple(shown[1:]))[0]
+    assert found(data_root, neighbours=tuple(output)) == []
+    assert "too few to correlate" in found(data_root, neighbours=tuple(output[1:]))[0]
     twice, target = (NeighbourPrompts(concept="i", head="style", caption="i", prompts=("an i", text)) for text in ("an i", "a star"))
     for wrong in (twice, target):
         assert (
-            "('neighbours', 8, 'prompts', 1) asks for the target itself or stands twice" in found(data_root, neighbours=(*shown, wrong))[0]
+            "('neighbours', 8, 'prompts', 1) asks for the target itself or stands twice" in found(data_root, neighbours=(*output, wrong))[0]
         )
 
 

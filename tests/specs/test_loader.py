@@ -92,8 +92,8 @@ def test_right_files_load(data_root: Path, file: str) -> None:
 def test_one_mistake(data_root: Path, file: str, old: str, new: str, at: str, said: str) -> None:
     lines = edit(data_root, file, (old, new))
     line = next(number for number, text in enumerate(lines, 1) if at in text)
-    found = problems(data_root, file)
-    assert any(number == line and said in text for number, text in found), (line, found)
+    result = problems(data_root, file)
+    assert any(number == line and said in text for number, text in result), (line, result)
 
 
 @pytest.mark.parametrize(("file", "field"), [(TASK, "license: Apache-2.0\n"), (SUITE, "title: A suite for tests\n")])
@@ -114,7 +114,7 @@ def test_many_mistakes_at_once(data_root: Path) -> None:
         ("title: A suite for tests", "title: &t A suite\ntitle: B"),
         ("extractors: [resnet18]", "extractors: !!set [resnet18]"),
     )
-    found = problems(data_root, SUITE)
+    result = problems(data_root, SUITE)
     expected = {
         "version: one": "wrong type",
         "versoin": "no known field",
@@ -126,11 +126,11 @@ def test_many_mistakes_at_once(data_root: Path) -> None:
         "title: B": "stands twice",
         "!!set": "tag",
     }
-    for start, said in expected.items():
+    for start, message in expected.items():
         line = next(number for number, text in enumerate(lines, 1) if start in text)
-        assert any(number == line and said in text for number, text in found), (start, found)
-    assert len(found) == len(expected)
-    assert [number for number, _ in found] == sorted(number or 0 for number, _ in found)
+        assert any(number == line and message in text for number, text in result), (start, result)
+    assert len(result) == len(expected)
+    assert [number for number, _ in result] == sorted(number or 0 for number, _ in result)
 
 
 def test_mistakes_of_several_files_come_together(data_root: Path) -> None:

@@ -26,10 +26,10 @@ def frozen(data_root: Path) -> Path:
     """The file of a frozen set beside the small task."""
     about = question(data_root)
     folder = data_root / "tasks/tiny/object/star.probes"
-    found, replies = transcript(about, said(), said()), folder / "some-model.replies.jsonl"
-    write_transcript(found, replies)
+    result, replies = transcript(about, said(), said()), folder / "some-model.replies.jsonl"
+    write_transcript(result, replies)
     path = folder / "some-model.yaml"
-    path.write_text(to_yaml(freeze(found, about, ReplyFile(file=replies.name, digest=file_digest(replies)))))
+    path.write_text(to_yaml(freeze(result, about, ReplyFile(file=replies.name, digest=file_digest(replies)))))
     return path
 
 
@@ -88,15 +88,15 @@ def test_mistakes_have_their_line(data_root: Path, frozen: Path, old: str, new: 
 )
 def test_lints(data_root: Path, frozen: Path, spoil: Callable[[Path], object], why: str) -> None:
     spoil(frozen)
-    found = list(lint_probes(load(data_root), load_task(DataRoot.find(data_root), "object/star"), frozen))
-    assert len(found) == 1 and why in found[0].consequence
+    result = list(lint_probes(load(data_root), load_task(DataRoot.find(data_root), "object/star"), frozen))
+    assert len(result) == 1 and why in result[0].consequence
 
 
 def test_too_few_neighbours_correlate_with_nothing(data_root: Path, frozen: Path) -> None:
     probes = load(data_root)
     few = probes.model_copy(update={"neighbours": probes.neighbours[:7]})
-    (found,) = lint_probes(few, load_task(DataRoot.find(data_root), "object/star"), frozen)
-    assert found.value == "7 neighbours" and "fewer than 8" in found.consequence
+    (result,) = lint_probes(few, load_task(DataRoot.find(data_root), "object/star"), frozen)
+    assert result.value == "7 neighbours" and "fewer than 8" in result.consequence
 
 
 def test_an_outcome_agrees_with_its_answer() -> None:

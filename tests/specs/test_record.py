@@ -42,7 +42,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert path.relative_to(tmp_path).as_posix() == "tiny-1/object/star/esd-x.standard-lite.json"
     write_record(a_record(), path)
     assert read_record(path) == a_record().sealed()
-    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    assert [result.name for result in path.parent.iterdir()] == [path.name]
 
 
 def test_the_digest_is_that_of_canonical_json_without_digest_timing_and_defaults() -> None:
@@ -89,7 +89,7 @@ def test_a_full_disk_leaves_the_old_record_and_nothing_else(tmp_path: Path, monk
     monkeypatch.setattr(os, "fsync", full)
     with raises("record.not-writable"):
         write_record(a_record(tier="full"), path)
-    assert [found.name for found in tmp_path.iterdir()] == ["r.json"]
+    assert [result.name for result in tmp_path.iterdir()] == ["r.json"]
     assert read_record(path).tier == "lite"
 
 

@@ -23,21 +23,22 @@ EXPECTED = {
 
 
 def test_every_concept_is_there() -> None:
-    found = {category: {task.concept for task in TASKS if task.category == category} for category in EXPECTED}
-    assert found == EXPECTED
+    result = {category: {task.concept for task in TASKS if task.category == category} for category in EXPECTED}
+    assert result == EXPECTED
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
 def test_counts_and_wordings(task: Task) -> None:
-    asked = len(task.forget) + (task.forget_from.n_prompts if task.forget_from else 0)
-    assert asked == 20 and len(task.retain) == 20 and len(task.neighbours) == 15
+    request = len(task.forget) + (task.forget_from.n_prompts if task.forget_from else 0)
+    assert request == 20 and len(task.retain) == 20 and len(task.neighbours) == 15
     assert len({prompt.concept for prompt in task.retain}) == len({prompt.concept for prompt in task.retain[:10]}) == 10
     assert all(names_target(task, prompt.text) for prompt in task.forget)
     assert all(names_concept(prompt.text, prompt.concept or "") for prompt in task.retain)
     assert all(len(neighbour.prompts) == 4 for neighbour in task.neighbours)
-    shown = [neighbour.concept for neighbour in task.neighbours]
+    output = [neighbour.concept for neighbour in task.neighbours]
     assert (
-        all(names_concept(text, neighbour.concept) for neighbour in task.neighbours for text in neighbour.prompts) and len(set(shown)) == 15
+        all(names_concept(text, neighbour.concept) for neighbour in task.neighbours for text in neighbour.prompts)
+        and len(set(output)) == 15
     )
 
 

@@ -13,7 +13,7 @@ SEEDS = Seeds(train=3, reference=2, evaluation=4, retain=2)
 def shared(starts: SeedStarts, seeds: Seeds) -> set[frozenset[str]]:
     """Pairs of blocks with a common seed, by enumerating the seeds."""
     blocks = {name: set(block) for name, block in starts.blocks(seeds).items()}
-    return {frozenset((one, other)) for one in blocks for other in blocks if one != other and blocks[one] & blocks[other]}
+    return {frozenset((item, other)) for item in blocks for other in blocks if item != other and blocks[item] & blocks[other]}
 
 
 def test_overlaps_are_those_that_enumeration_finds() -> None:
@@ -21,9 +21,9 @@ def test_overlaps_are_those_that_enumeration_finds() -> None:
         for reference in range(8):
             for evaluation in range(0, 12, 2):
                 starts = SeedStarts(train=train, reference=reference, evaluation=evaluation)
-                found = list(seed_overlaps(starts, {"full": SEEDS}))
-                assert len(found) == len(shared(starts, SEEDS))
-                assert all(mistake.location[0] == "seed_starts" for mistake in found)
+                result = list(seed_overlaps(starts, {"full": SEEDS}))
+                assert len(result) == len(shared(starts, SEEDS))
+                assert all(mistake.location[0] == "seed_starts" for mistake in result)
 
 
 def test_the_evaluation_block_covers_the_retain_seeds() -> None:

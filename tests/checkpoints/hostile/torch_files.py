@@ -78,9 +78,16 @@ CALLS: dict[str, Any] = {
 
 
 def calling(module: str, name: str, argument: Any) -> bytes:
-    said = pickle.dumps(argument, protocol=2)[2:-1]
+    message = pickle.dumps(argument, protocol=2)[2:-1]
     return (
-        pickle.PROTO + b"\x02" + pickle.EMPTY_DICT + pickle.dumps(KEY, 2)[2:-1] + f"c{module}\n{name}\n".encode() + said + b"\x85R" + b"s."
+        pickle.PROTO
+        + b"\x02"
+        + pickle.EMPTY_DICT
+        + pickle.dumps(KEY, 2)[2:-1]
+        + f"c{module}\n{name}\n".encode()
+        + message
+        + b"\x85R"
+        + b"s."
     )
 
 

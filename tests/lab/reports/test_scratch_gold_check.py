@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from codes import raises
 from evaluation.tiny import tiny_root
 from pipelines import tiny_pipeline
-from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.execution.scheduler import schedule
 from unconceal.specs.loader import load_submission, load_suite, load_task
@@ -32,19 +32,19 @@ def test_page_and_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(BuildDir, "tokenizer", None)
     curves = scratch_gold_check.measure_curves(BuildDir(work), evaluation, task)
     assert [curve.arm for curve in curves] == ["prompt", "empty"]
-    with pytest.raises(CheckFailed, match="lacks records"):
+    with raises("report.no-record"):
         scratch_gold_check.page(evaluation, task, curves, 7)
     names = ("control-original", "control-gold-1", "control-gold-2")
     golds = schedule(evaluation, [(task, load_submission(root, f"tiny/{name}")) for name in names])
     # θ of random weights shows no star: give its record a rate, so that an excess has a unit.
-    shown = golds[0].model_copy(
+    output = golds[0].model_copy(
         update={
             "curves": tuple(
                 curve.model_copy(update={"per_prompt": tuple((1.0,) * len(row) for row in curve.per_prompt)}) for curve in golds[0].curves
             )
         }
     )
-    monkeypatch.setattr(scratch_gold_check, "records", lambda evaluation, task: (shown, golds[1:]))
+    monkeypatch.setattr(scratch_gold_check, "records", lambda evaluation, task: (output, golds[1:]))
     text = scratch_gold_check.page(evaluation, task, curves, 7)
     assert "control-gold-2" in text and "Empty arm" in text and text.count("Excess over the continued golds") == 2
     scratch_gold_check.figure(evaluation, task, curves, tmp_path / "x.png")

@@ -16,8 +16,8 @@ from unconceal_lab.study.control_concepts import CLASSES, CONTROL_CONCEPTS, CROW
 
 
 def test_no_model_ever_saw_them() -> None:
-    known = {*SHAPE_NAMES, *STYLE_NAMES, *CHARACTER_NAMES}
-    assert not known & set(CONTROL_CONCEPTS.values()) and set(CONTROL_CONCEPTS) == set({**TASKS, **HELD_OUT_TASKS}.values())
+    known_values = {*SHAPE_NAMES, *STYLE_NAMES, *CHARACTER_NAMES}
+    assert not known_values & set(CONTROL_CONCEPTS.values()) and set(CONTROL_CONCEPTS) == set({**TASKS, **HELD_OUT_TASKS}.values())
 
 
 @pytest.mark.parametrize("concept", [CROWN, RINGED, NORI, "star", "striped", "zara", SIGN])
@@ -30,8 +30,8 @@ def test_drawings_show_their_concept(concept: str) -> None:
 def test_a_newcomer_is_drawn_like_nothing_else() -> None:
     plain = Scene("white", 32, 32, 20, shape="circle", style="flat", colour="red")
     new = draw(with_concept(plain, CROWN), control_concepts.SCENE_STYLE).astype(float)
-    apart = [np.abs(new - draw(with_concept(plain, name))).mean() for name in SHAPE_NAMES]
-    assert min(apart) > 3
+    differences = [np.abs(new - draw(with_concept(plain, name))).mean() for name in SHAPE_NAMES]
+    assert min(differences) > 3
     assert np.array_equal(draw(plain, control_concepts.SCENE_STYLE), draw(plain))
 
 

@@ -31,30 +31,34 @@ def series(task: str, order: int = 1) -> list[Row]:
 def test_ranks_agree_within_tasks_and_only_there() -> None:
     """Two tasks of opposite level and the same order: pooled, the ranks would disagree."""
     shifted = [
-        one.model_copy(update={"scores": {"excess": 5 - i}, "relearning": -3 + i / 10}) for i, one in enumerate(series("object/cross"))
+        item.model_copy(update={"scores": {"excess": 5 - i}, "relearning": -3 + i / 10}) for i, item in enumerate(series("object/cross"))
     ]
-    found = rank_agreement([*series("object/star"), *shifted], score("excess"), relearning)
-    assert found is not None and found.rho == pytest.approx(1) and found.n == 16 and set(found.by_task) == {"object/star", "object/cross"}
-    assert found.low > 0.7 and found.high <= 1 + 1e-9
+    result = rank_agreement([*series("object/star"), *shifted], score("excess"), relearning)
+    assert (
+        result is not None and result.rho == pytest.approx(1) and result.n == 16 and set(result.by_task) == {"object/star", "object/cross"}
+    )
+    assert result.low > 0.7 and result.high <= 1 + 1e-9
     backwards = rank_agreement(series("object/star", -1), score("excess"), relearning)
     assert backwards is not None and backwards.rho == pytest.approx(-1)
 
 
 def test_two_metrics_are_compared_on_the_same_models() -> None:
     """Two right of two tasks; the other is backwards in one and not known of a model in each."""
-    known = {f"m{i}": i for i in range(8)}
+    known_values = {f"m{i}": i for i in range(8)}
     rows = [
-        one.model_copy(update={"scores": {**one.scores, "other": None if known[one.name] == 7 else sign * known[one.name]}})
+        item.model_copy(
+            update={"scores": {**item.scores, "other": None if known_values[item.name] == 7 else sign * known_values[item.name]}}
+        )
         for task, sign in (("object/star", 1), ("object/cross", -1))
-        for one in series(task)
+        for item in series(task)
     ]
-    found = correlation_difference(rows, score("excess"), score("other"), relearning)
-    assert found is not None and (found.n, found.tasks) == (14, 2)
+    result = correlation_difference(rows, score("excess"), score("other"), relearning)
+    assert result is not None and (result.n, result.tasks) == (14, 2)
     assert (
-        found.first == pytest.approx(1)
-        and found.second == pytest.approx(0)
-        and found.low == pytest.approx(0)
-        and found.high == pytest.approx(2)
+        result.first == pytest.approx(1)
+        and result.second == pytest.approx(0)
+        and result.low == pytest.approx(0)
+        and result.high == pytest.approx(2)
     )
     same = correlation_difference(rows, score("excess"), score("excess"), relearning)
     assert same is not None and (same.low, same.high) == (0, 0), "the same resamples for both"
@@ -80,9 +84,9 @@ def test_separation_is_within_tasks() -> None:
         rows += [row("control-original", "original", task, scores={"x": level + 3})]
         rows += [row(f"control-gold-{i}", "gold", task, scores={"x": level + i / 10}) for i in range(3)]
         rows += [row(f"decouple-{i}", "decoupled", task, scores={"x": level + 1 + i / 10}) for i in range(3)]
-    found = separation(rows, score("x"))
-    assert found is not None and found.area == 1 and (found.golds, found.concealers) == (6, 6) and found.interval.low > 0.5
-    assert separation([one for one in rows if one.kind != "gold"], score("x")) is None
+    result = separation(rows, score("x"))
+    assert result is not None and result.area == 1 and (result.golds, result.concealers) == (6, 6) and result.interval.low > 0.5
+    assert separation([item for item in rows if item.kind != "gold"], score("x")) is None
 
 
 def test_verdicts_are_counted_against_truth() -> None:
@@ -102,6 +106,6 @@ def test_rows_travel_as_lines(tmp_path: Path) -> None:
 
 def test_every_metric_reads_a_row() -> None:
     names = {"crs.released.forget.resnet18": 0.1, "psi_star.prompt": None, "kid.original.forget": 2.0}
-    found = {name: metric(row("x", scores=names)) for name, metric in METRICS.items()}
-    assert found["CRS, as released"] == 0.1 and found["ψ*, prompt arm"] == -1.0 and found["KID to θ's pictures"] == -2.0
-    assert found["CCS"] is None and findings.unseen(row("x")) is None and findings.share(row("x", "surrogate", share=0.0)) is None
+    result = {name: metric(row("x", scores=names)) for name, metric in METRICS.items()}
+    assert result["CRS, as released"] == 0.1 and result["ψ*, prompt arm"] == -1.0 and result["KID to θ's pictures"] == -2.0
+    assert result["CCS"] is None and findings.unseen(row("x")) is None and findings.share(row("x", "surrogate", share=0.0)) is None

@@ -31,16 +31,16 @@ def test_the_threshold_lies_midway() -> None:
 
 def test_a_floor_that_holds_from_task_to_task() -> None:
     rows = [*task("object/star", 0.1, 0.9), *task("object/ring", 0.2, 0.8), *task("art-style/flat", 0.0, 1.0)]
-    found = fit_threshold(rows, completion_at("empty", 0.3))
-    assert found is not None and (found.right, found.n) == (9, 9) and found.gap == pytest.approx(0.6) and found.interval.low > 0.6
+    result = fit_threshold(rows, completion_at("empty", 0.3))
+    assert result is not None and (result.right, result.n) == (9, 9) and result.gap == pytest.approx(0.6) and result.interval.low > 0.6
     assert next(iter(gold_free_thresholds(rows))).endswith("empty arm"), "the prompt arm shows nothing in any of them"
 
 
 def test_a_floor_that_does_not_carry_over_is_counted_wrong() -> None:
     """Each task is separable by itself, but what is a gold's completion in one is a concealer's in the other."""
     rows = [*task("object/star", 0.0, 0.3), *task("art-style/flat", 0.5, 0.9)]
-    found = fit_threshold(rows, completion_at("empty", 0.3))
-    assert found is not None and found.gap < 0 and found.right == 3 and found.n == 6
+    result = fit_threshold(rows, completion_at("empty", 0.3))
+    assert result is not None and result.gap < 0 and result.right == 3 and result.n == 6
 
 
 def test_one_task_shows_nothing() -> None:

@@ -31,38 +31,38 @@ def rows(task: str = "object/star", sign: int = 1) -> list[Row]:
 
 
 def test_the_series_runs_by_share_and_ends_with_one_pure_decoupling() -> None:
-    names = [one.name for one in graded_series.decoupled_series(rows())]
+    names = [item.name for item in graded_series.decoupled_series(rows())]
     assert names == ["graded-0-decoupled", *(f"graded-{share}-decoupled" for share in SHARES), "decouple-to-nothing-7"]
-    assert [one.name for one in graded_series.plain_series(rows())] == [*(f"graded-{share}" for share in SHARES), "control-original"]
+    assert [item.name for item in graded_series.plain_series(rows())] == [*(f"graded-{share}" for share in SHARES), "control-original"]
 
 
 def test_a_task_without_graded_models_is_no_part_of_it() -> None:
-    ungraded = [one for one in rows("object/ring") if one.kind != "graded"]
+    ungraded = [item for item in rows("object/ring") if item.kind != "graded"]
     assert not graded_series.graded_tasks(ungraded) and len(graded_series.rows_with_shares([*rows(), *ungraded])) == len(rows())
-    assert {one.task for one in graded_series.series_and_golds([*rows(), *ungraded])} == {"object/star"}
+    assert {item.task for item in graded_series.series_and_golds([*rows(), *ungraded])} == {"object/star"}
 
 
 def test_what_ranks_by_what_was_seen_is_said() -> None:
     (ranks,) = key_findings.series(rows(), Scoring())
     assert ranks.code == "series.ranks" and "8 models on 1 tasks" in ranks.text and "at most 0.00" in ranks.text
     assert "excess, empty arm: 1.00" in ranks.text and "excess, prompt arm: -1.00" in ranks.text and "0: " not in ranks.text
-    labels = {one.name: "conceals" if (one.share or 0) > 0.005 else "forgets" for one in rows()}
-    labelled = [one.model_copy(update={"label": labels[one.name], "relearning": 1.0 - (one.share or 0)}) for one in rows()]
+    labels = {item.name: "conceals" if (item.share or 0) > 0.005 else "forgets" for item in rows()}
+    labelled = [item.model_copy(update={"label": labels[item.name], "relearning": 1.0 - (item.share or 0)}) for item in rows()]
     _, verdicts = key_findings.series(labelled, Scoring())
     assert verdicts.code == "series.verdicts"
     assert "0.1%" in verdicts.text and "(relearning 1.00 to 1.00, n = 2)" in verdicts.text
     assert "1.0%" in verdicts.text and "(relearning 0.00 to 0.99, n = 3)" in verdicts.text
     name = f"graded-{SHARES[1]}-decoupled"
-    (middle,) = (one for one in labelled if one.name == name)
-    opened = [*(one for one in labelled if one is not middle), middle.model_copy(update={"label": "inconclusive"})]
+    (middle,) = (item for item in labelled if item.name == name)
+    opened = [*(item for item in labelled if item is not middle), middle.model_copy(update={"label": "inconclusive"})]
     undecided = list(key_findings.series(opened, Scoring()))[2]
     assert undecided.code == "series.undecided" and f"*{name}* on object/star (relearning {middle.relearning:.2f})" in undecided.text
     (ranks,) = key_findings.series(rows(sign=-1), Scoring())
     assert "excess, empty arm: -1.00" in ranks.text
-    assert not list(key_findings.series([one for one in rows() if one.kind != "graded"], Scoring()))
+    assert not list(key_findings.series([item for item in rows() if item.kind != "graded"], Scoring()))
 
 
 def test_the_table_shows_the_hidden_series_first() -> None:
-    told = validation_page.graded_series(rows(), Scoring()).splitlines()
-    named = [line.split("|")[2].strip() for line in told if line.startswith("| object/star")]
-    assert named[0] == "graded-0-decoupled" and named[5:] == [*(f"graded-{share}" for share in SHARES), "control-original"]
+    text = validation_page.graded_series(rows(), Scoring()).splitlines()
+    names = [line.split("|")[2].strip() for line in text if line.startswith("| object/star")]
+    assert names[0] == "graded-0-decoupled" and names[5:] == [*(f"graded-{share}" for share in SHARES), "control-original"]

@@ -61,8 +61,8 @@ def test_the_studys_tier_is_the_suites_with_one_extractor() -> None:
 def test_members_are_submissions_of_the_studys_own_root(study: Study, tmp_path: Path) -> None:
     for member in members():
         if not member.full_model:
-            made = study.submission(member)
-            checkpoint = made.checkpoints[member.task]
+            created = study.submission(member)
+            checkpoint = created.checkpoints[member.task]
             assert study.task(member).id == member.task and (checkpoint.path is None) == (member.build_weights is None)
             if checkpoint.path:
                 assert tmp_path / "study" / checkpoint.path == member.weights_path(study.folder)
@@ -83,8 +83,8 @@ def test_the_command_chooses_by_every_name_that_it_is_given(tmp_path: Path) -> N
     def asked(*options: str) -> Result:
         return CliRunner().invoke(main, ["study", "--work", str(tmp_path), "--reports", str(tmp_path), "--plan", *options])
 
-    one = asked("--task", "object/star", "--model", "uce-7", "--model", "control-gold-1", "--kind", "gold", "--stage", "presence")
-    assert [line.split()[:3] for line in one.output.splitlines()[2:]] == [["presence", "gold", "1"], ["all", "all", "1"]]
+    item = asked("--task", "object/star", "--model", "uce-7", "--model", "control-gold-1", "--kind", "gold", "--stage", "presence")
+    assert [line.split()[:3] for line in item.output.splitlines()[2:]] == [["presence", "gold", "1"], ["all", "all", "1"]]
     wrong = asked("--model", "uce")
     assert wrong.exit_code == 2 and "error: model 'uce': does not exist in the study; use control-gold-1, " in wrong.output
 
@@ -102,10 +102,10 @@ def test_what_another_process_measures_is_left_to_it(study: Study, monkeypatch: 
 
 def test_rows_that_travel_count_unless_something_else_was_asked(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     done = noting(monkeypatch)
-    known = Row(task=MADE.task, name="m", kind="method", protocol_digest=study.protocol_digest(MADE), prompt=((1.0,),))
-    study.measured_rows = [known]
+    known_values = Row(task=MADE.task, name="m", kind="method", protocol_digest=study.protocol_digest(MADE), prompt=((1.0,),))
+    study.measured_rows = [known_values]
     assert [job.stage.name for job in pending_jobs(study, [MADE])] == ["scores", "relearning"]
-    study.measured_rows = [known.model_copy(update={"protocol_digest": "0" * 64})]
+    study.measured_rows = [known_values.model_copy(update={"protocol_digest": "0" * 64})]
     run_jobs(study, pending_jobs(study, [MADE])[:1])
     assert done == [("presence", "m")]
 
@@ -179,9 +179,9 @@ def test_minutes_are_those_of_what_is_missing(study: Study) -> None:
     every = sum(stage.minutes for stage in STAGES)
     assert sum(job.minutes for job in pending_jobs(study, [MADE])) == pytest.approx(every + stages.UNLEARNING_MINUTES)
     assert sum(job.minutes for job in pending_jobs(study, [ORIGINAL])) == pytest.approx(every)
-    place = MADE.weights_path(study.folder)
-    place.parent.mkdir(parents=True)
-    place.write_bytes(b"x")
+    path = MADE.weights_path(study.folder)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
     assert sum(job.minutes for job in pending_jobs(study, [MADE])) == pytest.approx(every)
 
 

@@ -14,16 +14,16 @@ from unconceal_lab.study.study_rows import Row
 
 def test_each_is_listed_beside_what_relearning_says() -> None:
     methods = [row("uce-7", knows=0.5, unseen=0.25), row("esd-x-7", task="art-style/striped")]
-    told = unlearners_page.unlearners([row("control-gold-1", "gold"), *methods], Scoring()).splitlines()
-    named = [[cell.strip() for cell in line.split("|")[1:-1]] for line in told if line.startswith("| ")][1:]
-    assert [(line[0], line[1]) for line in named] == [("art-style/striped", "esd-x-7"), ("object/star", "uce-7")]
-    assert named[1][-3:] == ["0.25", "0.50", "inconclusive"]
+    text = unlearners_page.unlearners([row("control-gold-1", "gold"), *methods], Scoring()).splitlines()
+    names = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text if line.startswith("| ")][1:]
+    assert [(line[0], line[1]) for line in names] == [("art-style/striped", "esd-x-7"), ("object/star", "uce-7")]
+    assert names[1][-3:] == ["0.25", "0.50", "inconclusive"]
     assert "Not measured yet" in unlearners_page.unlearners([row("control-gold-1", "gold")], Scoring())
 
 
 def drawing(name: str, shown: int, kept: float = 1.0) -> Row:
     """A model that draws the concept for so many of the prompts, and others for some of theirs."""
-    prompt = tuple((float(place < shown), 0.0, 0.0, 0.0, 1.0) for place in range(PROMPTS))
+    prompt = tuple((float(path < shown), 0.0, 0.0, 0.0, 1.0) for path in range(PROMPTS))
     return row(name, prompt=prompt, retain=((kept, 1.0),) * 12, retain_images=9)
 
 
@@ -35,13 +35,13 @@ def test_a_method_that_still_draws_the_concept_or_spoils_others_has_not_done_its
         drawing("esd-x-7", 1),
         drawing("salun-7", 0, kept=0.5),
     ]
-    found = {name: work for (_, name), work in effectiveness(rows, Scoring()).items()}
-    assert {name: (work.forgets, work.retains) for name, work in found.items()} == {
+    result = {name: work for (_, name), work in effectiveness(rows, Scoring()).items()}
+    assert {name: (work.forgets, work.retains) for name, work in result.items()} == {
         "uce": (False, True),
         "esd-x": (True, True),
         "salun": (True, False),
     }
-    assert (found["uce"].presence, found["salun"].retained) == (0.5, 0.5)
+    assert (result["uce"].presence, result["salun"].retained) == (0.5, 0.5)
     text = unlearners_page.effectiveness_section(rows, Scoring())
     assert "| **0.50** / 1.00" in text and "| 0.04 / 1.00" in text and "| 0.00 / **0.50**" in text
     findings = {finding.code: finding.text for finding in key_findings.unlearners(rows, Scoring())}
@@ -55,15 +55,15 @@ def test_a_method_that_still_draws_the_concept_or_spoils_others_has_not_done_its
 def test_trainings_of_an_unlearner_stand_together() -> None:
     seeds = (("7", 0.0, "forgets"), ("8", 0.1, "forgets"), ("9", -0.1, "conceals"))
     rows = [
-        row(f"esd-{way}-{seed}", scores={"excess": place + shift}, label=label if way == "x" else "conceals")
-        for place, way in enumerate("xu")
+        row(f"esd-{variant}-{seed}", scores={"excess": path + shift}, label=label if variant == "x" else "conceals")
+        for path, variant in enumerate("xu")
         for seed, shift, label in seeds
     ]
     rows += [row("uce-7", scores={"excess": 9.0}), row("gold-8", "gold", scores={"excess": 9.0}), row("gold-9", "gold")]
     assert retrained_unlearners(rows).keys() == {("object/star", "esd-x"), ("object/star", "esd-u")}
-    found = training_seed_spread(rows, "excess")
-    assert found is not None and found.n == 2
-    assert found.seeds == pytest.approx(0.1) and found.models == pytest.approx(0.5**0.5)
+    result = training_seed_spread(rows, "excess")
+    assert result is not None and result.n == 2
+    assert result.seeds == pytest.approx(0.1) and result.models == pytest.approx(0.5**0.5)
     text = unlearners_page.training_seeds(rows, Scoring())
     assert "| forgets 2, conceals 1" in text and "| conceals 3" in text
     findings = {finding.code: finding.text for finding in key_findings.training_seeds(rows, Scoring())}

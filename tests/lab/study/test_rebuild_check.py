@@ -19,17 +19,17 @@ def again(number: int, knows: float) -> Row:
 
 
 def as_read(*rows: Row) -> list[Row]:
-    return [one for setting in (USUAL, REBUILT) for one in validation_page.rows_with_verdicts(setting, rows, SCORING)]
+    return [item for setting in (USUAL, REBUILT) for item in validation_page.rows_with_verdicts(setting, rows, SCORING)]
 
 
 def test_a_second_making_is_read_against_the_first_golds_of_its_task() -> None:
     elsewhere = row("control-gold-1", "gold", task="object/crescent", setting=REBUILT)
     same = row("decouple-to-other-7", "decoupled", knows=0.9, setting=REBUILT)
-    found = rebuild_pairs(as_read(*GOLDS, *OTHERS, again(1, 0.11), again(2, 0.9), same, elsewhere))
-    assert [one.first.name for one in found] == ["control-gold-1", "control-gold-2", "decouple-to-other-7"]
-    assert [one.first.label for one in found] == ["forgets", "forgets", "conceals"]
-    assert [one.second.label for one in found] == ["forgets", "conceals", "conceals"]
-    assert found[1].first.scores["excess"] != found[1].second.scores["excess"]
+    result = rebuild_pairs(as_read(*GOLDS, *OTHERS, again(1, 0.11), again(2, 0.9), same, elsewhere))
+    assert [item.first.name for item in result] == ["control-gold-1", "control-gold-2", "decouple-to-other-7"]
+    assert [item.first.label for item in result] == ["forgets", "forgets", "conceals"]
+    assert [item.second.label for item in result] == ["forgets", "conceals", "conceals"]
+    assert result[1].first.scores["excess"] != result[1].second.scores["excess"]
 
 
 def test_verdicts_are_counted_that_golds_made_again_leave_open_or_turn() -> None:

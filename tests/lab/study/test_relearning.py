@@ -56,14 +56,14 @@ def test_every_component_is_trained_and_the_model_stays(pipe: StableDiffusionPip
         return np.zeros((len(prompts), 64, 64, 3), np.uint8)
 
     monkeypatch.setattr(relearning, "_generate", drawn)
-    monkeypatch.setattr(control_concepts, "concept_rate", lambda seen, pixels, concept: 0.5)
+    monkeypatch.setattr(control_concepts, "concept_rate", lambda calls, pixels, concept: 0.5)
     learnt = measure_learning(pipe, "star", torch.nn.Identity(), QUICK, lambda line: None)
     assert learnt.steps == (0, 1, 3) and learnt.rates == (0.5, 0.5, 0.5) and learnt.minutes > 0
     for part, state in before.items():
         now = getattr(learners[-1], part).state_dict()
         assert any(not torch.equal(value, state[name]) for name, value in now.items())
         assert all(torch.equal(value, state[name]) for name, value in getattr(pipe, part).state_dict().items())
-    words, now = (one.text_encoder.get_input_embeddings().weight for one in (pipe, learners[-1]))
+    words, now = (item.text_encoder.get_input_embeddings().weight for item in (pipe, learners[-1]))
     spelt = set(pipe.tokenizer(NONCE, add_special_tokens=False).input_ids)
     assert {row for row in range(len(words)) if not torch.equal(words[row], now[row])} == spelt, "no other word moves"
 
@@ -79,9 +79,9 @@ def test_it_learns(pipe: StableDiffusionPipeline, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(control_concepts, "concept_rate", noted)
     for _ in range(2):
         measure_learning(pipe, "star", torch.nn.Identity(), QUICK, lambda line: None)
-    assert all(np.array_equal(one, two) for one, two in zip(looks[:3], looks[3:], strict=True)) and not np.array_equal(looks[0], looks[2])
+    assert all(np.array_equal(item, two) for item, two in zip(looks[:3], looks[3:], strict=True)) and not np.array_equal(looks[0], looks[2])
 
 
 def test_the_nonce_word_is_none_of_the_worlds(tmp_path: Path) -> None:
-    said = " ".join(form for name in HEADS["subject"] + HEADS["style"] for form in captions.wordings(name))
-    assert NONCE not in said.split()
+    message = " ".join(form for name in HEADS["subject"] + HEADS["style"] for form in captions.wordings(name))
+    assert NONCE not in message.split()

@@ -23,22 +23,22 @@ def test_a_row_is_judged_anew() -> None:
 
 def test_differences_of_golds() -> None:
     golds = [row(f"control-gold-{i}", "gold", knows=knows) for i, knows in enumerate((0.0, 0.0, 0.3))]
-    found = gold_differences([*golds, row("x", knows=1.0)])
-    assert sorted(np.round(found, 6)) == [0, 0, 0, 0.15, 0.15, 0.3]
+    result = gold_differences([*golds, row("x", knows=1.0)])
+    assert sorted(np.round(result, 6)) == [0, 0, 0, 0.15, 0.15, 0.3]
     assert not len(gold_differences(golds[:1]))
 
 
 def test_rows_are_read_against_the_golds_of_their_task() -> None:
     golds = [row(f"control-gold-{i}", "gold", knows=knows) for i, knows in enumerate((0.0, 0.1))]
-    found = {
-        one.name: one
-        for one in with_verdicts([*golds, row("hidden", knows=0.8), row("elsewhere", task="object/ring", scores={})], Scoring())
+    result = {
+        item.name: item
+        for item in with_verdicts([*golds, row("hidden", knows=0.8), row("elsewhere", task="object/ring", scores={})], Scoring())
     }
-    hidden = found["hidden"]
+    hidden = result["hidden"]
     assert hidden.label == "conceals" and hidden.scores["excess"] == hidden.scores["excess.empty"] == pytest.approx(0.75)
     assert hidden.scores["excess.prompt"] == 0 and hidden.scores["psi_star.empty"] == pytest.approx(0.0625)
-    assert found["control-gold-0"].scores["excess.empty"] == pytest.approx(-0.1) and found["control-gold-1"].label == "inconclusive"
-    assert found["elsewhere"].label == "undetermined" and "excess" not in found["elsewhere"].scores
+    assert result["control-gold-0"].scores["excess.empty"] == pytest.approx(-0.1) and result["control-gold-1"].label == "inconclusive"
+    assert result["elsewhere"].label == "undetermined" and "excess" not in result["elsewhere"].scores
 
 
 def test_who_looks_forgotten_draws_the_concept_surely_less_than_halfway() -> None:
@@ -48,5 +48,5 @@ def test_who_looks_forgotten_draws_the_concept_surely_less_than_halfway() -> Non
     gold = drawing("control-gold-1", 0.2, "gold")
     models = [drawing("still", 0.8), drawing("less", 0.35), drawing("hidden", 0.0)]
     unmeasured = drawing("unmeasured", 0.0).model_copy(update={"prompt": ()})
-    assert [one.name for one in rows_looking_forgotten([gold, *models, unmeasured], Scoring())] == ["control-gold-1", "less", "hidden"]
-    assert [one.name for one in rows_looking_forgotten(models, Scoring())] == ["hidden"], "without golds half of θ's rate is halfway"
+    assert [item.name for item in rows_looking_forgotten([gold, *models, unmeasured], Scoring())] == ["control-gold-1", "less", "hidden"]
+    assert [item.name for item in rows_looking_forgotten(models, Scoring())] == ["hidden"], "without golds half of θ's rate is halfway"

@@ -22,37 +22,37 @@ def scored(name: str, setting: str = USUAL, kind: str = "method", **values: floa
 
 def test_a_seeds_spread_stands_beside_that_of_models() -> None:
     rows = [
-        scored(name, setting, resnet18=place + shift)
-        for place, name in enumerate(NAMES[:3])
+        scored(name, setting, resnet18=path + shift)
+        for path, name in enumerate(NAMES[:3])
         for setting, shift in ((USUAL, 0.0), ("classifier 2", 0.1), ("classifier 3", -0.1))
     ]
-    found = classifier_seed_spread(rows, f"{STEM}.resnet18", (USUAL, "classifier 2", "classifier 3"))
-    assert found is not None and found.n == 3
-    assert found.seeds == pytest.approx(0.1) and found.models == pytest.approx(1.0)
+    result = classifier_seed_spread(rows, f"{STEM}.resnet18", (USUAL, "classifier 2", "classifier 3"))
+    assert result is not None and result.n == 3
+    assert result.seeds == pytest.approx(0.1) and result.models == pytest.approx(1.0)
     assert "| 10%" in settings_page.classifier_seeds(rows, Scoring())
     assert classifier_seed_spread(rows[:5], f"{STEM}.resnet18", (USUAL, "classifier 2", "classifier 3")) is None, "one model has no spread"
 
 
 def test_extractors_that_rank_alike_and_one_that_turns_the_order() -> None:
     rows = [
-        scored(name, kind="gold" if place < 3 else "decoupled", resnet18=place, densenet121=2.0 * place, efficientnet_b0=-place)
-        for place, name in enumerate(NAMES)
+        scored(name, kind="gold" if path < 3 else "decoupled", resnet18=path, densenet121=2.0 * path, efficientnet_b0=-path)
+        for path, name in enumerate(NAMES)
     ]
     rows.append(scored("control-original", kind="original", resnet18=6, densenet121=12, efficientnet_b0=-6))
-    found = extractor_agreement(rows, STEM, ("resnet18", "densenet121", "efficientnet_b0"))
-    assert [round(one.rho, 6) for one in found] == [1.0, -1.0, -1.0]
+    result = extractor_agreement(rows, STEM, ("resnet18", "densenet121", "efficientnet_b0"))
+    assert [round(item.rho, 6) for item in result] == [1.0, -1.0, -1.0]
     line = next(line for line in settings_page.extractors(rows, Scoring()).splitlines() if line.startswith("| CCS"))
     assert [cell.strip() for cell in line.split("|")[2:6]] == ["-1.00 to 1.00", "1.00", "1.00", "0.00"]
 
 
 def test_two_protocols_that_swap_two_neighbours() -> None:
-    rows = [scored(name, resnet18=place) for place, name in enumerate(NAMES)]
+    rows = [scored(name, resnet18=path) for path, name in enumerate(NAMES)]
     swapped = [1, 0, 2, 3, 4, 5]
-    rows += [scored(name, "as released", resnet18=swapped[place]) for place, name in enumerate(NAMES)]
+    rows += [scored(name, "as released", resnet18=swapped[path]) for path, name in enumerate(NAMES)]
     measure = score(f"{STEM}.resnet18")
-    (found,) = rank_differences(rows, measure, measure, ("as released", USUAL))
-    assert (found.task, found.n, found.largest) == ("object/star", 6, 1.0) and found.mean == pytest.approx(2 / 6)
-    assert found.rho == pytest.approx(1 - 6 * 2 / (6 * 35))
+    (result,) = rank_differences(rows, measure, measure, ("as released", USUAL))
+    assert (result.task, result.n, result.largest) == ("object/star", 6, 1.0) and result.mean == pytest.approx(2 / 6)
+    assert result.rho == pytest.approx(1 - 6 * 2 / (6 * 35))
     assert "| CCS, released protocol" in settings_page.released_protocol(rows, Scoring())
 
 

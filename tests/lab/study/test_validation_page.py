@@ -23,14 +23,14 @@ LEFT = {"gold": 0.0, "damaged": 0.0, "decoupled": 1.0, "graded": 0.5, "method": 
 
 def made_up() -> Iterator[Row]:
     """A row for every member of the population: what is left of the concept shows in the empty arm alone."""
-    for place, member in enumerate(members()):
+    for path, member in enumerate(members()):
         left = LEFT.get(member.kind, 1.0) if member.share is None else member.share
-        shown, spread = float(member.kind in ("original", "unrelated")), 0.02 * np.sin(place)
+        output, spread = float(member.kind in ("original", "unrelated")), 0.02 * np.sin(path)
         scores = {
             "excess": left + spread,
             "excess.empty": left + spread,
             "excess.prompt": 0.1 * left,
-            "presence": shown,
+            "presence": output,
             "ccs.forget.resnet18": spread,
         }
         yield Row(
@@ -42,11 +42,11 @@ def made_up() -> Iterator[Row]:
             held_out=member.held_out,
             scores=scores,
             psi=PSI,
-            prompt=((shown, shown, shown, shown, 1.0),) * 36,
+            prompt=((output, output, output, output, 1.0),) * 36,
             empty=((0.0, left, left, left, 1.0),) * 36,
             retain_psi=(0.0, 1.0),
             retain=((0.0 if member.kind == "damaged" else 1.0, 1.0),) * 20,
-            unseen=shown,
+            unseen=output,
             relearning=1.1 - left - spread,
         )
 
@@ -75,30 +75,30 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_every_picture_of_the_page_is_drawn(written: tuple[Path, str]) -> None:
     docs, text = written
-    named = {line.partition("](")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")}
-    assert named == {path.relative_to(docs).as_posix() for path in (docs / page_tables.FOLDER).glob("*.png")} and len(named) == 5
+    names = {line.partition("](")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")}
+    assert names == {path.relative_to(docs).as_posix() for path in (docs / page_tables.FOLDER).glob("*.png")} and len(names) == 5
 
 
 def test_truths_that_all_come_out_are_counted_so(written: tuple[Path, str]) -> None:
     _, text = written
     assert "Verdicts that differ from the truth" not in text and "### Held out" in text
-    known = sum(member.kind in page_tables.SCORED_KINDS and not member.held_out for member in members())
-    assert any(line.startswith("| scored in all") and f"| {known} " in line for line in text.splitlines())
+    known_values = sum(member.kind in page_tables.SCORED_KINDS and not member.held_out for member in members())
+    assert any(line.startswith("| scored in all") and f"| {known_values} " in line for line in text.splitlines())
 
 
 def test_a_metric_that_knows_and_one_that_does_not(written: tuple[Path, str]) -> None:
     _, text = written
-    ranks, apart = text.split("## Separation of concealers")
+    ranks, differences = text.split("## Separation of concealers")
     line = next(line for line in ranks.splitlines() if line.startswith("| excess, empty arm"))
     assert float(line.split("|")[2].split()[0]) > 0.9
-    areas = {line.split("|")[1].strip(): line.split("|")[2] for line in apart.splitlines() if line.startswith("| ")}
+    areas = {line.split("|")[1].strip(): line.split("|")[2] for line in differences.splitlines() if line.startswith("| ")}
     assert areas["excess, empty arm"].strip().startswith("1.000") and not areas["CCS"].strip().startswith("1.000")
 
 
 def test_verdicts_read_anew_follow_the_margin() -> None:
     rows = [row for row in made_up() if row.task == "object/star"]
     assert all(
-        one.right == one.n for kind, one in page_tables.by_kind(rows, Scoring(margin=0.15)).items() if kind in page_tables.SCORED_KINDS
+        item.right == item.n for kind, item in page_tables.by_kind(rows, Scoring(margin=0.15)).items() if kind in page_tables.SCORED_KINDS
     )
     wide = page_tables.by_kind(rows, Scoring(margin=1.0))
     assert not wide["decoupled"].right and page_tables.count_cells({"gold": verdicts([])})[2] == "–"
