@@ -133,6 +133,25 @@ def denoiser_optimizer(denoiser: Denoiser, learning_rate_scale: float) -> MuonAd
     return MuonAdamW(denoiser, 5e-3 * learning_rate_scale, 1.5e-3 * learning_rate_scale, adam_prefixes=embeddings)
 
 
+def epsilon_loss(
+    unet: torch.nn.Module,
+    text_encoder: torch.nn.Module,
+    x: torch.Tensor,
+    tokens: torch.Tensor,
+    alphas: torch.Tensor,
+    noise: torch.Generator,
+) -> torch.Tensor:
+    """Mean squared error of predicted ε with min-SNR weights. ``x``: latents (n, 4, 16, 16); ``tokens``: (n, length); ``alphas``: ᾱ (t,)."""
+    t = torch.randint(0, len(alphas), (len(x),), generator=noise)
+    eps = torch.randn(x.shape, generator=noise)
+    a = alphas[t][:, None, None, None]
+    with bfloat16_autocast():
+        prompt_embeds = text_encoder(tokens).last_hidden_state
+        predicted_noise = unet(a.sqrt() * x + (1 - a).sqrt() * eps, t, prompt_embeds).sample
+    errors: torch.Tensor = (predicted_noise.float() - eps).square().mean((1, 2, 3)) * min_snr_weights(a.flatten())
+    return errors.mean()
+
+
 def train_denoiser(
     name: str,
     denoiser: Denoiser,
@@ -184,14 +203,6 @@ def train_denoiser(
         chosen = draw_rows(rows, batch_size, rng, cumulative if progress < early_fraction else None)
         texts = ["" if rng.random() < CAPTION_DROPOUT else caption(images.scenes[row], rng) for row in chosen]
         tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        x = latents[torch.from_numpy(chosen)].float()
-        t = torch.randint(0, len(alphas), (batch_size,), generator=noise)
-        eps = torch.randn(x.shape, generator=noise)
-        a = alphas[t][:, None, None, None]
-        with bfloat16_autocast():
-            prompt_embeds = denoiser.text_encoder(tokens).last_hidden_state
-            predicted_noise = unet(a.sqrt() * x + (1 - a).sqrt() * eps, t, prompt_embeds).sample
-        errors: torch.Tensor = (predicted_noise.float() - eps).square().mean((1, 2, 3)) * min_snr_weights(a.flatten())
-        return errors.mean()
+        return epsilon_loss(unet, denoiser.text_encoder, latents[torch.from_numpy(chosen)].float(), tokens, alphas, noise)
 
     return fit(name, denoiser, loss, optimizer, steps, seed, work_dir, average=0.999, decay_from=decay_from, log=log)
