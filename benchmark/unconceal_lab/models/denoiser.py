@@ -141,7 +141,7 @@ def epsilon_loss(
     alphas: torch.Tensor,
     noise: torch.Generator,
 ) -> torch.Tensor:
-    """Mean squared error of predicted ε with min-SNR weights. ``x``: latents (n, 4, 16, 16); ``tokens``: (n, length); ``alphas``: ᾱ (t,)."""
+    """Mean squared error of predicted ε with min-SNR weights. ``x``: latents (n, 4, 16, 16); ``tokens``: (n, length); ``alphas``: ᾱ."""
     t = torch.randint(0, len(alphas), (len(x),), generator=noise)
     eps = torch.randn(x.shape, generator=noise)
     a = alphas[t][:, None, None, None]
