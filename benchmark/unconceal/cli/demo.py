@@ -1,4 +1,4 @@
-"""``unconceal demo``: three unlearned checkpoints of one task, from pictures to verdicts, in a few minutes."""
+"""``unconceal demo``: three unlearned checkpoints of one task, from images to verdicts, in a few minutes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SUBMISSIONS = ("esd-x", "uce", "decouple-to-other")
 @click.command()
 @click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("reports"), show_default=True, help="Where the reports go."
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("reports"), show_default=True, help="Folder of the reports."
 )
 @root_option
 def command(threads: int | None, out: Path, root: Path | None) -> None:
-    """Evaluate three submissions of one task at the lite tier, read against the controls' records that come along.
+    """Evaluate three submissions of one task at the lite tier, against the shipped records of the controls.
 
     Writes its own records under OUT/records and leaves results/ alone. Run it again and it resumes.
 
@@ -65,5 +65,5 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
         click.echo(terminal_table(board))
     for record in results:
         click.echo(f"\n{record.submission}: {record.verdict.label}. {record.verdict.reason}.")
-    click.echo(f"\nPictures and curves: {', '.join(map(str, pages))}")
+    click.echo(f"\nImages and curves: {', '.join(map(str, pages))}")
     click.echo(f"Done in {(time.monotonic() - started) / 60:.1f} minutes.")

@@ -13,11 +13,11 @@ from unconceal.specs.submission import is_gold_name
 
 
 @click.command()
-@click.option("--suite", default="miniature", show_default=True, help="Suite to look after.")
+@click.option("--suite", default="miniature", show_default=True, help="Suite to check.")
 @root_option
 @json_option
 def command(suite: str, root: Path | None, as_json: bool) -> None:
-    """List everything that a suite needs on this machine, with size and license, and fail if something is missing. Asks no network.
+    """List everything that a suite needs on this machine, with size and license, and fail if something is missing. Needs no network.
 
     \b
     Example:  unconceal doctor --suite sd14

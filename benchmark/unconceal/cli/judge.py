@@ -113,7 +113,10 @@ def echo_gate(judge_path: Path, tasks: Sequence[Task]) -> None:
     gate = read_gate(judge_path)
     if gate is None:
         raise EnvironmentFault(
-            "judge.no-gate", str(gate_path(judge_path)), "is not there, so the judge was never held to its gate", "make the judge"
+            "judge.no-gate",
+            str(gate_path(judge_path)),
+            "does not exist, so the judge's gate was never measured",
+            "train the judge with `unconceal tasks judge`",
         )
     targets = {(task.judge.head, task.judge.label) for task in tasks if task.detector is None}
     retained = {(prompt.head, prompt.concept) for task in tasks for prompt in task.retain if prompt.head and prompt.concept} - targets
@@ -123,7 +126,10 @@ def echo_gate(judge_path: Path, tasks: Sequence[Task]) -> None:
     if failed:
         consequence = f"fails the gate of {gate.min_balanced_accuracy:.2f}, so its task is refused"
         raise CheckFailed(
-            "judge.gate-failed", ", ".join(failed), consequence, "draw more pictures or stand on other features (`judging` in suite.yaml)"
+            "judge.gate-failed",
+            ", ".join(failed),
+            consequence,
+            "generate more images or use other features (`judge_training` in suite.yaml)",
         )
 
 
@@ -131,10 +137,10 @@ def _row(gate: JudgeGate, head: str, label: str, kind: str) -> dict[str, object]
     label_gate = gate.labels.get(f"{head}/{label}")
     cells = {"kind": kind, "head": head, "label": label}
     if label_gate is None or label_gate.value is None:
-        return {**cells, "balanced accuracy": "–", "pictures": 0, "gate": "FAIL" if kind == "target" else "not measured"}
+        return {**cells, "balanced accuracy": "–", "images": 0, "gate": "FAIL" if kind == "target" else "not measured"}
     measured = {
         "balanced accuracy": f"{label_gate.value:.3f} [{label_gate.low:.3f}, {label_gate.high:.3f}]",
-        "pictures": label_gate.positives,
+        "images": label_gate.positives,
     }
-    # A retained concept that is judged badly weakens what is said of damage; it forbids nothing.
+    # A badly judged retained concept weakens statements about damage; it refuses nothing.
     return {**cells, **measured, "gate": "pass" if gate.failure(head, label) is None else "FAIL" if kind == "target" else "below"}

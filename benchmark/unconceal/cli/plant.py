@@ -47,7 +47,9 @@ def render(folder: Path, count: int, size: int, seed: int, invented: bool) -> No
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Image i depends on seed and i only.")
 @click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Images generated together.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True, help="Of the base.")
+@click.option(
+    "--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True, help="Precision of the base."
+)
 @root_option
 def prior_images(folder: Path, suite_name: str, count: int, seed: int, batch_size: int, device: str, dtype: str, root: Path | None) -> None:
     """Generate prior-preservation images from the base model of a suite.
@@ -114,7 +116,7 @@ def cost(planting: Path, out: Path, device: str, root: Path | None) -> None:
     """Print the compute cost of a planting without training anything.
 
     \b
-    Example:  unconceal plant cost planting.yaml --out models
+    Example:  unconceal plant cost tasks/sd14-planted/planting.yaml --out models/sd14-planted
     """
     _echo_cost(_planter(planting, out, "cpu", root))
 
@@ -130,7 +132,7 @@ def run_(planting: Path, out: Path, device: str, clip: Path, root: Path | None) 
     On several devices: `accelerate launch -m unconceal plant run …`.
 
     \b
-    Example:  unconceal plant run planting.yaml --out models --clip clip-vit-large-patch14
+    Example:  unconceal plant run tasks/sd14-planted/planting.yaml --out models/sd14-planted --clip clip-vit-large-patch14
     """
     from unconceal.evaluation.environment import resolve_device
 

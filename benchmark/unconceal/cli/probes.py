@@ -25,33 +25,47 @@ Row = dict[str, Any]
 
 @click.group()
 def command() -> None:
-    """Ask language models which concepts are near a target, and freeze what they say beside the task."""
+    """Ask language models which concepts are close to a target, and freeze their answers beside the task."""
 
 
 @command.command()
 @click.argument("task")
-@click.option("--model", help="Its name: a folder or owner/name for local, the server's name for endpoint, the true source for replies.")
+@click.option("--model", help="Model: a folder or owner/name for local, the server's name for endpoint, the source for replies.")
 @click.option("--provider", type=click.Choice(["local", "endpoint"]), help="transformers on this machine, or an OpenAI-compatible server.")
-@click.option("--base-url", help="Where the server's API begins, e.g. http://127.0.0.1:8000/v1; its key: $UNCONCEAL_API_KEY.")
-@click.option("--revision", help="Commit or version of the model; a local model's is found.")
+@click.option("--base-url", help="Base URL of the server's API, e.g. http://127.0.0.1:8000/v1. The key is read from $UNCONCEAL_API_KEY.")
+@click.option("--revision", help="Commit or version of the model; default for a local model: its own.")
 @click.option("--samples", type=click.IntRange(1, 100), help=f"Answers to ask for; default {SAMPLES}.")
 @click.option("--temperature", type=click.FloatRange(0, 5), help=f"0: greedy, which is one sample; default {TEMPERATURE}.")
 @click.option("--max-tokens", type=click.IntRange(1), help=f"Tokens of one reply; default {MAX_TOKENS}.")
 @click.option("--seed", type=click.IntRange(0), help="First seed; default 0.")
-@click.option("--attempts", type=click.IntRange(1, 20), default=ATTEMPTS, show_default=True, help="Tries of a sample while it is invalid.")
 @click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), default=TIMEOUT, show_default=True, help="Seconds a server may be silent."
+    "--attempts",
+    type=click.IntRange(1, 20),
+    default=ATTEMPTS,
+    show_default=True,
+    help="Maximum attempts per sample while replies are invalid.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=TIMEOUT,
+    show_default=True,
+    help="Seconds without a response from the server.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="For a local model.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the raw replies; default: beside the task.")
 @click.option("--print-prompt", is_flag=True, help="Print the prompt and send nothing.")
-@click.option("--from-replies", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Replies to that prompt, one a line.")
+@click.option(
+    "--from-replies",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with replies to the printed prompt, one per line.",
+)
 @click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="The day on which --from-replies were collected; default: today.")
 @root_option
 def elicit(task: str, print_prompt: bool, root: Path | None, **options: Any) -> None:
-    """Ask a language model about a task's target; run it again and it goes on where it stopped.
+    """Ask a language model about a task's target. The same command resumes.
 
-    Models worth asking: meta-llama/Llama-3.1-8B-Instruct, Llama-3.3-70B-Instruct, Llama-3.2-90B-Vision-Instruct.
+    Recommended models: meta-llama/Llama-3.1-8B-Instruct, Llama-3.3-70B-Instruct, Llama-3.2-90B-Vision-Instruct.
 
     \b
     Example:  unconceal probes elicit object/star --provider local --model meta-llama/Llama-3.1-8B-Instruct
@@ -147,15 +161,19 @@ def _provider(options: Row) -> Provider:
 
 @command.command()
 @click.argument("task")
-@click.option("--model", help="Its name: a folder or owner/name for local, the server's name for endpoint.")
+@click.option("--model", help="Model: a folder or owner/name for local, the server's name for endpoint.")
 @click.option("--provider", type=click.Choice(["local", "endpoint"]), help="transformers on this machine, or an OpenAI-compatible server.")
-@click.option("--base-url", help="Where the server's API begins; its key: $UNCONCEAL_API_KEY.")
-@click.option("--revision", help="Commit or version of the model; a local model's is found.")
-@click.option("--pairs", type=click.IntRange(1), default=PAIRS, show_default=True, help="Pairs of pictures for each neighbour.")
+@click.option("--base-url", help="Base URL of the server's API. The key is read from $UNCONCEAL_API_KEY.")
+@click.option("--revision", help="Commit or version of the model; default for a local model: its own.")
+@click.option("--pairs", type=click.IntRange(1), default=PAIRS, show_default=True, help="Pairs of images for each neighbour.")
 @click.option("--temperature", type=click.FloatRange(0, 5), default=0.0, show_default=True, help="0: greedy.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="First seed.")
 @click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), default=TIMEOUT, show_default=True, help="Seconds a server may be silent."
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=TIMEOUT,
+    show_default=True,
+    help="Seconds without a response from the server.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Of both models.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads; default: all cores.")
@@ -183,7 +201,7 @@ def rate_images(
     suite = load_suite(data, spec.suite)
     folder, provider = out or _writable(data, probe_folder(data, spec)), _provider({**options, "from_replies": None})
     with progress() as progress_bar:
-        # The layout of a run, so that each finds the other's pictures.
+        # The layout of a run, so that each finds the other's images.
         evaluation = Evaluation(
             suite,
             data,
@@ -202,13 +220,15 @@ def rate_images(
 @command.command()
 @click.argument("task")
 @click.argument("replies", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--least", type=click.IntRange(1), default=2, show_default=True, help="Samples that must have answered; one has no spread.")
+@click.option(
+    "--min-answers", type=click.IntRange(1), default=2, show_default=True, help="Minimum number of answered samples; one has no spread."
+)
 @click.option(
     "--likeness", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Ratings by `probes rate-images` of the same model."
 )
 @click.option("--replace", is_flag=True, help="Overwrite a frozen set that has other content.")
 @root_option
-def freeze(task: str, replies: Path, least: int, likeness: Path | None, replace: bool, root: Path | None) -> None:
+def freeze(task: str, replies: Path, min_answers: int, likeness: Path | None, replace: bool, root: Path | None) -> None:
     """Turn raw replies into the probe set of a task, and put both beside it.
 
     A frozen set belongs to its suite's version: adding or changing one is a new version.
@@ -230,12 +250,12 @@ def freeze(task: str, replies: Path, least: int, likeness: Path | None, replace:
             "probes.wrong-task",
             str(replies),
             f"answers for {request.suite}:{request.task}, not for {spec.suite}:{spec.id}",
-            "name the task it is of",
+            "name the task of these replies",
         )
     folder = _writable(data, probe_folder(data, spec))
     stem = file_stem(request.model)
     beside, path = freeze.replies_file(folder, stem), folder / f"{stem}.yaml"
-    probes = freeze.freeze(transcript, build_question(spec), ReplyFile(file=beside.name, digest=file_digest(replies)), least)
+    probes = freeze.freeze(transcript, build_question(spec), ReplyFile(file=beside.name, digest=file_digest(replies)), min_answers)
     sources = {beside: replies}
     if likeness:
         rated = ratings_file(folder, stem)
@@ -264,7 +284,7 @@ def freeze(task: str, replies: Path, least: int, likeness: Path | None, replace:
 @root_option
 @json_option
 def show(task: str, model: str | None, root: Path | None, as_json: bool) -> None:
-    """List a task's probe sets, or show one with its neighbours from the nearest to the farthest.
+    """List a task's probe sets, or show one with its neighbours from the closest to the most distant.
 
     \b
     Example:  unconceal probes show object/star

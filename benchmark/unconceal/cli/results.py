@@ -1,4 +1,4 @@
-"""``unconceal results``: look after the records."""
+"""``unconceal results``: check, compare and mark the records."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ TODAY = date.today().isoformat()
 
 @click.group()
 def command() -> None:
-    """Look after the records under results/."""
+    """Check the records, compare a re-run, dispute or withdraw a row."""
 
 
 def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which record, and who stands for what is done to it."""
+    """The options that name a record, the maintainer and the date."""
     for option in (
-        click.option("--date", "on", default=TODAY, help="When, ISO 8601; default: today."),
-        click.option("--by", required=True, help="Who stands for it."),
-        click.option("--tier", type=click.Choice(["full", "lite"]), default="full", show_default=True),
+        click.option("--date", "on", default=TODAY, help="Date, ISO 8601; default: today."),
+        click.option("--by", required=True, help="Name of the maintainer."),
+        click.option("--tier", type=click.Choice(["full", "lite"]), default="full", show_default=True, help="Tier of the record."),
         click.option("--task", required=True, help="The row's task, e.g. object/star."),
     ):
         function = option(function)
@@ -41,14 +41,14 @@ def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("records", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @root_option
 @json_option
-@click.option("--quick", is_flag=True, help="Do not compute the aggregates again.")
+@click.option("--quick", is_flag=True, help="Do not recompute the aggregates.")
 @click.option(
     "--against",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The results as they were: nothing of them may be gone or changed, and new records may claim nothing.",
+    help="Earlier results: no record of them may be missing or changed, and no new record may claim to be verified.",
 )
 def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bool, against: Path | None) -> None:
-    """Check every record, or those named: fields, digest, place, specs, controls, and every aggregate computed again; all mistakes at once.
+    """Check every record, or those named, and list all mistakes: fields, digest, path, specs, controls and recomputed aggregates.
 
     \b
     Example:  unconceal results check
@@ -74,7 +74,7 @@ def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bo
 @click.argument("submission")
 @row_options
 @click.option("--with", "rerun", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="The re-run's results.")
-@click.option("--write", is_flag=True, help="Enter the outcome: the re-run's record if it agrees, else the row becomes disputed.")
+@click.option("--write", is_flag=True, help="Write the outcome: the re-run's record if it agrees; otherwise the row becomes disputed.")
 @root_option
 @json_option
 def compare(submission: str, task: str, tier: str, by: str, on: str, rerun: Path, write: bool, root: Path | None, as_json: bool) -> None:

@@ -11,11 +11,11 @@ from unconceal.paths import DataRoot
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("site"), show_default=True, help="Where it goes.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("site"), show_default=True, help="Output folder.")
 @index_option
 @root_option
 def command(out: Path, index: Path | None, root: Path | None) -> None:
-    """Write the newest results as a website: any web server, or none, shows it. Prints where its first page lies.
+    """Write the newest results as a website: plain files for any web server. Prints the path of its first page.
 
     \b
     Example:  unconceal site --out site

@@ -1,4 +1,4 @@
-"""``unconceal store``: the generated pictures that evaluations share."""
+"""``unconceal store``: the generated images that evaluations share."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Look into the store of generated pictures, prove that it is sound, and clear what nobody needs.
+    """Inspect, verify or clear the store of generated images.
 
-    Pictures are kept by what they are made of, so clearing any of them costs time and never changes a result.
+    Images are identified by their inputs. Deleting them costs computing time and never changes a result.
     """
 
 
 def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``--store``: where pictures are kept (passed as ``store: Path | None``)."""
+    """``--store``: the folder of the image store (passed as ``store: Path | None``)."""
     folder = click.Path(file_okay=False, path_type=Path)
-    return click.option("--store", type=folder, help="Where pictures are kept; default: $UNCONCEAL_STORE, else the user's cache.")(function)
+    return click.option("--store", type=folder, help="Folder of the image store; default: $UNCONCEAL_STORE, else the user's cache.")(
+        function
+    )
 
 
 def place_of(store: Path | None) -> Path:
@@ -37,8 +39,8 @@ def place_of(store: Path | None) -> Path:
         raise UsageError(
             "store.not-found",
             str(folder),
-            "is no folder, so there is no store to look into",
-            "name the store with --store, or run something first",
+            "is not a folder, so there is no store to inspect",
+            "give the store's folder with --store, or run an evaluation first",
         )
     return folder
 
@@ -59,9 +61,9 @@ def list_(store: Path | None, root: Path | None, as_json: bool) -> None:
     rows: dict[str, dict[str, Any]] = {}
     for held in list_entries(place_of(store)):
         model = "no shard" if held.shard is None else names.get(held.shard.checkpoint or held.shard.base, "no submission's")
-        row = rows.setdefault(model, {"model": model, "shards": 0, "pictures begun by θ": 0, "MB": 0.0})
+        row = rows.setdefault(model, {"model": model, "shards": 0, "images": 0, "MB": 0.0})
         row["shards"] += 1
-        row["pictures begun by θ"] += len(held.shard.images) if held.shard else 0
+        row["images"] += len(held.shard.images) if held.shard else 0
         row["MB"] += held.size / 1e6
     every = sorted(rows.values(), key=lambda row: (-row["MB"], row["model"]))
     echo_rows([{**row, "MB": round(row["MB"], 1)} for row in every], as_json, "the store is empty")
@@ -81,9 +83,9 @@ def named_models(data: DataRoot) -> dict[str, str]:
 
 @command.command()
 @store_option
-@click.option("--delete", is_flag=True, help="Delete what is not sound; the next run makes it anew.")
+@click.option("--delete", is_flag=True, help="Delete damaged files; the next run generates them again.")
 def verify(store: Path | None, delete: bool) -> None:
-    """Read every file whole and hold its content against its digest.
+    """Compare the content of every file with its digest.
 
     \b
     Example:  unconceal store verify
@@ -105,16 +107,16 @@ def verify(store: Path | None, delete: bool) -> None:
         click.echo(line)
     if wrong and not delete:
         value = f"{len(wrong)} of {len(every)} files"
-        raise CheckFailed("store.damaged", value, "are not sound; runs make them anew when they need them", "delete them with --delete")
-    click.echo(f"{len(every)} files, " + (f"{len(wrong)} deleted" if wrong else "all sound"))
+        raise CheckFailed("store.damaged", value, "are damaged; runs generate them again when needed", "delete them with --delete")
+    click.echo(f"{len(every)} files, " + (f"{len(wrong)} deleted" if wrong else "none damaged"))
 
 
 @command.command()
 @store_option
-@click.option("--execute", is_flag=True, help="Delete; without it, say what would go.")
+@click.option("--execute", is_flag=True, help="Delete; without it, only print what would be deleted.")
 @root_option
 def gc(store: Path | None, execute: bool, root: Path | None) -> None:
-    """Clear the pictures of models that no suite and no submission names, and what killed runs left behind.
+    """Delete the images of models that no suite or submission names, and the temporary files of interrupted runs.
 
     \b
     Example:  unconceal store gc
@@ -128,7 +130,7 @@ def gc(store: Path | None, execute: bool, root: Path | None) -> None:
         for held in gone:
             held.path.unlink(missing_ok=True)
         unregister_models(folder, known_models)
-    click.echo(f"{len(gone)} files, {megabytes(gone):.1f} MB" + (" cleared" if execute else " would go; --execute clears them"))
+    click.echo(f"{len(gone)} files, {megabytes(gone):.1f} MB" + (" deleted" if execute else " would be deleted; --execute deletes them"))
 
 
 def megabytes(held: Iterable[StoreEntry]) -> float:

@@ -193,7 +193,7 @@ def _outcome(
     from unconceal.checkpoints.apply import apply
 
     checkpoint = submission.checkpoints[task]
-    row: Row = {"format": checkpoint.format, "changed": None, "relative_change": None, "left_out": None}
+    row: Row = {"format": checkpoint.format, "changed": None, "relative_change": None, "unused_parts": None}
     try:
         path = require_weights(submission, task, root)
         unlearned, applied = apply(pipeline, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
@@ -206,7 +206,7 @@ def _outcome(
     parts = applied.components.items()
     changed = [f"{name} {part.changed}/{part.matched}" for name, part in parts]
     change = [f"{name} {part.relative_change:.3g}" for name, part in parts]
-    row = {"format": applied.format, "changed": changed, "relative_change": change, "left_out": list(applied.unused_parts)}
+    row = {"format": applied.format, "changed": changed, "relative_change": change, "unused_parts": list(applied.unused_parts)}
     row |= {"result": "ok", "code": ""}
     return row, applied, unlearned
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from unconceal.specs.task import Prompt, Task
 
 @click.group()
 def command() -> None:
-    """List, show and check the tasks: what there is to forget."""
+    """List, show and check the tasks; train a suite's concept judge."""
 
 
 @command.command("list")
@@ -89,12 +90,14 @@ def _echo_prompts(split: str, prompts: tuple[Prompt, ...]) -> None:
 @command.command()
 @click.argument("tasks", nargs=-1)
 @root_option
-def lint(tasks: tuple[str, ...], root: Path | None) -> None:
-    """Check tasks and their suites; every mistake of every file at once.
+@json_option
+def lint(tasks: tuple[str, ...], root: Path | None, as_json: bool) -> None:
+    """Check tasks and their suites, and list every mistake of every file.
 
     \b
     Example:  unconceal tasks lint
               unconceal tasks lint object/star
+              unconceal tasks lint --json
     """
     data = DataRoot.find(root)
     problems = list(misplaced_files(data)) if not tasks else []
@@ -103,9 +106,12 @@ def lint(tasks: tuple[str, ...], root: Path | None) -> None:
         problems += [*_problems_of(data, name), *_problems_of_probes(data, name)]
         checked += 1
     problems += [problem for name in suite_names(data) if not tasks for problem in _problems_of_suite(data, name)]
+    if as_json:
+        click.echo(json.dumps({"tasks": checked, "problems": [asdict(problem) for problem in problems]}, indent=2, default=str))
     if problems:
         raise SpecProblems(problems)
-    click.echo(f"{checked} tasks: no mistakes")
+    if not as_json:
+        click.echo(f"{checked} tasks: no mistakes")
 
 
 def _problems_of(root: DataRoot, name: str) -> list[Problem]:
@@ -216,12 +222,14 @@ def pin(suite: str | None, root: Path | None) -> None:
 
 @command.command()
 @click.argument("suite")
-@click.option("--gate", "gate_only", is_flag=True, help="Show the gate of the existing judge; make nothing.")
-@click.option("--dry-run", is_flag=True, help="Print what would be generated; make nothing.")
+@click.option("--gate", "gate_only", is_flag=True, help="Show the gate of the existing judge; train nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be generated; generate nothing.")
 @click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
 @click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True, help="Forward passes in one call of the denoiser.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True, help="Of the base.")
+@click.option(
+    "--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True, help="Precision of the base."
+)
 @click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Folder of the image store.")
 @root_option
 def judge(

@@ -44,7 +44,7 @@ ByArm = dict[str, FloatArray]
 
 
 def read_axes(options: Sequence[str]) -> Axes:
-    """``steps=25,50`` and the like, each axis at most once.
+    """``num_inference_steps=25,50`` and the like, each axis at most once.
 
     Raises:
         UsageError: an axis or a value does not exist.

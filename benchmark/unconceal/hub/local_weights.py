@@ -47,7 +47,11 @@ def require_weights(submission: Submission, task: str, root: DataRoot) -> Path |
     path = locate(checkpoint, root)
     if path is None or path.exists() or checkpoint.sha256 is None:
         return path
-    source = f"`python -m unconceal_lab build --only {submission.name}:{task} --ship`" if submission.suite == BUILT_SUITE else "its authors"
+    build = f"`python -m unconceal_lab build --only {submission.name}:{task} --ship`"
+    if root.read_only:
+        # The wheel has neither the companion package nor a folder to write to.
+        build = f"a clone of the repository, by {build}"
+    source = build if submission.suite == BUILT_SUITE else "its authors"
     consequence = "is not on this machine: these weights are not part of the repository"
     raise EnvironmentFault("checkpoint.not-here", str(path), consequence, f"get them from {source}")
 

@@ -71,7 +71,7 @@ def freeze(transcript: Transcript, question: Question, file: ReplyFile, min_samp
             "probes.too-few-answers",
             replies,
             f"hold {outcome_summary(samples)}, fewer than {max(1, min_samples)} answers",
-            "ask for more samples, or say --least",
+            "ask for more samples, or give --min-answers",
         )
     attacks, dropped = unique_attacks(samples, question.names)
     return ProbeSet(

@@ -1,4 +1,4 @@
-"""Who orders neighbours best: ρ of every orderer over tasks and methods, from records alone."""
+"""Compare the proximity rankers: Spearman's ρ with the measured damage, over tasks and methods, from stored records."""
 
 from __future__ import annotations
 
@@ -17,82 +17,114 @@ from unconceal.specs.submission import is_control_name
 
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 RANDOM = "random order"
-RANDOM = "random order"
-LEAST = 8
-"""Fewer neighbours give no ρ here, whatever the suite says."""
+MIN_NEIGHBOURS = 8
+"""Minimum number of neighbours for a ρ in this report; independent of the suite's own minimum."""
 
 
 @dataclass(frozen=True)
-class Field:
-    """Records of submissions that were probed, as a grid; controls stand aside, since what they lose says nothing of a method."""
+class ProbeGrid:
+    """Probe results by task and method. Controls are excluded.
+
+    Attributes:
+        cells: probe results by (task, method); pairs without a record are absent.
+    """
 
     tasks: tuple[str, ...]
     methods: tuple[str, ...]
     cells: dict[tuple[str, str], ProbeResults]
 
     @property
-    def orderers(self) -> dict[str, RankerKind]:
-        """Every orderer that orders by something, probe sets first."""
-        kind_rank = {kind: number for number, kind in enumerate(get_args(RankerKind))}
-        kinds = {orderer.name: orderer.kind for probed in self.cells.values() for orderer in probed.rankers if orderer.proximity}
+    def rankers(self) -> dict[str, RankerKind]:
+        """Kinds of all rankers that have proximities, by name. Probe sets come first."""
+        kind_rank = {kind: index for index, kind in enumerate(get_args(RankerKind))}
+        kinds = {ranker.name: ranker.kind for results in self.cells.values() for ranker in results.rankers if ranker.proximity}
         return dict(sorted(kinds.items(), key=lambda item: (kind_rank[item[1]], item[0])))
 
-    def grid(self, orderer: str, measure: Measure, beside: str | None = None) -> FloatArray:
-        """ρ (tasks, methods) of one orderer, NaN where there is none; with ``beside``, on the neighbours that both name."""
+    def rho(self, ranker: str, measure: Measure, paired_with: str | None = None) -> FloatArray:
+        """Spearman's ρ of one ranker in every cell.
+
+        Args:
+            ranker: name of the ranker.
+            measure: measure of damage.
+            paired_with: another ranker; only neighbours that both rank are used.
+
+        Returns:
+            (tasks, methods) in [−1, 1]; NaN where ρ is not available.
+        """
         table = np.full((len(self.tasks), len(self.methods)), np.nan)
-        for (task, method), probed in self.cells.items():
-            rho = rho_of(probed, orderer, measure, beside)
+        for (task, method), results in self.cells.items():
+            rho = ranker_rho(results, ranker, measure, paired_with)
             if rho is not None:
                 table[self.tasks.index(task), self.methods.index(method)] = rho
         return table
 
 
-def field_of(records: Iterable[Record]) -> Field:
-    """The grid of some records of one suite version and tier."""
+def probe_grid(records: Iterable[Record]) -> ProbeGrid:
+    """Arrange records of one suite version and tier in a grid. Records without probe results and controls are skipped."""
     with_probes = [record for record in records if record.probe_results and not is_control_name(record.submission)]
     cells = {(record.task, record.submission): record.probe_results for record in with_probes if record.probe_results}
-    return Field(tuple(sorted({task for task, _ in cells})), tuple(sorted({method for _, method in cells})), cells)
+    return ProbeGrid(tuple(sorted({task for task, _ in cells})), tuple(sorted({method for _, method in cells})), cells)
 
 
-def rho_of(probed: ProbeResults, orderer: str, measure: Measure, beside: str | None = None) -> float | None:
-    """Spearman's ρ over the eligible neighbours with a damage that the orderer, and the one beside it, name."""
-    ranker, reference = named(probed, orderer), named(probed, beside or orderer)
-    if ranker is None or reference is None:
+def ranker_rho(results: ProbeResults, ranker: str, measure: Measure, paired_with: str | None = None) -> float | None:
+    """Spearman's ρ of a ranker's proximity and the damage over eligible neighbours.
+
+    Args:
+        results: probe results of one submission on one task.
+        ranker: name of the ranker.
+        measure: measure of damage.
+        paired_with: another ranker; only neighbours that both rank are used.
+
+    Returns:
+        ρ in [−1, 1]; None if a ranker is missing or fewer than ``MIN_NEIGHBOURS`` neighbours remain.
+    """
+    selected, reference = find_ranker(results, ranker), find_ranker(results, paired_with or ranker)
+    if selected is None or reference is None:
         return None
-    damage = {neighbour.concept: neighbour.damage[measure].value for neighbour in probed.neighbours if neighbour.eligible}
+    damage = {neighbour.concept: neighbour.damage[measure].value for neighbour in results.neighbours if neighbour.eligible}
     values = {concept: value for concept, value in damage.items() if value is not None}
-    shared = common_concepts(tuple(values), tuple(ranker.proximity), tuple(reference.proximity))
-    if len(shared) < LEAST:
+    shared = common_concepts(tuple(values), tuple(selected.proximity), tuple(reference.proximity))
+    if len(shared) < MIN_NEIGHBOURS:
         return None
-    return spearman([ranker.proximity[concept] for concept in shared], [values[concept] for concept in shared])
+    return spearman([selected.proximity[concept] for concept in shared], [values[concept] for concept in shared])
 
 
-def named(probed: ProbeResults, orderer: str) -> ProximityRanker | None:
-    return next((ranker for ranker in probed.rankers if ranker.name == orderer), None)
+def find_ranker(results: ProbeResults, name: str) -> ProximityRanker | None:
+    return next((ranker for ranker in results.rankers if ranker.name == name), None)
 
 
 @dataclass(frozen=True)
-class Standing:
-    """One orderer by one measure: mean of the tasks' ρ (each a mean over methods), its 95 % interval over tasks, and the tasks' own."""
+class RankingResult:
+    """Agreement of one ranker with one measure of damage.
 
-    orderer: str
+    Attributes:
+        mean: mean of ``by_task``; None if no task has a ρ.
+        interval: 95 % t interval over tasks; None below two tasks.
+        by_task: ρ per task, averaged over methods; NaN if not available.
+    """
+
+    ranker: str
     measure: Measure
     mean: float | None
     interval: Interval | None
     by_task: tuple[float, ...]
 
 
-def standing(field: Field, orderer: str, measure: Measure) -> Standing:
-    """t interval over tasks; None below two tasks."""
-    by_task = np.array([task_mean(row[None]) for row in field.grid(orderer, measure)])
+def ranking_result(grid: ProbeGrid, ranker: str, measure: Measure) -> RankingResult:
+    """Average ρ of a ranker over methods, then over tasks."""
+    by_task = np.array([task_mean(row[None]) for row in grid.rho(ranker, measure)])
     defined = by_task[np.isfinite(by_task)]
     interval = mean_interval(defined) if len(defined) > 1 else None
-    return Standing(orderer, measure, float(defined.mean()) if len(defined) else None, interval, tuple(map(float, by_task)))
+    return RankingResult(ranker, measure, float(defined.mean()) if len(defined) else None, interval, tuple(map(float, by_task)))
 
 
 @dataclass(frozen=True)
-class PairedComparison:
-    """Two orderers on the same neighbours: mean of ρ(one) − ρ(other)."""
+class RankerPairComparison:
+    """Mean of ρ(first) − ρ(second) on the neighbours that both rank.
+
+    Attributes:
+        comparison: None if the two rankers share no cell.
+    """
 
     first: str
     second: str
@@ -100,15 +132,16 @@ class PairedComparison:
     comparison: RankerComparison | None
 
 
-def compare_all(field: Field, measures: Sequence[Measure] = MEASURES) -> tuple[PairedComparison, ...]:
-    """Every pair of orderers by every measure, and each against random order, whose ρ is 0 on average."""
-    pairs = [*combinations(field.orderers, 2), *((orderer, RANDOM) for orderer in field.orderers)]
-    return tuple(compare(field, one, other, measure) for measure in measures for one, other in pairs)
+def compare_all(grid: ProbeGrid, measures: Sequence[Measure] = MEASURES) -> tuple[RankerPairComparison, ...]:
+    """Compare every pair of rankers on every measure, and each ranker with random order, whose expected ρ is 0."""
+    pairs = [*combinations(grid.rankers, 2), *((ranker, RANDOM) for ranker in grid.rankers)]
+    return tuple(compare(grid, first, second, measure) for measure in measures for first, second in pairs)
 
 
-def compare(field: Field, first: str, second: str, measure: Measure) -> PairedComparison:
-    """One pair by one measure."""
+def compare(grid: ProbeGrid, first: str, second: str, measure: Measure) -> RankerPairComparison:
+    """Compare two rankers on one measure."""
     if second == RANDOM:
-        grid = field.grid(first, measure)
-        return PairedComparison(first, second, measure, compare_rankers(grid, np.zeros_like(grid)))
-    return PairedComparison(first, second, measure, compare_rankers(field.grid(first, measure, second), field.grid(second, measure, first)))
+        rho = grid.rho(first, measure)
+        return RankerPairComparison(first, second, measure, compare_rankers(rho, np.zeros_like(rho)))
+    comparison = compare_rankers(grid.rho(first, measure, second), grid.rho(second, measure, first))
+    return RankerPairComparison(first, second, measure, comparison)

@@ -30,13 +30,13 @@ def test_every_stored_picture_is_looked_at(tmp_path: Path, monkeypatch: pytest.M
     evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
     task, submission = load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x")
     nothing = torch.nn.Identity()
-    assert judge_agreement.compared(evaluation, task, submission, nothing) is None, "nothing is generated yet"
+    assert judge_agreement.compare_answers(evaluation, task, submission, nothing) is None, "nothing is generated yet"
     with raises("report.no-images"):
         judge_agreement.agreement_page(evaluation, [(task, submission)], nothing)
     schedule(evaluation, [(task, submission)])
     block = evaluation.plan(task, submission).evaluation
     expected = len(block.prompts) * block.seeds * len(set(block.k.values())) * len(block.handovers[0].arms)
-    pixels = judge_agreement.pictures(evaluation, task, submission)
+    pixels = judge_agreement.handover_images(evaluation, task, submission)
     assert pixels is not None and pixels.shape[0] == expected and pixels.dtype == np.uint8
     judged = evaluation.suite_models.judge.shows(pixels, task.judge.head, task.judge.label)
     # A classifier that says what the judge says, but for the first ten pictures.
@@ -47,7 +47,7 @@ def test_every_stored_picture_is_looked_at(tmp_path: Path, monkeypatch: pytest.M
     likely = np.full((expected, len(names)), 0.01, np.float32)
     likely[np.arange(expected), [names.index(name) for name in message]] = 0.9
     likely[-5:] *= 0.5
-    monkeypatch.setattr(judge_agreement, "probabilities", lambda model, pixels: {"subject": likely})
+    monkeypatch.setattr(judge_agreement, "class_probabilities", lambda model, pixels: {"subject": likely})
     text = judge_agreement.agreement_page(evaluation, [(task, submission)], nothing)
     assert f"{1 - 10 / expected:.3f}" in text and str(message.count("star")) in text and "esd-x" in text and str(expected - 5) in text
 
