@@ -22,7 +22,7 @@ from unconceal_lab.reports import judge_agreement
 def test_what_is_told_of_a_balanced_accuracy() -> None:
     assert judge_agreement.accuracy_cells(BalancedAccuracy(0.97, Interval(0.94, 0.99), 50, 60)) == ["50", "0.970 [0.940, 0.990]", "pass"]
     assert judge_agreement.accuracy_cells(BalancedAccuracy(0.93, Interval(0.89, 0.96), 50, 60))[-1] == "FAIL"
-    assert judge_agreement.accuracy_cells(BalancedAccuracy(1.0, Interval(0.5, 1.0), 2, 90)) == ["2", "–", "too few to say"]
+    assert judge_agreement.accuracy_cells(BalancedAccuracy(1.0, Interval(0.5, 1.0), 2, 90)) == ["2", "–", "too few"]
 
 
 def test_every_stored_picture_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

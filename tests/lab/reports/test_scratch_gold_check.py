@@ -44,9 +44,9 @@ def test_page_and_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             )
         }
     )
-    monkeypatch.setattr(scratch_gold_check, "records", lambda evaluation, task: (output, golds[1:]))
+    monkeypatch.setattr(scratch_gold_check, "reference_records", lambda evaluation, task: (output, golds[1:]))
     text = scratch_gold_check.page(evaluation, task, curves, 7)
-    assert "control-gold-2" in text and "Empty arm" in text and text.count("Excess over the continued golds") == 2
+    assert "control-gold-2" in text and "Empty arm" in text and text.count("Excess retrieval over the continued golds") == 2
     scratch_gold_check.figure(evaluation, task, curves, tmp_path / "x.png")
     pixels = np.asarray(Image.open(tmp_path / "x.png").convert("RGB"))
     assert pixels.shape[0] > 200 and len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
