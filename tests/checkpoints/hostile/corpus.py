@@ -11,12 +11,12 @@ from safetensors.torch import save_file
 Hostile = Callable[[Path], Path]
 KEY = "conv_in.bias"
 CORPUS: dict[str, tuple[Hostile, str]] = {}
-"""What it tries: who writes it, and what the line says."""
+"""What it tries: who writes it, and what the line code."""
 
 
-def tries(what: str, says: str) -> Callable[[Hostile], Hostile]:
+def tries(what: str, code: str) -> Callable[[Hostile], Hostile]:
     def listed(make: Hostile) -> Hostile:
-        CORPUS[what] = (make, says)
+        CORPUS[what] = (make, code)
         return make
 
     return listed

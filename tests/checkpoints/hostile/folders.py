@@ -12,7 +12,7 @@ from checkpoints.hostile.corpus import KEY, put, saved, tries
 from checkpoints.hostile.torch_files import MORE, archive, calling
 
 
-@tries("a link out of the folder", "link out of its folder")
+@tries("a link out of the folder", "checkpoint.link")
 def _(folder: Path) -> Path:
     secret = saved(folder, {KEY: torch.ones(8)})
     (folder / "release" / "unet").mkdir(parents=True)
@@ -20,7 +20,7 @@ def _(folder: Path) -> Path:
     return folder / "release"
 
 
-@tries("a folder that is a link", "link out of its folder")
+@tries("a folder that is a link", "checkpoint.link")
 def _(folder: Path) -> Path:
     saved(folder, {KEY: torch.ones(8)})
     (folder / "release").mkdir()
@@ -28,7 +28,7 @@ def _(folder: Path) -> Path:
     return folder / "release"
 
 
-@tries("shards that lie elsewhere", "no weights file of its folder")
+@tries("shards that lie elsewhere", "checkpoint.bad-index")
 def _(folder: Path) -> Path:
     saved(folder, {KEY: torch.ones(8)})
     listing = json.dumps({"weight_map": {KEY: "../x.safetensors"}}).encode()
@@ -36,26 +36,26 @@ def _(folder: Path) -> Path:
     return folder / "release"
 
 
-@tries("ten thousand shards", "lists 10000 shards")
+@tries("ten thousand shards", "checkpoint.too-large")
 def _(folder: Path) -> Path:
     listing = json.dumps({"weight_map": {str(n): f"{n}.safetensors" for n in range(10_000)}}).encode()
     put(folder, "release/unet/diffusion_pytorch_model.safetensors.index.json", listing)
     return folder / "release"
 
 
-@tries("settings longer than any", "longer than")
+@tries("settings longer than any", "checkpoint.too-large")
 def _(folder: Path) -> Path:
     put(folder, "release/model_index.json", b'{"a": "' + b"x" * 2**21 + b'"}')
     return folder / "release"
 
 
-@tries("settings a hundred thousand deep", "no JSON")
+@tries("settings a hundred thousand deep", "checkpoint.not-json")
 def _(folder: Path) -> Path:
     put(folder, "release/model_index.json", b"[" * 100_000)
     return folder / "release"
 
 
-@tries("a pipeline that names its own code", "holds no weights")
+@tries("a pipeline that names its own code", "checkpoint.no-weights")
 def _(folder: Path) -> Path:
     put(folder, "release/model_index.json", json.dumps({"_class_name": ["pipeline", "Mine"], "unet": ["mine", "Net"]}).encode())
     put(folder, "release/pipeline.py", b"open('ran', 'w')")
@@ -70,7 +70,7 @@ def _(folder: Path) -> Path:
     return folder / "release"
 
 
-@tries("an adapter whose patterns never end", "by patterns")
+@tries("an adapter whose patterns never end", "lora.unsupported-alpha")
 def _(folder: Path) -> Path:
     name = "base_model.model.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
     (folder / "release").mkdir()
