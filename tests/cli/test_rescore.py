@@ -46,4 +46,4 @@ def test_scores_come_from_the_store_alone(folder: Path, monkeypatch: pytest.Monk
         assert done.exit_code == 0 and "esd-x on object/star (lite):" in done.stdout, done.output
         assert content(folder) == before
     other = invoke(folder, "rescore", "--batch-size", "64")
-    assert other.exit_code == 1 and "in the same layout" in other.stderr
+    assert other.exit_code == 1 and "[store.missing-shards]" in other.stderr
