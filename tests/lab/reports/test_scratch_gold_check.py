@@ -1,4 +1,4 @@
-"""A gold trained from nothing beside continued ones, on pictures of random weights."""
+"""A gold trained from scratch compared with continued golds, on images of random weights."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.reports import scratch_gold_check
 
 
-def test_page_and_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_and_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tiny_root(tmp_path)
     evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
     task = load_task(root, "tiny:object/star")
     work = tmp_path / "work"
     work.mkdir()
     (work / f"{scratch_gold_check.SCRATCH}.pt").write_bytes(b"weights")
-    other = tiny_pipeline(tmp_path / "other", 11)
-    monkeypatch.setattr("unconceal_lab.models.denoiser.to_pipeline", lambda *parts: other)
-    monkeypatch.setattr(BuildDir, "denoiser", lambda shop, name: None)
+    pipeline = tiny_pipeline(tmp_path / "other", 11)
+    monkeypatch.setattr("unconceal_lab.models.denoiser.to_pipeline", lambda *parts: pipeline)
+    monkeypatch.setattr(BuildDir, "denoiser", lambda build_dir, name: None)
     monkeypatch.setattr(BuildDir, "vae", None)
     monkeypatch.setattr(BuildDir, "tokenizer", None)
     curves = scratch_gold_check.measure_curves(BuildDir(work), evaluation, task)
@@ -35,16 +35,16 @@ def test_page_and_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with raises("report.no-record"):
         scratch_gold_check.page(evaluation, task, curves, 7)
     names = ("control-original", "control-gold-1", "control-gold-2")
-    golds = schedule(evaluation, [(task, load_submission(root, f"tiny/{name}")) for name in names])
-    # θ of random weights shows no star: give its record a rate, so that an excess has a unit.
-    output = golds[0].model_copy(
+    records = schedule(evaluation, [(task, load_submission(root, f"tiny/{name}")) for name in names])
+    # θ of random weights shows no star; excess retrieval needs a positive rate.
+    original = records[0].model_copy(
         update={
             "curves": tuple(
-                curve.model_copy(update={"per_prompt": tuple((1.0,) * len(row) for row in curve.per_prompt)}) for curve in golds[0].curves
+                curve.model_copy(update={"per_prompt": tuple((1.0,) * len(row) for row in curve.per_prompt)}) for curve in records[0].curves
             )
         }
     )
-    monkeypatch.setattr(scratch_gold_check, "reference_records", lambda evaluation, task: (output, golds[1:]))
+    monkeypatch.setattr(scratch_gold_check, "reference_records", lambda evaluation, task: (original, records[1:]))
     text = scratch_gold_check.page(evaluation, task, curves, 7)
     assert "control-gold-2" in text and "Empty arm" in text and text.count("Excess retrieval over the continued golds") == 2
     scratch_gold_check.figure(evaluation, task, curves, tmp_path / "x.png")
