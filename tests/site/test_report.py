@@ -11,7 +11,8 @@ from leaderboard.records import PROMPTS, control, curve, data_root, record, scor
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
 from unconceal.results.result_tables import load_all_tables
-from unconceal.site.report import report_page, write_report, write_reports
+from unconceal.site.report import report_page, write_reports
+from unconceal.site.result_page import RankedSuite
 from unconceal.specs.record import Curve, Record, Verdict
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
@@ -47,7 +48,7 @@ def root_with(folder: Path, *records: Record) -> DataRoot:
 
 def rendered(root: DataRoot, name: str = "esd-x") -> str:
     tables = [table for table in load_all_tables([root.results]) if table.find(name)]
-    return report_page(tables, name, Sources(root))
+    return report_page(RankedSuite.from_tables(tables, Sources(root)), tables, name)
 
 
 def with_strips(root: DataRoot, prompts: tuple[str, ...] = PROMPTS) -> DataRoot:
@@ -178,7 +179,10 @@ def test_the_same_record_gives_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["esd-x", "control-original"])
 def test_the_path_of_a_single_task(tmp_path: Path, name: str) -> None:
     root = root_with(tmp_path, record())
-    path = write_report(load_all_tables([root.results]), name, Sources(root), tmp_path / "reports")
+    (table,) = load_all_tables([root.results])
+    row = table.find(name)
+    assert row is not None
+    (path,) = write_reports([(table, row)], Sources(root), tmp_path / "reports")
     assert path == tmp_path / f"reports/miniature-1/object/star/{name}.standard-full.html" and path.stat().st_size < 1_000_000
 
 

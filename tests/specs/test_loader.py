@@ -204,6 +204,15 @@ def test_a_file_of_an_older_format_gets_one_line(data_root: Path, file: str, new
     assert "0.1.0" in str(caught.value) and caught.value.problems[0].line
 
 
+@pytest.mark.parametrize("field", ["steps: 5", "size: 64", "pictures: 3"])
+def test_a_field_that_the_model_never_had_is_unknown_and_hides_no_other_mistake(data_root: Path, field: str) -> None:
+    path = data_root / TASK
+    path.write_text(path.read_text().replace("title: Forget the star", f"titel: Forget the star\n{field}"))
+    with pytest.raises(SpecProblems) as caught:
+        LOADS[TASK](DataRoot.find(data_root))
+    assert sorted(problem.code for problem in caught.value.problems) == ["spec.missing-field", "spec.unknown-field", "spec.unknown-field"]
+
+
 def test_suggestions_name_the_suite_of_an_ambiguous_name(data_root: Path) -> None:
     text = (data_root / SUBMISSION).read_text()
     for suite in ("tiny", "other"):

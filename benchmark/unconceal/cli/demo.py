@@ -53,16 +53,17 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
     from unconceal.leaderboard.sources import Sources
     from unconceal.progress import progress
     from unconceal.results.result_tables import load_all_tables
-    from unconceal.site.report import write_report
+    from unconceal.site.report import write_reports
 
     demo = replace(data, results=records)
     with progress() as progress_bar:
         evaluation = Evaluation(suite, demo, TIER, threads=threads or usable_cores(), progress=progress_bar)
         results = schedule(evaluation, [(task, load_submission(demo, f"{SUITE}/{name}")) for name in SUBMISSIONS])
-        boards, sources = load_all_tables((records,)), Sources(demo)
-        pages = [write_report([board], name, sources, out) for board in boards for name in SUBMISSIONS if board.find(name)]
-    for board in boards:
-        click.echo(terminal_table(board))
+        tables = load_all_tables((records,))
+        selection = [(table, row) for table in tables for name in SUBMISSIONS if (row := table.find(name))]
+        pages = list(write_reports(selection, Sources(demo), out))
+    for table in tables:
+        click.echo(terminal_table(table))
     for record in results:
         click.echo(f"\n{record.submission}: {record.verdict.label}. {record.verdict.reason}.")
     click.echo(f"\nImages and curves: {', '.join(map(str, pages))}")

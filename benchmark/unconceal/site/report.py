@@ -15,27 +15,24 @@ Selection = Sequence[tuple[ResultTable, ResultRow]]
 
 
 def write_reports(selection: Selection, sources: Sources, out: Path) -> Iterator[Path]:
-    """Writes one page per submission with all its selected tasks; yields the pages' paths."""
-    groups: dict[tuple[str, str, str], list[ResultTable]] = {}
-    for table, row in selection:
-        groups.setdefault((table.suite_id, table.protocol, row.record.submission), []).append(table)
-    for (_, _, name), tables in groups.items():
-        yield write_report(tables, name, sources, out)
-
-
-def write_report(tables: Sequence[ResultTable], name: str, sources: Sources, out: Path) -> Path:
-    """Writes the page of one submission.
+    """Writes one page per submission with all its selected tasks; yields the pages' paths.
 
     Args:
-        tables: the tasks that are shown, of one suite version and protocol; they hold the submission's rows and the controls.
-        name: the submission.
+        selection: the rows to show, each with its table, which also holds the controls; one tier per task.
         sources: suites, tasks and submissions.
         out: the folder for pages.
     """
-    path = report_path(tables, name, out)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(report_page(tables, name, sources), encoding="utf-8")
-    return path
+    suites: dict[tuple[str, str], dict[str, list[ResultTable]]] = {}
+    for table, row in selection:
+        suites.setdefault((table.suite_id, table.protocol), {}).setdefault(row.record.submission, []).append(table)
+    for by_submission in suites.values():
+        # Ranks and the controls' curves are computed once for all submissions.
+        suite = RankedSuite.from_tables({table.task: table for tables in by_submission.values() for table in tables}.values(), sources)
+        for name, tables in by_submission.items():
+            path = report_path(tables, name, out)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(report_page(suite, tables, name), encoding="utf-8")
+            yield path
 
 
 def report_path(tables: Sequence[ResultTable], name: str, out: Path) -> Path:
@@ -46,8 +43,7 @@ def report_path(tables: Sequence[ResultTable], name: str, out: Path) -> Path:
     return out / first.suite_id / f"{name}.{first.protocol}.html"
 
 
-def report_page(tables: Sequence[ResultTable], name: str, sources: Sources) -> str:
-    """The page's HTML; see :func:`write_report`."""
-    suite = RankedSuite.from_tables(tables, sources)
+def report_page(suite: RankedSuite, tables: Sequence[ResultTable], name: str) -> str:
+    """The HTML of one submission's page on some of a suite's tasks."""
     values = submission_page(suite, name, tables, InlineImages())
     return render("submission.html.j2", **values, root="", standalone=True)

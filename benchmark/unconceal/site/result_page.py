@@ -17,6 +17,7 @@ from unconceal.site.probe_part import ProbePart, attack_chart, probe_part
 from unconceal.site.score_tables import ScoreTable, damage_scores, inseparable_extractors, score_tables
 from unconceal.site.svg_charts import TitledChart, curve_chart, dot_chart
 from unconceal.specs.record import Record
+from unconceal.specs.submission import is_gold_name
 from unconceal.specs.suite import Scoring
 from unconceal.specs.task import UNSAFE_CATEGORIES
 
@@ -64,6 +65,7 @@ class TaskPart:
         title: the task's title.
         rank: as text, empty if unranked.
         n_golds: the golds that the row is compared with.
+        is_gold: whether the submission is a gold itself.
         has_original: whether the original model's row is known.
         blurred: whether images are blurred until the reader asks for them.
         presence, extractor_charts, other_charts: charts over ψ of presence and of CCS and CRS; damage and attacks.
@@ -76,6 +78,7 @@ class TaskPart:
     title: str
     rank: str
     n_golds: int
+    is_gold: bool
     has_original: bool
     blurred: bool
     strips: StripView
@@ -118,6 +121,7 @@ def task_part(suite: RankedSuite, table: ResultTable, ranked: RankedRow, images:
         title=task.title if task else table.concept,
         rank=ranked.rank_text,
         n_golds=len(golds),
+        is_gold=is_gold_name(record.submission),
         has_original=original is not None,
         blurred=table.category in UNSAFE_CATEGORIES,
         strips=strip_view(table, row, images),

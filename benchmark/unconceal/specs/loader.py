@@ -15,7 +15,7 @@ from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 from unconceal.specs.document import Document
 from unconceal.specs.probe_set import ProbeSet
-from unconceal.specs.problems import Problem, SpecProblems, is_old_format, mistakes_from_errors, old_format_mistake, suggestion
+from unconceal.specs.problems import Problem, SpecProblems, mistakes_from_errors, old_format_mistake, suggestion
 from unconceal.specs.spec import Mistake, Spec
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Seeds, SeedStarts, Suite, seed_overlaps
@@ -65,8 +65,8 @@ def read_yaml(path: Path, model: type[AnySpec], *checks: Check) -> AnySpec:
         spec = model.model_validate_json(json.dumps(document.values), strict=True)
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        if old := is_old_format(errors):
-            raise SpecProblems([document.problem(old_format_mistake(tuple(old["loc"])))]) from error
+        if old := old_format_mistake(model, errors):
+            raise SpecProblems([document.problem(old)]) from error
         problems += map(document.problem, mistakes_from_errors(model, errors))
     if problems:
         raise SpecProblems(problems)

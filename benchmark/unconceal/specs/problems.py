@@ -63,81 +63,52 @@ def mistakes_from_errors(model: type[BaseModel], errors: Iterable[ErrorDetails])
             yield _mistake(model, location, error, context)
 
 
-def is_old_format(errors: Iterable[ErrorDetails]) -> ErrorDetails | None:
-    """The first error that shows that a file was written for release 0.1.0; None if there is none."""
-    return next((error for error in errors if error["type"] == "extra_forbidden" and error["loc"][-1] in OLD_FIELDS), None)
-
-
-def old_format_mistake(location: Location) -> Mistake:
-    """The one mistake that a file of release 0.1.0 is reported with."""
+def old_format_mistake(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> Mistake | None:
+    """The one mistake that a file of release 0.1.0 is reported with; None if no error names a field that its model had then."""
+    locations = (tuple(error["loc"]) for error in errors if error["type"] == "extra_forbidden")
+    location = next((location for location in locations if _is_old_field(model, location)), None)
+    if location is None:
+        return None
     consequence = f"belongs to the file format of release {OLD_RELEASE}, which this release does not read"
     remedy = f"read it with release {OLD_RELEASE} (`pip install unconceal=={OLD_RELEASE}`), or rename its fields by the changelog of 0.2.0"
     return Mistake("spec.old-format", location, dotted_name(location), consequence, remedy)
 
 
+def _is_old_field(model: type[BaseModel], location: Location) -> bool:
+    owner = model_at(model, location[:-1])
+    return owner is not None and any(location[-1] in OLD_FIELDS.get(ancestor.__name__, ()) for ancestor in owner.__mro__)
+
+
 OLD_RELEASE = "0.1.0"
-OLD_FIELDS = frozenset(
-    [
-        "asked",
-        "at_least",
-        "batch",
-        "batch_asked",
-        "bootstrap",
-        "checkpointing",
-        "count",
-        "denoiser_evaluations",
-        "drawn",
-        "fall",
-        "gate",
-        "guidance",
-        "held",
-        "held_out",
-        "judging",
-        "keep_every",
-        "least",
-        "least_kid",
-        "least_prompts",
-        "left_out",
-        "licence",
-        "likeness",
-        "min_snr",
-        "named",
-        "named_attacks",
-        "nearness",
-        "negatives",
-        "on",
-        "optimiser",
-        "options",
-        "orderer",
-        "orderers",
-        "orderings",
-        "pictures",
-        "precision",
-        "probed",
-        "probes",
-        "prompts",
-        "psi_star_max",
-        "rate",
-        "resamples",
-        "retain_fall",
-        "retain_prompts",
-        "retain_psi_max",
-        "separable_auc",
-        "share",
-        "silence",
-        "size",
-        "splits",
-        "spread",
-        "steps",
-        "text_encoder",
-        "train_steps",
-        "warm_up",
-        "where",
-        "why",
-        "without",
-    ]
-)
-"""Fields that release 0.1.0 had and 0.2.0 renamed."""
+OLD_FIELDS: Mapping[str, frozenset[str]] = {
+    model: frozenset(fields.split())
+    for model, fields in {
+        "Estimate": "spread",
+        "FineTune": "batch negatives rate",
+        "JudgeTraining": "least on",
+        "PaperProtocol": "batch guidance held_out negatives pictures prompts rate retain_prompts steps",
+        "Pinned": "licence",
+        "Planting": "golds held pictures",
+        "PlantingGates": "drawn fall guidance steps",
+        "PlantingTraining": "batch checkpointing keep_every min_snr optimiser precision rate share silence size steps text_encoder warm_up",
+        "Probing": "gate least least_kid prompts resamples splits",
+        "ProbeSet": "named_attacks",
+        "Prompt": "licence",
+        "PromptSet": "count licence",
+        "RankedNeighbour": "likeness named",
+        "RowFilter": "at_least",
+        "SampleCounts": "asked",
+        "Sampler": "guidance size steps train_steps",
+        "Scoring": "bootstrap least_prompts psi_star_max retain_fall retain_psi_max separable_auc",
+        "Source": "where",
+        "Submission": "licence",
+        "Suite": "judging",
+        "Task": "licence",
+        "Templates": "without",
+        "Tier": "prompts retain_prompts",
+    }.items()
+}
+"""Fields of each model that release 0.1.0 had and 0.2.0 renamed."""
 
 
 def _mistake(model: type[BaseModel], location: Location, error: ErrorDetails, context: Mapping[str, Any]) -> Mistake:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,7 +72,3 @@ def page() -> str:
     """The page in Markdown."""
     rows = [f"| `{code}` | {', '.join(map(str, sorted(exits)))} |\n" for code, exits in sorted(error_codes().items())]
     return f"{HEAD}\n| code | exit code |\n| --- | --- |\n{''.join(rows)}"
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")

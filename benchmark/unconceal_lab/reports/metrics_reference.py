@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 SECTION, ITEM = re.compile(r"(Args|Attributes|Returns|Raises):"), re.compile(r"    (\w+):(?= )")
@@ -63,7 +61,3 @@ def markdown(text: str) -> str:
         else:
             lines.append(line)
     return "\n".join(lines).rstrip()
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(reference(), encoding="utf-8", newline="\n")
