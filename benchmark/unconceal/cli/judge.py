@@ -29,7 +29,7 @@ from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
 
-def asked_for(suite: Suite, tasks: Sequence[Task]) -> tuple[list[JudgePrompts], list[JudgePrompts]]:
+def judge_prompts(suite: Suite, tasks: Sequence[Task]) -> tuple[list[JudgePrompts], list[JudgePrompts]]:
     """What is drawn for training, and for the gate."""
     return judge_prompts_of(tasks, suite.judge_training, held_out=False), judge_prompts_of(tasks, suite.judge_training, held_out=True)
 
@@ -50,7 +50,7 @@ def echo_plan(evaluation: Evaluation, root: DataRoot) -> None:
     """What making the judge would take."""
     suite = evaluation.suite
     rows = []
-    for split, prompts in zip(("train", "held out"), asked_for(suite, tasks_of(root, suite)), strict=True):
+    for split, prompts in zip(("train", "held out"), judge_prompts(suite, tasks_of(root, suite)), strict=True):
         shards = [shard for prompt in prompts for shard in plan_block(evaluation, prompt).trajectories]
         workload = workload_of(
             len(shards), [shard for shard in shards if shard not in evaluation.store], image_spec_of(suite, root)
@@ -71,7 +71,7 @@ def make(evaluation: Evaluation, root: DataRoot) -> None:
         remedy = "use `python -m unconceal_lab build`, or name a folder of the data root"
         raise UsageError("judge.outside-root", f"the judge of {suite.id}", "does not lie in the data root, so it is not made here", remedy)
     judge_path, tasks = resolve_path(suite.judges.concept.path, root), tasks_of(root, suite)
-    training, held_out = asked_for(suite, tasks)
+    training, held_out = judge_prompts(suite, tasks)
     checker, parts, digests = evaluation.suite_models.clip, *standing(evaluation)
     painter = JudgeImageGenerator(evaluation, forward_passes_for(evaluation, [*training, *held_out]))
     judge = train_judge(training, painter, parts, digests, checker, painter.noise_images(training[0].prompts), suite.judge_training)

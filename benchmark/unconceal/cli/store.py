@@ -32,7 +32,7 @@ def store_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def place_of(store: Path | None) -> Path:
+def existing_store(store: Path | None) -> Path:
     """The store's folder, refused where there is none."""
     folder = store or store_folder()
     if not folder.is_dir():
@@ -59,14 +59,14 @@ def list_(store: Path | None, root: Path | None, as_json: bool) -> None:
 
     names = named_models(DataRoot.find(root))
     rows: dict[str, dict[str, Any]] = {}
-    for held in list_entries(place_of(store)):
-        model = "no shard" if held.shard is None else names.get(held.shard.checkpoint or held.shard.base, "no submission's")
+    for entry in list_entries(existing_store(store)):
+        model = "no shard" if entry.shard is None else names.get(entry.shard.checkpoint or entry.shard.base, "no submission's")
         row = rows.setdefault(model, {"model": model, "shards": 0, "images": 0, "MB": 0.0})
         row["shards"] += 1
-        row["images"] += len(held.shard.images) if held.shard else 0
-        row["MB"] += held.size / 1e6
-    every = sorted(rows.values(), key=lambda row: (-row["MB"], row["model"]))
-    echo_rows([{**row, "MB": round(row["MB"], 1)} for row in every], as_json, "the store is empty")
+        row["images"] += len(entry.shard.images) if entry.shard else 0
+        row["MB"] += entry.size / 1e6
+    by_size = sorted(rows.values(), key=lambda row: (-row["MB"], row["model"]))
+    echo_rows([{**row, "MB": round(row["MB"], 1)} for row in by_size], as_json, "the store is empty")
 
 
 def named_models(data: DataRoot) -> dict[str, str]:
@@ -93,22 +93,22 @@ def verify(store: Path | None, delete: bool) -> None:
     from unconceal.generate.store_entries import find_defect, is_temporary, list_entries
     from unconceal.progress import progress
 
-    every = [held for held in list_entries(place_of(store)) if not is_temporary(held.path)]
+    entries = [entry for entry in list_entries(existing_store(store)) if not is_temporary(entry.path)]
     wrong: list[str] = []
     with progress() as progress_bar:
-        stage = progress_bar.stage("verifying the store", len(every))
-        for held in every:
-            if defect := find_defect(held):
-                wrong.append(f"{held.path}: {defect}")
+        stage = progress_bar.stage("verifying the store", len(entries))
+        for entry in entries:
+            if defect := find_defect(entry):
+                wrong.append(f"{entry.path}: {defect}")
                 if delete:
-                    held.path.unlink(missing_ok=True)
+                    entry.path.unlink(missing_ok=True)
             stage.advance()
     for line in wrong:
         click.echo(line)
     if wrong and not delete:
-        value = f"{len(wrong)} of {len(every)} files"
+        value = f"{len(wrong)} of {len(entries)} files"
         raise CheckFailed("store.damaged", value, "are damaged; runs generate them again when needed", "delete them with --delete")
-    click.echo(f"{len(every)} files, " + (f"{len(wrong)} deleted" if wrong else "none damaged"))
+    click.echo(f"{len(entries)} files, " + (f"{len(wrong)} deleted" if wrong else "none damaged"))
 
 
 @command.command()
@@ -124,14 +124,16 @@ def gc(store: Path | None, execute: bool, root: Path | None) -> None:
     """
     from unconceal.generate.store_entries import KnownModels, is_temporary, list_entries, unregister_models
 
-    known_models, folder = KnownModels.from_specs(DataRoot.find(root)), place_of(store)
-    gone = [held for held in list_entries(folder) if is_temporary(held.path) or held.shard is None or held.shard not in known_models]
+    known_models, folder = KnownModels.from_specs(DataRoot.find(root)), existing_store(store)
+    unused = [entry for entry in list_entries(folder) if is_temporary(entry.path) or entry.shard is None or entry.shard not in known_models]
     if execute:
-        for held in gone:
-            held.path.unlink(missing_ok=True)
+        for entry in unused:
+            entry.path.unlink(missing_ok=True)
         unregister_models(folder, known_models)
-    click.echo(f"{len(gone)} files, {megabytes(gone):.1f} MB" + (" deleted" if execute else " would be deleted; --execute deletes them"))
+    click.echo(
+        f"{len(unused)} files, {megabytes(unused):.1f} MB" + (" deleted" if execute else " would be deleted; --execute deletes them")
+    )
 
 
-def megabytes(held: Iterable[StoreEntry]) -> float:
-    return sum(entry.size for entry in held) / 1e6
+def megabytes(entries: Iterable[StoreEntry]) -> float:
+    return sum(entry.size for entry in entries) / 1e6
