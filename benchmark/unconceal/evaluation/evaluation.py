@@ -116,8 +116,12 @@ class Evaluation:
 
     def plan(self, task: Task, submission: Submission) -> Plan:
         """The images to generate; needs no model, only the checkpoint's digest."""
-        digest = self.weights_digest(task, submission) or self.suite.base.digest
-        return build_plan(self.suite, self.tier, task, self.suite.base.digest, digest, self.compute_config)
+        return self.plan_for(task, self.weights_digest(task, submission))
+
+    def plan_for(self, task: Task, checkpoint: str | None) -> Plan:
+        """The images to generate. ``checkpoint``: digest of θ*'s weights; None for the original model."""
+        base = self.suite.base.digest
+        return build_plan(self.suite, self.tier, task, base, checkpoint or base, self.compute_config)
 
     def weights_digest(self, task: Task, submission: Submission) -> str | None:
         """SHA-256 of the checkpoint's file, or as the submission states it if the file is missing; None for the original model."""

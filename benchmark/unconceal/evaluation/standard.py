@@ -13,7 +13,7 @@ from unconceal.evaluation.image_scores import score_images, scoring_steps
 from unconceal.evaluation.image_strip import write_strip
 from unconceal.evaluation.measurements import BlockImages
 from unconceal.generate.generator import Generator, count_forward_passes
-from unconceal.generate.plan import Plan, ShardPair, build_plan
+from unconceal.generate.plan import Plan, ShardPair
 from unconceal.generate.stored_images import StoredImages
 from unconceal.generate.throughput import add_measurement
 from unconceal.results.strip_file import strip_path
@@ -22,15 +22,9 @@ from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
 
-def plan_evaluation(evaluation: Evaluation, task: Task, checkpoint: str | None) -> Plan:
-    """All images of an evaluation. ``checkpoint``: digest of θ*'s weights; None for the original model."""
-    base = evaluation.suite.base.digest
-    return build_plan(evaluation.suite, evaluation.tier, task, base, checkpoint or base, evaluation.compute_config)
-
-
 def shards(evaluation: Evaluation, task: Task, checkpoint: str) -> list[ShardPair]:
     """Everything to generate for a checkpoint of that digest."""
-    return plan_evaluation(evaluation, task, checkpoint).pairs
+    return evaluation.plan_for(task, checkpoint).pairs
 
 
 def load(evaluation: Evaluation, task: Task, submission: Submission) -> tuple[Generator, AppliedCheckpoint]:
@@ -62,7 +56,7 @@ def measure(
         The record without a verdict.
     """
     started, passes_before = time.perf_counter(), generator.forward_passes
-    plan = plan_evaluation(evaluation, task, applied.sha256)
+    plan = evaluation.plan_for(task, applied.sha256)
     total = sum(map(count_forward_passes, plan.shards))
     generator.report_to(evaluation.progress.stage(f"{submission.name} on {task.id}: reading images", total).advance)
     images = measurements.generate_all(generator, plan)
@@ -109,7 +103,7 @@ def rescore(evaluation: Evaluation, task: Task, submission: Submission) -> Recor
     """
     before = evaluation.stored_record(task, submission)
     checkpoint = before.checkpoint if before else load_checkpoint_record(evaluation, task, submission)
-    plan = plan_evaluation(evaluation, task, checkpoint.sha256)
+    plan = evaluation.plan_for(task, checkpoint.sha256)
     evaluation.progress.log(f"{submission.name} on {task.id}: reading {len(plan.shards)} shards")
     images = measurements.generate_all(StoredImages(evaluation.store), plan)
     record = score(evaluation, task, submission, checkpoint, plan, images, UNSPENT)

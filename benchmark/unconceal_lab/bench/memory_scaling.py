@@ -9,7 +9,6 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from unconceal.estimate.image_spec import images_in
-from unconceal.evaluation.standard import plan_evaluation
 from unconceal.execution.scheduler import schedule
 from unconceal.hub.local_weights import locate
 from unconceal.specs.loader import all_submissions
@@ -68,5 +67,5 @@ def evaluate_and_count(sample: BenchSample) -> int:
     with tempfile.TemporaryDirectory() as folder:
         evaluation, pairs = sample.evaluation(Path(folder)), sample.pairs()
         schedule(evaluation, pairs)
-        plans = [plan_evaluation(evaluation, task, evaluation.weights_digest(task, submission)) for task, submission in pairs]
+        plans = [evaluation.plan(task, submission) for task, submission in pairs]
         return sum(map(images_in, {shard for plan in plans for shard in plan.shards}))

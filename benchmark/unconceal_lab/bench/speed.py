@@ -97,7 +97,7 @@ def compare_speed(sample: BenchSample) -> SpeedComparison:
     released: ReleasedMeasurement = result.value
     task, submission = sample.pairs()[1]
     evaluation = sample.evaluation(Path("unused"))
-    plan = standard.plan_evaluation(evaluation, task, evaluation.weights_digest(task, submission))
+    plan = evaluation.plan(task, submission)
     bound = min_forward_passes(plan, evaluation.suite)
     refuse_wrong_count(planned_forward_passes(plan), first, further)
     if released.image_difference > MAX_IMAGE_DIFFERENCE:
@@ -156,7 +156,7 @@ def measure_evaluation(sample: BenchSample, folder: Path, index: int) -> Cost:
     generator, applied = standard.load(evaluation, task, submission)
     counter = ForwardPassCounter(generator.original.pipeline, generator.unlearned.pipeline)
     load_judges(evaluation)
-    plan = standard.plan_evaluation(evaluation, task, applied.sha256)
+    plan = evaluation.plan_for(task, applied.sha256)
     started = time.perf_counter()
     images = measurements.generate_all(generator, plan)
     generated = time.perf_counter() - started
@@ -172,7 +172,7 @@ def measure_released(sample: BenchSample, folder: Path, index: int) -> ReleasedM
     """
     evaluation, (task, submission) = sample.evaluation(folder), sample.pairs()[index]
     generator, applied = standard.load(evaluation, task, submission)
-    plan, sampler = standard.plan_evaluation(evaluation, task, applied.sha256), evaluation.suite.sampler
+    plan, sampler = evaluation.plan_for(task, applied.sha256), evaluation.suite.sampler
     requests = image_requests(plan, sampler.num_inference_steps)
     stage = Plain().stage("the released evaluation", len(requests))
     counter, pipelines = _released_pipelines(generator)

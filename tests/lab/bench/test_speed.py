@@ -8,7 +8,6 @@ from threading import Barrier
 import pytest
 
 from evaluation.tiny import tiny_root
-from unconceal.evaluation.standard import plan_evaluation
 from unconceal.paths import DataRoot
 from unconceal_lab.bench.bench_sample import BenchSample
 from unconceal_lab.bench.forward_passes import min_forward_passes, planned_forward_passes, released_forward_passes
@@ -27,7 +26,7 @@ def test_both_evaluations(root: DataRoot, tmp_path: Path) -> None:
     first, further = measure_evaluation(sample, tmp_path, 0), measure_evaluation(sample, tmp_path, 1)
     released, difference = measure_released(sample, tmp_path, 1)
     evaluation, (task, submission) = sample.evaluation(tmp_path), sample.pairs()[1]
-    plan = plan_evaluation(evaluation, task, evaluation.weights_digest(task, submission))
+    plan = evaluation.plan(task, submission)
     planned, bound = planned_forward_passes(plan), min_forward_passes(plan, evaluation.suite)
     assert (first.forward_passes, further.forward_passes) == (sum(planned), planned.per_submission)
     assert released.forward_passes == released_forward_passes(plan, evaluation.suite) > first.forward_passes > sum(bound)
