@@ -80,7 +80,6 @@ def evaluation_of(
 def echo_verdicts(evaluation: Evaluation, records: Sequence[Record]) -> None:
     """Print each verdict with its code and the path of its record."""
     for record in records:
-        click.echo(
-            f"{record.submission} on {record.task} ({record.tier}): {record.verdict.label} ({record.verdict.reason}) [{record.verdict.code}]"
-        )
+        verdict = record.verdict
+        click.echo(f"{record.submission} on {record.task} ({record.tier}): {verdict.label} ({verdict.reason}) [{verdict.code}]")
         click.echo(f"  {record.path(evaluation.root.results)}")
