@@ -14,44 +14,45 @@ from unconceal.specs.loader import all_tasks, load_suite, load_task
 from unconceal.specs.task import NeighbourPrompts, Prompt, Task
 
 
-def found(root: Path, **changes: object) -> list[str]:
+def mistakes(root: Path, **changes: object) -> list[tuple[str, tuple[str | int, ...]]]:
+    """Code and location of each mistake of the changed task."""
     data = DataRoot.find(root)
     task = load_task(data, "object/star").model_copy(update=changes)
-    return [f"{mistake.location} {mistake.consequence}" for mistake in lint(task, load_suite(data, "tiny"))]
+    return [(mistake.code, mistake.location) for mistake in lint(task, load_suite(data, "tiny"))]
 
 
 def test_a_good_task_has_none(data_root: Path) -> None:
-    assert found(data_root) == []
+    assert mistakes(data_root) == []
 
 
 def test_too_few(data_root: Path) -> None:
     task = load_task(DataRoot.find(data_root), "object/star")
-    message = found(data_root, forget=task.forget[:9], retain=task.retain[:9])
-    assert len(message) == 2 and "too few for a verdict" in message[0] and "too few to see damage" in message[1]
+    result = mistakes(data_root, forget=task.forget[:9], retain=task.retain[:9])
+    assert result == [("task.too-few-prompts", ("forget",)), ("task.too-few-concepts", ("retain",))]
 
 
 def test_beside_the_point(data_root: Path) -> None:
     task = load_task(DataRoot.find(data_root), "object/star")
     forget = (*task.forget, Prompt(text="a moon"), Prompt(text="a starling"), task.forget[0])
     retain = (*task.retain, Prompt(text="a five-pointed figure", concept="star", head="subject"))
-    message = found(data_root, forget=forget, retain=retain, license=" ")
-    twice, unnamed, target = "('forget', 14) stands 2 times", ("('forget', 12) calls", "('forget', 13) calls"), "('retain', 12) asks for"
-    for start in (twice, *unnamed, target, "('license',)"):
-        assert any(text.startswith(start) for text in message), (start, message)
-    assert len(message) == 5
+    assert sorted(mistakes(data_root, forget=forget, retain=retain, license=" ")) == [
+        ("prompt.duplicate", ("forget", 14)),
+        ("prompt.names-target", ("retain", 12)),
+        ("prompt.no-concept", ("forget", 12)),
+        ("prompt.no-concept", ("forget", 13)),
+        ("task.no-license", ("license",)),
+    ]
 
 
 def test_neighbours(data_root: Path) -> None:
-    output = [
+    neighbours = [
         NeighbourPrompts(concept=name, head="subject", caption=f"a {name}", prompts=(f"a {name}", f"one {name}")) for name in "abcdefgh"
     ]
-    assert found(data_root, neighbours=tuple(output)) == []
-    assert "too few to correlate" in found(data_root, neighbours=tuple(output[1:]))[0]
+    assert mistakes(data_root, neighbours=tuple(neighbours)) == []
+    assert mistakes(data_root, neighbours=tuple(neighbours[1:])) == [("task.too-few-neighbours", ("neighbours",))]
     twice, target = (NeighbourPrompts(concept="i", head="style", caption="i", prompts=("an i", text)) for text in ("an i", "a star"))
     for wrong in (twice, target):
-        assert (
-            "('neighbours', 8, 'prompts', 1) asks for the target itself or stands twice" in found(data_root, neighbours=(*output, wrong))[0]
-        )
+        assert mistakes(data_root, neighbours=(*neighbours, wrong)) == [("prompt.names-target", ("neighbours", 8, "prompts", 1))]
 
 
 def test_names_are_whole_words(data_root: Path) -> None:

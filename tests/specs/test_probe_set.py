@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
-from codes import raises
+from codes import raises, refuses
 from probes.answers import question, reply, said, transcript
 from unconceal.paths import DataRoot
 from unconceal.probes.freeze import freeze, to_yaml
@@ -48,59 +47,61 @@ def test_a_frozen_set_is_found_and_has_no_lints(data_root: Path, frozen: Path) -
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "at", "why"),
+    ("old", "new", "at", "code", "part"),
     [
-        ("concept: cross", "concept: diamond", "diamond", "neighbour 'diamond': stands twice"),
-        ("concept: cross", "concept: Star", "Star", "is the target itself"),
-        ("mentions: 2", "mentions: 3", "mentions: 3", "is more than the 2 samples that answered"),
-        ("mean: 1.0", "mean: 9.0", "diamond", "stands before a nearer one"),
-        ("mean: 10.0", "mean: 10.5", "similarity", "is none from 1 to 10"),
-        ("mean: 1.0", "mean: 0.5", "rank", "is none from 1 to 10"),
-        ("answered: 2", "answered: 1", "requested", "2 samples: are not the 1 that ended somehow"),
-        ("  replies: 2", "  replies: 1", "  replies: 1", "1 replies: are fewer than 2 samples"),
-        ("relation: sibling", "relation: cousin", "cousin", "is not one of the allowed values"),
-        ("kendall_tau: 1.0", "kendall_tau: 1.5", "kendall_tau", "it must be at most 1"),
-        ("model: someone", "modle: someone", "modle", "did you mean 'model'?"),
-        ("task: object/star", "task: object/moon", "task:", "disagrees with the file's path"),
-        ("file: some-model", "file: ../some-model", "file:", "replies.file"),
-        ("prompt_version: 1", "prompt_version: '1'", "prompt_version", "wrong type"),
+        ("concept: cross", "concept: diamond", "diamond", "answer.duplicate-neighbour", "'diamond'"),
+        ("concept: cross", "concept: Star", "Star", "probes.target-as-neighbour", "'Star'"),
+        ("mentions: 2", "mentions: 3", "mentions: 3", "probes.out-of-range", "2 samples"),
+        ("mean: 1.0", "mean: 9.0", "diamond", "probes.not-sorted", "neighbour"),
+        ("mean: 10.0", "mean: 10.5", "similarity", "probes.out-of-range", "1 to 10"),
+        ("mean: 1.0", "mean: 0.5", "rank", "probes.out-of-range", "1 to 10"),
+        ("answered: 2", "answered: 1", "requested", "tally.wrong-sum", "2 samples"),
+        ("  replies: 2", "  replies: 1", "  replies: 1", "tally.too-few-replies", "1 replies"),
+        ("relation: sibling", "relation: cousin", "cousin", "spec.unknown-value", "'cousin'"),
+        ("kendall_tau: 1.0", "kendall_tau: 1.5", "kendall_tau", "spec.out-of-range", "at most 1"),
+        ("model: someone", "modle: someone", "modle", "spec.unknown-field", "'model'"),
+        ("task: object/star", "task: object/moon", "task:", "spec.wrong-path", "object/moon"),
+        ("file: some-model", "file: ../some-model", "file:", "spec.invalid-value", "replies.file"),
+        ("prompt_version: 1", "prompt_version: '1'", "prompt_version", "spec.wrong-type", "prompt_version"),
     ],
 )
-def test_mistakes_have_their_line(data_root: Path, frozen: Path, old: str, new: str, at: str, why: str) -> None:
+def test_mistakes_have_their_line(data_root: Path, frozen: Path, old: str, new: str, at: str, code: str, part: str) -> None:
     text = frozen.read_text()
     assert old in text
     frozen.write_text(text.replace(old, new, 1))
     with pytest.raises(SpecProblems) as caught:
         load(data_root)
-    told = [problem for problem in caught.value.problems if why in str(problem)]
-    assert told, str(caught.value)
-    assert told[0].line is not None and at in "\n".join(frozen.read_text().split("\n")[told[0].line - 1 : told[0].line + 1])
+    problem = next(problem for problem in caught.value.problems if problem.code == code and part in str(problem))
+    assert problem.line is not None and at in "\n".join(frozen.read_text().split("\n")[problem.line - 1 : problem.line + 1])
 
 
 @pytest.mark.parametrize(
-    ("spoil", "why"),
+    ("spoil", "code"),
     [
-        (lambda path: (path.parent / "some-model.replies.jsonl").unlink(), "is not there"),
-        (lambda path: (path.parent / "some-model.replies.jsonl").write_text("{}"), "is not the file that the set was frozen from"),
-        (lambda path: path.write_text(path.read_text().replace("Some-Model", "Other", 1)), "should be other.yaml"),
-        (lambda path: path.write_text(path.read_text().replace("concept: cross", "concept: five-pointed figure")), "the target itself"),
+        (lambda path: (path.parent / "some-model.replies.jsonl").unlink(), "probes.missing-file"),
+        (lambda path: (path.parent / "some-model.replies.jsonl").write_text("{}"), "probes.digest-mismatch"),
+        (lambda path: path.write_text(path.read_text().replace("Some-Model", "Other", 1)), "probes.wrong-file-name"),
+        (
+            lambda path: path.write_text(path.read_text().replace("concept: cross", "concept: five-pointed figure")),
+            "probes.target-as-neighbour",
+        ),
     ],
 )
-def test_lints(data_root: Path, frozen: Path, spoil: Callable[[Path], object], why: str) -> None:
+def test_lints(data_root: Path, frozen: Path, spoil: Callable[[Path], object], code: str) -> None:
     spoil(frozen)
     result = list(lint_probes(load(data_root), load_task(DataRoot.find(data_root), "object/star"), frozen))
-    assert len(result) == 1 and why in result[0].consequence
+    assert [mistake.code for mistake in result] == [code]
 
 
 def test_too_few_neighbours_correlate_with_nothing(data_root: Path, frozen: Path) -> None:
     probes = load(data_root)
     few = probes.model_copy(update={"neighbours": probes.neighbours[:7]})
     (result,) = lint_probes(few, load_task(DataRoot.find(data_root), "object/star"), frozen)
-    assert result.value == "7 neighbours" and "fewer than 8" in result.consequence
+    assert (result.code, result.value) == ("probes.too-few-neighbours", "7 neighbours")
 
 
 def test_an_outcome_agrees_with_its_answer() -> None:
-    with pytest.raises(ValidationError, match="contradicts the answer"):
+    with refuses("sample.contradictory"):
         Sample(reply=reply("x"), outcome="answered")
 
 

@@ -24,8 +24,8 @@ def test_a_place_leads_to_its_model() -> None:
 def test_words() -> None:
     assert dotted_name(("tiers", "full", "psi", 3)) == "tiers.full.psi[3]" and dotted_name(()) == "the file"
     assert short_repr({"a": 1}) == "a mapping" and short_repr([1]) == "a list" and len(short_repr("x" * 1000)) <= 60
-    assert suggestion("stra", ["star", "moon"]) == "did you mean 'star'?"
-    assert suggestion("xyz", ["star", "moon"]) == "use one of star, moon" and suggestion("x", []) == "remove it"
+    assert "star" in suggestion("stra", ["star", "moon"]) and "moon" not in suggestion("stra", ["star", "moon"])
+    assert all(name in suggestion("xyz", ["star", "moon"]) for name in ("star", "moon"))
 
 
 def test_problems_sort_by_line_and_keep_to_one_line_each(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

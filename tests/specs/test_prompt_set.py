@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
+from codes import refuses
 from unconceal.specs.prompt_set import PromptSet
 from unconceal.specs.task import Task
 
@@ -32,13 +32,13 @@ def test_rows_that_hold_every_condition_in_the_tables_order() -> None:
 
 @pytest.mark.parametrize("file", ["table.parquet", "../table.csv", "/table.csv", "run.py"])
 def test_only_tables_inside_are_read(file: str) -> None:
-    with pytest.raises(ValidationError, match="is no table"):
+    with refuses("dataset.unknown-format"):
         prompts(file=file)
 
 
 def test_a_condition_asks_for_one_thing() -> None:
     for condition in ({"column": "x"}, {"column": "x", "contains": "a", "min_value": 1}):
-        with pytest.raises(ValidationError, match="asks for nothing, or for two things"):
+        with refuses("dataset.bad-condition"):
             prompts(where=(condition,))
 
 
@@ -56,6 +56,6 @@ def test_a_task_needs_prompts_of_its_own_or_anothers() -> None:
         "judge": {"head": "subject", "label": "x"},
         "retain": [{"text": "a cat", "concept": "cat", "head": "subject"}],
     }
-    with pytest.raises(ValidationError, match="holds no prompt"):
+    with refuses("task.no-prompt"):
         Task.model_validate(fields)
     assert Task.model_validate({**fields, "forget_from": prompts().model_dump()}).forget == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from codes import refuses
 from unconceal.specs.suite import Scoring, Seeds, SeedStarts, Tier, seed_overlaps
 
 SEEDS = Seeds(train=3, reference=2, evaluation=4, retain=2)
@@ -43,7 +44,7 @@ def test_a_tier_needs_grids_from_0_to_1() -> None:
 
 
 def test_windows_have_a_length_and_models_are_frozen() -> None:
-    with pytest.raises(ValidationError, match="empty window"):
+    with refuses("suite.empty-window"):
         Scoring(excess_psi=(0.6, 0.1))
-    with pytest.raises(ValidationError, match="frozen"):
+    with refuses("frozen_instance"):
         Scoring().margin = 0.2  # type: ignore[misc]
