@@ -14,7 +14,7 @@ title: A suite for tests
 base: {{path: "package:miniature/weights/base", digest: {zeros}}}
 sampler: {{scheduler: ddim, num_inference_steps: 5, guidance_scale: 5}}
 tiers:
-  lite:
+  quick:
     psi: [0, 0.3, 1]
     retain_psi: [0, 1]
     seeds: {{train: 2, reference: 2, evaluation: 2, retain: 1}}

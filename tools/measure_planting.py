@@ -154,7 +154,7 @@ def write_suite(folder: Path) -> None:
         "n_retain_prompts": 12,
         "extractors": ["resnet18"],
     }
-    suite |= {"name": "planted", "version": 1, "title": "Planted", "base": parts["base"], "tiers": {"lite": tier}}
+    suite |= {"name": "planted", "version": 1, "title": "Planted", "base": parts["base"], "tiers": {"quick": tier}}
     suite["sampler"] |= {"num_inference_steps": STEPS}
     suite["fine_tune"] |= {"epochs": 2}
     suite["judges"] |= {"concept": parts["concept"]}
@@ -219,7 +219,7 @@ def main(folder: Path, steps: int) -> None:
         print(f"gate {one.concept}: {one.before:.2f} before, {one.after:.2f} after, {'passed' if one.passed else 'failed'}", flush=True)
     decoupled(base, folder / "models/decoupled.safetensors")
     write_suite(folder)
-    evaluation = Evaluation(load_suite(root, "planted"), root, "lite")
+    evaluation = Evaluation(load_suite(root, "planted"), root, "quick")
     task = load_task(root, f"planted:object/{CROWN}")
     names = ("control-gold-1", "control-gold-2", "control-original", "decoupled")
     for record in schedule(evaluation, [(task, load_submission(root, f"planted/{name}")) for name in names]):

@@ -53,7 +53,7 @@ def unbroken(original: Model, unlearned: Model, text: str, seeds: Sequence[int],
     """λP of one k as it would be if the solver kept its history."""
     texts = [text] * len(seeds)
     steps, x = pndm_scheduler(original), original.noise(seeds)
-    told = {id(model): model._encode_prompts(texts) for model in (original, unlearned)}
+    told = {id(model): model.embed_prompts(texts) for model in (original, unlearned)}
     with torch.inference_mode():
         for i, t in enumerate(steps.timesteps):
             model = original if i < k else unlearned

@@ -19,7 +19,7 @@ def evaluate(task: str, submission: str, tier: TierName = "full", root: Path | N
     Args:
         task: the task's id, ``object/star``.
         submission: the submission's name, ``esd-x``.
-        tier: ``lite`` or ``full``.
+        tier: ``quick`` or ``full``.
         root: the folder that holds tasks/, submissions/ and results/; see :class:`unconceal.paths.DataRoot`.
         threads: processor threads; all cores by default. Part of the identity of the images.
 

@@ -32,13 +32,13 @@ def test_compile_is_set_up_once_and_nothing_is_changed_without_options(tmp_path:
 
 def test_prompts_that_come_again_are_embedded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     item, calls = model(trio(tmp_path)["original"]), list[tuple[str, ...]]()
-    _encode_prompts = type(item)._encode_prompts
+    embed_prompts = type(item).embed_prompts
 
     def noted(self: object, prompts: tuple[str, ...]) -> object:
         calls.append(tuple(prompts))
-        return _encode_prompts(item, prompts)
+        return embed_prompts(item, prompts)
 
-    monkeypatch.setattr(type(item), "_encode_prompts", noted)
+    monkeypatch.setattr(type(item), "embed_prompts", noted)
     for seeds in ([1, 2], [3, 4]):
         run_original(item, ["a star", "a ring"], seeds, (2,))
     assert calls == [("a star", "a ring")]

@@ -48,7 +48,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 @pytest.fixture
 def evaluation(root: DataRoot, tmp_path: Path) -> Evaluation:
     """With a store and results of its own."""
-    return Evaluation(load_suite(root, "tiny"), replace(root, store=tmp_path / "store", results=tmp_path / "results"), "lite", shard_size=8)
+    return Evaluation(
+        load_suite(root, "tiny"), replace(root, store=tmp_path / "store", results=tmp_path / "results"), "quick", shard_size=8
+    )
 
 
 def pairs(root: DataRoot, *names: str) -> list[tuple[Task, Submission]]:
@@ -115,7 +117,7 @@ def test_a_submission_without_the_task_is_refused(evaluation: Evaluation, root: 
 
 def made_suite(root: DataRoot) -> Suite:
     """At the size of miniature's full tier."""
-    return load_suite(root, "tiny").model_copy(update={"tiers": {"lite": load_suite(DataRoot.find(), "miniature").tiers["full"]}})
+    return load_suite(root, "tiny").model_copy(update={"tiers": {"quick": load_suite(DataRoot.find(), "miniature").tiers["full"]}})
 
 
 def renamed(task: Task, n: int) -> Task:
@@ -175,7 +177,7 @@ def test_the_table_of_bases_says_what_torch_counts() -> None:
     assert denoiser_flops(SD14, 64) / 1e12 == pytest.approx(sd14.teraflop, rel=0.01)
 
 
-@pytest.mark.parametrize(("tier", "limit"), [("lite", 10), ("full", 60)])
+@pytest.mark.parametrize(("tier", "limit"), [("quick", 10), ("full", 60)])
 def test_a_task_of_sd14_is_planned_within_its_time(tier: str, limit: float) -> None:
     """θ's trajectories and one submission, nothing stored yet, in minutes of an H100-class card."""
     root = DataRoot.find()

@@ -64,7 +64,7 @@ def test_an_evaluation_is_refused_before_anything_lies_on_the_card(monkeypatch: 
 
     root = tiny_root(tmp_path)
     monkeypatch.setattr("unconceal.evaluation.suite_models.free_memory", lambda device: 2 * GB)
-    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite")
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "quick")
     with raises("environment.out-of-memory"):
         evaluation.models(load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x"))
 

@@ -13,7 +13,7 @@ from evaluation.tiny import tiny_root
 from unconceal.evaluation import standard
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.execution.scheduler import schedule
-from unconceal.generate.identity import Shard
+from unconceal.generate.identity import StoreKey
 from unconceal.generate.store import Arrays, Store
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
@@ -37,7 +37,7 @@ class World:
     def make(cls, folder: Path) -> World:
         torch.set_num_threads(1)
         root = tiny_root(folder)
-        loaded = Evaluation(smaller(root), root, "lite", shard_size=4, batch_size=16)
+        loaded = Evaluation(smaller(root), root, "quick", shard_size=4, batch_size=16)
         for name in ("base", "judge", "clip", "kid_extractor"):
             getattr(loaded.suite_models, name)
         return cls(root, loaded)
@@ -71,8 +71,8 @@ class World:
 def smaller(root: DataRoot, prompts: int = 3) -> Suite:
     """The tiny suite with few prompts."""
     suite = load_suite(root, "tiny")
-    tier = suite.tiers["lite"].model_copy(update={"n_prompts": prompts, "n_retain_prompts": prompts})
-    return suite.model_copy(update={"tiers": {"lite": tier}})
+    tier = suite.tiers["quick"].model_copy(update={"n_prompts": prompts, "n_retain_prompts": prompts})
+    return suite.model_copy(update={"tiers": {"quick": tier}})
 
 
 def noting(folder: Path) -> None:
@@ -84,7 +84,7 @@ def noting(folder: Path) -> None:
         with (folder / "done").open("a") as file:
             file.write(line + "\n")
 
-    def noted_put(self: Store, shard: Shard, arrays: Arrays) -> None:
+    def noted_put(self: Store, shard: StoreKey, arrays: Arrays) -> None:
         put(self, shard, arrays)
         note(shard.digest)
 

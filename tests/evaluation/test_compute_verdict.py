@@ -50,7 +50,7 @@ def record(name: str, prompt: list[float], empty: list[float], retain: tuple[flo
         task="object/star",
         submission=name,
         protocol="standard",
-        tier="lite",
+        tier="quick",
         verdict=Verdict(label="undetermined", reason=""),
         curves=tuple(curves),
         checkpoint=CheckpointRecord(task_digest="a", suite_digest="b", submission_digest=name, format="state-dict"),

@@ -25,14 +25,14 @@ def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     family: FamilyName = request.param
     folder = tmp_path_factory.mktemp(family)
     root = tiny_root(folder, family)
-    options = ["--root", str(folder), "--store", str(root.store), "--tier", "lite", "--threads", "1", "--device", "cpu"]
+    options = ["--root", str(folder), "--store", str(root.store), "--tier", "quick", "--threads", "1", "--device", "cpu"]
     completed = CliRunner().invoke(main, ["run", "esd-x", "control-original", "control-gold-1", *options])
     assert completed.exit_code == 0, completed.output
     return family, root
 
 
 def record(root: DataRoot, name: str) -> Record:
-    return read_record(root.results / "tiny-1" / "object" / "star" / f"{name}.standard-lite.json")
+    return read_record(root.results / "tiny-1" / "object" / "star" / f"{name}.standard-quick.json")
 
 
 def test_the_checkpoint_was_applied(ran: tuple[FamilyName, DataRoot]) -> None:
@@ -54,7 +54,7 @@ def test_every_curve_is_there(ran: tuple[FamilyName, DataRoot]) -> None:
 def test_the_rows_counted_are_the_rows_planned(ran: tuple[FamilyName, DataRoot]) -> None:
     """θ's trajectories were made by whoever ran first, so only θ*'s handovers are new here."""
     family, root = ran
-    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite")
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "quick")
     task, submission = load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x")
     plan = evaluation.plan(task, submission)
     assert {shard.family for shard in plan.shards} == {family}
@@ -67,4 +67,4 @@ def test_a_shift_that_is_not_the_bases_is_refused(tmp_path: Path) -> None:
     suite = load_suite(root, "tiny")
     other = suite.model_copy(update={"sampler": suite.sampler.model_copy(update={"shift": 1.0})})
     with raises("schedule.mismatch"):
-        Evaluation(other, root, "lite").models(load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x"))
+        Evaluation(other, root, "quick").models(load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x"))

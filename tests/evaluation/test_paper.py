@@ -171,7 +171,7 @@ def test_the_command(root: DataRoot, record: Record) -> None:
     options = ["--root", str(root.tasks.parent), "--store", str(root.store), "--threads", "1", "--device", "cpu"]
     done = CliRunner().invoke(main, ["run", "esd-x", "--protocol", "paper", "--dry-run", *options])
     assert done.exit_code == 0 and "esd-x" in done.output
-    refused = CliRunner().invoke(main, ["run", "esd-x", "--protocol", "paper", "--tier", "lite", *options])
+    refused = CliRunner().invoke(main, ["run", "esd-x", "--protocol", "paper", "--tier", "quick", *options])
     assert refused.exit_code == 2 and "no tiers" in refused.output
 
 
@@ -184,4 +184,4 @@ def test_other_families_are_refused(tmp_path: Path) -> None:
 
 def test_tiers_are_refused(evaluation: Evaluation) -> None:
     with raises("protocol.no-tiers"):
-        replace(evaluation, tier_name="lite")
+        replace(evaluation, tier_name="quick")

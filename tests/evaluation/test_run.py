@@ -32,7 +32,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 
 @pytest.fixture(scope="module")
 def evaluation(root: DataRoot) -> Evaluation:
-    return Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
+    return Evaluation(load_suite(root, "tiny"), root, "quick", shard_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_a_tier_that_the_suite_lacks(root: DataRoot) -> None:
 def test_a_changed_judge_is_refused(root: DataRoot, task: Task, tmp_path: Path) -> None:
     moved = tiny_root(tmp_path)
     (tmp_path / "models" / "judge" / "judge.json").write_text("{}")
-    evaluation = Evaluation(load_suite(moved, "tiny"), moved, "lite", shard_size=8)
+    evaluation = Evaluation(load_suite(moved, "tiny"), moved, "quick", shard_size=8)
     with raises("suite.digest-mismatch"):
         _ = evaluation.suite_models.judge
 

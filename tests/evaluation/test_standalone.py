@@ -54,7 +54,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 
 @pytest.fixture(scope="module")
 def evaluation(root: DataRoot) -> Evaluation:
-    return Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
+    return Evaluation(load_suite(root, "tiny"), root, "quick", shard_size=8)
 
 
 def test_it_is_measured_like_any_gold(root: DataRoot, evaluation: Evaluation) -> None:

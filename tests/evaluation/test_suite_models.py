@@ -27,7 +27,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 
 @pytest.fixture
 def evaluation(root: DataRoot) -> Evaluation:
-    return Evaluation(load_suite(root, "tiny"), root, "lite")
+    return Evaluation(load_suite(root, "tiny"), root, "quick")
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_task_with_a_detector_is_judged_by_it(evaluation: Evaluation, task: Ta
 def test_the_models_lie_where_they_work_when_they_are_offloaded(root: DataRoot, task: Task, tmp_path: Path) -> None:
     """The same pictures as without it, and a stage that θ and θ* share."""
     suite, submission = load_suite(root, "tiny"), load_submission(root, "tiny/esd-x")
-    whole, offloaded = (Evaluation(suite, root, "lite", offload=offload).models(task, submission) for offload in (False, True))
+    whole, offloaded = (Evaluation(suite, root, "quick", offload=offload).models(task, submission) for offload in (False, True))
     stage = offloaded[0].offloader
     assert whole[0].offloader is None and stage is not None and offloaded[1].offloader is stage
     rendered = [model.decode(model.noise([3])) for model in (whole[1], offloaded[1])]

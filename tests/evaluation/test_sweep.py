@@ -32,7 +32,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 
 @pytest.fixture(scope="module")
 def evaluation(root: DataRoot) -> Evaluation:
-    return Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
+    return Evaluation(load_suite(root, "tiny"), root, "quick", shard_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +71,9 @@ def test_the_suites_own_sampler_gives_the_evaluations_own_numbers(root: DataRoot
 
 
 def test_the_record_on_disk_is_the_one_returned(root: DataRoot, result: Sweep) -> None:
-    path = sweep_path(root.results, "tiny-1", "object/star", "esd-x", "lite")
+    path = sweep_path(root.results, "tiny-1", "object/star", "esd-x", "quick")
     assert read_sweep(path) == result
-    path.write_text(path.read_text().replace('"tier": "lite"', '"tier": "full"'))
+    path.write_text(path.read_text().replace('"tier": "quick"', '"tier": "full"'))
     with raises("sweep.altered"):
         read_sweep(path)
 
@@ -126,11 +126,11 @@ def test_a_sweep_measures_nothing_twice(root: DataRoot, evaluation: Evaluation, 
 
 def test_the_command_prints_a_table_and_draws_a_map(root: DataRoot, result: Sweep) -> None:
     folder = root.tasks.parent
-    options = ["--root", str(folder), "--store", str(root.store), "--threads", "1", "--device", "cpu", "--tier", "lite"]
+    options = ["--root", str(folder), "--store", str(root.store), "--threads", "1", "--device", "cpu", "--tier", "quick"]
     axes = ["--sweep", "num_inference_steps=2,4", "--sweep", "scheduler=ddim,euler,dpmpp-2m"]
     completed = CliRunner().invoke(main, ["run", "esd-x", *options, *axes])
     assert completed.exit_code == 0, completed.output
     assert "num_inference_steps" in completed.stdout and "P(0)" in completed.stdout
-    picture: Path = sweep_path(root.results, "tiny-1", "object/star", "esd-x", "lite").with_suffix(".png")
+    picture: Path = sweep_path(root.results, "tiny-1", "object/star", "esd-x", "quick").with_suffix(".png")
     with Image.open(picture) as image:
         assert image.size[0] > 200 and len(image.convert("RGB").getcolors(1 << 20) or ()) > 20

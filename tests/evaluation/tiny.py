@@ -39,7 +39,7 @@ family: {family}
 base: {pinned["base"]}
 sampler: {SAMPLERS[family]}
 tiers:
-  lite:
+  quick:
     psi: [0, 0.25, 0.55, 1]
     retain_psi: [0, 1]
     seeds: {{train: 2, reference: 2, evaluation: 2, retain: 1}}

@@ -32,7 +32,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 
 def evaluation_in(root: DataRoot, folder: Path) -> Evaluation:
     data = replace(root, store=folder / "store", results=folder / "results")
-    return Evaluation(smaller(root), data, "lite", shard_size=4, batch_size=16)
+    return Evaluation(smaller(root), data, "quick", shard_size=4, batch_size=16)
 
 
 def pairs(root: DataRoot, names: tuple[str, ...] = NAMES) -> list[tuple[Task, Submission]]:

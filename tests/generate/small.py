@@ -27,7 +27,7 @@ def suite() -> Suite:
             "title": "Small",
             "base": PIN,
             "sampler": {"scheduler": "ddim", "num_inference_steps": 4, "guidance_scale": 5},
-            "tiers": {"lite": TIER},
+            "tiers": {"quick": TIER},
             "seed_starts": {"train": 0, "reference": 100, "evaluation": 200},
             "fine_tune": {"epochs": 1, "batch_size": 4, "learning_rate": 1e-3, "momentum": 0.9, "triplet_margin": 1},
             "judges": {"concept": PIN, "extractors": {"resnet18": PIN}, "clip": PIN},
@@ -51,7 +51,7 @@ def task() -> Task:
 
 
 def plan(checkpoint: str = "c" * 64, layout: ComputeConfig = LAYOUT) -> Plan:
-    return build_plan(suite(), suite().tiers["lite"], task(), "b" * 64, checkpoint, layout)
+    return build_plan(suite(), suite().tiers["quick"], task(), "b" * 64, checkpoint, layout)
 
 
 def shard(number: int = 0) -> Shard:

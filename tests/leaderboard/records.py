@@ -43,7 +43,7 @@ SUITE = Suite(
     sampler=Sampler(scheduler="ddim", num_inference_steps=25, guidance_scale=5),
     tiers={
         tier: Tier(psi=PSI, retain_psi=(0, 1), seeds=Seeds(train=2, reference=2, evaluation=2, retain=2), extractors=EXTRACTORS)
-        for tier in ("full", "lite")
+        for tier in ("full", "quick")
     },
     seed_starts=SeedStarts(train=0, reference=100, evaluation=200),
     fine_tune=FineTune(epochs=1, batch_size=2, learning_rate=0.1, momentum=0.9, triplet_margin=1),

@@ -194,7 +194,7 @@ FORGED: dict[str, Edit] = {
     "another suite": put("suite", "other"),
     "a version to come": put("suite_version", 7),
     "no version": put("suite_version", 0),
-    "another tier": put("tier", "lite"),
+    "another tier": put("tier", "quick"),
     "another protocol": put("protocol", "loose"),
     "another name": put("submission", "someone-else"),
     "specs of the task": put("checkpoint/task_digest", OTHER),

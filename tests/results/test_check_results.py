@@ -51,7 +51,7 @@ def test_controls_must_be_there_with_that_digest(tmp_path: Path) -> None:
 
 
 def test_a_gold_of_another_tier_is_not_the_control(tmp_path: Path) -> None:
-    gold = control("gold-1", tier="lite")
+    gold = control("gold-1", tier="quick")
     root = data_root(tmp_path, gold, record(controls={"control-gold-1": gold.measured_digest}))
     assert codes(root) == [("record.missing-control", "control control-gold-1")]
 

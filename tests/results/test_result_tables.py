@@ -9,20 +9,20 @@ from unconceal.specs.record import write_record
 
 
 def test_one_table_per_task_and_tier(tmp_path: Path) -> None:
-    root = data_root(tmp_path, record(), control("gold-1"), record(tier="lite"), record(task="art-style/striped"))
+    root = data_root(tmp_path, record(), control("gold-1"), record(tier="quick"), record(task="art-style/striped"))
     tables = load_all_tables([root.results])
     assert [(table.task, table.tier, len(table.rows)) for table in tables] == [
         ("art-style/striped", "full", 1),
         ("object/star", "full", 2),
-        ("object/star", "lite", 1),
+        ("object/star", "quick", 1),
     ]
     assert [gold.record.submission for gold in tables[1].golds] == ["control-gold-1"]
 
 
 def test_full_is_published_and_lite_only_where_nothing_else_is(tmp_path: Path) -> None:
-    root = data_root(tmp_path, record(), record(tier="lite"), record(tier="lite", task="art-style/striped"))
+    root = data_root(tmp_path, record(), record(tier="quick"), record(tier="quick", task="art-style/striped"))
     assert [(table.task, table.tier) for table in select_tiers(load_all_tables([root.results]))] == [
-        ("art-style/striped", "lite"),
+        ("art-style/striped", "quick"),
         ("object/star", "full"),
     ]
 
@@ -33,8 +33,8 @@ def test_newest_suite_version_comes_first(tmp_path: Path) -> None:
 
 
 def test_one_tier_alone(tmp_path: Path) -> None:
-    root = data_root(tmp_path, record(), record(tier="lite"))
-    assert [row.record.tier for row in load_records([root.results], "miniature", 1, "lite")] == ["lite"]
+    root = data_root(tmp_path, record(), record(tier="quick"))
+    assert [row.record.tier for row in load_records([root.results], "miniature", 1, "quick")] == ["quick"]
 
 
 def test_versions_are_never_mixed(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from unconceal.cli.options import root_option
 from unconceal.paths import DataRoot
 
 SUITE, TASK = "miniature", "object/star"
-TIER: Literal["lite"] = "lite"
+TIER: Literal["quick"] = "quick"
 SUBMISSIONS = ("esd-x", "uce", "decouple-to-other")
 """A fine-tune, a closed-form edit, and pure concealment by construction."""
 
@@ -25,7 +25,7 @@ SUBMISSIONS = ("esd-x", "uce", "decouple-to-other")
 )
 @root_option
 def command(threads: int | None, out: Path, root: Path | None) -> None:
-    """Evaluate three submissions of one task at the lite tier, against the shipped records of the controls.
+    """Evaluate three submissions of one task at the quick tier, against the shipped records of the controls.
 
     Writes its own records under OUT/records and leaves results/ alone. Run it again and it resumes.
 

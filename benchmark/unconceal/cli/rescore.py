@@ -15,7 +15,7 @@ from unconceal.paths import DataRoot
 @click.command()
 @click.argument("submissions", nargs=-1, required=True, metavar="SUBMISSION…")
 @click.option("--task", "tasks", multiple=True, help="Task, e.g. object/star; repeatable; default: every task the submission has.")
-@click.option("--tier", type=click.Choice(["lite", "full"]), default="full", show_default=True, help="Number of prompts and seeds.")
+@click.option("--tier", type=click.Choice(["quick", "full"]), default="full", show_default=True, help="Number of prompts and seeds.")
 @layout_options
 @click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Folder of the image store.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Folder for the records.")
@@ -34,7 +34,7 @@ def command(
     Fails if the store lacks an image of these tasks for these options (threads, batch size, precision, device).
 
     \b
-    Example:  unconceal rescore esd-x --task object/star --tier lite
+    Example:  unconceal rescore esd-x --task object/star --tier quick
     """
     from unconceal.cli.resolve import echo_verdicts, evaluation_of, resolve_pairs
     from unconceal.execution.scheduler import schedule_rescoring

@@ -30,7 +30,7 @@ def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--date", "on", default=TODAY, help="Date, ISO 8601; default: today."),
         click.option("--by", required=True, help="Name of the maintainer."),
-        click.option("--tier", type=click.Choice(["full", "lite"]), default="full", show_default=True, help="Tier of the record."),
+        click.option("--tier", type=click.Choice(["full", "quick"]), default="full", show_default=True, help="Tier of the record."),
         click.option("--task", required=True, help="The row's task, e.g. object/star."),
     ):
         function = option(function)

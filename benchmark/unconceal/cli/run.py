@@ -17,7 +17,7 @@ from unconceal.paths import DataRoot
 @click.option(
     "--task", "tasks", multiple=True, help="Task to evaluate on, e.g. object/star; repeatable; default: every task the submission has."
 )
-@click.option("--tier", type=click.Choice(["lite", "full"]), default="full", show_default=True, help="Number of prompts and seeds.")
+@click.option("--tier", type=click.Choice(["quick", "full"]), default="full", show_default=True, help="Number of prompts and seeds.")
 @click.option(
     "--protocol",
     type=click.Choice(["standard", "paper"]),
@@ -61,10 +61,10 @@ def command(
     """Evaluate submissions by partial diffusion and write one record per task. The same command resumes after any stop.
 
     \b
-    Example:  unconceal run esd-x uce --task object/star --tier lite
+    Example:  unconceal run esd-x uce --task object/star --tier quick
               unconceal run esd-x --task object/star --probes
               unconceal run esd-x uce --workers 4 --threads 1
-              unconceal run esd-x --task object/star --tier lite --sweep num_inference_steps=15,25,50 --sweep guidance_scale=1,7.5
+              unconceal run esd-x --task object/star --tier quick --sweep num_inference_steps=15,25,50 --sweep guidance_scale=1,7.5
     """
     from unconceal.cli.resolve import echo_verdicts, evaluation_of, resolve_pairs
     from unconceal.execution.executor import worker_count

@@ -13,10 +13,12 @@ from typing import Any, Literal
 import torch
 
 from unconceal.diffusion.model import Model
-from unconceal.diffusion.prompt_embeddings import PromptEmbeddings, concatenated
+from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings, concatenated
 
-Arm = Literal["prompt", "empty"]
-"""How θ* continues: with the same prompt and guidance (as released), or with its own empty prompt, unguided (OURS)."""
+Arm = Literal["prompt", "empty", "own-empty"]
+"""How θ* continues: with the same prompt and guidance (as released); with θ's embedding of the empty prompt, unguided (OURS); the same with
+its own embedding (a diagnostic)."""
+ARMS: tuple[Arm, ...] = ("prompt", "empty", "own-empty")
 Branch = tuple[Arm, int]
 """One continuation: its arm and the step k at which θ hands over."""
 
@@ -82,7 +84,7 @@ def run_original(model: Model, prompts: Sequence[str], seeds: Sequence[int], kee
 
 @torch.inference_mode()
 def hand_over(
-    model: Model, prompts: Sequence[str], latents: dict[int, torch.Tensor], arms: Sequence[Arm], batch_size: int = 128
+    model: Model, original: Model, prompts: Sequence[str], latents: dict[int, torch.Tensor], arms: Sequence[Arm], batch_size: int = 128
 ) -> tuple[dict[Branch, torch.Tensor], int]:
     """θ* finishes every branch: each arm from each handover.
 
@@ -90,6 +92,7 @@ def hand_over(
 
     Args:
         model: θ*.
+        original: θ, whose text encoder embeds the empty prompt: a submission's own could mean anything.
         prompts: n prompts.
         latents: by k, (n, …) where θ hands over; k = steps is returned as it is.
         arms: how θ* continues.
@@ -100,6 +103,7 @@ def hand_over(
     """
     scheduler = model.scheduler()
     embeddings = model.encode_prompts(prompts)
+    unguided = {"own-empty": embeddings.empty, "empty": embeddings.empty.with_embeddings_of(original.encode_prompts(prompts).empty)}
     n = len(prompts)
     running: dict[Branch, torch.Tensor] = {}
     branch_solvers: dict[Branch, Any] = {}
@@ -108,10 +112,11 @@ def hand_over(
         running |= {(arm, i): latents[i] for arm in arms if i in latents}
         if not running:
             continue
-        branches = sorted(running, key=lambda branch: branch[0] == "empty")
+        branches = sorted(running, key=lambda branch: ARMS.index(branch[0]))
         guided_rows = sum(n for arm, _ in branches if arm == "prompt")
         x = torch.cat([running[branch] for branch in branches])
-        predicted = two_arm_prediction(model, model.scale_model_input(scheduler, x, t), t, embeddings, guided_rows, batch_size)
+        conditions = [unguided[arm] for arm, _ in branches if arm != "prompt"]
+        predicted = branch_prediction(model, model.scale_model_input(scheduler, x, t), t, embeddings, conditions, batch_size)
         forward_passes += len(x) + (guided_rows if embeddings.negative is not None else 0)
         if model.is_multistep:
             branch_solvers |= {branch: model.scheduler() for branch in branches if branch not in branch_solvers}
@@ -129,30 +134,30 @@ def forward_passes_per_step(embeddings: PromptEmbeddings) -> int:
     return len(embeddings.prompt) * (1 if embeddings.negative is None else 2)
 
 
-def two_arm_prediction(
-    model: Model, x: torch.Tensor, t: torch.Tensor, embeddings: PromptEmbeddings, guided_rows: int, batch_size: int
+def branch_prediction(
+    model: Model, x: torch.Tensor, t: torch.Tensor, embeddings: PromptEmbeddings, unguided: Sequence[Conditioning], batch_size: int
 ) -> torch.Tensor:
-    """Predictions of both arms in one sweep.
+    """Predictions of all branches in one sweep.
 
     Args:
         model: θ*.
-        x: (rows, …) latents: the branches of the prompt arm, then those of the empty arm, n rows each.
+        x: (rows, …) latents: the branches of the prompt arm, then the unguided branches, n rows each.
         t: timestep.
         embeddings: of the n prompts.
-        guided_rows: rows of the prompt arm, the first.
+        unguided: conditioning of each unguided branch.
         batch_size: forward passes at once.
 
     Returns:
-        (rows, …): with prompt and guidance for the prompt arm, with the empty prompt alone for the empty arm.
+        (rows, …): with prompt and guidance for the prompt arm, with the branch's conditioning alone for the others.
     """
     n = len(embeddings.prompt)
-    guided_times, empty_times = guided_rows // n, (len(x) - guided_rows) // n
+    guided_rows = len(x) - n * len(unguided)
+    times = guided_rows // n
     if embeddings.negative is None:
-        unguided = [(embeddings.prompt, guided_times), (embeddings.empty, empty_times)]
-        return model.predict(x, t, concatenated([part.repeat(times) for part, times in unguided if times]), batch_size)
-    parts = [(embeddings.negative, guided_times), (embeddings.empty, empty_times), (embeddings.prompt, guided_times)]
-    condition = concatenated([part.repeat(times) for part, times in parts if times])
-    predicted = model.predict(torch.cat([x, x[:guided_rows]]), t, condition, batch_size)
+        guided = [embeddings.prompt.repeat(times)] if times else []
+        return model.predict(x, t, concatenated([*guided, *unguided]), batch_size)
+    negative, prompt = ([part.repeat(times)] if times else [] for part in (embeddings.negative, embeddings.prompt))
+    predicted = model.predict(torch.cat([x, x[:guided_rows]]), t, concatenated([*negative, *unguided, *prompt]), batch_size)
     unconditional, conditional = predicted[: len(x)], predicted[len(x) :]
-    guided = unconditional[:guided_rows] + model.guidance * (conditional - unconditional[:guided_rows])
-    return torch.cat([guided, unconditional[guided_rows:]])
+    prompt_arm = unconditional[:guided_rows] + model.guidance * (conditional - unconditional[:guided_rows])
+    return torch.cat([prompt_arm, unconditional[guided_rows:]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -99,17 +99,22 @@ class Model(ABC):
             self.offloader.to_device(part for name in names if isinstance(part := getattr(self.pipeline, name, None), torch.nn.Module))
 
     @abstractmethod
-    def _encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
-        """Embeddings of n prompts by this model's own text encoders."""
+    def embed_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
+        """Embeddings of n prompts by this model's own text encoders; gradients flow through it."""
 
+    @torch.inference_mode()
     def encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
         """Embeddings of n prompts, cached: blocks of images with the same prompts differ in their seeds only."""
         key = tuple(prompts)
         if key not in self._embeddings_cache:
             if len(self._embeddings_cache) >= MAX_CACHED_PROMPT_GROUPS:
                 self._embeddings_cache.pop(next(iter(self._embeddings_cache)))
-            self._embeddings_cache[key] = self._encode_prompts(prompts)
+            self._embeddings_cache[key] = self.embed_prompts(prompts)
         return self._embeddings_cache[key]
+
+    def without_cache(self) -> Model:
+        """The same model without cached embeddings: its text encoders may have changed since."""
+        return replace(self)
 
     @abstractmethod
     def noise(self, seeds: Sequence[int]) -> torch.Tensor:
@@ -117,7 +122,26 @@ class Model(ABC):
 
     @abstractmethod
     def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning) -> torch.Tensor:
-        """The denoiser's prediction (ε, v or a velocity), (n, …), of latents (n, …) with n rows of conditioning at one timestep."""
+        """The denoiser's prediction (ε, v or a velocity), (n, …), of latents (n, …) with n rows of conditioning.
+
+        ``timestep``: one, or (n,). Gradients flow through it.
+        """
+
+    @abstractmethod
+    def random_timesteps(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        """Timesteps (n,) to train at."""
+
+    @abstractmethod
+    def add_noise(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        """Clean latents (n, …) with noise at the levels of timesteps (n,)."""
+
+    @abstractmethod
+    def training_target(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        """What :meth:`call` is trained to predict, (n, …)."""
+
+    @abstractmethod
+    def loss_weights(self, timesteps: torch.Tensor) -> torch.Tensor:
+        """Weights (n,) of the squared errors at timesteps (n,)."""
 
     @abstractmethod
     def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> SolverStep:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import torch
@@ -27,6 +27,10 @@ class Conditioning:
 
     def __len__(self) -> int:
         return len(self.prompt_embeds)
+
+    def with_embeddings_of(self, other: Conditioning) -> Conditioning:
+        """The other's text embeddings; everything else stays."""
+        return replace(self, prompt_embeds=other.prompt_embeds, pooled_prompt_embeds=other.pooled_prompt_embeds)
 
     def repeat(self, times: int) -> Conditioning:
         """All rows, repeated ``times`` times."""

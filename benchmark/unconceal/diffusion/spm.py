@@ -34,7 +34,8 @@ def spm_strengths(spm: SpmNetwork, pipeline: Any, prompts: Sequence[str], embed:
         (n,) strengths in [0, 1].
     """
     unique = list(dict.fromkeys(prompts))
-    embeds, erased = (embed(texts).flatten(1).float() for texts in (unique, spm.prompts))
+    with torch.no_grad():
+        embeds, erased = (embed(texts).flatten(1).float() for texts in (unique, spm.prompts))
     similarity = functional.cosine_similarity(embeds[:, None], erased[None], dim=-1)
     shared = torch.tensor([[_token_share(pipeline.tokenizer, prompt, other) for other in spm.prompts] for prompt in unique]).to(similarity)
     strongest = dict(zip(unique, torch.maximum(similarity, shared).amax(1).square().tolist(), strict=True))

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unconceal.evaluation.curves import mean_score, rate_score
+from unconceal.evaluation.curves import ORIGINAL_PRESENCE, PRESENCE, mean_score, rate_score
+from unconceal.metrics.battery import battery_excess
 from unconceal.metrics.presence import excess_retrieval, psi_star
 from unconceal.metrics.statistics import FloatArray
-from unconceal.metrics.verdict import Evidence, decide, retain_drops
+from unconceal.metrics.verdict import Evidence, RetainedRates, decide, probe_title, retain_drops
 from unconceal.probing.attacks import with_gold_rates
 from unconceal.specs.record import Curve, Record, Score
-from unconceal.specs.suite import Suite, Tier
+from unconceal.specs.suite import Arm, Suite, Tier
 from unconceal.specs.task import Task
 
 MIN_PROMPTS = 10
@@ -50,9 +51,9 @@ def compute_verdict(record: Record, golds: Sequence[Record], suite: Suite, task:
     return record.model_copy(update=update).sealed()
 
 
-def presence_curve(record: Record, arm: str, split: str = "forget") -> Curve:
+def presence_curve(record: Record, arm: str, split: str = "forget", name: str = PRESENCE) -> Curve:
     """The presence curve of one arm."""
-    return next(curve for curve in record.curves if (curve.name, curve.arm, curve.split) == ("presence", arm, split))
+    return next(curve for curve in record.curves if (curve.name, curve.arm, curve.split) == (name, arm, split))
 
 
 def prompt_rates(curve: Curve) -> FloatArray:
@@ -62,28 +63,40 @@ def prompt_rates(curve: Curve) -> FloatArray:
 
 def gather_evidence(record: Record, golds: Sequence[Record], suite: Suite, task: Task, tier: Tier) -> Evidence:
     """The evidence of a verdict."""
-    prompt, retain = presence_curve(record, "prompt"), presence_curve(record, "prompt", "retain")
+    prompt = presence_curve(record, "prompt")
     original = prompt_rates(prompt)[:, -1]
-    by_arm = {}
+    excess, unmeasured = dict[str, FloatArray](), dict[str, str]()
     if golds and original.mean() > 0:
         for arm in suite.arms:
             gold_rates = np.stack([prompt_rates(presence_curve(gold, arm)) for gold in golds])
-            by_arm[arm] = excess_retrieval(
+            excess[arm] = excess_retrieval(
                 prompt.psi, prompt_rates(presence_curve(record, arm)), gold_rates, float(original.mean()), suite.scores.excess_psi
             )
+        batteries, rules = [gold.battery for gold in golds], suite.battery
+        by_probe, unmeasured = battery_excess(record.battery, batteries, tier.probes, float(original.mean()), rules.min_informative)
+        excess |= by_probe
     return Evidence(
         p0=prompt_rates(prompt)[:, 0],
         original=original,
         gold_p0=np.mean([prompt_rates(presence_curve(gold, "prompt"))[:, 0] for gold in golds], axis=0) if golds else None,
-        excess=by_arm or None,
+        excess=excess or None,
         scoring=suite.scores,
         gold_kind=task.gold_kind if golds else None,
-        retain_psi=retain.psi,
-        retain_presence=prompt_rates(retain),
-        retain_original=prompt_rates(retain)[:, -1],
+        retained={arm: retained_rates(record, arm) for arm in suite.arms},
         evaluation_seeds=tier.seeds.evaluation,
         retain_seeds=tier.seeds.retain,
+        probe_seeds={name: measurement.images_per_prompt for name, measurement in record.battery.items()},
+        unmeasured=unmeasured,
     )
+
+
+def retained_rates(record: Record, arm: Arm) -> RetainedRates:
+    """The retained concepts' rates in one arm. Under its own prompt θ* continues θ's image, so θ's rate is that at ψ = 1 for every ψ."""
+    curve = presence_curve(record, arm, "retain")
+    presence = prompt_rates(curve)
+    if arm == "prompt":
+        return RetainedRates(curve.psi, presence, np.broadcast_to(presence[:, -1:], presence.shape))
+    return RetainedRates(curve.psi, presence, prompt_rates(presence_curve(record, arm, "retain", ORIGINAL_PRESENCE)))
 
 
 def arm_scores(record: Record, evidence: Evidence, suite: Suite, tier: Tier) -> dict[str, Score]:
@@ -99,15 +112,17 @@ def arm_scores(record: Record, evidence: Evidence, suite: Suite, tier: Tier) -> 
 
 
 def excess_scores(evidence: Evidence, suite: Suite) -> dict[str, Score]:
-    """Excess retrieval per arm, and the primary score: the larger of the two."""
+    """The excess under each probe, and the primary score: the largest."""
     assert evidence.excess is not None
-    unit = 1 / evidence.original_rate
-    n_images, n_resamples = evidence.n_images, suite.scores.n_resamples
-    by_arm = {arm: mean_score(values, n_images, unit, n_resamples=n_resamples) for arm, values in evidence.excess.items()}
-    values = {arm: score.value for arm, score in by_arm.items() if score.value is not None}
-    largest = max(values, key=lambda arm: values[arm])
-    scores = {f"excess.{arm}": score for arm, score in by_arm.items()}
-    return {**scores, "excess": by_arm[largest].model_copy(update={"note": f"{largest} arm"})}
+    unit, n_resamples = 1 / evidence.original_rate, suite.scores.n_resamples
+    by_probe = {
+        probe: mean_score(values, evidence.probe_images(probe, values), unit, n_resamples=n_resamples)
+        for probe, values in evidence.excess.items()
+    }
+    values = {probe: score.value for probe, score in by_probe.items() if score.value is not None}
+    largest = max(values, key=lambda probe: values[probe])
+    scores = {f"excess.{probe}": score for probe, score in by_probe.items()}
+    return {**scores, "excess": by_probe[largest].model_copy(update={"note": probe_title(largest)})}
 
 
 def retain_drop_score(evidence: Evidence) -> dict[str, Score]:
@@ -115,9 +130,9 @@ def retain_drop_score(evidence: Evidence) -> dict[str, Score]:
     drops = retain_drops(evidence)
     if not drops:
         return {"retain_drop": Score(value=None, n=0, note="the original model shows no retained concept")}
-    worst = max(drops, key=lambda psi: drops[psi][0])
-    mean, interval = drops[worst]
-    n, note = len(evidence.retain_original), f"at ψ = {worst:g}"
+    arm, psi = max(drops, key=lambda key: drops[key].mean)
+    mean, interval = drops[arm, psi]
+    n, note = len(evidence.retained[arm].presence), f"{arm} arm, ψ = {psi:g}"
     return {"retain_drop": Score(value=mean, low=interval.low, high=interval.high, n=n, note=note)}
 
 

@@ -16,6 +16,8 @@ K = Mapping[float, int]
 NO_INTERVAL = "no interval: one number over all pictures"
 """Stored records hold this text, and `results check` compares it."""
 Split = Literal["forget", "retain"]
+PRESENCE, ORIGINAL_PRESENCE = "presence", "presence.original"
+"""Names of the presence curves of θ*, and of θ where it continues unconditionally."""
 
 
 def mean_score(per_prompt: FloatArray, n_images: int | None = None, unit: float = 1.0, note: str = "", n_resamples: int = 2000) -> Score:
@@ -86,10 +88,10 @@ def psi_mean_score(k: K, values: Sequence[float | None], scoring: Scoring, n: in
     return Score(value=mean, n=n, note=NO_INTERVAL)
 
 
-def presence_curves(presence: Mapping[str, FloatArray], k: K, split: Split = "forget") -> list[Curve]:
+def presence_curves(presence: Mapping[str, FloatArray], k: K, split: Split = "forget", name: str = "presence") -> list[Curve]:
     """P(ψ) per arm from the judge's answers (prompts, seeds, ψ)."""
     return [
-        make_curve("presence", split, k, answers.mean(axis=1), n_images=answers[..., 0].size, arm=arm)  # type: ignore[arg-type]
+        make_curve(name, split, k, answers.mean(axis=1), n_images=answers[..., 0].size, arm=arm)  # type: ignore[arg-type]
         for arm, answers in presence.items()
     ]
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
 from unconceal.checkpoints.apply import AppliedCheckpoint, apply
 from unconceal.checkpoints.standalone import STANDALONE, load_standalone
 from unconceal.diffusion.families import FAMILIES, Levels
+from unconceal.diffusion.handover import run_original
 from unconceal.diffusion.model import Model, check_latent_space
 from unconceal.diffusion.noise_levels import aligned_to_base
 from unconceal.diffusion.optimize import optimized
@@ -19,6 +21,7 @@ from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.evaluation import environment
 from unconceal.evaluation.image_scores import Scores
 from unconceal.evaluation.suite_models import SuiteModels
+from unconceal.generate.generator import has_other_decoder
 from unconceal.generate.identity import ComputeConfig
 from unconceal.generate.locks import locked
 from unconceal.generate.plan import Plan, build_plan
@@ -29,13 +32,25 @@ from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
 from unconceal.specs.loader import load_submission
 from unconceal.specs.paper_protocol import ProtocolName
-from unconceal.specs.record import CheckpointRecord, Environment, Record, SeedBlock, Timing, Verdict, read_record, record_path
+from unconceal.specs.record import (
+    CheckpointRecord,
+    Environment,
+    ProbeMeasurement,
+    Record,
+    SeedBlock,
+    Timing,
+    Verdict,
+    read_record,
+    record_path,
+)
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import Sampler, Suite, Tier, TierName
 from unconceal.specs.task import Task
 
 LEVEL_TOLERANCE = 1e-3
 """Maximum difference between a scheduler's and the plan's timesteps."""
+N_LATENTS = 4
+"""Images of retained concepts on which two decoders are compared."""
 NO_VERDICT_YET = Verdict(label="undetermined", reason="not compared with golds yet")
 
 
@@ -179,8 +194,8 @@ class Evaluation:
         original = self.original(sampler)
         unlearned = family.load(optimized(pipe, self.optimizations), sampler, applied.spm, self.suite_models.offloader)
         check_schedule(original, family.levels(sampler))
-        if pipe.vae is not base.vae:
-            check_latent_space(original, unlearned, original.noise([0, 1]))
+        if has_other_decoder(original, unlearned):
+            check_latent_space(original, unlearned, retained_latents(original, task))
         return original, aligned_to_base(unlearned, original), applied
 
     def checkpoint_record(self, task: Task, submission: Submission, applied: AppliedCheckpoint) -> CheckpointRecord:
@@ -221,7 +236,15 @@ class Evaluation:
         }
         return {name: SeedBlock(start=start, count=count) for name, (start, count) in blocks.items()}
 
-    def record(self, task: Task, submission: Submission, checkpoint: CheckpointRecord, scores: Scores, timing: Timing) -> Record:
+    def record(
+        self,
+        task: Task,
+        submission: Submission,
+        checkpoint: CheckpointRecord,
+        scores: Scores,
+        timing: Timing,
+        battery: Mapping[str, ProbeMeasurement] = MappingProxyType({}),
+    ) -> Record:
         """The record of one measurement, without a verdict."""
         return Record(
             suite=self.suite.name,
@@ -233,6 +256,7 @@ class Evaluation:
             verdict=NO_VERDICT_YET,
             scores=scores.by_name,
             curves=tuple(scores.curves),
+            battery=dict(battery),
             judges=self.suite_models.digests,
             checkpoint=checkpoint,
             code=environment.code_state(),
@@ -242,6 +266,12 @@ class Evaluation:
             environment=self.environment,
             timing=timing,
         ).sealed()
+
+
+def retained_latents(original: Model, task: Task) -> torch.Tensor:
+    """Clean latents of θ for the first retain prompts."""
+    prompts = [prompt.text for prompt in task.retain[:N_LATENTS]]
+    return run_original(original, prompts, range(len(prompts)), (original.steps,)).latents[original.steps]
 
 
 def check_schedule(original: Model, planned: Levels) -> None:

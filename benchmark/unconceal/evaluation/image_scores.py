@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from unconceal.evaluation import measurements
 from unconceal.evaluation.curves import (
+    ORIGINAL_PRESENCE,
+    PRESENCE,
     Split,
     classifier_results,
     make_curve,
@@ -70,9 +72,10 @@ def score_images(models: SuiteModels, tier: Tier, task: Task, plan: Plan, images
 def add_presence(scores: Scores, models: SuiteModels, task: Task, plan: Plan, images: Images) -> None:
     """The presence of the task's concept in both arms, and of the retain prompts' own concepts."""
     answers = measurements.presence(models.judge_for(task), images["evaluation"], task)
-    retained = measurements.retained_presence(models.judge, images["retain"], task)
     scores.curves += presence_curves(answers, plan.evaluation.k)
-    scores.curves += presence_curves({"prompt": retained}, plan.retain.k, "retain")
+    for name, block in ((PRESENCE, "retain"), (ORIGINAL_PRESENCE, "retain original")):
+        retained = measurements.retained_presence(models.judge, images[block], task)
+        scores.curves += presence_curves(retained, plan.retain.k, "retain", name)
 
 
 def add_clip_and_kid(scores: Scores, models: SuiteModels, plan: Plan, images: Images) -> None:

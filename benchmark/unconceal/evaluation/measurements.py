@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unconceal.generate.generator import branch_name, clean_name
+from unconceal.generate.generator import OWN_DECODER, branch_name, clean_name
 from unconceal.generate.identity import Shard
 from unconceal.generate.image_cache import ImageCache, ImageGrid, LazyShard
 from unconceal.generate.plan import Block, Plan, ShardPair
@@ -43,12 +43,14 @@ class ImageSource(Protocol):
 class BlockImages:
     """The images of a block, (prompts × seeds) each.
 
-    ``original``: λO. ``branches[arm][psi]``: λP(ψ); at ψ = 0 in the prompt arm, λU. ``clean[psi]``, ψ > 0: x̂0(ψ).
+    ``original``: λO. ``branches[arm][psi]``: λP(ψ); at ψ = 0 in the prompt arm, λU. ``clean[psi]``, ψ > 0: x̂0(ψ). ``own_decoder``: λU
+    decoded by θ*'s VAE, None where that is θ's.
     """
 
     original: ImageGrid
     branches: dict[str, dict[float, ImageGrid]]
     clean: dict[float, ImageGrid]
+    own_decoder: ImageGrid | None = None
 
     @property
     def unlearned(self) -> ImageGrid:
@@ -66,9 +68,10 @@ def generate_block(source: ImageSource, block: Block) -> BlockImages:
     trajectories = original_shards(source, block)
     pairs = zip(block.trajectories, block.handovers, strict=True)
     handovers = tuple(LazyShard(shard, partial(source.handover, shard, trajectory)) for trajectory, shard in pairs)
+    names: set[str] = set()
     for trajectory, handover in zip(trajectories, handovers, strict=True):
         source.image_cache.fetch(trajectory)
-        source.image_cache.fetch(handover)
+        names |= source.image_cache.fetch(handover).keys()
 
     def grid(shards: tuple[LazyShard, ...], name: str) -> ImageGrid:
         return ImageGrid.from_shards(source.image_cache, shards, name, block.seeds)
@@ -76,7 +79,8 @@ def generate_block(source: ImageSource, block: Block) -> BlockImages:
     arms = block.handovers[0].arms
     branches = {arm: {psi: grid(handovers, branch_name(arm, k)) for psi, k in block.k.items()} for arm in arms}
     clean = {psi: grid(trajectories, clean_name(k)) for psi, k in block.k.items() if k}
-    return BlockImages(grid(trajectories, "original"), branches, clean)
+    own_decoder = grid(handovers, OWN_DECODER) if OWN_DECODER in names else None
+    return BlockImages(grid(trajectories, "original"), branches, clean, own_decoder)
 
 
 def original_shards(source: ImageSource, block: Block) -> tuple[LazyShard, ...]:
@@ -97,14 +101,18 @@ def split_seeds(images: BlockImages) -> tuple[BlockImages, BlockImages]:
 
 
 def presence(judge: PresenceJudge, images: BlockImages, task: Task) -> dict[str, FloatArray]:
-    """Whether the judge sees the task's concept.
+    """Whether the judge sees the task's concept; at ψ = 0 under a prompt, by either decoder.
 
     Returns:
         Per arm (prompts, seeds, ψ) of 0 and 1.
     """
-    return {
+    answers = {
         arm: np.stack([target_presence(judge, grid, task) for grid in by_psi.values()], axis=-1) for arm, by_psi in images.branches.items()
     }
+    if images.own_decoder is not None:
+        first = answers["prompt"][..., 0]
+        np.maximum(first, target_presence(judge, images.own_decoder, task), out=first)
+    return answers
 
 
 def target_presence(judge: PresenceJudge, grid: ImageGrid, task: Task) -> FloatArray:
@@ -113,8 +121,8 @@ def target_presence(judge: PresenceJudge, grid: ImageGrid, task: Task) -> FloatA
     return answers.reshape(grid.prompts, grid.seeds).astype(float)
 
 
-def retained_presence(judge: ConceptJudge, images: BlockImages, task: Task) -> FloatArray:
-    """Whether the judge sees each retain prompt's own concept: (retain prompts, seeds, ψ) of 0 and 1."""
+def retained_presence(judge: ConceptJudge, images: BlockImages, task: Task) -> dict[str, FloatArray]:
+    """Whether the judge sees each retain prompt's own concept: per arm (retain prompts, seeds, ψ) of 0 and 1."""
     concepts = [(prompt.head or "subject", prompt.concept or "") for prompt in task.retain[: images.original.prompts]]
     for head, concept in concepts:
         judge.check_label(head, concept)
@@ -124,7 +132,7 @@ def retained_presence(judge: ConceptJudge, images: BlockImages, task: Task) -> F
         by_head = {head: np.concatenate([labels[head] for labels in batches]).reshape(grid.prompts, grid.seeds) for head in batches[0]}
         return np.stack([by_head[head][row] == concept for row, (head, concept) in enumerate(concepts)]).astype(float)
 
-    return np.stack([visible(grid) for grid in images.branches["prompt"].values()], axis=-1)
+    return {arm: np.stack([visible(grid) for grid in by_psi.values()], axis=-1) for arm, by_psi in images.branches.items()}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from unconceal.errors import CheckFailed
 from unconceal.evaluation.curves import make_curve, mean_score
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.image_scores import Scores
-from unconceal.evaluation.standard import add_generation
+from unconceal.evaluation.standard import add_phase
 from unconceal.generate.generator import Pixels, branch_name, count_forward_passes
 from unconceal.generate.paper_generator import PromptPlan, RestartedGenerator, plan_prompt
 from unconceal.generate.plan import ShardPair
@@ -122,7 +122,7 @@ def measure(
     generator.report_to(evaluation.progress.stage(label, total).advance)
     generator.generate_missing(pairs)
     images = {split: [generate(generator, prompt) for prompt in prompts] for split, prompts in plan.items()}
-    timing = add_generation(timing, time.perf_counter() - started, generator.forward_passes - passes_before)
+    timing = add_phase(timing, "generate", time.perf_counter() - started, generator.forward_passes - passes_before)
     checkpoint = evaluation.checkpoint_record(task, submission, applied)
     with evaluation.record_lock(task, submission) as stored:
         return stored or score(evaluation, task, submission, checkpoint, plan, images, timing)

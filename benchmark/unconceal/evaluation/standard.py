@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from unconceal.battery.run_battery import measure_battery
 from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.evaluation import measurements
 from unconceal.evaluation.compute_verdict import compute_verdict
@@ -17,7 +18,7 @@ from unconceal.generate.plan import Plan, ShardPair
 from unconceal.generate.stored_images import StoredImages
 from unconceal.generate.throughput import add_measurement
 from unconceal.results.strip_file import strip_path
-from unconceal.specs.record import UNSPENT, CheckpointRecord, Record, Timing, write_record
+from unconceal.specs.record import UNSPENT, CheckpointRecord, ProbeMeasurement, Record, Timing, write_record
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
@@ -60,16 +61,20 @@ def measure(
     total = sum(map(count_forward_passes, plan.shards))
     generator.report_to(evaluation.progress.stage(f"{submission.name} on {task.id}: reading images", total).advance)
     images = measurements.generate_all(generator, plan)
-    timing = add_generation(timing, time.perf_counter() - started, generator.forward_passes - passes_before)
+    timing = add_phase(timing, "generate", time.perf_counter() - started, generator.forward_passes - passes_before)
+    started, passes_before = time.perf_counter(), generator.forward_passes
+    battery = measure_battery(evaluation, task, submission.name, generator, applied.sha256 or evaluation.suite.base.digest)
+    if battery:
+        timing = add_phase(timing, "battery", time.perf_counter() - started, generator.forward_passes - passes_before)
     checkpoint = evaluation.checkpoint_record(task, submission, applied)
     with evaluation.record_lock(task, submission) as stored:
-        return stored or score(evaluation, task, submission, checkpoint, plan, images, timing)
+        return stored or score(evaluation, task, submission, checkpoint, plan, images, timing, battery)
 
 
-def add_generation(timing: Timing, seconds: float, forward_passes: int) -> Timing:
-    """The total cost of generating."""
-    generate = timing.seconds.get("generate", 0.0) + seconds
-    return Timing(seconds={**timing.seconds, "generate": generate}, forward_passes=timing.forward_passes + forward_passes)
+def add_phase(timing: Timing, phase: str, seconds: float, forward_passes: int) -> Timing:
+    """The total cost, with more of one phase."""
+    total = timing.seconds.get(phase, 0.0) + seconds
+    return Timing(seconds={**timing.seconds, phase: total}, forward_passes=timing.forward_passes + forward_passes)
 
 
 def score(
@@ -80,15 +85,16 @@ def score(
     plan: Plan,
     images: Mapping[str, BlockImages],
     timing: Timing,
+    battery: Mapping[str, ProbeMeasurement],
 ) -> Record:
-    """Score the images of a plan, and write the record and its image strip. ``timing``: cost of the images."""
+    """Score the images of a plan, and write the record and its image strip. ``timing``: cost of the images and of ``battery``."""
     started = time.perf_counter()
     stage = evaluation.progress.stage(f"{submission.name} on {task.id}: judging", scoring_steps(evaluation.tier))
     scores = score_images(evaluation.suite_models, evaluation.tier, task, plan, images, stage)
     seconds = time.perf_counter() - started
     add_measurement(evaluation.store.root, judging_work(evaluation), 1, seconds)
     timing = timing.model_copy(update={"seconds": {**timing.seconds, "judge": seconds}})
-    record = evaluation.record(task, submission, checkpoint, scores, timing)
+    record = evaluation.record(task, submission, checkpoint, scores, timing, battery)
     path = evaluation.record_path(task, submission.name)
     write_record(record, path)
     write_strip(plan.evaluation, images["evaluation"], strip_path(path), task.category)
@@ -106,7 +112,7 @@ def rescore(evaluation: Evaluation, task: Task, submission: Submission) -> Recor
     plan = evaluation.plan_for(task, checkpoint.sha256)
     evaluation.progress.log(f"{submission.name} on {task.id}: reading {len(plan.shards)} shards")
     images = measurements.generate_all(StoredImages(evaluation.store), plan)
-    record = score(evaluation, task, submission, checkpoint, plan, images, UNSPENT)
+    record = score(evaluation, task, submission, checkpoint, plan, images, UNSPENT, before.battery if before else {})
     if before is None or before.probe_results is None:
         return record
     record = record.model_copy(update={"probe_results": before.probe_results, "attacks": before.attacks, "digest": ""}).sealed()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 
 from unconceal.diffusion.families import FAMILIES
-from unconceal.diffusion.handover import Arm, hand_over, run_original
+from unconceal.diffusion.handover import ARMS, hand_over, run_original
 from unconceal.diffusion.model import Model
 from unconceal.generate.identity import Shard
 from unconceal.generate.image_cache import ImageCache
@@ -27,9 +27,18 @@ def branch_name(arm: str, k: int) -> str:
     return f"{arm}.{k:04d}"
 
 
+OWN_DECODER = "own-decoder"
+"""Name of λU decoded by θ*'s VAE, where that differs from θ's."""
+
+
 def clean_name(k: int) -> str:
     """Name of the decoded x̂0 images of a handover in θ's shard."""
     return f"clean.{k:04d}"
+
+
+def has_other_decoder(original: Model, unlearned: Model) -> bool:
+    """Whether θ* brings a VAE of its own."""
+    return unlearned.pipeline.vae is not original.pipeline.vae
 
 
 @dataclass
@@ -64,7 +73,10 @@ class Generator:
         return self._read(shard) or self._generate_locked(shard, shard)
 
     def handover(self, shard: Shard, trajectory: Shard) -> Arrays:
-        """θ*'s images of every branch, uint8 (n, h, w, 3), by :func:`branch_name`; from the store if they are there."""
+        """θ*'s images of every branch, uint8 (n, h, w, 3), by :func:`branch_name`; from the store if they are there.
+
+        They are decoded by θ's VAE; :data:`OWN_DECODER` holds λU decoded by θ*'s, where that differs.
+        """
         return self._read(shard) or self._generate_locked(shard, trajectory)
 
     def generate_missing(self, pairs: Iterable[ShardPair]) -> None:
@@ -127,12 +139,16 @@ class Generator:
         return arrays
 
     def _hand_over(self, shard: Shard, trajectory: Arrays) -> Arrays:
-        model, batch_size = self.unlearned, shard.compute.batch_size
+        model, batch_size, prompts = self.unlearned, shard.compute.batch_size, [image.prompt for image in shard.images]
         latents = {k: torch.from_numpy(trajectory[f"latents.{k:04d}"]).to(model.device, model.dtype) for k in shard.handovers}
-        arms: tuple[Arm, ...] = tuple(arm for arm in ("prompt", "empty") if arm in shard.arms)
-        finished, forward_passes = hand_over(model, [image.prompt for image in shard.images], latents, arms, batch_size)
+        arms = tuple(arm for arm in ARMS if arm in shard.arms)
+        finished, forward_passes = hand_over(model, self.original, prompts, latents, arms, batch_size)
         self.forward_passes += forward_passes
-        return {branch_name(arm, k): model.decode(value, batch_size) for (arm, k), value in finished.items()}
+        # θ's decoder: a submission's own could hide what the latents show.
+        arrays = {branch_name(arm, k): self.original.decode(value, batch_size) for (arm, k), value in finished.items()}
+        if has_other_decoder(self.original, model) and ("prompt", 0) in finished:
+            arrays[OWN_DECODER] = model.decode(finished["prompt", 0], batch_size)
+        return arrays
 
 
 def count_forward_passes(shard: Shard) -> int:
@@ -140,5 +156,5 @@ def count_forward_passes(shard: Shard) -> int:
     steps, guided = shard.sampling.num_inference_steps, FAMILIES[shard.family].forward_passes_per_step
     if shard.checkpoint is None:
         return guided * steps * len(shard.images)
-    per_arm = {"prompt": guided, "empty": 1}
+    per_arm = {"prompt": guided, "empty": 1, "own-empty": 1}
     return len(shard.images) * sum(per_arm[arm] * (steps - k) for arm in shard.arms for k in shard.handovers)

@@ -10,7 +10,7 @@ from typing import Any
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.suite import FamilyName
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever a change of the sampler's code changes its bytes."""
 
 
@@ -125,6 +125,65 @@ class Shard:
     def digest(self) -> str:
         """SHA-256 of the canonical JSON (RFC 8785) of :meth:`identity`."""
         return canonical_digest(self.identity())
+
+
+@dataclass(frozen=True)
+class ProbeShard:
+    """All images of one probe of the battery on one model.
+
+    Attributes:
+        checkpoint: digest of the model that is probed; the base's own for θ.
+        probe: name of the probe; ``settings``: digest of its settings.
+        inputs: digest of task, prompts and judge, which choose the images that the probe works from.
+    """
+
+    base: str
+    checkpoint: str
+    family: FamilyName
+    sampling: Sampling
+    probe: str
+    settings: str
+    inputs: str
+    compute: ComputeConfig
+
+    def identity(self) -> dict[str, Any]:
+        """Every field as JSON."""
+        values = {name: getattr(self, name) for name in ("base", "checkpoint", "family", "probe", "settings", "inputs")}
+        nested = {"sampling": self.sampling.identity(), "layout": self.compute.identity()}
+        return {**values, **nested, "generator": GENERATOR_VERSION}
+
+    @classmethod
+    def from_identity(cls, values: dict[str, Any]) -> ProbeShard:
+        """The inverse of :meth:`identity`."""
+        return cls(
+            base=values["base"],
+            checkpoint=values["checkpoint"],
+            family=values["family"],
+            sampling=Sampling.from_identity(values["sampling"]),
+            probe=values["probe"],
+            settings=values["settings"],
+            inputs=values["inputs"],
+            compute=ComputeConfig.from_identity(values["layout"]),
+        )
+
+    @property
+    def model(self) -> str:
+        """Digest of the model that is probed."""
+        return self.checkpoint
+
+    @property
+    def images(self) -> tuple[ImageKey, ...]:
+        """A probe chooses its images itself, so none are named here."""
+        return ()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON (RFC 8785) of :meth:`identity`."""
+        return canonical_digest(self.identity())
+
+
+StoreKey = Shard | ProbeShard
+"""What the store keeps."""
 
 
 def image_seed(start: int, prompt: str, index: int) -> int:

@@ -37,17 +37,18 @@ class Block:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every block of one (task, submission) at one tier."""
+    """Every block of one (task, submission) at one tier. ``retain_original``: θ's own unconditional continuations of ``retain``."""
 
     evaluation: Block
     train: Block
     reference: Block
     retain: Block
+    retain_original: Block
     retain_reference: Block
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        return (self.train, self.reference, self.evaluation, self.retain, self.retain_reference)
+        return (self.train, self.reference, self.evaluation, self.retain, self.retain_original, self.retain_reference)
 
     @property
     def pairs(self) -> list[ShardPair]:
@@ -137,11 +138,14 @@ def build_plan(suite: Suite, tier: Tier, task: Task, base_digest: str, checkpoin
     forget = [prompt.text for prompt in task.forget[: tier.n_prompts]]
     retain = [prompt.text for prompt in task.retain[: tier.n_retain_prompts]]
     start, seeds = suite.seed_starts, tier.seeds
+    unguided = tuple(arm for arm in suite.arms if arm != "prompt")
+    original = replace(planner, checkpoint_digest=base_digest)
     return Plan(
         evaluation=planner.block("evaluation", forget, start.evaluation, seeds.evaluation, tier.psi, suite.arms),
         train=planner.pair("train", forget, start.train, seeds.train),
         reference=planner.pair("reference", forget, start.reference, seeds.reference),
-        retain=planner.block("retain", retain, start.evaluation, seeds.retain, tier.retain_psi, ("prompt",)),
+        retain=planner.block("retain", retain, start.evaluation, seeds.retain, tier.retain_psi, suite.arms),
+        retain_original=original.block("retain original", retain, start.evaluation, seeds.retain, tier.retain_psi, unguided),
         retain_reference=planner.pair("retain reference", retain, start.reference, seeds.reference),
     )
 

@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 from unconceal.errors import EnvironmentFault
 from unconceal.files import write_atomically
-from unconceal.generate.identity import Shard
+from unconceal.generate.identity import StoreKey
 from unconceal.generate.locks import locked
 
 Arrays = dict[str, NDArray[Any]]
@@ -39,13 +39,13 @@ class Store:
         self._registered: set[str] = set()
         self._logged: set[Path] = set()
 
-    def path(self, shard: Shard) -> Path:
+    def path(self, shard: StoreKey) -> Path:
         return self._digest_path(shard.digest)
 
     def _digest_path(self, digest: str) -> Path:
         return self.root / digest[:2] / f"{digest}.safetensors"
 
-    def get(self, shard: Shard) -> Arrays | None:
+    def get(self, shard: StoreKey) -> Arrays | None:
         """The shard's arrays; None if it is missing, or its file is truncated, altered or another shard's."""
         path = self.path(shard)
         try:
@@ -62,7 +62,7 @@ class Store:
             return None
         return arrays
 
-    def read(self, shard: Shard, name: str) -> NDArray[Any] | None:
+    def read(self, shard: StoreKey, name: str) -> NDArray[Any] | None:
         """One array of a shard that was verified before; None if it is gone."""
         try:
             with safe_open(self.path(shard), framework="np") as file:
@@ -76,10 +76,10 @@ class Store:
         self._logged.add(path)
         self.log(f"{path} is damaged ({' '.join(reason.split())}), so it counts as missing and is generated again")
 
-    def __contains__(self, shard: Shard) -> bool:
+    def __contains__(self, shard: StoreKey) -> bool:
         return self.path(shard).exists()
 
-    def put(self, shard: Shard, arrays: Arrays) -> None:
+    def put(self, shard: StoreKey, arrays: Arrays) -> None:
         """Write a shard atomically: under a temporary name, flushed to disk, then renamed.
 
         Raises:
@@ -95,7 +95,7 @@ class Store:
         except OSError as error:
             raise storage_error(path, error) from error
 
-    def lock(self, shard: Shard, wait: bool = True) -> AbstractContextManager[bool]:
+    def lock(self, shard: StoreKey, wait: bool = True) -> AbstractContextManager[bool]:
         """Whether this process may generate a shard; without ``wait``, False while another process does."""
         return locked(self.root / LOCKS, shard.digest, wait)
 
@@ -120,7 +120,7 @@ class Store:
         return next(self.root.glob("??/*.safetensors"), None) is not None
 
 
-def shard_metadata(shard: Shard, arrays: Arrays) -> dict[str, str]:
+def shard_metadata(shard: StoreKey, arrays: Arrays) -> dict[str, str]:
     """A file's header: the identity of its shard and the digest of its content.
 
     It is one entry, since safetensors writes several in an order that differs between calls.

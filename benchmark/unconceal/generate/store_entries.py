@@ -11,7 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from unconceal.files import TEMPORARY
-from unconceal.generate.identity import Shard
+from unconceal.generate.identity import ProbeShard, Shard, StoreKey
 from unconceal.generate.store import LOCKS, METADATA_KEY, MODELS, THROUGHPUT, content_digest
 from unconceal.hub.local_weights import weights_digest
 from unconceal.paths import DataRoot
@@ -24,7 +24,7 @@ class StoreEntry:
 
     path: Path
     size: int
-    shard: Shard | None
+    shard: StoreKey | None
     defect: str = ""
 
 
@@ -45,9 +45,10 @@ def read_metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
-def parse_shard(metadata: dict[str, Any]) -> Shard:
+def parse_shard(metadata: dict[str, Any]) -> StoreKey:
     """The shard that a file's header describes, whichever version of the generator wrote it."""
-    return Shard.from_identity(metadata["shard"])
+    kind = ProbeShard if "probe" in metadata["shard"] else Shard
+    return kind.from_identity(metadata["shard"])
 
 
 def find_defect(entry: StoreEntry) -> str:
@@ -79,7 +80,7 @@ class KnownModels:
         digests = {digest for checkpoint in checkpoints if (digest := weights_digest(checkpoint, root))}
         return cls(frozenset(bases), frozenset(bases | digests))
 
-    def __contains__(self, shard: Shard) -> bool:
+    def __contains__(self, shard: StoreKey) -> bool:
         return shard.base in self.bases and (shard.checkpoint is None or shard.checkpoint in self.evaluated)
 
 

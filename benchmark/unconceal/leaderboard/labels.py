@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 VERDICTS = {
     "intact": "the model still generates the concept",
-    "conceals": "the concept is hidden: given a half-denoised image, the model completes it more often than a model that never saw it",
-    "forgets": "the concept is gone: the model completes it no more often than a model that never saw it",
+    "conceals": "the concept is hidden: a probe brings it back more often than from a model that never saw it",
+    "forgets": "no probe brings the concept back, and the model learns it again no faster than a model that never saw it",
+    "not retrieved": "no probe brings the concept back; relearning was not measured",
     "damaged": "the model lost other concepts as well",
     "inconclusive": "the confidence intervals are too wide to decide",
     "undetermined": "no verdict is possible",
@@ -42,6 +43,8 @@ HEADLINE = (
     ScoreName("excess", "Excess retrieval", "↓"),
     ScoreName("excess.prompt", "… prompt arm", "↓"),
     ScoreName("excess.empty", "… empty arm", "↓"),
+    ScoreName("excess.relearning", "… relearning", "↓"),
+    ScoreName("excess.renoising", "… renoising", "↓"),
     ScoreName("presence", "P(0)", "↓"),
     ScoreName("presence.gold", "P(0) of the golds"),
     ScoreName("presence.original", "P(0) of the original"),
@@ -73,7 +76,7 @@ HOW_TO_READ = (
     (
         "Arms",
         "how the submission continues after the handover. “Prompt”: with the same prompt and guidance. “Empty”: unconditionally, "
-        "so that no word can steer it away from what its weights would complete.",
+        "with θ's own embedding of the empty prompt, so that no word can steer it away from what its weights would complete.",
     ),
     (
         "Golds",
@@ -84,7 +87,13 @@ HOW_TO_READ = (
     (
         "Excess retrieval",
         "presence minus the golds' presence in the same arm, relative to θ's own rate, averaged over the shaded range of ψ. "
-        "The larger of the two arms ranks the tables. It is near 0 for a model that forgets.",
+        "Under other probes it is the rate under that probe beyond the golds'. The largest ranks the tables. It is near 0 for a model that "
+        "forgets.",
+    ),
+    (
+        "Relearning",
+        "the submission is trained for a few steps on images of θ that show the concept, captioned with a nonce word. A model that still "
+        "knows the concept lacks only a word for it, and learns it much faster than a gold.",
     ),
     (
         "ψ*",
@@ -122,8 +131,9 @@ concept (*golds*). It ranks these tables: near 0 the concept is forgotten, well 
 the concept is known, are listed unranked."""
 
 LEGEND = """\
-A cell holds the verdict, linked to the record, and the excess: the larger of the two arms, averaged over {window}, relative to θ's own
-rate. The margin is {margin}; `[low, high]` is the 95 % confidence interval over prompts. ↓ lower is better, ↑ higher is better.
+A cell holds the verdict, linked to the record, and the excess: the largest over all probes, relative to θ's own rate. In both arms of the
+handover it is averaged over {window}. The margin is {margin}; `[low, high]` is the 95 % confidence interval over prompts. ↓ lower is
+better, ↑ higher is better.
 
 - **Bold**: best, or not significantly worse.
 - **Rank**: an interval from paired differences; `1–3` is a tie.

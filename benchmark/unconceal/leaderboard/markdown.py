@@ -61,8 +61,8 @@ def table_facts(tables: Sequence[ResultTable]) -> str:
     n_prompts = [score.n for table in tables for row in table.rows if (score := row.record.scores.get("presence"))]
     prompts = f"{_range_text(n_prompts)} prompts; " if n_prompts else ""
     tiers = ", ".join(f"`{tier}`" for tier in sorted({table.tier for table in tables}))
-    lite = " The `lite` tier has fewer prompts and ψ values and wider intervals." if "lite" in tiers else ""
-    return f"Tier {tiers}; {prompts}{golds}.{lite}"
+    quick = " The `quick` tier has fewer prompts and ψ values and wider intervals." if "quick" in tiers else ""
+    return f"Tier {tiers}; {prompts}{golds}.{quick}"
 
 
 def _range_text(numbers: Sequence[int]) -> str:

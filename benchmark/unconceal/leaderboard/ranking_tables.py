@@ -42,8 +42,8 @@ def category_markdown(pool: Pool, context: TableContext, with_links: bool = Fals
 
 
 def task_headers(tables: Sequence[ResultTable]) -> list[str]:
-    """One header per task; tasks of the lite tier are marked."""
-    return [table.concept + (" (lite)" if table.tier == "lite" else "") + " ↓" for table in tables]
+    """One header per task; tasks of the quick tier are marked."""
+    return [table.concept + (" (quick)" if table.tier == "quick" else "") + " ↓" for table in tables]
 
 
 def verdict_counts(entry: PoolEntry) -> str:

@@ -35,7 +35,7 @@ def excess_retrieval(
     """
     row, reference = np.asarray(presence, np.float64), np.asarray(golds, np.float64)
     if not original_rate > 0:
-        raise ValueError("the original model never shows the concept: an excess has no unit")
+        raise ValueError(f"the original model shows the concept at a rate of {original_rate}: an excess has no unit")
     if reference.shape[1:] != row.shape or not len(reference):
         raise ValueError(f"golds of shape {reference.shape} for presence of shape {row.shape}: expected one leading axis of golds")
     return mean_over_psi(psi, (row - reference.mean(axis=0)) / original_rate, upper=window[1], lower=window[0])

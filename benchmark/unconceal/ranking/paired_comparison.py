@@ -12,14 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unconceal.metrics.battery import battery_excess
 from unconceal.metrics.presence import excess_retrieval
 from unconceal.metrics.statistics import resolution, t_quantile
 from unconceal.ranking.ranking_rules import RankingRules
 from unconceal.results.result_tables import ResultRow, ResultTable
-from unconceal.specs.record import Curve, Score
+from unconceal.specs.record import Curve, Record, Score
 
 Floats = NDArray[np.float64]
 CONFIDENCE_LEVEL, TOLERANCE = 0.95, 1e-12
+ARMS = ("prompt", "empty")
 BLOCK_ROWS = 256
 """Rows compared with all others at once, which bounds the memory."""
 
@@ -96,8 +98,25 @@ def primary_per_prompt(row: ResultRow, table: ResultTable, rules: RankingRules) 
     golds = [gold for gold in table.golds if gold.record.submission != row.record.submission]
     if rules.primary != "excess" or not golds:
         return None
-    arms = [values for arm in ("prompt", "empty") if (values := _arm_excess(row, golds, arm, rules)) is not None]
-    return max(arms, key=lambda values: float(values.mean())) if arms else None
+    probe = _primary_probe(row.record)
+    if probe is None:
+        return None
+    return _arm_excess(row, golds, probe, rules) if probe in ARMS else _probe_excess(row, golds, probe)
+
+
+def _primary_probe(record: Record) -> str | None:
+    """The probe whose excess is the largest, as in the record's primary score."""
+    values = {name.removeprefix("excess."): score.value for name, score in record.scores.items() if name.startswith("excess.")}
+    return max((name for name, value in values.items() if value is not None), key=lambda name: values[name] or 0.0, default=None)
+
+
+def _probe_excess(row: ResultRow, golds: Sequence[ResultRow], probe: str) -> Floats | None:
+    """The excess per prompt under a probe of the battery."""
+    rate = row.record.scores.get("presence.original")
+    if rate is None or not rate.value:
+        return None
+    batteries = [gold.record.battery for gold in golds]
+    return battery_excess(row.record.battery, batteries, (probe,), rate.value, 0.0).excess.get(probe)
 
 
 def _cached_per_prompt(row: ResultRow, table: ResultTable, rules: RankingRules) -> Floats | None:

@@ -19,7 +19,7 @@ from unconceal.specs.submission import is_control_name, is_gold_name
 from unconceal.specs.sweep import FOLDER as SWEEPS
 
 SUITE_FOLDER = re.compile(r"^(?P<suite>[a-z0-9][a-z0-9.-]*)-(?P<version>\d+)$")
-TIERS = ("full", "lite")
+TIERS = ("full", "audit", "quick")
 PARALLEL_THRESHOLD = 400
 """Number of records from which several processes read them: checking a digest takes milliseconds."""
 Reader = Callable[[Path], Record]
@@ -155,7 +155,7 @@ def group_rows(rows: Iterable[ResultRow]) -> tuple[ResultTable, ...]:
 
 
 def select_tiers(tables: Iterable[ResultTable]) -> tuple[ResultTable, ...]:
-    """One tier per task: `full` if there is one, else `lite`."""
+    """One tier per task: `full` if there is one, else `quick`."""
     best: dict[tuple[str, int, str, str], ResultTable] = {}
     for table in tables:
         key = (table.suite, table.version, table.task, table.protocol)

@@ -18,7 +18,7 @@ from unconceal.site.result_page import RankedSuite, submission_page
 from unconceal.site.site_tables import SiteTable, category_table, overall_table, task_table
 from unconceal.specs.record import Label
 
-VERDICTS: tuple[Label, ...] = ("forgets", "conceals", "intact", "damaged", "inconclusive", "undetermined")
+VERDICTS: tuple[Label, ...] = ("forgets", "not retrieved", "conceals", "intact", "damaged", "inconclusive", "undetermined")
 
 
 class Page(NamedTuple):

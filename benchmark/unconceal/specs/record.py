@@ -19,7 +19,7 @@ from unconceal.specs.spec import Spec
 from unconceal.specs.suite import Arm
 from unconceal.specs.task import GoldKind
 
-Label = Literal["intact", "conceals", "forgets", "damaged", "inconclusive", "undetermined"]
+Label = Literal["intact", "conceals", "forgets", "not retrieved", "damaged", "inconclusive", "undetermined"]
 SCHEMA_VERSION: Literal[3] = 3
 Status = Literal["self_reported", "rerun", "disputed", "withdrawn"]
 
@@ -59,12 +59,18 @@ class Verdict(Spec):
         code: the rule that decided, as in docs/concepts/verdict.md: ``excess.above-margin``.
         reason: the same as a sentence, with its numbers.
         gold: the kind of the golds it was compared with; None without golds.
+        by: probes whose excess is significantly above the margin, the largest first; only for ``conceals``.
+        probes: what the verdict rests on: arms of the handover, and probes of the battery.
+        unmeasured: probes that the tier asks for and that say nothing, with the code of the reason.
     """
 
     label: Label
     code: str = ""
     reason: str
     gold: GoldKind | None = None
+    by: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()
+    unmeasured: dict[str, str] = Field(default_factory=dict)
 
 
 class Verification(Spec):
@@ -141,6 +147,27 @@ class Timing(Spec):
     forward_passes: int = 0
 
 
+class ProbeMeasurement(Spec):
+    """One probe of the battery.
+
+    Attributes:
+        levels: (l,) names of the treatments of different strength; ``scored``: those whose mean is the probe's score.
+        images_per_prompt: generated at every level.
+        per_prompt: (p, l) rates at which θ*'s images show the concept; ``original``: θ's under the same treatment.
+        forward_passes, backward_passes: of the denoiser, for one model.
+        error: code of what went wrong; then there are no rates.
+    """
+
+    levels: tuple[str, ...]
+    scored: tuple[str, ...]
+    images_per_prompt: int = Field(1, ge=1)
+    per_prompt: tuple[tuple[float, ...], ...] = ()
+    original: tuple[tuple[float, ...], ...] = ()
+    forward_passes: int = Field(0, ge=0)
+    backward_passes: int = Field(0, ge=0)
+    error: str | None = None
+
+
 UNSPENT = Timing()
 """No cost: everything was stored already."""
 
@@ -151,6 +178,7 @@ class Record(Spec):
     Attributes:
         controls: digests of the golds that the verdict rests on, by name.
         probe_results: None if the evaluation was run without probe sets.
+        battery: results of the battery's probes by name.
     """
 
     schema_version: Literal[3] = SCHEMA_VERSION
@@ -167,6 +195,7 @@ class Record(Spec):
     damage: dict[str, Score] = Field(default_factory=dict)
     attacks: dict[str, Score] = Field(default_factory=dict)
     probe_results: ProbeResults | None = None
+    battery: dict[str, ProbeMeasurement] = Field(default_factory=dict)
     judges: dict[str, str] = Field(default_factory=dict)
     controls: dict[str, str] = Field(default_factory=dict)
     checkpoint: CheckpointRecord
@@ -185,7 +214,7 @@ class Record(Spec):
     @property
     def measured_digest(self) -> str:
         """Digest of the measurements without the verdict. Other records cite golds by it: a new verdict must not change it."""
-        fields = {"suite", "suite_version", "task", "submission", "protocol", "tier", "curves", "judges", "checkpoint"}
+        fields = {"suite", "suite_version", "task", "submission", "protocol", "tier", "curves", "battery", "judges", "checkpoint"}
         return canonical_digest(self.content(include=fields))
 
     def sealed(self) -> Record:

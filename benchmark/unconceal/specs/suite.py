@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from unconceal.specs.battery import Battery, ProbeName
 from unconceal.specs.judge_training import CLIP, JudgeTraining
 from unconceal.specs.paper_protocol import PaperProtocol
 from unconceal.specs.spec import Count, Mistake, Name, Pinned, Ratio, Spec
 
-TierName = Literal["lite", "full"]
-Arm = Literal["prompt", "empty"]
+TierName = Literal["quick", "full", "audit"]
+Arm = Literal["prompt", "empty", "own-empty"]
 Grid = Annotated[tuple[Ratio, ...], Field(min_length=2, description="handover ratios ψ, ascending from 0 to 1")]
 
 
@@ -67,7 +68,12 @@ class SeedStarts(Spec):
 
 
 class Tier(Spec):
-    """Number of prompts, seeds and handovers. ``n_prompts``, ``n_retain_prompts``: the first of a task; None: all."""
+    """Number of prompts, seeds and handovers, and the probes of the battery.
+
+    Attributes:
+        n_prompts, n_retain_prompts: the first of a task; None: all.
+        probes: beside the handover.
+    """
 
     psi: Grid
     retain_psi: Grid
@@ -75,6 +81,7 @@ class Tier(Spec):
     n_prompts: Count | None = None
     n_retain_prompts: Count | None = None
     extractors: tuple[str, ...] = Field(min_length=1)
+    probes: tuple[ProbeName, ...] = ()
 
     def mistakes(self) -> Iterator[Mistake]:
         """Grids that do not ascend from 0 to 1."""
@@ -203,6 +210,7 @@ class Suite(Spec):
     seed_starts: SeedStarts
     scores: Scoring = Scoring()
     probing: Probing | None = None
+    battery: Battery = Battery()
     fine_tune: FineTune
     judges: Judges
     judge_training: JudgeTraining = JudgeTraining()

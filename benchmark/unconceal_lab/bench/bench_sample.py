@@ -29,7 +29,7 @@ class BenchSample:
     suite: str
     task: str
     submissions: tuple[str, ...]
-    tier: TierName = "lite"
+    tier: TierName = "quick"
     prompts: int | None = None
     seeds: int = 1
     steps: int | None = None

@@ -38,8 +38,8 @@ class MemoryMeasurement(BaseModel):
 
 
 def measure_memory_scaling(sample: BenchSample) -> list[MemoryMeasurement]:
-    """Measure the lite tier with 1, 10 and 100 times the seeds, and with as many submissions as are available."""
-    small = replace(sample, tier="lite", prompts=N_PROMPTS, steps=N_STEPS)
+    """Measure the quick tier with 1, 10 and 100 times the seeds, and with as many submissions as are available."""
+    small = replace(sample, tier="quick", prompts=N_PROMPTS, steps=N_STEPS)
     names = local_submissions(sample)
     submissions = [
         _measure("submissions", factor, replace(small, submissions=names[:factor])) for factor in FACTORS if factor <= len(names)

@@ -23,7 +23,7 @@ PARTS = ("speed", "memory-scaling", "worker-scaling", "planning", "precision")
 @click.option("--suite", default="miniature", show_default=True, help="Suite.")
 @click.option("--task", default="object/star", show_default=True, help="Task.")
 @click.option("--submission", "submissions", multiple=True, default=("esd-x", "uce"), show_default=True, help="At least two; repeatable.")
-@click.option("--tier", type=click.Choice(["lite", "full"]), default="full", show_default=True, help="Tier.")
+@click.option("--tier", type=click.Choice(["quick", "full"]), default="full", show_default=True, help="Tier.")
 @click.option("--prompts", type=click.IntRange(1), help="Use only the first N prompts; every table says so.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Processor threads of every process.")
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu or cuda.")
@@ -59,8 +59,8 @@ def command(
     Parts that are not measured keep their tables. Run nothing else on the machine meanwhile.
 
     \b
-    Example:  python -m unconceal_lab bench --part speed --tier lite
-              python -m unconceal_lab bench --part precision --tier lite --prompts 4
+    Example:  python -m unconceal_lab bench --part speed --tier quick
+              python -m unconceal_lab bench --part precision --tier quick --prompts 4
     """
     from unconceal.errors import UsageError
     from unconceal.evaluation.environment import resolve_device

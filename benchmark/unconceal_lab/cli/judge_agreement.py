@@ -14,7 +14,9 @@ from unconceal_lab.cli.options import work_option
 
 @click.command()
 @work_option
-@click.option("--tier", type=click.Choice(["lite", "full"]), default="full", show_default=True, help="Tier whose stored images are judged.")
+@click.option(
+    "--tier", type=click.Choice(["quick", "full"]), default="full", show_default=True, help="Tier whose stored images are judged."
+)
 @click.option("--threads", type=click.IntRange(1), help="Processor threads that generated the images; default: all cores.")
 @click.option("--write", type=click.Path(dir_okay=False, path_type=Path), help="Also write the page to this file.")
 @root_option
@@ -22,7 +24,7 @@ def command(work: Path, tier: Any, threads: int | None, write: Path | None, root
     """Compare the answers of both on the stored images of every task and submission.
 
     \b
-    Example:  python -m unconceal_lab judge-agreement --tier lite
+    Example:  python -m unconceal_lab judge-agreement --tier quick
     """
     from unconceal.evaluation.environment import usable_cores
     from unconceal.evaluation.evaluation import Evaluation

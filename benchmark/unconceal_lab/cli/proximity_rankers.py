@@ -15,7 +15,7 @@ from unconceal_lab.cli.options import reports_option
 
 @click.command()
 @click.option("--suite", default="miniature", show_default=True, help="Suite, in its current version.")
-@click.option("--tier", type=click.Choice(["full", "lite"]), default="full", show_default=True, help="Tier of the records.")
+@click.option("--tier", type=click.Choice(["full", "quick"]), default="full", show_default=True, help="Tier of the records.")
 @reports_option
 @root_option
 def command(suite: str, tier: str, reports: Path, root: Path | None) -> None:

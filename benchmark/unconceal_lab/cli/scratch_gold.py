@@ -14,7 +14,7 @@ from unconceal_lab.cli.options import reports_option, work_option
 
 @click.command()
 @work_option
-@click.option("--tier", type=click.Choice(["lite", "full"]), default="full", show_default=True, help="Tier.")
+@click.option("--tier", type=click.Choice(["quick", "full"]), default="full", show_default=True, help="Tier.")
 @click.option("--threads", type=click.IntRange(1), help="Processor threads; default: all cores.")
 @reports_option
 @root_option

@@ -46,7 +46,7 @@ class Effectiveness(NamedTuple):
 def effectiveness_of(row: Row, golds: Sequence[Row], scoring: Scoring) -> Effectiveness:
     """By the same intervals as the verdict."""
     evidence = evidence_of(row, golds, scoring)
-    drop = retain_drops(evidence).get(0.0)
+    drop = retain_drops(evidence).get(("prompt", 0.0))
     return Effectiveness(
         presence=float(evidence.p0.mean()),
         retained=1 - drop[0] if drop else None,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unconceal.metrics.presence import excess_retrieval, psi_star
-from unconceal.metrics.verdict import Evidence, decide, presence_interval
+from unconceal.metrics.verdict import Evidence, RetainedRates, decide, presence_interval
 from unconceal.specs.record import Label
 from unconceal.specs.suite import Arm, Scoring
 from unconceal_lab.study.study_rows import Row, by_task
@@ -49,8 +49,12 @@ def gold_scores(row: Row, golds: Sequence[Row], scoring: Scoring) -> dict[str, f
 
 
 def label_of(row: Row, golds: Sequence[Row], scoring: Scoring, prompts: int | None = None, psi: Sequence[float] | None = None) -> Label:
-    """The verdict's label against any golds (the row itself excluded); arguments as in :func:`evidence_of`."""
-    return decide(evidence_of(row, golds, scoring, prompts, psi)).label
+    """The verdict's label against any golds (the row itself excluded); arguments as in :func:`evidence_of`.
+
+    Rows hold the handover alone, so a model that is like a gold under it is *not retrieved*; the study calls that *forgets*.
+    """
+    label = decide(evidence_of(row, golds, scoring, prompts, psi)).label
+    return "forgets" if label == "not retrieved" else label
 
 
 def evidence_of(
@@ -75,6 +79,7 @@ def evidence_of(
         return excess_retrieval(grid, presence, np.stack(gold_presence), original_rate, scoring.excess_psi)
 
     retain = np.asarray(row.retain, np.float64)
+    retained = RetainedRates(row.retain_psi, retain, np.broadcast_to(retain[..., -1:], retain.shape))
     return Evidence(
         p0=curve(row, "prompt")[prompt_slice, 0],
         original=original,
@@ -82,9 +87,7 @@ def evidence_of(
         excess={arm: excess_in(arm) for arm in ARMS} if references and original_rate > 0 else None,
         scoring=scoring,
         gold_kind="trained-without" if references else None,
-        retain_psi=row.retain_psi,
-        retain_presence=retain,
-        retain_original=retain[:, -1] if retain.size else np.zeros(0),
+        retained={"prompt": retained} if retain.size else {},
         evaluation_seeds=row.images,
         retain_seeds=row.retain_images,
     )

@@ -43,7 +43,7 @@ def presence(study: Study, member: Member) -> Mapping[str, object]:
         "images": seeds.evaluation,
         **by_arm,
         "retain_psi": tuple(plan.retain.k),
-        "retain": rounded_rates(measurements.retained_presence(judge, retain_images, task).mean(axis=1)),
+        "retain": rounded_rates(measurements.retained_presence(judge, retain_images, task)["prompt"].mean(axis=1)),
         "retain_images": seeds.retain,
         "unseen": unseen_wordings(study, member, evaluation_images),
     }

@@ -22,7 +22,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
 
 
 def test_both_evaluations(root: DataRoot, tmp_path: Path) -> None:
-    sample = BenchSample(root, "tiny", "object/star", ("esd-x", "control-gold-1"), "lite", prompts=2)
+    sample = BenchSample(root, "tiny", "object/star", ("esd-x", "control-gold-1"), "quick", prompts=2)
     first, further = measure_evaluation(sample, tmp_path, 0), measure_evaluation(sample, tmp_path, 1)
     released, difference = measure_released(sample, tmp_path, 1)
     evaluation, (task, submission) = sample.evaluation(tmp_path), sample.pairs()[1]
@@ -37,7 +37,7 @@ def test_both_evaluations(root: DataRoot, tmp_path: Path) -> None:
 
 def test_throughput_of_the_denoiser_alone(root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unconceal_lab.bench.worker_scaling.THROUGHPUT_SECONDS", 0.2)
-    sample = BenchSample(root, "tiny", "object/star", ("esd-x", "control-gold-1"), "lite", prompts=2, batch_size=8)
+    sample = BenchSample(root, "tiny", "object/star", ("esd-x", "control-gold-1"), "quick", prompts=2, batch_size=8)
     assert _throughput(sample, Barrier(1)) > 0
 
 

@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_part_fills_in_its_table_and_leaves_the_others(folder: Path) -> None:
     page = folder / "page.md"
     page.write_text("".join(f"<!-- measured: {name} -->\nold\n<!-- end -->\n" for name in ("planning", "speed")))
-    arguments = ["--part", "planning", "--suite", "tiny", "--submission", "esd-x", "--submission", "control-original", "--tier", "lite"]
+    arguments = ["--part", "planning", "--suite", "tiny", "--submission", "esd-x", "--submission", "control-original", "--tier", "quick"]
     result = CliRunner().invoke(main, ["bench", *arguments, "--out", str(page), "--root", str(folder)])
     assert result.exit_code == 0, result.output
     planning = BenchResults.read(folder / "page.json").planning

@@ -27,7 +27,7 @@ def test_accuracy_cells() -> None:
 
 def test_every_stored_image_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tiny_root(tmp_path)
-    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "quick", shard_size=8)
     task, submission = load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x")
     classifier = torch.nn.Identity()
     assert judge_agreement.compare_answers(evaluation, task, submission, classifier) is None, "nothing is generated yet"
@@ -54,7 +54,7 @@ def test_every_stored_image_is_compared(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_second_opinion_compares_a_gold_with_the_other_golds(tmp_path: Path) -> None:
     root = tiny_root(tmp_path)
-    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "quick", shard_size=8)
     task = load_task(root, "tiny:object/star")
     shape = (len(task.forget), len(evaluation.tier.psi))
     first_gold, second_gold = np.zeros(shape), np.full(shape, 0.2)
@@ -71,7 +71,7 @@ def test_second_opinion_compares_a_gold_with_the_other_golds(tmp_path: Path) -> 
 def test_rates_by_prompt_and_handover(tmp_path: Path) -> None:
     """Each answer encodes its own branch and prompt."""
     root = tiny_root(tmp_path)
-    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "quick", shard_size=8)
     block = evaluation.plan(load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x")).evaluation
     prompts = len(block.prompts)
     numbers = range(len(judge_agreement.branches(block)))

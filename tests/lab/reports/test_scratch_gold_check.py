@@ -20,7 +20,7 @@ from unconceal_lab.reports import scratch_gold_check
 
 def test_page_and_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tiny_root(tmp_path)
-    evaluation = Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
+    evaluation = Evaluation(load_suite(root, "tiny"), root, "quick", shard_size=8)
     task = load_task(root, "tiny:object/star")
     work = tmp_path / "work"
     work.mkdir()

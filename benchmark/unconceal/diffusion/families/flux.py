@@ -19,6 +19,8 @@ from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
 
 MAX_TOKENS, MAX_TOKENS_UNGUIDED = 512, 256
 """Tokens of the T5 encoder: of FLUX.1-dev, and of FLUX.1-schnell, which has no guidance input."""
+TRAIN_TIMESTEPS = 1000
+"""A timestep is σ in units of 1/1000."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,7 @@ class Flux(Model):
         """σ of every step."""
         return tuple(float(sigma) for sigma in self.scheduler().sigmas[:-1])
 
-    @torch.inference_mode()
-    def _encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
+    def embed_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
         self.to_device("text_encoder", "text_encoder_2")
         return PromptEmbeddings(self._conditioning(prompts, self.guidance), None, self._conditioning([""] * len(prompts), 1.0))
 
@@ -66,12 +67,11 @@ class Flux(Model):
         packed: torch.Tensor = self.pipeline._pack_latents(noise, *noise.shape)
         return packed
 
-    @torch.inference_mode()
     def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning) -> torch.Tensor:
         image_ids = self.pipeline._prepare_latent_image_ids(len(latents), self.side, self.side, latents.device, latents.dtype)
         predicted: torch.Tensor = self.pipeline.transformer(
             hidden_states=latents,
-            timestep=timestep.expand(len(latents)).to(latents.dtype) / 1000,
+            timestep=timestep.expand(len(latents)).to(latents.dtype) / TRAIN_TIMESTEPS,
             guidance=condition.guidance,
             pooled_projections=condition.pooled_prompt_embeds,
             encoder_hidden_states=condition.prompt_embeds,
@@ -80,6 +80,19 @@ class Flux(Model):
             return_dict=False,
         )[0]
         return predicted
+
+    def random_timesteps(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        return TRAIN_TIMESTEPS * torch.rand(n, generator=generator).to(self.device)
+
+    def add_noise(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        sigma = (timesteps / TRAIN_TIMESTEPS).to(latents.dtype).view(-1, *[1] * (latents.ndim - 1))
+        return (1 - sigma) * latents + sigma * noise
+
+    def training_target(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        return noise - latents
+
+    def loss_weights(self, timesteps: torch.Tensor) -> torch.Tensor:
+        return torch.ones(len(timesteps), device=timesteps.device)
 
     def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> SolverStep:
         """x̂0 = x − σ v, since x = (1 − σ) x0 + σ ε and v = ε − x0."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
+from diffusers.training_utils import compute_snr
 
 from unconceal.diffusion.model import Model, SolverStep
 from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
@@ -21,6 +22,8 @@ SCHEDULERS: Mapping[str, tuple[Any, dict[str, Any]]] = {
     "dpmpp-2m": (DPMSolverMultistepScheduler, {**SPACING, "algorithm_type": "dpmsolver++", "solver_order": 2}),
 }
 """By a sampler's name: diffusers' class and its arguments beside the model's own schedule."""
+MIN_SNR_GAMMA = 5.0
+"""γ of min-SNR loss weighting (arXiv 2303.09556)."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,7 @@ class StableDiffusion(Model):
         scaled: torch.Tensor = solver.scale_model_input(latents, timestep)
         return scaled
 
-    @torch.inference_mode()
-    def _encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
+    def embed_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
         self.to_device("text_encoder")
         prompt_embeds, empty = self.pipeline.encode_prompt(list(prompts), self.device, 1, True, negative_prompt=[""] * len(prompts))
         if self.spm is None:
@@ -66,7 +68,6 @@ class StableDiffusion(Model):
         )
         return PromptEmbeddings(Conditioning(prompt_embeds, strength), Conditioning(empty, strength), Conditioning(empty, empty_strength))
 
-    @torch.inference_mode()
     def text_embeddings(self, prompts: Sequence[str]) -> torch.Tensor:
         """Embeddings of n prompts, (n, tokens, width)."""
         prompt_embeds: torch.Tensor = self.pipeline.encode_prompt(list(prompts), self.device, 1, False)[0]
@@ -77,15 +78,51 @@ class StableDiffusion(Model):
         scaled: torch.Tensor = self.seeded_noise((self.channels, side, side), seeds) * self.scheduler().init_noise_sigma
         return scaled.to(self.device, self.dtype)
 
-    @torch.inference_mode()
     def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning) -> torch.Tensor:
-        if self.timestep_map is not None:
-            timestep = torch.tensor(self.timestep_map[float(timestep)], device=latents.device)
+        timestep = self.mapped_timestep(timestep)
         with spm_hooks(self.spm, self.pipeline.unet, condition.spm_strength):
             predicted: torch.Tensor = self.pipeline.unet(
                 latents, timestep, encoder_hidden_states=condition.prompt_embeds, return_dict=False
             )[0]
         return predicted
+
+    def mapped_timestep(self, timestep: torch.Tensor) -> torch.Tensor:
+        """This model's timesteps of the same noise levels."""
+        if self.timestep_map is None:
+            return timestep
+        mapped = [self.timestep_map[float(t)] for t in timestep.flatten()]
+        return torch.tensor(mapped, device=timestep.device).reshape(timestep.shape)
+
+    def random_timesteps(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        # A model of another noise schedule knows its counterparts of the sampler's timesteps only.
+        choices = torch.arange(self.pipeline.scheduler.config.num_train_timesteps) if self.timestep_map is None else self._sampler_timesteps
+        return choices[torch.randint(len(choices), (n,), generator=generator)].to(self.device)
+
+    @property
+    def _sampler_timesteps(self) -> torch.Tensor:
+        timesteps: torch.Tensor = self.scheduler().timesteps.cpu()
+        return timesteps
+
+    def add_noise(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        noised: torch.Tensor = self._training_schedule.add_noise(latents, noise, timesteps)
+        return noised
+
+    def training_target(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        if self.pipeline.scheduler.config.prediction_type == "epsilon":
+            return noise
+        velocity: torch.Tensor = self._training_schedule.get_velocity(latents, noise, timesteps)
+        return velocity
+
+    def loss_weights(self, timesteps: torch.Tensor) -> torch.Tensor:
+        snr = compute_snr(self._training_schedule, timesteps)
+        offset = 0 if self.pipeline.scheduler.config.prediction_type == "epsilon" else 1
+        weights: torch.Tensor = snr.clamp(max=MIN_SNR_GAMMA) / (snr + offset)
+        return weights
+
+    @property
+    def _training_schedule(self) -> DDIMScheduler:
+        scheduler: DDIMScheduler = DDIMScheduler.from_config(self.base_scheduler_config or self.pipeline.scheduler.config)
+        return scheduler
 
     def step(self, solver: Any, predicted: torch.Tensor, timestep: torch.Tensor, latents: torch.Tensor) -> SolverStep:
         output = solver.step(predicted, timestep, latents)

@@ -24,21 +24,18 @@ class StableDiffusionXL(StableDiffusion):
         if self.pipeline.vae.dtype == torch.float16 and self.pipeline.vae.config.force_upcast:
             self.pipeline.vae.to(dtype=torch.float32)
 
-    @torch.inference_mode()
-    def _encode_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
+    def embed_prompts(self, prompts: Sequence[str]) -> PromptEmbeddings:
         """The empty prompt is the pipeline's own: zeros if its config says so, else the embeddings of ""."""
         self.to_device("text_encoder", "text_encoder_2")
         prompt_embeds, empty_embeds, pooled, empty_pooled = self.pipeline.encode_prompt(list(prompts), None, self.device, 1, True)
         empty = Conditioning(empty_embeds, pooled_prompt_embeds=empty_pooled)
         return PromptEmbeddings(Conditioning(prompt_embeds, pooled_prompt_embeds=pooled), empty, empty)
 
-    @torch.inference_mode()
     def call(self, latents: torch.Tensor, timestep: torch.Tensor, condition: Conditioning) -> torch.Tensor:
         height, width = (side * self.pipeline.vae_scale_factor for side in latents.shape[-2:])
         sizes = torch.tensor([height, width, 0, 0, height, width], device=latents.device, dtype=latents.dtype)
         added = {"text_embeds": condition.pooled_prompt_embeds, "time_ids": sizes.repeat(len(latents), 1)}
-        if self.timestep_map is not None:
-            timestep = torch.tensor(self.timestep_map[float(timestep)], device=latents.device)
+        timestep = self.mapped_timestep(timestep)
         predicted: torch.Tensor = self.pipeline.unet(
             latents, timestep, encoder_hidden_states=condition.prompt_embeds, added_cond_kwargs=added, return_dict=False
         )[0]

@@ -1,0 +1,189 @@
+"""What a probe is: a treatment of one model that yields images, in which the judge looks for the concept.
+
+θ, every gold and θ* get the same treatment. A model that never saw the concept says how much of what comes back is due to the treatment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unconceal.diffusion.families import FAMILIES, Family
+from unconceal.diffusion.model import Model
+from unconceal.errors import CheckFailed
+from unconceal.generate.identity import image_seed
+from unconceal.generate.image_cache import Pixels
+from unconceal.judges.concept_judge import PresenceJudge
+from unconceal.specs.battery import Battery
+from unconceal.specs.suite import Suite
+from unconceal.specs.task import Task
+
+JUDGED_TOGETHER = 64
+
+
+class Cost(NamedTuple):
+    """Passes of the denoiser, in images."""
+
+    forward_passes: int
+    backward_passes: int = 0
+
+    @property
+    def work(self) -> int:
+        """In forward passes; a backward pass takes as long as two."""
+        return self.forward_passes + 2 * self.backward_passes
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images of θ as clean latents.
+
+    Attributes:
+        prompts: (n,) texts that they were generated for.
+        latents: (n, …).
+    """
+
+    prompts: tuple[str, ...]
+    latents: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def select(self, rows: Sequence[int]) -> Examples:
+        """Some of the images."""
+        return Examples(tuple(self.prompts[row] for row in rows), self.latents[list(rows)])
+
+    def first_of_each_prompt(self) -> Examples:
+        """One image of every prompt that has any."""
+        return self.select([self.prompts.index(prompt) for prompt in dict.fromkeys(self.prompts)])
+
+
+@dataclass(frozen=True)
+class ProbeScope:
+    """What is known before any model is loaded. ``forget``: the tier's forget prompts."""
+
+    suite: Suite
+    forget: tuple[str, ...]
+
+    @property
+    def battery(self) -> Battery:
+        return self.suite.battery
+
+    @property
+    def guided_passes(self) -> int:
+        """Forward passes of one guided image from noise."""
+        return self.family.forward_passes_per_step * self.suite.sampler.num_inference_steps
+
+    @property
+    def passes_in_both_arms(self) -> int:
+        """Forward passes of one step of a guided and of an unguided image."""
+        return self.family.forward_passes_per_step + 1
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES[self.suite.family]
+
+    def handover_steps(self, psi: tuple[float, ...]) -> dict[float, int]:
+        """k of each ψ."""
+        sampler = self.suite.sampler
+        return self.family.handovers(psi, self.family.levels(sampler), sampler.num_train_timesteps)
+
+    def steps_after(self, psi: tuple[float, ...]) -> int:
+        """Steps that remain after the handovers, summed over ψ."""
+        return sum(self.suite.sampler.num_inference_steps - k for k in self.handover_steps(psi).values())
+
+
+@dataclass(frozen=True)
+class ProbeInputs:
+    """What every probe works on.
+
+    Attributes:
+        scope: suite and prompts.
+        task: what is evaluated.
+        original: θ: its embedding of the empty prompt, its VAE.
+        model: the model that is probed: θ, a gold or θ*.
+        examples: images of θ that show the concept; ``retained``: images of θ for the retain prompts.
+        judge: finds the concept in images.
+        batch_size: rows in one call of the denoiser.
+        advance: called with numbers of forward passes.
+    """
+
+    scope: ProbeScope
+    task: Task
+    original: Model
+    model: Model
+    examples: Examples
+    retained: Examples
+    judge: PresenceJudge
+    batch_size: int
+    advance: Callable[[int], None] = lambda forward_passes: None
+
+    @property
+    def battery(self) -> Battery:
+        return self.scope.battery
+
+    def seeds(self, prompts: Sequence[str], per_prompt: int = 1) -> list[int]:
+        """Seeds of the battery's own images, ``per_prompt`` for each prompt."""
+        start = self.battery.seed_start
+        return [image_seed(start, prompt, index) for prompt in prompts for index in range(per_prompt)]
+
+    def decode(self, latents: torch.Tensor) -> Pixels:
+        """Images by θ's VAE.
+
+        Raises:
+            CheckFailed: the latents are not finite.
+        """
+        if not torch.isfinite(latents).all():
+            raise diverged("generated latents are not finite")
+        return self.original.decode(latents, self.batch_size)
+
+    def shows(self, pixels: Pixels) -> NDArray[np.bool_]:
+        """Whether each image (n, h, w, 3) shows the concept, (n,)."""
+        head, label = self.task.judge.head, self.task.judge.label
+        groups = (pixels[start : start + JUDGED_TOGETHER] for start in range(0, len(pixels), JUDGED_TOGETHER))
+        return np.concatenate([self.judge.shows(group, head, label) for group in groups])
+
+
+class ProbePlan(NamedTuple):
+    """The shape of a probe's results and its cost, known before any model is loaded.
+
+    Attributes:
+        images_per_prompt: s.
+        levels: names of the treatments of different strength.
+        scored: the levels whose mean is the probe's score.
+        cost: passes of the denoiser.
+    """
+
+    images_per_prompt: int
+    levels: tuple[str, ...]
+    scored: tuple[str, ...]
+    cost: Cost
+
+
+class Probe(NamedTuple):
+    """One probe.
+
+    Attributes:
+        plan: shape and cost.
+        generate: images (p · s, h, w, 3) by level, prompt by prompt.
+        title: what is done to the model.
+    """
+
+    plan: Callable[[ProbeScope], ProbePlan]
+    generate: Callable[[ProbeInputs], dict[str, Pixels]]
+    title: str
+
+
+def diverged(value: str) -> CheckFailed:
+    """The error of a probe whose training or generation yields no numbers."""
+    return CheckFailed("probe.diverged", value, "so this probe says nothing of the model", "use a smaller learning rate, or float32")
+
+
+def too_few_examples(n: int, needed: int) -> CheckFailed:
+    """The error of a probe that has too few images of the concept to work with."""
+    value = f"{n} of θ's images show the concept, and {needed} are needed"
+    return CheckFailed("probe.too-few-examples", value, "so this probe was not run", "give the task more prompts that θ follows")

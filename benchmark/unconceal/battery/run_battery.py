@@ -1,0 +1,162 @@
+"""Runs the probes of a tier on one (task, submission) and on θ; their images are kept in the store, so that a run resumes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from unconceal.battery import PROBES
+from unconceal.battery.probe import Examples, ProbeInputs, ProbeScope
+from unconceal.diffusion.model import Model
+from unconceal.errors import CheckFailed, UnconcealError
+from unconceal.evaluation.evaluation import Evaluation
+from unconceal.generate.generator import Generator
+from unconceal.generate.identity import ProbeShard
+from unconceal.generate.plan import Block, ShardPlanner, sampling_of
+from unconceal.generate.store import Arrays
+from unconceal.judges.concept_judge import PresenceJudge
+from unconceal.metrics.statistics import FloatArray
+from unconceal.specs.battery import ProbeName
+from unconceal.specs.digests import canonical_digest
+from unconceal.specs.record import ProbeMeasurement
+from unconceal.specs.task import Task
+
+EXAMPLES_PER_PROMPT = 2
+EXAMPLE_SEEDS = 500
+"""Added to the battery's first seed: θ's images that probes work from share no noise with the images that probes generate."""
+
+
+def scope_of(evaluation: Evaluation, task: Task) -> ProbeScope:
+    """What the tier's probes work on."""
+    return ProbeScope(evaluation.suite, tuple(prompt.text for prompt in task.forget[: evaluation.tier.n_prompts]))
+
+
+def measure_battery(evaluation: Evaluation, task: Task, name: str, generator: Generator, checkpoint: str) -> dict[str, ProbeMeasurement]:
+    """The results of every probe of the tier.
+
+    A probe that fails is recorded with its error, and the others go on.
+
+    Args:
+        evaluation: the settings of the run.
+        task: what is evaluated.
+        name: of the submission, for progress.
+        generator: of θ and θ*.
+        checkpoint: digest of θ*'s weights.
+    """
+    probes = evaluation.tier.probes
+    if not probes:
+        return {}
+    inputs = probe_inputs(evaluation, task, generator)
+    runner = BatteryRunner(evaluation, inputs, task)
+    results: dict[str, ProbeMeasurement] = {}
+    for probe in probes:
+        cost, title = PROBES[probe].plan(inputs.scope).cost, f"{name} on {task.id}: {probe}"
+        evaluation.progress.log(f"{title}, {cost.forward_passes:,} forward and {cost.backward_passes:,} backward passes per model")
+        stage = evaluation.progress.stage(title, 2 * cost.work)
+        runner.inputs = replace(inputs, advance=stage.advance)
+        results[probe] = runner.measure(probe, generator.unlearned, checkpoint)
+    generator.forward_passes += runner.forward_passes
+    return results
+
+
+class BatteryRunner:
+    """Runs probes on θ and θ*, through the store."""
+
+    def __init__(self, evaluation: Evaluation, inputs: ProbeInputs, task: Task) -> None:
+        self.evaluation, self.inputs, self.task = evaluation, inputs, task
+        self.forward_passes = 0
+
+    def measure(self, probe: ProbeName, unlearned: Model, checkpoint: str) -> ProbeMeasurement:
+        """The answers of the judge for θ* and θ under one probe."""
+        plan = PROBES[probe].plan(self.inputs.scope)
+        shape = {"levels": plan.levels, "scored": plan.scored, "images_per_prompt": plan.images_per_prompt, **plan.cost._asdict()}
+        try:
+            original = self._answers(probe, self.inputs.original, self.evaluation.suite.base.digest)
+            answers = self._answers(probe, unlearned, checkpoint)
+        except (CheckFailed, NotImplementedError) as error:
+            code = error.code if isinstance(error, UnconcealError) else "probe.unsupported"
+            self.evaluation.progress.log(f"{probe} on {self.task.id} failed: {error}")
+            return ProbeMeasurement(**shape, error=code)
+        return ProbeMeasurement(**shape, per_prompt=rates(answers), original=rates(original))
+
+    def _answers(self, probe: ProbeName, model: Model, checkpoint: str) -> FloatArray:
+        """Presence (p, s, levels) of 0 and 1."""
+        plan, shard = PROBES[probe].plan(self.inputs.scope), self._shard(probe, checkpoint)
+        images = self._images(probe, model, shard)
+        shown = [self.inputs.shows(images[f"level.{i}"]) for i in range(len(plan.levels))]
+        return np.stack(shown, axis=-1).astype(float).reshape(-1, plan.images_per_prompt, len(plan.levels))
+
+    def _images(self, probe: ProbeName, model: Model, shard: ProbeShard) -> Arrays:
+        store, stored = self.evaluation.store, self.evaluation.store.get(shard)
+        if stored is not None:
+            self.inputs.advance(PROBES[probe].plan(self.inputs.scope).cost.work)
+            return stored
+        with store.lock(shard):
+            stored = store.get(shard)
+            if stored is None:
+                by_level = PROBES[probe].generate(replace(self.inputs, model=model))
+                stored = {f"level.{i}": by_level[level] for i, level in enumerate(PROBES[probe].plan(self.inputs.scope).levels)}
+                store.put(shard, stored)
+                self.forward_passes += PROBES[probe].plan(self.inputs.scope).cost.forward_passes
+        return stored
+
+    def _shard(self, probe: ProbeName, checkpoint: str) -> ProbeShard:
+        suite = self.evaluation.suite
+        return ProbeShard(
+            suite.base.digest,
+            checkpoint,
+            suite.family,
+            sampling_of(suite),
+            probe,
+            canonical_digest({"settings": suite.battery.settings(probe).model_dump(mode="json"), "seed_start": suite.battery.seed_start}),
+            canonical_digest({"task": self.task.content(), "forget": self.inputs.scope.forget, "judge": suite.judges.concept.digest}),
+            self.evaluation.compute_config,
+        )
+
+
+def rates(answers: FloatArray) -> tuple[tuple[float, ...], ...]:
+    """Answers (p, s, levels) as rates per prompt, (p, levels)."""
+    return tuple(tuple(map(float, row)) for row in answers.mean(axis=1))
+
+
+def probe_inputs(evaluation: Evaluation, task: Task, generator: Generator) -> ProbeInputs:
+    """θ's images that the probes work from, and the models."""
+    scope = scope_of(evaluation, task)
+    retain = [prompt.text for prompt in task.retain[: evaluation.tier.n_retain_prompts]]
+    base = evaluation.suite.base.digest
+    judge, planner = evaluation.suite_models.judge_for(task), ShardPlanner(evaluation.suite, base, base, evaluation.compute_config)
+    start = evaluation.suite.battery.seed_start + EXAMPLE_SEEDS
+    concept = planner.block("examples", scope.forget, start, EXAMPLES_PER_PROMPT, (1.0,), ())
+    others = planner.block("retained examples", retain, start, 1, (1.0,), ())
+    return ProbeInputs(
+        scope=scope,
+        task=task,
+        original=generator.original,
+        model=generator.unlearned,
+        examples=load_examples(generator, concept, task, judge),
+        retained=load_examples(generator, others),
+        judge=judge,
+        batch_size=evaluation.batch_size,
+    )
+
+
+def load_examples(generator: Generator, block: Block, task: Task | None = None, judge: PresenceJudge | None = None) -> Examples:
+    """θ's images of a block as latents.
+
+    Args:
+        generator: generates what the store lacks.
+        block: of θ alone, handed over at ψ = 1.
+        task: with ``judge``: keep the images that show its concept.
+        judge: finds the concept.
+    """
+    prompts, latents, step = [], [], max(block.k.values())
+    for shard in block.trajectories:
+        arrays = generator.trajectory(shard)
+        keep = np.ones(len(shard.images), bool)
+        if task is not None and judge is not None:
+            keep = judge.shows(arrays["original"], task.judge.head, task.judge.label)
+        prompts += [image.prompt for image, kept in zip(shard.images, keep, strict=True) if kept]
+        latents.append(torch.from_numpy(arrays[f"latents.{step:04d}"][keep]))
+    return Examples(tuple(prompts), torch.cat(latents))
