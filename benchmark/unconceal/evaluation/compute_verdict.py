@@ -13,7 +13,7 @@ from unconceal.evaluation.curves import ORIGINAL_PRESENCE, PRESENCE, mean_score,
 from unconceal.metrics.battery import battery_excess
 from unconceal.metrics.presence import excess_retrieval, psi_star
 from unconceal.metrics.statistics import FloatArray
-from unconceal.metrics.verdict import Evidence, RetainedRates, decide, probe_title, retain_drops
+from unconceal.metrics.verdict import DECIDING_ARMS, Evidence, RetainedRates, decide, probe_title, retain_drops
 from unconceal.probing.attacks import with_gold_rates
 from unconceal.specs.record import Curve, Record, Score
 from unconceal.specs.suite import Arm, Suite, Tier
@@ -67,7 +67,7 @@ def gather_evidence(record: Record, golds: Sequence[Record], suite: Suite, task:
     original = prompt_rates(prompt)[:, -1]
     excess, unmeasured = dict[str, FloatArray](), dict[str, str]()
     if golds and original.mean() > 0:
-        for arm in suite.arms:
+        for arm in deciding_arms(suite):
             gold_rates = np.stack([prompt_rates(presence_curve(gold, arm)) for gold in golds])
             excess[arm] = excess_retrieval(
                 prompt.psi, prompt_rates(presence_curve(record, arm)), gold_rates, float(original.mean()), suite.scores.excess_psi
@@ -82,12 +82,17 @@ def gather_evidence(record: Record, golds: Sequence[Record], suite: Suite, task:
         excess=excess or None,
         scoring=suite.scores,
         gold_kind=task.gold_kind if golds else None,
-        retained={arm: retained_rates(record, arm) for arm in suite.arms},
+        retained={arm: retained_rates(record, arm) for arm in deciding_arms(suite)},
         evaluation_seeds=tier.seeds.evaluation,
         retain_seeds=tier.seeds.retain,
         probe_seeds={name: measurement.images_per_prompt for name, measurement in record.battery.items()},
         unmeasured=unmeasured,
     )
+
+
+def deciding_arms(suite: Suite) -> tuple[Arm, ...]:
+    """The suite's arms without the diagnostic one."""
+    return tuple(arm for arm in suite.arms if arm in DECIDING_ARMS)
 
 
 def retained_rates(record: Record, arm: Arm) -> RetainedRates:

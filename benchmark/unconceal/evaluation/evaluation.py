@@ -34,6 +34,7 @@ from unconceal.specs.loader import load_submission
 from unconceal.specs.paper_protocol import ProtocolName
 from unconceal.specs.record import (
     CheckpointRecord,
+    ComponentRecord,
     Environment,
     ProbeMeasurement,
     Record,
@@ -133,10 +134,17 @@ class Evaluation:
         """The images to generate; needs no model, only the checkpoint's digest."""
         return self.plan_for(task, self.weights_digest(task, submission))
 
-    def plan_for(self, task: Task, checkpoint: str | None) -> Plan:
-        """The images to generate. ``checkpoint``: digest of θ*'s weights; None for the original model."""
+    def plan_for(self, task: Task, checkpoint: str | None, components: Mapping[str, ComponentRecord] = MappingProxyType({})) -> Plan:
+        """The images to generate.
+
+        Args:
+            task: whose prompts are used.
+            checkpoint: digest of θ*'s weights; None for the original model.
+            components: what the checkpoint changed. A changed text encoder adds the diagnostic arm.
+        """
         base = self.suite.base.digest
-        return build_plan(self.suite, self.tier, task, base, checkpoint or base, self.compute_config)
+        own_empty = any(name.startswith("text_encoder") and component.changed for name, component in components.items())
+        return build_plan(self.suite, self.tier, task, base, checkpoint or base, self.compute_config, own_empty)
 
     def weights_digest(self, task: Task, submission: Submission) -> str | None:
         """SHA-256 of the checkpoint's file, or as the submission states it if the file is missing; None for the original model."""

@@ -70,9 +70,11 @@ def score_images(models: SuiteModels, tier: Tier, task: Task, plan: Plan, images
 
 
 def add_presence(scores: Scores, models: SuiteModels, task: Task, plan: Plan, images: Images) -> None:
-    """The presence of the task's concept in both arms, and of the retain prompts' own concepts."""
-    answers = measurements.presence(models.judge_for(task), images["evaluation"], task)
-    scores.curves += presence_curves(answers, plan.evaluation.k)
+    """The presence of the task's concept in every arm, and of the retain prompts' own concepts."""
+    for block in (plan.evaluation, plan.own_empty):
+        if block is not None:
+            answers = measurements.presence(models.judge_for(task), images[block.name], task)
+            scores.curves += presence_curves(answers, block.k)
     for name, block in ((PRESENCE, "retain"), (ORIGINAL_PRESENCE, "retain original")):
         retained = measurements.retained_presence(models.judge, images[block], task)
         scores.curves += presence_curves(retained, plan.retain.k, "retain", name)

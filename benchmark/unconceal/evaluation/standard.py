@@ -57,7 +57,7 @@ def measure(
         The record without a verdict.
     """
     started, passes_before = time.perf_counter(), generator.forward_passes
-    plan = evaluation.plan_for(task, applied.sha256)
+    plan = evaluation.plan_for(task, applied.sha256, applied.components)
     total = sum(map(count_forward_passes, plan.shards))
     generator.report_to(evaluation.progress.stage(f"{submission.name} on {task.id}: reading images", total).advance)
     images = measurements.generate_all(generator, plan)
@@ -109,7 +109,7 @@ def rescore(evaluation: Evaluation, task: Task, submission: Submission) -> Recor
     """
     before = evaluation.stored_record(task, submission)
     checkpoint = before.checkpoint if before else load_checkpoint_record(evaluation, task, submission)
-    plan = evaluation.plan_for(task, checkpoint.sha256)
+    plan = evaluation.plan_for(task, checkpoint.sha256, checkpoint.components)
     evaluation.progress.log(f"{submission.name} on {task.id}: reading {len(plan.shards)} shards")
     images = measurements.generate_all(StoredImages(evaluation.store), plan)
     record = score(evaluation, task, submission, checkpoint, plan, images, UNSPENT, before.battery if before else {})

@@ -37,7 +37,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every block of one (task, submission) at one tier. ``retain_original``: θ's own unconditional continuations of ``retain``."""
+    """Every block of one (task, submission) at one tier.
+
+    ``retain_original``: θ's own unconditional continuations of ``retain``. ``own_empty``: unconditional continuations with θ*'s own embedding
+    of the empty prompt, a diagnostic; None where its text encoder is θ's.
+    """
 
     evaluation: Block
     train: Block
@@ -45,10 +49,12 @@ class Plan:
     retain: Block
     retain_original: Block
     retain_reference: Block
+    own_empty: Block | None = None
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        return (self.train, self.reference, self.evaluation, self.retain, self.retain_original, self.retain_reference)
+        diagnostic = () if self.own_empty is None else (self.own_empty,)
+        return (self.train, self.reference, self.evaluation, self.retain, self.retain_original, self.retain_reference, *diagnostic)
 
     @property
     def pairs(self) -> list[ShardPair]:
@@ -132,14 +138,18 @@ class ShardPlanner:
         return replace(self.pair(name, prompts, start, seeds), handovers=())
 
 
-def build_plan(suite: Suite, tier: Tier, task: Task, base_digest: str, checkpoint_digest: str, compute: ComputeConfig) -> Plan:
-    """The plan of one evaluation."""
+def build_plan(
+    suite: Suite, tier: Tier, task: Task, base_digest: str, checkpoint_digest: str, compute: ComputeConfig, own_empty: bool = False
+) -> Plan:
+    """The plan of one evaluation. ``own_empty``: whether to add the diagnostic arm, over the window of the excess."""
     planner = ShardPlanner(suite, base_digest, checkpoint_digest, compute)
     forget = [prompt.text for prompt in task.forget[: tier.n_prompts]]
     retain = [prompt.text for prompt in task.retain[: tier.n_retain_prompts]]
     start, seeds = suite.seed_starts, tier.seeds
     unguided = tuple(arm for arm in suite.arms if arm != "prompt")
     original = replace(planner, checkpoint_digest=base_digest)
+    window = [psi for psi in tier.psi if suite.scores.excess_psi[0] <= psi <= suite.scores.excess_psi[1]]
+    diagnostic = planner.block("own empty", forget, start.evaluation, seeds.evaluation, window, ("own-empty",)) if own_empty else None
     return Plan(
         evaluation=planner.block("evaluation", forget, start.evaluation, seeds.evaluation, tier.psi, suite.arms),
         train=planner.pair("train", forget, start.train, seeds.train),
@@ -147,6 +157,7 @@ def build_plan(suite: Suite, tier: Tier, task: Task, base_digest: str, checkpoin
         retain=planner.block("retain", retain, start.evaluation, seeds.retain, tier.retain_psi, suite.arms),
         retain_original=original.block("retain original", retain, start.evaluation, seeds.retain, tier.retain_psi, unguided),
         retain_reference=planner.pair("retain reference", retain, start.reference, seeds.reference),
+        own_empty=diagnostic,
     )
 
 
