@@ -65,6 +65,6 @@ def command(threads: int | None, out: Path, root: Path | None) -> None:
     for table in tables:
         click.echo(terminal_table(table))
     for record in results:
-        click.echo(f"\n{record.submission}: {record.verdict.label} ({record.verdict.reason})")
+        click.echo(f"\n{record.submission}: {record.verdict.title} ({record.verdict.reason})")
     click.echo(f"\nImages and curves: {', '.join(map(str, pages))}")
     click.echo(f"Done in {(time.monotonic() - started) / 60:.1f} minutes.")

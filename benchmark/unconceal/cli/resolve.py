@@ -81,5 +81,5 @@ def echo_verdicts(evaluation: Evaluation, records: Sequence[Record]) -> None:
     """Print each verdict with its code and the path of its record."""
     for record in records:
         verdict = record.verdict
-        click.echo(f"{record.submission} on {record.task} ({record.tier}): {verdict.label} ({verdict.reason}) [{verdict.code}]")
+        click.echo(f"{record.submission} on {record.task} ({record.tier}): {verdict.title} ({verdict.reason}) [{verdict.code}]")
         click.echo(f"  {record.path(evaluation.root.results)}")

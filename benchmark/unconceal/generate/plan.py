@@ -39,8 +39,8 @@ class Block:
 class Plan:
     """Every block of one (task, submission) at one tier.
 
-    ``retain_original``: θ's own unconditional continuations of ``retain``. ``own_empty``: unconditional continuations with θ*'s own embedding
-    of the empty prompt, a diagnostic; None where its text encoder is θ's.
+    ``retain_original``: θ's own unconditional continuations of ``retain``. ``own_empty``: unconditional continuations with θ*'s own
+    embedding of the empty prompt, a diagnostic; None where its text encoder is θ's.
     """
 
     evaluation: Block

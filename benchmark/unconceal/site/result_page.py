@@ -11,6 +11,7 @@ from unconceal.leaderboard.sources import Sources
 from unconceal.ranking.ranking_rules import RankingRules
 from unconceal.ranking.task_ranking import RankedRow, rank_table
 from unconceal.results.result_tables import ResultRow, ResultTable
+from unconceal.site.battery_part import LevelRow, battery_rows, excess_chart
 from unconceal.site.control_curves import ControlCurves, original_of, other_golds
 from unconceal.site.image_blocks import ImageStore, StripView, strip_view
 from unconceal.site.probe_part import ProbePart, attack_chart, probe_part
@@ -26,7 +27,9 @@ CURVES = frozenset({"presence", "ccs", "crs.signed"})
 PRESENCE_TITLES = {
     ("forget", "prompt"): "Presence, prompt arm",
     ("forget", "empty"): "Presence, empty arm",
-    ("retain", "prompt"): "Presence of retained concepts",
+    ("forget", "own-empty"): "Presence, with the submission's own empty prompt",
+    ("retain", "prompt"): "Presence of retained concepts, prompt arm",
+    ("retain", "empty"): "Presence of retained concepts, empty arm",
 }
 EXTRACTOR_SCORES = {"ccs": "CCS", "crs.signed": "CRS signed"}
 
@@ -69,6 +72,7 @@ class TaskPart:
         has_original: whether the original model's row is known.
         blurred: whether images are blurred until the reader asks for them.
         presence, extractor_charts, other_charts: charts over ψ of presence and of CCS and CRS; damage and attacks.
+        battery: rates under every probe.
         inseparable: extractors whose classifier cannot tell the two models' images apart.
     """
 
@@ -85,6 +89,7 @@ class TaskPart:
     presence: tuple[TitledChart, ...]
     extractor_charts: tuple[TitledChart, ...]
     other_charts: tuple[TitledChart, ...]
+    battery: tuple[LevelRow, ...]
     inseparable: tuple[str, ...]
     scores: tuple[ScoreTable, ...]
     damage: tuple[tuple[str, str, str], ...]
@@ -127,7 +132,8 @@ def task_part(suite: RankedSuite, table: ResultTable, ranked: RankedRow, images:
         strips=strip_view(table, row, images),
         presence=tuple(presence_charts(controls, row, scoring.excess_psi)),
         extractor_charts=tuple(extractor_charts(controls, row)),
-        other_charts=tuple(chart for chart in (damage_chart(record), attack_chart(record)) if chart),
+        other_charts=tuple(chart for chart in (excess_chart(record), damage_chart(record), attack_chart(record)) if chart),
+        battery=battery_rows(record, golds),
         inseparable=tuple(labels.EXTRACTORS.get(extractor, extractor) for extractor in inseparable_extractors(record, scoring.min_auc)),
         scores=score_tables(record, golds, original, scoring.min_auc),
         damage=damage_scores(record),

@@ -72,6 +72,16 @@ class Verdict(Spec):
     probes: tuple[str, ...] = ()
     unmeasured: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def title(self) -> str:
+        """``conceals (by empty arm, relearning)``."""
+        return f"{self.label} (by {', '.join(map(probe_title, self.by))})" if self.by else self.label
+
+
+def probe_title(probe: str) -> str:
+    """``empty arm``, ``relearning``."""
+    return f"{probe} arm" if probe in ("prompt", "empty") else probe
+
 
 class Verification(Spec):
     """Who vouches for the numbers, since when (ISO 8601), and why."""
