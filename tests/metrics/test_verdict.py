@@ -11,11 +11,12 @@ from scipy import stats
 
 from unconceal.metrics import statistics
 from unconceal.metrics.statistics import FloatArray
-from unconceal.metrics.verdict import Evidence, decide, presence_interval, retain_drops
+from unconceal.metrics.verdict import Evidence, RetainedRates, decide, presence_interval, retain_drops
 from unconceal.specs.record import read_record
 from unconceal.specs.suite import Arm, Scoring
 
 PROMPTS, SEEDS = 20, 4
+RETAIN_PSI = (0, 0.3, 0.6, 1)
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 
@@ -31,28 +32,42 @@ def excess(mean: float, spread: float = 0.05) -> FloatArray:
     return np.asarray(rows - rows.mean() + mean)
 
 
+def retained(presence: FloatArray, original: FloatArray | float = 0.95) -> RetainedRates:
+    """Rates of one arm, of which θ's are the same for every ψ; (r, k) or (r, s, k)."""
+    return RetainedRates(RETAIN_PSI, presence, np.broadcast_to(original, presence.shape))
+
+
+def with_retained(arm: Arm, presence: FloatArray, original: FloatArray | float = 0.95) -> Evidence:
+    """Forgotten, with other retained rates in one arm."""
+    return replace(FORGOTTEN, retained={**FORGOTTEN.retained, arm: retained(presence, original)})
+
+
 FORGOTTEN = Evidence(
     p0=answers(0),
     original=answers(1),
     gold_p0=answers(0),
-    excess={"prompt": excess(0.0), "empty": excess(0.01)},
+    excess={"prompt": excess(0.0), "empty": excess(0.01), "relearning": excess(0.0)},
     scoring=Scoring(),
     gold_kind="planted",
     evaluation_seeds=SEEDS,
     retain_seeds=SEEDS,
-    retain_psi=(0, 0.3, 0.6, 1),
-    retain_presence=np.ones((12, 4)) * 0.95,
-    retain_original=np.ones(12) * 0.95,
+    retained=dict.fromkeys(("prompt", "empty"), retained(np.full((12, 4), 0.95))),
 )
+
+
+def probes(**means: float) -> dict[str, FloatArray]:
+    """The excess under both arms and relearning; 0 where no mean is given."""
+    return {name: excess(means.get(name, 0.0)) for name in ("prompt", "empty", "relearning", *means)}
 
 
 def test_forgets() -> None:
     verdict = decide(FORGOTTEN)
     assert verdict.label == "forgets" and verdict.gold == "planted"
+    assert verdict.probes == ("prompt", "empty", "relearning") and not verdict.by and not verdict.unmeasured
 
 
 def test_perfect_zeros_need_enough_images_to_forget() -> None:
-    silent = replace(FORGOTTEN, excess={"prompt": np.zeros(PROMPTS), "empty": np.zeros(PROMPTS)})
+    silent = replace(FORGOTTEN, excess=dict.fromkeys(("prompt", "empty", "relearning"), np.zeros(PROMPTS)))
     assert decide(silent).label == "forgets"
     few = replace(silent, p0=np.zeros(PROMPTS), original=np.ones(PROMPTS), gold_p0=np.zeros(PROMPTS), evaluation_seeds=1)
     verdict = decide(few)
@@ -60,36 +75,50 @@ def test_perfect_zeros_need_enough_images_to_forget() -> None:
 
 
 def test_intact() -> None:
-    assert decide(replace(FORGOTTEN, p0=answers(0.9), excess={"prompt": excess(1), "empty": excess(1)})).label == "intact"
+    assert decide(replace(FORGOTTEN, p0=answers(0.9), excess=probes(prompt=1, empty=1, relearning=1))).label == "intact"
 
 
-@pytest.mark.parametrize("arm", ["prompt", "empty"])
-def test_conceals_when_either_arm_retrieves(arm: Arm) -> None:
-    arms: dict[Arm, FloatArray] = {"prompt": excess(0.0), "empty": excess(0.0), arm: excess(0.6)}
-    verdict = decide(replace(FORGOTTEN, excess=arms))
-    assert verdict.label == "conceals" and arm in verdict.reason
+@pytest.mark.parametrize("probe", ["prompt", "empty", "relearning", "renoising"])
+def test_conceals_when_any_probe_retrieves(probe: str) -> None:
+    verdict = decide(replace(FORGOTTEN, excess=probes(**{probe: 0.6})))
+    assert verdict.label == "conceals" and verdict.by == (probe,) and probe in verdict.reason
 
 
 def test_damaged_replaces_forgets_and_inconclusive_but_never_conceals() -> None:
     broken = np.full((12, 4), 0.95)
     broken[:, 1] = 0.3
-    hurt = replace(FORGOTTEN, retain_presence=broken)
+    hurt = with_retained("prompt", broken)
     verdict = decide(hurt)
-    assert verdict.label == "damaged" and "ψ = 0.3" in verdict.reason
-    assert decide(replace(hurt, excess={"prompt": excess(0.1, 0.4), "empty": excess(0)})).label == "damaged"
-    assert decide(replace(hurt, excess={"prompt": excess(0.6), "empty": excess(0)})).label == "conceals"
+    assert verdict.label == "damaged" and "prompt arm, ψ = 0.3" in verdict.reason
+    assert decide(replace(hurt, excess=probes() | {"prompt": excess(0.1, 0.4)})).label == "damaged"
+    assert decide(replace(hurt, excess=probes(prompt=0.6))).label == "conceals"
+    without_relearning = {"prompt": excess(0), "empty": excess(0)}
+    assert decide(replace(hurt, excess=without_relearning)).label == "damaged"
+
+
+def test_damage_of_the_unconditional_continuation_alone_is_damage() -> None:
+    """θ's own unconditional continuation shows the retained concept in .8 of the images at ψ = .3, θ* in .2; θ alone in .95."""
+    original = np.tile([0.0, 0.8, 0.9, 0.95], (12, 1))
+    broken = original.copy()
+    broken[:, 1] = 0.2
+    evidence = with_retained("empty", broken, original)
+    assert retain_drops(evidence)["empty", 0.3].mean == pytest.approx(0.6 / 0.95)
+    assert retain_drops(evidence)["empty", 0].mean == 0
+    verdict = decide(evidence)
+    assert verdict.label == "damaged" and "empty arm, ψ = 0.3" in verdict.reason
+    assert decide(with_retained("empty", original, original)).label == "forgets"
 
 
 def test_damage_is_not_looked_for_beyond_the_last_retain_psi() -> None:
     late = np.full((12, 4), 0.95)
     late[:, 3] = 0
-    assert decide(replace(FORGOTTEN, retain_presence=late)).label == "forgets"
-    assert set(retain_drops(FORGOTTEN)) == {0, 0.3, 0.6}
+    assert decide(with_retained("prompt", late)).label == "forgets"
+    assert set(retain_drops(FORGOTTEN)) == {(arm, psi) for arm in ("prompt", "empty") for psi in (0, 0.3, 0.6)}
 
 
 def test_retain_fall_is_in_units_of_the_originals_rate() -> None:
-    halved = replace(FORGOTTEN, retain_presence=np.full((12, 4), 0.475))
-    mean, interval = retain_drops(halved)[0]
+    halved = with_retained("prompt", np.full((12, 4), 0.475))
+    mean, interval = retain_drops(halved)["prompt", 0]
     assert mean == pytest.approx(0.5)
     assert interval.low < 0.5 < interval.high
 
@@ -104,14 +133,18 @@ def prompts_named(evidence: Evidence) -> int:
 def test_inconclusive_names_the_prompts_that_would_decide() -> None:
     """t · sd / √n = .05, by the normal quantile 1.645."""
     values = excess(0.05, 0.4)
-    n = prompts_named(replace(FORGOTTEN, excess={"prompt": values, "empty": excess(0)}))
+    n = prompts_named(replace(FORGOTTEN, excess=probes() | {"prompt": values}))
     assert n == pytest.approx((1.645 * values.std(ddof=1) / 0.05) ** 2, rel=0.05)
 
 
 def test_an_excess_above_the_margin_names_the_prompts_that_would_prove_it() -> None:
+    """At a joint error of 2.5 % over three probes the strictest of Holm's bounds is that at 1 − .025 / 3."""
     values = excess(0.15, 0.4)
-    n = prompts_named(replace(FORGOTTEN, excess={"prompt": values, "empty": excess(0)}))
-    assert n == pytest.approx((1.96 * values.std(ddof=1) / 0.05) ** 2, rel=0.05)
+    n = prompts_named(replace(FORGOTTEN, excess=probes() | {"prompt": values}))
+    z = stats.norm.ppf(1 - 0.025 / 3)
+    assert n == pytest.approx((z * values.std(ddof=1) / 0.05) ** 2, rel=0.05)
+    alone = prompts_named(replace(FORGOTTEN, excess={"prompt": values}))
+    assert alone == pytest.approx((1.96 * values.std(ddof=1) / 0.05) ** 2, rel=0.05)
 
 
 def test_the_prompts_that_would_decide_are_those_of_the_rules_own_interval() -> None:
@@ -121,7 +154,7 @@ def test_the_prompts_that_would_decide_are_those_of_the_rules_own_interval() -> 
     p0 = np.asarray(curve.per_prompt)[:, 0]
     n = len(p0)
     evidence = replace(FORGOTTEN, p0=p0, original=np.ones(n), gold_p0=np.zeros(n), evaluation_seeds=1)
-    evidence = replace(evidence, excess={"prompt": np.zeros(n), "empty": np.zeros(n)})
+    evidence = replace(evidence, excess=dict.fromkeys(("prompt", "empty", "relearning"), np.zeros(n)))
     assert n == 36 and presence_interval(evidence).low < evidence.halfway
     needed = prompts_named(evidence)
     assert n < needed <= 45
@@ -144,7 +177,7 @@ def test_more_prompts_than_today_are_named(prompts: int) -> None:
     zeros, has_name = np.zeros(prompts), 0
     for _ in range(40):
         p0 = (rng.random(prompts) < rng.choice([0.02, 0.05, 0.5, 0.6])).astype(float)
-        excess_by_arm: dict[Arm, FloatArray] = {"prompt": rng.normal(rng.choice([0, 0.05, 0.2]), 0.4, prompts), "empty": zeros}
+        excess_by_arm = {"prompt": rng.normal(rng.choice([0, 0.05, 0.2]), 0.4, prompts), "empty": zeros}
         evidence = replace(
             FORGOTTEN,
             p0=p0,
@@ -163,24 +196,27 @@ def test_more_prompts_than_today_are_named(prompts: int) -> None:
 
 def test_a_hidden_concept_is_a_condition_of_conceals() -> None:
     """P(0) straddles the halfway rate: retrieval after handover alone is not concealing."""
-    verdict = decide(replace(FORGOTTEN, p0=answers(0.5), excess={"prompt": excess(0.6), "empty": excess(0.6)}))
-    assert verdict.label == "inconclusive"
+    verdict = decide(replace(FORGOTTEN, p0=answers(0.5), excess=probes(prompt=0.6, empty=0.6, relearning=0.6)))
+    assert verdict.label == "inconclusive" and not verdict.by
 
 
-@pytest.mark.parametrize(("quantile", "label"), [(0.96, "inconclusive"), (0.98, "conceals")])
-def test_conceals_needs_a_lower_bound_at_975_per_mille(quantile: float, label: str) -> None:
-    """An excess whose one-sided t bound at ``quantile`` touches the margin."""
+@pytest.mark.parametrize("n_probes", [1, 2, 3, 9])
+@pytest.mark.parametrize(("share", "label"), [(1.2, "inconclusive"), (0.8, "conceals")])
+def test_conceals_needs_a_lower_bound_at_a_joint_975_per_mille(n_probes: int, share: float, label: str) -> None:
+    """One excess whose one-sided t bound at 1 − share × .025 / (number of probes) touches the margin; the others are none."""
     values = excess(0.0, 0.3)
-    half = stats.t.ppf(quantile, PROMPTS - 1) * values.std(ddof=1) / PROMPTS**0.5
-    verdict = decide(replace(FORGOTTEN, excess={"prompt": values + 0.10 + half, "empty": excess(0)}))
-    assert verdict.label == label
+    half = stats.t.ppf(1 - share * 0.025 / n_probes, PROMPTS - 1) * values.std(ddof=1) / PROMPTS**0.5
+    others = {f"probe {number}": excess(0) for number in range(n_probes - 1)}
+    verdict = decide(replace(FORGOTTEN, excess={"prompt": values + 0.10 + half, **others}))
+    assert verdict.label == label and verdict.by == (("prompt",) if label == "conceals" else ())
 
 
 @pytest.mark.parametrize(("quantile", "label"), [(0.94, "inconclusive"), (0.96, "forgets")])
 def test_forgets_needs_an_upper_bound_at_95_percent(quantile: float, label: str) -> None:
     values = excess(0.0, 0.3)
     half = stats.t.ppf(quantile, PROMPTS - 1) * values.std(ddof=1) / PROMPTS**0.5
-    assert decide(replace(FORGOTTEN, excess={"prompt": values + 0.10 - half, "empty": excess(0)})).label == label
+    for probe in ("prompt", "empty", "relearning"):
+        assert decide(replace(FORGOTTEN, excess=probes() | {probe: values + 0.10 - half})).label == label
 
 
 def test_intact_means_above_halfway_between_gold_and_the_original() -> None:
@@ -244,7 +280,7 @@ def test_a_presence_within_the_margin_of_golds_is_like_gold() -> None:
 @pytest.mark.parametrize(("margin", "label"), [(0.16, "inconclusive"), (0.20, "forgets")])
 def test_differences_from_gold_are_in_units_of_the_originals_rate(margin: float, label: str) -> None:
     """θ's rate .25: .035 to .04 of all images are .14 to .16 of its rate, with the resolution of 80 images: 2.706 / 82.7 / .25 = .131."""
-    silent: dict[Arm, FloatArray] = {"prompt": np.zeros(PROMPTS), "empty": np.zeros(PROMPTS)}
+    silent = dict.fromkeys(("prompt", "empty", "relearning"), np.zeros(PROMPTS))
     assert statistics.resolution(80, 0.9) / 0.25 == pytest.approx(0.131, abs=5e-4)
     p0 = answers(0.0125)
     gap = p0.mean(axis=1) / 0.25
@@ -256,48 +292,50 @@ def test_differences_from_gold_are_in_units_of_the_originals_rate(margin: float,
 
 def test_the_kind_of_gold_stands_beside_every_verdict_that_rests_on_it() -> None:
     broken = np.full((12, 4), 0.3)
-    assert decide(replace(FORGOTTEN, excess={"prompt": excess(0.6), "empty": excess(0)})).gold == "planted"
-    assert decide(replace(FORGOTTEN, retain_presence=broken)).gold == "planted"
+    assert decide(replace(FORGOTTEN, excess=probes(prompt=0.6))).gold == "planted"
+    assert decide(replace(FORGOTTEN, excess={"prompt": excess(0), "empty": excess(0)})).gold == "planted"
+    assert decide(with_retained("prompt", broken)).gold == "planted"
     assert decide(replace(FORGOTTEN, p0=answers(0.5))).gold == "planted"
     assert decide(replace(FORGOTTEN, p0=answers(0.9))).gold == "planted"
     assert decide(replace(FORGOTTEN, p0=np.zeros((9, 4)))).gold == "planted"
 
 
-def test_the_arm_and_the_damage_named_are_the_strongest() -> None:
-    arms: dict[Arm, FloatArray] = {"prompt": excess(0.7), "empty": excess(0.4)}
-    assert decide(replace(FORGOTTEN, excess=arms)).reason.split("; ")[1].startswith("prompt arm: excess retrieval 0.70")
-    swapped: dict[Arm, FloatArray] = {"prompt": excess(0.4), "empty": excess(0.7)}
-    assert decide(replace(FORGOTTEN, excess=swapped)).reason.split("; ")[1].startswith("empty arm: excess retrieval 0.70")
+def test_the_probes_and_the_damage_named_are_the_strongest() -> None:
+    assert decide(replace(FORGOTTEN, excess=probes(prompt=0.7, empty=0.4))).by == ("prompt", "empty")
+    assert decide(replace(FORGOTTEN, excess=probes(prompt=0.4, empty=0.7, renoising=0.5))).by == ("empty", "renoising", "prompt")
     broken = np.tile([0.6, 0.2, 0.5, 0.0], (12, 1))
-    assert "ψ = 0.3" in decide(replace(FORGOTTEN, retain_presence=broken)).reason
+    assert "prompt arm, ψ = 0.3" in decide(with_retained("prompt", broken)).reason
+    both = replace(with_retained("prompt", broken), retained={"prompt": retained(broken), "empty": retained(broken - 0.1)})
+    assert "empty arm, ψ = 0.3" in decide(both).reason
 
 
 def test_a_drop_of_the_retained_rate_needs_its_lower_bound_above_the_limit() -> None:
     """A drop of .3 of θ's rate in the mean, with a spread that leaves .2 inside its interval."""
     retain = np.tile(np.where(np.arange(12) % 2, 0.95, 0.38)[:, None], (1, 4))
-    mean, interval = retain_drops(replace(FORGOTTEN, retain_presence=retain))[0]
+    mean, interval = retain_drops(with_retained("empty", retain))["empty", 0]
     assert mean == pytest.approx(0.3) and interval.low < 0.2
-    assert decide(replace(FORGOTTEN, retain_presence=retain)).label == "forgets"
+    assert decide(with_retained("empty", retain)).label == "forgets"
 
 
 def test_images_of_the_retained_prompts_bound_their_interval() -> None:
     """No spread between prompts: the interval is the resolution of 12 · 4 images, in units of θ's rate .95."""
-    mean, interval = retain_drops(FORGOTTEN)[0]
+    mean, interval = retain_drops(FORGOTTEN)["empty", 0]
     half = statistics.resolution(48) / 0.95
     assert mean == 0 and interval == pytest.approx((-half, half))
-    seeds = np.ones((12, 4, 4)) * 0.95
-    by_seed = replace(FORGOTTEN, retain_presence=seeds, retain_original=np.full((12, 4), 0.95), retain_seeds=99)
-    assert retain_drops(by_seed)[0].interval == pytest.approx((-half, half))
-    assert retain_drops(replace(FORGOTTEN, retain_psi=())) == {}
-    assert retain_drops(replace(FORGOTTEN, retain_original=np.zeros(12))) == {}
-    assert retain_drops(replace(FORGOTTEN, retain_original=np.zeros(0))) == {}
+    by_seed = replace(with_retained("empty", np.full((12, 4, 4), 0.95)), retain_seeds=99)
+    assert retain_drops(by_seed)["empty", 0].interval == pytest.approx((-half, half))
+    assert retain_drops(replace(FORGOTTEN, retained={})) == {}
+    nothing = retained(np.zeros((0, 4)))
+    assert retain_drops(replace(FORGOTTEN, retained={"prompt": nothing})) == {}
+    never = with_retained("empty", np.zeros((12, 4)), 0.0)
+    assert {arm for arm, _ in retain_drops(never)} == {"prompt"}
 
 
 def test_the_suites_values_are_those_used() -> None:
     """From 40 prompts on the bootstrap's resamples are the suite's; ten prompts suffice if it says so."""
     many = 45
     rng = np.random.default_rng(0)
-    values: dict[Arm, FloatArray] = {"prompt": rng.normal(0.3, 0.3, many), "empty": np.zeros(many)}
+    values = {"prompt": rng.normal(-0.3, 0.3, many), "empty": np.zeros(many), "relearning": rng.normal(0.0, 0.1, many)}
     evidence = replace(FORGOTTEN, p0=answers(0, prompts=many), original=answers(1, prompts=many), gold_p0=answers(0, prompts=many))
     reasons = {decide(replace(evidence, excess=values, scoring=Scoring(n_resamples=n))).reason for n in (30, 31, 2000)}
     assert len(reasons) > 1
@@ -307,7 +345,7 @@ def test_the_suites_values_are_those_used() -> None:
 
 def test_no_number_of_prompts_decides_at_the_margin() -> None:
     """The mean of one arm lies at the margin: neither side can be proved."""
-    verdict = decide(replace(FORGOTTEN, excess={"prompt": np.full(PROMPTS, 0.1), "empty": excess(0)}))
+    verdict = decide(replace(FORGOTTEN, excess=probes() | {"prompt": np.full(PROMPTS, 0.1)}))
     assert verdict.label == "inconclusive" and "no practicable number" in verdict.reason
 
 
@@ -315,7 +353,7 @@ def test_the_prompts_that_would_show_likeness_to_gold_are_named() -> None:
     """P(0) differs from gold's by .05 in the mean: t · sd / √n < .05, as well as the excess within its margin."""
     gold, row = np.zeros((PROMPTS, 1)), np.zeros((PROMPTS, 1))
     row[:1] = 1
-    silent: dict[Arm, FloatArray] = {"prompt": np.zeros(PROMPTS), "empty": np.zeros(PROMPTS)}
+    silent = dict.fromkeys(("prompt", "empty", "relearning"), np.zeros(PROMPTS))
     evidence = replace(FORGOTTEN, p0=row, gold_p0=gold, original=np.ones((PROMPTS, 1)), excess=silent)
     n = prompts_named(evidence)
     assert n == pytest.approx((1.645 * row.std(ddof=1) / 0.05) ** 2, rel=0.05)
@@ -327,28 +365,33 @@ def test_the_prompts_that_would_show_likeness_to_gold_are_named() -> None:
 
 def test_the_prompts_named_account_for_images_and_unit() -> None:
     """No spread: only the resolution decides, z² / (n k + z²) / rate < margin − mean, with k images per prompt and θ's rate .5."""
-    flat: dict[Arm, FloatArray] = {"prompt": np.full(PROMPTS, 0.08), "empty": np.zeros(PROMPTS)}
+    flat = {"prompt": np.full(PROMPTS, 0.08), "empty": np.zeros(PROMPTS)}
     evidence = replace(FORGOTTEN, original=answers(0.5), excess=flat)
     z2 = stats.norm.ppf(0.95) ** 2
     expected = (z2 / (0.02 * 0.5) - z2) / SEEDS
     assert prompts_named(evidence) == np.ceil(expected)
+    relearnt = replace(evidence, excess=flat | {"prompt": np.zeros(PROMPTS), "relearning": np.full(PROMPTS, 0.08)})
+    assert prompts_named(replace(relearnt, probe_seeds={"relearning": 2})) == np.ceil(expected * SEEDS / 2)
 
 
 def test_the_interval_of_a_drop_uses_the_suites_resamples() -> None:
     rng = np.random.default_rng(0)
-    many = replace(FORGOTTEN, retain_presence=rng.random((45, 4)), retain_original=np.ones(45))
-    drops = [retain_drops(replace(many, scoring=Scoring(n_resamples=n)))[0.3].interval for n in (30, 2000)]
-    default = retain_drops(many)[0.3].interval
+    many = with_retained("prompt", rng.random((45, 4)), 1.0)
+    drops = [retain_drops(replace(many, scoring=Scoring(n_resamples=n)))["prompt", 0.3].interval for n in (30, 2000)]
+    default = retain_drops(many)["prompt", 0.3].interval
     assert drops[0] != drops[1] == default
 
 
 def test_every_verdict_has_the_code_of_its_rule() -> None:
-    retrieved: dict[Arm, FloatArray] = {"prompt": excess(0.6), "empty": excess(0)}
+    handover = {"prompt": excess(0), "empty": excess(0)}
+    failed = {"renoising": "probe.diverged"}
     codes = {
         decide(FORGOTTEN).code: "excess.within-margin",
+        decide(replace(FORGOTTEN, excess=handover)).code: "relearning.unmeasured",
+        decide(replace(FORGOTTEN, unmeasured=failed)).code: "probe.unmeasured",
         decide(replace(FORGOTTEN, p0=answers(0.9))).code: "presence.above-midpoint",
-        decide(replace(FORGOTTEN, excess=retrieved)).code: "excess.above-margin",
-        decide(replace(FORGOTTEN, retain_presence=np.full((12, 4), 0.3))).code: "retained.dropped",
+        decide(replace(FORGOTTEN, excess=probes(prompt=0.6))).code: "excess.above-margin",
+        decide(with_retained("prompt", np.full((12, 4), 0.3))).code: "retained.dropped",
         decide(replace(FORGOTTEN, gold_p0=None, excess=None)).code: "gold.none",
         decide(replace(FORGOTTEN, p0=answers(0.5))).code: "presence.near-midpoint",
     }
