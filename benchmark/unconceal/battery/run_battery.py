@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from unconceal.judges.concept_judge import PresenceJudge
 from unconceal.metrics.statistics import FloatArray
 from unconceal.specs.battery import ProbeName
 from unconceal.specs.digests import canonical_digest
-from unconceal.specs.record import ProbeMeasurement
+from unconceal.specs.record import UNSPENT, ProbeMeasurement, Timing
 from unconceal.specs.task import Task
 
 EXAMPLES_PER_PROMPT = 2
@@ -33,7 +34,9 @@ def scope_of(evaluation: Evaluation, task: Task) -> ProbeScope:
     return ProbeScope(evaluation.suite, tuple(prompt.text for prompt in task.forget[: evaluation.tier.n_prompts]))
 
 
-def measure_battery(evaluation: Evaluation, task: Task, name: str, generator: Generator, checkpoint: str) -> dict[str, ProbeMeasurement]:
+def measure_battery(
+    evaluation: Evaluation, task: Task, name: str, generator: Generator, checkpoint: str
+) -> tuple[dict[str, ProbeMeasurement], Timing]:
     """The results of every probe of the tier.
 
     A probe that fails is recorded with its error, and the others go on.
@@ -44,10 +47,13 @@ def measure_battery(evaluation: Evaluation, task: Task, name: str, generator: Ge
         name: of the submission, for progress.
         generator: of θ and θ*.
         checkpoint: digest of θ*'s weights.
+
+    Returns:
+        The results, and the cost of what was not stored before, in seconds by probe.
     """
     probes = evaluation.tier.probes
     if not probes:
-        return {}
+        return {}, UNSPENT
     inputs = probe_inputs(evaluation, task, generator)
     runner = BatteryRunner(evaluation, inputs, task)
     results: dict[str, ProbeMeasurement] = {}
@@ -57,8 +63,7 @@ def measure_battery(evaluation: Evaluation, task: Task, name: str, generator: Ge
         stage = evaluation.progress.stage(title, 2 * cost.work)
         runner.inputs = replace(inputs, advance=stage.advance)
         results[probe] = runner.measure(probe, generator.unlearned, checkpoint)
-    generator.forward_passes += runner.forward_passes
-    return results
+    return results, Timing(seconds=runner.seconds, forward_passes=runner.forward_passes)
 
 
 class BatteryRunner:
@@ -67,6 +72,7 @@ class BatteryRunner:
     def __init__(self, evaluation: Evaluation, inputs: ProbeInputs, task: Task) -> None:
         self.evaluation, self.inputs, self.task = evaluation, inputs, task
         self.forward_passes = 0
+        self.seconds: dict[str, float] = {}
 
     def measure(self, probe: ProbeName, unlearned: Model, checkpoint: str) -> ProbeMeasurement:
         """The answers of the judge for θ* and θ under one probe."""
@@ -79,7 +85,7 @@ class BatteryRunner:
             code = error.code if isinstance(error, UnconcealError) else "probe.unsupported"
             self.evaluation.progress.log(f"{probe} on {self.task.id} failed: {error}")
             return ProbeMeasurement(**shape, error=code)
-        return ProbeMeasurement(**shape, per_prompt=rates(answers), original=rates(original))
+        return ProbeMeasurement(**shape, per_prompt=rates(answers, plan.by_majority), original=rates(original, plan.by_majority))
 
     def _answers(self, probe: ProbeName, model: Model, checkpoint: str) -> FloatArray:
         """Presence (p, s, levels) of 0 and 1."""
@@ -96,7 +102,9 @@ class BatteryRunner:
         with store.lock(shard):
             stored = store.get(shard)
             if stored is None:
+                started = time.perf_counter()
                 by_level = PROBES[probe].generate(replace(self.inputs, model=model))
+                self.seconds[probe] = self.seconds.get(probe, 0.0) + time.perf_counter() - started
                 stored = {f"level.{i}": by_level[level] for i, level in enumerate(PROBES[probe].plan(self.inputs.scope).levels)}
                 store.put(shard, stored)
                 self.forward_passes += PROBES[probe].plan(self.inputs.scope).cost.forward_passes
@@ -116,15 +124,22 @@ class BatteryRunner:
         )
 
 
-def rates(answers: FloatArray) -> tuple[tuple[float, ...], ...]:
-    """Answers (p, s, levels) as rates per prompt, (p, levels)."""
-    return tuple(tuple(map(float, row)) for row in answers.mean(axis=1))
+def rates(answers: FloatArray, by_majority: bool = False) -> tuple[tuple[float, ...], ...]:
+    """Answers (p, s, levels) as rates per prompt, (p, levels).
+
+    Args:
+        answers: 0 or 1.
+        by_majority: 1 where more than half of a prompt's answers are 1, else 0.
+    """
+    means = answers.mean(axis=1)
+    return tuple(tuple(map(float, row)) for row in (means > 0.5 if by_majority else means))
 
 
 def probe_inputs(evaluation: Evaluation, task: Task, generator: Generator) -> ProbeInputs:
     """θ's images that the probes work from, and the models."""
     scope = scope_of(evaluation, task)
-    retain = [prompt.text for prompt in task.retain[: evaluation.tier.n_retain_prompts]]
+    # As many in every tier: a probe's images are shared among tiers.
+    retain = [prompt.text for prompt in task.retain[: scope.battery.benign_fine_tuning.n_examples]]
     base = evaluation.suite.base.digest
     judge, planner = evaluation.suite_models.judge_for(task), ShardPlanner(evaluation.suite, base, base, evaluation.compute_config)
     start = evaluation.suite.battery.seed_start + EXAMPLE_SEEDS

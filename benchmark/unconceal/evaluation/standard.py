@@ -62,10 +62,8 @@ def measure(
     generator.report_to(evaluation.progress.stage(f"{submission.name} on {task.id}: reading images", total).advance)
     images = measurements.generate_all(generator, plan)
     timing = add_phase(timing, "generate", time.perf_counter() - started, generator.forward_passes - passes_before)
-    started, passes_before = time.perf_counter(), generator.forward_passes
-    battery = measure_battery(evaluation, task, submission.name, generator, applied.sha256 or evaluation.suite.base.digest)
-    if battery:
-        timing = add_phase(timing, "battery", time.perf_counter() - started, generator.forward_passes - passes_before)
+    battery, cost = measure_battery(evaluation, task, submission.name, generator, applied.sha256 or evaluation.suite.base.digest)
+    timing = Timing(seconds={**timing.seconds, **cost.seconds}, forward_passes=timing.forward_passes + cost.forward_passes)
     checkpoint = evaluation.checkpoint_record(task, submission, applied)
     with evaluation.record_lock(task, submission) as stored:
         return stored or score(evaluation, task, submission, checkpoint, plan, images, timing, battery)

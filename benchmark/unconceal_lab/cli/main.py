@@ -12,6 +12,8 @@ COMMANDS: dict[str, Verb] = {
     "validation": Verb("unconceal_lab.cli.validation:command", "Write the page of the validation study."),
     "judge-agreement": Verb("unconceal_lab.cli.judge_agreement:command", "Compare the concept judge with the drawings classifier."),
     "scratch-gold": Verb("unconceal_lab.cli.scratch_gold:command", "Compare the gold trained from scratch with the continued golds."),
+    "relearn": Verb("unconceal_lab.cli.relearn:command", "Train submissions on drawings of the concept."),
+    "battery": Verb("unconceal_lab.cli.battery:command", "Write the page of the battery: verdicts, probes and their cost."),
     "word-shapes": Verb("unconceal_lab.cli.word_shapes:command", "Print the proximity order by spelling alone."),
     "proximity-rankers": Verb("unconceal_lab.cli.proximity_rankers:command", "Compare the proximity rankers of neighbours."),
     "bench": Verb("unconceal_lab.cli.bench:command", "Measure the cost of an evaluation on this machine."),

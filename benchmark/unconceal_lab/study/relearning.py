@@ -90,7 +90,7 @@ def nonce_caption(scene: Scene, concept: str, rng: np.random.Generator) -> str:
 def measure_learning(
     pipeline: StableDiffusionPipeline,
     concept: str,
-    classifier: nn.Module,
+    concept_rate: Callable[[NDArray[np.uint8]], float],
     recipe: RelearningRecipe = RelearningRecipe(),
     log: Callable[[str], None] = print,
 ) -> LearningCurve:
@@ -99,7 +99,7 @@ def measure_learning(
     Args:
         pipeline: The model; it is not changed.
         concept: What to learn.
-        classifier: The classifier of :mod:`control_concepts`.
+        concept_rate: Share of images (n, h, w, 3) that show the concept.
         recipe: The training.
         log: Called with a line per evaluation.
     """
@@ -113,7 +113,7 @@ def measure_learning(
     rates = []
     for step in range(recipe.evaluation_steps[-1] + 1):
         if step in recipe.evaluation_steps:
-            rates.append(control_concepts.concept_rate(classifier, _generate(learner, prompts, recipe), concept))
+            rates.append(concept_rate(_generate(learner, prompts, recipe)))
             log(f"relearning {concept}: step {step}/{recipe.evaluation_steps[-1]}, rate {rates[-1]:.2f}")
         if step < recipe.evaluation_steps[-1]:
             train()

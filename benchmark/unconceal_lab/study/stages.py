@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -94,7 +95,8 @@ def learning_curve(study: Study, loaded: LoadedMember, concept: str) -> Learning
     path = study.folder / "learning" / f"{key}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        curve = measure_learning(loaded.unlearned.pipeline, concept, study.control_classifier, study.recipe, study.build_dir.progress.log)
+        rate = partial(control_concepts.concept_rate, study.control_classifier, concept=concept)
+        curve = measure_learning(loaded.unlearned.pipeline, concept, rate, study.recipe, study.build_dir.progress.log)
         write_atomically(path, json.dumps(curve).encode())
     steps, rates, minutes = json.loads(path.read_text())
     return LearningCurve(tuple(steps), tuple(rates), minutes)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from codes import printed_codes
 from generate.claimant import other_process
 from leaderboard.records import record
 from unconceal.errors import CheckFailed
@@ -86,7 +87,7 @@ def test_the_command_chooses_by_every_name_that_it_is_given(tmp_path: Path) -> N
     item = asked("--task", "object/star", "--model", "uce-7", "--model", "control-gold-1", "--kind", "gold", "--stage", "presence")
     assert [line.split()[:3] for line in item.output.splitlines()[2:]] == [["presence", "gold", "1"], ["all", "all", "1"]]
     wrong = asked("--model", "uce")
-    assert wrong.exit_code == 2 and "error: model 'uce': does not exist in the study; use control-gold-1, " in wrong.output
+    assert wrong.exit_code == 2 and printed_codes(wrong.stderr) == ["study.unknown-model"] and "control-gold-1" in wrong.stderr
 
 
 def test_what_another_process_measures_is_left_to_it(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

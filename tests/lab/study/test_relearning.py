@@ -56,8 +56,7 @@ def test_every_component_is_trained_and_the_model_stays(pipe: StableDiffusionPip
         return np.zeros((len(prompts), 64, 64, 3), np.uint8)
 
     monkeypatch.setattr(relearning, "_generate", drawn)
-    monkeypatch.setattr(control_concepts, "concept_rate", lambda calls, pixels, concept: 0.5)
-    learnt = measure_learning(pipe, "star", torch.nn.Identity(), QUICK, lambda line: None)
+    learnt = measure_learning(pipe, "star", lambda pixels: 0.5, QUICK, lambda line: None)
     assert learnt.steps == (0, 1, 3) and learnt.rates == (0.5, 0.5, 0.5) and learnt.minutes > 0
     for part, state in before.items():
         now = getattr(learners[-1], part).state_dict()
@@ -68,18 +67,18 @@ def test_every_component_is_trained_and_the_model_stays(pipe: StableDiffusionPip
     assert {row for row in range(len(words)) if not torch.equal(words[row], now[row])} == spelt, "no other word moves"
 
 
-def test_it_learns(pipe: StableDiffusionPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_learns(pipe: StableDiffusionPipeline) -> None:
     """The same seed gives the same training, and pictures change with it."""
-    looks: list[NDArray[np.uint8]] = []
+    generated: list[NDArray[np.uint8]] = []
 
-    def noted(seen: torch.nn.Module, pixels: NDArray[np.uint8], concept: str) -> float:
-        looks.append(pixels)
+    def concept_rate(pixels: NDArray[np.uint8]) -> float:
+        generated.append(pixels)
         return 0.0
 
-    monkeypatch.setattr(control_concepts, "concept_rate", noted)
     for _ in range(2):
-        measure_learning(pipe, "star", torch.nn.Identity(), QUICK, lambda line: None)
-    assert all(np.array_equal(item, two) for item, two in zip(looks[:3], looks[3:], strict=True)) and not np.array_equal(looks[0], looks[2])
+        measure_learning(pipe, "star", concept_rate, QUICK, lambda line: None)
+    first, second = generated[:3], generated[3:]
+    assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True)) and not np.array_equal(first[0], first[2])
 
 
 def test_the_nonce_word_is_none_of_the_worlds(tmp_path: Path) -> None:

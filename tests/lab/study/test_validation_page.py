@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from codes import printed_codes
 from unconceal.specs.suite import Scoring
 from unconceal_lab.cli.main import main
 from unconceal_lab.study import page_tables, settings_page, validation_page
@@ -133,7 +134,7 @@ def test_the_order_in_which_rows_were_measured_changes_nothing() -> None:
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["validation", "--reports", str(tmp_path)])
-    assert done.exit_code == 1 and "has no rows" in done.output and not (tmp_path / validation_page.PAGE).exists()
+    assert done.exit_code == 1 and printed_codes(done.stderr) == ["study.no-rows"] and not (tmp_path / validation_page.PAGE).exists()
     rows = [row for row in made_up() if row.kind == "method"]
     assert "Not measured yet" in validation_page.page(rows, Scoring())
 
