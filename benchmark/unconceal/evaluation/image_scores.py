@@ -75,9 +75,9 @@ def add_presence(scores: Scores, models: SuiteModels, task: Task, plan: Plan, im
         if block is not None:
             answers = measurements.presence(models.judge_for(task), images[block.name], task)
             scores.curves += presence_curves(answers, block.k)
-    for name, block in ((PRESENCE, "retain"), (ORIGINAL_PRESENCE, "retain original")):
-        retained = measurements.retained_presence(models.judge, images[block], task)
-        scores.curves += presence_curves(retained, plan.retain.k, "retain", name)
+    for name, retain in ((PRESENCE, plan.retain), (ORIGINAL_PRESENCE, plan.retain_original)):
+        retained = measurements.retained_presence(models.judge, images[retain.name], task)
+        scores.curves += presence_curves(retained, retain.k, "retain", name)
 
 
 def add_clip_and_kid(scores: Scores, models: SuiteModels, plan: Plan, images: Images) -> None:
