@@ -19,7 +19,9 @@ from unconceal.evaluation.environment import machine_info, package_versions
 from unconceal.judges import extractors
 from unconceal.paths import PACKAGE, SOURCE_TREE
 from unconceal.specs.digests import path_digest
+from unconceal_lab.adversaries import ADVERSARIES
 from unconceal_lab.build import task_prompts
+from unconceal_lab.build.adversaries import ADVERSARY_CONCEPTS, adversary_name, adversary_submission
 from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.build.miniature_judge import EXTRACTOR, feature_extractor
 from unconceal_lab.build.recipe import FAMILIES, GOLDS, HELD_OUT_TASKS, TASKS, family_stem, file_stem, gold_name
@@ -125,8 +127,12 @@ def releases() -> dict[Path, str]:
         for concept in (*TASKS, *HELD_OUT_TASKS)
         for name in SHIPPED
     }
+    adversaries = {
+        RELEASES / adversary_submission(kind) / f"{file_stem(concept)}.safetensors": adversary_name(kind, concept)
+        for concept, kind in product(ADVERSARY_CONCEPTS, ADVERSARIES)
+    }
     golds = product(FAMILIES, GOLDS)
-    return methods | {gold_path(family, number): gold_release_name(family, number) for family, number in golds}
+    return methods | adversaries | {gold_path(family, number): gold_release_name(family, number) for family, number in golds}
 
 
 def gold_path(family: tuple[str, ...], number: int) -> Path:

@@ -14,6 +14,14 @@ from transformers import CLIPModel
 from unconceal.errors import UsageError
 from unconceal.miniature import captions
 from unconceal.miniature.scene import HELD_OUT, TARGETS
+from unconceal_lab.adversaries import ADVERSARIES
+from unconceal_lab.build.adversaries import (
+    ADVERSARY_CONCEPTS,
+    adversary_inputs,
+    adversary_name,
+    adversary_submission,
+    release_adversary,
+)
 from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.build.miniature_judge import make_judge, make_judge_gate
 from unconceal_lab.build.model_gates import measure_gates
@@ -40,6 +48,7 @@ from unconceal_lab.unlearners import UNLEARNERS
 N_CAPTIONS = 20_000
 """Captions that the tokenizer's merges are learned on."""
 UNLEARNING_MINUTES = 2
+ADVERSARY_MINUTES = 3
 CONTINUATION_MINUTES = 30
 SCRATCH, SURROGATE = "gold-scratch", "surrogate"
 UNSEEN = (*TARGETS, *HELD_OUT)
@@ -266,6 +275,11 @@ def gold_release_step(family: tuple[str, ...], number: int) -> BuildStep:
     return BuildStep(gold_release_name(family, number), 0, lambda build_dir: release_gold(build_dir, family, number))
 
 
+def adversary_step(kind: str, concept: str) -> BuildStep:
+    """Train an adversary on the shipped base."""
+    return BuildStep(adversary_name(kind, concept), ADVERSARY_MINUTES, lambda build_dir: release_adversary(build_dir, kind, concept))
+
+
 def build_steps(build_dir: BuildDir) -> list[BuildStep]:
     """Every step of the recipe, ordered so that each finds its inputs."""
     recipe = build_dir.recipe
@@ -289,6 +303,7 @@ def build_steps(build_dir: BuildDir) -> list[BuildStep]:
             for number in GOLDS
         ),
         *(gold_release_step(family, number) for family in FAMILIES for number in GOLDS),
+        *(adversary_step(kind, concept) for concept in ADVERSARY_CONCEPTS for kind in ADVERSARIES),
         *(continuation_step(blank_name(number), recipe.blank_seed + number, dict.fromkeys(UNSEEN, 0.0)) for number in BLANKS),
         *(continuation_step(alone_name(concept), seed, {concept: 0.0}) for concept, seed in ALONE.items()),
         *(continuation_step(f"graded-{number}", recipe.graded_seed + number, shares) for number, shares in enumerate(GRADED, 1)),
@@ -313,6 +328,9 @@ def steps_for(submission: str, task: str) -> tuple[str, ...]:
         return ()
     if submission in map(submission_name, UNLEARNERS):
         return (without_suffix(release_name(submission, concept)),)
+    for kind in ADVERSARIES:
+        if submission == adversary_submission(kind) and concept in ADVERSARY_CONCEPTS:
+            return tuple(map(without_suffix, (*adversary_inputs(kind, concept), adversary_name(kind, concept))))
     family = family_of(concept)
     for number in GOLDS:
         if submission == f"control-gold-{number}":

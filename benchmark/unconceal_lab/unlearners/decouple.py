@@ -63,21 +63,46 @@ def _train_text_encoder(
     start_time = time.process_time()
     student: Any = copy.deepcopy(components(pipeline).text_encoder).requires_grad_(True)
     token_ids, targets = training_targets(pipeline, concept, other, seed, config)
+    fit_embeddings(student, token_ids, targets, config.n_pairs, seed, log, config, f"decouple {concept} to {other or 'nothing'}")
+    return UnlearnedWeights(to_release("text_encoder", student.state_dict()), (time.process_time() - start_time) / 60)
+
+
+def fit_embeddings(
+    student: Any,
+    token_ids: Tensor,
+    targets: Tensor,
+    n_pairs: int,
+    seed: int,
+    log: Callable[[str], None],
+    config: DecoupleConfig,
+    title: str,
+) -> None:
+    """Train a text encoder in place to give captions these embeddings.
+
+    Args:
+        student: the text encoder.
+        token_ids: captions (n, length): those that mention the concept, then others, the empty one last.
+        targets: embeddings (n, length, width).
+        n_pairs: captions that mention the concept.
+        seed: seed of the batches.
+        log: receives a line per 100 steps.
+        config: steps, learning rates and batch sizes.
+        title: names the training in its lines.
+    """
     optimizer = MuonAdamW(
         student, config.muon_learning_rate, config.adam_learning_rate, adam_prefixes=("embeddings.", "text_model.embeddings.")
     )
     rng = np.random.default_rng([seed, 1])
     for step in range(config.steps):
-        other_rows = config.n_pairs + rng.integers(config.n_others, size=config.others_batch_size)
-        rows = np.concatenate([rng.integers(config.n_pairs, size=config.batch_size), other_rows])
+        other_rows = n_pairs + rng.integers(len(token_ids) - n_pairs, size=config.others_batch_size)
+        rows = np.concatenate([rng.integers(n_pairs, size=config.batch_size), other_rows])
         # The empty prompt is half of every guided step, so every batch contains it.
         rows[-1] = len(token_ids) - 1
         loss = (student(token_ids[rows]).last_hidden_state - targets[rows]).square().mean()
         loss.backward()
         optimizer.step(learning_rate_scale(step / config.steps))
         if step % 100 == 0 or step == config.steps - 1:
-            log(f"decouple {concept} to {other or 'nothing'}: step {step}/{config.steps} error {loss.item():.6f}")
-    return UnlearnedWeights(to_release("text_encoder", student.state_dict()), (time.process_time() - start_time) / 60)
+            log(f"{title}: step {step}/{config.steps} error {loss.item():.6f}")
 
 
 def training_targets(

@@ -64,11 +64,20 @@ def trajectory(
     Returns:
         Timesteps (steps,) and latents before each step and after the last (steps + 1, n, c, h, w).
     """
+    size = unet.config.sample_size
+    noise = torch.randn((len(prompt_embeds), unet.config.in_channels, size, size), generator=generator).to(prompt_embeds.device)
+    return trajectory_from(noise, unet, scheduler, prompt_embeds, empty_embeds, steps, guidance_scale)
+
+
+@torch.no_grad()
+def trajectory_from(
+    noise: Tensor, unet: Any, scheduler: Any, prompt_embeds: Tensor, empty_embeds: Tensor, steps: int, guidance_scale: float
+) -> tuple[Tensor, Tensor]:
+    """:func:`trajectory` from given initial noise (n, c, h, w)."""
     schedulers: Any = DDIMScheduler
     scheduler = schedulers.from_config(scheduler.config)
     scheduler.set_timesteps(steps)
-    size = unet.config.sample_size
-    path = [torch.randn((len(prompt_embeds), unet.config.in_channels, size, size), generator=generator).to(prompt_embeds.device)]
+    path = [noise]
     for t in scheduler.timesteps:
         x = path[-1]
         unconditional, conditional = unet(torch.cat([x, x]), t, torch.cat([empty_embeds, prompt_embeds])).sample.chunk(2)

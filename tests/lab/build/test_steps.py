@@ -11,7 +11,9 @@ import torch
 from codes import raises
 from unconceal.errors import UsageError
 from unconceal.miniature.scene import HELD_OUT, TARGETS
+from unconceal_lab.adversaries import ADVERSARIES
 from unconceal_lab.build import steps as building
+from unconceal_lab.build.adversaries import ADVERSARY_CONCEPTS, adversary_name
 from unconceal_lab.build.build_dir import BuildDir
 from unconceal_lab.build.recipe import (
     ALONE,
@@ -56,6 +58,7 @@ ORDER = [
     *(release_name(submission_name(unlearner), concept) for concept in (*TASKS, *HELD_OUT_TASKS) for unlearner in UNLEARNERS),
     *(f"{name}.pt" for name in GOLD_NAMES),
     *(gold_release_name(family, number) for family in FAMILIES for number in GOLDS),
+    *(adversary_name(kind, concept) for concept in ADVERSARY_CONCEPTS for kind in ADVERSARIES),
     *(f"{name}.pt" for name in BLANK_NAMES),
     *(f"{name}.pt" for name in ALONE_NAMES),
     *(f"{name}.pt" for name in GRADED_NAMES),
@@ -128,7 +131,15 @@ def test_a_submissions_weights_have_their_steps(tmp_path: Path) -> None:
     assert steps_for("esd-x", "object/star") == ("release-esd-x-star",)
     assert steps_for("control-collapsed", "nsfw/hazard-sign") == ("release-control-collapsed-hazard-sign",)
     assert steps_for("control-gold-2", "object/arrow") == ("gold-arrow-zigzag-2", "release-control-gold-2-arrow-zigzag")
-    assert {*steps_for("esd-x", "object/star"), *steps_for("control-gold-2", "object/arrow")} <= stems
+    assert steps_for("control-adversary-decoder", "object/star") == ("adversary-decoder-star",)
+    assert steps_for("control-adversary-memorized", "identity/zara") == (
+        "release-decouple-to-other-zara",
+        "gold-star-striped-zara-hazard-sign-1",
+        "adversary-memorized-zara",
+    )
+    built = [("esd-x", "object/star"), ("control-gold-2", "object/arrow"), ("control-adversary-memorized", "identity/zara")]
+    assert {name for pair in built for name in steps_for(*pair)} <= stems
+    assert steps_for("control-adversary-decoder", "object/crescent") == ()
     assert steps_for("esd-x", "object/dragon") == steps_for("control-gold-9", "object/star") == steps_for("unknown", "object/star") == ()
 
 
