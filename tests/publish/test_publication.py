@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
-from codes import raises
+from codes import printed_codes, raises
 from leaderboard.probed import probed
 from leaderboard.records import control, data_root, record
 from results.measured import World, world
@@ -24,6 +24,7 @@ from unconceal.publish.dataset_tables import build_tables, parquet_name
 from unconceal.publish.publication import Publication, build_publication, write_folder
 from unconceal.results.result_tables import load_newest_tables
 from unconceal.specs.loader import all_submissions
+from unconceal.specs.record import ProbeMeasurement
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,26 @@ def test_probed_records_come_back_whole(tmp_path: Path) -> None:
     assert [(row["probe_set"], row["value"], row["gold"]) for row in tables["attacks"]] == [("careful", 0.5, 0.25), ("weak", None, None)]
 
 
+def test_battery_and_verdict_come_back_whole(tmp_path: Path) -> None:
+    measurement = ProbeMeasurement(
+        levels=("0 steps", "40 steps"),
+        scored=("40 steps",),
+        images_per_prompt=2,
+        per_prompt=((0.0, 0.5), (0.0, 1.0)),
+        original=((0.5, 1.0), (0.0, 1.0)),
+        forward_passes=12,
+        backward_passes=3,
+    )
+    failed = ProbeMeasurement(levels=("empty",), scored=("empty",), error="probe.diverged")
+    names = {"by": ("relearning",), "probes": ("prompt",), "unmeasured": {"renoising": "probe.diverged"}}
+    verdict = record().verdict.model_copy(update=names)
+    result = record(battery={"relearning": measurement, "renoising": failed}, verdict=verdict)
+    tables = {name: table.to_pylist() for name, table in build_tables(data_root(tmp_path, result)).items()}
+    again = record_from_rows(tables["results"][0], tables["curves"], tables["damage"], tables["attacks"], tables["battery"])
+    assert again == result and again.computed_digest() == result.digest
+    assert [row["probe"] for row in tables["battery"]] == ["relearning", "renoising"] and tables["results"][0]["more"] == ""
+
+
 def test_the_index_makes_the_same_leaderboard(made: World, publication: Publication, tmp_path: Path) -> None:
     write_folder(publication, tmp_path)
     path = tmp_path / "v1"
@@ -117,16 +138,18 @@ def test_only_the_newest_version_is_read_from_the_index(tmp_path: Path) -> None:
 
 def test_a_dry_run_writes_nothing(made: World, tmp_path: Path) -> None:
     result = publish(made, "--to", str(tmp_path / "out"), "--version", "v1")
-    assert result.exit_code == 0 and "dry run: would write" in result.output and not (tmp_path / "out").exists()
+    assert result.exit_code == 0 and "manifest.json" in result.output and not (tmp_path / "out").exists()
 
 
 def test_execute_writes_once_and_refuses_another(made: World, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
-    assert "wrote" in publish(made, "--to", out, "--version", "v1", "--execute").output
-    assert "is there already, the same" in publish(made, "--to", out, "--version", "v1", "--execute").output
-    (tmp_path / "out/v1/manifest.json").write_text("{}")
+    manifest = tmp_path / "out/v1/manifest.json"
+    assert publish(made, "--to", out, "--version", "v1", "--execute").exit_code == 0
+    written = manifest.stat()
+    assert publish(made, "--to", out, "--version", "v1", "--execute").exit_code == 0 and manifest.stat() == written
+    manifest.write_text("{}")
     result = publish(made, "--to", out, "--version", "v1", "--execute")
-    assert result.exit_code == 1 and "with other content" in result.output
+    assert result.exit_code == 1 and printed_codes(result.stderr) == ["publish.version-exists"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["v1"], "nothing half-written stays"
 
 
@@ -134,12 +157,12 @@ def test_what_may_not_be_published(made: World, tmp_path: Path) -> None:
     folder, out = made.root.results.parent, str(tmp_path / "out")
     stray = folder / "results/made-1/stray.txt"
     stray.write_text("x")
-    assert "is not committed" in publish(made, "--to", out, "--version", "v1").output
+    assert printed_codes(publish(made, "--to", out, "--version", "v1").stderr) == ["publish.uncommitted"]
     stray.unlink()
     (folder / "LEADERBOARD.md").write_text("old")
     git(folder, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "stale")
     result = publish(made, "--to", out, "--version", "v1")
-    assert result.exit_code == 1 and "is stale" in result.output
+    assert result.exit_code == 1 and printed_codes(result.stderr) == ["leaderboard.stale"]
     git(folder, "reset", "-q", "--hard", "HEAD~1")
     assert publish(made, "--to", out, "--version", "1.0").exit_code == 2
 
@@ -147,7 +170,7 @@ def test_what_may_not_be_published(made: World, tmp_path: Path) -> None:
 def test_outside_a_checkout_nothing_stands_behind_a_version(tmp_path: Path) -> None:
     data_root(tmp_path, record())
     result = CliRunner().invoke(main, ["publish", "--root", str(tmp_path), "--to", "./out", "--version", "v1"])
-    assert result.exit_code == 1 and "is no git checkout" in result.output
+    assert result.exit_code == 1 and printed_codes(result.stderr) == ["publish.no-repository"]
 
 
 def test_records_that_are_wrong_are_not_published(tmp_path: Path) -> None:
@@ -157,4 +180,4 @@ def test_records_that_are_wrong_are_not_published(tmp_path: Path) -> None:
     git(tmp_path, "add", "-A")
     git(tmp_path, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "results")
     result = CliRunner().invoke(main, ["publish", "--root", str(tmp_path), "--to", "./out", "--version", "v1"])
-    assert result.exit_code == 1 and "task 'object/moon'" in result.output
+    assert result.exit_code == 1 and printed_codes(result.stderr) == ["record.unknown-task"]

@@ -25,6 +25,9 @@ RESULTS = pa.schema(
         ("verdict_code", pa.string()),
         ("verdict_reason", pa.string()),
         ("gold", pa.string()),
+        ("verdict_by", pa.list_(pa.string())),
+        ("verdict_probes", pa.list_(pa.string())),
+        ("verdict_unmeasured", pa.list_(pa.struct([("name", pa.string()), ("code", pa.string())]))),
         ("verification", pa.string()),
         ("verified_by", pa.string()),
         ("verified_on", pa.string()),
@@ -121,6 +124,21 @@ CURVES = pa.schema(
         ("per_prompt", pa.list_(FLOAT_LIST)),
     ]
 )
+BATTERY = pa.schema(
+    [
+        *IDENTITY,
+        ("probe", pa.string()),
+        ("levels", pa.list_(pa.string())),
+        ("scored", pa.list_(pa.string())),
+        ("images_per_prompt", pa.int64()),
+        ("per_prompt", pa.list_(FLOAT_LIST)),
+        ("original", pa.list_(FLOAT_LIST)),
+        ("forward_passes", pa.int64()),
+        ("backward_passes", pa.int64()),
+        ("error", pa.string()),
+    ]
+)
+"""Rates (prompts, levels) at which θ*'s images (``per_prompt``) and θ's (``original``) show the concept under a probe of the battery."""
 DAMAGE = pa.schema(
     [
         *IDENTITY,
@@ -178,11 +196,19 @@ SUBMISSIONS = pa.schema(
     ]
 )
 
-TABLES: dict[str, pa.Schema] = {"results": RESULTS, "curves": CURVES, "damage": DAMAGE, "attacks": ATTACKS, "submissions": SUBMISSIONS}
+TABLES: dict[str, pa.Schema] = {
+    "results": RESULTS,
+    "curves": CURVES,
+    "battery": BATTERY,
+    "damage": DAMAGE,
+    "attacks": ATTACKS,
+    "submissions": SUBMISSIONS,
+}
 """Every table of the dataset; each is a config."""
 DESCRIPTIONS = {
     "results": "one row per record: verdict, verification, the primary score (with interval and per prompt), all scores, provenance",
     "curves": "one row per curve over ψ: values with intervals, and per prompt",
+    "battery": "one row per record and probe of the battery: rates per prompt and level, of the submission and of the original model",
     "damage": "one row per record, concept and measure: damage of retained concepts and neighbours",
     "attacks": "one row per record and set of attacks: success rate",
     "submissions": "one row per submission: title, paper, code, and where its weights are",

@@ -19,8 +19,8 @@ IDENTITY = ("suite", "suite_version", "task", "submission", "protocol", "tier")
 
 
 def result_row(row: ResultRow, table: ResultTable, rules: RankingRules) -> Row:
-    """The row of one record, without its curves, damage and attacks."""
-    record, fields = row.record, json.loads(row.record.model_dump_json(exclude={"curves", "damage", "attacks"}))
+    """The row of one record, without its curves, battery, damage and attacks."""
+    record, fields = row.record, json.loads(row.record.model_dump_json(exclude={"curves", "battery", "damage", "attacks"}))
     primary = record.scores.get(rules.primary)
     values = primary_per_prompt(row, table, rules)
     columns: Row = {
@@ -29,6 +29,9 @@ def result_row(row: ResultRow, table: ResultTable, rules: RankingRules) -> Row:
         "verdict_code": record.verdict.code,
         "verdict_reason": record.verdict.reason,
         "gold": record.verdict.gold,
+        "verdict_by": list(record.verdict.by),
+        "verdict_probes": list(record.verdict.probes),
+        "verdict_unmeasured": to_named_list(record.verdict.unmeasured, "code"),
         "verification": record.verification.status,
         "verified_by": record.verification.by,
         "verified_on": record.verification.date,
@@ -71,6 +74,13 @@ def curve_rows(record: Record) -> Iterator[Row]:
         yield identity | curve.model_dump(mode="json")
 
 
+def battery_rows(record: Record) -> Iterator[Row]:
+    """One row per probe of the battery."""
+    identity = {name: getattr(record, name) for name in IDENTITY}
+    for probe, measurement in record.battery.items():
+        yield identity | {"probe": probe} | measurement.model_dump(mode="json")
+
+
 def damage_rows(record: Record) -> Iterator[Row]:
     """One row per retained concept, and one per neighbour and measure."""
     identity = {name: getattr(record, name) for name in IDENTITY}
@@ -106,7 +116,9 @@ def submission_row(submission: Submission) -> Row:
     return fields | {"submission": submission.name, "control": submission.is_control, "checkpoints": checkpoints}
 
 
-def record_from_rows(result: Row, curves: Sequence[Row] = (), damage: Sequence[Row] = (), attacks: Sequence[Row] = ()) -> Record:
+def record_from_rows(
+    result: Row, curves: Sequence[Row] = (), damage: Sequence[Row] = (), attacks: Sequence[Row] = (), battery: Sequence[Row] = ()
+) -> Record:
     """The record of published rows, validated. With all its rows the digest matches.
 
     Args:
@@ -114,6 +126,7 @@ def record_from_rows(result: Row, curves: Sequence[Row] = (), damage: Sequence[R
         curves: its rows in ``curves``.
         damage: its rows in ``damage``.
         attacks: its rows in ``attacks``.
+        battery: its rows in ``battery``.
 
     Raises:
         ValidationError: the rows are not those of a record.
@@ -126,6 +139,9 @@ def record_from_rows(result: Row, curves: Sequence[Row] = (), damage: Sequence[R
             "code": result["verdict_code"],
             "reason": result["verdict_reason"],
             "gold": result["gold"],
+            "by": result["verdict_by"],
+            "probes": result["verdict_probes"],
+            "unmeasured": from_named_list(result["verdict_unmeasured"], "code"),
         },
         "verification": {
             "status": result["verification"],
@@ -141,14 +157,15 @@ def record_from_rows(result: Row, curves: Sequence[Row] = (), damage: Sequence[R
         "environment": environment | {"packages": from_named_list(environment["packages"], "version")},
         "timing": timing | {"seconds": from_named_list(timing["seconds"], "seconds")},
         "curves": [_without_identity(row) for row in curves],
+        "battery": {row["probe"]: _without_identity(row, "probe") for row in battery},
         "damage": {row["concept"]: _score(row) for row in damage if row["measure"] == PRESENCE},
         "attacks": {row["attack"]: _score(row) for row in attacks if row["attack"] is not None},
     }
     return Record.model_validate(fields | json.loads(result["more"] or "{}"))
 
 
-def _without_identity(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name not in IDENTITY}
+def _without_identity(row: Row, *others: str) -> Row:
+    return {name: value for name, value in row.items() if name not in (*IDENTITY, *others)}
 
 
 def _score(row: Row) -> Row:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
 from unconceal.publish.arrow_schemas import SPLIT, TABLES
-from unconceal.publish.dataset_rows import Row, attack_rows, curve_rows, damage_rows, result_row, submission_row
+from unconceal.publish.dataset_rows import Row, attack_rows, battery_rows, curve_rows, damage_rows, result_row, submission_row
 from unconceal.results.result_tables import ResultTable, load_all_tables
 from unconceal.specs.loader import all_submissions
 
@@ -42,6 +42,7 @@ def _rows(table: ResultTable, sources: Sources) -> dict[str, Iterator[Row]]:
     return {
         "results": (result_row(row, table, rules) for row in rows),
         "curves": (curve for row in rows for curve in curve_rows(row.record)),
+        "battery": (battery for row in rows for battery in battery_rows(row.record)),
         "damage": (damage for row in rows for damage in damage_rows(row.record)),
         "attacks": (attack for row in rows for attack in attack_rows(row.record)),
     }
