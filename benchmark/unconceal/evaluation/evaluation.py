@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -27,15 +28,18 @@ from unconceal.generate.locks import locked
 from unconceal.generate.plan import Plan, build_plan
 from unconceal.generate.store import LOCKS, Store
 from unconceal.generate.throughput import Work
+from unconceal.hub.dataset_prompts import with_dataset_prompts
 from unconceal.hub.local_weights import require_weights, weights_digest
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
-from unconceal.specs.loader import load_submission
+from unconceal.specs.digests import canonical_digest
+from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.paper_protocol import ProtocolName
 from unconceal.specs.record import (
     CheckpointRecord,
     ComponentRecord,
     Environment,
+    FreshSpecs,
     ProbeMeasurement,
     Record,
     SeedBlock,
@@ -75,6 +79,8 @@ class Evaluation:
     """Optimizations of the denoiser, see :mod:`unconceal.diffusion.optimize`; part of every image's identity."""
     requested_batch_size: int | None = None
     """``batch_size`` before it was halved for lack of memory."""
+    fresh_seed: int | None = None
+    """Of a fresh re-run: ``suite`` and all tasks are drawn with it, see :mod:`unconceal.rerun`."""
 
     def __post_init__(self) -> None:
         if self.protocol == "paper":
@@ -157,9 +163,21 @@ class Evaluation:
         if path is None:
             return None
         record = read_record(path)
-        expected = {**environment.spec_digests(self.suite, task, submission), "sha256": self.weights_digest(task, submission)}
-        same = expected == {name: getattr(record.checkpoint, name) for name in expected}
+        expected = {**self.spec_digests(task, submission), "sha256": self.weights_digest(task, submission)}
+        same = expected == {name: getattr(record.checkpoint, name) for name in expected} and record.fresh == self.fresh_specs(task)
         return record if same and (record.environment.device, record.environment.dtype) == (self.device_class, self.dtype) else None
+
+    def spec_digests(self, task: Task, submission: Submission) -> dict[str, str]:
+        """Digests of the published specs, which a fresh re-run differs from."""
+        published = (self.suite, task) if self.fresh_seed is None else published_specs(self.root, self.suite.name, task.id)
+        return environment.spec_digests(*published, submission)
+
+    def fresh_specs(self, task: Task) -> FreshSpecs | None:
+        """What was drawn for a fresh re-run; None if this is none."""
+        if self.fresh_seed is None:
+            return None
+        digests = {"suite_digest": canonical_digest(self.suite.content()), "task_digest": canonical_digest(task.content())}
+        return FreshSpecs(seed=self.fresh_seed, **digests)
 
     @contextmanager
     def record_lock(self, task: Task, submission: Submission) -> Iterator[Record | None]:
@@ -208,7 +226,7 @@ class Evaluation:
 
     def checkpoint_record(self, task: Task, submission: Submission, applied: AppliedCheckpoint) -> CheckpointRecord:
         """The checkpoint's entry in a record."""
-        specs = environment.spec_digests(self.suite, task, submission)
+        specs = self.spec_digests(task, submission)
         return CheckpointRecord(
             **specs, sha256=applied.sha256, format=applied.format, components=applied.components, unused_parts=applied.unused_parts
         )
@@ -261,6 +279,7 @@ class Evaluation:
             submission=submission.name,
             protocol=self.protocol,
             tier=self.tier_name,
+            fresh=self.fresh_specs(task),
             verdict=NO_VERDICT_YET,
             scores=scores.by_name,
             curves=tuple(scores.curves),
@@ -274,6 +293,12 @@ class Evaluation:
             environment=self.environment,
             timing=timing,
         ).sealed()
+
+
+@cache
+def published_specs(root: DataRoot, suite: str, task: str) -> tuple[Suite, Task]:
+    """A suite and a task as their files have them."""
+    return load_suite(root, suite), with_dataset_prompts(load_task(root, f"{suite}:{task}"))
 
 
 def retained_latents(original: Model, task: Task) -> torch.Tensor:

@@ -37,6 +37,7 @@ class EvaluationConfig:
     protocol: ProtocolName
     optimizations: tuple[str, ...]
     offload: bool
+    fresh_seed: int | None
 
     @classmethod
     def from_evaluation(cls, evaluation: Evaluation) -> EvaluationConfig:
@@ -83,7 +84,7 @@ class Job:
     @property
     def needs_original_only(self) -> bool:
         """Whether any loaded submission will do, since only θ generates."""
-        return self.kind == "shard" and self.shard.checkpoint is None
+        return self.kind == "shard" and self.shard.is_originals
 
     @property
     def model(self) -> tuple[str, str]:

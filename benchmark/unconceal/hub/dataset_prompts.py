@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
@@ -28,14 +29,33 @@ def with_dataset_prompts(task: Task, endpoint: str | None = None) -> Task:
 
 def load_prompts(prompt_set: PromptSet, endpoint: str | None = None) -> list[str]:
     """Download a dataset and select its prompts."""
-    value = f"{prompt_set.dataset}@{prompt_set.revision[:12]} {prompt_set.file}"
-    if prompt_set.is_draft:
-        raise CheckFailed("hub.not-pinned", value, "is a draft: the name may mean other prompts tomorrow", "give the commit of the dataset")
-    with translate_errors(value):
-        path = hf_hub_download(prompt_set.dataset, prompt_set.file, repo_type="dataset", revision=prompt_set.revision, endpoint=endpoint)
-    with Path(path).open(encoding="utf-8", newline="") as table:
-        prompts = prompt_set.select(csv.DictReader(table))
+    prompts = prompt_set.select(read_rows(prompt_set, endpoint))
     if len(prompts) < prompt_set.n_prompts:
         consequence = f"holds {len(prompts)} prompts that fit, the task counts on {prompt_set.n_prompts}"
-        raise CheckFailed("dataset.too-few-prompts", value, consequence, "correct `where` or `n_prompts`")
+        raise CheckFailed("dataset.too-few-prompts", _title(prompt_set), consequence, "correct `where` or `n_prompts`")
     return prompts
+
+
+def load_reserve(task: Task, endpoint: str | None = None) -> list[str]:
+    """Prompts of the task's dataset that match and that the task does not use; empty if it refers to none."""
+    return task.forget_from.reserve(read_rows(task.forget_from, endpoint)) if task.forget_from else []
+
+
+def read_rows(prompt_set: PromptSet, endpoint: str | None = None) -> Iterator[dict[str, str]]:
+    """Download a dataset and read its table.
+
+    Raises:
+        CheckFailed: the reference is a draft.
+        EnvironmentFault: the Hub cannot be reached.
+    """
+    if prompt_set.is_draft:
+        consequence = "is a draft: the name may mean other prompts tomorrow"
+        raise CheckFailed("hub.not-pinned", _title(prompt_set), consequence, "give the commit of the dataset")
+    with translate_errors(_title(prompt_set)):
+        path = hf_hub_download(prompt_set.dataset, prompt_set.file, repo_type="dataset", revision=prompt_set.revision, endpoint=endpoint)
+    with Path(path).open(encoding="utf-8", newline="") as table:
+        yield from csv.DictReader(table)
+
+
+def _title(prompt_set: PromptSet) -> str:
+    return f"{prompt_set.dataset}@{prompt_set.revision[:12]} {prompt_set.file}"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from unconceal.specs.paraphrases import Paraphrases
 from unconceal.specs.planting_plan import Planting
 from unconceal.specs.probe_set import ProbeSet
 from unconceal.specs.record import Record
@@ -23,6 +24,7 @@ SPECS: dict[str, type[Spec]] = {
     "record": Record,
     "reported": Reported,
     "planting": Planting,
+    "paraphrases": Paraphrases,
 }
 
 

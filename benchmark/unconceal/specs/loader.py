@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 from unconceal.specs.document import Document
+from unconceal.specs.paraphrases import Paraphrases
 from unconceal.specs.probe_set import ProbeSet
 from unconceal.specs.problems import Problem, SpecProblems, mistakes_from_errors, old_format_mistake, suggestion
 from unconceal.specs.spec import Mistake, Spec
@@ -23,8 +24,8 @@ from unconceal.specs.task import Task
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
 Check = Callable[[Document], Iterable[Mistake]]
-SUITE_FILES = ("suite.yaml", "planting.yaml")
-"""Files in a suite's folder that are not tasks; ``unconceal plant`` reads the second."""
+SUITE_FILES = ("suite.yaml", "planting.yaml", "paraphrases.yaml")
+"""Files in a suite's folder that are not tasks; ``unconceal plant`` reads the second, a fresh re-run the third."""
 
 
 class SpecFile(NamedTuple):
@@ -102,6 +103,12 @@ def load_probes(root: DataRoot, task: Task, model: str) -> ProbeSet:
     return read_yaml(paths[model], ProbeSet, matches_path({"suite": task.suite, "task": task.id}))
 
 
+def load_paraphrases(root: DataRoot, suite: str) -> Paraphrases | None:
+    """The paraphrases of a suite, ``tasks/<name>/paraphrases.yaml``; None if it has none."""
+    path = paraphrases_file(root, suite)
+    return read_yaml(path, Paraphrases, matches_path({"suite": suite})) if path.is_file() else None
+
+
 def all_tasks(root: DataRoot) -> tuple[Task, ...]:
     """Every task of every suite; raises the mistakes of all files at once."""
     return load_all(partial(load_task, root, f"{file.suite}:{file.name}") for file in task_files(root))
@@ -134,6 +141,11 @@ def suite_names(root: DataRoot) -> tuple[str, ...]:
 def suite_file(root: DataRoot, name: str) -> Path:
     """Path of a suite's file."""
     return root.tasks / name / "suite.yaml"
+
+
+def paraphrases_file(root: DataRoot, suite: str) -> Path:
+    """Path of a suite's paraphrases; the file need not exist."""
+    return root.tasks / suite / "paraphrases.yaml"
 
 
 def task_files(root: DataRoot) -> list[SpecFile]:

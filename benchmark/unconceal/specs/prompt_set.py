@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from pydantic import Field
 
@@ -61,11 +62,17 @@ class PromptSet(Spec):
 
     def select(self, rows: Iterable[Mapping[str, str]]) -> list[str]:
         """The prompts, in the order of the table."""
-        prompts: dict[str, None] = {}
+        return list(islice(self._matching(rows), self.n_prompts))
+
+    def reserve(self, rows: Iterable[Mapping[str, str]]) -> list[str]:
+        """Further prompts that match, which the task does not use."""
+        return list(islice(self._matching(rows), self.n_prompts, None))
+
+    def _matching(self, rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
+        """Distinct texts of rows that match every filter."""
+        seen: set[str] = set()
         for row in rows:
             text = " ".join(row.get(self.column, "").split())
-            if text and all(row_filter.matches(row) for row_filter in self.where):
-                prompts.setdefault(text)
-            if len(prompts) == self.n_prompts:
-                break
-        return list(prompts)
+            if text and text not in seen and all(row_filter.matches(row) for row_filter in self.where):
+                seen.add(text)
+                yield text

@@ -178,6 +178,19 @@ class ProbeMeasurement(Spec):
     error: str | None = None
 
 
+class FreshSpecs(Spec):
+    """What a fresh re-run drew.
+
+    Attributes:
+        seed: that prompts, seeds and ψ were drawn with.
+        suite_digest, task_digest: of the suite and the task with them; the checkpoint's entry has those of the published ones.
+    """
+
+    seed: int = Field(ge=0)
+    suite_digest: str
+    task_digest: str
+
+
 UNSPENT = Timing()
 """No cost: everything was stored already."""
 
@@ -189,6 +202,7 @@ class Record(Spec):
         controls: digests of the golds that the verdict rests on, by name.
         probe_results: None if the evaluation was run without probe sets.
         battery: results of the battery's probes by name.
+        fresh: of a fresh re-run, which is compared with a row and is none itself.
     """
 
     schema_version: Literal[3] = SCHEMA_VERSION
@@ -198,6 +212,7 @@ class Record(Spec):
     submission: str
     protocol: str
     tier: str
+    fresh: FreshSpecs | None = None
     verification: Verification = Verification()
     verdict: Verdict
     scores: dict[str, Score] = Field(default_factory=dict)
@@ -224,7 +239,7 @@ class Record(Spec):
     @property
     def measured_digest(self) -> str:
         """Digest of the measurements without the verdict. Other records cite golds by it: a new verdict must not change it."""
-        fields = {"suite", "suite_version", "task", "submission", "protocol", "tier", "curves", "battery", "judges", "checkpoint"}
+        fields = {"suite", "suite_version", "task", "submission", "protocol", "tier", "curves", "battery", "judges", "checkpoint", "fresh"}
         return canonical_digest(self.content(include=fields))
 
     def sealed(self) -> Record:
