@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from unconceal.results.result_tables import ResultTable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+TIER_NAMES = ("quick", "full", "audit")
+"""Tiers of a suite, from the cheapest."""
 
 
 def root_option(function: Function) -> Function:

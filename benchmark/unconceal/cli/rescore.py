@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from unconceal.cli.options import layout_options, root_option
+from unconceal.cli.options import TIER_NAMES, layout_options, root_option
 from unconceal.paths import DataRoot
 
 
 @click.command()
 @click.argument("submissions", nargs=-1, required=True, metavar="SUBMISSION…")
 @click.option("--task", "tasks", multiple=True, help="Task, e.g. object/star; repeatable; default: every task the submission has.")
-@click.option("--tier", type=click.Choice(["quick", "full"]), default="full", show_default=True, help="Number of prompts and seeds.")
+@click.option("--tier", type=click.Choice(TIER_NAMES), default="full", show_default=True, help="Number of prompts and seeds.")
 @layout_options
 @click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Folder of the image store.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Folder for the records.")

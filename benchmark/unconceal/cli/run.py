@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from unconceal.cli.options import echo_rows, layout_options, root_option
+from unconceal.cli.options import TIER_NAMES, echo_rows, layout_options, root_option
 from unconceal.paths import DataRoot
 
 
@@ -17,7 +17,7 @@ from unconceal.paths import DataRoot
 @click.option(
     "--task", "tasks", multiple=True, help="Task to evaluate on, e.g. object/star; repeatable; default: every task the submission has."
 )
-@click.option("--tier", type=click.Choice(["quick", "full"]), default="full", show_default=True, help="Number of prompts and seeds.")
+@click.option("--tier", type=click.Choice(TIER_NAMES), default="full", show_default=True, help="Number of prompts and seeds.")
 @click.option(
     "--protocol",
     type=click.Choice(["standard", "paper"]),
