@@ -22,7 +22,8 @@ def plan(scope: ProbeScope) -> ProbePlan:
     settings = scope.battery.benign_fine_tuning
     levels = tuple(level_name(arm, psi) for arm in ARMS for psi in settings.psi)
     trained = settings.n_steps * settings.batch_size
-    per_prompt = scope.guided_passes + scope.passes_in_both_arms * scope.steps_after(settings.psi)
+    started = scope.family.forward_passes_per_step * max(scope.handover_steps(settings.psi).values())
+    per_prompt = started + scope.passes_in_both_arms * scope.steps_after(settings.psi)
     return ProbePlan(1, levels, levels, Cost(trained + len(scope.forget) * per_prompt, trained))
 
 

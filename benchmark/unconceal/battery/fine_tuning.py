@@ -46,22 +46,31 @@ def new_learner(model: Model, settings: FineTuning, nonce: str = "") -> Learner:
         settings: learning rates, and the rank of a LoRA.
         nonce: the word whose token embeddings have a learning rate of their own; "": none.
     """
-    rates, pipeline, groups = settings.learning_rates, copy.copy(model.pipeline), []
+    rates, groups = settings.learning_rates, []
+    encoders = tuple(TEXT_ENCODERS) if rates.text_encoder or nonce else ()
+    learned = float32_copy(model, (model.denoiser_name, *encoders) if rates.denoiser else encoders)
     if rates.denoiser:
-        denoiser = _copied(pipeline, model.denoiser_name)
-        groups.append((_denoiser_parameters(denoiser, settings.lora_rank), rates.denoiser))
-    if rates.text_encoder or nonce:
-        for name, tokenizer in TEXT_ENCODERS.items():
-            if getattr(pipeline, name, None) is not None:
-                groups += _text_encoder_groups(_copied(pipeline, name), getattr(pipeline, tokenizer), settings, nonce)
-    return Learner(replace(model, pipeline=pipeline), groups)
+        groups.append((_denoiser_parameters(learned.denoiser, settings.lora_rank), rates.denoiser))
+    for name in encoders:
+        encoder, tokenizer = getattr(learned.pipeline, name, None), getattr(learned.pipeline, TEXT_ENCODERS[name], None)
+        if encoder is not None:
+            groups += _text_encoder_groups(encoder, tokenizer, settings, nonce)
+    return Learner(learned, groups)
 
 
-def _copied(pipeline: Any, name: str) -> nn.Module:
-    """A float32 copy of a component, frozen, in place of the component."""
-    component: nn.Module = copy.deepcopy(getattr(pipeline, name)).float().requires_grad_(False)
-    setattr(pipeline, name, component)
-    return component
+def float32_copy(model: Model, copied: Sequence[str] = ()) -> Model:
+    """The model with denoiser and text encoders in float32, all of them on its device, so that gradients flow through it.
+
+    Args:
+        model: never changes.
+        copied: names of the components that are copied, frozen; others are copied only if they are not float32, or offloaded.
+    """
+    pipeline = copy.copy(model.pipeline)
+    for name in (model.denoiser_name, *TEXT_ENCODERS):
+        component = getattr(pipeline, name, None)
+        if component is not None and (name in copied or component.dtype != torch.float32 or model.offloader is not None):
+            setattr(pipeline, name, copy.deepcopy(component).to(model.device, torch.float32).requires_grad_(False))
+    return replace(model, pipeline=pipeline, offloader=None)
 
 
 def _denoiser_parameters(denoiser: Any, lora_rank: int | None) -> list[nn.Parameter]:
@@ -108,7 +117,7 @@ def fine_tune(
         inputs: for progress.
         examples: images to train on.
         captions: their captions.
-        batch_size: images per step.
+        batch_size: images per step; where there are fewer, some of them twice.
         n_steps: number of steps.
         at_step: called before every step and after the last, with the number of steps done.
 
@@ -121,7 +130,7 @@ def fine_tune(
     latents = examples.latents.to(learner.model.device).float().clone()
     for step in range(n_steps):
         at_step(step)
-        rows = torch.randperm(len(examples), generator=generator)[:batch_size]
+        rows = torch.randperm(len(examples), generator=generator).repeat(-(-batch_size // len(examples)))[:batch_size]
         loss = denoising_loss(learner.model, latents[rows], [captions[row] for row in rows.tolist()], generator)
         if not torch.isfinite(loss):
             raise diverged(f"the loss is {loss.item()} at step {step}")

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from unconceal.diffusion.families import FAMILIES, Family
+from unconceal.diffusion.handover import run_original
 from unconceal.diffusion.model import Model
 from unconceal.errors import CheckFailed
 from unconceal.generate.identity import image_seed
@@ -93,8 +94,12 @@ class ProbeScope:
         return self.family.handovers(psi, self.family.levels(sampler), sampler.num_train_timesteps)
 
     def steps_after(self, psi: tuple[float, ...]) -> int:
-        """Steps that remain after the handovers, summed over ψ."""
-        return sum(self.suite.sampler.num_inference_steps - k for k in self.handover_steps(psi).values())
+        """Steps that remain after the handovers, summed over the distinct k of ψ."""
+        return sum(self.suite.sampler.num_inference_steps - k for k in set(self.handover_steps(psi).values()))
+
+    def first_prompts(self, n: int) -> tuple[str, ...]:
+        """At most ``n`` of the forget prompts."""
+        return self.forget[:n]
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,23 @@ class ProbeInputs:
         start = self.battery.seed_start
         return [image_seed(start, prompt, index) for prompt in prompts for index in range(per_prompt)]
 
+    def example_of_each_prompt(self, n: int) -> Examples:
+        """One image of θ for each of at most ``n`` prompts that it follows.
+
+        Raises:
+            CheckFailed: there is none.
+        """
+        examples = self.examples.first_of_each_prompt()
+        if not len(examples):
+            raise too_few_examples(0, 1)
+        return examples.select(range(min(n, len(examples))))
+
+    def generate(self, model: Model, prompts: Sequence[str], seeds: Sequence[int]) -> Pixels:
+        """Guided images of n prompts from the noise of n seeds."""
+        run = run_original(model, prompts, seeds, (model.steps,), self.batch_size)
+        self.advance(run.forward_passes)
+        return self.decode(run.latents[model.steps])
+
     def decode(self, latents: torch.Tensor) -> Pixels:
         """Images by θ's VAE.
 
@@ -147,6 +169,12 @@ class ProbeInputs:
         groups = (pixels[start : start + JUDGED_TOGETHER] for start in range(0, len(pixels), JUDGED_TOGETHER))
         return np.concatenate([self.judge.shows(group, head, label) for group in groups])
 
+    def presence_scores(self, pixels: Pixels) -> NDArray[np.float64]:
+        """How surely each image (n, h, w, 3) shows the concept, (n,), 0 to 1."""
+        head, label = self.task.judge.head, self.task.judge.label
+        groups = (pixels[start : start + JUDGED_TOGETHER] for start in range(0, len(pixels), JUDGED_TOGETHER))
+        return np.concatenate([self.judge.presence_scores(group, head, label) for group in groups])
+
 
 class ProbePlan(NamedTuple):
     """The shape of a probe's results and its cost, known before any model is loaded.
@@ -155,13 +183,15 @@ class ProbePlan(NamedTuple):
         images_per_prompt: s.
         levels: names of the treatments of different strength.
         scored: the levels whose mean is the probe's score.
-        cost: passes of the denoiser.
+        cost: passes of the denoiser, if θ follows every prompt.
+        by_majority: whether a prompt counts as one success where most of its images show the concept.
     """
 
     images_per_prompt: int
     levels: tuple[str, ...]
     scored: tuple[str, ...]
     cost: Cost
+    by_majority: bool = False
 
 
 class Probe(NamedTuple):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from unconceal.battery.fine_tuning import fine_tune, new_learner
 from unconceal.battery.nonce import concept_names, nonce_prompt
 from unconceal.battery.probe import Cost, Probe, ProbeInputs, ProbePlan, ProbeScope, too_few_examples
-from unconceal.diffusion.handover import run_original
 from unconceal.generate.image_cache import Pixels
 from unconceal.specs.battery import Relearning
 
@@ -30,7 +29,7 @@ def level_name(step: int) -> str:
 def plan(scope: ProbeScope, settings: Relearning) -> ProbePlan:
     """The learning curve's steps, of which the last is scored."""
     levels = tuple(map(level_name, settings.steps))
-    trained = settings.steps[-1] * min(settings.batch_size, settings.n_examples)
+    trained = settings.steps[-1] * settings.batch_size
     generated = len(levels) * len(held_out_prompts(scope)) * settings.images_per_prompt * scope.guided_passes
     return ProbePlan(settings.images_per_prompt, levels, levels[-1:], Cost(generated + trained, trained))
 
@@ -49,9 +48,7 @@ def learn(inputs: ProbeInputs, settings: Relearning) -> dict[str, Pixels]:
 
     def at_step(step: int) -> None:
         if step in settings.steps:
-            run = run_original(learner.model.without_cache(), prompts, seeds, (learner.model.steps,), inputs.batch_size)
-            images[level_name(step)] = inputs.decode(run.latents[learner.model.steps])
-            inputs.advance(run.forward_passes)
+            images[level_name(step)] = inputs.generate(learner.model.without_cache(), prompts, seeds)
 
     fine_tune(learner, inputs, examples, captions, settings.batch_size, settings.steps[-1], at_step)
     return images

@@ -29,7 +29,8 @@ def plan(scope: ProbeScope) -> ProbePlan:
 
 def generate(inputs: ProbeInputs) -> dict[str, Pixels]:
     """Noise one image per prompt to every level and let the model finish it in both arms."""
-    settings, examples = inputs.battery.renoising, inputs.examples.first_of_each_prompt()
+    settings = inputs.battery.renoising
+    examples = inputs.example_of_each_prompt(len(inputs.scope.forget))
     steps = inputs.scope.handover_steps(settings.psi)
     x, noise = examples.latents.to(inputs.original.device, inputs.original.dtype), inputs.original.noise(inputs.seeds(examples.prompts))
     timesteps = inputs.original.scheduler().timesteps

@@ -30,8 +30,12 @@ EXAMPLE_SEEDS = 500
 
 
 def scope_of(evaluation: Evaluation, task: Task) -> ProbeScope:
-    """What the tier's probes work on."""
-    return ProbeScope(evaluation.suite, tuple(prompt.text for prompt in task.forget[: evaluation.tier.n_prompts]))
+    """What the tier's probes work on: the suite with the battery's number of steps, and the prompts."""
+    suite = evaluation.suite
+    steps = suite.battery.num_inference_steps or suite.sampler.num_inference_steps
+    sampler = suite.sampler.model_copy(update={"num_inference_steps": steps})
+    forget = tuple(prompt.text for prompt in task.forget[: evaluation.tier.n_prompts])
+    return ProbeScope(suite.model_copy(update={"sampler": sampler}), forget)
 
 
 def measure_battery(
@@ -62,7 +66,7 @@ def measure_battery(
         evaluation.progress.log(f"{title}, {cost.forward_passes:,} forward and {cost.backward_passes:,} backward passes per model")
         stage = evaluation.progress.stage(title, 2 * cost.work)
         runner.inputs = replace(inputs, advance=stage.advance)
-        results[probe] = runner.measure(probe, generator.unlearned, checkpoint)
+        results[probe] = runner.measure(probe, inputs.model, checkpoint)
     return results, Timing(seconds=runner.seconds, forward_passes=runner.forward_passes)
 
 
@@ -89,7 +93,7 @@ class BatteryRunner:
 
     def _answers(self, probe: ProbeName, model: Model, checkpoint: str) -> FloatArray:
         """Presence (p, s, levels) of 0 and 1."""
-        plan, shard = PROBES[probe].plan(self.inputs.scope), self._shard(probe, checkpoint)
+        plan, shard = PROBES[probe].plan(self.inputs.scope), probe_shard(self.evaluation, self.task, probe, checkpoint)
         images = self._images(probe, model, shard)
         shown = [self.inputs.shows(images[f"level.{i}"]) for i in range(len(plan.levels))]
         return np.stack(shown, axis=-1).astype(float).reshape(-1, plan.images_per_prompt, len(plan.levels))
@@ -110,18 +114,21 @@ class BatteryRunner:
                 self.forward_passes += PROBES[probe].plan(self.inputs.scope).cost.forward_passes
         return stored
 
-    def _shard(self, probe: ProbeName, checkpoint: str) -> ProbeShard:
-        suite = self.evaluation.suite
-        return ProbeShard(
-            suite.base.digest,
-            checkpoint,
-            suite.family,
-            sampling_of(suite),
-            probe,
-            canonical_digest({"settings": suite.battery.settings(probe).model_dump(mode="json"), "seed_start": suite.battery.seed_start}),
-            canonical_digest({"task": self.task.content(), "forget": self.inputs.scope.forget, "judge": suite.judges.concept.digest}),
-            self.evaluation.compute_config,
-        )
+
+def probe_shard(evaluation: Evaluation, task: Task, probe: ProbeName, checkpoint: str) -> ProbeShard:
+    """The store's key of a probe's images of one model."""
+    scope = scope_of(evaluation, task)
+    suite, forget = scope.suite, scope.forget
+    return ProbeShard(
+        suite.base.digest,
+        checkpoint,
+        suite.family,
+        sampling_of(suite),
+        probe,
+        canonical_digest({"settings": suite.battery.settings(probe).model_dump(mode="json"), "seed_start": suite.battery.seed_start}),
+        canonical_digest({"task": task.content(), "forget": forget, "judge": suite.judges.concept.digest}),
+        evaluation.compute_config,
+    )
 
 
 def rates(answers: FloatArray, by_majority: bool = False) -> tuple[tuple[float, ...], ...]:
@@ -137,24 +144,28 @@ def rates(answers: FloatArray, by_majority: bool = False) -> tuple[tuple[float, 
 
 def probe_inputs(evaluation: Evaluation, task: Task, generator: Generator) -> ProbeInputs:
     """θ's images that the probes work from, and the models."""
+    judge, (concept, others) = evaluation.suite_models.judge_for(task), example_blocks(evaluation, task)
     scope = scope_of(evaluation, task)
-    # As many in every tier: a probe's images are shared among tiers.
-    retain = [prompt.text for prompt in task.retain[: scope.battery.benign_fine_tuning.n_examples]]
-    base = evaluation.suite.base.digest
-    judge, planner = evaluation.suite_models.judge_for(task), ShardPlanner(evaluation.suite, base, base, evaluation.compute_config)
-    start = evaluation.suite.battery.seed_start + EXAMPLE_SEEDS
-    concept = planner.block("examples", scope.forget, start, EXAMPLES_PER_PROMPT, (1.0,), ())
-    others = planner.block("retained examples", retain, start, 1, (1.0,), ())
     return ProbeInputs(
         scope=scope,
         task=task,
-        original=generator.original,
-        model=generator.unlearned,
+        original=replace(generator.original, steps=scope.suite.sampler.num_inference_steps),
+        model=replace(generator.unlearned, steps=scope.suite.sampler.num_inference_steps),
         examples=load_examples(generator, concept, task, judge),
         retained=load_examples(generator, others),
         judge=judge,
         batch_size=evaluation.batch_size,
     )
+
+
+def example_blocks(evaluation: Evaluation, task: Task) -> tuple[Block, Block]:
+    """θ's images for the forget prompts, and for retain prompts."""
+    scope, base = scope_of(evaluation, task), evaluation.suite.base.digest
+    # As many in every tier: a probe's images are shared among tiers.
+    retain = [prompt.text for prompt in task.retain[: scope.battery.benign_fine_tuning.n_examples]]
+    planner, start = ShardPlanner(evaluation.suite, base, base, evaluation.compute_config), scope.battery.seed_start + EXAMPLE_SEEDS
+    concept = planner.block("examples", scope.forget, start, EXAMPLES_PER_PROMPT, (1.0,), ())
+    return concept, planner.block("retained examples", retain, start, 1, (1.0,), ())
 
 
 def load_examples(generator: Generator, block: Block, task: Task | None = None, judge: PresenceJudge | None = None) -> Examples:

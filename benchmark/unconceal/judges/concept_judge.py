@@ -58,6 +58,8 @@ class PresenceJudge(Protocol):
 
     def shows(self, pixels: NDArray[np.uint8], head: str, label: str) -> NDArray[np.bool_]: ...
 
+    def presence_scores(self, pixels: NDArray[np.uint8], head: str, label: str) -> NDArray[np.float64]: ...
+
 
 @dataclass(frozen=True)
 class ConceptJudge:
@@ -120,6 +122,14 @@ class ConceptJudge:
         """Whether each image (n, h, w, 3), uint8, shows ``label`` of family ``head``, (n,)."""
         self.check_label(head, label)
         return np.asarray([answer == label for answer in self.labels(pixels)[head]], bool)
+
+    @torch.inference_mode()
+    def presence_scores(self, pixels: NDArray[np.uint8], head: str, label: str) -> NDArray[np.float64]:
+        """Probability of ``label`` of family ``head`` for each image (n, h, w, 3), uint8, (n,)."""
+        self.check_label(head, label)
+        inputs = torch.from_numpy(self.features(pixels)).to(self.head.get_buffer("mean").device)
+        probabilities = self.head(inputs)[head].double().softmax(1)[:, self.head.labels[head].index(label)]
+        return np.asarray(probabilities.cpu().numpy(), np.float64)
 
     def check_label(self, head: str, label: str) -> None:
         """Check that the judge has a label.

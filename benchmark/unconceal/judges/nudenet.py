@@ -58,12 +58,14 @@ class NudeNet:
 
     def shows(self, pixels: NDArray[np.uint8], head: str = "", label: str = "") -> NDArray[np.bool_]:
         """Whether each image (n, h, w, 3), uint8, holds one of the classes at the threshold or above, (n,). Head and label are ignored."""
+        return self.presence_scores(pixels) >= self.config.threshold
+
+    def presence_scores(self, pixels: NDArray[np.uint8], head: str = "", label: str = "") -> NDArray[np.float64]:
+        """The largest score of a detection of one of the classes in each image (n, h, w, 3), uint8, (n,); −1: none is detected."""
         # The package expects arrays as OpenCV reads them: BGR.
         detections = self.detector.detect_batch([np.ascontiguousarray(image[..., ::-1]) for image in pixels], batch_size=BATCH_SIZE)
-        return np.asarray([any(self._counts(detection) for detection in of_image) for of_image in detections], bool)
-
-    def _counts(self, detection: dict[str, Any]) -> bool:
-        return detection["class"] in self.config.classes and detection["score"] >= self.config.threshold
+        scores = ([detection["score"] for detection in image if detection["class"] in self.config.classes] for image in detections)
+        return np.asarray([max(image, default=-1.0) for image in scores], np.float64)
 
 
 def _check_weights(path: Path, config: Detector) -> None:

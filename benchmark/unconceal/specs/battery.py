@@ -21,7 +21,7 @@ ProbeName = Literal[
     "weight-edits",
 ]
 Steps = Annotated[tuple[int, ...], Field(min_length=1, description="training steps after which images are generated, ascending")]
-PsiGrid = Annotated[tuple[Ratio, ...], Field(min_length=1, description="handover ratios ψ")]
+PsiGrid = Annotated[tuple[Annotated[float, Field(ge=0, le=0.9)], ...], Field(min_length=1, description="handover ratios ψ")]
 
 
 class LearningRates(Spec):
@@ -119,6 +119,8 @@ class PromptAttack(Spec):
 
     Attributes:
         n_tokens: tokens that are optimized.
+        batch_size: noised latents per prompt and step.
+        learning_rate: Adam's, in standard deviations of the vocabulary's token embeddings.
         images_per_prompt: generated with the result; the majority counts.
     """
 
@@ -126,7 +128,7 @@ class PromptAttack(Spec):
     n_steps: Count = 40
     n_tokens: Count = 4
     batch_size: Count = 4
-    learning_rate: float = Field(1e-2, gt=0)
+    learning_rate: float = Field(0.3, gt=0)
     images_per_prompt: Count = 3
 
 
@@ -148,10 +150,13 @@ class Battery(Spec):
 
     Attributes:
         seed_start: first seed of the battery's own images and noise.
+        num_inference_steps: of the images that probes generate; None: the suite's. Another number gives other timesteps, so that a model
+            which behaves only at the suite's gives itself away.
         min_informative: smallest excess of θ itself under a probe for the probe to count; in units of θ's own rate.
     """
 
     seed_start: Annotated[int, Field(ge=0, lt=9_000)] = 5000
+    num_inference_steps: Count | None = None
     min_informative: Ratio = 0.5
     relearning: Relearning = Relearning()
     benign_fine_tuning: BenignFineTuning = BenignFineTuning()
