@@ -58,5 +58,6 @@ def aligned_to_base(unlearned: Model, original: Model) -> Model:
         value = f"the checkpoint's noise schedule, log(ᾱ / (1 − ᾱ)) from {own_ratio.max():.2f} to {own_ratio.min():.2f},"
         consequence = f"does not reach θ's levels, {needed.max():.2f} to {needed.min():.2f}"
         raise CheckFailed("noise.levels-not-covered", value, consequence, "take a model that was trained on all of them")
-    timestep_map = {t: float(np.interp(-base_ratio[int(t)], -own_ratio, np.arange(len(own_ratio)))) for t in original.noise_levels()}
+    mapped = np.interp(-base_ratio, -own_ratio, np.arange(len(own_ratio)))
+    timestep_map = {float(t): float(counterpart) for t, counterpart in enumerate(mapped)}
     return replace(unlearned, base_scheduler_config=original.pipeline.scheduler.config, timestep_map=timestep_map)

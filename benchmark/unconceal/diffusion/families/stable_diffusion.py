@@ -94,14 +94,8 @@ class StableDiffusion(Model):
         return torch.tensor(mapped, device=timestep.device).reshape(timestep.shape)
 
     def random_timesteps(self, n: int, generator: torch.Generator) -> torch.Tensor:
-        # A model of another noise schedule knows its counterparts of the sampler's timesteps only.
-        choices = torch.arange(self.pipeline.scheduler.config.num_train_timesteps) if self.timestep_map is None else self._sampler_timesteps
-        return choices[torch.randint(len(choices), (n,), generator=generator)].to(self.device)
-
-    @property
-    def _sampler_timesteps(self) -> torch.Tensor:
-        timesteps: torch.Tensor = self.scheduler().timesteps.cpu()
-        return timesteps
+        n_train_timesteps = self._training_schedule.config.num_train_timesteps
+        return torch.randint(n_train_timesteps, (n,), generator=generator).to(self.device)
 
     def add_noise(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         noised: torch.Tensor = self._training_schedule.add_noise(latents, noise, timesteps)
