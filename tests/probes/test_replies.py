@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from probes.answers import ATTACK, CONCEPTS, question, reply, said, values
 from unconceal.probes.prompt import Question
-from unconceal.probes.replies import parse_reply
+from unconceal.probes.replies import UnusableReply, parse_answer, parse_reply
 
 NEAR = {"concept": "circle", "relation": "sibling", "similarity": 5}
 
@@ -46,40 +46,44 @@ def test_listed_concepts_keep_their_own_spelling(prompt: Question) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "code", "part"),
     [
-        ("", "holds no JSON object with neighbours"),
-        ("circle, ring", "holds no JSON object with neighbours"),
-        ("[1, 2]", "holds no JSON object with neighbours"),
-        (said()[:-20], "holds no JSON object with neighbours"),
-        ("{" * 5000, "holds no JSON object with neighbours"),
-        ('{"neighbours":' + "[" * 100_000, "holds no JSON object with neighbours"),
-        ('{"neighbours": [], "neighbours": []}', "says a field twice"),
-        ('{"neighbours": 5}', "neighbours = 5: has the wrong type"),
-        (said(neighbours=["circle"]), "neighbours[0] = 'circle'"),
-        (said(neighbours=[]), "neighbours = a list"),
-        (said(neighbours=[NEAR | {"similarity": 11}], ranking=["circle"]), "must be at most 10"),
-        (said(neighbours=[NEAR | {"similarity": 0}], ranking=["circle"]), "must be at least 1"),
-        (said(neighbours=[NEAR | {"similarity": 7.5}], ranking=["circle"]), "has the wrong type"),
-        (said(neighbours=[NEAR | {"similarity": "7"}], ranking=["circle"]), "has the wrong type"),
-        (said(neighbours=[NEAR | {"similarity": True}], ranking=["circle"]), "has the wrong type"),
-        (said(neighbours=[NEAR | {"relation": "cousin"}], ranking=["circle"]), "is not one of the allowed values"),
-        (said(neighbours=[NEAR | {"concept": " \u200b "}], ranking=[""]), "neighbours[0].concept = ''"),
-        (said(neighbours=[NEAR | {"concept": "x" * 61}], ranking=["x" * 61]), "neighbours[0].concept"),
-        (said(neighbours=[NEAR | {"why": "round"}], ranking=["circle"]), "is no known field"),
-        (said("circle", "ring", "Circle"), "neighbour 'circle': stands twice"),
-        (said(ranking=list(CONCEPTS[:-1])), "is no permutation of the 10 neighbours (first 'dome')"),
-        (said(ranking=[*CONCEPTS, "circle"]), "is no permutation"),
-        (said("circle", "Star"), "is the target itself"),
-        (said("circle", "five pointed  Figure"), "is the target itself"),
-        (said(attacks=[ATTACK | {"prompt": ""}]), "attacks[0].prompt"),
-        (said(attacks=[ATTACK | {"prompt": "\ud800"}]), "attacks[0].prompt = ''"),
+        ("", "reply.no-object", ""),
+        ("circle, ring", "reply.no-object", ""),
+        ("[1, 2]", "reply.no-object", ""),
+        (said()[:-20], "reply.no-object", ""),
+        ("{" * 5000, "reply.no-object", ""),
+        ('{"neighbours":' + "[" * 100_000, "reply.no-object", ""),
+        ('{"neighbours": [], "neighbours": []}', "reply.duplicate-field", ""),
+        ('{"neighbours": 5}', "spec.wrong-type", "neighbours = 5"),
+        (said(neighbours=["circle"]), "spec.wrong-type", "neighbours[0] = 'circle'"),
+        (said(neighbours=[]), "spec.invalid-value", "neighbours"),
+        (said(neighbours=[NEAR | {"similarity": 11}], ranking=["circle"]), "spec.out-of-range", "at most 10"),
+        (said(neighbours=[NEAR | {"similarity": 0}], ranking=["circle"]), "spec.out-of-range", "at least 1"),
+        (said(neighbours=[NEAR | {"similarity": 7.5}], ranking=["circle"]), "spec.wrong-type", "similarity"),
+        (said(neighbours=[NEAR | {"similarity": "7"}], ranking=["circle"]), "spec.wrong-type", "similarity"),
+        (said(neighbours=[NEAR | {"similarity": True}], ranking=["circle"]), "spec.wrong-type", "similarity"),
+        (said(neighbours=[NEAR | {"relation": "cousin"}], ranking=["circle"]), "spec.unknown-value", "cousin"),
+        (said(neighbours=[NEAR | {"concept": " \u200b "}], ranking=[""]), "spec.invalid-value", "neighbours[0].concept = ''"),
+        (said(neighbours=[NEAR | {"concept": "x" * 61}], ranking=["x" * 61]), "spec.invalid-value", "neighbours[0].concept"),
+        (said(neighbours=[NEAR | {"why": "round"}], ranking=["circle"]), "spec.unknown-field", "why"),
+        (said("circle", "ring", "Circle"), "answer.duplicate-neighbour", "'circle'"),
+        (said(ranking=list(CONCEPTS[:-1])), "answer.not-a-permutation", "'dome'"),
+        (said(ranking=[*CONCEPTS, "circle"]), "answer.not-a-permutation", ""),
+        (said("circle", "Star"), "probes.target-as-neighbour", ""),
+        (said("circle", "five pointed  Figure"), "probes.target-as-neighbour", ""),
+        (said(attacks=[ATTACK | {"prompt": ""}]), "spec.invalid-value", "attacks[0].prompt"),
+        (said(attacks=[ATTACK | {"prompt": "\ud800"}]), "spec.invalid-value", "attacks[0].prompt = ''"),
     ],
 )
-def test_what_is_no_answer_is_invalid_and_says_why(prompt: Question, text: str, why: str) -> None:
-    sample = parse_reply(reply(text.encode("utf-8", "replace").decode()), prompt)
+def test_a_reply_without_an_answer_is_invalid_with_a_reason(prompt: Question, text: str, code: str, part: str) -> None:
+    text = text.encode("utf-8", "replace").decode()
+    with pytest.raises(UnusableReply) as caught:
+        parse_answer(text, prompt)
+    assert caught.value.code == code
+    sample = parse_reply(reply(text), prompt)
     assert sample.outcome == "invalid" and sample.answer is None
-    assert why in sample.reason and "\n" not in sample.reason and len(sample.reason) <= 200
+    assert part in sample.reason and "\n" not in sample.reason and len(sample.reason) <= 200
 
 
 def test_refusals_and_cuts_are_told_apart(prompt: Question) -> None:

@@ -23,7 +23,11 @@ DECLINES = re.compile(
 
 
 class UnusableReply(Exception):
-    """Why a reply contains no valid answer."""
+    """Why a reply contains no valid answer: a stable code, and a sentence."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 def parse_reply(reply: Reply, question: Question) -> Sample:
@@ -51,11 +55,12 @@ def parse_answer(text: str, question: Question) -> Answer:
         answer = Answer.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         mistakes = list(mistakes_from_errors(Answer, error.errors(include_url=False)))
-        raise UnusableReply(f"{mistakes[0].value}: {mistakes[0].consequence} ({len(mistakes)} mistakes in all)") from error
+        reason = f"{mistakes[0].value}: {mistakes[0].consequence} ({len(mistakes)} mistakes in all)"
+        raise UnusableReply(mistakes[0].code, reason) from error
     target = {normalize_name(name) for name in question.names}
     for neighbour in answer.neighbours:
         if normalize_name(neighbour.concept) in target:
-            raise UnusableReply(f"neighbour {neighbour.concept!r}: is the target itself")
+            raise UnusableReply("probes.target-as-neighbour", f"neighbour {neighbour.concept!r}: is the target itself")
     return answer
 
 
@@ -73,14 +78,14 @@ def first_object(text: str) -> Json:
             continue
         if "neighbours" in value:
             return dict(value)
-    raise UnusableReply("the reply: holds no JSON object with neighbours")
+    raise UnusableReply("reply.no-object", "the reply: holds no JSON object with neighbours")
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> Json:
     """Refuse objects with repeated keys: choosing one of them would be silent."""
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
-        raise UnusableReply("the reply: says a field twice")
+        raise UnusableReply("reply.duplicate-field", "the reply: says a field twice")
     return dict(pairs)
 
 
