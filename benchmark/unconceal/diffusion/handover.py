@@ -103,7 +103,7 @@ def hand_over(
     """
     scheduler = model.scheduler()
     embeddings = model.encode_prompts(prompts)
-    unguided = {"own-empty": embeddings.empty, "empty": embeddings.empty.with_embeddings_of(original.encode_prompts(prompts).empty)}
+    unguided = {"own-empty": embeddings.empty, "empty": unconditional(embeddings.empty, original.encode_prompts(prompts).empty)}
     n = len(prompts)
     running: dict[Branch, torch.Tensor] = {}
     branch_solvers: dict[Branch, Any] = {}
@@ -127,6 +127,11 @@ def hand_over(
             running = dict(zip(branches, torch.split(x, n), strict=True))
     running |= {(arm, k): value for k, value in latents.items() if k >= model.steps for arm in arms}
     return running, forward_passes
+
+
+def unconditional(own: Conditioning, original: Conditioning) -> Conditioning:
+    """The empty prompt as θ embeds it. A surrogate gold whose text encoder has outputs of another shape keeps its own."""
+    return own.with_embeddings_of(original) if own.prompt_embeds.shape == original.prompt_embeds.shape else own
 
 
 def forward_passes_per_step(embeddings: PromptEmbeddings) -> int:

@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field, replace
 
+from unconceal.battery import PROBES
+from unconceal.battery.run_battery import example_blocks, probe_shard, scope_of
 from unconceal.estimate.image_spec import ImageSpec, bytes_in, image_spec_of, images_in
 from unconceal.evaluation.evaluation import Evaluation, checkpoint_of
 from unconceal.evaluation.protocols import PROTOCOLS
 from unconceal.generate.generator import count_forward_passes
-from unconceal.generate.identity import Shard
+from unconceal.generate.identity import Shard, StoreKey
 from unconceal.paths import IN_PACKAGE, resolve_path
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
@@ -21,7 +23,7 @@ ANY_CHECKPOINT = "?"
 
 @dataclass(frozen=True)
 class Workload:
-    """Number of shards, how many of them are stored, and the cost of the others."""
+    """Number of shards, how many of them are stored, and the cost of the others. A backward pass counts as two forward passes."""
 
     shards: int = 0
     stored: int = 0
@@ -112,11 +114,12 @@ class Forecaster:
     holds shards.
     """
 
-    def __init__(self, evaluation: Evaluation, probes: bool = False) -> None:
+    def __init__(self, evaluation: Evaluation, probes: bool = False, battery: bool = True) -> None:
         self.evaluation, self.probes = evaluation, probes
+        self.battery = evaluation.tier.probes if battery and evaluation.protocol == "standard" else ()
         self.image_spec = image_spec_of(evaluation.suite, evaluation.root)
         self.models = evaluation.store.registered_models()
-        self.counted: set[Shard] = set()
+        self.counted: set[StoreKey] = set()
 
     def forecast(self, pairs: Sequence[tuple[Task, Submission]]) -> Forecast:
         by_task: dict[str, tuple[Task, list[Submission]]] = {}
@@ -128,20 +131,26 @@ class Forecaster:
         """The forecast of one task with all of its submissions."""
         protocol_shards, probe_shards = self._shards(task)
         recorded = self._recorded(task, submissions)
-        needed = [*(protocol_shards if len(recorded) < len(submissions) else []), *probe_shards]
-        trajectories = [shard for shard in dict.fromkeys(needed) if shard.checkpoint is None and shard not in self.counted]
-        self.counted.update(trajectories)
-        shared = workload_of(len(trajectories), self._missing(trajectories), self.image_spec)
+        to_measure = len(recorded) < len(submissions)
+        needed = [*(protocol_shards if to_measure else []), *probe_shards]
+        originals = [shard for shard in dict.fromkeys(needed) if shard.is_originals and shard not in self.counted]
+        self.counted.update(originals)
+        shared = workload_of(len(originals), self._missing(originals), self.image_spec)
+        if to_measure:
+            shared += self._battery(task, self.evaluation.suite.base.digest)
+        unstored_battery = self._battery(task, ANY_CHECKPOINT)
         handovers = {True: _handovers(probe_shards), False: _handovers([*protocol_shards, *probe_shards])}
         nothing_stored = {has_record: workload_of(len(shards), shards, self.image_spec) for has_record, shards in handovers.items()}
 
         def workload(submission: Submission) -> Workload:
             has_record = submission.name in recorded
             digest = self._digest(task, submission) if self._may_be_stored(task, submission) else None
+            has_battery = not has_record and checkpoint_of(submission, task).format != "original"
             if digest is None:
-                return nothing_stored[has_record]
+                return nothing_stored[has_record] + (unstored_battery if has_battery else Workload())
             shards = [replace(shard, checkpoint=digest) for shard in handovers[has_record]]
-            return workload_of(len(shards), self._missing(shards), self.image_spec)
+            battery = self._battery(task, digest) if has_battery else Workload()
+            return workload_of(len(shards), self._missing(shards), self.image_spec) + battery
 
         to_load = (submission for submission in submissions if self.probes or submission.name not in recorded)
         without_weights = frozenset(submission.name for submission in to_load if not has_weights(self.evaluation, task, submission))
@@ -151,17 +160,34 @@ class Forecaster:
         """The shards of the protocol, and those of neighbours and attacks."""
         pairs = PROTOCOLS[self.evaluation.protocol].shards(self.evaluation, task, ANY_CHECKPOINT)
         shards = [shard for pair in pairs for shard in pair if shard is not None]
+        if self.battery:
+            shards += [shard for block in example_blocks(self.evaluation, task) for shard in block.trajectories]
         if not self.probes:
             return shards, []
         from unconceal.probing.run_probes import plan_probes
 
         return shards, plan_probes(self.evaluation, task, ANY_CHECKPOINT).shards
 
+    def _battery(self, task: Task, checkpoint: str) -> Workload:
+        """The battery's probes of one model, as if θ followed every prompt."""
+        scope, result = scope_of(self.evaluation, task), Workload()
+        for probe in self.battery:
+            shard, plan = probe_shard(self.evaluation, task, probe, checkpoint), PROBES[probe].plan(scope)
+            if shard in self.counted:
+                continue
+            if checkpoint == self.evaluation.suite.base.digest:
+                self.counted.add(shard)
+            n_images = len(plan.levels) * len(scope.forget) * plan.images_per_prompt
+            missing = Workload(1, 0, n_images, plan.cost.work, n_images * self.image_spec.image_bytes)
+            result += missing if self._is_missing(shard) else Workload(1, 1)
+        return result
+
     def _missing(self, shards: Iterable[Shard]) -> Iterator[Shard]:
         """The shards that the store lacks."""
-        for shard in shards:
-            if (self.models is not None and shard.model not in self.models) or shard not in self.evaluation.store:
-                yield shard
+        return (shard for shard in shards if self._is_missing(shard))
+
+    def _is_missing(self, shard: StoreKey) -> bool:
+        return (self.models is not None and shard.model not in self.models) or shard not in self.evaluation.store
 
     def _may_be_stored(self, task: Task, submission: Submission) -> bool:
         digest = checkpoint_of(submission, task).sha256
@@ -193,7 +219,8 @@ def has_weights(evaluation: Evaluation, task: Task, submission: Submission) -> b
 
 
 def _handovers(shards: Iterable[Shard]) -> list[Shard]:
-    return [shard for shard in shards if shard.checkpoint is not None]
+    """θ*'s shards, once each."""
+    return [shard for shard in dict.fromkeys(shards) if not shard.is_originals]
 
 
 def _listed(folder: str | os.PathLike[str]) -> Sequence[str]:
@@ -203,12 +230,13 @@ def _listed(folder: str | os.PathLike[str]) -> Sequence[str]:
         return ()
 
 
-def forecast(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], probes: bool = False) -> Forecast:
+def forecast(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], probes: bool = False, battery: bool = True) -> Forecast:
     """What evaluating the pairs would take.
 
     Args:
         evaluation: the settings of the run.
         pairs: what to evaluate.
         probes: whether to include neighbours and attacks, as if every attack were eligible.
+        battery: whether to include the tier's probes of the battery.
     """
-    return Forecaster(evaluation, probes).forecast(pairs)
+    return Forecaster(evaluation, probes, battery).forecast(pairs)

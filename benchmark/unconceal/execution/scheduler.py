@@ -107,13 +107,15 @@ class Scheduler:
     unopened: deque[int] = field(default_factory=deque)
     blocked: dict[Shard, list[Job]] = field(default_factory=dict)
     """Jobs by the trajectory that they need and that is not stored yet."""
+    continued: set[Shard] = field(default_factory=set)
+    """θ's own continuations that are requested, which all submissions of a task share."""
     running: int = 0
     results: dict[int, Record | Sweep] = field(default_factory=dict)
 
     def run(self) -> list[tuple[Task, Record | Sweep]]:
         """Execute everything; results in the order of the pairs."""
         workers, progress = self.executor.workers, self.evaluation.progress
-        total = forecast(self.evaluation, self.pairs, self.probes).total.forward_passes if self.kind == "measure" else 0
+        total = forecast(self.evaluation, self.pairs, self.probes, battery=False).total.forward_passes if self.kind == "measure" else 0
         if total:
             self.generation_stage = progress.stage(f"generating, {workers} workers" if workers > 1 else "generating", total)
         self.evaluation_stage = progress.stage(f"{len(self.pairs)} evaluations", len(self.pairs))
@@ -144,6 +146,8 @@ class Scheduler:
                 self._measure(index, record)
             for pair in shards:
                 self._add_shard(index, pair)
+            if shards and not self.pending[index].shards:
+                self._measure(index, record)  # others generate all that it lacks
 
     def _job(self, kind: JobKind, index: int, shards: ShardPair | None = None, axes: Axes | None = None) -> Job:
         task, submission = self.pairs[index]
@@ -171,6 +175,10 @@ class Scheduler:
             return  # another submission of the task has requested it
         if handover is None:
             self.blocked[trajectory] = []
+        elif handover.is_originals:
+            if handover in self.continued:
+                return
+            self.continued.add(handover)
         self.pending[index].shards += 1
         job = self._job("shard", index, pair)
         if handover is not None and trajectory in self.blocked:
@@ -264,4 +272,5 @@ class Scheduler:
         unfinished = [index for index, pending in self.pending.items() if pending.shards and index not in measured]
         self.ready = deque(others)
         self.blocked.clear()
+        self.continued.clear()
         self.unopened.extendleft(reversed([job.index] * (job.kind == "measure") + unfinished))

@@ -139,7 +139,7 @@ class Generator:
         return arrays
 
     def _hand_over(self, shard: Shard, trajectory: Arrays) -> Arrays:
-        model = self.original if shard.checkpoint == shard.base else self.unlearned
+        model = self.original if shard.is_originals else self.unlearned
         batch_size, prompts = shard.compute.batch_size, [image.prompt for image in shard.images]
         latents = {k: torch.from_numpy(trajectory[f"latents.{k:04d}"]).to(model.device, model.dtype) for k in shard.handovers}
         arms = tuple(arm for arm in ARMS if arm in shard.arms)

@@ -76,7 +76,7 @@ class ImageKey:
 class Shard:
     """The images of one call of the sampler: fixed images, handover steps and arms.
 
-    ``checkpoint`` is None for θ's own trajectory; otherwise the digest of the unlearned checkpoint that continues it.
+    ``checkpoint`` is None for θ's own trajectory; otherwise the digest of the model that continues it: a checkpoint, or θ itself.
     """
 
     base: str
@@ -120,6 +120,11 @@ class Shard:
     def model(self) -> str:
         """Digest of the model that finishes its images."""
         return self.checkpoint or self.base
+
+    @property
+    def is_originals(self) -> bool:
+        """Whether θ generates it, so that all submissions share it."""
+        return self.model == self.base
 
     @cached_property
     def digest(self) -> str:

@@ -62,7 +62,8 @@ class Plan:
 
     @property
     def shards(self) -> list[Shard]:
-        return [shard for block in self.blocks for shard in (*block.trajectories, *block.handovers)]
+        """Every shard once: some blocks continue the same trajectories."""
+        return list(dict.fromkeys(shard for block in self.blocks for shard in (*block.trajectories, *block.handovers)))
 
 
 def sampling_of(suite: Suite) -> Sampling:
@@ -149,15 +150,16 @@ def build_plan(
     unguided = tuple(arm for arm in suite.arms if arm != "prompt")
     original = replace(planner, checkpoint_digest=base_digest)
     window = [psi for psi in tier.psi if suite.scores.excess_psi[0] <= psi <= suite.scores.excess_psi[1]]
-    diagnostic = planner.block("own empty", forget, start.evaluation, seeds.evaluation, window, ("own-empty",)) if own_empty else None
+    evaluation = planner.block("evaluation", forget, start.evaluation, seeds.evaluation, tier.psi, suite.arms)
+    diagnostic = planner.block("own empty", forget, start.evaluation, seeds.evaluation, window, ("own-empty",))
     return Plan(
-        evaluation=planner.block("evaluation", forget, start.evaluation, seeds.evaluation, tier.psi, suite.arms),
+        evaluation=evaluation,
         train=planner.pair("train", forget, start.train, seeds.train),
         reference=planner.pair("reference", forget, start.reference, seeds.reference),
         retain=planner.block("retain", retain, start.evaluation, seeds.retain, tier.retain_psi, suite.arms),
         retain_original=original.block("retain original", retain, start.evaluation, seeds.retain, tier.retain_psi, unguided),
         retain_reference=planner.pair("retain reference", retain, start.reference, seeds.reference),
-        own_empty=diagnostic,
+        own_empty=replace(diagnostic, trajectories=evaluation.trajectories) if own_empty else None,
     )
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unconceal.evaluation.compute_verdict import compute_verdict
-from unconceal.evaluation.curves import make_curve, mean_over_extractors, mean_score, psi_mean_score
+from unconceal.evaluation.curves import ORIGINAL_PRESENCE, PRESENCE, make_curve, mean_over_extractors, mean_score, psi_mean_score
 from unconceal.metrics.crs import mean_over_psi
 from unconceal.metrics.statistics import FloatArray
 from unconceal.results.probe_recomputation import recompute_probe_results
@@ -21,7 +21,8 @@ from unconceal.specs.suite import Scoring, Suite, Tier
 from unconceal.specs.task import Task
 
 NOT_RECOMPUTED = ("auc.", "crs.calibrated.")
-"""Scores over single images, whose values are not in a record."""
+"""Scores over single images, whose values are not in a record. Levels of the battery that are not scored enter no score either."""
+PRESENCE_CURVES = (PRESENCE, ORIGINAL_PRESENCE)
 EXTRACTOR_CURVES = ("crs.released", "crs.signed", "ccs")
 VERDICT_SCORES = ("excess", "presence", "psi_star", "retain_drop")
 """Scores that are computed against golds, by the first part of their names."""
@@ -48,6 +49,8 @@ def disagreements(record: Record, golds: Sequence[Record], suite: Suite, task: T
     tier = suite.tiers[record.tier]  # type: ignore[index]
     for curve in record.curves:
         yield from curve_disagreements(curve, tier)
+    yield from original_disagreements(record)
+    yield from battery_disagreements(record, suite, task, tier)
     try:
         recomputed = compute_verdict(record, golds, suite, task)
         verdict_scores = {name: score for name, score in recomputed.scores.items() if name.partition(".")[0] in VERDICT_SCORES}
@@ -93,7 +96,7 @@ def curve_disagreements(curve: Curve, tier: Tier) -> Iterator[Disagreement]:
     if not curve.per_prompt:
         return
     name, n_images = f"curve {curve_title(curve)}", None
-    if curve.name == "presence":
+    if curve.name in PRESENCE_CURVES:
         n_images = len(curve.per_prompt) * (tier.seeds.evaluation if curve.split == "forget" else tier.seeds.retain)
     expected = make_curve(curve.name, curve.split, dict(zip(curve.psi, curve.k, strict=True)), _per_prompt(curve), n_images)
     for field in FIELDS:
@@ -103,6 +106,39 @@ def curve_disagreements(curve: Curve, tier: Tier) -> Iterator[Disagreement]:
                 return
     if curve.n != expected.n:
         yield Disagreement(name, f"has n = {curve.n}, but {expected.n} prompts")
+
+
+def original_disagreements(record: Record) -> Iterator[Disagreement]:
+    """Whether all presence curves of a split end in the same images: those of θ alone, at ψ = 1."""
+    for split in ("forget", "retain"):
+        presence = [curve for curve in record.curves if curve.name in PRESENCE_CURVES and curve.split == split]
+        curves = [curve for curve in presence if curve.per_prompt and curve.psi[-1] == 1]
+        for curve in curves[1:]:
+            if [row[-1] for row in curve.per_prompt] != [row[-1] for row in curves[0].per_prompt]:
+                yield Disagreement(f"curve {curve_title(curve)}", f"differs at ψ = 1 from {curve_title(curves[0])}")
+
+
+def battery_disagreements(record: Record, suite: Suite, task: Task, tier: Tier) -> Iterator[Disagreement]:
+    """Whether the battery's results have the shape and the cost that suite and tier ask for."""
+    for name in sorted({*record.battery} ^ {*tier.probes}):
+        yield Disagreement(f"battery {name}", "is missing" if name in tier.probes else f"is no probe of the tier {record.tier}")
+    if not record.battery:
+        return
+    # It loads torch, which records without a battery do not need.
+    from unconceal.battery import PROBES
+    from unconceal.battery.probe import ProbeScope
+
+    scope = ProbeScope(suite, tuple(prompt.text for prompt in task.forget[: tier.n_prompts]))
+    for name in tier.probes:
+        if (measurement := record.battery.get(name)) is None:
+            continue
+        plan = PROBES[name].plan(scope)
+        expected = {"levels": plan.levels, "scored": plan.scored, "images_per_prompt": plan.images_per_prompt, **plan.cost._asdict()}
+        for field, value in expected.items():
+            if getattr(measurement, field) != value:
+                yield Disagreement(f"battery {name}", f"has {field} {getattr(measurement, field)}, planned {value}")
+        if len(measurement.per_prompt) > len(scope.forget):
+            yield Disagreement(f"battery {name}", f"has {len(measurement.per_prompt)} prompts, more than {len(scope.forget)}")
 
 
 def score_disagreements(name: str, stored: Score | None, recomputed: Score) -> Iterator[Disagreement]:

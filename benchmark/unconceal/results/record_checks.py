@@ -9,12 +9,12 @@ from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
-from unconceal.specs.record import Curve, Record, Score, Verification
+from unconceal.specs.record import Curve, ProbeMeasurement, Record, Score, Verification
 
 RUN_AGAIN = "run the evaluation again"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-TOLERANCE = 1e-9
+TOLERANCE, COUNT_TOLERANCE = 1e-9, 1e-6
 RANGES: dict[str, tuple[float, float]] = {
     "presence": (0, 1),
     "auc.": (0, 1),
@@ -47,6 +47,8 @@ def record_flaws(record: Record) -> Iterator[RecordFlaw]:
         yield from _curve_flaws(curve)
     for name, score in record.scores.items():
         yield from _score_flaws(f"scores.{name}", name, score)
+    for name, measurement in record.battery.items():
+        yield from _battery_flaws(f"battery.{name}", measurement)
     for field in ("damage", "attacks"):
         for name, score in getattr(record, field).items():
             yield from _score_flaws(f"{field}.{name}", "", score)
@@ -116,6 +118,22 @@ def _curve_flaws(curve: Curve) -> Iterator[RecordFlaw]:
     numbers = [number for row in (curve.value, *curve.per_prompt) for number in row if number is not None]
     if limits and not all(_is_within(number, limits) for number in numbers):
         yield RecordFlaw("record.out-of-range", name, f"has values outside {limits[0]:g} to {limits[1]:g}")
+
+
+def _battery_flaws(location: str, measurement: ProbeMeasurement) -> Iterator[RecordFlaw]:
+    """Flaws of one probe's rates, which are shares of ``images_per_prompt`` images."""
+    levels, tables = measurement.levels, (measurement.per_prompt, measurement.original)
+    if len(set(levels)) < len(levels) or not measurement.scored or not {*measurement.scored} <= {*levels}:
+        yield RecordFlaw("record.bad-levels", location, "has no levels to score, or scores levels that it lacks")
+    if any(bool(table) == bool(measurement.error) for table in tables):
+        yield RecordFlaw("record.bad-battery", location, "has rates although it failed, or lacks them although it did not")
+    if len(tables[0]) != len(tables[1]) or any(len(row) != len(levels) for table in tables for row in table):
+        yield RecordFlaw("record.unequal-columns", location, "has rates of unequal shape")
+    rates = [rate for table in tables for row in table for rate in row]
+    if not all(_is_within(rate, (0, 1)) for rate in rates):
+        yield RecordFlaw("record.out-of-range", location, "has rates outside 0 to 1")
+    elif any(abs(counted - round(counted)) > COUNT_TOLERANCE for counted in (rate * measurement.images_per_prompt for rate in rates)):
+        yield RecordFlaw("record.bad-battery", location, f"has rates that are no shares of {measurement.images_per_prompt} images")
 
 
 def _score_flaws(location: str, name: str, score: Score) -> Iterator[RecordFlaw]:
