@@ -12,9 +12,11 @@ from unconceal.metrics.statistics import resolution
 from unconceal.ranking.pool import Pool, rank_pool
 from unconceal.ranking.ranking_rules import RankingRules
 from unconceal.ranking.submission_summary import forgetting, mean_over_tasks, robustness
+from unconceal.ranking.task_ranking import rank_table
 from unconceal.ranking.validate_rows import density
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Record, Score, Verdict, Verification
+from unconceal.specs.suite import Scoring
 
 DAMAGED = Verdict(label="damaged", reason="retained concepts fell")
 STAR, MOON = "object/star", "object/moon"
@@ -52,14 +54,18 @@ def test_borda_shares_sum_to_half_of_all_comparisons() -> None:
     assert sum(entry.borda or 0 for entry in pool.entries) == pytest.approx(len(names) / 2)
 
 
+def test_of_two_submissions_the_better_wins_every_comparison() -> None:
+    assert [(entry.submission, entry.borda) for entry in pool_of(a=[0.1, 0.1], b=[0.5, 0.5]).entries] == [("a", 1.0), ("b", 0.0)]
+
+
 def test_incomplete_submissions_are_listed_unranked_with_the_reason() -> None:
-    pool = pool_of(a=[0.1, 0.2], b=[0.3, None], c=[None, 0.2])
+    pool = pool_of(c=[None, 0.2], a=[0.1, 0.2], b=[0.3, None])
     assert [(entry.submission, entry.rank is None, entry.reason) for entry in pool.entries] == [
         ("a", False, ""),
         ("b", True, "no record of moon"),
         ("c", True, "no record of star"),
     ]
-    assert pool.density == pytest.approx(4 / 6) and pool.entries[1].means["forgetting"] is None
+    assert pool.density == pytest.approx(4 / 6) and pool.entries[1].means["forgetting"] is None and not pool.entries[1].efficient
 
 
 def test_adding_an_incomplete_submission_changes_no_rank() -> None:
@@ -79,6 +85,21 @@ def test_a_task_without_gold_results_is_not_ranked_over() -> None:
     assert set(pool.entries[0].rows) == {STAR, MOON}
     alone = rank_pool(tables_of({MOON: rows[MOON]}), {MOON: RankingRules()})
     assert [entry.reason for entry in alone.entries] == ["no excess on moon"] * 2 and alone.ranked_tables == alone.tables
+
+
+def test_a_control_alone_makes_no_ranked_task_and_one_submission_does() -> None:
+    rows = {STAR: [record("a", 0.1), record("b", 0.3)], MOON: [record("a", None, task=MOON), control("gold-1", task=MOON)]}
+    assert [table.task for table in rank_pool(tables_of(rows), dict.fromkeys(rows, RankingRules())).ranked_tables] == [STAR]
+    rows[MOON] += [record("b", 0.2, task=MOON)]
+    pool = rank_pool(tables_of(rows), dict.fromkeys(rows, RankingRules()))
+    assert [table.task for table in pool.ranked_tables] == [STAR, MOON]
+    assert [(entry.submission, entry.rank is None) for entry in pool.entries[:2]] == [("b", False), ("a", True)]
+
+
+def test_ranked_rows_that_are_given_are_not_ranked_again() -> None:
+    tables = tables_of({STAR: [record("a", 0.1), record("b", 0.3)]})
+    first_row = {STAR: rank_table(tables[0], RankingRules())[:1]}
+    assert [entry.submission for entry in rank_pool(tables, {STAR: RankingRules()}, first_row).entries] == ["a"]
 
 
 def test_damaged_rows_rank_last() -> None:
@@ -107,6 +128,9 @@ def test_controls_come_last_and_win_nothing() -> None:
     pool = rank_pool(tables_of({STAR: [control("gold-1"), control("original"), record("a", 0.4)]}), {STAR: RankingRules()})
     assert [entry.submission for entry in pool.entries] == ["a", "control-original", "control-gold-1"]
     assert pool.entries[0].rank == (1, 1) and pool.entries[0].borda is None and pool.entries[1].rank is None
+    apart = {STAR: [control("gold-1"), record("a", 0.4)], MOON: [control("original", task=MOON), record("a", 0.4, task=MOON)]}
+    pool = rank_pool(tables_of(apart), dict.fromkeys(apart, RankingRules()))
+    assert [entry.submission for entry in pool.entries] == ["a", "control-original", "control-gold-1"]
 
 
 def rows_with(**values: list[float]) -> list[ResultRow]:
@@ -147,26 +171,48 @@ def test_without_prompts_the_pool_ranks_by_the_intervals_of_the_means() -> None:
     assert set(pool.entries[0].means) == {"forgetting", "damage", "robustness"}
     assert [(entry.submission, entry.rank) for entry in pool.entries] == [("a", (1, 2)), ("b", (1, 2)), ("c", (3, 3))]
     assert [entry.efficient for entry in pool.entries] == [True, True, False]
+    assert [entry.means["damage"] and entry.means["damage"].value for entry in pool.entries] == [0.06] * 3
 
 
 def test_ties_are_sorted_by_the_mean_score() -> None:
     assert [entry.submission for entry in pool_of(z=[0.10, 0.10], a=[0.12, 0.12]).entries] == ["z", "a"]
     assert [entry.submission for entry in pool_of(z=[0.1, 0.1], a=[0.1, 0.1]).entries] == ["a", "z"]
+    assert [entry.submission for entry in pool_of(z=[0.0, 0.0], a=[0.02, 0.02]).entries] == ["z", "a"]
+    assert [entry.submission for entry in pool_of(a=[0.1, 0.9], b=[0.2, 0.1]).entries] == ["b", "a"], "the first table ranks a before b"
+
+
+def test_the_rank_sorts_before_the_mean_score() -> None:
+    """The best mean has so wide an interval that it ties with both others."""
+    pool = rank_pool(tables_of({STAR: [record("a", 0.1, half=0.5), record("b", 0.15), record("c", 0.3)]}), {STAR: RankingRules()})
+    assert [(entry.submission, entry.rank) for entry in pool.entries] == [("b", (1, 2)), ("a", (1, 3)), ("c", (2, 3))]
+
+
+def pool_of_gap(gap: float, n_prompts: Sequence[int]) -> Pool:
+    """Two submissions that differ by the gap on every prompt of one or two tasks."""
+    rows = {
+        task: tuple(ResultRow(record(name, value, task=task), Path(name), (value,) * n) for name, value in (("a", 0.1), ("b", 0.1 + gap)))
+        for task, n in zip((STAR, MOON), n_prompts, strict=False)
+    }
+    tables = [ResultTable("miniature", 1, task, "standard", "full", result) for task, result in rows.items()]
+    return rank_pool(tables, dict.fromkeys(rows, RankingRules()))
 
 
 def test_the_least_half_width_shrinks_with_the_images_of_all_tasks() -> None:
     """Two tasks of 12 prompts: √2 narrower than either alone, so that a difference between the two becomes significant."""
     one_task = resolution(12, 0.95) / 0.99
-    gap = one_task / 2**0.5 * 1.05
-    rows = {
-        task: tuple(ResultRow(record(name, value, task=task), Path(name), (value,) * 12) for name, value in (("a", 0.1), ("b", 0.1 + gap)))
-        for task in (STAR, MOON)
-    }
-    tables = [ResultTable("miniature", 1, task, "standard", "full", result) for task, result in rows.items()]
-    alone = rank_pool(tables[:1], {STAR: RankingRules()})
-    both = rank_pool(tables, dict.fromkeys(rows, RankingRules()))
-    assert [entry.rank for entry in alone.entries] == [(1, 2), (1, 2)]
-    assert [entry.rank for entry in both.entries] == [(1, 1), (2, 2)]
+    alone, below, above = (
+        pool_of_gap(one_task / 2**0.5 * factor, n_prompts) for factor, n_prompts in ((1.05, [12]), (0.95, [12, 12]), (1.05, [12, 12]))
+    )
+    assert [entry.rank for entry in alone.entries] == [entry.rank for entry in below.entries] == [(1, 2), (1, 2)]
+    assert [entry.rank for entry in above.entries] == [(1, 1), (2, 2)]
+
+
+def test_half_widths_of_tasks_are_weighted_by_their_prompts() -> None:
+    few, many = (resolution(n, 0.95) / 0.99 for n in (12, 108))
+    weighted, plain = (12 * few + 108 * many) / 120 / 2**0.5, (few + many) / 2 / 2**0.5
+    assert weighted * 1.05 < plain * 0.95
+    assert [entry.rank for entry in pool_of_gap(weighted * 1.05, [12, 108]).entries] == [(1, 1), (2, 2)]
+    assert [entry.rank for entry in pool_of_gap(weighted * 0.95, [12, 108]).entries] == [(1, 2), (1, 2)]
 
 
 def test_damaged_rows_have_no_values_per_prompt_of_their_own() -> None:
@@ -199,6 +245,7 @@ def test_rules_come_from_the_suite_and_the_tier() -> None:
     rules = RankingRules.from_suite(suite, "full")
     assert (rules.primary, rules.window, rules.images_per_prompt) == ("presence", SUITE.scores.excess_psi, 2)
     assert RankingRules.from_suite(suite, "unknown") == RankingRules.from_suite(None, "full") == RankingRules()
+    assert RankingRules().window == Scoring().excess_psi
 
 
 def test_density_counts_pairs_once() -> None:

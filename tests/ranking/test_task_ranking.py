@@ -75,6 +75,8 @@ def test_withdrawn_disputed_and_scoreless_rows_are_not_ranked() -> None:
         assert not is_ranked(stored(record(verification=Verification(status=status))))
     assert not is_ranked(stored(record(excess=None)))
     assert not is_ranked(stored(record(scores={}))) and is_ranked(stored(record()))
+    infinite = Score.model_construct(value=float("inf"), low=None, high=None, n=9, note="")
+    assert not is_ranked(stored(record().model_copy(update={"scores": {"excess": infinite}})))
 
 
 def test_a_value_without_an_interval_ties_with_everyone() -> None:
