@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from evaluation.tiny import suite_yaml, task_yaml
 from unconceal.evaluation.compute_verdict import compute_verdict
-from unconceal.evaluation.curves import presence_curves
+from unconceal.evaluation.curves import ORIGINAL_PRESENCE, presence_curves
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_suite, load_task
-from unconceal.specs.record import CheckpointRecord, Code, Environment, Record, Verdict
+from unconceal.specs.record import CheckpointRecord, Code, Environment, ProbeMeasurement, Record, Verdict
 from unconceal.specs.spec import UNPINNED
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
@@ -31,19 +31,40 @@ def specs(tmp_path: Path) -> tuple[Suite, Task]:
     root = DataRoot.find(tmp_path)
     suite = load_suite(root, "tiny")
     # 24 pictures cannot prove an excess below the default margin.
-    wide = suite.scores.model_copy(update={"margin": 0.15})
-    return suite.model_copy(update={"scores": wide}), load_task(root, "tiny:object/star")
+    wide, tier = suite.scores.model_copy(update={"margin": 0.15}), suite.tiers["quick"].model_copy(update={"probes": ("relearning",)})
+    return suite.model_copy(update={"scores": wide, "tiers": {"quick": tier}}), load_task(root, "tiny:object/star")
 
 
-def record(name: str, prompt: list[float], empty: list[float], retain: tuple[float, float] = (1, 1)) -> Record:
-    """A record whose prompts all show the concept at the given rates over ψ (multiples of 1 / SEEDS)."""
+def battery(**rates: float) -> dict[str, ProbeMeasurement]:
+    """Probes of one scored level at the given rates (multiples of 1 / SEEDS); θ always shows the concept."""
+    fields = {"levels": ("weak", "strong"), "scored": ("strong",), "images_per_prompt": SEEDS}
+    return {
+        name: ProbeMeasurement.model_validate(fields | {"per_prompt": [[0, rate]] * PROMPTS, "original": [[1, 1]] * PROMPTS})
+        for name, rate in rates.items()
+    }
+
+
+def record(
+    name: str,
+    prompt: list[float],
+    empty: list[float],
+    retain: tuple[float, float] = (1, 1),
+    retain_empty: tuple[float, float] = (0.5, 1),
+    probes: dict[str, ProbeMeasurement] | None = None,
+) -> Record:
+    """A record whose prompts all show the concept at the given rates over ψ (multiples of 1 / SEEDS).
+
+    ``retain_empty``: of the retained concepts continued unconditionally, where θ's own rates are .5 and 1. ``probes``: of the battery.
+    """
 
     def answers(rates: list[float], prompts: int) -> NDArray[np.float64]:
         visible = np.array([[number < round(rate * SEEDS) for rate in rates] for number in range(SEEDS)], float)
         return np.repeat(visible[None], prompts, axis=0)
 
     curves = presence_curves({"prompt": answers(prompt, PROMPTS), "empty": answers(empty, PROMPTS)}, PSI)
-    curves += presence_curves({"prompt": answers(list(retain), RETAIN)}, {0.0: 0, 1.0: 4}, "retain")
+    retained = {"prompt": answers(list(retain), RETAIN), "empty": answers(list(retain_empty), RETAIN)}
+    curves += presence_curves(retained, {0.0: 0, 1.0: 4}, "retain")
+    curves += presence_curves({"empty": answers([0.5, 1], RETAIN)}, {0.0: 0, 1.0: 4}, "retain", ORIGINAL_PRESENCE)
     return Record(
         suite="tiny",
         suite_version=1,
@@ -53,6 +74,7 @@ def record(name: str, prompt: list[float], empty: list[float], retain: tuple[flo
         tier="quick",
         verdict=Verdict(label="undetermined", reason=""),
         curves=tuple(curves),
+        battery=battery(relearning=0) if probes is None else probes,
         checkpoint=CheckpointRecord(task_digest="a", suite_digest="b", submission_digest=name, format="state-dict"),
         code=Code(version="0"),
         environment=Environment(python="", platform="", device="cpu", dtype="float32", threads=1, batch_size=1),
@@ -71,13 +93,59 @@ def test_pure_concealment_shows_in_the_empty_arm_alone(specs: tuple[Suite, Task]
     psi, difference = [0.1, 0.25, 0.55, 0.6], [0.4, 1, 0.75, 0.75 * (1 - 0.05 / 0.45)]
     assert hidden.scores["excess.empty"].value == pytest.approx(np.trapezoid(difference, psi) / 0.5)
     assert hidden.scores["excess"].value == hidden.scores["excess.empty"].value
+    assert hidden.scores["excess"].note == "empty arm" and hidden.verdict.by == ("empty",)
 
 
 def test_a_gold_against_the_other_forgets_and_is_left_out_of_its_yardstick(specs: tuple[Suite, Task]) -> None:
     suite, task = specs
     settled = compute_verdict(GOLDS[0], GOLDS, suite, task)
     assert settled.verdict.label == "forgets"
+    assert settled.verdict.probes == ("prompt", "empty", "relearning") and settled.verdict.unmeasured == {}
     assert settled.controls == {"control-gold-2": GOLDS[1].measured_digest}
+
+
+def test_a_model_that_relearns_conceals_by_relearning(specs: tuple[Suite, Task]) -> None:
+    """As gold after the handover; its rate after relearning is .75, gold's .25, θ's own 1."""
+    suite, task = specs
+    golds = [record(gold.submission, [0, 0, 0, 1], [0, 0, 0.25, 1], probes=battery(relearning=0.25)) for gold in GOLDS]
+    settled = compute_verdict(record("x", [0, 0, 0, 1], [0, 0, 0.25, 1], probes=battery(relearning=0.75)), golds, suite, task)
+    assert settled.verdict.label == "conceals" and settled.verdict.by == ("relearning",)
+    assert settled.scores["excess.relearning"].value == pytest.approx(0.5) == settled.scores["excess"].value
+    assert settled.scores["excess"].note == "relearning"
+
+
+def test_a_record_without_the_battery_that_its_tier_asks_for_is_not_retrieved_at_most(specs: tuple[Suite, Task]) -> None:
+    suite, task = specs
+    bare = compute_verdict(record("x", [0, 0, 0, 1], [0, 0, 0.25, 1], probes={}), GOLDS, suite, task)
+    assert bare.verdict.label == "not retrieved" and bare.verdict.unmeasured == {"relearning": "probe.not-run"}
+    assert bare.verdict.probes == ("prompt", "empty") and "excess.relearning" not in bare.scores
+    golds = [record(gold.submission, [0, 0, 0, 1], [0, 0, 0.25, 1], probes={}) for gold in GOLDS]
+    settled = compute_verdict(record("x", [0, 0, 0, 1], [0, 0, 0.25, 1]), golds, suite, task)
+    assert settled.verdict.label == "not retrieved" and settled.verdict.unmeasured == {"relearning": "probe.no-gold"}
+
+
+def test_a_tier_without_probes_rests_on_the_handover_alone(specs: tuple[Suite, Task]) -> None:
+    suite, task = specs
+    quick = suite.model_copy(update={"tiers": {"quick": suite.tiers["quick"].model_copy(update={"probes": ()})}})
+    settled = compute_verdict(GOLDS[0], GOLDS, quick, task)
+    assert settled.verdict.label == "not retrieved" and settled.verdict.unmeasured == {}
+
+
+def test_a_probe_that_failed_is_listed_with_its_error(specs: tuple[Suite, Task]) -> None:
+    suite, task = specs
+    failed = {"relearning": ProbeMeasurement(levels=("strong",), scored=("strong",), error="probe.diverged")}
+    settled = compute_verdict(record("x", [0, 0, 0, 1], [0, 0, 0.25, 1], probes=failed), GOLDS, suite, task)
+    assert settled.verdict.label == "not retrieved" and settled.verdict.unmeasured == {"relearning": "probe.diverged"}
+
+
+def test_the_diagnostic_arm_decides_nothing(specs: tuple[Suite, Task]) -> None:
+    """A curve of a submission's own embedding of the empty prompt, at θ's rate throughout."""
+    suite, task = specs
+    plain = record("x", [0, 0, 0, 1], [0, 0, 0.25, 1])
+    diagnostic = next(curve for curve in record("y", [1] * 4, [1] * 4).curves if curve.arm == "empty" and curve.split == "forget")
+    more = plain.model_copy(update={"curves": (*plain.curves, diagnostic.model_copy(update={"arm": "own-empty"}))})
+    settled = compute_verdict(more, GOLDS, suite, task)
+    assert settled.verdict == compute_verdict(plain, GOLDS, suite, task).verdict and settled.verdict.label == "forgets"
 
 
 def test_the_original_is_intact(specs: tuple[Suite, Task]) -> None:
@@ -91,7 +159,17 @@ def test_a_destroyed_model_is_damaged_not_forgetting(specs: tuple[Suite, Task]) 
     assert broken.verdict.label == "damaged"
     assert broken.scores["retain_drop"].value == pytest.approx(0.75)
     assert {score.value for score in broken.damage.values()} == {0.75}
+    assert broken.scores["retain_drop"].note == "prompt arm, ψ = 0"
     assert set(broken.damage) == {prompt.concept for prompt in task.retain}
+
+
+def test_a_destroyed_unconditional_continuation_is_damage_too(specs: tuple[Suite, Task]) -> None:
+    """θ continues half of the images of retained concepts unconditionally as it would finish them, θ* none."""
+    suite, task = specs
+    broken = compute_verdict(record("x", [0, 0, 0, 1], [0, 0, 0.25, 1], retain_empty=(0, 1)), GOLDS, suite, task)
+    assert broken.verdict.label == "damaged" and broken.verdict.code == "retained.dropped"
+    assert broken.scores["retain_drop"].value == pytest.approx(0.5) and broken.scores["retain_drop"].note == "empty arm, ψ = 0"
+    assert {score.value for score in broken.damage.values()} == {0}
 
 
 def test_without_gold_nothing_is_forgotten(specs: tuple[Suite, Task]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from generate.small import LAYOUT, shard
 from unconceal.generate import identity
-from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard, image_seed
+from unconceal.generate.identity import ComputeConfig, ImageKey, ProbeShard, Sampling, Shard, image_seed
 from unconceal.specs.digests import canonical_digest
 
 CHANGES: dict[str, Any] = {
@@ -52,6 +52,28 @@ def test_every_field_changes_the_digest() -> None:
     others.append(replace(item, images=item.images[::-1]))
     digests = {item.digest, *(other.digest for other in others)}
     assert len(digests) == 1 + len(others) - 1  # batch 32 stands in two of the tables
+
+
+PROBE = ProbeShard("b" * 64, "c" * 64, "stable-diffusion", Sampling("ddim", 4, 5.0), "relearning", "e" * 64, "f" * 64, LAYOUT)
+PROBE_CHANGES: dict[str, Any] = {
+    **{name: CHANGES[name] for name in ("base", "family", "sampling", "compute")},
+    **{"checkpoint": "a" * 64, "probe": "renoising", "settings": "0" * 64, "inputs": "0" * 64},
+}
+
+
+def test_every_field_of_a_probes_shard_changes_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(PROBE_CHANGES) == {field.name for field in fields(ProbeShard)}
+    others = [replace(PROBE, **{name: value}) for name, value in PROBE_CHANGES.items()]
+    assert len({PROBE.digest, *(other.digest for other in others)}) == 1 + len(others)
+    assert all(ProbeShard.from_identity(json.loads(json.dumps(item.identity()))) == item for item in (PROBE, *others))
+    monkeypatch.setattr(identity, "GENERATOR_VERSION", identity.GENERATOR_VERSION + 1)
+    assert replace(PROBE).digest != PROBE.digest
+
+
+def test_what_the_original_generates_is_known_by_its_model() -> None:
+    base = shard().base
+    assert shard().is_originals and replace(shard(), checkpoint=base).is_originals
+    assert not replace(shard(), checkpoint="c" * 64).is_originals
 
 
 def test_the_generators_version_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from generate.small import shard
+from generate.small import LAYOUT, shard
 from unconceal.cli.main import main
-from unconceal.generate.identity import Sampling
+from unconceal.generate.identity import ProbeShard, Sampling
 from unconceal.generate.store import Store
 from unconceal.generate.store_entries import KnownModels, find_defect, is_temporary, list_entries, parse_shard
 from unconceal.paths import DataRoot
@@ -36,6 +36,17 @@ def test_every_field_comes_back() -> None:
         shard(), sampling=Sampling("flow-euler", 4, 3.5, shift=1.15, image_size=512), checkpoint="c" * 64, arms=("prompt", "empty")
     )
     assert parse_shard({"shard": value.identity()}) == value
+    probe = ProbeShard("b" * 64, "c" * 64, "flux", value.sampling, "renoising", "d" * 64, "e" * 64, LAYOUT)
+    assert parse_shard({"shard": probe.identity()}) == probe
+
+
+def test_images_of_a_probe_are_stored_like_any_other(store: Store) -> None:
+    probe = ProbeShard("b" * 64, "c" * 64, "stable-diffusion", shard().sampling, "renoising", "d" * 64, "e" * 64, LAYOUT)
+    store.put(probe, ARRAYS)
+    assert {entry.shard for entry in list_entries(store.root)} == {probe, *(shard(number) for number in range(3))}
+    arrays = store.get(probe)
+    assert arrays is not None and np.array_equal(arrays["original"], ARRAYS["original"])
+    assert (store.registered_models() or frozenset()) >= {"c" * 64}
 
 
 def test_what_is_wrong_with_a_file(store: Store) -> None:

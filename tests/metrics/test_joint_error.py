@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import sqrt
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ HIDDEN = Evidence(
 
 def highest(rate: float) -> float:
     """Largest observed rate that a true rate explains: three standard errors of the simulation."""
-    return rate + 3 * (rate * (1 - rate) / RUNS) ** 0.5
+    return rate + 3 * sqrt(rate * (1 - rate) / RUNS)
 
 
 def decided(excess: Mapping[str, FloatArray], seeds: int = 1000) -> str:
