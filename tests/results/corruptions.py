@@ -68,6 +68,29 @@ def shifted(location: str, offset: float) -> Edit:
     return change(location, move)
 
 
+def flipped(rate: float) -> float:
+    """Another rate."""
+    return 0.0 if rate else 1.0
+
+
+def without(name: str, split: str, arm: str) -> Callable[[list[Json]], list[Json]]:
+    """Leaves out a curve."""
+    return lambda curves: [curve for curve in curves if (curve["name"], curve["split"], curve.get("arm")) != (name, split, arm)]
+
+
+def in_curve(name: str, function: Callable[[Any], Any], n_prompts: int | None = None) -> Callable[[list[Json]], list[Json]]:
+    """Changes the rates of the first prompts (all by default) in the curve of that name."""
+
+    def edit(curves: list[Json]) -> list[Json]:
+        def edited(rows: list[Any]) -> list[Any]:
+            n = len(rows) if n_prompts is None else n_prompts
+            return function(rows[:n]) + rows[n:]  # type: ignore[no-any-return]
+
+        return [curve | {"per_prompt": edited(curve["per_prompt"])} if curve["name"] == name else curve for curve in curves]
+
+    return edit
+
+
 CLUMSY: dict[str, Edit] = {
     "a better excess": put("scores/excess/value", 0.01),
     "a narrower interval": put("scores/excess/low", 0.65),
@@ -87,6 +110,9 @@ CLUMSY: dict[str, Edit] = {
     "a bigger change of weights": put("checkpoint/components/unet/relative_change", 0.5),
     "another judge": put("judges/concept", OTHER),
     "a control less": drop("controls/control-gold-1"),
+    "a rate of the battery": change("battery/relearning/per_prompt/0/3", flipped),
+    "a rate of the battery that is not scored": change("battery/relearning/per_prompt/0/1", flipped),
+    "a rate of the original under a probe": change("battery/renoising/original/0/1", flipped),
     "a prompt's rate": put("curves/0/per_prompt/0/3", 0.0),
     "a curve's value": put("curves/0/value/3", 0.0),
     "a concept that fell less": put("damage/circle/value", -0.5),
@@ -166,7 +192,10 @@ FORGED: dict[str, Edit] = {
     "a ψ* beyond one": both(put("scores/psi_star.prompt/value", 1.5), put("scores/psi_star.prompt/high", 1.6)),
     "n of a score": put("scores/presence/n", 500),
     "the arm that ranks": put("scores/excess/note", "no arm"),
-    **{f"{label} instead": put("verdict/label", label) for label in ("forgets", "intact", "damaged", "inconclusive", "undetermined")},
+    **{
+        f"{label} instead": put("verdict/label", label)
+        for label in ("forgets", "not retrieved", "intact", "damaged", "inconclusive", "undetermined")
+    },
     "another reason": put("verdict/reason", "the maintainers said so"),
     "an exact gold that was none": put("verdict/gold", "planted"),
     "no gold": put("verdict/gold", None),
@@ -185,6 +214,44 @@ FORGED: dict[str, Edit] = {
     "a curve twice": change("curves", lambda curves: [*curves, curves[0]]),
     "no presence curve": drop("curves/0"),
     "no curve of retained concepts": drop("curves/2"),
+    "no curve of retained concepts continued without a prompt": change("curves", without("presence", "retain", "empty")),
+    "no curve of the original continued without a prompt": change("curves", without("presence.original", "retain", "empty")),
+    "a curve of the original": change("curves", in_curve("presence.original", lambda rows: [[1.0, *row[1:]] for row in rows], 1)),
+    "an original that retains less": change("curves", in_curve("presence.original", lambda rows: [[0.0, 0.0, row[-1]] for row in rows])),
+    "an original unlike itself at ψ = 1": change("curves", in_curve("presence.original", lambda rows: [[*row[:-1], 0.0] for row in rows])),
+    "a scored rate of the battery": change("battery/relearning/per_prompt/1/3", flipped),
+    "all rates of a probe": change("battery/renoising/per_prompt", lambda rows: [[0.0] * len(row) for row in rows]),
+    "a rate of the battery above one": put("battery/relearning/per_prompt/0/0", 1.5),
+    "a rate of the original below zero": put("battery/relearning/original/0/0", -0.5),
+    "a rate of a third of two images": put("battery/relearning/per_prompt/0/1", 1 / 3),
+    "a rate of half an image": put("battery/renoising/original/0/0", 0.5),
+    "a prompt less under a probe": change("battery/relearning/per_prompt", lambda rows: rows[:-1]),
+    "a prompt less of both models": both(
+        change("battery/relearning/per_prompt", lambda rows: rows[:-1]), change("battery/relearning/original", lambda rows: rows[:-1])
+    ),
+    "a level less in a row": change("battery/relearning/per_prompt/0", lambda row: row[:-1]),
+    "other levels": put("battery/relearning/levels/3", "4 steps"),
+    "an easier level scored": put("battery/relearning/scored", ["0 steps"]),
+    "no level scored": put("battery/relearning/scored", []),
+    "a level scored that was not measured": put("battery/relearning/scored", ["400 steps"]),
+    "more images than there were": put("battery/relearning/images_per_prompt", 4),
+    "a cheaper probe": put("battery/relearning/forward_passes", 1),
+    "fewer gradients": put("battery/relearning/backward_passes", 0),
+    "a probe that failed after all": put("battery/relearning/error", "probe.diverged"),
+    "a probe that failed without rates": both(
+        put("battery/relearning/error", "probe.diverged"),
+        put("battery/relearning/per_prompt", []),
+        put("battery/relearning/original", []),
+    ),
+    "rates that were lost": both(put("battery/relearning/per_prompt", []), put("battery/relearning/original", [])),
+    "a probe left out": drop("battery/renoising"),
+    "no battery": put("battery", {}),
+    "a probe that the tier lacks": change("battery", lambda battery: battery | {"weight-edits": battery["renoising"]}),
+    "an excess of a probe": shifted("scores/excess.relearning", -0.1),
+    "an excess of a probe left out": drop("scores/excess.renoising"),
+    "a probe that proves it less": put("verdict/by", []),
+    "a probe that it does not rest on": put("verdict/probes", ["prompt", "empty"]),
+    "a probe that was not measured": put("verdict/unmeasured", {"relearning": "probe.diverged"}),
     "a concept that fell": shifted("damage/circle", 0.4),
     "a concept left out": drop("damage/circle"),
     "a control's digest": put("controls/control-gold-1", OTHER),

@@ -9,12 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leaderboard.records import DIGEST, JUDGES, PINNED, submission
+from unconceal.battery import PROBES
+from unconceal.battery.probe import ProbeScope
+from unconceal.battery.relearning import held_out_prompts
 from unconceal.evaluation import curves
 from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.evaluation.environment import spec_digests
 from unconceal.metrics import crs
 from unconceal.paths import DataRoot
-from unconceal.specs.record import CheckpointRecord, Code, ComponentRecord, Curve, Environment, Record, Score, Verdict, write_record
+from unconceal.specs.battery import ProbeName
+from unconceal.specs.record import (
+    CheckpointRecord,
+    Code,
+    ComponentRecord,
+    Curve,
+    Environment,
+    ProbeMeasurement,
+    Record,
+    Score,
+    Verdict,
+    write_record,
+)
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import FineTune, Judges, Sampler, Scoring, Seeds, SeedStarts, Suite, Tier
 from unconceal.specs.task import JudgeRef, Prompt, Task
@@ -23,6 +38,7 @@ PSI, RETAIN_PSI = (0.0, 0.1, 0.2, 0.3, 0.4, 0.55, 0.6, 0.85, 1.0), (0.0, 0.6, 1.
 GOLDS = ("control-gold-1", "control-gold-2", "control-gold-3")
 SHARES = {"control-original": 1.0, "control-collapsed": 0.0, **dict.fromkeys(GOLDS, 0.0), "esd-x": 0.7, "uce": 0.9}
 """Share of the concept that each submission of :func:`world` still knows."""
+PROBE_NAMES: tuple[ProbeName, ...] = ("relearning", "renoising")
 Floats = NDArray[np.float64]
 
 
@@ -44,7 +60,7 @@ def make_suite(n_prompts: int = 12, extractors: tuple[str, ...] = ("resnet18", "
         title="A suite without images",
         base=PINNED,
         sampler=Sampler(scheduler="ddim", num_inference_steps=25, guidance_scale=5),
-        tiers={"full": Tier(psi=PSI, retain_psi=RETAIN_PSI, seeds=seeds, n_prompts=n_prompts, extractors=extractors)},
+        tiers={"full": Tier(psi=PSI, retain_psi=RETAIN_PSI, seeds=seeds, n_prompts=n_prompts, extractors=extractors, probes=PROBE_NAMES)},
         seed_starts=SeedStarts(train=0, reference=100, evaluation=200),
         scores=Scoring(n_resamples=100),
         fine_tune=FineTune(epochs=1, batch_size=2, learning_rate=0.1, momentum=0.9, triplet_margin=1),
@@ -79,12 +95,13 @@ def measure(suite: Suite, task: Task, name: str, knows: float, seed: int = 0, re
     n_prompts = len(task.forget)
     record_curves: list[Curve] = []
     scores: dict[str, Score] = {}
-    k, retain_k = ({psi: round(25 * psi) for psi in grid} for grid in (PSI, RETAIN_PSI))
-    record_curves += curves.presence_curves({arm: judge_outputs(rng, n_prompts, knows, arm) for arm in suite.arms}, k)
-    retained = (rng.random((len(task.retain), 2, len(RETAIN_PSI))) < np.array([retains, max(retains, 0.5), 1.0])).astype(float)
+    psi_grid, retain_grid = suite.tiers["full"].psi, suite.tiers["full"].retain_psi
+    k, retain_k = ({psi: round(25 * psi) for psi in ratios} for ratios in (psi_grid, retain_grid))
+    record_curves += curves.presence_curves({arm: judge_outputs(rng, n_prompts, knows, arm, psi_grid) for arm in suite.arms}, k)
+    retained = (rng.random((len(task.retain), 2, len(retain_grid))) < np.array([retains, max(retains, 0.5), 1.0])).astype(float)
     record_curves += curves.presence_curves({"prompt": retained}, retain_k, "retain")
-    record_curves.append(curves.make_curve("clip", "forget", k, rng.normal(30, 2, (n_prompts, len(PSI))), arm="prompt"))
-    kid = [float(value) for value in rng.normal(1, 0.1, len(PSI))]
+    record_curves.append(curves.make_curve("clip", "forget", k, rng.normal(30, 2, (n_prompts, len(psi_grid))), arm="prompt"))
+    kid = [float(value) for value in rng.normal(1, 0.1, len(psi_grid))]
     record_curves.append(curves.plain_curve("kid.original", k, kid, 2 * n_prompts, "resnet18"))
     means: dict[str, dict[str, dict[str, Floats]]] = {"forget": {}, "retain": {}}
     for extractor in suite.tiers["full"].extractors:
@@ -98,6 +115,7 @@ def measure(suite: Suite, task: Task, name: str, knows: float, seed: int = 0, re
     clip = np.asarray(record_curves[3].per_prompt)
     scores |= {"clip.original": curves.mean_score(clip[:, -1]), "clip.unlearned": curves.mean_score(clip[:, 0])}
     scores["kid.original.forget"] = curves.psi_mean_score(k, kid, suite.scores, 2 * n_prompts)
+    record_curves += unguided_retain_curves(name, retains, len(task.retain), retain_k)
     return Record(
         suite=suite.name,
         suite_version=suite.version,
@@ -108,6 +126,7 @@ def measure(suite: Suite, task: Task, name: str, knows: float, seed: int = 0, re
         verdict=Verdict(label="undetermined", reason="no verdict yet"),
         scores=scores,
         curves=tuple(record_curves),
+        battery=battery_results(suite, task, name, knows, seed),
         judges={name: digest for name, digest in JUDGES.items() if name in ("concept", "clip", *suite.judges.extractors)},
         checkpoint=CheckpointRecord(
             **spec_digests(suite, task, make_submission(name, (task.id,))),
@@ -120,14 +139,41 @@ def measure(suite: Suite, task: Task, name: str, knows: float, seed: int = 0, re
     ).sealed()
 
 
-def judge_outputs(rng: np.random.Generator, n_prompts: int, knows: float, arm: str) -> Floats:
+def unguided_retain_curves(name: str, retains: float, n_prompts: int, k: dict[float, int]) -> list[Curve]:
+    """Of θ*, and of θ itself, which shows retained concepts in .8 of its unconditional continuations at ψ = .6."""
+    rng = np.random.default_rng([1, *name.encode()])
+    outputs = [(rng.random((n_prompts, 2, len(k))) < np.array([0.0, 0.8 * share, 1.0])).astype(float) for share in (retains, 1.0)]
+    of_unlearned = curves.presence_curves({"empty": outputs[0]}, k, "retain")
+    return of_unlearned + curves.presence_curves({"empty": outputs[1]}, k, "retain", curves.ORIGINAL_PRESENCE)
+
+
+def battery_results(suite: Suite, task: Task, name: str, knows: float, seed: int) -> dict[str, ProbeMeasurement]:
+    """Every probe brings back half of what is left of the concept, and nearly always the original's."""
+    rng = np.random.default_rng([2, seed, *name.encode(), *task.id.encode()])
+    tier, results = suite.tiers["full"], dict[str, ProbeMeasurement]()
+    scope = ProbeScope(suite, tuple(prompt.text for prompt in task.forget[: tier.n_prompts]))
+    for probe in tier.probes:
+        plan = PROBES[probe].plan(scope)
+        n_prompts = len(held_out_prompts(scope)) if probe == "relearning" else len(scope.forget)
+        shape, seeds = (n_prompts, len(plan.levels)), plan.images_per_prompt
+        results[probe] = ProbeMeasurement.model_validate(
+            {
+                **{"levels": plan.levels, "scored": plan.scored, "images_per_prompt": seeds, **plan.cost._asdict()},
+                **{"per_prompt": (rng.binomial(seeds, 0.5 * knows, shape) / seeds).tolist()},
+                **{"original": (rng.binomial(seeds, 0.95, shape) / seeds).tolist()},
+            }
+        )
+    return results
+
+
+def judge_outputs(rng: np.random.Generator, n_prompts: int, knows: float, arm: str, grid: tuple[float, ...] = PSI) -> Floats:
     """(n_prompts, n_seeds, n_psi) of 0 and 1: golds complete little below ψ = .6, the original everything from .2 on."""
-    psi = np.array(PSI)
+    psi = np.array(grid)
     gold, original = 1 / (1 + np.exp((0.65 - psi) / 0.05)), 1 / (1 + np.exp((0.15 - psi) / 0.03))
     without_handover = knows if knows == 1.0 and arm == "prompt" else 0.0
     chance = np.maximum((1 - knows) * gold + knows * original, without_handover)
     chance[-1] = 1.0
-    return (rng.random((n_prompts, 2, len(PSI))) < chance).astype(float)
+    return (rng.random((n_prompts, 2, len(psi))) < chance).astype(float)
 
 
 def classifier_results(
