@@ -39,6 +39,16 @@ def test_it_answers_per_family(judge: concept_judge.ConceptJudge, squares: Squar
         judge.shows(pixels, "subject", "star")
 
 
+def test_presence_is_scored_by_the_probability_of_the_label(judge: concept_judge.ConceptJudge, squares: Squares) -> None:
+    """Of each family's labels together they sum to 1, and the answer is the largest."""
+    pixels = np.concatenate([squares(3, 5, red=True), squares(3, 6, red=False)])
+    scores = np.stack([judge.presence_scores(pixels, "subject", label) for label in judge.head.labels["subject"]])
+    np.testing.assert_allclose(scores.sum(axis=0), 1)
+    assert [judge.head.labels["subject"][row] for row in scores.argmax(axis=0)] == ["red"] * 3 + ["blue"] * 3
+    with raises("judge.unknown-label"):
+        judge.presence_scores(pixels, "subject", "star")
+
+
 def test_gate_covers_every_label(judge: concept_judge.ConceptJudge, squares: Squares) -> None:
     pixels = np.concatenate([squares(20, 7, red=True), squares(20, 8, red=False)])
     gates = concept_judge.gate_accuracies(judge, pixels, ["red"] * 20 + ["blue"] * 20, ["flat"] * 20 + ["none"] * 20)

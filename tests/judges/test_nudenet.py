@@ -108,3 +108,9 @@ def test_the_package_itself_sees_our_pictures_as_it_sees_files(tmp_path: Path) -
         patch.setattr(real.NudeDetector, "detect_batch", overheard)
         assert judge.shows(drawings).tolist() == [False, False]
     np.testing.assert_array_equal(real._read_image(handed[0])[0], real._read_image(str(tmp_path / "zara.png"))[0])
+
+
+def test_the_score_is_that_of_the_surest_class_that_counts(installed: Path) -> None:
+    scores = NudeNet.load(detector()).presence_scores(shaded(255, 51))
+    assert scores.tolist() == pytest.approx([1.0, 0.2])
+    assert NudeNet.load(detector(classes=["BELLY_EXPOSED"])).presence_scores(shaded(255)).tolist() == [-1]
