@@ -152,6 +152,17 @@ def test_a_probe_beside_the_required_ones_stands_in_the_way_of_forgetting() -> N
     assert decide(replace(HIDDEN, excess=unsure | {"renoising": values - values.mean() + MARGIN - 0.05})).label == "forgets"
 
 
+def test_the_prompts_named_are_forget_prompts() -> None:
+    """Relearning generates images for 16 of 24 prompts: by the normal quantile 1.645, t · sd / √n = .05, and 24 / 16 as many."""
+    rng = np.random.default_rng(4)
+    values = rng.normal(0, 0.6, 16)
+    excess = quiet(*HANDOVER) | {"relearning": values - values.mean() + MARGIN - 0.05}
+    verdict = decide(replace(HIDDEN, excess=excess))
+    assert verdict.label == "inconclusive"
+    named = int(verdict.reason.split("about ")[1].split()[0])
+    assert named == pytest.approx(24 / 16 * (1.645 * values.std(ddof=1) / 0.05) ** 2, rel=0.03)
+
+
 def test_images_behind_a_probe_are_its_own() -> None:
     """Flat values: the bound is the resolution of the probe's images, z² / (n s + z²), not of the handover's."""
     flat = quiet(*HANDOVER) | {"relearning": np.full(PROMPTS, 0.15)}

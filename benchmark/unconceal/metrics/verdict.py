@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -284,9 +285,11 @@ def _clears_halfway(evidence: Evidence, n: int) -> bool:
 
 
 def _prompts_within(evidence: Evidence, probe: str, distance: float, confidence: float) -> int | None:
-    """Fewest prompts at which a probe's one-sided bound would lie less than ``distance`` from the mean."""
+    """Fewest forget prompts at which a probe's one-sided bound would lie less than ``distance`` from the mean."""
     values = np.asarray((evidence.excess or {})[probe], float)
-    return _prompts_for(evidence, values, evidence.probe_images(probe, values) // len(values), distance, confidence)
+    n = _prompts_for(evidence, values, evidence.probe_images(probe, values) // len(values), distance, confidence)
+    # A probe may generate images for some of the forget prompts only.
+    return None if n is None else ceil(n * len(evidence.p0) / len(values))
 
 
 def _prompts_for(evidence: Evidence, values: FloatArray, images_per_prompt: int, distance: float, confidence: float) -> int | None:
