@@ -62,29 +62,30 @@ def slowly(
     arm: str,
     scheduler: Any = None,
 ) -> NDArray[np.float32]:
-    """One picture in [0, 1] (64, 64, 3) by diffusers' own pipeline; UNet, words and VAE are exchanged after ``k`` steps.
+    """One picture in [0, 1] (64, 64, 3) by diffusers' own pipeline; UNet and words are exchanged after ``k`` steps, the VAE stays θ's.
 
     ``scheduler``: another than the pipelines' own; one that remembers forgets at the exchange.
     """
     changes = {} if scheduler is None else {"scheduler": scheduler}
-    words, empty = unlearned.encode_prompt([prompt], "cpu", 1, True, negative_prompt=[""])
+    words, own_empty = unlearned.encode_prompt([prompt], "cpu", 1, True, negative_prompt=[""])
+    empty = original.encode_prompt([""], "cpu", 1, False)[0] if arm == "empty" else own_empty
 
     def exchange(running: Any, i: int, t: Any, kept: dict[str, Any]) -> dict[str, Any]:
         if i + 1 != k:
             return {}
-        running.unet, running.vae = unlearned.unet, unlearned.vae
+        running.unet = unlearned.unet
         if hasattr(running.scheduler, "lower_order_nums"):
             running.scheduler.lower_order_nums = 0
         if arm == "prompt":
-            return {"prompt_embeds": torch.cat([empty, words])}
+            return {"prompt_embeds": torch.cat([own_empty, words])}
         # Without guidance the pipeline's loop runs one row, that of the prompt.
         running._guidance_scale = 0.0
         return {"prompt_embeds": empty}
 
-    first = plain(original, **changes) if k else plain(unlearned, **changes)
-    unguided = arm == "empty" and k == 0
+    first = plain(original, **changes) if k else plain(unlearned, vae=original.vae, **changes)
+    unguided = arm != "prompt" and k == 0
     pictures = first(
-        "" if unguided else prompt,
+        **({"prompt_embeds": empty} if unguided else {"prompt": prompt}),
         num_inference_steps=STEPS,
         guidance_scale=0.0 if unguided else GUIDANCE,
         generator=torch.Generator().manual_seed(seed),

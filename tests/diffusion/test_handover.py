@@ -16,7 +16,7 @@ from unconceal.generate.generator import count_forward_passes
 from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard
 
 PROMPTS, SEEDS = ("a red star on a white background", "a drawing of zara"), (7, 90_001)
-ARMS: tuple[Arm, ...] = ("prompt", "empty")
+ARMS: tuple[Arm, ...] = ("prompt", "empty", "own-empty")
 PSI = (0.0, 0.2, 0.55, 1.0)
 K = tuple(handover_step(psi, ddim_timesteps(STEPS)) for psi in PSI)
 PER_PIXEL = 1e-3
@@ -41,18 +41,18 @@ def both(
     original: Model, unlearned: Model, arms: Sequence[Arm] = ARMS, k: Sequence[int] = K, batch: int = 128
 ) -> dict[tuple[Arm, int], torch.Tensor]:
     """Both halves, for all prompts."""
-    return hand_over(unlearned, PROMPTS, run_original(original, PROMPTS, SEEDS, k, batch).latents, arms, batch)[0]
+    return hand_over(unlearned, original, PROMPTS, run_original(original, PROMPTS, SEEDS, k, batch).latents, arms, batch)[0]
 
 
 @pytest.mark.parametrize("part", ["unet", "text_encoder", "decoder"])
 def test_it_equals_the_slow_way(pipes: dict[str, StableDiffusionPipeline], part: str) -> None:
-    """Two plain pipelines, one picture at a time, exchanged at the handover; every ψ and both arms."""
+    """Two plain pipelines, one picture at a time, exchanged at the handover, decoded by θ's VAE; every ψ and arm."""
     assert K == (0, 1, 3, STEPS)
-    unlearned = model(pipes[part])
-    finished = both(model(pipes["original"]), unlearned)
+    original, unlearned = model(pipes["original"]), model(pipes[part])
+    finished = both(original, unlearned)
     assert set(finished) == {(arm, k) for arm in ARMS for k in K}
     for (arm, k), latents in finished.items():
-        exact, rounded = in_unit_range(unlearned, latents), unlearned.decode(latents)
+        exact, rounded = in_unit_range(original, latents), original.decode(latents)
         for i, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
             expected = slowly(pipes["original"], pipes[part], prompt, seed, k, arm)
             assert np.abs(exact[i] - expected).max() < PER_PIXEL, (part, arm, k, i)
@@ -65,10 +65,23 @@ def test_every_exchange_can_be_seen(pipes: dict[str, StableDiffusionPipeline]) -
     untouched = both(original, original)
     for part in ("unet", "text_encoder"):
         other = both(original, model(pipes[part]))
-        assert all((other[branch] - untouched[branch]).abs().max() > 100 * ACROSS_LAYOUTS for branch in other if branch[1] < STEPS)
+        # θ's embedding of the empty prompt leaves a changed text encoder unheard in that arm.
+        heard = [branch for branch in other if branch[1] < STEPS and (part, branch[0]) != ("text_encoder", "empty")]
+        assert all((other[branch] - untouched[branch]).abs().max() > 100 * ACROSS_LAYOUTS for branch in heard)
     decoded = [in_unit_range(model(pipes[part]), untouched["prompt", 0]) for part in ("original", "decoder")]
     assert np.abs(decoded[0] - decoded[1]).max() > 10 * PER_PIXEL
     assert (untouched["prompt", 1] - untouched["empty", 1]).abs().max() > 100 * ACROSS_LAYOUTS
+
+
+def test_the_empty_arm_ignores_a_changed_text_encoder(pipes: dict[str, StableDiffusionPipeline]) -> None:
+    """Latents equal to the bit with θ's own; its own embedding of the empty prompt, the diagnostic arm, leads elsewhere."""
+    original, unlearned = model(pipes["original"]), model(pipes["text_encoder"])
+    untouched, other = both(original, original), both(original, unlearned)
+    for k in K:
+        assert torch.equal(other["empty", k], untouched["empty", k])
+        assert torch.equal(untouched["empty", k], untouched["own-empty", k])
+        if k < STEPS:
+            assert (other["own-empty", k] - other["empty", k]).abs().max() > 100 * ACROSS_LAYOUTS
 
 
 def test_no_share_of_the_original_is_the_unlearned_model_alone(pipes: dict[str, StableDiffusionPipeline]) -> None:
@@ -79,9 +92,10 @@ def test_no_share_of_the_original_is_the_unlearned_model_alone(pipes: dict[str, 
 
 
 def test_the_whole_of_the_original_is_left_as_it_is(pipes: dict[str, StableDiffusionPipeline]) -> None:
-    """ψ = 1: θ's own latents in both arms, to be decoded by θ*; no row goes through θ*'s UNet."""
-    run = run_original(model(pipes["original"]), PROMPTS, SEEDS, (STEPS,))
-    finished, rows = hand_over(model(pipes["decoder"]), PROMPTS, run.latents, ARMS)
+    """ψ = 1: θ's own latents in all arms; no row goes through θ*'s UNet."""
+    original = model(pipes["original"])
+    run = run_original(original, PROMPTS, SEEDS, (STEPS,))
+    finished, rows = hand_over(model(pipes["unet"]), original, PROMPTS, run.latents, ARMS)
     assert rows == 0 and all(torch.equal(finished[arm, STEPS], run.latents[STEPS]) for arm in ARMS)
 
 
@@ -108,7 +122,7 @@ def test_another_grouping_agrees(pipes: dict[str, StableDiffusionPipeline]) -> N
     together = both(original, unlearned)
     for i in range(len(PROMPTS)):
         alone = run_original(original, PROMPTS[i : i + 1], SEEDS[i : i + 1], (3,))
-        finished, _ = hand_over(unlearned, PROMPTS[i : i + 1], alone.latents, ("empty",))
+        finished, _ = hand_over(unlearned, original, PROMPTS[i : i + 1], alone.latents, ("empty",))
         assert torch.allclose(finished["empty", 3], together["empty", 3][i : i + 1], atol=ACROSS_LAYOUTS)
 
 
@@ -151,13 +165,13 @@ def shard(k: tuple[int, ...], arms: tuple[str, ...], checkpoint: str | None) -> 
     return Shard("b", checkpoint, "stable-diffusion", Sampling("ddim", STEPS, GUIDANCE), k, arms, pictures, layout)
 
 
-@pytest.mark.parametrize("arms", [("prompt",), ("empty",), ARMS])
+@pytest.mark.parametrize("arms", [("prompt",), ("empty",), ("own-empty",), ("prompt", "empty"), ARMS])
 def test_rows_are_counted_and_calls_are_few(pipes: dict[str, StableDiffusionPipeline], arms: tuple[Arm, ...]) -> None:
     """With room for all rows: one call a step, however many handovers and arms."""
     original, unlearned = model(pipes["original"]), model(pipes["unet"])
     observed = Counter(original), Counter(unlearned)
     run = run_original(original, PROMPTS, SEEDS, (*K, STEPS))
-    _, rows = hand_over(unlearned, PROMPTS, run.latents, arms)
+    _, rows = hand_over(unlearned, original, PROMPTS, run.latents, arms)
     for counter in observed:
         counter.hook.remove()
         assert len(counter.calls) == STEPS

@@ -59,8 +59,8 @@ def test_a_handover_needs_room_for_its_largest_part_alone(tmp_path: Path) -> Non
     noise = []
     for original, unlearned in (plain, staged):
         latents = run_original(original, ["a red star"], [7], (0, 3)).latents
-        finished, _ = hand_over(unlearned, ["a red star"], latents, ("prompt", "empty"))
-        noise.append(np.concatenate([unlearned.decode(x) for x in finished.values()]))
+        finished, _ = hand_over(unlearned, original, ["a red star"], latents, ("prompt", "empty"))
+        noise.append(np.concatenate([original.decode(x) for x in finished.values()]))
     np.testing.assert_array_equal(noise[0], noise[1])
     assert position.came > 4 and staged[0].device == torch.device("cpu")
 

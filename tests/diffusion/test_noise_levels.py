@@ -79,9 +79,9 @@ OTHERS: list[dict[str, Any]] = [{}, {"beta_schedule": "linear", "beta_start": 0.
 def test_the_rewritten_model_draws_the_same(pipes: dict[str, StableDiffusionPipeline], schedule: dict[str, Any]) -> None:
     original = model(pipes["original"])
     latents = run_original(original, PROMPTS, SEEDS, K).latents
-    expected, _ = hand_over(model(pipes["unet"]), PROMPTS, latents, ("prompt", "empty"))
+    expected, _ = hand_over(model(pipes["unet"]), original, PROMPTS, latents, ("prompt", "empty"))
     other = rewritten(pipes["unet"], **schedule)
-    result, _ = hand_over(aligned_to_base(model(other), original), PROMPTS, latents, ("prompt", "empty"))
+    result, _ = hand_over(aligned_to_base(model(other), original), original, PROMPTS, latents, ("prompt", "empty"))
     for branch, x in expected.items():
         assert torch.allclose(result[branch], x, rtol=1e-2, atol=2e-2), branch
     if schedule.get("beta_schedule"):
@@ -97,7 +97,7 @@ def test_without_alignment_it_would_draw_something_else(pipes: dict[str, StableD
     original = model(pipes["original"])
     latents = run_original(original, PROMPTS, SEEDS, K).latents
     other = model(rewritten(pipes["unet"], **OTHERS[1]))
-    item, two = (hand_over(theta, PROMPTS, latents, ("empty",))[0] for theta in (other, aligned_to_base(other, original)))
+    item, two = (hand_over(theta, original, PROMPTS, latents, ("empty",))[0] for theta in (other, aligned_to_base(other, original)))
     assert not torch.allclose(item["empty", 2], two["empty", 2], atol=0.1)
 
 

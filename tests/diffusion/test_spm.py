@@ -104,7 +104,7 @@ def test_each_row_meets_its_own_strength(pipe: StableDiffusionPipeline, membrane
     original, unlearned = StableDiffusion(pipe, STEPS, GUIDANCE), StableDiffusion(pipe, STEPS, GUIDANCE, membrane)
     seeds = (1, 2, 3)
     start = run_original(original, PROMPTS, seeds, (0,)).latents
-    finished, _ = hand_over(unlearned, PROMPTS, start, ("prompt", "empty"))
+    finished, _ = hand_over(unlearned, original, PROMPTS, start, ("prompt", "empty"))
     for i, (prompt, seed) in enumerate(zip(PROMPTS, seeds, strict=True)):
         untouched = slowly(pipe, prompt, seed)
         with replaced(pipe, membrane, alike(pipe, prompt)):

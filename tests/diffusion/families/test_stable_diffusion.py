@@ -27,12 +27,12 @@ def predicting(pipe: StableDiffusionPipeline, what: str) -> DDIMScheduler:
 
 @pytest.mark.parametrize("part", ["unet", "text_encoder"])
 def test_it_equals_the_slow_way(pipes: dict[str, StableDiffusionPipeline], part: str) -> None:
-    unlearned = model(pipes[part])
-    latents = run_original(model(pipes["original"]), PROMPTS, SEEDS, K).latents
-    finished, _ = hand_over(unlearned, PROMPTS, latents, ("prompt", "empty"))
+    original, unlearned = model(pipes["original"]), model(pipes[part])
+    latents = run_original(original, PROMPTS, SEEDS, K).latents
+    finished, _ = hand_over(unlearned, original, PROMPTS, latents, ("prompt", "empty"))
     assert set(finished) == {(arm, k) for arm in ("prompt", "empty") for k in K}
     for (arm, k), x in finished.items():
-        noise = unlearned.decode(x)
+        noise = original.decode(x)
         for i, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
             expected = slowly(pipes["original"], pipes[part], prompt, seed, k, arm)
             assert np.abs(noise[i] - 255 * expected).max() < 0.8, (arm, k, i)
