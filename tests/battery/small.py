@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import io
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -129,14 +129,9 @@ def count_passes(monkeypatch: pytest.MonkeyPatch, model: Model) -> Passes:
 
 def broken(model: Model) -> Model:
     """The model with one weight that is not a number, of its denoiser's last layer."""
-    import copy
-
     pipeline = copy.copy(model.pipeline)
     denoiser = copy.deepcopy(model.denoiser)
     with torch.no_grad():
         list(denoiser.parameters())[-1].fill_(float("nan"))
     setattr(pipeline, model.denoiser_name, denoiser)
     return replace(model, pipeline=pipeline)
-
-
-Generate = Callable[[ProbeInputs], dict[str, Pixels]]

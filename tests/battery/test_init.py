@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
-from battery.small import broken, count_passes, small_inputs, weights
+from battery.small import Passes, broken, count_passes, small_inputs, weights
 from codes import raises
 from unconceal.battery import PROBES
 from unconceal.battery.probe import Examples, ProbeInputs
+from unconceal.generate.image_cache import Pixels
 from unconceal.specs.battery import ProbeName
 from unconceal.specs.suite import FamilyName
 
 FAMILY_NAMES: tuple[FamilyName, ...] = ("stable-diffusion", "stable-diffusion-xl", "flux")
 NAMES: tuple[ProbeName, ...] = get_args(ProbeName)
 FROM_EXAMPLES = sorted(set(NAMES) - {"noise-search", "weight-edits", "benign-fine-tuning"})
+
+
+@dataclass(frozen=True)
+class Run:
+    """One probe on θ*: its images, the passes that were made, the work that was reported, and whether θ* is as it was."""
+
+    images: dict[str, Pixels]
+    passes: Passes
+    work: int
+    unchanged: bool
+
+
 InputsOf = Callable[[FamilyName], ProbeInputs]
+RunOf = Callable[[FamilyName, ProbeName], Run]
 
 
 @pytest.fixture(scope="module")
@@ -35,44 +49,50 @@ def inputs_of(tmp_path_factory: pytest.TempPathFactory) -> InputsOf:
     return get
 
 
+@pytest.fixture(scope="module")
+def run_of(inputs_of: InputsOf) -> RunOf:
+    runs = dict[tuple[FamilyName, ProbeName], Run]()
+
+    def get(family: FamilyName, name: ProbeName) -> Run:
+        if (family, name) not in runs:
+            inputs, progress = inputs_of(family), list[int]()
+            before = weights(inputs.model)
+            with pytest.MonkeyPatch.context() as patch:
+                passes = count_passes(patch, inputs.model)
+                torch.manual_seed(1)
+                images = PROBES[name].generate(replace(inputs, advance=progress.append))
+            after = weights(inputs.model)
+            unchanged = all(torch.equal(value, after[key]) for key, value in before.items())
+            runs[family, name] = Run(images, passes, sum(progress), unchanged)
+        return runs[family, name]
+
+    return get
+
+
 def test_every_name_has_its_probe() -> None:
     assert set(PROBES) == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("family", FAMILY_NAMES)
-def test_a_probe_makes_the_passes_of_its_plan(
-    inputs_of: InputsOf, family: FamilyName, name: ProbeName, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_probe_makes_the_passes_of_its_plan(inputs_of: InputsOf, run_of: RunOf, family: FamilyName, name: ProbeName) -> None:
     """As many as were announced and reported, never more rows at once than the batch; the model stays as it was."""
-    inputs, progress = inputs_of(family), list[int]()
-    plan, before = PROBES[name].plan(inputs.scope), weights(inputs.model)
-    passes = count_passes(monkeypatch, inputs.model)
-    images = PROBES[name].generate(replace(inputs, advance=progress.append))
-    assert (passes.forward, passes.backward) == plan.cost
-    assert sum(progress) == plan.cost.work and passes.largest <= inputs.batch_size
-    assert set(images) == set(plan.levels) >= set(plan.scored) and plan.scored
-    (shape,) = {value.shape for value in images.values()}
+    inputs, run = inputs_of(family), run_of(family, name)
+    plan = PROBES[name].plan(inputs.scope)
+    assert (run.passes.forward, run.passes.backward) == plan.cost
+    assert run.work == plan.cost.work and run.passes.largest <= inputs.batch_size and run.unchanged
+    assert set(run.images) == set(plan.levels) >= set(plan.scored) and plan.scored
+    (shape,) = {value.shape for value in run.images.values()}
     assert len(shape) == 4 and shape[0] % plan.images_per_prompt == 0 and shape[3] == 3
-    after = weights(inputs.model)
-    assert all(torch.equal(value, after[key]) for key, value in before.items())
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_probe_gives_the_same_images_again(inputs_of: InputsOf, name: ProbeName) -> None:
-    inputs = inputs_of("stable-diffusion")
-    torch.manual_seed(1)
-    first = PROBES[name].generate(inputs)
+def test_images_depend_on_the_model_and_on_no_global_seed(inputs_of: InputsOf, run_of: RunOf, name: ProbeName) -> None:
+    inputs, images = inputs_of("stable-diffusion"), run_of("stable-diffusion", name).images
     torch.manual_seed(2)
-    second = PROBES[name].generate(inputs)
-    assert all(np.array_equal(first[level], second[level]) for level in first)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_probe_depends_on_the_model(inputs_of: InputsOf, name: ProbeName) -> None:
-    inputs = inputs_of("stable-diffusion")
-    probed, original = (PROBES[name].generate(replace(inputs, model=model)) for model in (inputs.model, inputs.original))
-    assert all(not np.array_equal(probed[level], original[level]) for level in probed)
+    again, original = (PROBES[name].generate(replace(inputs, model=model)) for model in (inputs.model, inputs.original))
+    for level, pixels in images.items():
+        assert np.array_equal(again[level], pixels) and not np.array_equal(original[level], pixels)
 
 
 @pytest.mark.parametrize("name", NAMES)

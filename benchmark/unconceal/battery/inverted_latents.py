@@ -19,10 +19,10 @@ ARMS: dict[Arm, str] = {"prompt": "prompt arm", "empty": "empty arm"}
 
 
 def plan(scope: ProbeScope) -> ProbePlan:
-    """Both arms."""
+    """Both arms, of which the prompt arm is scored: unguided, every model gives back the image that was inverted, golds too."""
     n_steps, levels = scope.suite.sampler.num_inference_steps, tuple(ARMS.values())
     per_prompt = n_steps - 1 + scope.passes_in_both_arms * n_steps
-    return ProbePlan(1, levels, levels, Cost(len(scope.first_prompts(scope.battery.inverted_latents.n_prompts)) * per_prompt))
+    return ProbePlan(1, levels, levels[:1], Cost(len(scope.first_prompts(scope.battery.inverted_latents.n_prompts)) * per_prompt))
 
 
 def generate(inputs: ProbeInputs) -> dict[str, Pixels]:
