@@ -12,6 +12,7 @@ import pytest
 from codes import raises
 from evaluation.tiny import tiny_root
 from generate.small import plan
+from unconceal.battery.run_battery import probe_shard
 from unconceal.diffusion.families.bases import BASE_MODELS
 from unconceal.diffusion.flops import denoiser_flops
 from unconceal.estimate.forecast import Workload, forecast, workload_of
@@ -24,6 +25,7 @@ from unconceal.generate.plan import build_plan
 from unconceal.generate.store import MODELS, Store
 from unconceal.generate.throughput import Work, add_measurement
 from unconceal.paths import DataRoot
+from unconceal.specs.battery import Battery, Renoising
 from unconceal.specs.loader import load_submission, load_suite, load_task
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import Suite
@@ -78,10 +80,50 @@ def test_pictures_and_bytes_are_those_that_are_written(tmp_path: Path) -> None:
 def test_the_original_is_counted_once_however_many_submissions_there_are(evaluation: Evaluation, root: DataRoot) -> None:
     """By hand: 10 forget and 12 retain prompts, 4 steps; ψ = 0, .25, .55, 1 are k = 0, 1, 2, 4. Two rows a guided step, one without."""
     item, two = (forecast(evaluation, pairs(root, *names)) for names in (("esd-x",), ("esd-x", "control-gold-1")))
-    theta = (20 + 20 + 20 + 12 + 24) * 4 * 2
-    per_submission = (20 + 20 + 24) * 4 * 2 + 20 * 3 * (4 + 3 + 2) + 12 * 2 * 4
+    theta = (20 + 20 + 20 + 12 + 24) * 4 * 2 + 12 * 4
+    per_submission = (20 + 20 + 24) * 4 * 2 + 20 * 3 * (4 + 3 + 2) + 12 * 3 * 4
     assert item.total.forward_passes == theta + per_submission and two.total.forward_passes == theta + 2 * per_submission
     assert (item.total.stored, two.evaluations) == (0, 2)
+
+
+def with_battery(evaluation: Evaluation) -> Evaluation:
+    """Relearning and renoising at k = 1 and 2."""
+    suite = evaluation.suite
+    tier = suite.tiers["quick"].model_copy(update={"probes": ("relearning", "renoising")})
+    battery = Battery(renoising=Renoising(psi=(0.25, 0.55)))
+    return replace(evaluation, suite=suite.model_copy(update={"tiers": {"quick": tier}, "battery": battery}))
+
+
+RELEARNING = 6 * 2 * 4 * 4 * 2 + 40 * 8 + 2 * 40 * 8
+"""Six of ten prompts, two images each at four levels, four steps of two passes; 40 steps of 8 rows forward and, twice, back."""
+RENOISING = 10 * (2 + 1) * (3 + 2)
+
+
+def test_the_battery_is_counted_for_the_original_and_for_every_submission(evaluation: Evaluation, root: DataRoot) -> None:
+    """θ's images that probes work from: two for each of ten prompts, one for each of twelve others."""
+    requested, complete = pairs(root, "esd-x", "control-gold-1", "control-original"), with_battery(evaluation)
+    plain, result = forecast(evaluation, requested).tasks["object/star"], forecast(complete, requested).tasks["object/star"]
+    examples = (10 * 2 + 12) * 4 * 2
+    assert result.shared.forward_passes - plain.shared.forward_passes == examples + RELEARNING + RENOISING
+    for name in ("esd-x", "control-gold-1"):
+        added = result.submissions[name].forward_passes - plain.submissions[name].forward_passes
+        assert added == RELEARNING + RENOISING
+        assert result.submissions[name].shards - plain.submissions[name].shards == 2
+    assert result.submissions["control-original"] == plain.submissions["control-original"], "θ's own probes are shared"
+    assert forecast(complete, requested, battery=False).total == forecast(evaluation, requested).total
+
+
+def test_stored_probes_cost_nothing(evaluation: Evaluation, root: DataRoot) -> None:
+    (task, submission), complete = pairs(root, "esd-x")[0], with_battery(evaluation)
+    before = forecast(complete, [(task, submission)]).tasks["object/star"]
+    digest = complete.weights_digest(task, submission)
+    assert digest is not None
+    complete.store.put(probe_shard(complete, task, "relearning", digest), ARRAYS)
+    complete.store.put(probe_shard(complete, task, "renoising", complete.suite.base.digest), ARRAYS)
+    after = forecast(complete, [(task, submission)]).tasks["object/star"]
+    assert before.submissions["esd-x"].forward_passes - after.submissions["esd-x"].forward_passes == RELEARNING
+    assert before.shared.forward_passes - after.shared.forward_passes == RENOISING
+    assert (after.submissions["esd-x"].stored, after.shared.stored) == (1, 1)
 
 
 def test_what_is_stored_is_found_by_model(evaluation: Evaluation, root: DataRoot) -> None:

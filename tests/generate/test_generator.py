@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from generate.small import plan
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import hand_over, run_original
 from unconceal.diffusion.model import Model
-from unconceal.generate.generator import Generator, branch_name, count_forward_passes
+from unconceal.generate.generator import OWN_DECODER, Generator, branch_name, count_forward_passes
 from unconceal.generate.identity import Shard
 from unconceal.generate.plan import Plan
 from unconceal.generate.store import Store
@@ -24,11 +25,16 @@ class Pair(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
+    """θ, and by the part that differs from it, other models."""
     # Fixtures of a module come before the one that sets the threads, and another number of threads is another layout.
     torch.set_num_threads(1)
-    pipes = trio(tmp_path_factory.mktemp("pair"))
-    return Pair(StableDiffusion(pipes["original"], 4, 5.0), StableDiffusion(pipes["unet"], 4, 5.0))
+    return {name: StableDiffusion(pipe, 4, 5.0) for name, pipe in trio(tmp_path_factory.mktemp("pair")).items()}
+
+
+@pytest.fixture(scope="module")
+def pair(models: dict[str, Model]) -> Pair:
+    return Pair(models["original"], models["unet"])
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,7 @@ def test_shards_hold_the_samplers_pictures(pair: Pair, finished: Store) -> None:
     actual, expected = plan().evaluation.trajectories[0], plan().evaluation.handovers[0]
     prompts, seeds = [p.prompt for p in actual.images], [p.seed for p in actual.images]
     run = run_original(pair.original, prompts, seeds, (0, 1, 2, 4), 64)
-    branches, _ = hand_over(pair.unlearned, prompts, run.latents, ("prompt", "empty"), 64)
+    branches, _ = hand_over(pair.unlearned, pair.original, prompts, run.latents, ("prompt", "empty"), 64)
     message, image_list = finished.get(actual), finished.get(expected)
     assert message is not None and image_list is not None
     assert set(message) == {"original", *(f"latents.{k:04d}" for k in (0, 1, 2, 4)), *(f"clean.{k:04d}" for k in (1, 2, 4))}
@@ -71,7 +77,33 @@ def test_shards_hold_the_samplers_pictures(pair: Pair, finished: Store) -> None:
     assert all(np.array_equal(message[f"clean.{k:04d}"], pair.original.decode(run.clean_latents[k])) for k in (1, 2, 4))
     assert np.array_equal(message["original"], pair.original.decode(run.latents[4]))
     assert set(image_list) == {branch_name(arm, k) for arm, k in branches}
-    assert all(np.array_equal(image_list[branch_name(arm, k)], pair.unlearned.decode(latents)) for (arm, k), latents in branches.items())
+    assert all(np.array_equal(image_list[branch_name(arm, k)], pair.original.decode(latents)) for (arm, k), latents in branches.items())
+
+
+def test_the_originals_decoder_decodes_and_the_submissions_own_is_kept_beside(models: dict[str, Model], tmp_path: Path) -> None:
+    """Another decoder changes no branch, and adds λU as that decoder shows it."""
+    block, pairs = plan().evaluation, {name: Pair(models["original"], models[name]) for name in ("original", "decoder")}
+    stores = {name: Generator(Store(tmp_path / name), *pair) for name, pair in pairs.items()}
+    untouched, decoded = (stores[name].handover(block.handovers[0], block.trajectories[0]) for name in ("original", "decoder"))
+    assert set(decoded) - set(untouched) == {OWN_DECODER}
+    assert all(np.array_equal(decoded[name], pixels) for name, pixels in untouched.items())
+    latents = torch.from_numpy(stores["original"].trajectory(block.trajectories[0])["latents.0000"])
+    prompts = [image.prompt for image in block.handovers[0].images]
+    finished, _ = hand_over(models["original"], models["original"], prompts, {0: latents}, ("prompt",), 64)
+    own = models["decoder"].decode(finished["prompt", 0])
+    assert np.abs(own.astype(int) - decoded[OWN_DECODER].astype(int)).max() <= 1
+    assert not np.array_equal(decoded[OWN_DECODER], decoded[branch_name("prompt", 0)])
+
+
+def test_the_original_itself_continues_its_retained_images(pair: Pair, models: dict[str, Model], tmp_path: Path) -> None:
+    """Whichever submission is loaded: the shard is shared by all."""
+    block = plan().retain_original
+    generators = [Generator(Store(tmp_path / str(n)), *each) for n, each in enumerate((pair, Pair(pair.original, pair.original)))]
+    with_submission, alone = (each.handover(block.handovers[0], block.trajectories[0]) for each in generators)
+    assert set(alone) == {"empty.0000", "empty.0004"}
+    assert all(np.array_equal(with_submission[name], pixels) for name, pixels in alone.items())
+    own = generators[0].handover(plan().retain.handovers[0], plan().retain.trajectories[0])
+    assert not np.array_equal(own["empty.0000"], alone["empty.0000"]) and np.array_equal(own["empty.0004"], alone["empty.0004"])
 
 
 def test_rows_are_counted_and_told_once(pair: Pair, tmp_path: Path) -> None:
@@ -136,7 +168,8 @@ def test_another_submission_reuses_the_originals_shards(pair: Pair, finished: St
     other, store = plan("d" * 64), copy_of(finished, tmp_path)
     worker = Generator(store, *pair)
     generate(worker, other)
-    assert worker.forward_passes == sum(count_forward_passes(shard) for block in other.blocks for shard in block.handovers)
+    created = [shard for shard in other.shards if not shard.is_originals]
+    assert worker.forward_passes == sum(map(count_forward_passes, created))
 
 
 def test_time_is_noted_once(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,3 +197,4 @@ def test_rows_by_hand() -> None:
     assert isinstance(expected, Shard) and len(expected.images) == 4
     assert count_forward_passes(plan().evaluation.trajectories[0]) == 4 * 2 * 4
     assert count_forward_passes(expected) == 4 * (2 + 1) * (4 + 3 + 2 + 0)
+    assert count_forward_passes(replace(expected, arms=("own-empty",))) == 4 * (4 + 3 + 2 + 0)
