@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from leaderboard.records import record, score, stored
 from results.measured import GOLDS, world
@@ -17,7 +18,7 @@ from unconceal.ranking.paired_comparison import (
 )
 from unconceal.ranking.ranking_rules import RankingRules
 from unconceal.results.result_tables import ResultRow, ResultTable, load_all_tables
-from unconceal.specs.record import Score
+from unconceal.specs.record import Record, Score
 
 RNG = np.random.default_rng(0)
 
@@ -75,7 +76,9 @@ def test_the_mean_over_prompts_is_the_records_score(tmp_path: Path) -> None:
     rules = RankingRules.from_suite(measured.suite, "full")
     for row in table.rows:
         values = primary_per_prompt(row, table, rules)
-        assert values is not None and len(values) == 12
+        by_probe = {name: score.value for name, score in row.record.scores.items() if name.startswith("excess.")}
+        largest = max(by_probe, key=lambda name: by_probe[name] or 0.0)
+        assert values is not None and len(values) == (8 if largest == "excess.relearning" else 12)
         assert values.mean() == pytest.approx(row.record.scores["excess"].value)
 
 
@@ -129,22 +132,49 @@ def test_a_score_without_limits_is_not_less_than_any() -> None:
     assert not disjoint_intervals([bare, low, bare]).any()
 
 
-def test_the_worse_arm_counts(tmp_path: Path) -> None:
-    """Values per prompt come from the arm with the larger mean; another primary score has none."""
-    measured = world(tmp_path)
-    (table,) = load_all_tables([measured.root.results])
-    rules = RankingRules.from_suite(measured.suite, "full")
-    row = next(row for row in table.rows if not row.is_control)
-    arms = {curve.arm: curve for curve in row.record.curves if (curve.name, curve.split) == ("presence", "forget")}
-    assert set(arms) == {"prompt", "empty"}
-    higher = arms["empty"].model_copy(update={"per_prompt": tuple((1.0,) * len(points) for points in arms["empty"].per_prompt)})
-    curves = tuple(higher if curve is arms["empty"] else curve for curve in row.record.curves)
-    raised = ResultRow(row.record.model_copy(update={"curves": curves}), row.path)
-    both = primary_per_prompt(raised, table, rules)
-    without_empty = tuple(curve for curve in row.record.curves if curve.arm != "empty")
-    prompt_only = primary_per_prompt(ResultRow(row.record.model_copy(update={"curves": without_empty}), row.path), table, rules)
-    assert both is not None and prompt_only is not None and both.mean() > prompt_only.mean()
-    assert primary_per_prompt(row, table, RankingRules(primary="presence")) is None
+@pytest.fixture(scope="module")
+def measured_table(tmp_path_factory: pytest.TempPathFactory) -> ResultTable:
+    (table,) = load_all_tables([world(tmp_path_factory.mktemp("world")).root.results])
+    return table
+
+
+def with_largest(row: ResultRow, probe: str) -> ResultRow:
+    """The row, if its excess were the largest under that probe."""
+    scores = row.record.scores | {f"excess.{probe}": Score(value=5.0, n=12)}
+    return ResultRow(row.record.model_copy(update={"scores": scores}), row.path)
+
+
+@pytest.mark.parametrize("arm", ["prompt", "empty"])
+def test_values_per_prompt_come_from_the_arm_with_the_largest_excess(measured_table: ResultTable, arm: str) -> None:
+    """(P − mean of the golds' P) / θ's rate, trapezoid over the window, prompt by prompt."""
+    rules = RankingRules(primary="excess", window=(0.1, 0.6))
+    row = next(row for row in measured_table.rows if not row.is_control)
+
+    def rates(record: Record) -> NDArray[np.float64]:
+        curves = record.curves
+        curve = next(curve for curve in curves if (curve.name, curve.split, curve.arm) == ("presence", "forget", arm))
+        return np.asarray(curve.per_prompt)
+
+    values = primary_per_prompt(with_largest(row, arm), measured_table, rules)
+    golds = np.mean([rates(gold.record) for gold in measured_table.golds], axis=0)
+    original = row.record.scores["presence.original"].value
+    # ψ = .1, .2, .3, .4, .55, .6 are points of the grid.
+    expected = np.trapezoid((rates(row.record) - golds)[:, 1:7], [0.1, 0.2, 0.3, 0.4, 0.55, 0.6], axis=1) / 0.5 / original
+    assert values is not None
+    np.testing.assert_allclose(values, expected)
+    assert primary_per_prompt(row, measured_table, RankingRules(primary="presence")) is None
+
+
+def test_values_per_prompt_come_from_a_probe_of_the_battery(measured_table: ResultTable) -> None:
+    """Eight held-out prompts of twelve; the last level, 40 steps, is scored."""
+    row = with_largest(next(row for row in measured_table.rows if not row.is_control), "relearning")
+    last = {each.record.submission: np.asarray(each.record.battery["relearning"].per_prompt)[:, -1] for each in measured_table.rows}
+    golds = np.mean([last[gold.record.submission] for gold in measured_table.golds], axis=0)
+    values = primary_per_prompt(row, measured_table, RankingRules())
+    assert values is not None and values.shape == (8,)
+    np.testing.assert_allclose(values, (last[row.record.submission] - golds) / row.record.scores["presence.original"].value)
+    bare = ResultRow(row.record.model_copy(update={"battery": {}}), row.path)
+    assert primary_per_prompt(bare, measured_table, RankingRules()) is None
 
 
 def test_values_per_prompt_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
