@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from codes import raises
 from pipelines import tiny_pipeline
 from unconceal.checkpoints.base_pipeline import load_base
 from unconceal.checkpoints.key_names import changeable_components
-from unconceal.errors import EnvironmentFault
 
 
 def test_half_precision_files_are_cast(tmp_path: Path) -> None:
@@ -39,11 +39,11 @@ def test_it_generates_what_the_plain_pipeline_does(tmp_path: Path) -> None:
     assert pictures[0].shape == (1, 64, 64, 3) and (pictures[0] == pictures[1]).all()
 
 
-@pytest.mark.parametrize("broken", ["missing", "damaged"])
-def test_a_folder_that_is_no_pipeline_is_refused(tmp_path: Path, broken: str) -> None:
+@pytest.mark.parametrize(("broken", "code"), [("missing", "base.not-found"), ("damaged", "base.unreadable")])
+def test_a_folder_that_is_no_pipeline_is_refused(tmp_path: Path, broken: str, code: str) -> None:
     folder = tmp_path / "base"
     if broken == "damaged":
         folder.mkdir()
         (folder / "model_index.json").write_text("{")
-    with pytest.raises(EnvironmentFault, match="base model"):
+    with raises(code):
         load_base(folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from codes import printed_codes
 from hub.server import Hub, serving
 from unconceal.cli.main import main
 from unconceal.specs.digests import file_digest
@@ -59,9 +60,9 @@ def test_a_judge_that_fails_its_gate(local: Path) -> None:
     done = invoke(local, "doctor", "--suite", "tiny")
     assert done.exit_code == 3 and "lower end 0.700" in states(local)["gate of object/star"]
     lint = invoke(local, "tasks", "lint", "object/star")
-    assert lint.exit_code == 1 and "fails its gate" in lint.stderr
+    assert lint.exit_code == 1 and printed_codes(lint.stderr) == ["judge.gate-failed"]
     gate_path(local / "part.bin").unlink()
-    assert "never held to its gate" in invoke(local, "tasks", "lint", "object/star").stderr
+    assert printed_codes(invoke(local, "tasks", "lint", "object/star").stderr) == ["judge.no-gate"]
 
 
 def test_what_was_altered_and_what_is_missing(local: Path) -> None:
@@ -69,7 +70,8 @@ def test_what_was_altered_and_what_is_missing(local: Path) -> None:
     assert states(local)["base"] == "other than pinned"
     (local / "part.bin").unlink()
     done = invoke(local, "doctor", "--suite", "tiny")
-    assert done.exit_code == 3 and "4 of 4 things" in done.stderr and states(local)["judges.clip"] == "missing"
+    assert done.exit_code == 3 and printed_codes(done.stderr) == ["doctor.missing"] and "4 of 4" in done.stderr
+    assert states(local)["judges.clip"] == "missing"
 
 
 def test_a_base_on_the_hub_is_pinned_and_then_there(local: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

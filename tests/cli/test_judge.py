@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from codes import raises
+from codes import printed_codes, raises
 from unconceal.cli.main import main
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.miniature.drawing import draw
@@ -36,7 +36,7 @@ draft: true
 base: {text["base"]}
 sampler: {{scheduler: ddim, num_inference_steps: 8, guidance_scale: 7.5}}
 tiers:
-  lite:
+  quick:
     psi: [0, 0.5, 1]
     retain_psi: [0, 1]
     seeds: {{train: 2, reference: 2, evaluation: 2, retain: 1}}
@@ -99,7 +99,7 @@ def test_a_judge_of_the_bases_own_pictures(folder: Path) -> None:
     assert suite.judges.concept.digest == path_digest(path) and gate is not None and gate.judge == path_digest(path)
     assert 0 < gate.labels["subject/star"].positives <= 24 and gate.labels["subject/star"].low >= 0.8
     assert "unreadable" in json.loads((path / "judge.json").read_text())["labels"]["subject"]
-    judge = Evaluation(suite, root, "lite").suite_models.judge_for(task)
+    judge = Evaluation(suite, root, "quick").suite_models.judge_for(task)
     drawings = {name: np.stack([draw(Scene("white", 32, 32, 20, name, "flat", "red")) for _ in range(1)]) for name in ("star", *OTHERS)}
     assert [bool(judge.shows(drawing, "subject", "star")[0]) for drawing in drawings.values()] == [True, False, False, False]
     assert invoke(folder, "--gate").stdout.count("pass") >= 1
@@ -108,9 +108,9 @@ def test_a_judge_of_the_bases_own_pictures(folder: Path) -> None:
     text["labels"]["subject/star"]["low"] = 0.5
     gate_path(path).write_text(json.dumps(text))
     output = invoke(folder, "--gate")
-    assert output.exit_code == 1 and "FAIL" in output.stdout and "star: fails the gate of 0.80" in output.stderr
+    assert output.exit_code == 1 and "FAIL" in output.stdout and printed_codes(output.stderr) == ["judge.gate-failed"]
     with raises("judge.gate-failed"):
-        Evaluation(suite, root, "lite").suite_models.judge_for(task)
+        Evaluation(suite, root, "quick").suite_models.judge_for(task)
 
 
 def test_a_judge_of_the_package_is_not_made_here(folder: Path) -> None:
@@ -119,4 +119,4 @@ def test_a_judge_of_the_package_is_not_made_here(folder: Path) -> None:
     suite.write_text(before.replace("path: tasks/made/judge", f"path: '{WEIGHTS}/judge'"))
     done = invoke(folder)
     suite.write_text(before)
-    assert done.exit_code == 2 and "does not lie in the data root" in done.stderr
+    assert done.exit_code == 2 and printed_codes(done.stderr) == ["judge.outside-root"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
+from codes import printed_codes
 from leaderboard.records import control, data_root, record, write
 from unconceal.cli.main import main
 
@@ -26,7 +27,7 @@ def test_a_new_record_makes_it_stale(tmp_path: Path) -> None:
     before = (tmp_path / "LEADERBOARD.md").read_bytes()
     write(root, record("esd-u"))
     result = run(tmp_path, "--check")
-    assert result.exit_code == 1 and "is stale" in result.output and len(result.output.splitlines()) == 1
+    assert result.exit_code == 1 and printed_codes(result.output) == ["leaderboard.stale"] and len(result.output.splitlines()) == 1
     assert (tmp_path / "LEADERBOARD.md").read_bytes() == before
 
 
@@ -52,7 +53,7 @@ def test_an_altered_record_is_one_line(tmp_path: Path) -> None:
     path = record().path(root.results)
     path.write_text(path.read_text().replace("0.4,", "0.1,", 1))
     result = run(tmp_path)
-    assert result.exit_code == 1 and len(result.output.splitlines()) == 1 and "altered" in result.output
+    assert result.exit_code == 1 and len(result.output.splitlines()) == 1 and printed_codes(result.output) == ["record.altered"]
 
 
 def test_the_repositorys_own_leaderboard_and_records_are_in_order() -> None:

@@ -13,6 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from codes import printed_codes
 from unconceal import __version__
 from unconceal.cli import main as cli
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
@@ -29,7 +30,7 @@ def failing() -> None:
 
 @pytest.fixture
 def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
-    """A verb that fails as told."""
+    """A verb that fails with the error appended here."""
     monkeypatch.setattr(cli, "failing", failing, raising=False)
     monkeypatch.setitem(cli.VERBS, "failing", cli.Verb("unconceal.cli.main:failing", "Fail."))
     failure.clear()
@@ -37,30 +38,30 @@ def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "exit_code", "code", "value"),
     [
-        (CheckFailed("record.altered", "x.json", "was altered", "run again"), 1, "error: x.json: was altered; run again"),
-        (UsageError("task.unknown", "task 'x'", "does not exist", "use y"), 2, "error: task 'x': does not exist; use y"),
-        (EnvironmentFault("device.no-cuda", "cuda", "is absent", "use cpu"), 3, "error: cuda: is absent; use cpu"),
-        (OSError(errno.ENOSPC, "No space left on device", "/x"), 3, "error: /x: is full; free some space and run the same command again"),
-        (PermissionError(errno.EACCES, "Permission denied", "/x"), 3, "error: /x: refuses (Permission denied); check"),
-        (MemoryError(), 3, "error: memory: does not suffice"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 3, "error: memory: does not suffice"),
-        (ModuleNotFoundError("No module named 'x'", name="x"), 3, "error: module 'x': is not installed"),
-        (ValueError("two\nlines"), 3, "error: ValueError (two lines): was not expected here"),
-        (KeyboardInterrupt(), 130, "interrupted"),
+        (CheckFailed("record.altered", "x.json", "was altered", "run again"), 1, "record.altered", "x.json"),
+        (UsageError("task.unknown", "task 'x'", "does not exist", "use y"), 2, "task.unknown", "task 'x'"),
+        (EnvironmentFault("device.no-cuda", "cuda", "is absent", "use cpu"), 3, "device.no-cuda", "cuda"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), 3, "environment.disk-full", "/x"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 3, "environment.system-error", "/x"),
+        (MemoryError(), 3, "environment.out-of-memory", "memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 3, "environment.out-of-memory", "memory"),
+        (ModuleNotFoundError("No module named 'x'", name="x"), 3, "environment.missing-package", "module 'x'"),
+        (ValueError("two\nlines"), 3, "environment.unexpected", "ValueError (two lines)"),
     ],
 )
-def test_failures_are_one_line(verb: list[BaseException], error: BaseException, code: int, said: str) -> None:
+def test_failures_are_one_line(verb: list[BaseException], error: BaseException, exit_code: int, code: str, value: str) -> None:
     verb.append(error)
     result = CliRunner().invoke(cli.main, ["failing"])
-    assert result.exit_code == code
-    assert result.stderr.strip().startswith(said) and result.stderr.count("\n") == 1 and "Traceback" not in result.stderr
+    assert result.exit_code == exit_code and printed_codes(result.stderr) == [code]
+    assert result.stderr.startswith(f"error: {value}: ") and result.stderr.count("\n") == 1 and "Traceback" not in result.stderr
 
 
-def test_errors_end_with_their_code(verb: list[BaseException]) -> None:
-    verb.append(CheckFailed("record.altered", "x.json", "was altered", "run again"))
-    assert CliRunner().invoke(cli.main, ["failing"]).stderr.endswith(" [record.altered]\n")
+def test_an_interrupt_is_one_line(verb: list[BaseException]) -> None:
+    verb.append(KeyboardInterrupt())
+    result = CliRunner().invoke(cli.main, ["failing"])
+    assert result.exit_code == 130 and result.stderr.count("\n") == 1 and "Traceback" not in result.stderr
 
 
 def test_a_pipe_closed_by_its_reader_is_silent() -> None:
@@ -97,3 +98,10 @@ def test_every_verb_has_help_with_its_summary(name: str) -> None:
     assert file.is_file() and attribute == "command"
     result = CliRunner().invoke(cli.main, [name, "--help"])
     assert result.exit_code == 0, result.output
+
+
+def test_every_group_has_an_example() -> None:
+    commands = {name: cli.main.get_command(click.Context(cli.main), name) for name in cli.VERBS}
+    groups = {name: command for name, command in commands.items() if isinstance(command, click.Group)}
+    assert len(groups) >= 6 and all("Example:  unconceal " in (command.help or "") for command in groups.values())
+    assert "Example:  " in (cli.main.help or "")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from codes import printed_codes
 from unconceal.cli.main import main
 from unconceal.paths import SOURCE_TREE
 
@@ -28,16 +29,21 @@ def test_the_miniature_suite_has_its_rows() -> None:
     kinds = {row["submission"]: row["kind"] for row in rows if row["suite"] == "miniature"}
     methods = {"esd-x", "esd-u", "uce", "decouple-to-nothing", "decouple-to-other"}
     assert {name for name, kind in kinds.items() if kind == "method"} == methods
-    assert {name for name, kind in kinds.items() if kind == "control"} == {"control-original", "control-unrelated", "control-collapsed"}
+    adversaries = {name for name in kinds if name.startswith("control-adversary-")}
+    assert {name for name, kind in kinds.items() if kind == "control"} - adversaries == {
+        "control-original",
+        "control-unrelated",
+        "control-collapsed",
+    }
     assert {name for name, kind in kinds.items() if kind == "gold"} == {"control-gold-1", "control-gold-2", "control-gold-3"}
-    assert all(len(row["tasks"]) >= 2 for row in rows if row["suite"] == "miniature")
+    assert all(len(row["tasks"]) >= 2 for row in rows if row["suite"] == "miniature" and row["submission"] not in adversaries)
 
 
 def test_check_of_the_fields_alone(data_root: Path) -> None:
     (row,) = json.loads(submissions(data_root, "check", "--no-weights", "--json").stdout)
     assert row == {"submission": "esd-x", "task": "object/star", "format": "state-dict", "result": "ok"}
     missing = submissions(data_root, "check", "--no-weights", "--task", "object/none")
-    assert missing.exit_code == 2 and "has no checkpoint in these submissions" in missing.stderr
+    assert missing.exit_code == 2 and printed_codes(missing.stderr) == ["submission.no-checkpoint"]
 
 
 def test_check_reports_every_mistake(data_root: Path) -> None:
@@ -46,12 +52,13 @@ def test_check_reports_every_mistake(data_root: Path) -> None:
     result = submissions(data_root, "check", "esd-x")
     assert result.exit_code == 1 and result.stderr.count("error: ") == 3
     assert "esd-x.yaml:3: titel" in result.stderr and "esd-x.yaml:6: task 'object/moon'" in result.stderr
+    assert set(printed_codes(result.stderr)) == {"spec.missing-field", "spec.unknown-field", "submission.unknown-task"}
 
 
 def test_misplaced_and_absent_submissions(data_root: Path) -> None:
     path = data_root / "submissions/tiny/esd-x.yaml"
     path.rename(data_root / "submissions/esd-x.yaml")
-    assert "lies where nothing reads it" in submissions(data_root, "check").stderr
+    assert printed_codes(submissions(data_root, "check").stderr) == ["spec.stray-file"]
     (data_root / "submissions/esd-x.yaml").unlink()
     assert submissions(data_root, "check").exit_code == 2
     assert submissions(data_root, "check", "esd-x").exit_code == 2
@@ -75,14 +82,13 @@ def test_check_loads_the_weights(data_root: Path, monkeypatch: pytest.MonkeyPatc
     name, tensor = next((name, tensor) for name, tensor in pipe.unet.state_dict().items() if "attn2.to_k" in name)
     weights = data_root / "submissions/tiny/weights/star.safetensors"
     weights.parent.mkdir()
-    for value, message in ((tensor + 1, "ok"), (tensor, "base"), (tensor * torch.nan, "finite")):
+    for value, code in ((tensor + 1, ""), (tensor, "checkpoint.no-change"), (tensor * torch.nan, "checkpoint.not-finite")):
         save_file({name: value.contiguous()}, weights)
         result = submissions(data_root, "check", "--json")
         (row,) = json.loads(result.stdout)
-        assert message in row["result"] or (message == "finite" and "NaN" in row["result"])
-        assert result.exit_code == (0 if message == "ok" else 1)
+        assert row.get("code", "") == code and result.exit_code == bool(code)
     weights.unlink()
-    assert "does not exist" in json.loads(submissions(data_root, "check", "--json").stdout)[0]["result"]
+    assert json.loads(submissions(data_root, "check", "--json").stdout)[0]["code"] == "checkpoint.not-found"
 
 
 def test_new_asks_and_writes(data_root: Path) -> None:
@@ -113,8 +119,8 @@ def test_pin_writes_commit_and_digest(data_root: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", served.address + "/{repo_id}/resolve/{revision}/{filename}")
         result = submissions(data_root, "pin", "esd-x")
         assert result.exit_code == 0, result.output
-        assert "already pinned" in submissions(data_root, "pin", "esd-x").stdout
-    pinned = path.read_text()
+        pinned = path.read_text()
+        assert submissions(data_root, "pin", "esd-x").exit_code == 0 and path.read_text() == pinned
     assert f"revision: {commit}" in pinned and f"sha256: {hashlib.sha256(b'weights').hexdigest()}" in pinned and "# theirs" in pinned
 
 

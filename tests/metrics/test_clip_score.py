@@ -41,7 +41,7 @@ def test_clip_score_per_prompt() -> None:
 
 
 def test_refuses_unequal_numbers() -> None:
-    with pytest.raises(ValueError, match="one prompt per image"):
+    with pytest.raises(ValueError, match=r"\b1 \D*2 "):
         clip_score(Colours(), np.stack([image(1, 1)]), ["red", "blue"])
 
 

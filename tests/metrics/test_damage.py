@@ -10,7 +10,7 @@ from unconceal.metrics import damage
 
 def test_a_fall_is_the_mean_over_seeds_of_paired_differences() -> None:
     assert damage.mean_drop([[1.0, 0.5], [0.0, 1.0]], [[0.0, 0.5], [1.0, 1.0]]) == pytest.approx([0.5, -0.5])
-    with pytest.raises(ValueError, match="same seeds"):
+    with pytest.raises(ValueError, match=r"\(1, 2\).*\(1, 3\)"):
         damage.mean_drop([[1, 0]], [[1, 0, 0]])
 
 
@@ -21,7 +21,7 @@ def test_halves_share_no_prompt_and_are_of_one_size(prompts: int) -> None:
     both = np.concatenate([split.first, split.second], axis=-1)
     assert all(len(set(row)) == len(row) for rows in both.tolist() for row in rows)
     assert set(both.ravel().tolist()) == set(range(prompts))
-    with pytest.raises(ValueError, match="halved"):
+    with pytest.raises(ValueError, match=r"^1 "):
         damage.split_prompts(7, 1, 2)
 
 

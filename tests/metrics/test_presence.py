@@ -30,9 +30,9 @@ def test_excess_of_seeds_averages_to_the_excess_of_rates() -> None:
 
 
 def test_excess_refuses_a_concept_that_the_original_never_shows() -> None:
-    with pytest.raises(ValueError, match="never shows"):
+    with pytest.raises(ValueError, match=r"\b0\.0\b"):
         presence.excess_retrieval(GRID, np.zeros((1, 7)), np.zeros((1, 1, 7)), 0.0)
-    with pytest.raises(ValueError, match="golds"):
+    with pytest.raises(ValueError, match=r"\(1, 3, 7\).*\(2, 7\)"):
         presence.excess_retrieval(GRID, np.zeros((2, 7)), np.zeros((1, 3, 7)), 1.0)
 
 

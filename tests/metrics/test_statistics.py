@@ -53,16 +53,16 @@ def test_coverage_of_the_rate_interval(spread: float, rate: float) -> None:
     assert covered / 1500 >= 0.93
 
 
-@pytest.mark.parametrize(("spread", "one", "other"), [(2.0, 0.3, 0.3), (2.0, 0.5, 0.1), (10.0, 0.6, 0.0)])
-def test_coverage_of_the_t_interval_of_paired_differences(spread: float, one: float, other: float) -> None:
+@pytest.mark.parametrize(("spread", "first_rate", "second_rate"), [(2.0, 0.3, 0.3), (2.0, 0.5, 0.1), (10.0, 0.6, 0.0)])
+def test_coverage_of_the_t_interval_of_paired_differences(spread: float, first_rate: float, second_rate: float) -> None:
     """20 prompts whose difficulty two rows share, 4 seeds each: 95 % intervals of the difference of their rates."""
     rng = np.random.default_rng(9)
     covered = 0
     for _ in range(1500):
         ease = rng.beta(spread, spread, (20, 1)) * 2
-        first, second = (rng.random((20, 4)) < np.clip(ease * rate, 0, 1) for rate in (one, other))
+        first, second = (rng.random((20, 4)) < np.clip(ease * rate, 0, 1) for rate in (first_rate, second_rate))
         low, high = statistics.mean_interval(first.mean(axis=1) - second.mean(axis=1), n_images=80)
-        truth = _clipped_mean(spread, one) - _clipped_mean(spread, other)
+        truth = _clipped_mean(spread, first_rate) - _clipped_mean(spread, second_rate)
         covered += low <= truth <= high
     assert covered / 1500 >= 0.92
 
@@ -143,9 +143,9 @@ def test_the_expected_rate_interval_is_the_rules_own_at_the_prompts_observed() -
     assert statistics.expected_rate_interval([0.3], 50, 4) == (0, 1)
 
 
-@pytest.mark.parametrize(("first", "found"), [(5, 21), (21, 21), (30, 30), (39, 39), (40, 40), (57, 57)])
-def test_prompts_needed_is_the_first_number_above_todays_that_decides(first: int, found: int) -> None:
-    assert statistics.prompts_needed(lambda n: n >= first, 20) == found
+@pytest.mark.parametrize(("first", "expected"), [(5, 21), (21, 21), (30, 30), (39, 39), (40, 40), (57, 57)])
+def test_prompts_needed_is_the_first_number_above_todays_that_decides(first: int, expected: int) -> None:
+    assert statistics.prompts_needed(lambda n: n >= first, 20) == expected
     assert statistics.prompts_needed(lambda n: n >= first, 60) == 61
     assert statistics.prompts_needed(lambda n: n == first, 20, max_prompts=39) == (first if 20 < first < 40 else None)
 
@@ -159,7 +159,7 @@ def test_no_practicable_number_of_prompts() -> None:
 def test_refuses_what_has_no_mean() -> None:
     with pytest.raises(ValueError, match="NaN"):
         statistics.mean_interval([0.1, np.nan])
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(ValueError, match=r"\(0,\)"):
         statistics.mean_interval([])
     assert statistics.mean_interval([0.3]) == (-np.inf, np.inf)
     assert statistics.rate_interval([0.3], 4) == (0, 1)

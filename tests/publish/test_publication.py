@@ -29,7 +29,7 @@ from unconceal.specs.record import ProbeMeasurement
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> World:
+def measured_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A committed data root whose leaderboard is up to date."""
     result = world(tmp_path_factory.mktemp("world"), ("object/star", "art-style/dots"))
     folder = result.root.results.parent
@@ -41,20 +41,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="module")
-def publication(made: World) -> Publication:
-    return build_publication(made.root, "v1", "me/results")
+def publication(measured_world: World) -> Publication:
+    return build_publication(measured_world.root, "v1", "me/results")
 
 
 def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True)
 
 
-def publish(made: World, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["publish", "--root", str(made.root.results.parent), *arguments])
+def publish(measured_world: World, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["publish", "--root", str(measured_world.root.results.parent), *arguments])
 
 
-def test_the_same_results_give_the_same_bytes(made: World, publication: Publication) -> None:
-    assert build_publication(made.root, "v1", "me/results") == publication
+def test_the_same_results_give_the_same_bytes(measured_world: World, publication: Publication) -> None:
+    assert build_publication(measured_world.root, "v1", "me/results") == publication
 
 
 def test_the_files_are_tables_card_and_tasks(publication: Publication) -> None:
@@ -69,7 +69,7 @@ def test_the_files_are_tables_card_and_tasks(publication: Publication) -> None:
     assert 'revision="v1"' in card and "@software{unconceal" in card and "| `per_prompt` | list of double |" in card
 
 
-def test_a_table_without_rows_has_its_columns(made: World, publication: Publication, tmp_path: Path) -> None:
+def test_a_table_without_rows_has_its_columns(measured_world: World, publication: Publication, tmp_path: Path) -> None:
     write_folder(publication, tmp_path)
     table = pq.read_table(tmp_path / "v1" / parquet_name("attacks"))
     assert table.num_rows == 0 and table.schema.names == TABLES["attacks"].names
@@ -107,20 +107,20 @@ def test_battery_and_verdict_come_back_whole(tmp_path: Path) -> None:
     assert "battery" not in json.loads(tables["results"][0]["more"])
 
 
-def test_the_index_makes_the_same_leaderboard(made: World, publication: Publication, tmp_path: Path) -> None:
+def test_the_index_makes_the_same_leaderboard(measured_world: World, publication: Publication, tmp_path: Path) -> None:
     write_folder(publication, tmp_path)
     path = tmp_path / "v1"
-    result = CliRunner().invoke(main, ["leaderboard", "--root", str(made.root.results.parent), "--index", str(path), "--print"])
-    assert result.output == leaderboard_text(made.root)
-    assert {row.record.verdict for board in load_published_tables(path, made.root.results) for row in board.rows} == {
-        row.record.verdict for board in load_newest_tables([made.root.results]) for row in board.rows
+    result = CliRunner().invoke(main, ["leaderboard", "--root", str(measured_world.root.results.parent), "--index", str(path), "--print"])
+    assert result.output == leaderboard_text(measured_world.root)
+    assert {row.record.verdict for board in load_published_tables(path, measured_world.root.results) for row in board.rows} == {
+        row.record.verdict for board in load_newest_tables([measured_world.root.results]) for row in board.rows
     }
-    whole = load_published_tables(path, made.root.results, whole=True, curves=frozenset({"presence"}))[0].rows[0].record
-    stored = next(item for item in made.records if (item.task, item.submission) == (whole.task, whole.submission))
+    whole = load_published_tables(path, measured_world.root.results, whole=True, curves=frozenset({"presence"}))[0].rows[0].record
+    stored = next(item for item in measured_world.records if (item.task, item.submission) == (whole.task, whole.submission))
     assert whole.scores == stored.scores and whole.damage == stored.damage and {curve.name for curve in whole.curves} == {"presence"}
     known_values = load_published_submissions(path)
     assert {name: item.checkpoints for name, item in known_values.items()} == {
-        f"made/{item.name}": item.checkpoints for item in all_submissions(made.root)
+        f"made/{item.name}": item.checkpoints for item in all_submissions(measured_world.root)
     }
 
 
@@ -138,35 +138,35 @@ def test_only_the_newest_version_is_read_from_the_index(tmp_path: Path) -> None:
     }
 
 
-def test_a_dry_run_writes_nothing(made: World, tmp_path: Path) -> None:
-    result = publish(made, "--to", str(tmp_path / "out"), "--version", "v1")
+def test_a_dry_run_writes_nothing(measured_world: World, tmp_path: Path) -> None:
+    result = publish(measured_world, "--to", str(tmp_path / "out"), "--version", "v1")
     assert result.exit_code == 0 and "manifest.json" in result.output and not (tmp_path / "out").exists()
 
 
-def test_execute_writes_once_and_refuses_another(made: World, tmp_path: Path) -> None:
+def test_execute_writes_once_and_refuses_another(measured_world: World, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     manifest = tmp_path / "out/v1/manifest.json"
-    assert publish(made, "--to", out, "--version", "v1", "--execute").exit_code == 0
-    written = manifest.stat()
-    assert publish(made, "--to", out, "--version", "v1", "--execute").exit_code == 0 and manifest.stat() == written
+    assert publish(measured_world, "--to", out, "--version", "v1", "--execute").exit_code == 0
+    written = manifest.stat().st_mtime_ns
+    assert publish(measured_world, "--to", out, "--version", "v1", "--execute").exit_code == 0 and manifest.stat().st_mtime_ns == written
     manifest.write_text("{}")
-    result = publish(made, "--to", out, "--version", "v1", "--execute")
+    result = publish(measured_world, "--to", out, "--version", "v1", "--execute")
     assert result.exit_code == 1 and printed_codes(result.stderr) == ["publish.version-exists"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["v1"], "nothing half-written stays"
 
 
-def test_what_may_not_be_published(made: World, tmp_path: Path) -> None:
-    folder, out = made.root.results.parent, str(tmp_path / "out")
+def test_what_may_not_be_published(measured_world: World, tmp_path: Path) -> None:
+    folder, out = measured_world.root.results.parent, str(tmp_path / "out")
     stray = folder / "results/made-1/stray.txt"
     stray.write_text("x")
-    assert printed_codes(publish(made, "--to", out, "--version", "v1").stderr) == ["publish.uncommitted"]
+    assert printed_codes(publish(measured_world, "--to", out, "--version", "v1").stderr) == ["publish.uncommitted"]
     stray.unlink()
     (folder / "LEADERBOARD.md").write_text("old")
     git(folder, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "stale")
-    result = publish(made, "--to", out, "--version", "v1")
+    result = publish(measured_world, "--to", out, "--version", "v1")
     assert result.exit_code == 1 and printed_codes(result.stderr) == ["leaderboard.stale"]
     git(folder, "reset", "-q", "--hard", "HEAD~1")
-    assert publish(made, "--to", out, "--version", "1.0").exit_code == 2
+    assert publish(measured_world, "--to", out, "--version", "1.0").exit_code == 2
 
 
 def test_outside_a_checkout_nothing_stands_behind_a_version(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from codes import raises
+from unconceal.errors import UnconcealError
 from unconceal.specs.judge_training import JudgeGate, Templates, gate_error, gate_path, read_gate
 from unconceal.specs.task import Task
 
@@ -35,8 +37,10 @@ def write(judge: Path, value: float | None, low: float, digest: str = DIGEST) ->
     gate_path(judge).write_text(json.dumps({"judge": digest, "min_balanced_accuracy": 0.9, "labels": {"subject/star": measured}}))
 
 
-def why(folder: Path, **changes: Any) -> str:
-    return str(gate_error(task(**changes), folder, DIGEST) or "")
+def error_of(folder: Path, **changes: Any) -> UnconcealError:
+    error = gate_error(task(**changes), folder, DIGEST)
+    assert error is not None
+    return error
 
 
 def test_a_judge_that_passed_may_be_asked(tmp_path: Path) -> None:
@@ -44,21 +48,20 @@ def test_a_judge_that_passed_may_be_asked(tmp_path: Path) -> None:
     assert gate_error(task(), tmp_path / "judge", DIGEST) is None
 
 
-@pytest.mark.parametrize(
-    "value, low, said", [(0.93, 0.899, "fails its gate: balanced accuracy 0.930, lower end 0.899"), (None, 0, "no held-out image")]
-)
-def test_a_judge_that_failed_may_not(tmp_path: Path, value: float | None, low: float, said: str) -> None:
+@pytest.mark.parametrize("value, low, numbers", [(0.93, 0.899, ["0.90", "0.930", "0.899"]), (None, 0, ["0.90", "0.000"])])
+def test_a_judge_that_failed_may_not(tmp_path: Path, value: float | None, low: float, numbers: list[str]) -> None:
     write(tmp_path / "judge", value, low)
-    text = why(tmp_path / "judge")
-    assert said in text and "object/star" in text and "unconceal tasks judge tiny" in text
+    error = error_of(tmp_path / "judge")
+    assert error.code == "judge.gate-failed" and sorted(re.findall(r"\d\.\d\d+", error.consequence)) == sorted(numbers)
+    assert "object/star" in error.value and "unconceal tasks judge tiny" in error.remedy
 
 
 def test_a_gate_of_another_judge_is_none(tmp_path: Path) -> None:
-    assert "never held to its gate" in why(tmp_path / "judge")
+    assert error_of(tmp_path / "judge").code == "judge.no-gate"
     write(tmp_path / "judge", 1, 1, digest="b" * 64)
-    assert "another judge" in why(tmp_path / "judge")
+    assert error_of(tmp_path / "judge").code == "judge.no-gate"
     write(tmp_path / "judge", 1, 1)
-    assert "never held" in why(tmp_path / "judge", judge={"head": "style", "label": "star"})
+    assert error_of(tmp_path / "judge", judge={"head": "style", "label": "star"}).code == "judge.gate-failed"
 
 
 def test_a_detector_needs_no_gate(tmp_path: Path) -> None:

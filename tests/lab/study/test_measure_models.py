@@ -81,13 +81,13 @@ def test_the_first_stage_of_all_comes_before_the_next_of_any(study: Study, monke
 
 
 def test_the_command_chooses_by_every_name_that_it_is_given(tmp_path: Path) -> None:
-    def asked(*options: str) -> Result:
+    def plan(*options: str) -> Result:
         return CliRunner().invoke(main, ["study", "--work", str(tmp_path), "--reports", str(tmp_path), "--plan", *options])
 
-    item = asked("--task", "object/star", "--model", "uce-7", "--model", "control-gold-1", "--kind", "gold", "--stage", "presence")
+    item = plan("--task", "object/star", "--model", "uce-7", "--model", "control-gold-1", "--kind", "gold", "--stage", "presence")
     assert [line.split()[:3] for line in item.output.splitlines()[2:]] == [["presence", "gold", "1"], ["all", "all", "1"]]
-    wrong = asked("--model", "uce")
-    assert wrong.exit_code == 2 and printed_codes(wrong.stderr) == ["study.unknown-model"] and "control-gold-1" in wrong.stderr
+    wrong = plan("--model", "uce")
+    assert wrong.exit_code == 2 and printed_codes(wrong.stderr) == ["study.unknown-name"] and "control-gold-1" in wrong.stderr
 
 
 def test_what_another_process_measures_is_left_to_it(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,8 +128,8 @@ def test_the_published_record_of_the_base_itself_is_read(study: Study, tmp_path:
     member = Member("star", "control-original", "original")
     study.results = (tmp_path / "results",)
     stored = record(suite="miniature", suite_version=study.suite.version, submission="control-original")
-    own = stored.model_copy(update={"checkpoint": stored.checkpoint.model_copy(update={"sha256": None, "format": "original"})})
-    write_record(own, own.path(tmp_path / "results"))
+    original_row = stored.model_copy(update={"checkpoint": stored.checkpoint.model_copy(update={"sha256": None, "format": "original"})})
+    write_record(original_row, original_row.path(tmp_path / "results"))
     assert study.published_record(member, study.suite.base.digest) is not None and study.published_record(member, "ef" * 32) is None
 
 
