@@ -127,4 +127,5 @@ def main(debug: bool) -> None:
 
     \b
     Start here:  unconceal demo
+    Example:     unconceal run esd-x --task object/star --tier quick
     """

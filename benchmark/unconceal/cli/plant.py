@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Train invented concepts into a public model, and train golds without them."""
+    """Train invented concepts into a public model, and train golds without them.
+
+    \b
+    Example:  unconceal plant cost tasks/sd14-planted/planting.yaml --out models/sd14-planted
+    """
 
 
 @command.command()
@@ -31,7 +35,7 @@ def render(folder: Path, count: int, size: int, seed: int, invented: bool) -> No
     """Render captioned images of the miniature's characters, signs, shapes and fill styles.
 
     \b
-    Example:  unconceal plant render pictures/sd14-planted --invented --count 6000 --size 512
+    Example:  unconceal plant render images/sd14-planted --invented --count 6000 --size 512
     """
     from unconceal.planting.draw_concepts import write_images
     from unconceal.planting.invented_concepts import concept_names, invented_caption
@@ -57,7 +61,7 @@ def prior_images(folder: Path, suite_name: str, count: int, seed: int, batch_siz
     Prompts are those of the suite's retained and neighbour concepts. The same command resumes.
 
     \b
-    Example:  unconceal plant prior-images pictures/sd14-planted-kept --count 2000 --dtype bfloat16
+    Example:  unconceal plant prior-images images/sd14-planted-kept --count 2000 --dtype bfloat16
     """
     import torch
 

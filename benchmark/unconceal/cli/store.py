@@ -21,6 +21,9 @@ def command() -> None:
     """Inspect, verify or clear the store of generated images.
 
     Images are identified by their inputs. Deleting them costs computing time and never changes a result.
+
+    \b
+    Example:  unconceal store verify
     """
 
 

@@ -41,7 +41,11 @@ NOT_HERE = "checkpoint.not-here"
 
 @click.group()
 def command() -> None:
-    """List and check the submissions: unlearned checkpoints."""
+    """List and check the submissions: unlearned checkpoints.
+
+    \b
+    Example:  unconceal submissions check esd-x
+    """
 
 
 @command.command("list")

@@ -37,7 +37,11 @@ from unconceal.specs.task import Prompt, Task
 
 @click.group()
 def command() -> None:
-    """List, show and check the tasks; train a suite's concept judge."""
+    """List, show and check the tasks; train a suite's concept judge.
+
+    \b
+    Example:  unconceal tasks show object/star
+    """
 
 
 @command.command("list")
