@@ -59,11 +59,11 @@ def test_of_two_submissions_the_better_wins_every_comparison() -> None:
 
 
 def test_incomplete_submissions_are_listed_unranked_with_the_reason() -> None:
-    pool = pool_of(c=[None, 0.2], a=[0.1, 0.2], b=[0.3, None])
+    pool = pool_of(c=[0.3, None], a=[0.1, 0.2], b=[None, 0.2])
     assert [(entry.submission, entry.rank is None, entry.reason) for entry in pool.entries] == [
         ("a", False, ""),
-        ("b", True, "no record of moon"),
-        ("c", True, "no record of star"),
+        ("b", True, "no record of star"),
+        ("c", True, "no record of moon"),
     ]
     assert pool.density == pytest.approx(4 / 6) and pool.entries[1].means["forgetting"] is None and not pool.entries[1].efficient
 
@@ -88,7 +88,7 @@ def test_a_task_without_gold_results_is_not_ranked_over() -> None:
 
 
 def test_a_control_alone_makes_no_ranked_task_and_one_submission_does() -> None:
-    rows = {STAR: [record("a", 0.1), record("b", 0.3)], MOON: [record("a", None, task=MOON), control("gold-1", task=MOON)]}
+    rows = {STAR: [record("a", 0.1), record("b", 0.3)], MOON: [record("a", None, task=MOON), control("collapsed", "damaged", task=MOON)]}
     assert [table.task for table in rank_pool(tables_of(rows), dict.fromkeys(rows, RankingRules())).ranked_tables] == [STAR]
     rows[MOON] += [record("b", 0.2, task=MOON)]
     pool = rank_pool(tables_of(rows), dict.fromkeys(rows, RankingRules()))
