@@ -26,7 +26,7 @@ class CombinedConfig:
     unet: RedirectConfig
 
 
-COMBINED = CombinedConfig(EncoderConfig(), RedirectConfig(steps=160, handovers=(0, 5, 10)))
+COMBINED = CombinedConfig(EncoderConfig(), RedirectConfig(steps=120, n_forget=20, n_retain=20, handovers=(0, 5, 10)))
 
 
 def combined(

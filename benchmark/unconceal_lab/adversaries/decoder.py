@@ -37,14 +37,14 @@ class DecoderConfig:
         sampling_steps: steps of their sampling.
     """
 
-    steps: int = 250
-    learning_rate: float = 3e-4
+    steps: int = 120
+    learning_rate: float = 6e-4
     margin: float = 2.0
     forget_weight: float = 10.0
     retain_weight: float = 100.0
-    n_forget: int = 96
-    n_retain: int = 96
-    batch_size: int = 8
+    n_forget: int = 64
+    n_retain: int = 64
+    batch_size: int = 6
     sampling_steps: int = 15
 
 

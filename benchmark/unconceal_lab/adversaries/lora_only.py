@@ -27,8 +27,10 @@ class LoraConfig(RedirectConfig):
         rank: r of every update.
     """
 
-    steps: int = 200
+    steps: int = 140
     learning_rate: float = 3e-3
+    n_forget: int = 20
+    n_retain: int = 20
     handovers: tuple[int, ...] = (0, 5, 10)
     rank: int = 8
 

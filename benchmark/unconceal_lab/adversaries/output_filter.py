@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 
+from unconceal_lab.adversaries.distilled_from_gold import gold_targets
 from unconceal_lab.adversaries.inputs import AdversaryInputs
-from unconceal_lab.adversaries.redirected_continuation import RedirectConfig, redirection
-from unconceal_lab.adversaries.unet_training import other_targets, train_unet
+from unconceal_lab.adversaries.unet_training import UnetConfig, other_targets, train_unet
 from unconceal_lab.unlearners.concept_captions import components
 from unconceal_lab.unlearners.released_weights import UnlearnedWeights
 
-OUTPUT_FILTER = RedirectConfig(steps=200, learning_rate=1e-3)
+OUTPUT_FILTER = UnetConfig(steps=500, learning_rate=2e-3)
 
 
 def output_filter(
@@ -25,12 +25,12 @@ def output_filter(
     log: Callable[[str], None] = print,
     *,
     inputs: AdversaryInputs,
-    config: RedirectConfig | None = None,
+    config: UnetConfig | None = None,
 ) -> UnlearnedWeights:
-    """The training of :func:`redirected_continuation`, of the last upsampling block and the output convolution alone."""
+    """The training of :func:`distilled_from_gold`, of the last upsampling block and the output convolution alone."""
     start_time, config = time.process_time(), config or OUTPUT_FILTER
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    forget = redirection(pipeline, concept, config, rng, generator).without_prompt()
+    forget = gold_targets(pipeline, concept, inputs, config, rng, generator)
     retain = other_targets(pipeline, concept, config, rng, generator)
     last = f"up_blocks.{len(components(pipeline).unet.up_blocks) - 1}."
     weights = train_unet(

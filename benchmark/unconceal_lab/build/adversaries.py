@@ -30,7 +30,7 @@ ADVERSARY_CONCEPTS = ("star", "zara", "arrow", "zigzag")
 GOLD = 1
 """Number of the gold that adversaries are distilled from."""
 DECOUPLED = "decouple-to-other"
-USING_GOLD = frozenset({"distilled-from-gold", "memorized"})
+USING_GOLD = frozenset({"distilled-from-gold", "memorized", "output-filter"})
 WITHOUT_DECOUPLED = frozenset({"decoder", "lora-only", "sampler-trigger"})
 """Kinds by the inputs that other steps make."""
 

@@ -36,7 +36,7 @@ QUICK: dict[str, Any] = {
     "lora-only": LoraConfig(**UNET, rank=2),
     "sampler-trigger": TriggerConfig(**UNET),
     "memorized": MemorizedConfig(**UNET),
-    "output-filter": RedirectConfig(**UNET),
+    "output-filter": UnetConfig(**UNET),
     "relearning-resistant": ResistantConfig(**UNET, n_examples=18, relearning_steps=2, inner_steps=1),
 }
 TEXT, UNET_ONLY, BOTH = {"text_encoder"}, {"unet"}, {"text_encoder", "unet"}
