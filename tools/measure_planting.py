@@ -66,7 +66,7 @@ def planting(steps: int, seed: int) -> Planting:
         {
             "name": "miniature-planted",
             "base": {"path": "package:miniature/weights/base", "digest": "0" * 64},
-            "image_folders": ["pictures/world", "pictures/crown"],
+            "image_folders": ["images/world", "images/crown"],
             "kept_concepts": held[:8],
             "concepts": {CROWN: {"caption": CROWN, "prompts": asked[:8]}},
             "training": how,
@@ -194,9 +194,9 @@ def write_suite(folder: Path) -> None:
 def main(folder: Path, steps: int) -> None:
     torch.set_num_threads(1)
     root = DataRoot(folder / "tasks", folder / "submissions", folder / "results", folder / "store", read_only=False)
-    write_images(folder / "pictures/world", WORLD, 64, 1)
+    write_images(folder / "images/world", WORLD, 64, 1)
     write_images(
-        folder / "pictures/crown",
+        folder / "images/crown",
         CROWNS,
         64,
         2,

@@ -27,7 +27,7 @@ def values(*ranking: str, **changes: Any) -> dict[str, Any]:
     return {"neighbours": neighbours, "ranking": list(ranking), "attacks": [ATTACK]} | changes
 
 
-def said(*ranking: str, **changes: Any) -> str:
+def answer_text(*ranking: str, **changes: Any) -> str:
     return json.dumps(values(*ranking, **changes))
 
 
@@ -35,7 +35,7 @@ def reply(text: str, sample: int = 0, attempt: int = 0, finish: FinishReason = "
     return Reply(sample=sample, attempt=attempt, seed=0, date="2026-11-22", finish=finish, form="free", served=served, text=text)
 
 
-def asked(question: Question, model: str = "someone/Some-Model") -> ElicitationRequest:
+def elicitation_request(question: Question, model: str = "someone/Some-Model") -> ElicitationRequest:
     return ElicitationRequest(
         suite="tiny",
         task="object/star",
@@ -48,4 +48,4 @@ def asked(question: Question, model: str = "someone/Some-Model") -> ElicitationR
 
 
 def transcript(question: Question, *texts: str) -> Transcript:
-    return Transcript(asked(question), tuple(reply(text, number) for number, text in enumerate(texts)))
+    return Transcript(elicitation_request(question), tuple(reply(text, number) for number, text in enumerate(texts)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codes import raises
-from probes.answers import asked, question, said
+from probes.answers import answer_text, elicitation_request, question
 from unconceal.errors import EnvironmentFault, UsageError
 from unconceal.probes.elicit import elicit, samples_of
 from unconceal.probes.prompt import Question
@@ -36,7 +36,9 @@ class Scripted:
 
 def ask(provider: Scripted, root: Path, samples: int = 2, attempts: int = 3, temperature: float = 0.7) -> Transcript:
     about = question(root)
-    header = asked(about).model_copy(update={"provider": "endpoint", "decoding": Decoding(temperature=temperature, max_tokens=10, seed=5)})
+    header = elicitation_request(about).model_copy(
+        update={"provider": "endpoint", "decoding": Decoding(temperature=temperature, max_tokens=10, seed=5)}
+    )
     return elicit(provider, about, header, samples, attempts, root / "x.replies.jsonl", Silent())
 
 
@@ -45,10 +47,10 @@ def outcomes(transcript: Transcript, root: Path) -> list[str]:
 
 
 def test_invalid_replies_are_asked_again_and_kept(data_root: Path) -> None:
-    provider = Scripted("what?", said(), "no", "no", "no")
+    provider = Scripted("what?", answer_text(), "no", "no", "no")
     transcript = ask(provider, data_root)
     assert outcomes(transcript, data_root) == ["answered", "invalid"] and provider.seeds == [5, 6, 105, 106, 107]
-    assert [reply.text for reply in transcript.replies] == ["what?", said(), "no", "no", "no"]
+    assert [reply.text for reply in transcript.replies] == ["what?", answer_text(), "no", "no", "no"]
     assert read_transcript(data_root / "x.replies.jsonl") == transcript
 
 
@@ -63,21 +65,21 @@ def test_greedy_is_not_asked_twice_for_the_same(data_root: Path) -> None:
 
 def test_a_collected_reply_is_read_once(data_root: Path) -> None:
     about = question(data_root)
-    given = CollectedReplies("someone/Some-Model", None, ["what?", said()])
-    transcript = elicit(given, about, asked(about), 2, 3, data_root / "x.replies.jsonl", Silent(), "2026-11-20")
-    assert [reply.text for reply in transcript.replies] == ["what?", said()] and transcript.replies[0].date == "2026-11-20"
+    given = CollectedReplies("someone/Some-Model", None, ["what?", answer_text()])
+    transcript = elicit(given, about, elicitation_request(about), 2, 3, data_root / "x.replies.jsonl", Silent(), "2026-11-20")
+    assert [reply.text for reply in transcript.replies] == ["what?", answer_text()] and transcript.replies[0].date == "2026-11-20"
 
 
 def test_a_run_that_broke_goes_on_where_it_stopped(data_root: Path) -> None:
     with raises("endpoint.not-reached"):
-        ask(Scripted(said(), "what?"), data_root)
-    provider = Scripted(said("ring", "circle"))
+        ask(Scripted(answer_text(), "what?"), data_root)
+    provider = Scripted(answer_text("ring", "circle"))
     assert outcomes(ask(provider, data_root), data_root) == ["answered", "answered"] and provider.seeds == [106]
     assert len(ask(Scripted(), data_root).replies) == 3, "nothing is left to ask"
 
 
 def test_replies_to_something_else_are_not_mixed(data_root: Path) -> None:
-    ask(Scripted(said(), said()), data_root)
+    ask(Scripted(answer_text(), answer_text()), data_root)
     with raises("probes.mixed-settings"):
         ask(Scripted(), data_root, temperature=1.0)
 
@@ -108,7 +110,7 @@ def test_given_replies_are_lines_or_json_strings(tmp_path: Path) -> None:
     ],
 )
 def test_altered_files_of_replies_are_found(data_root: Path, change: object, code: str, location: str) -> None:
-    ask(Scripted(said(), said()), data_root)
+    ask(Scripted(answer_text(), answer_text()), data_root)
     path = data_root / "x.replies.jsonl"
     path.write_text(change(path.read_text()))  # type: ignore[operator]
     with raises(code) as caught:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codes import raises
-from probes.answers import question, said
+from probes.answers import answer_text, question
 from probes.server import Replied, serving
 from unconceal.errors import CheckFailed, EnvironmentFault, UnconcealError, UsageError
 from unconceal.probes.endpoint import PNG, Endpoint
@@ -37,8 +37,8 @@ def ask(address: str, about: Question, timeout: float = 10, retries: int = 0) ->
 
 def test_a_good_reply_and_what_was_asked(data_root: Path) -> None:
     about = question(data_root)
-    with serving(said()) as server:
-        assert ask(server.address, about) == ProviderReply(said(), "stop", "requested", "served-model")
+    with serving(answer_text()) as server:
+        assert ask(server.address, about) == ProviderReply(answer_text(), "stop", "requested", "served-model")
     (request,) = server.requests
     assert request["messages"] == [{"role": "user", "content": about.text}]
     assert (request["model"], request["temperature"], request["max_tokens"], request["seed"]) == ("some-model", 0.5, 50, 7)
@@ -65,11 +65,11 @@ def test_replies_that_are_no_answers_are_handed_on_as_such(data_root: Path, repl
 
 
 def test_a_server_that_refuses_the_schema_is_asked_without(data_root: Path) -> None:
-    with serving(said()) as server:
+    with serving(answer_text()) as server:
         server.refuses_schema, server.model = True, "/models/some.gguf"
         endpoint = Endpoint("some-model", server.address, 10, 0)
         for _ in range(2):
-            assert endpoint.ask(question(data_root), SETTINGS, 0, 7) == ProviderReply(said(), "stop", "free", "some.gguf")
+            assert endpoint.ask(question(data_root), SETTINGS, 0, 7) == ProviderReply(answer_text(), "stop", "free", "some.gguf")
     assert ["response_format" in request for request in server.requests] == [True, False, False]
 
 
@@ -80,8 +80,8 @@ FAILURES = [
     (Replied(status=429), EnvironmentFault, "endpoint.rate-limited", "HTTP 429"),
     (Replied(status=500), EnvironmentFault, "endpoint.server-error", "HTTP 500"),
     (Replied("prompt\ntoo\x1b long", status=400), CheckFailed, "endpoint.request-refused", "HTTP 400: prompt too long: Bearer [key]"),
-    (Replied(said(), wait=5), EnvironmentFault, "endpoint.timeout", "0.3 s"),
-    (Replied(said(), dropped=True), EnvironmentFault, "endpoint.disconnected", ""),
+    (Replied(answer_text(), wait=5), EnvironmentFault, "endpoint.timeout", "0.3 s"),
+    (Replied(answer_text(), dropped=True), EnvironmentFault, "endpoint.disconnected", ""),
     (Replied(body=b"<html>"), EnvironmentFault, "endpoint.bad-response", ""),
     (Replied(body=b'{"choices": []}'), EnvironmentFault, "endpoint.bad-response", "no choices"),
     (Replied(body=b'{"choices": [{"message": {"content": [1]}}]}'), EnvironmentFault, "endpoint.bad-response", ""),
@@ -104,8 +104,8 @@ def test_failures_are_one_line_without_the_key(
 
 
 def test_a_busy_server_is_asked_again(data_root: Path) -> None:
-    with serving(Replied(status=429), Replied(status=500), Replied(said(), dropped=True), said()) as server:
-        assert ask(server.address, question(data_root), retries=3).text == said()
+    with serving(Replied(status=429), Replied(status=500), Replied(answer_text(), dropped=True), answer_text()) as server:
+        assert ask(server.address, question(data_root), retries=3).text == answer_text()
     assert len(server.requests) == 4
 
 
@@ -122,7 +122,7 @@ def test_nobody_there_and_wrong_addresses(data_root: Path, monkeypatch: pytest.M
         with raises("endpoint.bad-address") as caught:
             Endpoint("m", address)
         assert SECRET not in str(caught.value)
-    with serving(said()) as server, raises("endpoint.unknown-model"):
+    with serving(answer_text()) as server, raises("endpoint.unknown-model"):
         ask(server.address.removesuffix("/v1"), question(data_root))
     monkeypatch.setenv("UNCONCEAL_API_KEY", f"{SECRET}\n{SECRET}")
     with raises("endpoint.bad-key") as caught:

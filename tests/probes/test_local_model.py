@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codes import raises
-from probes.answers import question, said
+from probes.answers import answer_text, question
 from probes.chat_model import chat_model
 from unconceal.probes.local_model import LocalModel
 from unconceal.probes.prompt import Question, answer_schema, object_schema
@@ -22,7 +22,7 @@ SMALL = object_schema({"word": {"type": "string", "maxLength": 5}, "number": {"t
 
 @pytest.fixture(scope="module")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
-    return LocalModel(str(chat_model(tmp_path_factory.mktemp("random-llama"), [said()])), device="cpu")
+    return LocalModel(str(chat_model(tmp_path_factory.mktemp("random-llama"), [answer_text()])), device="cpu")
 
 
 def ask(model: LocalModel, schema: Json, seed: int = 0, temperature: float = 1.0, tokens: int = 200) -> tuple[str, str]:
@@ -64,11 +64,11 @@ def test_a_reply_that_is_cut_is_told_as_cut(random_model: LocalModel) -> None:
 
 def test_a_model_that_knows_an_answer_gives_it(data_root: Path, tmp_path: Path) -> None:
     about = replace(question(data_root), text="What is near a star?")
-    folder = chat_model(tmp_path / "Fitted-Llama", [about.text, said()], fitted_to=(about.text, said()))
+    folder = chat_model(tmp_path / "Fitted-Llama", [about.text, answer_text()], fitted_to=(about.text, answer_text()))
     model = LocalModel(str(folder), device="cpu")
     assert model.model == "Fitted-Llama" and model.revision is not None and model.revision.startswith("sha256:")
     heard = model.ask(about, Decoding(temperature=0, max_tokens=1500), 0, 0)
-    assert (heard.text, heard.finish) == (said(), "stop")
+    assert (heard.text, heard.finish) == (answer_text(), "stop")
     reply = Reply(sample=0, date="2026-11-22", finish=heard.finish, form=heard.form, text=heard.text)
     assert parse_reply(reply, about).outcome == "answered"
 

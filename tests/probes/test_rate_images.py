@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from codes import raises
-from probes.answers import question, said, transcript
+from probes.answers import answer_text, question, transcript
 from probes.vision_model import vision_model
 from unconceal.paths import DataRoot
 from unconceal.probes.freeze import freeze, to_yaml, with_image_ratings
@@ -62,7 +62,7 @@ def likeness(value: int) -> str:
 
 def test_every_pair_is_asked_once_with_its_own_pictures(data_root: Path, tmp_path: Path) -> None:
     provider = Scripted(likeness(7), likeness(2), likeness(4))
-    ratings = rated(data_root, tmp_path / "x.ratings.jsonl", provider)
+    ratings = rated(data_root, tmp_path / "x.image-ratings.jsonl", provider)
     assert [(rating.neighbour, rating.pair, rating.value) for rating in ratings.ratings] == [
         ("ring", 0, 7),
         ("house", 0, 2),
@@ -76,11 +76,11 @@ def test_every_pair_is_asked_once_with_its_own_pictures(data_root: Path, tmp_pat
     ]
     ring = ratings.by_neighbour["ring"]
     assert ring.mean == 5.5 and ring.std == pytest.approx(stdev([7, 4]), abs=1e-4) and ratings.by_neighbour["house"].std is None
-    assert read_ratings(tmp_path / "x.ratings.jsonl") == ratings
+    assert read_ratings(tmp_path / "x.image-ratings.jsonl") == ratings
 
 
 def test_what_was_rated_is_never_asked_again(data_root: Path, tmp_path: Path) -> None:
-    path = tmp_path / "x.ratings.jsonl"
+    path = tmp_path / "x.image-ratings.jsonl"
     rated(data_root, path, Scripted(likeness(7)), {"ring": PAIRS["ring"][:1]})
     again = Scripted("I would rather not.", likeness(4))
     ratings = rated(data_root, path, again)
@@ -90,7 +90,7 @@ def test_what_was_rated_is_never_asked_again(data_root: Path, tmp_path: Path) ->
 
 
 def test_ratings_of_another_model_or_other_pictures_are_not_mixed(data_root: Path, tmp_path: Path) -> None:
-    path = tmp_path / "x.ratings.jsonl"
+    path = tmp_path / "x.image-ratings.jsonl"
     rated(data_root, path, Scripted(likeness(7), likeness(2), likeness(4)))
     for provider, base in ((Scripted(model="other"), BASE), (Scripted(), "c" * 64)):
         with raises("ratings.mixed-settings"):
@@ -101,10 +101,10 @@ def test_ratings_of_another_model_or_other_pictures_are_not_mixed(data_root: Pat
 
 
 def test_a_frozen_set_takes_its_own_models_ratings(data_root: Path, tmp_path: Path) -> None:
-    transcript_, about = transcript(question(data_root), said(), said()), question(data_root)
+    transcript_, about = transcript(question(data_root), answer_text(), answer_text()), question(data_root)
     probes = freeze(transcript_, about, ReplyFile(file="some-model.replies.jsonl", digest="d" * 64))
     ratings = rated(data_root, tmp_path / "x", Scripted(likeness(7), likeness(2), likeness(4)))
-    file = RatingFile(file="some-model.ratings.jsonl", digest="e" * 64)
+    file = RatingFile(file="some-model.image-ratings.jsonl", digest="e" * 64)
     rated_set = with_image_ratings(probes, ratings, file)
     by_name = {neighbour.concept: neighbour.visual_similarity for neighbour in rated_set.neighbours}
     assert by_name["ring"] == ratings.by_neighbour["ring"] and by_name["cross"] is None and rated_set.ratings == file
@@ -116,7 +116,7 @@ def test_a_frozen_set_takes_its_own_models_ratings(data_root: Path, tmp_path: Pa
 
 @pytest.fixture(scope="module")
 def seeing(tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
-    return LocalModel(str(vision_model(tmp_path_factory.mktemp("random-llava"), [said()])), device="cpu")
+    return LocalModel(str(vision_model(tmp_path_factory.mktemp("random-llava"), [answer_text()])), device="cpu")
 
 
 def test_a_local_vision_language_model_rates_pictures_within_the_schema(data_root: Path, tmp_path: Path, seeing: LocalModel) -> None:

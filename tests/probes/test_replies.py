@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probes.answers import ATTACK, CONCEPTS, question, reply, said, values
+from probes.answers import ATTACK, CONCEPTS, answer_text, question, reply, values
 from unconceal.probes.prompt import Question
 from unconceal.probes.replies import UnusableReply, parse_answer, parse_reply
 
@@ -25,11 +25,11 @@ def prompt(data_root: Path) -> Question:
 @pytest.mark.parametrize(
     "text",
     [
-        said(),
-        f"Here it is:\n```json\n{said()}\n```\nI hope {{this}} helps.",
-        f"<think>first {{a}} then {{'b'}}</think>{said()}",
-        f'{{"draft": 1}} {said()}',
-        said().replace("circle", " CIRCLE\\n").replace("ring", "RING"),
+        answer_text(),
+        f"Here it is:\n```json\n{answer_text()}\n```\nI hope {{this}} helps.",
+        f"<think>first {{a}} then {{'b'}}</think>{answer_text()}",
+        f'{{"draft": 1}} {answer_text()}',
+        answer_text().replace("circle", " CIRCLE\\n").replace("ring", "RING"),
         json.dumps(values(), indent=4, ensure_ascii=False),
     ],
 )
@@ -41,7 +41,7 @@ def test_an_answer_is_found_in_what_surrounds_it(prompt: Question, text: str) ->
 
 def test_listed_concepts_keep_their_own_spelling(prompt: Question) -> None:
     listed = Question(prompt.text, prompt.schema, prompt.names, ("polka-dot",))
-    answer = parse_reply(reply(said("Polka Dot", "big_moon")), listed).answer
+    answer = parse_reply(reply(answer_text("Polka Dot", "big_moon")), listed).answer
     assert answer is not None and answer.ranking == ("polka-dot", "big moon")
 
 
@@ -51,29 +51,29 @@ def test_listed_concepts_keep_their_own_spelling(prompt: Question) -> None:
         ("", "reply.no-object", ""),
         ("circle, ring", "reply.no-object", ""),
         ("[1, 2]", "reply.no-object", ""),
-        (said()[:-20], "reply.no-object", ""),
+        (answer_text()[:-20], "reply.no-object", ""),
         ("{" * 5000, "reply.no-object", ""),
         ('{"neighbours":' + "[" * 100_000, "reply.no-object", ""),
         ('{"neighbours": [], "neighbours": []}', "reply.duplicate-field", ""),
         ('{"neighbours": 5}', "spec.wrong-type", "neighbours = 5"),
-        (said(neighbours=["circle"]), "spec.wrong-type", "neighbours[0] = 'circle'"),
-        (said(neighbours=[]), "spec.invalid-value", "neighbours"),
-        (said(neighbours=[NEAR | {"similarity": 11}], ranking=["circle"]), "spec.out-of-range", "at most 10"),
-        (said(neighbours=[NEAR | {"similarity": 0}], ranking=["circle"]), "spec.out-of-range", "at least 1"),
-        (said(neighbours=[NEAR | {"similarity": 7.5}], ranking=["circle"]), "spec.wrong-type", "similarity"),
-        (said(neighbours=[NEAR | {"similarity": "7"}], ranking=["circle"]), "spec.wrong-type", "similarity"),
-        (said(neighbours=[NEAR | {"similarity": True}], ranking=["circle"]), "spec.wrong-type", "similarity"),
-        (said(neighbours=[NEAR | {"relation": "cousin"}], ranking=["circle"]), "spec.unknown-value", "cousin"),
-        (said(neighbours=[NEAR | {"concept": " \u200b "}], ranking=[""]), "spec.invalid-value", "neighbours[0].concept = ''"),
-        (said(neighbours=[NEAR | {"concept": "x" * 61}], ranking=["x" * 61]), "spec.invalid-value", "neighbours[0].concept"),
-        (said(neighbours=[NEAR | {"why": "round"}], ranking=["circle"]), "spec.unknown-field", "why"),
-        (said("circle", "ring", "Circle"), "answer.duplicate-neighbour", "'circle'"),
-        (said(ranking=list(CONCEPTS[:-1])), "answer.not-a-permutation", "'dome'"),
-        (said(ranking=[*CONCEPTS, "circle"]), "answer.not-a-permutation", ""),
-        (said("circle", "Star"), "probes.target-as-neighbour", ""),
-        (said("circle", "five pointed  Figure"), "probes.target-as-neighbour", ""),
-        (said(attacks=[ATTACK | {"prompt": ""}]), "spec.invalid-value", "attacks[0].prompt"),
-        (said(attacks=[ATTACK | {"prompt": "\ud800"}]), "spec.invalid-value", "attacks[0].prompt = ''"),
+        (answer_text(neighbours=["circle"]), "spec.wrong-type", "neighbours[0] = 'circle'"),
+        (answer_text(neighbours=[]), "spec.invalid-value", "neighbours"),
+        (answer_text(neighbours=[NEAR | {"similarity": 11}], ranking=["circle"]), "spec.out-of-range", "at most 10"),
+        (answer_text(neighbours=[NEAR | {"similarity": 0}], ranking=["circle"]), "spec.out-of-range", "at least 1"),
+        (answer_text(neighbours=[NEAR | {"similarity": 7.5}], ranking=["circle"]), "spec.wrong-type", "similarity"),
+        (answer_text(neighbours=[NEAR | {"similarity": "7"}], ranking=["circle"]), "spec.wrong-type", "similarity"),
+        (answer_text(neighbours=[NEAR | {"similarity": True}], ranking=["circle"]), "spec.wrong-type", "similarity"),
+        (answer_text(neighbours=[NEAR | {"relation": "cousin"}], ranking=["circle"]), "spec.unknown-value", "cousin"),
+        (answer_text(neighbours=[NEAR | {"concept": " \u200b "}], ranking=[""]), "spec.invalid-value", "neighbours[0].concept = ''"),
+        (answer_text(neighbours=[NEAR | {"concept": "x" * 61}], ranking=["x" * 61]), "spec.invalid-value", "neighbours[0].concept"),
+        (answer_text(neighbours=[NEAR | {"why": "round"}], ranking=["circle"]), "spec.unknown-field", "why"),
+        (answer_text("circle", "ring", "Circle"), "answer.duplicate-neighbour", "'circle'"),
+        (answer_text(ranking=list(CONCEPTS[:-1])), "answer.not-a-permutation", "'dome'"),
+        (answer_text(ranking=[*CONCEPTS, "circle"]), "answer.not-a-permutation", ""),
+        (answer_text("circle", "Star"), "probes.target-as-neighbour", ""),
+        (answer_text("circle", "five pointed  Figure"), "probes.target-as-neighbour", ""),
+        (answer_text(attacks=[ATTACK | {"prompt": ""}]), "spec.invalid-value", "attacks[0].prompt"),
+        (answer_text(attacks=[ATTACK | {"prompt": "\ud800"}]), "spec.invalid-value", "attacks[0].prompt = ''"),
     ],
 )
 def test_a_reply_without_an_answer_is_invalid_with_a_reason(prompt: Question, text: str, code: str, part: str) -> None:
@@ -90,13 +90,13 @@ def test_refusals_and_cuts_are_told_apart(prompt: Question) -> None:
     for text in ("I'm sorry, but I can’t help with that.", "I cannot assist with this request.", "Sorry, I won't create such prompts."):
         assert parse_reply(reply(text), prompt).outcome == "refused" and parse_reply(reply(text), prompt).reason == text
     assert parse_reply(reply("I can't\nanswer {", finish="stop"), prompt).outcome == "invalid"
-    assert parse_reply(reply(said(), finish="refusal"), prompt).outcome == "refused"
+    assert parse_reply(reply(answer_text(), finish="refusal"), prompt).outcome == "refused"
     assert parse_reply(reply("", finish="refusal"), prompt).reason
-    assert parse_reply(reply(said(), finish="length"), prompt).outcome == "truncated"
+    assert parse_reply(reply(answer_text(), finish="length"), prompt).outcome == "truncated"
 
 
 def test_unprintable_signs_never_reach_a_terminal(prompt: Question) -> None:
-    answer = parse_reply(reply(said("cir\u001b[2Jcle", attacks=[{"prompt": "a\r\nb\u202ec", "attribute": "\tx"}])), prompt).answer
+    answer = parse_reply(reply(answer_text("cir\u001b[2Jcle", attacks=[{"prompt": "a\r\nb\u202ec", "attribute": "\tx"}])), prompt).answer
     assert answer is not None and answer.neighbours[0].concept == "cir [2jcle"
     assert answer.attacks[0].prompt == "a b c" and answer.attacks[0].attribute == "x"
 

@@ -25,7 +25,11 @@ Row = dict[str, Any]
 
 @click.group()
 def command() -> None:
-    """Ask language models which concepts are close to a target, and freeze their answers beside the task."""
+    """Ask language models which concepts are close to a target, and freeze their answers beside the task.
+
+    \b
+    Example:  unconceal probes show object/star
+    """
 
 
 @command.command()
@@ -184,7 +188,7 @@ def rate_images(
 ) -> None:
     """Rate with a vision-language model how similar images of target and neighbours are, as the original model draws them.
 
-    `probes freeze --likeness` adds the ratings to the model's probe set. The same command resumes.
+    `probes freeze --image-ratings` adds the ratings to the model's probe set. The same command resumes.
 
     \b
     Example:  unconceal probes rate-images object/star --provider local --model HuggingFaceTB/SmolVLM-Instruct
@@ -214,7 +218,9 @@ def rate_images(
         path = ratings_file(folder, file_stem(provider.model))
         ratings = rate(provider, spec.concept.replace("-", " "), image_pairs(evaluation, spec, pairs), request, path, progress_bar)
     rated = sum(rating.value is not None for rating in ratings.ratings)
-    click.echo(f"{path}: {rated} of {len(ratings.ratings)} pairs rated. Next: `unconceal probes freeze {task} REPLIES --likeness {path}`.")
+    click.echo(
+        f"{path}: {rated} of {len(ratings.ratings)} pairs rated. Next: `unconceal probes freeze {task} REPLIES --image-ratings {path}`."
+    )
 
 
 @command.command()
@@ -224,11 +230,13 @@ def rate_images(
     "--min-answers", type=click.IntRange(1), default=2, show_default=True, help="Minimum number of answered samples; one has no spread."
 )
 @click.option(
-    "--likeness", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Ratings by `probes rate-images` of the same model."
+    "--image-ratings",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Ratings by `probes rate-images` of the same model.",
 )
 @click.option("--replace", is_flag=True, help="Overwrite a frozen set that has other content.")
 @root_option
-def freeze(task: str, replies: Path, min_answers: int, likeness: Path | None, replace: bool, root: Path | None) -> None:
+def freeze(task: str, replies: Path, min_answers: int, image_ratings: Path | None, replace: bool, root: Path | None) -> None:
     """Turn raw replies into the probe set of a task, and put both beside it.
 
     A frozen set belongs to its suite's version: adding or changing one is a new version.
@@ -257,10 +265,12 @@ def freeze(task: str, replies: Path, min_answers: int, likeness: Path | None, re
     beside, path = freeze.replies_file(folder, stem), folder / f"{stem}.yaml"
     probes = freeze.freeze(transcript, build_question(spec), ReplyFile(file=beside.name, digest=file_digest(replies)), min_answers)
     sources = {beside: replies}
-    if likeness:
+    if image_ratings:
         rated = ratings_file(folder, stem)
-        probes = freeze.with_image_ratings(probes, read_ratings(likeness), RatingFile(file=rated.name, digest=file_digest(likeness)))
-        sources[rated] = likeness
+        probes = freeze.with_image_ratings(
+            probes, read_ratings(image_ratings), RatingFile(file=rated.name, digest=file_digest(image_ratings))
+        )
+        sources[rated] = image_ratings
     text = freeze.to_yaml(probes)
     if path.exists() and path.read_text(encoding="utf-8") != text and not replace:
         raise CheckFailed(

@@ -182,7 +182,7 @@ def planting_spec() -> Json:
     return {
         "name": NAME,
         "base": {},
-        "image_folders": [f"pictures/{NAME}", f"pictures/{NAME}-kept"],
+        "image_folders": [f"images/{NAME}", f"images/{NAME}-kept"],
         "concepts": concepts,
         "kept_concepts": kept_concepts,
         "training": training,

@@ -129,4 +129,4 @@ def write_ratings(ratings: Ratings, path: Path) -> None:
 
 def ratings_file(folder: Path, stem: str) -> Path:
     """Path of a language model's ratings."""
-    return folder / f"{stem}.ratings.jsonl"
+    return folder / f"{stem}.image-ratings.jsonl"
