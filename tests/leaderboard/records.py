@@ -125,7 +125,10 @@ def scores(excess: float | None, half: float = 0.05, at: float = 0.2) -> dict[st
 
 def curves(at: float) -> tuple[Curve, ...]:
     """The curves that the page shows."""
-    presence = (curve("presence", at + 0.1), curve("presence", at, arm="empty"), curve("presence", -0.2, split="retain"))
+    retain = (
+        curve(name, -0.2, "retain", arm) for name, arm in (("presence", "prompt"), ("presence", "empty"), ("presence.original", "empty"))
+    )
+    presence = (curve("presence", at + 0.1), curve("presence", at, arm="empty"), *retain)
     ccs = tuple(curve("ccs", at + 0.05 * i, extractor=name) for i, name in enumerate(EXTRACTORS))
     crs = tuple(curve("crs.signed", at + 0.05 * i, extractor=name, scale=0.2) for i, name in enumerate(EXTRACTORS))
     return (*presence, *ccs, *crs)

@@ -104,9 +104,9 @@ def test_without_golds_the_section_says_so(tmp_path: Path) -> None:
     assert "no golds, so no model can be labelled *forgets*" in written(data_root(tmp_path, record()))
 
 
-def test_lite_alone_is_said(tmp_path: Path) -> None:
-    text = written(data_root(tmp_path, record(tier="lite")))
-    assert "Tier `lite`" in text and "star (lite) ↓" in text
+def test_quick_alone_is_said(tmp_path: Path) -> None:
+    text = written(data_root(tmp_path, record(tier="quick")))
+    assert "Tier `quick`" in text and "star (quick) ↓" in text
 
 
 def test_another_protocol_has_its_own_table(tmp_path: Path) -> None:

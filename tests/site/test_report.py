@@ -67,7 +67,7 @@ def test_a_page_is_complete_and_self_contained(tmp_path: Path) -> None:
     assert not elements.open
     tags = [tag for tag, _ in elements.found]
     assert not {"script", "link", "iframe", "img"} & set(tags)
-    assert tags.count("svg") == 3 + 1 + 6, "presence, damage, and CCS and CRS by three extractors"
+    assert tags.count("svg") == 4 + 1 + 6, "presence in both arms and splits, damage, and CCS and CRS by three extractors"
     assert all(str(attributes["href"]).startswith(("#", "https://")) for tag, attributes in elements.found if tag == "a")
 
 

@@ -150,7 +150,8 @@ def test_a_submissions_page_has_its_curves_damage_and_attacks(page: Page, site: 
     assert part.locator("figcaption", has_text="Presence").all_inner_texts() == [
         "Presence, prompt arm",
         "Presence, empty arm",
-        "Presence of retained concepts",
+        "Presence of retained concepts, prompt arm",
+        "Presence of retained concepts, empty arm",
     ]
     first = part.locator("svg").first
     assert {first.locator(f".{kind}").count() for kind in ("own-band", "gold-band", "own", "gold", "original", "window")} == {1}
@@ -183,7 +184,7 @@ def test_phones_and_the_dark(browser: Browser, site: Path, options: dict[str, An
     context.close()
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(first: str, second: str) -> float:
     """The WCAG contrast of two `rgb(…)` colours."""
 
     def light(colour: str) -> float:
@@ -193,7 +194,7 @@ def contrast(one: str, other: str) -> float:
             for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True)
         )
 
-    dark, bright = sorted((light(one), light(other)))
+    dark, bright = sorted((light(first), light(second)))
     return (bright + 0.05) / (dark + 0.05)
 
 
