@@ -62,7 +62,7 @@ def test_only_the_fillers_are_replaced(inputs_of: InputsOf, family: FamilyName) 
     same = {name: weights[name][vocabulary.filler].expand(2, 2, -1) for name, vocabulary in vocabularies.items()}
     with inserted(vocabularies, same):
         torch.testing.assert_close(model.embed_prompts(prompts).prompt.prompt_embeds, plain.prompt.prompt_embeds)
-    with inserted(vocabularies, {name: value + 1 for name, value in same.items()}):
+    with inserted(vocabularies, {name: value + torch.linspace(-1, 1, value.shape[-1]) for name, value in same.items()}):
         changed = model.embed_prompts(prompts)
     assert not torch.allclose(changed.prompt.prompt_embeds, plain.prompt.prompt_embeds, atol=1e-2)
     torch.testing.assert_close(changed.empty.prompt_embeds, plain.empty.prompt_embeds)
@@ -76,7 +76,7 @@ def test_tokens_are_real_and_embeddings_are_free(inputs_of: InputsOf, family: Fa
     for projected in (True, False):
         for name, value in optimize(inputs, ATTACK, inputs.model, examples, vocabularies, projected).items():
             distances = torch.cdist(value.flatten(0, 1), vocabularies[name].words).amin(1)
-            assert value.shape[:2] == (2, 2) and (distances < 1e-6).all().item() == projected
+            assert value.shape[:2] == (2, 2) and (distances < 1e-3).all().item() == projected
 
 
 def test_the_attack_lowers_the_loss(inputs_of: InputsOf) -> None:

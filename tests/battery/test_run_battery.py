@@ -16,6 +16,7 @@ from unconceal.battery.probe import Cost, Probe, ProbePlan, diverged
 from unconceal.battery.run_battery import measure_battery, rates
 from unconceal.errors import UsageError
 from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.suite_models import SuiteModels
 from unconceal.generate.generator import Generator
 from unconceal.specs.battery import ProbeName
 from unconceal.specs.loader import load_submission, load_suite, load_task
@@ -39,7 +40,7 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evaluation]
     suite = suite.model_copy(update={"tiers": {"quick": tier}, "battery": SMALL})
     with pytest.MonkeyPatch.context() as patched:
         evaluation = Evaluation(suite, root, "quick", shard_size=8)
-        patched.setattr(evaluation.suite_models, "judge_for", lambda task: Everywhere())
+        patched.setattr(SuiteModels, "judge_for", lambda self, task: Everywhere())
         yield evaluation
 
 

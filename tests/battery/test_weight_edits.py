@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ import torch
 from battery.small import broken, small_inputs, weights, with_settings
 from codes import raises
 from unconceal.battery.probe import ProbeInputs
-from unconceal.battery.weight_edits import WEIGHT_EDITS, edited_component, edited_model, edits, without_directions
+from unconceal.battery.weight_edits import WEIGHT_EDITS, edited_component, edited_model, edited_update, edits, without_directions
+from unconceal.checkpoints.low_rank import LowRank
 from unconceal.checkpoints.release import SpmNetwork
 from unconceal.diffusion.model import Model
 from unconceal.specs.battery import WeightEdits
@@ -80,13 +82,26 @@ def test_half_precision_is_edited_in_float32() -> None:
     assert edited.weight.item() == 1 + 3 * 2**-7 and changed.weight.item() == 1 + 2**-7
 
 
-def test_models_of_other_shapes_are_no_update(inputs: ProbeInputs) -> None:
+def test_models_of_other_shapes_are_no_update() -> None:
     with pytest.raises(NotImplementedError):
         edited_component(torch.nn.Linear(2, 2), torch.nn.Linear(2, 3), lambda update: update)
     with pytest.raises(NotImplementedError):
         edited_component(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2, bias=False), lambda update: update)
-    with pytest.raises(NotImplementedError):
-        scaled(replace(inputs, model=replace(inputs.model, spm=SpmNetwork("unet", {}, ("a star",)))), 0.5)
+
+
+@pytest.mark.parametrize(("down", "up"), [((2, 6), (5, 2)), ((2, 3, 3, 3), (4, 2, 1, 1))])
+def test_the_update_of_a_network_beside_the_denoiser(inputs: ProbeInputs, down: tuple[int, ...], up: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    update = LowRank(torch.randn(down, generator=generator), torch.randn(up, generator=generator), 0.5)
+    shape = (up[0], *down[1:])
+    spm = SpmNetwork("unet", {"layer": update}, ("a star",))
+    model = replace(inputs.model, spm=spm, pipeline=inputs.original.pipeline)
+    edited = edited_model(inputs.original, model, lambda value: 0.3 * value)
+    assert edited.denoiser is inputs.original.denoiser and edited.spm is not None and edited.spm.prompts == spm.prompts
+    torch.testing.assert_close(edited.spm.updates["layer"].product(shape), 0.3 * update.product(shape))
+    for n, rank in ((1, 1), (2, 0)):
+        rest = edited_update(update, partial(without_directions, n=n)).product(shape)
+        assert int((torch.linalg.svdvals(rest.flatten(1)) > 1e-4).sum()) == rank
 
 
 def test_a_weight_that_is_no_number(inputs: ProbeInputs) -> None:
