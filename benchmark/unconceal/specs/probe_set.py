@@ -107,7 +107,7 @@ class ReplyFile(Spec):
 class RatingFile(Spec):
     """File of the image ratings, beside the set."""
 
-    file: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*\.ratings\.jsonl$")
+    file: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*\.image-ratings\.jsonl$")
     digest: Digest
 
 
