@@ -31,7 +31,7 @@ def add(folder: Path, name: str, weights: dict[str, torch.Tensor] | None) -> Non
         save_file(weights, folder / f"models/{name}.safetensors")
 
 
-def test_it_says_the_verdict_and_where_the_record_lies(folder: Path) -> None:
+def test_a_run_prints_the_verdict_and_writes_the_record(folder: Path) -> None:
     done = invoke(folder, "control-original", "--tier", "quick")
     assert done.exit_code == 0, done.output
     assert "control-original on object/star (quick):" in done.stdout
@@ -45,10 +45,10 @@ def test_a_dry_run_forecasts_and_writes_nothing(folder: Path) -> None:
     assert not (folder / "results/tiny-1/object/star/esd-x.standard-quick.json").exists()
 
 
-def test_wrong_words_are_usage_errors(folder: Path) -> None:
+def test_unknown_names_are_usage_errors(folder: Path) -> None:
     for arguments, code, value in (
         (("nobody",), "submission.unknown", "'nobody'"),
-        (("esd-x", "--task", "object/moon"), "task.unknown", "'object/moon'"),
+        (("esd-x", "--task", "object/moon"), "task.unknown", "object/moon'"),
         (("esd-x", "--tier", "full"), "suite.unknown-tier", "'full'"),
         (("esd-x", "--tier", "quick", "--device", "tpu"), "device.unknown", "tpu"),
     ):
