@@ -49,6 +49,7 @@ def test_the_original_handed_to_itself_is_the_original(ran: tuple[FamilyName, Da
 def test_every_curve_is_there(ran: tuple[FamilyName, DataRoot]) -> None:
     result = {(curve.name, curve.split, curve.arm) for curve in record(ran[1], "esd-x").curves}
     assert {("presence", "forget", "prompt"), ("presence", "forget", "empty"), ("presence", "retain", "prompt")} <= result
+    assert {("presence", "retain", "empty"), ("presence.original", "retain", "empty")} <= result
 
 
 def test_the_rows_counted_are_the_rows_planned(ran: tuple[FamilyName, DataRoot]) -> None:
@@ -58,7 +59,7 @@ def test_the_rows_counted_are_the_rows_planned(ran: tuple[FamilyName, DataRoot])
     task, submission = load_task(root, "tiny:object/star"), load_submission(root, "tiny/esd-x")
     plan = evaluation.plan(task, submission)
     assert {shard.family for shard in plan.shards} == {family}
-    planned = sum(count_forward_passes(shard) for block in plan.blocks for shard in block.handovers)
+    planned = sum(count_forward_passes(shard) for shard in plan.shards if not shard.is_originals)
     assert record(root, "esd-x").timing.forward_passes == planned
 
 

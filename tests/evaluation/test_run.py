@@ -61,6 +61,7 @@ def test_every_row_has_every_score_and_curve(records: list[Record]) -> None:
         assert expected <= set(record.scores) or record.verdict.label == "undetermined"
         shapes = {(curve.name, curve.split, curve.arm) for curve in record.curves}
         assert {("presence", "forget", "prompt"), ("presence", "forget", "empty"), ("presence", "retain", "prompt")} <= shapes
+        assert {("presence", "retain", "empty"), ("presence.original", "retain", "empty")} <= shapes
         assert {("crs.signed", "forget", "prompt"), ("ccs", "forget", "prompt"), ("kid.original", "forget", None)} <= shapes
 
 
@@ -71,8 +72,16 @@ def test_the_record_on_disk_is_the_one_returned(root: DataRoot, evaluation: Eval
 
 
 def test_the_original_handed_to_itself_is_the_original(records: list[Record]) -> None:
-    curve = next(c for c in by_name(records, "control-original").curves if (c.name, c.arm, c.split) == ("presence", "prompt", "forget"))
+    original = by_name(records, "control-original")
+    curve = next(c for c in original.curves if (c.name, c.arm, c.split) == ("presence", "prompt", "forget"))
     assert len(set(curve.value)) == 1
+    retained = {c.name: c.per_prompt for c in original.curves if (c.split, c.arm) == ("retain", "empty")}
+    assert retained["presence"] == retained["presence.original"], "θ's own unconditional continuation"
+
+
+def test_the_originals_unconditional_continuation_is_one_for_all_submissions(records: list[Record]) -> None:
+    of_original = [[c.per_prompt for c in record.curves if c.name == "presence.original"] for record in records]
+    assert all(len(curves) == 1 and curves == of_original[0] for curves in of_original)
 
 
 def test_golds_are_read_against_the_others(records: list[Record]) -> None:
