@@ -79,8 +79,10 @@ def command(
         if dry_run:
             from unconceal.estimate.forecast import forecast
             from unconceal.estimate.runtime import runtime_estimate
+            from unconceal.estimate.sweep_forecast import forecast_sweep
+            from unconceal.evaluation.sweep import read_axes
 
-            workload = forecast(evaluation, pairs, probes)
+            workload = forecast_sweep(evaluation, pairs, read_axes(sweeps)) if sweeps else forecast(evaluation, pairs, probes)
             echo_rows(list(workload.table()), as_json=False)
             click.echo("\n".join(runtime_estimate(evaluation, workload, n_workers or 1)))
         elif sweeps:
