@@ -19,7 +19,7 @@ ARMS: dict[Arm, str] = {"prompt": "prompt arm", "empty": "empty arm"}
 
 
 def plan(scope: ProbeScope) -> ProbePlan:
-    """A search in each arm."""
+    """A search in each arm; both are scored, since a text encoder can hide the concept from its own prompts but not from θ's empty one."""
     settings, levels = scope.battery.noise_search, tuple(ARMS.values())
     n_images = len(scope.first_prompts(settings.n_prompts)) * settings.n_rounds * settings.n_candidates
     return ProbePlan(1, levels, levels, Cost(n_images * scope.passes_in_both_arms * scope.suite.sampler.num_inference_steps))
