@@ -56,16 +56,18 @@ def evaluation_of(
     dtype: str,
     optimize: Sequence[str],
     workers: int = 1,
+    fresh_seed: int | None = None,
     **more: Any,
 ) -> Evaluation:
-    """The evaluation for the given options. Cores are shared among ``workers`` processes."""
+    """The evaluation for the given options. Cores are shared among ``workers`` processes. ``fresh_seed``: of a fresh re-run."""
     from unconceal.evaluation.environment import resolve_device, usable_cores
     from unconceal.evaluation.evaluation import Evaluation
+    from unconceal.rerun.fresh_specs import fresh_suite
     from unconceal.specs.loader import load_suite
 
-    n_threads = threads or max(1, usable_cores() // workers)
+    published, n_threads = load_suite(data, suite), threads or max(1, usable_cores() // workers)
     return Evaluation(
-        load_suite(data, suite),
+        published if fresh_seed is None else fresh_suite(published, fresh_seed),
         data,
         device=resolve_device(device),
         dtype=dtype,
@@ -73,6 +75,7 @@ def evaluation_of(
         batch_size=batch_size,
         progress=progress,
         optimizations=tuple(sorted(set(optimize))),
+        fresh_seed=fresh_seed,
         **more,
     )
 

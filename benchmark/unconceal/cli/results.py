@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,18 @@ from unconceal.cli.options import TIER_NAMES, echo_rows, json_option, root_optio
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.paths import DataRoot
 from unconceal.specs.problems import SpecProblems
-from unconceal.specs.record import Verification, read_record, record_path, write_record
+from unconceal.specs.record import Record, Verification, read_record, record_path, write_record
 
 TODAY = date.today().isoformat()
 
 
 @click.group()
 def command() -> None:
-    """Check the records, compare a re-run, dispute or withdraw a row."""
+    """Check the records, compare a re-run, dispute or withdraw a row.
+
+    \b
+    Example:  unconceal results check
+    """
 
 
 def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,22 +47,29 @@ def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @json_option
 @click.option("--quick", is_flag=True, help="Do not recompute the aggregates.")
 @click.option(
+    "--results",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of records instead of results/, e.g. of a fresh re-run.",
+)
+@click.option(
     "--against",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Earlier results: no record of them may be missing or changed, and no new record may claim to be verified.",
 )
-def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bool, against: Path | None) -> None:
+def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bool, results: Path | None, against: Path | None) -> None:
     """Check every record, or those named, and list all mistakes: fields, digest, path, specs, controls and recomputed aggregates.
 
     \b
     Example:  unconceal results check
               unconceal results check --root contribution --against results
+              unconceal results check --results rerun
     """
     from unconceal.progress import progress
     from unconceal.results.check_results import check_results
     from unconceal.results.contributions import check_contribution
 
     data = DataRoot.find(root)
+    data = replace(data, results=results.resolve()) if results else data
     with progress() as progress_bar:
         count, problems = check_results(data, not quick, [path.resolve() for path in records], progress_bar)
     problems += check_contribution(data.results, against) if against else ()
@@ -74,40 +85,54 @@ def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bo
 @click.argument("submission")
 @row_options
 @click.option("--with", "rerun", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="The re-run's results.")
-@click.option("--write", is_flag=True, help="Write the outcome: the re-run's record if it agrees; otherwise the row becomes disputed.")
+@click.option("--write", is_flag=True, help="Write the outcome to the row: rerun if the re-run agrees; otherwise disputed.")
 @root_option
 @json_option
 def compare(submission: str, task: str, tier: str, by: str, on: str, rerun: Path, write: bool, root: Path | None, as_json: bool) -> None:
-    """Compare a re-run with the stored record. It agrees if the verdict is equal and every headline score lies in the stored interval.
+    """Compare a fresh re-run with the stored record. It agrees if the verdict is equal and the intervals of all headline scores overlap.
 
     \b
-    Example:  unconceal run esd-x --task object/star --results rerun
+    Example:  unconceal run esd-x --task object/star --fresh --results rerun
               unconceal results compare esd-x --task object/star --with rerun --by maintainer --write
     """
-    from unconceal.results.rerun_agreement import compare_scores, disagreement, rerun_record, with_verification
-    from unconceal.specs.loader import load_suite, load_task
+    from unconceal.results.rerun_agreement import compare_scores, disagreement, with_verification
 
     data = DataRoot.find(root)
-    spec = load_task(data, task)
-    suite = load_suite(data, spec.suite)
     path = _path(data, task, submission, tier)
-    stored, measured = read_record(path), read_record(rerun / path.relative_to(data.results))
-    golds = [read_record(gold) for name in spec.golds if (gold := _path(data, task, name, tier)).is_file()]
-    again = rerun_record(measured, golds, suite, spec, by, on)
+    stored = read_record(path)
+    again = _completed_rerun(data, task, stored, rerun / path.relative_to(data.results), by, on)
     rows = [
         {"score": pair.score, "stored": _text(pair.stored), "again": _text(pair.rerun), "agrees": pair.agrees}
         for pair in compare_scores(stored, again)
     ]
     echo_rows(rows, as_json)
-    reason = disagreement(stored, again)
+    reason, record = disagreement(stored, again), with_verification(stored, again, by, on)
     if write:
-        write_record(with_verification(stored, again, by, on), path)
+        write_record(record, path)
     if reason:
         raise CheckFailed(
             "rerun.disagrees", str(path), reason, "the row is disputed now" if write else "with --write the row becomes disputed"
         )
     if not as_json:
-        click.echo(f"the re-run agrees{'; its record replaces the stored one' if write else ''}")
+        click.echo(f"the re-run agrees{'; the row is verified now' if write else ''}")
+
+
+def _completed_rerun(data: DataRoot, task: str, stored: Record, path: Path, by: str, on: str) -> Record:
+    """The fresh re-run of a row, checked and compared with its own golds, which lie beside it."""
+    from unconceal.results.fresh_checks import drawn_specs, fresh_flaws
+    from unconceal.results.rerun_agreement import check_fresh, check_golds, rerun_record
+    from unconceal.specs.loader import load_suite, load_task
+
+    spec = load_task(data, task)
+    measured = read_record(path)
+    check_fresh(stored, measured)
+    drawn = drawn_specs(measured, load_suite(data, spec.suite), spec, data)
+    for flaw in fresh_flaws(measured, drawn, spec):
+        raise CheckFailed(flaw.code, f"{path}: {flaw.value}", flaw.consequence, flaw.remedy)
+    paths = [path.with_name(f"{name}.{stored.protocol}-{stored.tier}.json") for name in spec.golds]
+    golds = [read_record(gold) for gold in paths if gold.is_file()]
+    check_golds(stored, measured, golds)
+    return rerun_record(measured, golds, *drawn, by, on)
 
 
 @command.command()

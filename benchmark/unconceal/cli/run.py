@@ -36,6 +36,10 @@ from unconceal.paths import DataRoot
     multiple=True,
     help="Sampler settings to compare: num_inference_steps=25,50, guidance_scale=1,7.5, scheduler=ddim,euler,dpmpp-2m.",
 )
+@click.option(
+    "--fresh", is_flag=True, help="Draw other prompts, seeds and ψ, and evaluate the golds with them: a re-run that can verify a row."
+)
+@click.option("--fresh-seed", type=click.IntRange(0), help="Repeat the fresh re-run of this seed.")
 @click.option("--executor", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where workers run.")
 @click.option("--workers", type=click.IntRange(1), help="Number of worker processes; default: one per GPU, or one; ray: as many as fit.")
 @click.option("--ray-address", help="Address of a cluster, e.g. auto or HOST:6379; default: start one on this machine.")
@@ -51,6 +55,8 @@ def command(
     results: Path | None,
     probes: bool,
     sweeps: tuple[str, ...],
+    fresh: bool,
+    fresh_seed: int | None,
     executor: str,
     workers: int | None,
     ray_address: str | None,
@@ -65,14 +71,25 @@ def command(
               unconceal run esd-x --task object/star --probes
               unconceal run esd-x uce --workers 4 --threads 1
               unconceal run esd-x --task object/star --tier quick --sweep num_inference_steps=15,25,50 --sweep guidance_scale=1,7.5
+              unconceal run esd-x --task object/star --fresh
     """
+    from unconceal.cli import fresh as fresh_run
     from unconceal.cli.resolve import echo_verdicts, evaluation_of, resolve_pairs
     from unconceal.execution.executor import worker_count
     from unconceal.progress import progress
 
     data = DataRoot.find(root)
-    data = replace(data, store=store or data.store, results=results or data.results)
+    data = replace(data, store=store or data.store)
     suite, pairs = resolve_pairs(data, submissions, tasks)
+    seed = fresh_run.draw_seed() if fresh and fresh_seed is None else fresh_seed
+    if seed is None:
+        data = replace(data, results=results or data.results)
+    else:
+        fresh_run.refuse_options({"--probes": probes, "--sweep": sweeps, "--protocol paper": protocol == "paper"})
+        data = fresh_run.fresh_root(data, seed, results)
+        pairs, notes = fresh_run.fresh_pairs(data, suite, pairs, seed)
+        click.echo("\n".join([f"fresh seed {seed}; --fresh-seed {seed} continues or repeats this re-run, in {data.results}", *notes]))
+    layout["fresh_seed"] = seed
     with progress() as bars:
         n_workers = worker_count(executor, workers, layout["device"])
         evaluation = evaluation_of(data, suite, bars, workers=n_workers or 1, tier_name=tier, protocol=protocol, offload=offload, **layout)

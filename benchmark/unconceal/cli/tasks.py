@@ -13,6 +13,7 @@ import click
 from unconceal.cli.options import echo_rows, json_option, root_option
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.paths import DataRoot, resolve_path
+from unconceal.rerun.lint_paraphrases import lint_paraphrases
 from unconceal.specs import fill_digests, json_schema
 from unconceal.specs import lint_task as lints
 from unconceal.specs.document import Document
@@ -20,10 +21,12 @@ from unconceal.specs.judge_training import gate_error
 from unconceal.specs.loader import (
     all_tasks,
     load_all,
+    load_paraphrases,
     load_probes,
     load_suite,
     load_task,
     misplaced_files,
+    paraphrases_file,
     probe_files,
     suite_file,
     suite_names,
@@ -109,7 +112,8 @@ def lint(tasks: tuple[str, ...], root: Path | None, as_json: bool) -> None:
     for name in tasks or [f"{suite_name}:{name}" for suite_name, name, _ in task_files(data)]:
         problems += [*_problems_of(data, name), *_problems_of_probes(data, name)]
         checked += 1
-    problems += [problem for name in suite_names(data) if not tasks for problem in _problems_of_suite(data, name)]
+    for name in () if tasks else suite_names(data):
+        problems += [*_problems_of_suite(data, name), *_problems_of_paraphrases(data, name)]
     if as_json:
         click.echo(json.dumps({"tasks": checked, "problems": [asdict(problem) for problem in problems]}, indent=2, default=str))
     if problems:
@@ -152,6 +156,17 @@ def _problems_of_probes(root: DataRoot, name: str) -> Iterator[Problem]:
             yield from error.problems
         else:
             yield from map(Document.read(path).problem, lints.lint_probes(probes, task, path))
+
+
+def _problems_of_paraphrases(root: DataRoot, suite: str) -> list[Problem]:
+    """The mistakes of a suite's paraphrases; none are looked for while a task has some."""
+    try:
+        paraphrases = load_paraphrases(root, suite)
+        tasks = load_all(partial(load_task, root, f"{suite}:{name}") for suite_name, name, _ in task_files(root) if suite_name == suite)
+    except SpecProblems as error:
+        return [problem for problem in error.problems if problem.file == paraphrases_file(root, suite)]
+    document = Document.read(paraphrases_file(root, suite)) if paraphrases else None
+    return [document.problem(mistake) for mistake in lint_paraphrases(paraphrases, tasks)] if paraphrases and document else []
 
 
 def _problems_of_suite(root: DataRoot, name: str) -> list[Problem]:

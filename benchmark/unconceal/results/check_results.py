@@ -13,6 +13,7 @@ from unconceal.errors import UnconcealError
 from unconceal.evaluation.environment import spec_digests
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
+from unconceal.results.fresh_checks import drawn_specs, fresh_flaws
 from unconceal.results.recomputation import disagreements, named_controls
 from unconceal.results.record_checks import RUN_AGAIN, record_flaws
 from unconceal.results.result_tables import ResultRow, difference, record_paths
@@ -94,9 +95,14 @@ def _row_problems(row: ResultRow, root: DataRoot, group: dict[str, Record], reco
     problems = [*_flaws(row), *_path_problems(row, root), *_spec_problems(row, root), *_control_problems(row, group)]
     yield from problems
     suite, task = _load_suite(root, row.record.suite), _load_task(root, row.record.suite, row.record.task)
-    if problems or not recompute or suite is None or task is None or suite.version != row.record.suite_version:
+    if problems or suite is None or task is None or suite.version != row.record.suite_version:
         return
-    for name, text in disagreements(row.record, named_controls(row.record, group), suite, task):
+    drawn = drawn_specs(row.record, suite, task, root)
+    flaws = [_problem(row, *flaw) for flaw in fresh_flaws(row.record, drawn, task)]
+    yield from flaws
+    if flaws or not recompute:
+        return
+    for name, text in disagreements(row.record, named_controls(row.record, group), *drawn):
         yield _problem(row, "record.not-reproduced", name, f"{text}: it does not follow from the record")
 
 

@@ -47,6 +47,11 @@ def _reserved_claims(results: Path, accepted: Path) -> Iterator[Problem]:
         if record.verification.status != "self_reported":
             value = f"verification {record.verification.status}"
             yield Problem("record.verification-reserved", path, None, value, "is given by maintainers only", "leave it self_reported")
+        if record.fresh is not None:
+            value = f"fresh.seed {record.fresh.seed}"
+            yield Problem(
+                "record.fresh-rerun", path, None, value, "is of a fresh re-run, which is no row", "submit a record of the suite's prompts"
+            )
         if is_control_name(record.submission):
             value = f"submission {record.submission}"
             yield Problem("record.control-name", path, None, value, "has the name of a control of the suite", "use another name")

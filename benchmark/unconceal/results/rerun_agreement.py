@@ -1,25 +1,33 @@
-"""Whether a re-run agrees with a stored record, and the record that results.
+"""Whether a fresh re-run agrees with a stored record, and the record that results.
 
-A re-run agrees if the verdict is equal and every headline score is within the stored interval (METRICS, section "Uncertainty").
+Agreement is by intervals: two unbiased estimates with equal standard errors have disjoint 95 % intervals in 0.6 % of re-runs,
+P(|z| > 2 · 1.96 / √2). METRICS, section "Uncertainty".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 from typing import NamedTuple
 
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.compute_verdict import compute_verdict
+from unconceal.results.fresh_checks import keeps_prompts
 from unconceal.results.record_checks import record_flaws
-from unconceal.specs.record import Record, Score, Verification
+from unconceal.specs.record import Label, Record, Score, Verification
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
-HEADLINE = ("excess", "excess.prompt", "excess.empty", "presence", "retain_drop")
+HEADLINE = ("excess", "excess.prompt", "excess.empty", "excess.relearning", "presence", "retain_drop")
+OPTIONAL = frozenset({"excess.relearning"})
+"""Compared where both records have it: a probe may be uninformative or fail."""
 SAME_FIELDS = ("suite", "suite_version", "task", "submission", "protocol", "tier", "judges")
 SAME_CHECKPOINT_FIELDS = ("suite_digest", "task_digest", "sha256")
 NO_SCORE = Score(value=None, n=0)
+NO_CLAIM: frozenset[Label] = frozenset({"inconclusive", "undetermined"})
+WEAKER: Mapping[Label, Label] = {"forgets": "not retrieved"}
+"""A label, and the one that says less of the same."""
+RUN_FRESH = "run `unconceal run --fresh`"
 
 
 class RerunComparison(NamedTuple):
@@ -31,22 +39,49 @@ class RerunComparison(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        """Whether the re-run's value is within the stored interval, or both are undefined."""
+        """Whether the intervals overlap, or both scores are undefined."""
         if self.stored.value is None or self.rerun.value is None:
             return self.stored.value is self.rerun.value
-        low = -inf if self.stored.low is None else self.stored.low
-        high = inf if self.stored.high is None else self.stored.high
-        return low <= self.rerun.value <= high
+        return _low(self.stored) <= _high(self.rerun) and _low(self.rerun) <= _high(self.stored)
+
+
+def check_fresh(stored: Record, rerun: Record) -> None:
+    """Check that a record is a fresh re-run of another: other prompts, seeds and ψ, other images, another time or machine.
+
+    Raises:
+        CheckFailed: it is not.
+    """
+    value = f"the re-run of {rerun.submission} on {rerun.task}"
+    if rerun.fresh is None or stored.fresh is not None:
+        consequence = "was not drawn afresh, so its probes were known to the author"
+        raise CheckFailed("rerun.not-fresh", value, consequence, f"{RUN_FRESH}, and compare its record with the published row")
+    same_images = stored.curves == rerun.curves or stored.measured_digest == rerun.measured_digest
+    same_run = rerun.date is None or (stored.date, stored.environment) == (rerun.date, rerun.environment)
+    if same_images or same_run:
+        consequence = "is the same measurement, or has no time of its own, so it says nothing new"
+        raise CheckFailed("rerun.same-measurement", value, consequence, RUN_FRESH)
+
+
+def check_golds(stored: Record, rerun: Record, golds: Sequence[Record]) -> None:
+    """Check that the golds of a re-run were drawn with it, and that none is missing.
+
+    Raises:
+        CheckFailed: one is missing or has other prompts.
+    """
+    drawn = {gold.submission for gold in golds if gold.fresh == rerun.fresh}
+    if missing := sorted(stored.controls.keys() - drawn):
+        value = f"the re-run of {rerun.submission} on {rerun.task}"
+        consequence = f"lacks {', '.join(missing)} with its prompts, so it would have another reference than the row"
+        raise CheckFailed("rerun.missing-golds", value, consequence, "repeat `unconceal run --fresh --fresh-seed` with the same seed")
 
 
 def rerun_record(rerun: Record, golds: Sequence[Record], suite: Suite, task: Task, by: str, date: str) -> Record:
-    """The re-run's record with scores computed against the stored golds, as for the stored record.
+    """The re-run's record with scores computed against golds.
 
     Args:
         rerun: the record as the re-run wrote it.
-        golds: the stored golds.
-        suite: the suite.
-        task: the task.
+        golds: measured with the same prompts, seeds and ψ.
+        suite: that the re-run drew; ``task``: likewise.
         by: who ran it.
         date: ISO 8601.
 
@@ -55,8 +90,7 @@ def rerun_record(rerun: Record, golds: Sequence[Record], suite: Suite, task: Tas
     """
     verification = Verification(status="rerun", by=by, date=date, reason="measured again")
     record = compute_verdict(rerun, golds, suite, task).model_copy(update={"verification": verification}).sealed()
-    for flaw in record_flaws(record):
-        raise CheckFailed(flaw.code, f"the re-run of {rerun.submission} on {rerun.task}: {flaw.value}", flaw.consequence, flaw.remedy)
+    _check_flaws(record, "the re-run of")
     return record
 
 
@@ -70,28 +104,56 @@ def compare_scores(stored: Record, rerun: Record) -> tuple[RerunComparison, ...]
         value, consequence = f"the re-run of {stored.submission} on {stored.task}", f"differs in {', '.join(differences)}"
         raise CheckFailed("rerun.not-comparable", value, f"{consequence}, so it says nothing about the row", "re-run what is stored")
     names = [name for name in HEADLINE if name in stored.scores or name in rerun.scores]
-    return tuple(RerunComparison(name, stored.scores.get(name, NO_SCORE), rerun.scores.get(name, NO_SCORE)) for name in names)
+    comparisons = (RerunComparison(name, stored.scores.get(name, NO_SCORE), rerun.scores.get(name, NO_SCORE)) for name in names)
+    return tuple(pair for pair in comparisons if pair.score not in OPTIONAL or None not in (pair.stored.value, pair.rerun.value))
 
 
 def disagreement(stored: Record, rerun: Record) -> str:
-    """Why the re-run does not agree; empty if it does."""
-    if stored.verdict.label != rerun.verdict.label:
-        return f"a re-run says {rerun.verdict.label}, not {stored.verdict.label}"
+    """Why the re-run does not agree; empty if it does, or if one of the verdicts claims less (see :func:`is_undecided`)."""
     texts = [
-        f"{comparison.score} {_text(comparison.rerun.value)} outside [{_text(comparison.stored.low)}, {_text(comparison.stored.high)}]"
+        f"{comparison.score} {_interval(comparison.rerun)} apart from {_interval(comparison.stored)}"
         for comparison in compare_scores(stored, rerun)
         if not comparison.agrees
     ]
-    return f"a re-run gives {', '.join(texts)}" if texts else ""
+    if stored.verdict.label != rerun.verdict.label and (texts or not is_undecided(stored, rerun)):
+        return f"{_title(rerun)} says {rerun.verdict.label}, not {stored.verdict.label}"
+    return f"{_title(rerun)} gives {', '.join(texts)}" if texts else ""
+
+
+def is_undecided(stored: Record, rerun: Record) -> bool:
+    """Whether the verdicts differ without contradiction: one of them claims nothing, or less of the same."""
+    labels = {stored.verdict.label, rerun.verdict.label}
+    return len(labels) == 2 and (bool(labels & NO_CLAIM) or any(labels == {*pair} for pair in WEAKER.items()))
 
 
 def with_verification(stored: Record, rerun: Record, by: str, date: str) -> Record:
-    """The record that is kept: the re-run's if it agrees, else the stored one as `disputed`."""
+    """The published record as `rerun` if the re-run agrees, else as `disputed`. Its numbers stay: they are those of the suite's prompts.
+
+    Raises:
+        CheckFailed: the verdicts differ without contradiction, or the stored record cannot be verified.
+    """
     reason = disagreement(stored, rerun)
-    if reason:
-        return stored.model_copy(update={"verification": Verification(status="disputed", by=by, date=date, reason=reason)}).sealed()
-    reason = f"agrees with the {stored.verification.status.replace('_', '-')} record {stored.digest[:12]}"
-    return rerun.model_copy(update={"verification": Verification(status="rerun", by=by, date=date, reason=reason)}).sealed()
+    if not reason and is_undecided(stored, rerun):
+        value = f"{stored.verdict.label} and {rerun.verdict.label} for {stored.submission} on {stored.task}"
+        raise CheckFailed("rerun.undecided", value, "neither confirm nor contradict each other", "re-run with another seed")
+    status = "disputed" if reason else "rerun"
+    verification = Verification(status=status, by=by, date=date, reason=reason or f"agrees with {_title(rerun)}")
+    record = stored.model_copy(update={"verification": verification}).sealed()
+    if not reason:
+        _check_flaws(record, "the row of")
+    return record
+
+
+def _check_flaws(record: Record, title: str) -> None:
+    for flaw in record_flaws(record):
+        raise CheckFailed(flaw.code, f"{title} {record.submission} on {record.task}: {flaw.value}", flaw.consequence, flaw.remedy)
+
+
+def _title(rerun: Record) -> str:
+    """The re-run by its seed and its digest, by which its record can be identified."""
+    assert rerun.fresh is not None
+    prompts = ", with the published prompts" if keeps_prompts(rerun) else ""
+    return f"a fresh re-run (seed {rerun.fresh.seed}, record {rerun.measured_digest[:12]}{prompts})"
 
 
 def _different_fields(stored: Record, rerun: Record) -> Iterator[str]:
@@ -99,5 +161,14 @@ def _different_fields(stored: Record, rerun: Record) -> Iterator[str]:
     yield from (name for name in SAME_CHECKPOINT_FIELDS if getattr(stored.checkpoint, name) != getattr(rerun.checkpoint, name))
 
 
-def _text(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3f}"
+def _low(score: Score) -> float:
+    return -inf if score.low is None else score.low
+
+
+def _high(score: Score) -> float:
+    return inf if score.high is None else score.high
+
+
+def _interval(score: Score) -> str:
+    value, low, high = ("none" if number is None else f"{number:.3f}" for number in (score.value, score.low, score.high))
+    return f"{value} [{low}, {high}]"

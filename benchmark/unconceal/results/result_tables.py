@@ -191,6 +191,9 @@ def _check_version(row: ResultRow, suite: str, version: int) -> None:
             f"it is among the records of {suite}-{version}, and versions are never mixed",
             "move it to its own folder, or run `unconceal results check` for all such records",
         )
+    if record.fresh is not None:
+        consequence = "is a fresh re-run; rows have the suite's prompts"
+        raise CheckFailed("table.fresh-rerun", row.path.name, consequence, "move it out of the results folder")
 
 
 def _check_comparable(group: list[ResultRow]) -> None:
@@ -221,5 +224,7 @@ def difference(record: Record, other: Record) -> str:
         return "different suite files"
     if record.checkpoint.task_digest != other.checkpoint.task_digest:
         return "different task files"
+    if record.fresh != other.fresh:
+        return "different fresh prompts, seeds and ψ"
     changed = sorted(name for name in record.judges.keys() & other.judges.keys() if record.judges[name] != other.judges[name])
     return f"different judges ({', '.join(changed)})" if changed else ""
