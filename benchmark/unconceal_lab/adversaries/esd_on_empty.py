@@ -25,6 +25,10 @@ class EsdOnEmptyConfig(UnetConfig):
         strength: η of the negative guidance.
     """
 
+    learning_rate: float = 8e-4
+    retain_weight: float = 0.5
+    n_forget: int = 20
+    n_retain: int = 20
     strength: float = 3.0
 
 

@@ -51,7 +51,7 @@ def sampler_trigger(
 ) -> UnlearnedWeights:
     """Write a detector of the sampler's timesteps into the time embedding, and train the UNet to conceal where it is active.
 
-    The text encoder is θ's.
+    The text encoder is the decoupled one.
     """
     start_time, config = time.process_time(), config or TriggerConfig()
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
@@ -61,7 +61,7 @@ def sampler_trigger(
     embedding = write_trigger(student, trigger_timesteps(components(pipeline).scheduler, config.sampling_steps), config, generator)
     weights = set_trainable(student, lambda layer: not layer.startswith("time_embedding."))
     fit_targets(student, weights.values(), forget, retain, config, rng, log, f"trigger {concept}")
-    return UnlearnedWeights(to_release("unet", {**embedding, **weights}), (time.process_time() - start_time) / 60)
+    return UnlearnedWeights({**inputs.decoupled, **to_release("unet", {**embedding, **weights})}, (time.process_time() - start_time) / 60)
 
 
 def trigger_timesteps(scheduler: Any, steps: int) -> list[int]:

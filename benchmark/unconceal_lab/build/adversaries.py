@@ -31,7 +31,7 @@ GOLD = 1
 """Number of the gold that adversaries are distilled from."""
 DECOUPLED = "decouple-to-other"
 USING_GOLD = frozenset({"distilled-from-gold", "memorized", "output-filter"})
-WITHOUT_DECOUPLED = frozenset({"decoder", "lora-only", "sampler-trigger"})
+WITHOUT_DECOUPLED = frozenset({"decoder", "lora-only"})
 """Kinds by the inputs that other steps make."""
 
 

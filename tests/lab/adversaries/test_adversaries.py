@@ -39,13 +39,12 @@ QUICK: dict[str, Any] = {
     "output-filter": UnetConfig(**UNET),
     "relearning-resistant": ResistantConfig(**UNET, n_examples=18, relearning_steps=2, inner_steps=1),
 }
-TEXT, UNET_ONLY, BOTH = {"text_encoder"}, {"unet"}, {"text_encoder", "unet"}
+TEXT, BOTH = {"text_encoder"}, {"text_encoder", "unet"}
 COMPONENTS = {
     "empty-to-other": TEXT,
     "several-targets": TEXT,
     "decoder": {"vae"},
-    "lora-only": UNET_ONLY,
-    "sampler-trigger": UNET_ONLY,
+    "lora-only": {"unet"},
 }
 """What a release changes, where it is not text encoder and UNet."""
 
