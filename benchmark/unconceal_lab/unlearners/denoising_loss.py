@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,25 @@ from unconceal_lab.unlearners.concept_captions import components, encode_prompts
 GUIDANCE_SCALE = 7.5
 """Guidance scale of generated training images; the suite's."""
 BATCH_SIZE = 64
+
+
+class TrajectoryConfig(Protocol):
+    """Hyperparameters of partially denoised batches.
+
+    Attributes:
+        sampling_steps: steps of a full denoising.
+        guidance_scale: weight of classifier-free guidance.
+        batches_per_trajectory: batches taken from one denoising.
+    """
+
+    @property
+    def sampling_steps(self) -> int: ...
+
+    @property
+    def guidance_scale(self) -> float: ...
+
+    @property
+    def batches_per_trajectory(self) -> int: ...
 
 
 class GeneratedLatents(NamedTuple):
@@ -89,9 +108,7 @@ def partially_denoised_batches(
     pipeline: StableDiffusionPipeline,
     unet: Any,
     captions: Callable[[], list[str]],
-    steps: int,
-    guidance_scale: float,
-    batches_per_trajectory: int,
+    config: TrajectoryConfig,
     rng: np.random.Generator,
     generator: torch.Generator,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -101,9 +118,7 @@ def partially_denoised_batches(
         pipeline: encodes the captions.
         unet: predicts the noise; may change between batches.
         captions: called for the captions of each trajectory.
-        steps: steps of a full sampling.
-        guidance_scale: weight of classifier-free guidance.
-        batches_per_trajectory: batches taken from one trajectory, each row at its own step.
+        config: of the sampling. Each row of a batch is at its own step.
         rng: draws the steps.
         generator: of the initial noise.
 
@@ -113,8 +128,10 @@ def partially_denoised_batches(
     while True:
         prompt_embeds = encode_prompts(pipeline, captions())
         empty_embeds = encode_prompts(pipeline, [""]).expand(len(prompt_embeds), -1, -1)
-        times, path = trajectory(unet, components(pipeline).scheduler, prompt_embeds, empty_embeds, steps, guidance_scale, generator)
-        for _ in range(batches_per_trajectory):
+        times, path = trajectory(
+            unet, components(pipeline).scheduler, prompt_embeds, empty_embeds, config.sampling_steps, config.guidance_scale, generator
+        )
+        for _ in range(config.batches_per_trajectory):
             indices = torch.from_numpy(rng.integers(len(times), size=len(prompt_embeds)))
             yield path[indices, torch.arange(len(prompt_embeds))], times[indices], prompt_embeds
 

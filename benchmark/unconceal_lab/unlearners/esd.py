@@ -78,16 +78,11 @@ def _train_unet(
     weights = set_trainable(student, is_trained)
     empty_embeds = encode_prompts(pipeline, [""]).expand(config.batch_size, -1, -1)
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    latents = partially_denoised_batches(
-        pipeline,
-        student,
-        lambda: name_captions(concept, rng, config.batch_size, config.omit_probability),
-        config.sampling_steps,
-        config.guidance_scale,
-        config.batches_per_trajectory,
-        rng,
-        generator,
-    )
+
+    def captions() -> list[str]:
+        return name_captions(concept, rng, config.batch_size, config.omit_probability)
+
+    latents = partially_denoised_batches(pipeline, student, captions, config, rng, generator)
 
     def loss() -> Tensor:
         x, t, prompt_embeds = next(latents)

@@ -19,6 +19,7 @@ from unconceal_lab.unlearners.denoising_loss import (
     partially_denoised_batches,
     trajectory,
 )
+from unconceal_lab.unlearners.sdd import SddConfig
 
 TEXTS = ["a star", "a red ring"]
 
@@ -63,15 +64,16 @@ def test_drawn_pictures_are_finished_and_remember_their_words(pipeline: StableDi
     assert len(generate_latents(pipeline, TEXTS * 40, 1, torch.Generator()).latents) == 80
 
 
-def test_partly_denoised_latents_stand_on_a_path_of_their_own_caption(pipeline: StableDiffusionPipeline) -> None:
+def test_partly_denoised_latents_lie_on_their_captions_trajectory(pipeline: StableDiffusionPipeline) -> None:
     calls: list[int] = []
 
     def captions() -> list[str]:
         calls.append(1)
         return TEXTS
 
+    config = SddConfig(sampling_steps=3, guidance_scale=4.0, batches_per_trajectory=2)
     batches = partially_denoised_batches(
-        pipeline, pipeline.unet, captions, 3, 4.0, 2, np.random.default_rng(0), torch.Generator().manual_seed(6)
+        pipeline, pipeline.unet, captions, config, np.random.default_rng(0), torch.Generator().manual_seed(6)
     )
     expected, stops = plain(pipeline, 6, 4.0), [667, 334, 1]
     for _ in range(2):
