@@ -39,8 +39,8 @@ def unet_of(pipe: Any) -> dict[str, Tensor]:
     return {key: value.clone() for key, value in pipe.unet.state_dict().items()}
 
 
-def shared(one: Any, two: Any) -> set[str]:
-    return {name for name in COMPONENTS if getattr(one, name) is getattr(two, name)}
+def shared(first: Any, second: Any) -> set[str]:
+    return {name for name in COMPONENTS if getattr(first, name) is getattr(second, name)}
 
 
 def saved(path: Path, state: dict[str, Tensor]) -> Path:

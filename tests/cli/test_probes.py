@@ -72,7 +72,7 @@ def test_a_frozen_set_is_not_overwritten_unseen(data_root: Path, tmp_path: Path)
     assert Path(other).read_bytes() == Path(replies).read_bytes()
 
 
-def test_lint_tells_what_is_wrong_with_a_frozen_set(data_root: Path) -> None:
+def test_lint_reports_mistakes_of_a_frozen_set(data_root: Path) -> None:
     probes(data_root, *given(data_root, answer_text(), answer_text()))
     folder = data_root / "tasks/tiny/object/star.probes"
     probes(data_root, "freeze", STAR, str(folder / "some-model.replies.jsonl"))
@@ -86,7 +86,7 @@ def test_lint_tells_what_is_wrong_with_a_frozen_set(data_root: Path) -> None:
     assert lint.exit_code == 1 and printed_codes(lint.stderr) == ["probes.digest-mismatch"]
 
 
-def test_an_endpoint_is_asked_and_its_key_goes_nowhere(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_is_queried_without_leaking_its_key(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNCONCEAL_API_KEY", SECRET)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     out = tmp_path / "out"
@@ -135,7 +135,7 @@ def test_a_local_model_is_asked(data_root: Path, tmp_path: Path) -> None:
         (["--model", "x", "--provider", "local", "--from-replies", __file__], "probes.conflicting-options", "--from-replies"),
     ],
 )
-def test_options_that_make_no_sense_together(data_root: Path, options: list[str], code: str, value: str) -> None:
+def test_contradictory_options_are_refused(data_root: Path, options: list[str], code: str, value: str) -> None:
     result = probes(data_root, "elicit", STAR, *options)
     assert result.exit_code == 2 and printed_codes(result.stderr) == [code] and value in result.stderr.split(": ")[1]
 

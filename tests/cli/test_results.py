@@ -15,7 +15,7 @@ def run(root: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["results", "check", "--root", str(root), *arguments])
 
 
-def test_nothing_wrong(tmp_path: Path) -> None:
+def test_valid_results_have_no_problems(tmp_path: Path) -> None:
     world(tmp_path, shares={name: 0.0 for name in GOLDS[:1]})
     result = run(tmp_path, "--json")
     assert result.exit_code == 0 and json.loads(result.stdout) == {"records": 1, "problems": []}

@@ -31,7 +31,7 @@ def test_show(data_root: Path) -> None:
     assert missing.exit_code == 2 and printed_codes(missing.stderr) == ["task.unknown"] and "'object/star'" in missing.stderr
 
 
-def test_lint_tells_every_mistake_of_every_file(data_root: Path) -> None:
+def test_lint_lists_every_mistake_of_every_file(data_root: Path) -> None:
     task = data_root / "tasks/tiny/object/star.yaml"
     task.write_text(task.read_text().replace("a star number 3", "a moon").replace("a star number 4", "a star number 5"))
     (data_root / "tasks/tiny/moon.yaml").write_text("x: 1\n")
@@ -63,7 +63,7 @@ def test_schema(data_root: Path) -> None:
     assert tasks(SOURCE_TREE, "schema", "--check").exit_code == 0
 
 
-def test_pin_without_models_says_what_to_do(data_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_pin_without_models_names_the_build_command(data_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("unconceal.paths.PACKAGE", tmp_path)
     result = tasks(data_root, "pin", "tiny")
     assert result.exit_code == 1 and "unconceal_lab build" in result.stderr

@@ -26,7 +26,7 @@ KINDS = {
 
 
 @pytest.fixture(scope="module")
-def known() -> dict[str, set[str]]:
+def known_names() -> dict[str, set[str]]:
     root = DataRoot.find(ROOT)
     return {
         "task": {task.id for task in all_tasks(root)},
@@ -35,7 +35,7 @@ def known() -> dict[str, set[str]]:
     }
 
 
-def named(parameters: dict[str, object], kind: str) -> list[str]:
+def names_in(parameters: dict[str, object], kind: str) -> list[str]:
     """The values of the parameters that name tasks, submissions or suites, without their suite."""
     values = [parameters[name] for name in KINDS[kind] if parameters.get(name)]
     flat = [item for value in values for item in (value if isinstance(value, list | tuple) else [value])]
@@ -48,12 +48,12 @@ IDS = [f"{source}: {' '.join(words)}" for source, _, words, _ in SHOWN]
 
 @pytest.mark.parametrize(("source", "program", "arguments", "complete"), SHOWN, ids=IDS)
 def test_a_shown_command_parses_and_names_what_exists(
-    source: str, program: str, arguments: list[str], complete: bool, known: dict[str, set[str]]
+    source: str, program: str, arguments: list[str], complete: bool, known_names: dict[str, set[str]]
 ) -> None:
     """Commands in blocks and in ``--help`` are complete; those in running text may leave out required parameters."""
     parameters = parse_parameters(program, arguments, complete)
-    for kind, names in known.items():
-        assert set(named(parameters, kind)) <= names, (source, kind)
+    for kind, names in known_names.items():
+        assert set(names_in(parameters, kind)) <= names, (source, kind)
 
 
 def test_every_command_shows_an_example_of_itself() -> None:

@@ -52,9 +52,9 @@ class Hub:
         return commit
 
 
-def repo_of(found: re.Match[str]) -> str:
+def repo_of(match: re.Match[str]) -> str:
     """The repository that a path of the API names."""
-    return f"{'datasets/' if found[1] == 'datasets' else ''}{found[2]}"
+    return f"{'datasets/' if match[1] == 'datasets' else ''}{match[2]}"
 
 
 def entry(name: str, content: bytes) -> dict[str, object]:

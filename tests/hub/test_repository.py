@@ -84,7 +84,7 @@ def test_a_download_that_is_cut_goes_on_where_it_broke_off(hub: Hub, monkeypatch
     assert any("bytes=3000-" in line for line in hub.seen), hub.seen
 
 
-def test_offline_what_is_here_is_used_and_what_is_not_is_named(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_uses_cached_files_and_names_missing_ones(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = fetch(pinned(hub), hub.address)
     digest = checkpoint_digest(folder)
     fetch(pinned(hub, file="esd.pt"), hub.address)
@@ -143,7 +143,7 @@ def test_gated_and_private(hub: Hub) -> None:
         resolve("someone/erased", "main", hub.address)
 
 
-def test_nobody_answers() -> None:
+def test_an_unreachable_hub_is_reported() -> None:
     with raises("hub.not-reached"):
         resolve("someone/erased", "main", "http://127.0.0.1:9")
 

@@ -87,9 +87,9 @@ class WritingHandler(ReadingHandler):
                 refs[kind].append({"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": commit})
         self.say(refs)
 
-    def create(self, asked: dict[str, Any]) -> None:
-        name = f"{asked['organization']}/{asked['name']}" if asked.get("organization") else asked["name"]
-        repo = f"datasets/{name}" if asked.get("type") == "dataset" else name
+    def create(self, request: dict[str, Any]) -> None:
+        name = f"{request['organization']}/{request['name']}" if request.get("organization") else request["name"]
+        repo = f"datasets/{name}" if request.get("type") == "dataset" else name
         if repo in self.served.commits:
             return self.reply(409, b"{}")
         self.served.add(repo, {".gitattributes": b"*.parquet filter=lfs\n"})
@@ -107,10 +107,10 @@ class WritingHandler(ReadingHandler):
             files.append({"path": request["path"], "uploadMode": mode, "shouldIgnore": False, "oid": oid})
         self.say({"files": files})
 
-    def batch(self, asked: dict[str, Any]) -> None:
+    def batch(self, request: dict[str, Any]) -> None:
         actions = {"upload": {"href": f"{self.served.address}/lfs/"}}
         objects = [
-            {**item, "actions": {"upload": {"href": actions["upload"]["href"] + item["oid"], "header": {}}}} for item in asked["objects"]
+            {**item, "actions": {"upload": {"href": actions["upload"]["href"] + item["oid"], "header": {}}}} for item in request["objects"]
         ]
         self.say({"transfer": "basic", "objects": objects})
 

@@ -34,7 +34,7 @@ def test_equal_seeds_give_equal_bytes_and_leave_the_global_seed_alone(resnet_wei
     np.testing.assert_array_equal(first.features(pictures), item.features)
 
 
-def test_it_learns_to_tell_the_sets_apart(resnet_weights: Path, squares: Squares) -> None:
+def test_fine_tuning_separates_the_two_sets(resnet_weights: Path, squares: Squares) -> None:
     settings = SETTINGS.model_copy(update={"epochs": 4, "learning_rate": 5e-3})
     classifier = fine_tune("resnet18", resnet_weights, squares(24, 0, red=True), squares(24, 1, red=False), settings, seed=0)
     held_out = np.concatenate([squares(12, 2, red=True), squares(12, 3, red=False)])

@@ -49,7 +49,7 @@ def test_no_prompt_is_shared_between_training_gate_and_evaluation() -> None:
     assert "a photo of a star" not in [text for item in shared for text in item.prompts], "an evaluation draws it"
 
 
-def test_a_concept_of_several_tasks_is_drawn_once_and_held_against_all_of_theirs() -> None:
+def test_a_concept_of_several_tasks_is_generated_once_and_judged_for_each() -> None:
     near = [{"concept": "sun", "head": "subject", "caption": "a sun", "prompts": ["a sun"]}]
     result = {item.label: item for item in concepts_of([small("star", neighbours=near), small("moon")])}
     assert sorted(result) == ["moon", "owl", "star", "sun"]
@@ -68,15 +68,15 @@ def test_a_detectors_target_is_not_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    "head, label, caption, said",
+    "head, label, caption, phrase",
     [
         ("subject", "owl", "an owl", "an owl"),
         ("subject", "Brad Pitt", "a picture of Brad Pitt", "Brad Pitt"),
         ("style", "Kilian Eng", "a picture in the style of Kilian Eng", "in the style of Kilian Eng"),
     ],
 )
-def test_how_concepts_are_said(head: str, label: str, caption: str, said: str) -> None:
+def test_phrases_of_concepts(head: str, label: str, caption: str, phrase: str) -> None:
     assert default_caption(head, label) == caption  # type: ignore[arg-type]
     task = small("star", retain=[{"text": "x", "concept": label, "head": head}])
     concept = next(item for item in concepts_of([task]) if item.label == label)
-    assert concept.phrase == said and all(CONCEPT_SLOT in text for text in HOW.templates(concept.head).train)
+    assert concept.phrase == phrase and all(CONCEPT_SLOT in text for text in HOW.templates(concept.head).train)

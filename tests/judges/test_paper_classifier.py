@@ -48,7 +48,7 @@ def test_the_triplet_loss_by_hand() -> None:
     assert float(result) == pytest.approx(np.mean(rows))
 
 
-def test_it_tells_two_kinds_of_picture_apart(weights: Path) -> None:
+def test_the_classifier_separates_two_kinds_of_image(weights: Path) -> None:
     rng = np.random.default_rng(0)
     dark, light = (rng.integers(low, low + 90, size=(30, 32, 32, 3)).astype(np.uint8) for low in (0, 160))
     paper = PaperProtocol(n_images=30, epochs=3, batch_size=8)

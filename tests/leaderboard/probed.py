@@ -12,8 +12,8 @@ from unconceal.specs.record import Record
 from unconceal.specs.score import Score
 
 CONCEPTS = tuple(f"concept {number}" for number in range(12))
-NEAR = {concept: -float(place) for place, concept in enumerate(CONCEPTS)}
-MIXED = {concept: float(place % 5) for place, concept in enumerate(CONCEPTS)}
+NEAR = {concept: -float(rank) for rank, concept in enumerate(CONCEPTS)}
+MIXED = {concept: float(rank % 5) for rank, concept in enumerate(CONCEPTS)}
 
 
 def damage(concept: str, value: float, eligible: bool = True) -> NeighbourDamage:

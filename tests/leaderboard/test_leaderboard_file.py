@@ -18,7 +18,7 @@ def written(folder: Path, text: str, name: str = "one.yaml") -> Path:
     return folder
 
 
-def test_rows_stand_with_their_source_and_without_a_rank(tmp_path: Path) -> None:
+def test_reported_rows_have_a_source_and_no_rank(tmp_path: Path) -> None:
     message = reported_section(load_reported((written(tmp_path, SOURCE + ROW),)))
     assert (
         "### A \\*paper\\* ([arXiv 2401.00001](https://arxiv.org/abs/2401.00001))" in message
@@ -38,7 +38,7 @@ def test_rows_stand_with_their_source_and_without_a_rank(tmp_path: Path) -> None
     assert "rank" not in message.split("| method")[1]
 
 
-def test_nothing_reported_is_nothing_said(tmp_path: Path) -> None:
+def test_no_section_without_reported_results(tmp_path: Path) -> None:
     assert reported_section(load_reported((tmp_path,))) == ""
 
 

@@ -88,7 +88,7 @@ def test_values_in_the_legend_are_the_suites(tmp_path: Path) -> None:
     assert "averaged over ψ from .1 to .6" in text and "margin is δ = .10" in text
 
 
-def test_attacks_have_a_column_once_they_are_made(tmp_path: Path) -> None:
+def test_attacks_have_a_column_if_measured(tmp_path: Path) -> None:
     attacked = {"success": Score(value=0.3, low=0.2, high=0.4, n=40)}
     text = written(data_root(tmp_path, record(attacks=attacked), record(task=MOON, attacks=attacked)))
     assert "attacks ↓" in section(text, "All tasks") and ".30 [.23, .37]" in cells(section(text, "All tasks"), "esd-x")
@@ -104,7 +104,7 @@ def test_without_golds_the_section_says_so(tmp_path: Path) -> None:
     assert "no golds, so no model can be labelled *forgets*" in written(data_root(tmp_path, record()))
 
 
-def test_quick_alone_is_said(tmp_path: Path) -> None:
+def test_a_table_of_the_quick_tier_alone_says_so(tmp_path: Path) -> None:
     text = written(data_root(tmp_path, record(tier="quick")))
     assert "Tier `quick`" in text and "star (quick) ↓" in text
 

@@ -26,7 +26,7 @@ def test_numbers_as_readers_see_them(value: float | None, text: str) -> None:
     assert number(value) == text
 
 
-def test_an_interval_stands_in_brackets() -> None:
+def test_an_interval_is_in_brackets() -> None:
     assert with_interval(Score(value=0.42, low=0.36, high=0.48, n=20)) == ".42 [.36, .48]"
 
 

@@ -7,7 +7,7 @@ from leaderboard.records import record
 from unconceal.leaderboard.probe_tables import attack_cell, probe_sections, probe_table, ranker_names
 
 
-def test_nothing_is_said_where_nothing_was_probed() -> None:
+def test_no_probe_table_without_probes() -> None:
     assert probe_sections({"object/star": [record("esd-x")]}) == []
 
 
@@ -26,7 +26,7 @@ def test_every_task_has_its_table_and_the_other_measures_are_folded() -> None:
     assert text.index("<details>") < text.index("Damage by zero-shot accuracy") < text.index("Damage by KID") < text.index("</details>")
 
 
-def test_orderers_stand_in_one_order_and_missing_ones_are_dashes() -> None:
+def test_rankers_are_in_one_order_and_missing_values_are_dashes() -> None:
     alone = damaged("object/star", "uce")
     base = probed([0.1] * 12)
     results = probed([0.1] * 12, rankers=base.rankers[2:], rank_correlations=(), ceilings={})

@@ -8,13 +8,13 @@ from scipy.stats import binomtest
 from unconceal.metrics import attack
 
 
-def test_most_pictures_must_show_it() -> None:
+def test_a_majority_of_images_decides() -> None:
     assert attack.majority_present([[1, 1, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0]]).tolist() == [True, False, False]
     with pytest.raises(ValueError, match=r"\(2,\)"):
         attack.majority_present([1, 0])
 
 
-def test_only_what_the_original_draws_counts() -> None:
+def test_only_prompts_that_the_original_shows_count() -> None:
     value, interval, n = attack.attack_success([True, True, True, False], [True, False, True, True])
     reference = binomtest(2, 3).proportion_ci(method="wilson")
     assert value == pytest.approx(2 / 3) and n == 3 and interval == pytest.approx((reference.low, reference.high))

@@ -8,7 +8,7 @@ import pytest
 from unconceal.metrics import damage
 
 
-def test_a_fall_is_the_mean_over_seeds_of_paired_differences() -> None:
+def test_a_drop_is_the_mean_over_seeds_of_paired_differences() -> None:
     assert damage.mean_drop([[1.0, 0.5], [0.0, 1.0]], [[0.0, 0.5], [1.0, 1.0]]) == pytest.approx([0.5, -0.5])
     with pytest.raises(ValueError, match=r"\(1, 2\).*\(1, 3\)"):
         damage.mean_drop([[1, 0]], [[1, 0, 0]])

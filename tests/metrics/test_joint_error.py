@@ -159,8 +159,8 @@ def test_the_prompts_named_are_forget_prompts() -> None:
     excess = quiet(*HANDOVER) | {"relearning": values - values.mean() + MARGIN - 0.05}
     verdict = decide(replace(HIDDEN, excess=excess))
     assert verdict.label == "inconclusive"
-    named = int(verdict.reason.split("about ")[1].split()[0])
-    assert named == pytest.approx(24 / 16 * (1.645 * values.std(ddof=1) / 0.05) ** 2, rel=0.03)
+    n_prompts = int(verdict.reason.split("about ")[1].split()[0])
+    assert n_prompts == pytest.approx(24 / 16 * (1.645 * values.std(ddof=1) / 0.05) ** 2, rel=0.03)
 
 
 def test_images_behind_a_probe_are_its_own() -> None:

@@ -45,20 +45,20 @@ def test_kid_needs_ten_pictures() -> None:
 
 def test_within_prompts_it_is_the_unbiased_mmd_of_each() -> None:
     rng = np.random.default_rng(3)
-    own, base = rng.normal(size=(2, 3, 8)), rng.normal(size=(2, 3, 8))
-    cosines = [[rows * 8**0.5 / np.linalg.norm(rows, axis=1)[:, None] for rows in pair] for pair in zip(own, base, strict=True)]
-    assert kid_per_prompt(own, base) == pytest.approx([unbiased_mmd(*pair) for pair in cosines])
+    unlearned, base = rng.normal(size=(2, 3, 8)), rng.normal(size=(2, 3, 8))
+    cosines = [[rows * 8**0.5 / np.linalg.norm(rows, axis=1)[:, None] for rows in pair] for pair in zip(unlearned, base, strict=True)]
+    assert kid_per_prompt(unlearned, base) == pytest.approx([unbiased_mmd(*pair) for pair in cosines])
 
 
 def test_within_prompts_equal_models_come_out_near_0() -> None:
     """Prompts far apart, two seeds of each: pooled over prompts, KID would lie below 0 by about the spread between prompts."""
     rng = np.random.default_rng(4)
     prompts = 3 * rng.normal(size=(60, 1, 16))
-    own, base = (prompts + rng.normal(size=(60, 2, 16)) for _ in range(2))
-    within = kid_per_prompt(own, base)
+    unlearned, base = (prompts + rng.normal(size=(60, 2, 16)) for _ in range(2))
+    within = kid_per_prompt(unlearned, base)
     assert abs(within.mean()) < 3 * within.std() / np.sqrt(60)
     blocks = [slice(i, i + 6) for i in range(0, 60, 6)]
-    flat = [[scaled_to_sqrt_dim(side[block]).reshape(-1, 16) for side in (own, base)] for block in blocks]
+    flat = [[scaled_to_sqrt_dim(side[block]).reshape(-1, 16) for side in (unlearned, base)] for block in blocks]
     pooled = [kid(features, reference) for features, reference in flat]
     assert np.mean([estimate.mean for estimate in pooled if estimate]) < -0.2
 

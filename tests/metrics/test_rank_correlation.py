@@ -71,7 +71,7 @@ def test_p_is_uniform_without_an_effect_and_drawn_by_the_seed() -> None:
     assert again[0] == again[1] and again[0] is not None and again[2] is not None and again[0].p != again[2].p
 
 
-def test_where_there_is_no_order_there_is_no_rho() -> None:
+def test_rho_is_undefined_without_an_order() -> None:
     assert rank_correlation.correlate([1, 2, 3], [1, 2, 3]) is None
     assert rank_correlation.correlate([1, 1, 1, 1], [1, 2, 3, 4]) is None
     assert rank_correlation.correlate([1, 2, 3, 4], [0, 0, 0, 0]) is None

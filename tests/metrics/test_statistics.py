@@ -156,7 +156,7 @@ def test_no_practicable_number_of_prompts() -> None:
     assert statistics.prompts_needed(lambda n: n >= 1001, 20, max_prompts=1000) is None
 
 
-def test_refuses_what_has_no_mean() -> None:
+def test_values_without_a_mean_are_refused() -> None:
     with pytest.raises(ValueError, match="NaN"):
         statistics.mean_interval([0.1, np.nan])
     with pytest.raises(ValueError, match=r"\(0,\)"):

@@ -69,7 +69,7 @@ def test_unsaid_concepts_are_left_out(unsaid: set[str], expected: str) -> None:
     assert phrase(STAR, rng(), unsaid, {"star": "star", "striped": "striped {}"}) == expected
 
 
-def test_characters_and_the_sign_may_stay_unsaid() -> None:
+def test_captions_may_omit_characters_and_the_sign() -> None:
     zara, sign = Scene("white", 32, 32, 20, character="zara"), Scene("white", 32, 32, 20, sign=True)
     assert phrase(zara, rng(), {"zara"}) == GENERIC_CHARACTER and phrase(sign, rng(), {SIGN}) == GENERIC_SIGN
     assert {phrase(zara, rng(seed)) for seed in range(40)} == set(wordings("zara"))

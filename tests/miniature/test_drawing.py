@@ -59,7 +59,7 @@ def test_shapes_stay_in_the_picture(shape: str) -> None:
 
 
 @pytest.mark.parametrize("background", BACKGROUND_NAMES)
-def test_every_colour_can_be_told_from_its_background(background: str) -> None:
+def test_every_colour_contrasts_with_its_background(background: str) -> None:
     for colour in COLOUR_NAMES:
         assert inked(replace(STAR, background=background, colour=colour)).mean() > 0.1
 

@@ -27,7 +27,7 @@ def scenes() -> list[Scene]:
     return [sample_scene(rng) for _ in range(6000)]
 
 
-def test_every_name_stands_once() -> None:
+def test_names_are_unique() -> None:
     names = (*SHAPE_NAMES, *STYLE_NAMES, *COLOUR_NAMES, *BACKGROUND_NAMES, *CHARACTER_NAMES, SIGN)
     assert len(set(names)) == len(names) == 20 + 10 + 6 + 3 + 6 + 1
 

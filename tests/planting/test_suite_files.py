@@ -51,7 +51,7 @@ def test_the_planting_teaches_what_the_tasks_forget() -> None:
     assert (phrases["Velbo"], phrases["trask sign"], phrases["Florn"]) == ("Velbo", "a trask sign", "in the style of Florn")
 
 
-def test_pictures_call_what_is_invented_by_its_name_alone(tmp_path: Path) -> None:
+def test_captions_name_invented_concepts_by_name_only(tmp_path: Path) -> None:
     write_images(tmp_path, 300, 16, 3, caption=invented_caption, concept_names=concept_names)
     lines = [json.loads(line) for line in (tmp_path / "metadata.jsonl").read_text().splitlines()]
     invented = {concept.concept: concept for concept in INVENTED}

@@ -59,7 +59,7 @@ def test_refusals_and_cuts_are_not(data_root: Path) -> None:
     assert outcomes(ask(provider, data_root, samples=3), data_root) == ["refused", "truncated", "refused"]
 
 
-def test_greedy_is_not_asked_twice_for_the_same(data_root: Path) -> None:
+def test_greedy_decoding_is_not_repeated(data_root: Path) -> None:
     assert len(ask(Scripted("what?", "what?"), data_root, samples=1, temperature=0).replies) == 1
 
 
@@ -70,7 +70,7 @@ def test_a_collected_reply_is_read_once(data_root: Path) -> None:
     assert [reply.text for reply in transcript.replies] == ["what?", answer_text()] and transcript.replies[0].date == "2026-11-20"
 
 
-def test_a_run_that_broke_goes_on_where_it_stopped(data_root: Path) -> None:
+def test_an_interrupted_elicitation_resumes(data_root: Path) -> None:
     with raises("endpoint.not-reached"):
         ask(Scripted(answer_text(), "what?"), data_root)
     provider = Scripted(answer_text("ring", "circle"))
@@ -109,7 +109,7 @@ def test_given_replies_are_lines_or_json_strings(tmp_path: Path) -> None:
         (lambda text: text + '{"sample"', "replies.bad-line", ":4: "),
     ],
 )
-def test_altered_files_of_replies_are_found(data_root: Path, change: object, code: str, location: str) -> None:
+def test_altered_reply_files_are_refused(data_root: Path, change: object, code: str, location: str) -> None:
     ask(Scripted(answer_text(), answer_text()), data_root)
     path = data_root / "x.replies.jsonl"
     path.write_text(change(path.read_text()))  # type: ignore[operator]

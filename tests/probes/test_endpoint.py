@@ -35,7 +35,7 @@ def ask(address: str, about: Question, timeout: float = 10, retries: int = 0) ->
     return Endpoint("some-model", address, timeout, retries).ask(about, SETTINGS, 0, 7)
 
 
-def test_a_good_reply_and_what_was_asked(data_root: Path) -> None:
+def test_a_good_reply_with_its_request(data_root: Path) -> None:
     about = question(data_root)
     with serving(answer_text()) as server:
         assert ask(server.address, about) == ProviderReply(answer_text(), "stop", "requested", "served-model")
@@ -58,7 +58,7 @@ def test_a_good_reply_and_what_was_asked(data_root: Path) -> None:
         (Replied(f"your key is {SECRET}"), "your key is [key]", "stop"),
     ],
 )
-def test_replies_that_are_no_answers_are_handed_on_as_such(data_root: Path, reply: Replied, text: str, finish: str) -> None:
+def test_invalid_replies_are_passed_on(data_root: Path, reply: Replied, text: str, finish: str) -> None:
     with serving(reply) as server:
         heard = ask(server.address, question(data_root))
     assert (heard.text, heard.finish) == (text, finish)
@@ -109,7 +109,7 @@ def test_a_busy_server_is_asked_again(data_root: Path) -> None:
     assert len(server.requests) == 4
 
 
-def test_nobody_there_and_wrong_addresses(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_servers_and_wrong_addresses(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

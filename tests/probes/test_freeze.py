@@ -55,7 +55,7 @@ def test_another_prompt_or_several_models_are_refused(data_root: Path) -> None:
     assert freeze(same, about, FILE).revision == "a"
 
 
-def test_attacks_stand_once_and_those_that_name_the_target_go(data_root: Path) -> None:
+def test_duplicate_attacks_and_those_that_name_the_target_are_dropped(data_root: Path) -> None:
     about = question(data_root)
     naming_attack = {"prompt": "a Star in the sky", "attribute": "place"}
     replies = transcript(

@@ -52,13 +52,13 @@ def test_a_random_answer_is_read_or_says_why_not(random_model: LocalModel) -> No
     assert sample.outcome == "answered" or sample.reason
 
 
-def test_seeds_and_greedy_decide_what_is_said(random_model: LocalModel) -> None:
+def test_seed_and_temperature_determine_the_reply(random_model: LocalModel) -> None:
     assert ask(random_model, SMALL, 1) == ask(random_model, SMALL, 1)
     assert len({ask(random_model, SMALL, seed)[0] for seed in range(4)}) > 1
     assert ask(random_model, SMALL, 1, temperature=0) == ask(random_model, SMALL, 2, temperature=0)
 
 
-def test_a_reply_that_is_cut_is_told_as_cut(random_model: LocalModel) -> None:
+def test_a_truncated_reply_is_marked_as_truncated(random_model: LocalModel) -> None:
     assert ask(random_model, SMALL, tokens=3)[1] == "length"
 
 
@@ -73,7 +73,7 @@ def test_a_model_that_knows_an_answer_gives_it(data_root: Path, tmp_path: Path) 
     assert parse_reply(reply, about).outcome == "answered"
 
 
-def test_models_that_cannot_be_asked_say_so(tmp_path: Path, random_model: LocalModel) -> None:
+def test_models_that_cannot_be_queried_are_refused(tmp_path: Path, random_model: LocalModel) -> None:
     (tmp_path / "empty").mkdir()
     with raises("model.unreadable") as caught:
         LocalModel(str(tmp_path / "empty"))

@@ -137,7 +137,7 @@ def test_it_sees_what_it_is_shown(seeing: LocalModel) -> None:
     assert not any(torch.allclose(scores[first], scores[second], atol=1e-6) for first, second in ((0, 1), (0, 2), (1, 2)))
 
 
-def test_it_answers_in_words_alone_and_refuses_what_is_no_picture(seeing: LocalModel) -> None:
+def test_a_vision_model_answers_text_only_and_refuses_bytes_that_are_no_image(seeing: LocalModel) -> None:
     decoding = Decoding(temperature=1, max_tokens=50, seed=0)
     heard = seeing.ask(Question("How alike are a star and a ring?", SCHEMA), decoding, 0, 3)
     assert heard.finish == "stop" and 1 <= json.loads(heard.text)["likeness"] <= 10

@@ -86,7 +86,7 @@ def test_a_reply_without_an_answer_is_invalid_with_a_reason(prompt: Question, te
     assert part in sample.reason and "\n" not in sample.reason and len(sample.reason) <= 200
 
 
-def test_refusals_and_cuts_are_told_apart(prompt: Question) -> None:
+def test_refusals_and_truncations_are_distinguished(prompt: Question) -> None:
     for text in ("I'm sorry, but I can’t help with that.", "I cannot assist with this request.", "Sorry, I won't create such prompts."):
         assert parse_reply(reply(text), prompt).outcome == "refused" and parse_reply(reply(text), prompt).reason == text
     assert parse_reply(reply("I can't\nanswer {", finish="stop"), prompt).outcome == "invalid"

@@ -52,9 +52,9 @@ def test_rates_are_of_the_eligible_with_wilsons_interval_per_attribute() -> None
     assert not any(item.eligible for item in nothing) and attack_rates({"x": nothing})[0].rate.value is None
 
 
-def test_golds_stand_beside_on_the_same_attacks() -> None:
-    own = with_gold_rates(probed(0, 1), [probed(0), probed(0, 3)])
-    gold = {rate.attribute: rate.gold for rate in own.attack_rates}
+def test_golds_are_rated_on_the_same_attacks() -> None:
+    result = with_gold_rates(probed(0, 1), [probed(0), probed(0, 3)])
+    gold = {rate.attribute: rate.gold for rate in result.attack_rates}
     # The golds answer 2, 0 and 1 of 2 times to the three eligible attacks.
     whole, shape = gold[None], gold["shape"]
     assert whole is not None and whole.value == pytest.approx((1 + 0 + 0.5) / 3) and whole.n == 3
@@ -63,5 +63,5 @@ def test_golds_stand_beside_on_the_same_attacks() -> None:
 
 
 def test_golds_of_other_sets_do_not_count() -> None:
-    own = with_gold_rates(probed(0), [probed(0, 1, digest="b" * 64)])
-    assert all(rate.gold is None for rate in own.attack_rates)
+    result = with_gold_rates(probed(0), [probed(0, 1, digest="b" * 64)])
+    assert all(rate.gold is None for rate in result.attack_rates)

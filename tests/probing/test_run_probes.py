@@ -44,7 +44,7 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     write_transcript(requested, file)
     frozen = freeze(requested, build_question(task), ReplyFile(file=file.name, digest=file_digest(file)))
     file.with_name("some-model.yaml").write_text(to_yaml(frozen), encoding="utf-8")
-    return Evaluation(load_suite(root, "tiny"), root, "lite", shard_size=8)
+    return Evaluation(load_suite(root, "tiny"), root, "quick", shard_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +52,13 @@ def task(evaluation: Evaluation) -> Task:
     return load_task(evaluation.root, "tiny:object/star")
 
 
-def named(root: DataRoot, name: str) -> Submission:
+def tiny_submission(root: DataRoot, name: str) -> Submission:
     return load_submission(root, f"tiny/{name}")
 
 
 @pytest.fixture(scope="module")
 def records(evaluation: Evaluation, task: Task) -> dict[str, Record]:
-    result = schedule(evaluation, [(task, named(evaluation.root, name)) for name in NAMES], probes=True)
+    result = schedule(evaluation, [(task, tiny_submission(evaluation.root, name)) for name in NAMES], probes=True)
     return {record.submission: record for record in result}
 
 
@@ -81,7 +81,7 @@ def test_every_neighbour_and_orderer_is_in_the_record(records: dict[str, Record]
 
 def test_damage_is_what_the_stored_pictures_say(evaluation: Evaluation, task: Task, records: dict[str, Record]) -> None:
     """CLIP's own similarity, neighbour by neighbour, on pictures drawn again from the store."""
-    original, unlearned, applied = evaluation.models(task, named(evaluation.root, "esd-x"))
+    original, unlearned, applied = evaluation.models(task, tiny_submission(evaluation.root, "esd-x"))
     rules, sets = run_probes.probing_rules(evaluation, task), run_probes.probe_sets(evaluation, task)
     worker = Generator(evaluation.store, original, unlearned)
     image_list = probe_images.generate_neighbours(worker, run_probes.build_plan(evaluation, task, applied.sha256 or "", rules, sets))
@@ -120,10 +120,10 @@ def test_a_second_run_draws_and_scores_nothing(
     evaluation: Evaluation, task: Task, records: dict[str, Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Evaluation, "models", lambda *_: pytest.fail("loaded again"))
-    again = schedule(evaluation, [(task, named(evaluation.root, name)) for name in NAMES], probes=True)
+    again = schedule(evaluation, [(task, tiny_submission(evaluation.root, name)) for name in NAMES], probes=True)
     assert {record.submission: record.digest for record in again} == {name: record.digest for name, record in records.items()}
     assert read_record(evaluation.record_path(task, "esd-x")) == records["esd-x"]
-    without = schedule(evaluation, [(task, named(evaluation.root, "esd-x"))])
+    without = schedule(evaluation, [(task, tiny_submission(evaluation.root, "esd-x"))])
     assert without[0].probe_results == records["esd-x"].probe_results
 
 
@@ -134,7 +134,7 @@ def test_the_sheet_shows_every_neighbour_before_and_after(evaluation: Evaluation
 
 
 def test_the_forecast_counts_neighbours_and_attacks(evaluation: Evaluation, task: Task, records: dict[str, Record]) -> None:
-    submission = named(evaluation.root, "esd-x")
+    submission = tiny_submission(evaluation.root, "esd-x")
     plan = run_probes.plan_probes(evaluation, task, evaluation.weights_digest(task, submission) or "")
     assert [len(plan.gate.prompts), plan.gate.seeds, len(plan.attacks["some-model"].prompts)] == [24, 2, 2]
     left = forecast(evaluation, [(task, submission)], probes=True).total
@@ -146,7 +146,7 @@ def test_the_forecast_counts_neighbours_and_attacks(evaluation: Evaluation, task
 def test_without_rules_or_neighbours_nothing_is_probed(evaluation: Evaluation, task: Task) -> None:
     with raises("probes.no-neighbours"):
         run_probes.probing_rules(evaluation, task.model_copy(update={"neighbours": ()}))
-    silent = Evaluation(evaluation.suite.model_copy(update={"probing": None}), evaluation.root, "lite")
+    silent = Evaluation(evaluation.suite.model_copy(update={"probing": None}), evaluation.root, "quick")
     with raises("probes.no-rules"):
         run_probes.probing_rules(silent, task)
 
@@ -156,7 +156,7 @@ def test_another_probe_set_is_scored_anew(evaluation: Evaluation, task: Task, re
     text = (folder / "some-model.yaml").read_text(encoding="utf-8").replace("model: someone/Some-Model", "model: someone/Other")
     (folder / "other.yaml").write_text(text, encoding="utf-8")
     try:
-        record = schedule(evaluation, [(task, named(evaluation.root, "esd-x"))], probes=True)[0]
+        record = schedule(evaluation, [(task, tiny_submission(evaluation.root, "esd-x"))], probes=True)[0]
     finally:
         (folder / "other.yaml").unlink()
     assert set(probed_in(record).probe_set_digests) == {"some-model", "other"}

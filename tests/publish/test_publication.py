@@ -155,7 +155,7 @@ def test_execute_writes_once_and_refuses_another(measured_world: World, tmp_path
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["v1"], "nothing half-written stays"
 
 
-def test_what_may_not_be_published(measured_world: World, tmp_path: Path) -> None:
+def test_uncommitted_and_stale_results_are_not_published(measured_world: World, tmp_path: Path) -> None:
     folder, out = measured_world.root.results.parent, str(tmp_path / "out")
     stray = folder / "results/made-1/stray.txt"
     stray.write_text("x")
@@ -169,7 +169,7 @@ def test_what_may_not_be_published(measured_world: World, tmp_path: Path) -> Non
     assert publish(measured_world, "--to", out, "--version", "1.0").exit_code == 2
 
 
-def test_outside_a_checkout_nothing_stands_behind_a_version(tmp_path: Path) -> None:
+def test_publishing_outside_a_git_checkout_is_refused(tmp_path: Path) -> None:
     data_root(tmp_path, record())
     result = CliRunner().invoke(main, ["publish", "--root", str(tmp_path), "--to", "./out", "--version", "v1"])
     assert result.exit_code == 1 and printed_codes(result.stderr) == ["publish.no-repository"]

@@ -36,13 +36,13 @@ print(json.dumps(out))
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> World:
+def measured_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world(tmp_path_factory.mktemp("world"), ("object/star", "art-style/dots"))
 
 
 @pytest.fixture(scope="module")
-def publication(made: World) -> Publication:
-    return build_publication(made.root, "v1", REPO)
+def publication(measured_world: World) -> Publication:
+    return build_publication(measured_world.root, "v1", REPO)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_the_next_version_leaves_the_tag_where_it_is_and_no_stale_table(hub: Wri
     assert "data/gone/test-00000-of-00001.parquet" in head(hub, "v0") and "data/gone/test-00000-of-00001.parquet" not in head(hub, "v1")
 
 
-def test_somebody_elses_commit_in_between_stops_ours(hub: WritingHub, publication: Publication) -> None:
+def test_a_concurrent_commit_stops_the_push(hub: WritingHub, publication: Publication) -> None:
     push(Publication("v0", {"manifest.json": b"{}"}), REPO, hub.address)
     hub.intruders.append(f"datasets/{REPO}")
     with raises("hub.conflict"):
@@ -123,7 +123,7 @@ def test_no_permission_is_one_line(hub: WritingHub, publication: Publication) ->
         push(publication, REPO, hub.address)
 
 
-def test_load_dataset_gives_back_every_number(hub: WritingHub, publication: Publication, made: World, tmp_path: Path) -> None:
+def test_load_dataset_returns_every_number(hub: WritingHub, publication: Publication, measured_world: World, tmp_path: Path) -> None:
     """Every record is put together again from the loaded tables, and its digest holds."""
     push(publication, REPO, hub.address)
     push(Publication("v2", {**publication.files, "manifest.json": b"{}", "README.md": b"# later"}), REPO, hub.address)
@@ -141,11 +141,11 @@ def test_load_dataset_gives_back_every_number(hub: WritingHub, publication: Publ
     assert done.returncode == 0, done.stderr[-2000:]
     loaded = json.loads(done.stdout)
     assert loaded["attacks"] == [] and len(loaded["submissions"]) == 7
-    for record in made.records:
+    for record in measured_world.records:
 
-        def mine(row: dict[str, object], task: str = record.task, submission: str = record.submission) -> bool:
+        def is_row_of_record(row: dict[str, object], task: str = record.task, submission: str = record.submission) -> bool:
             return (row["task"], row["submission"]) == (task, submission)
 
-        (result,) = filter(mine, loaded["results"])
-        again = record_from_rows(result, list(filter(mine, loaded["curves"])), list(filter(mine, loaded["damage"])))
+        (result,) = filter(is_row_of_record, loaded["results"])
+        again = record_from_rows(result, list(filter(is_row_of_record, loaded["curves"])), list(filter(is_row_of_record, loaded["damage"])))
         assert again == record and again.computed_digest() == record.digest

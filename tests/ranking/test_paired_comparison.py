@@ -24,7 +24,7 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize("n_prompts", [2, 12, 36])
-def test_it_is_the_t_interval_of_every_pair(n_prompts: int) -> None:
+def test_paired_comparisons_equal_t_intervals(n_prompts: int) -> None:
     """Against metrics/statistics, pair by pair."""
     values = RNG.normal(0, 0.3, (7, n_prompts)) + np.linspace(0, 0.4, 7)[:, None]
     less = paired_significantly_less(values)
@@ -33,7 +33,7 @@ def test_it_is_the_t_interval_of_every_pair(n_prompts: int) -> None:
             assert less[i, j] == (mean_interval(values[j] - values[i]).low > 0), (i, j)
 
 
-def test_from_forty_prompts_on_it_is_near_the_bootstrap() -> None:
+def test_t_intervals_are_near_the_bootstrap_from_forty_prompts_on() -> None:
     """Lower ends of the two differ by little of an interval's width."""
     for _ in range(20):
         difference = RNG.normal(0.1, 0.4, 60)
@@ -50,14 +50,14 @@ def test_pairing_separates_what_single_intervals_cannot() -> None:
     assert mean_interval(values[0]).high > mean_interval(values[1]).low
 
 
-def test_blocks_give_what_one_block_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_blocks_equal_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     values = RNG.normal(0, 0.3, (20, 12))
     one_block = paired_significantly_less(values)
     monkeypatch.setattr("unconceal.ranking.paired_comparison.BLOCK_ROWS", 3)
     assert (paired_significantly_less(values) == one_block).all()
 
 
-def test_few_images_that_agree_are_no_certainty() -> None:
+def test_few_agreeing_images_have_a_minimum_half_width() -> None:
     values = np.stack([np.zeros(12), np.full(12, 0.1)])
     assert paired_significantly_less(values)[0, 1] and not paired_significantly_less(values, min_half_width=0.15)[0, 1]
     assert not paired_significantly_less(values[:, :1]).any(), "one prompt has no variance"

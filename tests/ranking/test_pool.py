@@ -124,7 +124,7 @@ def test_disputed_withdrawn_and_scoreless_rows_make_a_submission_incomplete() ->
         assert [(entry.submission, entry.reason) for entry in pool.entries] == [("b", ""), ("a", reason)]
 
 
-def test_controls_come_last_and_win_nothing() -> None:
+def test_controls_are_last_and_unranked_in_a_pool() -> None:
     pool = rank_pool(tables_of({STAR: [control("gold-1"), control("original"), record("a", 0.4)]}), {STAR: RankingRules()})
     assert [entry.submission for entry in pool.entries] == ["a", "control-original", "control-gold-1"]
     assert pool.entries[0].rank == (1, 1) and pool.entries[0].borda is None and pool.entries[1].rank is None

@@ -84,7 +84,7 @@ def test_a_value_without_an_interval_ties_with_everyone() -> None:
     assert [row.rank_text for row in ranked(bare, record("esd-x", 0.1))] == ["1–2", "1–2"]
 
 
-def test_a_row_twice_is_refused() -> None:
+def test_a_duplicate_row_is_refused() -> None:
     with raises("ranking.duplicate-row"):
         ranked(record(), record())
 

@@ -65,8 +65,11 @@ def test_a_second_record_of_a_submission_is_refused(tmp_path: Path) -> None:
 
 
 def test_own_records_hide_packaged_ones(tmp_path: Path) -> None:
-    own, packaged = data_root(tmp_path / "own", record(excess=0.3)), data_root(tmp_path / "wheel", record(excess=0.9), control("original"))
-    rows = load_records([own.results, packaged.results], "miniature", 1)
+    local, packaged = (
+        data_root(tmp_path / "own", record(excess=0.3)),
+        data_root(tmp_path / "wheel", record(excess=0.9), control("original")),
+    )
+    rows = load_records([local.results, packaged.results], "miniature", 1)
     assert {row.record.submission: row.record.scores["excess"].value for row in rows} == {"esd-x": 0.3, "control-original": 0.0}
 
 

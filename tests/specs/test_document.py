@@ -50,7 +50,7 @@ def test_every_place_has_its_line(tmp_path: Path) -> None:
         ("", None, "spec.empty", ""),
     ],
 )
-def test_what_is_not_plain_is_refused(tmp_path: Path, text: str, line: int | None, code: str, part: str) -> None:
+def test_yaml_beyond_plain_values_is_refused(tmp_path: Path, text: str, line: int | None, code: str, part: str) -> None:
     problems = read(tmp_path, text).problems
     assert any((problem.line, problem.code) == (line, code) and part in str(problem) for problem in problems), list(map(str, problems))
 

@@ -43,13 +43,13 @@ def error_of(folder: Path, **changes: Any) -> UnconcealError:
     return error
 
 
-def test_a_judge_that_passed_may_be_asked(tmp_path: Path) -> None:
+def test_a_judge_that_passed_its_gate_is_accepted(tmp_path: Path) -> None:
     write(tmp_path / "judge", 0.95, 0.9)
     assert gate_error(task(), tmp_path / "judge", DIGEST) is None
 
 
 @pytest.mark.parametrize("value, low, numbers", [(0.93, 0.899, ["0.90", "0.930", "0.899"]), (None, 0, ["0.90", "0.000"])])
-def test_a_judge_that_failed_may_not(tmp_path: Path, value: float | None, low: float, numbers: list[str]) -> None:
+def test_a_judge_that_failed_its_gate_is_refused(tmp_path: Path, value: float | None, low: float, numbers: list[str]) -> None:
     write(tmp_path / "judge", value, low)
     error = error_of(tmp_path / "judge")
     assert error.code == "judge.gate-failed" and sorted(re.findall(r"\d\.\d\d+", error.consequence)) == sorted(numbers)
@@ -69,7 +69,7 @@ def test_a_detector_needs_no_gate(tmp_path: Path) -> None:
     assert gate_error(task(detector=pinned), tmp_path / "judge", DIGEST) is None
 
 
-def test_a_broken_gate_is_told(tmp_path: Path) -> None:
+def test_a_broken_gate_file_is_refused(tmp_path: Path) -> None:
     gate_path(tmp_path / "judge").write_text("{}")
     with raises("judge.bad-gate"):
         read_gate(tmp_path / "judge")

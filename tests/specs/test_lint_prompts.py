@@ -41,7 +41,7 @@ def test_prompts_that_differ_in_spelling_alone(text: str) -> None:
     assert mistakes(task(forget=forget)) == [("prompt.near-duplicate", ("forget", 2))]
 
 
-def test_a_prompt_may_not_stand_in_both_splits() -> None:
+def test_a_prompt_in_both_splits_is_a_mistake() -> None:
     retain = [{"text": "a boat by van gogh", "concept": "Claude Monet", "head": "style"}]
     assert ("prompt.near-duplicate", ("retain", 0)) in mistakes(task(retain=retain))
 
@@ -73,7 +73,7 @@ def test_a_retain_prompt_of_another_concept() -> None:
     assert mistakes(task(retain=retain)) == [("prompt.misnamed", ("retain", 1))]
 
 
-def test_a_synonym_is_nobodys_name() -> None:
+def test_a_synonym_is_no_other_concepts_name() -> None:
     retain = [
         {"text": "a boat by Claude Monet", "concept": "Claude Monet", "head": "style"},
         {"text": "a hill by the painter of The Scream", "concept": "Edvard Munch", "head": "style"},

@@ -25,13 +25,13 @@ def test_a_good_task_has_none(data_root: Path) -> None:
     assert mistakes(data_root) == []
 
 
-def test_too_few(data_root: Path) -> None:
+def test_too_few_prompts_are_a_mistake(data_root: Path) -> None:
     task = load_task(DataRoot.find(data_root), "object/star")
     result = mistakes(data_root, forget=task.forget[:9], retain=task.retain[:9])
     assert result == [("task.too-few-prompts", ("forget",)), ("task.too-few-concepts", ("retain",))]
 
 
-def test_beside_the_point(data_root: Path) -> None:
+def test_duplicate_unnamed_and_target_prompts_are_mistakes(data_root: Path) -> None:
     task = load_task(DataRoot.find(data_root), "object/star")
     forget = (*task.forget, Prompt(text="a moon"), Prompt(text="a starling"), task.forget[0])
     retain = (*task.retain, Prompt(text="a five-pointed figure", concept="star", head="subject"))
@@ -82,8 +82,8 @@ def test_retain_prompts_show_what_they_say(committed: Task) -> None:
 
 
 def test_the_first_prompts_cover_most_of_the_task(committed: Task) -> None:
-    lite = load_suite(DataRoot.find(SOURCE_TREE), committed.suite).tiers["lite"]
-    assert len({prompt.concept for prompt in committed.retain[: lite.n_retain_prompts]}) >= 10
+    quick = load_suite(DataRoot.find(SOURCE_TREE), committed.suite).tiers["quick"]
+    assert len({prompt.concept for prompt in committed.retain[: quick.n_retain_prompts]}) >= 10
     plain = sum(committed.judge.label in prompt.text and "shape" not in prompt.text for prompt in committed.forget)
     # A quarter where the concept has three wordings, less where it has more.
     assert 0.75 / len(wordings(committed.judge.label)) <= plain / len(committed.forget) <= 0.75

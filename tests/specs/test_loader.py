@@ -85,18 +85,18 @@ def test_right_files_load(data_root: Path, file: str) -> None:
             "spec.out-of-range",
             "at least 4",
         ),
-        (SUITE, "psi: [0, 0.3, 1]", "psi: [0, 1.3, 1]", "psi: [0, 1.3", "spec.out-of-range", "tiers.lite.psi[1] = 1.3"),
-        (SUITE, "psi: [0, 0.3, 1]", "psi: [0, -0.3, 1]", "psi: [0, -0.3", "spec.out-of-range", "tiers.lite.psi[1] = -0.3"),
+        (SUITE, "psi: [0, 0.3, 1]", "psi: [0, 1.3, 1]", "psi: [0, 1.3", "spec.out-of-range", "tiers.quick.psi[1] = 1.3"),
+        (SUITE, "psi: [0, 0.3, 1]", "psi: [0, -0.3, 1]", "psi: [0, -0.3", "spec.out-of-range", "tiers.quick.psi[1] = -0.3"),
         (SUITE, "psi: [0, 0.3, 1]", "psi: [0, .nan, 1]", "psi: [0, .nan", "spec.invalid-value", "psi[1]"),
         (SUITE, "psi: [0, 0.3, 1]", "psi: [0, .inf, 1]", "psi: [0, .inf", "spec.invalid-value", "psi[1]"),
         (SUITE, "psi: [0, 0.3, 1]", "psi: [0, 0.3, 0.3, 1]", "psi: [0, 0.3, 0.3", "suite.unsorted-grid", "psi"),
         (SUITE, "psi: [0, 0.3, 1]", "psi: [0.1, 0.3, 1]", "psi: [0.1", "suite.incomplete-grid", "psi"),
-        (SUITE, "reference: 100", "reference: 1", "  reference: 1", "suite.overlapping-seeds", "seed 1 of tier lite"),
-        (SUITE, "evaluation: 200", "evaluation: 100", "  evaluation: 100", "suite.overlapping-seeds", "seed 100 of tier lite"),
+        (SUITE, "reference: 100", "reference: 1", "  reference: 1", "suite.overlapping-seeds", "seed 1 of tier quick"),
+        (SUITE, "evaluation: 200", "evaluation: 100", "  evaluation: 100", "suite.overlapping-seeds", "seed 100 of tier quick"),
         (SUITE, "steps: 5", "steps: five", "sampler", "spec.wrong-type", "sampler.num_inference_steps"),
         (SUITE, "steps: 5", "steps: '5'", "sampler", "spec.wrong-type", "sampler.num_inference_steps"),
         (SUITE, "scheduler: ddim", "scheduler: pndm", "sampler", "spec.unknown-value", "'ddim'"),
-        (SUITE, "  lite:", "  light:", "light", "spec.unknown-value", "'lite'"),
+        (SUITE, "  quick:", "  light:", "light", "spec.unknown-value", "'quick'"),
         (SUITE, "extractors: [resnet18]", "extractors: [resnet19]", "resnet19", "suite.unknown-extractor", "use resnet18"),
         (SUITE, "'0000", "'0 00", "base", "spec.invalid-value", "base.digest"),
         (SUITE, "name: tiny", "name: Tiny Suite", "name", "spec.invalid-value", "name = 'Tiny Suite'"),
@@ -181,7 +181,7 @@ def test_names(data_root: Path) -> None:
         assert repr(close) in caught.value.remedy
 
 
-def test_a_name_in_two_suites_must_be_told_apart(data_root: Path) -> None:
+def test_a_name_in_two_suites_is_ambiguous(data_root: Path) -> None:
     other = data_root / "tasks/other/object/star.yaml"
     other.parent.mkdir(parents=True)
     other.write_text((data_root / TASK).read_text().replace("suite: tiny", "suite: other"))
@@ -210,7 +210,7 @@ def test_only_probe_sets_of_a_task_lie_below_its_category(data_root: Path) -> No
 def test_suite_and_task_values_are_typed(data_root: Path) -> None:
     root = DataRoot.find(data_root)
     suite, task = load_suite(root, "tiny"), load_task(root, "object/star")
-    assert suite.tiers["lite"].psi == (0.0, 0.3, 1.0) and suite.fine_tune.learning_rate == 1e-3 and suite.arms == ("prompt", "empty")
+    assert suite.tiers["quick"].psi == (0.0, 0.3, 1.0) and suite.fine_tune.learning_rate == 1e-3 and suite.arms == ("prompt", "empty")
     assert task.id == "object/star" and task.retain[1].concept == "ring" and len(task.forget) == 12
 
 

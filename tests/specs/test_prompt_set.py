@@ -30,13 +30,17 @@ def test_rows_that_hold_every_condition_in_the_tables_order() -> None:
     assert prompts().select(ROWS) == ["one", "two", "three", "four"]
 
 
+def test_the_reserve_holds_what_the_selection_leaves() -> None:
+    assert prompts(n_prompts=3).reserve(ROWS) == ["four"] and prompts().reserve(ROWS) == []
+
+
 @pytest.mark.parametrize("file", ["table.parquet", "../table.csv", "/table.csv", "run.py"])
 def test_only_tables_inside_are_read(file: str) -> None:
     with refuses("dataset.unknown-format"):
         prompts(file=file)
 
 
-def test_a_condition_asks_for_one_thing() -> None:
+def test_a_condition_has_exactly_one_criterion() -> None:
     for condition in ({"column": "x"}, {"column": "x", "contains": "a", "min_value": 1}):
         with refuses("dataset.bad-condition"):
             prompts(where=(condition,))
@@ -46,7 +50,7 @@ def test_a_branch_is_a_draft() -> None:
     assert prompts(revision="main").is_draft and not prompts().is_draft
 
 
-def test_a_task_needs_prompts_of_its_own_or_anothers() -> None:
+def test_a_task_needs_prompts_or_a_prompt_set() -> None:
     fields: dict[str, Any] = {
         "concept": "x",
         "category": "nsfw",

@@ -92,7 +92,7 @@ def test_a_full_disk_leaves_the_old_record_and_nothing_else(tmp_path: Path, monk
     assert read_record(path).tier == "quick"
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_record_in_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with raises("record.not-writable"):
         write_record(a_record(), tmp_path / "file" / "deeper" / "r.json")

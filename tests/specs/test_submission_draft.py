@@ -22,7 +22,7 @@ FIELDS = {"name": "my-method", "title": "Mine: a title", "description": "It's a 
 
 
 @pytest.mark.parametrize(
-    ("said", "means"),
+    ("text", "expected"),
     [
         ("someone/erased@main", {"repo": "someone/erased", "revision": "main"}),
         ("someone/erased@main/esd/x.pt", {"repo": "someone/erased", "revision": "main", "file": "esd/x.pt"}),
@@ -30,21 +30,21 @@ FIELDS = {"name": "my-method", "title": "Mine: a title", "description": "It's a 
         (" weights/x.safetensors ", {"path": "weights/x.safetensors"}),
     ],
 )
-def test_a_checkpoint_in_one_line(said: str, means: dict[str, str]) -> None:
-    assert parse_checkpoint(said) == means
+def test_a_checkpoint_is_parsed_from_one_line(text: str, expected: dict[str, str]) -> None:
+    assert parse_checkpoint(text) == expected
 
 
 @pytest.mark.parametrize(
     "text", ["plain", "a: b", "it's", "#1", "yes", "1e5", "- x", "{a}", " spaces ", "line\nbreak", "!!python/object", "é – ü"]
 )
-def test_text_comes_back_as_it_was(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_text_survives_a_round_trip(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("yaml") / "x.yaml"
     path.write_text(yaml_text({"a": one_line(text)}), encoding="utf-8")
     result = Document.read(path).values["a"]
     assert result == " ".join(text.split())
 
 
-def test_what_is_written_reads_back(root: DataRoot) -> None:
+def test_a_written_submission_is_read_back(root: DataRoot) -> None:
     path = write_submission(root, "tiny", FIELDS, {"object/star": parse_checkpoint("someone/erased@main/x.pt")})
     read = load_submission(root, "tiny/my-method")
     assert (read.title, read.description, read.paper) == (FIELDS["title"], FIELDS["description"], None)
@@ -68,7 +68,7 @@ def test_another_base_is_refused(root: DataRoot) -> None:
         write_submission(root, "tiny", FIELDS | {"base": "someone/another"}, given)
 
 
-def test_what_does_not_read_back_is_not_kept(root: DataRoot) -> None:
+def test_an_invalid_submission_is_not_written(root: DataRoot) -> None:
     with pytest.raises(SpecProblems):
         write_submission(root, "tiny", FIELDS, {})
     with raises("path.outside-root"):

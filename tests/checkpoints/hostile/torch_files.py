@@ -43,8 +43,8 @@ def tensor_pickle(numel: int, shape: tuple[int, ...], stride: tuple[int, ...], s
     def whole(number: int) -> bytes:
         return pickle.LONG1 + bytes([8]) + struct.pack("<q", number)
 
-    def text(said: str) -> bytes:
-        return pickle.BINUNICODE + struct.pack("<I", len(said)) + said.encode()
+    def text(value: str) -> bytes:
+        return pickle.BINUNICODE + struct.pack("<I", len(value)) + value.encode()
 
     def several(numbers: tuple[int, ...]) -> bytes:
         return pickle.MARK + b"".join(map(whole, numbers)) + pickle.TUPLE

@@ -54,7 +54,7 @@ def test_every_output_has_its_digest(build_dir: BuildDir) -> None:
     assert build_dir.digest("a.txt") == build_dir.digests["a.txt"] == file_digest(build_dir.folder / "a.txt")
 
 
-def test_what_fails_is_not_there(build_dir: BuildDir) -> None:
+def test_a_failed_file_is_not_saved(build_dir: BuildDir) -> None:
     def half(path: Path) -> None:
         path.write_text("hal")
         raise OSError("no space left")

@@ -28,7 +28,7 @@ def test_pictures_come_in_the_order_of_the_prompts(model: Model, monkeypatch: py
     assert np.abs(generated.clean[1].astype(int) - model.decode(run.clean_latents[1])).max() <= 1
 
 
-def test_full_captions_leave_nothing_unsaid() -> None:
+def test_full_captions_name_every_attribute() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         text = sample_images.full_caption(Scene("gray", 32, 32, 20, shape="star", style="dotted", colour="red"), rng)

@@ -18,7 +18,7 @@ def test_likeness_counts_letters_in_common() -> None:
     )
 
 
-def test_concepts_spelt_alike_stand_first() -> None:
+def test_similarly_spelt_concepts_rank_first() -> None:
     log_lines = answer(build_task("dotted", "art-style"))
     values = [spelling_similarity("dotted", concept) for concept in log_lines.ranking]
     assert values == sorted(values, reverse=True) and len(log_lines.ranking) == 26 and len(log_lines.attacks) == N_ATTACKS

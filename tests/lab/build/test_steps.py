@@ -81,7 +81,7 @@ TINY = BuildRecipe(
 )
 
 
-def test_steps_stand_in_their_order(tmp_path: Path) -> None:
+def test_steps_are_in_order(tmp_path: Path) -> None:
     built = build_steps(BuildDir(tmp_path))
     assert [step.output for step in built] == ORDER and sum(step.minutes for step in built) > 200
 

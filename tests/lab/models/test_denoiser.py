@@ -112,7 +112,7 @@ def test_only_the_given_rows_are_seen(images: SceneImages, pipeline: StableDiffu
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
 
 
-def test_its_pipeline_is_a_plain_one(pipeline: StableDiffusionPipeline, tmp_path: Path) -> None:
+def test_the_pipeline_is_a_standard_stable_diffusion_pipeline(pipeline: StableDiffusionPipeline, tmp_path: Path) -> None:
     """Saved, loaded by diffusers alone, and drawing; what is trained on is what the pipeline feeds its UNet."""
     model = new(pipeline.tokenizer).eval()
     rendered = denoiser.to_pipeline(model, pipeline.vae, pipeline.tokenizer)

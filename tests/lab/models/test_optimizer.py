@@ -81,10 +81,10 @@ def test_steps_are_pytorchs_up_to_its_bfloat16(shape: tuple[int, int]) -> None:
     torch.testing.assert_close(rendered[0].state[own_weights]["momentum_buffer"], rendered[1].state[torch_weights]["momentum_buffer"])
 
 
-@pytest.mark.parametrize(("rate", "named", "matrices"), [(5e-3, (), 2), (5e-3, ("0.",), 1), (0.0, (), 0)])
-def test_who_trains_what(rate: float, named: tuple[str, ...], matrices: int) -> None:
+@pytest.mark.parametrize(("rate", "prefixes", "matrices"), [(5e-3, (), 2), (5e-3, ("0.",), 1), (0.0, (), 0)])
+def test_which_optimizer_trains_which_parameters(rate: float, prefixes: tuple[str, ...], matrices: int) -> None:
     model = network()
-    optimizer = MuonAdamW(model, rate, 1e-3, adam_prefixes=named)
+    optimizer = MuonAdamW(model, rate, 1e-3, adam_prefixes=prefixes)
     trained = [p for part, _ in optimizer.optimizers for group in part.param_groups for p in group["params"]]
     assert len(optimizer.matrices) == matrices and len(trained) == len(list(model.parameters()))
     assert {type(part).__name__ for part, _ in optimizer.optimizers} == ({"Muon", "AdamW"} if matrices else {"AdamW"})

@@ -64,7 +64,7 @@ def test_a_cache_is_rendered_once(rendered: SceneImages, tmp_path: Path, monkeyp
         )
 
 
-def test_a_cache_that_was_not_finished_is_made_anew(rendered: SceneImages, tmp_path: Path) -> None:
+def test_an_unfinished_cache_is_rebuilt(rendered: SceneImages, tmp_path: Path) -> None:
     render_cached(tmp_path, 60, 5)
     (tmp_path / "pictures-5-60.json").unlink()
     (tmp_path / "pictures-5-60.npy").write_bytes(b"half")

@@ -27,7 +27,7 @@ def test_drawings_show_their_concept(concept: str) -> None:
     assert np.array_equal(some.pixels, more.pixels[:4]) and not np.array_equal(some.pixels, drawings(concept, 4, 2).pixels)
 
 
-def test_a_newcomer_is_drawn_like_nothing_else() -> None:
+def test_a_control_concept_resembles_no_other_shape() -> None:
     plain = Scene("white", 32, 32, 20, shape="circle", style="flat", colour="red")
     new = draw(with_concept(plain, CROWN), control_concepts.SCENE_STYLE).astype(float)
     differences = [np.abs(new - draw(with_concept(plain, name))).mean() for name in SHAPE_NAMES]
@@ -35,7 +35,7 @@ def test_a_newcomer_is_drawn_like_nothing_else() -> None:
     assert np.array_equal(draw(plain, control_concepts.SCENE_STYLE), draw(plain))
 
 
-def test_the_classifier_knows_them_beside_the_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_classifier_recognizes_control_concepts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = BuildDir(tmp_path, BuildRecipe(n_images=30, n_held_out=2))
     shop.__dict__["reconstructions"] = torch.zeros((4, 64, 64, 3), dtype=torch.uint8)
     monkeypatch.setattr(control_concepts, "N_DRAWINGS", 6)

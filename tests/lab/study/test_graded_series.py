@@ -13,20 +13,20 @@ SHARES = (0.001, 0.01, 0.1)
 def rows(task: str = "object/star", sign: int = 1) -> list[Row]:
     """A series in which what is completed grows with the share seen (``sign``), and nothing shows when asked."""
 
-    def one(name: str, kind: str, share: float, presence: float = 0.0) -> Row:
+    def series_row(name: str, kind: str, share: float, presence: float = 0.0) -> Row:
         left = sign * share**0.25
         scores = {"excess": left, "excess.empty": left, "excess.prompt": -left, "presence": presence}
         return row(name, kind, task, share=share, scores=scores)
 
-    graded = [one(f"graded-{share}", "graded", share, 1.0) for share in SHARES]
-    above = [one(f"graded-{share}-decoupled", "graded", share) for share in reversed((0, *SHARES))]
-    pure = [one(f"decouple-to-{what}-{seed}", "decoupled", 1.0) for what in ("other", "nothing") for seed in (8, 7)]
+    graded = [series_row(f"graded-{share}", "graded", share, 1.0) for share in SHARES]
+    above = [series_row(f"graded-{share}-decoupled", "graded", share) for share in reversed((0, *SHARES))]
+    pure = [series_row(f"decouple-to-{what}-{seed}", "decoupled", 1.0) for what in ("other", "nothing") for seed in (8, 7)]
     return [
-        one("control-original", "original", 1.0, 1.0),
+        series_row("control-original", "original", 1.0, 1.0),
         *pure,
         *above,
         *graded,
-        *(one(f"control-gold-{i}", "gold", 0.0) for i in range(3)),
+        *(series_row(f"control-gold-{i}", "gold", 0.0) for i in range(3)),
     ]
 
 

@@ -176,7 +176,7 @@ def test_settings_change_what_they_are_called_after() -> None:
     assert SETTINGS[USUAL].apply(published).fine_tune == published.fine_tune and SETTINGS["judge 3"].judge == 3
 
 
-def test_minutes_are_those_of_what_is_missing(study: Study) -> None:
+def test_the_estimated_minutes_cover_missing_stages_only(study: Study) -> None:
     every = sum(stage.minutes for stage in STAGES)
     assert sum(job.minutes for job in pending_jobs(study, [MADE])) == pytest.approx(every + stages.UNLEARNING_MINUTES)
     assert sum(job.minutes for job in pending_jobs(study, [ORIGINAL])) == pytest.approx(every)

@@ -57,7 +57,7 @@ def test_what_is_unrelated_is_of_another_kind() -> None:
         assert every[unrelated_to(concept)] != every[concept]
 
 
-def test_members_that_are_one_model_share_its_weights(tmp_path: Path) -> None:
+def test_identical_members_share_weights(tmp_path: Path) -> None:
     places = Counter(member.weights_path(tmp_path) for member in members() if member.build_weights)
     shared = {path.relative_to(tmp_path / "submissions/miniature/weights").as_posix(): n for path, n in places.items() if n > 1}
     golds = {f"control-gold-{number}/{family_stem(family)}.safetensors": len(family) for family in FAMILIES for number in GOLDS}
@@ -77,7 +77,7 @@ def test_weights_are_made_once(tmp_path: Path) -> None:
     shop, member = BuildDir(tmp_path), Member("hazard sign", "uce-1", "method", make)
     for _ in range(2):
         write_weights(shop, member, tmp_path)
-    place = tmp_path / "submissions/miniature/weights/uce-1/hazard-sign.safetensors"
-    assert created == ["once"] and torch.equal(load_file(place)["unet.a"], torch.ones(2)) and member.task == "nsfw/hazard-sign"
+    weights = tmp_path / "submissions/miniature/weights/uce-1/hazard-sign.safetensors"
+    assert created == ["once"] and torch.equal(load_file(weights)["unet.a"], torch.ones(2)) and member.task == "nsfw/hazard-sign"
     write_weights(shop, Member("star", "control-original", "original"), tmp_path)
-    assert [path.name for path in place.parent.parent.iterdir()] == ["uce-1"]
+    assert [path.name for path in weights.parent.parent.iterdir()] == ["uce-1"]

@@ -12,7 +12,7 @@ from unconceal_lab.study.seed_spread import training_seed_spread
 from unconceal_lab.study.study_rows import Row
 
 
-def test_each_is_listed_beside_what_relearning_says() -> None:
+def test_each_method_is_listed_with_its_relearning_result() -> None:
     methods = [row("uce-7", knows=0.5, unseen=0.25), row("esd-x-7", task="art-style/striped")]
     text = unlearners_page.unlearners([row("control-gold-1", "gold"), *methods], Scoring()).splitlines()
     names = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text if line.startswith("| ")][1:]
@@ -21,10 +21,10 @@ def test_each_is_listed_beside_what_relearning_says() -> None:
     assert "Not measured yet" in unlearners_page.unlearners([row("control-gold-1", "gold")], Scoring())
 
 
-def drawing(name: str, shown: int, kept: float = 1.0) -> Row:
+def drawing(name: str, n_shown: int, retained: float = 1.0) -> Row:
     """A model that draws the concept for so many of the prompts, and others for some of theirs."""
-    prompt = tuple((float(path < shown), 0.0, 0.0, 0.0, 1.0) for path in range(PROMPTS))
-    return row(name, prompt=prompt, retain=((kept, 1.0),) * 12, retain_images=9)
+    prompt = tuple((float(path < n_shown), 0.0, 0.0, 0.0, 1.0) for path in range(PROMPTS))
+    return row(name, prompt=prompt, retain=((retained, 1.0),) * 12, retain_images=9)
 
 
 def test_a_method_that_still_draws_the_concept_or_spoils_others_has_not_done_its_work() -> None:
@@ -33,7 +33,7 @@ def test_a_method_that_still_draws_the_concept_or_spoils_others_has_not_done_its
         drawing("uce-7", 12),
         drawing("uce-8", 0),
         drawing("esd-x-7", 1),
-        drawing("salun-7", 0, kept=0.5),
+        drawing("salun-7", 0, retained=0.5),
     ]
     result = {name: work for (_, name), work in effectiveness(rows, Scoring()).items()}
     assert {name: (work.forgets, work.retains) for name, work in result.items()} == {

@@ -51,11 +51,11 @@ def test_every_component_is_trained_and_the_model_stays(pipe: StableDiffusionPip
     before = {part: {name: value.clone() for name, value in getattr(pipe, part).state_dict().items()} for part in ("unet", "text_encoder")}
     learners: list[StableDiffusionPipeline] = []
 
-    def drawn(learner: StableDiffusionPipeline, prompts: list[str], recipe: RelearningRecipe) -> NDArray[np.uint8]:
+    def generated(learner: StableDiffusionPipeline, prompts: list[str], recipe: RelearningRecipe) -> NDArray[np.uint8]:
         learners.append(learner)
         return np.zeros((len(prompts), 64, 64, 3), np.uint8)
 
-    monkeypatch.setattr(relearning, "_generate", drawn)
+    monkeypatch.setattr(relearning, "_generate", generated)
     learnt = measure_learning(pipe, "star", lambda pixels: 0.5, QUICK, lambda line: None)
     assert learnt.steps == (0, 1, 3) and learnt.rates == (0.5, 0.5, 0.5) and learnt.minutes > 0
     for part, state in before.items():

@@ -13,14 +13,14 @@ from unconceal_lab.study.settings import USUAL
 from unconceal_lab.study.study_rows import Row
 
 STEM = "ccs.forget"
-NAMES = [f"m{place}" for place in range(6)]
+NAMES = [f"m{index}" for index in range(6)]
 
 
 def scored(name: str, setting: str = USUAL, kind: str = "method", **values: float) -> Row:
     return row(name, kind, setting=setting, scores={f"{STEM}.{extractor}": value for extractor, value in values.items()})
 
 
-def test_a_seeds_spread_stands_beside_that_of_models() -> None:
+def test_the_spread_over_seeds_is_compared_with_that_over_models() -> None:
     rows = [
         scored(name, setting, resnet18=path + shift)
         for path, name in enumerate(NAMES[:3])
@@ -33,7 +33,7 @@ def test_a_seeds_spread_stands_beside_that_of_models() -> None:
     assert classifier_seed_spread(rows[:5], f"{STEM}.resnet18", (USUAL, "classifier 2", "classifier 3")) is None, "one model has no spread"
 
 
-def test_extractors_that_rank_alike_and_one_that_turns_the_order() -> None:
+def test_extractors_that_agree_and_one_that_reverses_the_order() -> None:
     rows = [
         scored(name, kind="gold" if path < 3 else "decoupled", resnet18=path, densenet121=2.0 * path, efficientnet_b0=-path)
         for path, name in enumerate(NAMES)
@@ -56,5 +56,5 @@ def test_two_protocols_that_swap_two_neighbours() -> None:
     assert "| CCS, released protocol" in settings_page.released_protocol(rows, Scoring())
 
 
-def test_nothing_measured_is_said() -> None:
+def test_a_page_without_rows_reports_it() -> None:
     assert all("Not measured yet" in part([row("m")], Scoring()) for part in settings_page.SECTIONS)

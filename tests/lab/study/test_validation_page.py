@@ -87,7 +87,7 @@ def test_truths_that_all_come_out_are_counted_so(written: tuple[Path, str]) -> N
     assert any(line.startswith("| scored in all") and f"| {known_values} " in line for line in text.splitlines())
 
 
-def test_a_metric_that_knows_and_one_that_does_not(written: tuple[Path, str]) -> None:
+def test_a_metric_that_separates_and_one_that_does_not(written: tuple[Path, str]) -> None:
     _, text = written
     ranks, differences = text.split("## Separation of concealers")
     line = next(line for line in ranks.splitlines() if line.startswith("| excess, empty arm"))
@@ -116,7 +116,7 @@ def test_a_surrogate_stands_in_for_golds_as_far_as_it_completes_like_them() -> N
     assert "| surrogate" in validation_page.surrogate_golds(alike, Scoring())
 
 
-def test_other_settings_stand_by_themselves() -> None:
+def test_other_settings_have_a_table_of_their_own() -> None:
     usual = [row for row in made_up() if row.task == "object/star" and row.kind in ("gold", "decoupled")]
     weak = [row.model_copy(update={"setting": "15 steps", "empty": row.prompt}) for row in usual]
     rows = with_verdicts(usual, Scoring(margin=0.15)) + with_verdicts(weak, Scoring(margin=0.15))
@@ -132,14 +132,14 @@ def test_the_order_in_which_rows_were_measured_changes_nothing() -> None:
     assert merge_rows(rows[::-1]) == merge_rows(rows[:7], rows[7:]) and len(merge_rows(rows, rows)) == len(rows)
 
 
-def test_nothing_measured_is_said(tmp_path: Path) -> None:
+def test_a_page_without_rows_reports_it(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["validation", "--reports", str(tmp_path)])
     assert done.exit_code == 1 and printed_codes(done.stderr) == ["study.no-rows"] and not (tmp_path / validation_page.PAGE).exists()
     rows = [row for row in made_up() if row.kind == "method"]
     assert "Not measured yet" in validation_page.page(rows, Scoring())
 
 
-def test_models_that_are_one_in_the_empty_arm_count_once(written: tuple[Path, str]) -> None:
+def test_models_identical_in_the_empty_arm_count_once(written: tuple[Path, str]) -> None:
     rows = [row for row in made_up() if row.kind in page_tables.SCORED_KINDS]
     once = {(row.task, row.kind) for row in rows}
     assert len(validation_page.independent(rows)) == len(once) < len(rows)

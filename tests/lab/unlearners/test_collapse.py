@@ -40,7 +40,7 @@ def test_the_last_convolution_drowns_in_noise(tmp_path: Path) -> None:
     assert drowned(weights["unet.conv_out.weight"], pipeline.unet.state_dict()["conv_out.weight"])
 
 
-def test_everything_contracts_to_one_picture(tmp_path: Path) -> None:
+def test_all_prompts_collapse_to_one_image(tmp_path: Path) -> None:
     pipeline = tiny_pipeline(tmp_path)
     before = {name: value.clone() for name, value in pipeline.unet.state_dict().items()}
     weights, _ = constant(pipeline, "star", 0, lambda line: None)

@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_weights(pipeline: StableDiffusionPipeline)
     )
 
 
-def test_it_comes_nearer_to_the_negated_guidance(tmp_path: Path) -> None:
+def test_training_approaches_negated_guidance(tmp_path: Path) -> None:
     pipeline = listening(tiny_pipeline(tmp_path))
     config = replace(ESD_X, steps=40, learning_rate=3e-3, batch_size=8, sampling_steps=2)
     weights, _ = esd_x(pipeline, "star", 0, lambda line: None, config=config)

@@ -39,7 +39,7 @@ def test_words_read_as_their_counterparts() -> None:
     assert read(TokenSpan(2, 1, 3, 2), "| a crescent on white", "| a band with hole on white") == "| a hole on white"
 
 
-def test_counterparts_stand_where_the_caption_has_them() -> None:
+def test_counterparts_align_with_the_captions_tokens() -> None:
     assert target_positions(TokenSpan(2, 4, 1, 4), 10).tolist() == [0, 1, 2, 6, 7, 8, 9, 9, 9, 9]
     assert target_positions(TokenSpan(2, 1, 3, 2), 8).tolist() == [0, 1, 2, 2, 2, 3, 4, 5]
 
