@@ -63,3 +63,12 @@ def test_a_gold_that_failed_leaves_the_others() -> None:
 def test_a_probe_counts_where_it_tells_the_original_from_golds(limit: float, counts: bool) -> None:
     """θ's own excess is 1 − .125 = .875."""
     assert bool(battery_excess({"relearning": ROW}, GOLDS, ("relearning",), 1.0, limit).excess) == counts
+
+
+def test_a_row_does_not_decide_whether_a_probe_counts() -> None:
+    forged = ROW.model_copy(update={"original": ((0.0, 0.0, 0.0),) * 2})
+    result = battery_excess({"relearning": forged}, GOLDS, ("relearning",), 1.0, 0.5)
+    np.testing.assert_allclose(
+        result.excess["relearning"], battery_excess({"relearning": ROW}, GOLDS, ("relearning",), 1.0, 0.5).excess["relearning"]
+    )
+    assert not result.unmeasured

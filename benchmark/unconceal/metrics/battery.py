@@ -54,7 +54,9 @@ def battery_excess(
             result.unmeasured[probe] = OTHER_SHAPE
             continue
         reference = np.mean(rates, axis=0)
-        if (scored_rates(row, original=True) - reference).mean() / original_rate < min_informative:
+        # θ's rates are those of the golds' records: a row must not decide which probes count against it.
+        original = np.mean([scored_rates(gold, original=True) for gold in of_golds], axis=0)
+        if (original - reference).mean() / original_rate < min_informative:
             result.unmeasured[probe] = UNINFORMATIVE
             continue
         result.excess[probe] = (scored_rates(row) - reference) / original_rate

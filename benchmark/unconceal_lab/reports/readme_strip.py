@@ -17,7 +17,7 @@ from unconceal.results.strip_file import ROWS, Strip, read_strip, strip_path
 from unconceal.site.image_blocks import strip_columns
 from unconceal.specs.record import Record, read_record
 
-TASK = "miniature-2/object/star"
+TASK = "miniature-3/object/star"
 PROMPT_INDEX = 1
 MODELS = {
     "control-original": "θ, the original model",
