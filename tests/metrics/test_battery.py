@@ -39,7 +39,7 @@ def test_the_excess_by_hand() -> None:
         (ROW, [{}], "probe.no-gold"),
         (ROW, [{"relearning": measurement([], error="probe.diverged")}], "probe.no-gold"),
         (ROW, [{"relearning": measurement([[0, 0, 0]] * 3)}], "probe.other-shape"),
-        (measurement([[0, 0, 0]] * 2, [[1, 0.25, 0.5]] * 2), GOLDS, "probe.uninformative"),
+        (ROW, [{"relearning": measurement([[0, 0, 0]] * 2, [[1, 0.25, 0.5]] * 2)}], "probe.uninformative"),
     ],
 )
 def test_what_says_nothing_is_listed_with_its_reason(
