@@ -9,7 +9,7 @@ import pytest
 
 from codes import raises
 from hub.server import Hub, serving
-from unconceal.hub.dataset_prompts import with_dataset_prompts
+from unconceal.hub.dataset_prompts import load_reserve, with_dataset_prompts
 from unconceal.hub.pinned_models import fetch_pinned, pinned_digest
 from unconceal.specs.spec import UNPINNED, Pinned
 from unconceal.specs.task import Task
@@ -59,6 +59,11 @@ def test_prompts_are_read_when_needed(hub: Hub) -> None:
     result = with_dataset_prompts(task(hub.branches["datasets/someone/prompts", "main"]), hub.address)
     assert [prompt.text for prompt in result.forget] == ["first", "third"] and result.forget_from is None
     assert with_dataset_prompts(result, hub.address) is result
+
+
+def test_the_reserve_is_what_the_task_does_not_use(hub: Hub) -> None:
+    one = task(hub.branches["datasets/someone/prompts", "main"], n_prompts=1)
+    assert load_reserve(one, hub.address) == ["third"] and load_reserve(with_dataset_prompts(one, hub.address), hub.address) == []
 
 
 def test_too_few_prompts_and_drafts_are_refused(hub: Hub) -> None:
