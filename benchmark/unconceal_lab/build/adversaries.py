@@ -26,7 +26,7 @@ from unconceal_lab.build.task_prompts import build_task
 from unconceal_lab.models import denoiser
 
 ADVERSARY_CONCEPTS = ("star", "zara", "arrow", "zigzag")
-"""Concepts with adversaries. Hyperparameters were chosen on the first two."""
+"""Concepts with adversaries. Hyperparameters were chosen on the first."""
 GOLD = 1
 """Number of the gold that adversaries are distilled from."""
 DECOUPLED = "decouple-to-other"
