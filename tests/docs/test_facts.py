@@ -75,23 +75,25 @@ def test_settings_named_in_the_docs_exist() -> None:
 
 
 def test_the_readme_table_equals_the_records() -> None:
-    rows = [row for row in table_rows(read("README.md")) if len(row) == 5]
+    rows = [row for row in table_rows(read("README.md")) if len(row) == 6]
     submissions = {
         "decouple-to-other": "decouple-to-other",
+        "redirected-continuation": "control-adversary-redirected-continuation",
         "ESD-x": "esd-x",
         "UCE": "uce",
         "gold 1": "control-gold-1",
         "cross-attention replaced by noise": "control-collapsed",
     }
     checked = 0
-    for name, presence, prompt, empty, verdict in rows:
+    for name, presence, *excess, verdict in rows:
         submission_name = submissions.get(name.split(":")[0])
         if submission_name is None:
             continue
-        stored = read_record(ROOT / f"results/miniature-2/art-style/striped/{submission_name}.standard-full.json")
+        stored = read_record(ROOT / f"results/miniature-3/object/star/{submission_name}.standard-full.json")
         scores = stored.scores
         assert (presence, verdict) == (short(scores["presence"].value), stored.verdict.label)
-        assert prompt.strip("*") == with_interval(scores["excess.prompt"]) and empty.strip("*") == with_interval(scores["excess.empty"])
+        expected = [with_interval(scores[f"excess.{probe}"]) for probe in ("prompt", "empty", "relearning")]
+        assert [cell.strip("*") for cell in excess] == expected
         checked += 1
     assert checked == len(submissions)
 

@@ -147,5 +147,6 @@ def test_load_dataset_returns_every_number(hub: WritingHub, publication: Publica
             return (row["task"], row["submission"]) == (task, submission)
 
         (result,) = filter(is_row_of_record, loaded["results"])
-        again = record_from_rows(result, list(filter(is_row_of_record, loaded["curves"])), list(filter(is_row_of_record, loaded["damage"])))
+        rows = {name: list(filter(is_row_of_record, loaded[name])) for name in ("curves", "damage", "battery")}
+        again = record_from_rows(result, **rows)
         assert again == record and again.computed_digest() == record.digest

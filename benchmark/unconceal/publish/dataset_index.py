@@ -44,7 +44,7 @@ def load_published_tables(
     Args:
         folder: a published dataset on this machine.
         results: the results folder that links point to.
-        whole: with every score and damage; else with the scores in tables only.
+        whole: with every score, damage and the battery; else with the scores in tables only.
         curves: names of the curves to read as well, without their per-prompt values.
 
     Raises:
@@ -54,12 +54,13 @@ def load_published_tables(
     rows = rows if whole else _with_table_scores(rows)
     curves_by_record = _curves(folder, curves) if curves else {}
     damage = _by_record(_newest(_read(folder, "damage")).to_pylist()) if whole else {}
+    battery = _by_record(_newest(_read(folder, "battery")).to_pylist()) if whole else {}
     attacks = _by_record(_newest(_read(folder, "attacks")).to_pylist())
     result_rows = []
     for row in rows.to_pylist():
         key = _key(row)
         try:
-            record = record_from_rows(row, damage=damage.get(key, []), attacks=attacks.get(key, []))
+            record = record_from_rows(row, damage=damage.get(key, []), attacks=attacks.get(key, []), battery=battery.get(key, []))
         except (ValidationError, ValueError, TypeError, KeyError) as error:
             value = f"{folder}: the row of {row['submission']} on {row['task']}"
             raise CheckFailed("publish.no-record", value, "is not the row of a record", "publish it again") from error
