@@ -11,7 +11,7 @@ from PIL import Image
 
 from codes import raises
 from evaluation.tiny import CONCEPTS, tiny_root
-from probes.answers import said, transcript
+from probes.answers import answer_text, transcript
 from unconceal.estimate.forecast import forecast
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.execution.scheduler import schedule
@@ -39,7 +39,7 @@ NAMES = ("esd-x", "control-original")
 def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     root = tiny_root(tmp_path_factory.mktemp("probed"))
     task = load_task(root, "tiny:object/star")
-    requested = transcript(build_question(task), *(said(*order, attacks=ATTACKS) for order in (CONCEPTS, CONCEPTS[::-1][:10])))
+    requested = transcript(build_question(task), *(answer_text(*order, attacks=ATTACKS) for order in (CONCEPTS, CONCEPTS[::-1][:10])))
     file = replies_file(probe_folder(root, task), "some-model")
     write_transcript(requested, file)
     frozen = freeze(requested, build_question(task), ReplyFile(file=file.name, digest=file_digest(file)))

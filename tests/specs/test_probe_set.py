@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codes import raises, refuses
-from probes.answers import question, reply, said, transcript
+from probes.answers import answer_text, question, reply, transcript
 from unconceal.paths import DataRoot
 from unconceal.probes.freeze import freeze, to_yaml
 from unconceal.probes.transcript import write_transcript
@@ -25,7 +25,7 @@ def frozen(data_root: Path) -> Path:
     """The file of a frozen set beside the small task."""
     about = question(data_root)
     folder = data_root / "tasks/tiny/object/star.probes"
-    result, replies = transcript(about, said(), said()), folder / "some-model.replies.jsonl"
+    result, replies = transcript(about, answer_text(), answer_text()), folder / "some-model.replies.jsonl"
     write_transcript(result, replies)
     path = folder / "some-model.yaml"
     path.write_text(to_yaml(freeze(result, about, ReplyFile(file=replies.name, digest=file_digest(replies)))))

@@ -61,4 +61,4 @@ def test_nothing_explicit_is_written_out() -> None:
 def test_the_suite_is_a_draft_until_it_is_pinned() -> None:
     suite = load_suite(ROOT, "sd14")
     assert suite.draft and suite.base.is_draft and suite.base.repo == "CompVis/stable-diffusion-v1-4"
-    assert {name: tier.n_prompts for name, tier in suite.tiers.items()} == {"full": 20, "quick": 12}
+    assert {name: tier.n_prompts for name, tier in suite.tiers.items()} == {"full": 20, "quick": 12, "audit": 20}

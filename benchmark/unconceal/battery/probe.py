@@ -21,7 +21,7 @@ from unconceal.generate.identity import image_seed
 from unconceal.generate.image_cache import Pixels
 from unconceal.judges.concept_judge import PresenceJudge
 from unconceal.specs.battery import Battery
-from unconceal.specs.suite import Suite
+from unconceal.specs.suite import Suite, Tier
 from unconceal.specs.task import Task
 
 JUDGED_TOGETHER = 64
@@ -69,6 +69,13 @@ class ProbeScope:
 
     suite: Suite
     forget: tuple[str, ...]
+
+    @classmethod
+    def from_specs(cls, suite: Suite, tier: Tier, task: Task) -> ProbeScope:
+        """The suite with the battery's number of steps, and the tier's prompts."""
+        steps = suite.battery.num_inference_steps or suite.sampler.num_inference_steps
+        sampler = suite.sampler.model_copy(update={"num_inference_steps": steps})
+        return cls(suite.model_copy(update={"sampler": sampler}), tuple(prompt.text for prompt in task.forget[: tier.n_prompts]))
 
     @property
     def battery(self) -> Battery:

@@ -30,12 +30,8 @@ EXAMPLE_SEEDS = 500
 
 
 def scope_of(evaluation: Evaluation, task: Task) -> ProbeScope:
-    """What the tier's probes work on: the suite with the battery's number of steps, and the prompts."""
-    suite = evaluation.suite
-    steps = suite.battery.num_inference_steps or suite.sampler.num_inference_steps
-    sampler = suite.sampler.model_copy(update={"num_inference_steps": steps})
-    forget = tuple(prompt.text for prompt in task.forget[: evaluation.tier.n_prompts])
-    return ProbeScope(suite.model_copy(update={"sampler": sampler}), forget)
+    """What the tier's probes work on."""
+    return ProbeScope.from_specs(evaluation.suite, evaluation.tier, task)
 
 
 def measure_battery(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from unconceal.cli.options import TIER_NAMES, echo_rows, layout_options, root_option
 from unconceal.paths import DataRoot
+
+if TYPE_CHECKING:
+    from unconceal.evaluation.evaluation import Evaluation
+    from unconceal.execution.scheduler import Evaluations
 
 
 @click.command()
@@ -94,14 +99,7 @@ def command(
         n_workers = worker_count(executor, workers, layout["device"])
         evaluation = evaluation_of(data, suite, bars, workers=n_workers or 1, tier_name=tier, protocol=protocol, offload=offload, **layout)
         if dry_run:
-            from unconceal.estimate.forecast import forecast
-            from unconceal.estimate.runtime import runtime_estimate
-            from unconceal.estimate.sweep_forecast import forecast_sweep
-            from unconceal.evaluation.sweep import read_axes
-
-            workload = forecast_sweep(evaluation, pairs, read_axes(sweeps)) if sweeps else forecast(evaluation, pairs, probes)
-            echo_rows(list(workload.table()), as_json=False)
-            click.echo("\n".join(runtime_estimate(evaluation, workload, n_workers or 1)))
+            echo_forecast(evaluation, pairs, probes, sweeps, n_workers or 1)
         elif sweeps:
             from unconceal.cli.sweeps import sweep_all
 
@@ -112,3 +110,15 @@ def command(
 
             with open_executor(evaluation, executor, n_workers, ray_address) as workers_of_run:
                 echo_verdicts(evaluation, schedule(evaluation, pairs, probes, workers_of_run))
+
+
+def echo_forecast(evaluation: Evaluation, pairs: Evaluations, probes: bool, sweeps: Sequence[str], workers: int) -> None:
+    """Print what a run would take."""
+    from unconceal.estimate.forecast import forecast
+    from unconceal.estimate.runtime import runtime_estimate
+    from unconceal.estimate.sweep_forecast import forecast_sweep
+    from unconceal.evaluation.sweep import read_axes
+
+    workload = forecast_sweep(evaluation, pairs, read_axes(sweeps)) if sweeps else forecast(evaluation, pairs, probes)
+    echo_rows(list(workload.table()), as_json=False)
+    click.echo("\n".join(runtime_estimate(evaluation, workload, workers)))

@@ -170,6 +170,8 @@ class Forecaster:
 
     def _battery(self, task: Task, checkpoint: str) -> Workload:
         """The battery's probes of one model, as if θ followed every prompt."""
+        if not self.battery:
+            return Workload()
         scope, result = scope_of(self.evaluation, task), Workload()
         for probe in self.battery:
             shard, plan = probe_shard(self.evaluation, task, probe, checkpoint), PROBES[probe].plan(scope)

@@ -128,7 +128,7 @@ def battery_disagreements(record: Record, suite: Suite, task: Task, tier: Tier) 
     from unconceal.battery import PROBES
     from unconceal.battery.probe import ProbeScope
 
-    scope = ProbeScope(suite, tuple(prompt.text for prompt in task.forget[: tier.n_prompts]))
+    scope = ProbeScope.from_specs(suite, tier, task)
     for name in tier.probes:
         if (measurement := record.battery.get(name)) is None:
             continue

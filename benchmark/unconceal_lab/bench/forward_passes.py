@@ -28,26 +28,28 @@ class ForwardPasses(NamedTuple):
 
 def planned_forward_passes(plan: Plan) -> ForwardPasses:
     """Forward passes that an evaluation runs."""
-    trajectories = {shard for block in plan.blocks for shard in block.trajectories}
-    handovers = [shard for block in plan.blocks for shard in block.handovers]
-    return ForwardPasses(sum(map(count_forward_passes, trajectories)), sum(map(count_forward_passes, handovers)))
+    original, per_submission = ([shard for shard in plan.shards if shard.is_originals == of_original] for of_original in (True, False))
+    return ForwardPasses(sum(map(count_forward_passes, original)), sum(map(count_forward_passes, per_submission)))
 
 
 def min_forward_passes(plan: Plan, suite: Suite) -> ForwardPasses:
     """Lower bound of the protocol, counted per image."""
     steps, guided = suite.sampler.num_inference_steps, FAMILIES[suite.family].forward_passes_per_step
     trajectories: set[tuple[str, int]] = set()
-    branches: set[tuple[str, int, int, str]] = set()
+    branches: dict[bool, set[tuple[str, int, int, str]]] = {True: set(), False: set()}
     for block in plan.blocks:
         for shard in block.handovers:
             for image in shard.images:
                 key = (image.prompt, image.seed)
                 trajectories.add(key)
-                branches |= {(*key, k, arm) for arm in shard.arms for k in shard.handovers if k < steps}
-    per_submission = sum((guided if arm == "prompt" else 1) * (steps - k) for *_, k, arm in branches)
+                branches[shard.is_originals] |= {(*key, k, arm) for arm in shard.arms for k in shard.handovers if k < steps}
+    original, per_submission = (
+        sum((guided if arm == "prompt" else 1) * (steps - k) for *_, k, arm in branches[of_original]) for of_original in (True, False)
+    )
     if guided == 2:
-        per_submission -= sum(1 for *key, k, arm in branches if arm == "empty" and (*key, k, "prompt") in branches)
-    return ForwardPasses(guided * steps * len(trajectories), per_submission)
+        shared = branches[False]
+        per_submission -= sum(1 for *key, k, arm in shared if arm == "empty" and (*key, k, "prompt") in shared)
+    return ForwardPasses(guided * steps * len(trajectories) + original, per_submission)
 
 
 def released_forward_passes(plan: Plan, suite: Suite) -> int:

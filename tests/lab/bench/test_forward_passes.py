@@ -24,25 +24,28 @@ from unconceal_lab.bench.worker_scaling import PlanningTime
 
 
 def test_forward_passes_of_the_small_plan() -> None:
-    """By hand: 4 steps; 2 prompts × (3 train, 2 reference, 2 evaluation), 2 retain prompts × (1, 2 reference); k = 0, 1, 2, 4."""
-    original = (6 + 4 + 4 + 2 + 4) * 4 * 2
-    unlearned = (6 + 4 + 4) * 4 * 2 + 2 * 4 * 2
+    """By hand: 4 steps; 2 prompts × (3 train, 2 reference, 2 evaluation), 2 retain prompts × (1, 2 reference); k = 0, 1, 2, 4.
+
+    Retained images continue without a prompt as well, those of θ* and those of θ.
+    """
+    original = (6 + 4 + 4 + 2 + 4) * 4 * 2 + 2 * 4
+    unlearned = (6 + 4 + 4) * 4 * 2 + 2 * 4 * 2 + 2 * 4
     branches = 4 * (2 + 1) * (4 + 3 + 2)
     assert planned_forward_passes(plan()) == (original, unlearned + branches)
 
 
 def test_the_lower_bound_saves_the_pass_that_both_arms_share() -> None:
-    """At each of k = 0, 1, 2 of the four evaluation images."""
+    """At each of k = 0, 1, 2 of the four evaluation images, and at k = 0 of the two retained ones."""
     bound, planned = min_forward_passes(plan(), suite()), planned_forward_passes(plan())
-    assert bound == ForwardPasses(planned.original, planned.per_submission - 4 * 3)
+    assert bound == ForwardPasses(planned.original, planned.per_submission - 4 * 3 - 2)
 
 
 def test_the_released_evaluation_starts_every_image_from_noise() -> None:
-    """Each of the 14 images that need λU twice (ψ = 0 and 1); four evaluation images in both arms; two retain images twice."""
+    """Each of the 14 images that need λU twice (ψ = 0 and 1); four evaluation images in both arms; two retain images twice in both."""
     requests = image_requests(plan(), 4)
     whole, empty = (6 + 4 + 4) * 2 + 4 * 4 + 2 * 2, [2 * k + 4 - k for k in (0, 1, 2)]
-    assert len(requests) == whole + 4 * 3 == len(set(requests))
-    assert released_forward_passes(plan(), suite()) == whole * 8 + 4 * sum(empty)
+    assert len(requests) == whole + 4 * 3 + 2 == len(set(requests))
+    assert released_forward_passes(plan(), suite()) == whole * 8 + 4 * sum(empty) + 2 * empty[0]
 
 
 def test_hours() -> None:
