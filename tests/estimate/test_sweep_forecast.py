@@ -10,7 +10,7 @@ from evaluation.tiny import tiny_root
 from unconceal.cli.main import main
 from unconceal.estimate.sweep_forecast import forecast_sweep
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.sweep import read_axes, sweep
+from unconceal.evaluation.run_sweep import read_axes, sweep
 from unconceal.specs.loader import load_submission, load_suite, load_task
 
 SWEEP = "num_inference_steps=4,8"

@@ -117,7 +117,7 @@ def echo_forecast(evaluation: Evaluation, pairs: Evaluations, probes: bool, swee
     from unconceal.estimate.forecast import forecast
     from unconceal.estimate.runtime import runtime_estimate
     from unconceal.estimate.sweep_forecast import forecast_sweep
-    from unconceal.evaluation.sweep import read_axes
+    from unconceal.evaluation.run_sweep import read_axes
 
     workload = forecast_sweep(evaluation, pairs, read_axes(sweeps)) if sweeps else forecast(evaluation, pairs, probes)
     echo_rows(list(workload.table()), as_json=False)

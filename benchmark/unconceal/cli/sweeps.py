@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def sweep_all(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], sweep_options: Sequence[str]) -> None:
     """Measure, print, draw."""
     from unconceal.evaluation.heat_map import draw_heat_map
-    from unconceal.evaluation.sweep import read_axes
+    from unconceal.evaluation.run_sweep import read_axes
     from unconceal.execution.scheduler import schedule_sweeps
 
     axes = read_axes(sweep_options)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from unconceal.estimate.forecast import ANY_CHECKPOINT, Forecast, TaskForecast, Workload, has_weights, workload_of
 from unconceal.estimate.image_spec import image_spec_of
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.sweep import Axes, local_gold, samplers
+from unconceal.evaluation.run_sweep import Axes, local_gold, samplers
 from unconceal.generate.identity import Shard
 from unconceal.generate.plan import Block, build_plan
 from unconceal.specs.submission import Submission

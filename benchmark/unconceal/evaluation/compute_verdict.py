@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unconceal.evaluation.curves import ORIGINAL_PRESENCE, PRESENCE, mean_score, rate_score
-from unconceal.metrics.battery import battery_excess
+from unconceal.metrics.battery_excess import battery_excess
 from unconceal.metrics.presence import excess_retrieval, psi_star
 from unconceal.metrics.statistics import FloatArray
 from unconceal.metrics.verdict import DECIDING_ARMS, Evidence, RetainedRates, decide, retain_drops

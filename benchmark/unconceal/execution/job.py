@@ -16,7 +16,7 @@ from unconceal.specs.task import Task
 
 if TYPE_CHECKING:
     from unconceal.evaluation.evaluation import Evaluation
-    from unconceal.evaluation.sweep import Axes
+    from unconceal.evaluation.run_sweep import Axes
     from unconceal.progress import Progress
     from unconceal.specs.sweep import Sweep
 

@@ -78,7 +78,7 @@ class JobRunner:
         return Outcome(result=rescore(self.evaluation, job.task, job.submission))
 
     def _sweep(self, job: Job) -> Outcome:
-        from unconceal.evaluation.sweep import sweep
+        from unconceal.evaluation.run_sweep import sweep
 
         assert job.axes is not None
         self._loaded = None

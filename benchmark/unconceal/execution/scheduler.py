@@ -26,7 +26,7 @@ from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
 if TYPE_CHECKING:
-    from unconceal.evaluation.sweep import Axes
+    from unconceal.evaluation.run_sweep import Axes
     from unconceal.specs.sweep import Sweep
 
 Evaluations = Sequence[tuple[Task, Submission]]

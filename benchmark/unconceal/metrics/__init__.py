@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unconceal.metrics import attack, battery, ccs, clip_score, crs, damage, kid, presence, rank_correlation, statistics, verdict
+    from unconceal.metrics import attack, battery_excess, ccs, clip_score, crs, damage, kid, presence, rank_correlation, statistics, verdict
 
-__all__ = ["attack", "battery", "ccs", "clip_score", "crs", "damage", "kid", "presence", "rank_correlation", "statistics", "verdict"]
+__all__ = ["attack", "battery_excess", "ccs", "clip_score", "crs", "damage", "kid", "presence", "rank_correlation", "statistics", "verdict"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unconceal.metrics.battery import UNINFORMATIVE
+from unconceal.metrics.battery_excess import UNINFORMATIVE
 from unconceal.metrics.statistics import (
     FloatArray,
     Interval,

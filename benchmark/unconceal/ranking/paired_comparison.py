@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unconceal.metrics.battery import battery_excess
+from unconceal.metrics.battery_excess import battery_excess
 from unconceal.metrics.presence import excess_retrieval
 from unconceal.metrics.statistics import resolution, t_quantile
 from unconceal.ranking.ranking_rules import RankingRules

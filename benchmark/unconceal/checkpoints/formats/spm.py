@@ -1,7 +1,7 @@
 """SPM (arXiv 2312.16145): kohya's keys, and metadata that name the erased prompts.
 
 A plain LoRA load would change its results: the network acts only as strongly as a prompt resembles an erased one (its "facilitated
-transport"), so it stays a network beside the base; see :mod:`unconceal.diffusion.spm`.
+transport"), so it stays a network beside the base; see :mod:`unconceal.diffusion.spm_strength`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from diffusers.training_utils import compute_snr
 
 from unconceal.diffusion.model import Model, SolverStep
 from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
-from unconceal.diffusion.spm import spm_hooks, spm_strengths
+from unconceal.diffusion.spm_strength import spm_hooks, spm_strengths
 
 SPACING = {"timestep_spacing": "leading"}
 SCHEDULERS: Mapping[str, tuple[Any, dict[str, Any]]] = {

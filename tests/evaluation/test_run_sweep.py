@@ -15,7 +15,7 @@ from evaluation.tiny import tiny_root
 from unconceal.cli.main import main
 from unconceal.errors import UsageError
 from unconceal.evaluation.evaluation import Evaluation
-from unconceal.evaluation.sweep import read_axes, samplers, sweep
+from unconceal.evaluation.run_sweep import read_axes, samplers, sweep
 from unconceal.execution.scheduler import schedule
 from unconceal.metrics.presence import excess_retrieval
 from unconceal.paths import DataRoot

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unconceal.metrics.battery import battery_excess, scored_rates
+from unconceal.metrics.battery_excess import battery_excess, scored_rates
 from unconceal.specs.record import ProbeMeasurement
 
 LEVELS = ("0 steps", "20 steps", "40 steps")

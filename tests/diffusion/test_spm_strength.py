@@ -16,7 +16,7 @@ from unconceal.checkpoints.low_rank import LowRank
 from unconceal.checkpoints.release import SpmNetwork
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import hand_over, run_original
-from unconceal.diffusion.spm import spm_strengths
+from unconceal.diffusion.spm_strength import spm_strengths
 
 STEPS, GUIDANCE, SCALE = 4, 3.0, 2.0
 ERASED = ("star", "five-pointed figure")
