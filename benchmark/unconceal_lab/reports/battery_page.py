@@ -42,7 +42,12 @@ class KnownRecord(NamedTuple):
 
 
 def truth_of(submission: str) -> Label | None:
-    """The right verdict of golds, controls, adversaries and pure decoupling; None for methods."""
+    """The right verdict of golds, controls, adversaries and pure decoupling; None for methods.
+
+    None as well for the adversary that resists relearning: what it still knows is what relearning was to tell.
+    """
+    if submission == RESISTANT:
+        return None
     if is_gold_name(submission):
         return "forgets"
     if submission in INTACT:
