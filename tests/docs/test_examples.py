@@ -56,7 +56,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         record = record.model_copy(update={"submission": "my-method", "checkpoint": checkpoint})
         write_record(record, record.path(root.results))
     shutil.copytree(folder, folder / "contribution", ignore=shutil.ignore_patterns("contribution"))
-    (folder / ".gitignore").write_text("contribution\npublished\nsite\neval\nreports\nresults.csv\n")
+    (folder / "rerun").mkdir()
+    (folder / ".gitignore").write_text("contribution\nrerun\npublished\nsite\neval\nreports\nresults.csv\n")
     git(folder, "init", "-q")
     commit(folder)
     return folder
