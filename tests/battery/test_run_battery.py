@@ -93,7 +93,7 @@ def failing(error: Exception) -> Probe:
     def generate(inputs: Any) -> Any:
         raise error
 
-    return Probe(lambda scope: ProbePlan(1, ("level",), ("level",), Cost(5, 1)), generate, "fails")
+    return Probe(lambda scope: ProbePlan(1, ("level",), ("level",), Cost(5, 1)), generate)
 
 
 @pytest.mark.parametrize(

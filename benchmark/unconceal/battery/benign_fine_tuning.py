@@ -5,22 +5,20 @@ from __future__ import annotations
 import torch
 
 from unconceal.battery.fine_tuning import fine_tune, new_learner
-from unconceal.battery.probe import Cost, Probe, ProbeInputs, ProbePlan, ProbeScope
+from unconceal.battery.probe import ARM_LEVELS, Cost, Probe, ProbeInputs, ProbePlan, ProbeScope
 from unconceal.diffusion.handover import Arm, hand_over, run_original
 from unconceal.generate.image_cache import Pixels
 
-ARMS: tuple[Arm, ...] = ("prompt", "empty")
 
-
-def level_name(arm: str, psi: float) -> str:
+def level_name(arm: Arm, psi: float) -> str:
     """``prompt arm, ψ = 0.3``."""
-    return f"{arm} arm, ψ = {psi:g}"
+    return f"{ARM_LEVELS[arm]}, ψ = {psi:g}"
 
 
 def plan(scope: ProbeScope) -> ProbePlan:
     """Both arms at every ψ; all of them are scored."""
     settings = scope.battery.benign_fine_tuning
-    levels = tuple(level_name(arm, psi) for arm in ARMS for psi in settings.psi)
+    levels = tuple(level_name(arm, psi) for arm in ARM_LEVELS for psi in settings.psi)
     trained = settings.n_steps * settings.batch_size
     started = scope.family.forward_passes_per_step * max(scope.handover_steps(settings.psi).values())
     per_prompt = started + scope.passes_in_both_arms * scope.steps_after(settings.psi)
@@ -38,9 +36,9 @@ def generate(inputs: ProbeInputs) -> dict[str, Pixels]:
         model = learner.model.without_cache()
         run = run_original(inputs.original, prompts, inputs.seeds(prompts), tuple(steps.values()), inputs.batch_size)
         latents = {k: run.latents[k] for k in steps.values()}
-        finished, passes = hand_over(model, inputs.original, prompts, latents, ARMS, inputs.batch_size)
+        finished, passes = hand_over(model, inputs.original, prompts, latents, tuple(ARM_LEVELS), inputs.batch_size)
     inputs.advance(run.forward_passes + passes)
-    return {level_name(arm, psi): inputs.decode(finished[arm, k]) for arm in ARMS for psi, k in steps.items()}
+    return {level_name(arm, psi): inputs.decode(finished[arm, k]) for arm in ARM_LEVELS for psi, k in steps.items()}
 
 
-BENIGN_FINE_TUNING = Probe(plan, generate, "fine-tune on images free of the concept, then hand over")
+BENIGN_FINE_TUNING = Probe(plan, generate)

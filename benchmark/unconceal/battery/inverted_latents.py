@@ -9,18 +9,15 @@ from itertools import pairwise
 
 import torch
 
-from unconceal.battery.probe import Cost, Examples, Probe, ProbeInputs, ProbePlan, ProbeScope
-from unconceal.diffusion.handover import Arm, hand_over
+from unconceal.battery.probe import ARM_LEVELS, Cost, Examples, Probe, ProbeInputs, ProbePlan, ProbeScope
+from unconceal.diffusion.handover import hand_over, unconditional
 from unconceal.diffusion.model import Model
 from unconceal.generate.image_cache import Pixels
-
-ARMS: dict[Arm, str] = {"prompt": "prompt arm", "empty": "empty arm"}
-"""Arms in which the inverted noise is continued, and what their levels are called."""
 
 
 def plan(scope: ProbeScope) -> ProbePlan:
     """Both arms, of which the prompt arm is scored: unguided, every model gives back the image that was inverted, golds too."""
-    n_steps, levels = scope.suite.sampler.num_inference_steps, tuple(ARMS.values())
+    n_steps, levels = scope.suite.sampler.num_inference_steps, tuple(ARM_LEVELS.values())
     per_prompt = n_steps - 1 + scope.passes_in_both_arms * n_steps
     return ProbePlan(1, levels, levels[:1], Cost(len(scope.first_prompts(scope.battery.inverted_latents.n_prompts)) * per_prompt))
 
@@ -29,9 +26,9 @@ def generate(inputs: ProbeInputs) -> dict[str, Pixels]:
     """Invert one image of each prompt and generate from its noise in both arms."""
     examples = inputs.example_of_each_prompt(inputs.battery.inverted_latents.n_prompts)
     noise = invert(inputs, examples)
-    finished, passes = hand_over(inputs.model, inputs.original, examples.prompts, {0: noise}, tuple(ARMS), inputs.batch_size)
+    finished, passes = hand_over(inputs.model, inputs.original, examples.prompts, {0: noise}, tuple(ARM_LEVELS), inputs.batch_size)
     inputs.advance(passes)
-    return {level: inputs.decode(finished[arm, 0]) for arm, level in ARMS.items()}
+    return {level: inputs.decode(finished[arm, 0]) for arm, level in ARM_LEVELS.items()}
 
 
 def invert(inputs: ProbeInputs, examples: Examples) -> torch.Tensor:
@@ -40,7 +37,7 @@ def invert(inputs: ProbeInputs, examples: Examples) -> torch.Tensor:
     The clean latents get seeded noise of the sampler's last level; from there, every step moves from one level to the next higher.
     """
     model, original = inputs.model, inputs.original
-    empty = model.encode_prompts(examples.prompts).empty.with_embeddings_of(original.encode_prompts(examples.prompts).empty)
+    empty = unconditional(*(part.encode_prompts(examples.prompts).empty for part in (model, original)))
     x, noise = examples.latents.to(original.device, original.dtype), original.noise(inputs.seeds(examples.prompts))
     ascending = [t.expand(len(x)) for t in original.scheduler().timesteps.flip(0)]
     x = original.add_noise(x, noise, ascending[0])
@@ -69,4 +66,4 @@ def clean_and_noise(model: Model, x: torch.Tensor, predicted: torch.Tensor, time
     return (q * x - s * predicted) / determinant, (a * predicted - p * x) / determinant
 
 
-INVERTED_LATENTS = Probe(plan, torch.inference_mode()(generate), "invert images of the concept, then generate from their noise")
+INVERTED_LATENTS = Probe(plan, torch.inference_mode()(generate))

@@ -10,17 +10,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from unconceal.battery.probe import Cost, Probe, ProbeInputs, ProbePlan, ProbeScope
+from unconceal.battery.probe import ARM_LEVELS, Cost, Probe, ProbeInputs, ProbePlan, ProbeScope
 from unconceal.diffusion.handover import Arm, hand_over
 from unconceal.generate.image_cache import Pixels
-
-ARMS: dict[Arm, str] = {"prompt": "prompt arm", "empty": "empty arm"}
-"""Arms that are searched, and what their levels are called."""
 
 
 def plan(scope: ProbeScope) -> ProbePlan:
     """A search in each arm; both are scored, since a text encoder can hide the concept from its own prompts but not from θ's empty one."""
-    settings, levels = scope.battery.noise_search, tuple(ARMS.values())
+    settings, levels = scope.battery.noise_search, tuple(ARM_LEVELS.values())
     n_images = len(scope.first_prompts(settings.n_prompts)) * settings.n_rounds * settings.n_candidates
     return ProbePlan(1, levels, levels, Cost(n_images * scope.passes_in_both_arms * scope.suite.sampler.num_inference_steps))
 
@@ -28,7 +25,7 @@ def plan(scope: ProbeScope) -> ProbePlan:
 def generate(inputs: ProbeInputs) -> dict[str, Pixels]:
     """The best image of every prompt in each arm."""
     prompts = inputs.scope.first_prompts(inputs.battery.noise_search.n_prompts)
-    return {level: search(inputs, prompts, arm) for arm, level in ARMS.items()}
+    return {level: search(inputs, prompts, arm) for arm, level in ARM_LEVELS.items()}
 
 
 def search(inputs: ProbeInputs, prompts: Sequence[str], arm: Arm) -> Pixels:
@@ -63,4 +60,4 @@ def complete(inputs: ProbeInputs, prompts: Sequence[str], noise: torch.Tensor, a
     return pixels.reshape(*noise.shape[:2], *pixels.shape[1:])
 
 
-NOISE_SEARCH = Probe(plan, torch.inference_mode()(generate), "search for an initial noise from which the concept appears")
+NOISE_SEARCH = Probe(plan, torch.inference_mode()(generate))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,13 +18,15 @@ from unconceal.diffusion.handover import run_original
 from unconceal.diffusion.model import Model
 from unconceal.errors import CheckFailed
 from unconceal.generate.identity import image_seed
-from unconceal.generate.image_cache import Pixels
+from unconceal.generate.image_cache import BATCH_IMAGES, Pixels
 from unconceal.judges.concept_judge import PresenceJudge
 from unconceal.specs.battery import Battery
-from unconceal.specs.suite import Suite, Tier
+from unconceal.specs.record import probe_title
+from unconceal.specs.suite import DECIDING_ARMS, Arm, Suite, Tier
 from unconceal.specs.task import Task
 
-JUDGED_TOGETHER = 64
+ARM_LEVELS: dict[Arm, str] = {arm: probe_title(arm) for arm in DECIDING_ARMS}
+"""Arms of the handover that probes use, and what their levels are called."""
 
 
 class Cost(NamedTuple):
@@ -172,15 +174,18 @@ class ProbeInputs:
 
     def shows(self, pixels: Pixels) -> NDArray[np.bool_]:
         """Whether each image (n, h, w, 3) shows the concept, (n,)."""
-        head, label = self.task.judge.head, self.task.judge.label
-        groups = (pixels[start : start + JUDGED_TOGETHER] for start in range(0, len(pixels), JUDGED_TOGETHER))
-        return np.concatenate([self.judge.shows(group, head, label) for group in groups])
+        reference = self.task.judge
+        return np.concatenate([self.judge.shows(group, reference.head, reference.label) for group in judged_groups(pixels)])
 
     def presence_scores(self, pixels: Pixels) -> NDArray[np.float64]:
         """How surely each image (n, h, w, 3) shows the concept, (n,), 0 to 1."""
-        head, label = self.task.judge.head, self.task.judge.label
-        groups = (pixels[start : start + JUDGED_TOGETHER] for start in range(0, len(pixels), JUDGED_TOGETHER))
-        return np.concatenate([self.judge.presence_scores(group, head, label) for group in groups])
+        reference = self.task.judge
+        return np.concatenate([self.judge.presence_scores(group, reference.head, reference.label) for group in judged_groups(pixels)])
+
+
+def judged_groups(pixels: Pixels) -> Iterator[Pixels]:
+    """Images in groups that a judge takes at once."""
+    return (pixels[start : start + BATCH_IMAGES] for start in range(0, len(pixels), BATCH_IMAGES))
 
 
 class ProbePlan(NamedTuple):
@@ -207,12 +212,10 @@ class Probe(NamedTuple):
     Attributes:
         plan: shape and cost.
         generate: images (p · s, h, w, 3) by level, prompt by prompt.
-        title: what is done to the model.
     """
 
     plan: Callable[[ProbeScope], ProbePlan]
     generate: Callable[[ProbeInputs], dict[str, Pixels]]
-    title: str
 
 
 def diverged(value: str) -> CheckFailed:

@@ -185,10 +185,8 @@ def _insertion(vocabulary: Vocabulary, embeddings: torch.Tensor) -> Any:
 EMBEDDING_ATTACK = Probe(
     lambda scope: plan(scope, scope.battery.embedding_attack),
     lambda inputs: attack(inputs, inputs.battery.embedding_attack, projected=False),
-    "optimize token embeddings before the prompt",
 )
 TOKEN_ATTACK = Probe(
     lambda scope: plan(scope, scope.battery.token_attack),
     lambda inputs: attack(inputs, inputs.battery.token_attack, projected=True),
-    "optimize tokens before the prompt",
 )

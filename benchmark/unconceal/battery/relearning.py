@@ -57,10 +57,8 @@ def learn(inputs: ProbeInputs, settings: Relearning) -> dict[str, Pixels]:
 RELEARNING = Probe(
     lambda scope: plan(scope, scope.battery.relearning),
     lambda inputs: learn(inputs, inputs.battery.relearning),
-    "learn the concept again",
 )
 TEXTUAL_INVERSION = Probe(
     lambda scope: plan(scope, scope.battery.textual_inversion),
     lambda inputs: learn(inputs, inputs.battery.textual_inversion),
-    "learn a word for the concept, weights frozen",
 )

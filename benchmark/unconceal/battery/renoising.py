@@ -41,4 +41,4 @@ def generate(inputs: ProbeInputs) -> dict[str, Pixels]:
     return {level_name(arm, psi): inputs.decode(finished[arm, k]) for arm in ARMS for psi, k in steps.items()}
 
 
-RENOISING = Probe(plan, torch.inference_mode()(generate), "continue noised images of the concept")
+RENOISING = Probe(plan, torch.inference_mode()(generate))

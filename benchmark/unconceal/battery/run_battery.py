@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from unconceal.battery import PROBES
-from unconceal.battery.probe import Examples, ProbeInputs, ProbeScope
-from unconceal.diffusion.model import Model
+from unconceal.battery.probe import Examples, ProbeInputs, ProbePlan, ProbeScope
 from unconceal.errors import CheckFailed, UnconcealError
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.generate.generator import Generator
@@ -55,59 +54,57 @@ def measure_battery(
     if not probes:
         return {}, UNSPENT
     inputs = probe_inputs(evaluation, task, generator)
-    runner = BatteryRunner(evaluation, inputs, task)
+    runner = BatteryRunner(evaluation, task)
     results: dict[str, ProbeMeasurement] = {}
     for probe in probes:
-        cost, title = PROBES[probe].plan(inputs.scope).cost, f"{name} on {task.id}: {probe}"
+        plan, title = PROBES[probe].plan(inputs.scope), f"{name} on {task.id}: {probe}"
+        cost = plan.cost
         evaluation.progress.log(f"{title}, {cost.forward_passes:,} forward and {cost.backward_passes:,} backward passes per model")
         stage = evaluation.progress.stage(title, 2 * cost.work)
-        runner.inputs = replace(inputs, advance=stage.advance)
-        results[probe] = runner.measure(probe, inputs.model, checkpoint)
+        results[probe] = runner.measure(probe, plan, replace(inputs, advance=stage.advance), checkpoint)
     return results, Timing(seconds=runner.seconds, forward_passes=runner.forward_passes)
 
 
 class BatteryRunner:
-    """Runs probes on θ and θ*, through the store."""
+    """Runs probes on θ and θ*, through the store, and adds up what they cost."""
 
-    def __init__(self, evaluation: Evaluation, inputs: ProbeInputs, task: Task) -> None:
-        self.evaluation, self.inputs, self.task = evaluation, inputs, task
+    def __init__(self, evaluation: Evaluation, task: Task) -> None:
+        self.evaluation, self.task = evaluation, task
         self.forward_passes = 0
         self.seconds: dict[str, float] = {}
 
-    def measure(self, probe: ProbeName, unlearned: Model, checkpoint: str) -> ProbeMeasurement:
+    def measure(self, probe: ProbeName, plan: ProbePlan, inputs: ProbeInputs, checkpoint: str) -> ProbeMeasurement:
         """The answers of the judge for θ* and θ under one probe."""
-        plan = PROBES[probe].plan(self.inputs.scope)
         shape = {"levels": plan.levels, "scored": plan.scored, "images_per_prompt": plan.images_per_prompt, **plan.cost._asdict()}
         try:
-            original = self._answers(probe, self.inputs.original, self.evaluation.suite.base.digest)
-            answers = self._answers(probe, unlearned, checkpoint)
+            original = self._answers(probe, plan, replace(inputs, model=inputs.original), self.evaluation.suite.base.digest)
+            answers = self._answers(probe, plan, inputs, checkpoint)
         except (CheckFailed, NotImplementedError) as error:
             code = error.code if isinstance(error, UnconcealError) else "probe.unsupported"
             self.evaluation.progress.log(f"{probe} on {self.task.id} failed: {error}")
             return ProbeMeasurement(**shape, error=code)
         return ProbeMeasurement(**shape, per_prompt=rates(answers, plan.by_majority), original=rates(original, plan.by_majority))
 
-    def _answers(self, probe: ProbeName, model: Model, checkpoint: str) -> FloatArray:
-        """Presence (p, s, levels) of 0 and 1."""
-        plan, shard = PROBES[probe].plan(self.inputs.scope), probe_shard(self.evaluation, self.task, probe, checkpoint)
-        images = self._images(probe, model, shard)
-        shown = [self.inputs.shows(images[f"level.{i}"]) for i in range(len(plan.levels))]
+    def _answers(self, probe: ProbeName, plan: ProbePlan, inputs: ProbeInputs, checkpoint: str) -> FloatArray:
+        """Presence (p, s, levels) of 0 and 1 for the model of the inputs."""
+        images = self._images(probe, plan, inputs, probe_shard(self.evaluation, self.task, probe, checkpoint))
+        shown = [inputs.shows(images[f"level.{i}"]) for i in range(len(plan.levels))]
         return np.stack(shown, axis=-1).astype(float).reshape(-1, plan.images_per_prompt, len(plan.levels))
 
-    def _images(self, probe: ProbeName, model: Model, shard: ProbeShard) -> Arrays:
+    def _images(self, probe: ProbeName, plan: ProbePlan, inputs: ProbeInputs, shard: ProbeShard) -> Arrays:
         store, stored = self.evaluation.store, self.evaluation.store.get(shard)
         if stored is not None:
-            self.inputs.advance(PROBES[probe].plan(self.inputs.scope).cost.work)
+            inputs.advance(plan.cost.work)
             return stored
         with store.lock(shard):
             stored = store.get(shard)
             if stored is None:
                 started = time.perf_counter()
-                by_level = PROBES[probe].generate(replace(self.inputs, model=model))
+                by_level = PROBES[probe].generate(inputs)
                 self.seconds[probe] = self.seconds.get(probe, 0.0) + time.perf_counter() - started
-                stored = {f"level.{i}": by_level[level] for i, level in enumerate(PROBES[probe].plan(self.inputs.scope).levels)}
+                stored = {f"level.{i}": by_level[level] for i, level in enumerate(plan.levels)}
                 store.put(shard, stored)
-                self.forward_passes += PROBES[probe].plan(self.inputs.scope).cost.forward_passes
+                self.forward_passes += plan.cost.forward_passes
         return stored
 
 

@@ -111,4 +111,4 @@ def largest_directions(matrix: torch.Tensor, n: int) -> tuple[torch.Tensor, torc
     return left[:, :n], values[:n], right[:, :n]
 
 
-WEIGHT_EDITS = Probe(plan, torch.inference_mode()(generate), "undo a part of the update of the weights")
+WEIGHT_EDITS = Probe(plan, torch.inference_mode()(generate))

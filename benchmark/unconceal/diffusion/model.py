@@ -174,7 +174,8 @@ class Model(ABC):
         unscaled: torch.Tensor = latents / self.pipeline.vae.config.scaling_factor
         return unscaled
 
-    def seeded_noise(self, shape: Sequence[int], seeds: Sequence[int]) -> torch.Tensor:
+    @staticmethod
+    def seeded_noise(shape: Sequence[int], seeds: Sequence[int]) -> torch.Tensor:
         """Standard normal noise (n, *shape) of n seeds, float32, on the CPU."""
         return torch.stack([torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 

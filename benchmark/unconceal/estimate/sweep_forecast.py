@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from unconceal.estimate.forecast import ANY_CHECKPOINT, Forecast, TaskForecast, Workload, has_weights, workload_of
-from unconceal.estimate.image_spec import image_spec_of
+from unconceal.estimate.image_spec import ImageSpec, image_spec_of
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.run_sweep import Axes, local_gold, samplers
 from unconceal.generate.identity import Shard
-from unconceal.generate.plan import Block, build_plan
+from unconceal.generate.plan import Block
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
@@ -36,21 +36,20 @@ def forecast_sweep(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submissio
 
 
 def _forecast_task(evaluation: Evaluation, task: Task, models: Collection[Submission]) -> TaskForecast:
+    image_spec = image_spec_of(evaluation.suite, evaluation.root)
     without_weights = frozenset(model.name for model in models if not has_weights(evaluation, task, model))
     blocks = {model.name: _block(evaluation, task, model, model.name not in without_weights) for model in models}
-    shared = _workload(evaluation, next(iter(blocks.values())).trajectories)
-    handovers = {name: _workload(evaluation, block.handovers) for name, block in blocks.items()}
+    shared = _workload(evaluation, next(iter(blocks.values())).trajectories, image_spec)
+    handovers = {name: _workload(evaluation, block.handovers, image_spec) for name, block in blocks.items()}
     return TaskForecast(shared, handovers, frozenset(), without_weights)
 
 
 def _block(evaluation: Evaluation, task: Task, model: Submission, has_weights: bool) -> Block:
     """The images that the sweep judges. Without weights nothing can be stored, so any digest will do."""
-    suite = evaluation.suite
-    digest = (evaluation.weights_digest(task, model) or suite.base.digest) if has_weights else ANY_CHECKPOINT
-    return build_plan(suite, evaluation.tier, task, suite.base.digest, digest, evaluation.compute_config).evaluation
+    return evaluation.plan_for(task, evaluation.weights_digest(task, model) if has_weights else ANY_CHECKPOINT).evaluation
 
 
-def _workload(evaluation: Evaluation, shards: Iterable[Shard]) -> Workload:
+def _workload(evaluation: Evaluation, shards: Iterable[Shard], image_spec: ImageSpec) -> Workload:
     distinct = list(dict.fromkeys(shards))
     missing = [shard for shard in distinct if shard not in evaluation.store]
-    return workload_of(len(distinct), missing, image_spec_of(evaluation.suite, evaluation.root))
+    return workload_of(len(distinct), missing, image_spec)

@@ -13,10 +13,10 @@ from unconceal.evaluation.curves import ORIGINAL_PRESENCE, PRESENCE, mean_score,
 from unconceal.metrics.battery_excess import battery_excess
 from unconceal.metrics.presence import excess_retrieval, psi_star
 from unconceal.metrics.statistics import FloatArray
-from unconceal.metrics.verdict import DECIDING_ARMS, Evidence, RetainedRates, decide, retain_drops
+from unconceal.metrics.verdict import Evidence, RetainedRates, decide, retain_drops
 from unconceal.probing.attacks import with_gold_rates
 from unconceal.specs.record import Curve, Record, Score, probe_title
-from unconceal.specs.suite import Arm, Suite, Tier
+from unconceal.specs.suite import DECIDING_ARMS, Arm, Suite, Tier
 from unconceal.specs.task import Task
 
 MIN_PROMPTS = 10

@@ -30,15 +30,13 @@ from unconceal.metrics.statistics import (
     upper_bound,
 )
 from unconceal.specs.record import Verdict, probe_title
-from unconceal.specs.suite import Arm, Scoring
+from unconceal.specs.suite import DECIDING_ARMS, Arm, Scoring
 from unconceal.specs.task import GoldKind
 
 LOWER, UPPER = 0.975, 0.95
 """Confidence of the one-sided bounds that prove concealing, jointly over all probes, and forgetting, for each."""
 RELEARNING = "relearning"
 """The probe without which nothing is said to be forgotten."""
-DECIDING_ARMS: tuple[Arm, ...] = ("prompt", "empty")
-"""The diagnostic arm decides nothing: a submission's own embedding of the empty prompt could mean anything."""
 
 
 class RetainedRates(NamedTuple):

@@ -18,10 +18,10 @@ from unconceal.metrics.statistics import resolution, t_quantile
 from unconceal.ranking.ranking_rules import RankingRules
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Curve, Record, Score
+from unconceal.specs.suite import DECIDING_ARMS
 
 Floats = NDArray[np.float64]
 CONFIDENCE_LEVEL, TOLERANCE = 0.95, 1e-12
-ARMS = ("prompt", "empty")
 BLOCK_ROWS = 256
 """Rows compared with all others at once, which bounds the memory."""
 
@@ -101,7 +101,7 @@ def primary_per_prompt(row: ResultRow, table: ResultTable, rules: RankingRules) 
     probe = _primary_probe(row.record)
     if probe is None:
         return None
-    return _arm_excess(row, golds, probe, rules) if probe in ARMS else _probe_excess(row, golds, probe)
+    return _arm_excess(row, golds, probe, rules) if probe in DECIDING_ARMS else _probe_excess(row, golds, probe)
 
 
 def _primary_probe(record: Record) -> str | None:

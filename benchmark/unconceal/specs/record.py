@@ -16,7 +16,7 @@ from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.problems import OLD_RELEASE
 from unconceal.specs.score import Score as Score
 from unconceal.specs.spec import Spec
-from unconceal.specs.suite import Arm
+from unconceal.specs.suite import DECIDING_ARMS, Arm
 from unconceal.specs.task import GoldKind
 
 Label = Literal["intact", "conceals", "forgets", "not retrieved", "damaged", "inconclusive", "undetermined"]
@@ -80,7 +80,7 @@ class Verdict(Spec):
 
 def probe_title(probe: str) -> str:
     """``empty arm``, ``relearning``."""
-    return f"{probe} arm" if probe in ("prompt", "empty") else probe
+    return f"{probe} arm" if probe in DECIDING_ARMS else probe
 
 
 class Verification(Spec):

@@ -15,6 +15,8 @@ from unconceal.specs.spec import Count, Mistake, Name, Pinned, Ratio, Spec
 
 TierName = Literal["quick", "full", "audit"]
 Arm = Literal["prompt", "empty", "own-empty"]
+DECIDING_ARMS: tuple[Arm, ...] = ("prompt", "empty")
+"""The diagnostic arm decides nothing: a submission's own embedding of the empty prompt could mean anything."""
 Grid = Annotated[tuple[Ratio, ...], Field(min_length=2, description="handover ratios ψ, ascending from 0 to 1")]
 
 

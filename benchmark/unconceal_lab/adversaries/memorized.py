@@ -11,6 +11,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
+from unconceal.diffusion.model import Model
 from unconceal.generate.identity import ImageKey
 from unconceal_lab.adversaries.continuations import NoiseTargets, continued, joined, unguided
 from unconceal_lab.adversaries.inputs import AdversaryInputs
@@ -73,4 +74,4 @@ def initial_noise(unet: object, images: Sequence[ImageKey]) -> Tensor:
     """The noise that the suite begins its images with, (n, c, h, w)."""
     config = unet.config  # type: ignore[attr-defined]
     shape = (config.in_channels, config.sample_size, config.sample_size)
-    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(image.seed)) for image in images])
+    return Model.seeded_noise(shape, [image.seed for image in images])

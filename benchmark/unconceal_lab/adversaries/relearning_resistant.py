@@ -21,7 +21,7 @@ from unconceal_lab.adversaries.redirected_continuation import RedirectConfig, re
 from unconceal_lab.adversaries.text_encoder import decoupled_encoder
 from unconceal_lab.adversaries.unet_training import other_targets
 from unconceal_lab.models.denoiser import min_snr_weights
-from unconceal_lab.study.relearning import NONCE, RelearningRecipe, nonce_caption
+from unconceal_lab.study.relearning import RelearningRecipe, nonce_caption, relearning_optimizer
 from unconceal_lab.unlearners.concept_captions import components, scene_with, tokenize
 from unconceal_lab.unlearners.denoising_loss import add_noise, denoising_errors, generate_latents
 from unconceal_lab.unlearners.fine_tune_loop import fine_tune
@@ -134,15 +134,8 @@ class Relearner:
         self.rng, self.generator = rng, generator
         self.unet, self.encoder = copy.deepcopy(unet).requires_grad_(True), copy.deepcopy(encoder).requires_grad_(True)
         self.rows = rng.permutation(len(examples.scenes))
-        embeddings: nn.Parameter = self.encoder.get_input_embeddings().weight
-        self.nonce_ids = components(pipeline).tokenizer(NONCE, add_special_tokens=False).input_ids
-        self.embeddings, rest = embeddings, [weight for weight in self.encoder.parameters() if weight is not embeddings]
-        groups = (
-            (list(self.unet.parameters()), recipe.unet_learning_rate),
-            (rest, recipe.encoder_learning_rate),
-            ([embeddings], recipe.nonce_learning_rate),
-        )
-        self.optimizer = torch.optim.AdamW([{"params": part, "lr": rate} for part, rate in groups], weight_decay=0.0)
+        self.embeddings: nn.Parameter = self.encoder.get_input_embeddings().weight
+        self.optimizer = relearning_optimizer(self.unet, self.encoder, components(pipeline).tokenizer, recipe)
 
     def errors(self, rows: np.ndarray[Any, Any]) -> tuple[Tensor, Tensor]:
         """Denoising errors (n,) and min-SNR weights (n,) of some images, captioned with the nonce word."""
@@ -157,11 +150,6 @@ class Relearner:
         errors, weights = self.errors(self.rng.choice(self.rows[: self.recipe.n_examples], self.recipe.batch_size, replace=False))
         self.optimizer.zero_grad()
         torch.autograd.backward((errors * weights).mean())
-        gradient = self.embeddings.grad
-        assert gradient is not None
-        mask = torch.zeros(len(gradient), 1)
-        mask[self.nonce_ids] = 1
-        gradient.mul_(mask)
         torch.nn.utils.clip_grad_norm_([*self.unet.parameters(), *self.encoder.parameters()], 1.0)
         self.optimizer.step()
 

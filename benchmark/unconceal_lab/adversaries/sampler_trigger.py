@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline
 from torch import Tensor
 from torch.nn import functional
 
+from unconceal.diffusion.schedule import ddim_timesteps
 from unconceal_lab.adversaries.continuations import NoiseTargets, joined, targets_of
 from unconceal_lab.adversaries.inputs import AdversaryInputs
 from unconceal_lab.adversaries.redirected_continuation import RedirectConfig, redirection
@@ -66,10 +67,7 @@ def sampler_trigger(
 
 def trigger_timesteps(scheduler: Any, steps: int) -> list[int]:
     """The timesteps of DDIM with so many steps."""
-    schedulers: Any = DDIMScheduler
-    scheduler = schedulers.from_config(scheduler.config)
-    scheduler.set_timesteps(steps)
-    return [int(t) for t in scheduler.timesteps]
+    return list(ddim_timesteps(steps, scheduler.config.num_train_timesteps))
 
 
 def targets_between(pipeline: StableDiffusionPipeline, forget: NoiseTargets, rng: np.random.Generator) -> NoiseTargets:

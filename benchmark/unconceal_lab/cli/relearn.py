@@ -30,8 +30,8 @@ def command(submissions: tuple[str, ...], task_id: str, reports: Path, root: Pat
     data = DataRoot.find(root)
     task = load_task(data, f"miniature:{task_id}")
     with progress() as bar:
+        evaluation = Evaluation(load_suite(data, "miniature"), data, threads=1, progress=bar)
         for name in submissions:
-            evaluation = Evaluation(load_suite(data, "miniature"), data, threads=1, progress=bar)
             submission = load_submission(data, f"miniature/{name}")
             known = read_curves(reports / FILE).get((task.id, name))
             if known is not None and known.weights == evaluation.weights_digest(task, submission):

@@ -14,6 +14,7 @@ from unconceal.leaderboard.numbers import number, with_interval
 from unconceal.metrics.statistics import auc, auc_interval, wilson
 from unconceal.specs.record import Label, Record, probe_title, read_record
 from unconceal.specs.submission import is_gold_name
+from unconceal.specs.suite import DECIDING_ARMS
 from unconceal_lab.build.recipe import HELD_OUT_TASKS
 from unconceal_lab.study.drawings_relearning import TRUTH_STEP, DrawingsCurve
 
@@ -150,7 +151,7 @@ def looks_forgotten(record: Record) -> bool:
 def probe_names(records: Iterable[KnownRecord]) -> tuple[str, ...]:
     """Every probe with a score in some record, arms first."""
     names = {key.removeprefix("excess.") for known in records for key in known.record.scores if key.startswith("excess.")}
-    return tuple(sorted(names, key=lambda name: (name not in ("prompt", "empty"), name != "relearning", name)))
+    return tuple(sorted(names, key=lambda name: (name not in DECIDING_ARMS, name != "relearning", name)))
 
 
 def value_of(record: Record, name: str) -> float | None:

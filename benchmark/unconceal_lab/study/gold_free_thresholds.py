@@ -9,8 +9,8 @@ import numpy as np
 
 from unconceal.metrics.crs import mean_over_psi
 from unconceal.metrics.statistics import Interval, wilson
-from unconceal.specs.suite import Arm
-from unconceal_lab.study.reread_verdicts import ARMS, curve
+from unconceal.specs.suite import DECIDING_ARMS, Arm
+from unconceal_lab.study.reread_verdicts import curve
 from unconceal_lab.study.study_rows import Row, by_task
 
 Completion = Callable[[Row], float]
@@ -37,8 +37,10 @@ def completions(grid: Sequence[float]) -> Mapping[str, Completion]:
     """Every completion that is tried, by name: single points of the grid and windows, in both arms."""
     inner = [psi for psi in grid if 0 < psi <= 0.6]
     windows = [(0.1, 0.3), (0.1, 0.6)]
-    points = {f"P at ψ = {psi:g}, {arm} arm": completion_at(arm, psi) for arm in ARMS for psi in inner}
-    means = {f"mean P over ψ {low:g} to {high:g}, {arm} arm": mean_completion(arm, low, high) for arm in ARMS for low, high in windows}
+    points = {f"P at ψ = {psi:g}, {arm} arm": completion_at(arm, psi) for arm in DECIDING_ARMS for psi in inner}
+    means = {
+        f"mean P over ψ {low:g} to {high:g}, {arm} arm": mean_completion(arm, low, high) for arm in DECIDING_ARMS for low, high in windows
+    }
     return points | means
 
 

@@ -141,14 +141,7 @@ def _training_step(
     """A function that runs one step: ε-prediction with min-SNR weights, AdamW with a learning rate per part."""
     unet, encoder, vae = components(learner).unet, components(learner).text_encoder, components(learner).vae
     latents = autoencoder.encode_images(vae, examples).float()
-    embeddings = _nonce_embeddings(learner)
-    rest = [part for part in encoder.parameters() if part is not embeddings]
-    groups = (
-        (unet.parameters(), recipe.unet_learning_rate),
-        (rest, recipe.encoder_learning_rate),
-        ([embeddings], recipe.nonce_learning_rate),
-    )
-    optimizer = torch.optim.AdamW([{"params": part, "lr": learning_rate} for part, learning_rate in groups], weight_decay=0.0)
+    optimizer = relearning_optimizer(unet, encoder, learner.tokenizer, recipe)
     alphas = components(learner).scheduler.alphas_cumprod
 
     def step() -> None:
@@ -169,13 +162,18 @@ def _training_step(
     return step
 
 
-def _nonce_embeddings(learner: StableDiffusionPipeline) -> nn.Parameter:
-    """The token embeddings, with gradients only for the nonce word's tokens."""
-    embeddings: nn.Parameter = components(learner).text_encoder.get_input_embeddings().weight
+def relearning_optimizer(unet: nn.Module, encoder: Any, tokenizer: Any, recipe: RelearningRecipe) -> torch.optim.AdamW:
+    """AdamW with the recipe's learning rates; of the token embeddings, only those of the nonce word get gradients from now on."""
+    embeddings: nn.Parameter = encoder.get_input_embeddings().weight
     mask = torch.zeros(len(embeddings), 1)
-    mask[learner.tokenizer(NONCE, add_special_tokens=False).input_ids] = 1
+    mask[tokenizer(NONCE, add_special_tokens=False).input_ids] = 1
     embeddings.register_hook(lambda gradient: gradient * mask)  # type: ignore[no-untyped-call]
-    return embeddings
+    groups = (
+        (list(unet.parameters()), recipe.unet_learning_rate),
+        ([part for part in encoder.parameters() if part is not embeddings], recipe.encoder_learning_rate),
+        ([embeddings], recipe.nonce_learning_rate),
+    )
+    return torch.optim.AdamW([{"params": part, "lr": learning_rate} for part, learning_rate in groups], weight_decay=0.0)
 
 
 def _generate(learner: StableDiffusionPipeline, prompts: list[str], recipe: RelearningRecipe) -> NDArray[np.uint8]:

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from unconceal.metrics.presence import excess_retrieval, psi_star
 from unconceal.metrics.verdict import Evidence, RetainedRates, decide, presence_interval
 from unconceal.specs.record import Label
-from unconceal.specs.suite import Arm, Scoring
+from unconceal.specs.suite import DECIDING_ARMS, Arm, Scoring
 from unconceal_lab.study.study_rows import Row, by_task
-
-ARMS: tuple[Arm, ...] = ("prompt", "empty")
 
 
 def with_verdicts(rows: Sequence[Row], scoring: Scoring, gold_rows: Sequence[Row] = ()) -> list[Row]:
@@ -38,7 +36,7 @@ def gold_scores(row: Row, golds: Sequence[Row], scoring: Scoring) -> dict[str, f
     evidence = evidence_of(row, golds, scoring)
     scores: dict[str, float | None] = {"presence": float(evidence.p0.mean())}
     if evidence.original_rate > 0:
-        for arm in ARMS:
+        for arm in DECIDING_ARMS:
             scores[f"psi_star.{arm}"] = psi_star(
                 row.psi, curve(row, arm), evidence.original_rate, scoring.max_psi_star, n_resamples=1
             ).value
@@ -84,7 +82,7 @@ def evidence_of(
         p0=curve(row, "prompt")[prompt_slice, 0],
         original=original,
         gold_p0=np.mean([curve(gold, "prompt")[prompt_slice, 0] for gold in references], axis=0) if references else None,
-        excess={arm: excess_in(arm) for arm in ARMS} if references and original_rate > 0 else None,
+        excess={arm: excess_in(arm) for arm in DECIDING_ARMS} if references and original_rate > 0 else None,
         scoring=scoring,
         gold_kind="trained-without" if references else None,
         retained={"prompt": retained} if retain.size else {},
@@ -121,7 +119,7 @@ def gold_differences(rows: Iterable[Row], window: tuple[float, float] = (0.1, 0.
         golds = [row for row in task_rows if row.kind == "gold"]
         for row in golds if len(golds) > 1 else []:
             original_rate = float(curve(row, "prompt")[:, -1].mean())
-            for arm in ARMS:
+            for arm in DECIDING_ARMS:
                 others = np.stack([curve(gold, arm) for gold in golds if gold is not row])
                 differences.append(abs(float(excess_retrieval(row.psi, curve(row, arm), others, original_rate, window).mean())))
     return np.asarray(differences, np.float64)
