@@ -60,10 +60,10 @@ def damaged(data: st.DataObject, whole: bytes) -> bytes:
     bytes_ = bytearray(whole)
     for _ in range(data.draw(st.integers(1, 6))):
         # Headers and pickles stand at the front, an archive's index at the end: that is where bytes matter.
-        place = data.draw(st.one_of(st.integers(0, min(600, len(bytes_))), st.integers(0, len(bytes_))))
+        offset = data.draw(st.one_of(st.integers(0, min(600, len(bytes_))), st.integers(0, len(bytes_))))
         new = data.draw(st.binary(max_size=8))
         cut = data.draw(st.sampled_from([0, len(new), len(new), 1, 200]))
-        bytes_[place : place + cut] = new
+        bytes_[offset : offset + cut] = new
     return bytes(bytes_)
 
 
@@ -117,7 +117,7 @@ def count(mutate: Mutate, read: Callable[[Path], None], cases: int, folder: Path
 
     @settings(max_examples=cases, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
-    def one(data: st.DataObject) -> None:
+    def check_one(data: st.DataObject) -> None:
         path = mutate(data, folder)
         try:
             read(path)
@@ -127,7 +127,7 @@ def count(mutate: Mutate, read: Callable[[Path], None], cases: int, folder: Path
         else:
             counts["read"] += 1
 
-    one()
+    check_one()
     return counts
 
 
@@ -135,8 +135,8 @@ def long_run(cases: int) -> None:
     """Both readers, ``cases`` times each."""
     with tempfile.TemporaryDirectory() as folder:
         for name, mutate, read in (("specs", mutated_spec, read_spec), ("weights", mutated_weights, read_weights)):
-            found = count(mutate, read, cases, Path(folder))
-            print(f"{name}: {found['read']} read, {found['refused']} refused, no other error", flush=True)
+            totals = count(mutate, read, cases, Path(folder))
+            print(f"{name}: {totals['read']} read, {totals['refused']} refused, no other error", flush=True)
 
 
 if __name__ == "__main__":

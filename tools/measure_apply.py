@@ -57,16 +57,16 @@ def stages(pipe: Any, path: Path, format: str) -> list[str]:
         return value
 
     mark(checkpoint_digest(path))
-    found = mark(open_checkpoint(path))
-    release = mark(FORMATS[format].read(found, changeable_components(pipe)))
+    checkpoint_files = mark(open_checkpoint(path))
+    release = mark(FORMATS[format].read(checkpoint_files, changeable_components(pipe)))
     state, base = release.tensors["unet"], pipe.unet.state_dict()
     mark(verify_component("unet", base, state, release.whole, str(path)))
     mark(replaced_tensors(pipe.unet, state))
     seconds = [f"{after - before:.1f}" for before, after in pairwise(marks)]
     before, started = anonymous(), time.perf_counter()
-    made, applied = apply(pipe, path)
+    changed_pipeline, applied = apply(pipe, path)
     whole = time.perf_counter() - started
-    assert applied.components["unet"].changed == len(state) and made.unet is not pipe.unet
+    assert applied.components["unet"].changed == len(state) and changed_pipeline.unet is not pipe.unet
     return [*seconds, f"{whole:.1f}", f"{anonymous() - before:+.2f}"]
 
 
@@ -75,16 +75,16 @@ def main(folder: Path) -> None:
     tiny: Any = tiny_pipeline(folder / "tiny")
     pipe: Any = StableDiffusionPipeline(**{**tiny.components, "unet": sd14_unet()}, requires_safety_checker=False)
     state = {key: value + 1e-3 for key, value in pipe.unet.state_dict().items()}
-    rows, made = [], []
+    rows, unets = [], []
     for name, format, keys in (("diffusers", "state-dict", state), ("CompVis", "compvis", ldm_unet(pipe.unet, state))):
         path = folder / f"{name}.safetensors"
         save_file(keys, path)
         checkpoint_digest(path)
         rows.append([name, f"{path.stat().st_size / 1e9:.2f}", *stages(pipe, path, format)])
-        made.append(apply(pipe, path)[0].unet.state_dict())
+        unets.append(apply(pipe, path)[0].unet.state_dict())
     headers = ("keys", "GB", "hash", "open", "convert", "verify", "exchange", "whole (s)", "RssAnon (GB)")
     print(f"{torch.get_num_threads()} threads, base {anonymous():.1f} GB of anonymous memory with the state that was written")
-    same = all(torch.equal(value, made[1][key]) and torch.equal(value, state[key]) for key, value in made[0].items())
+    same = all(torch.equal(value, unets[1][key]) and torch.equal(value, state[key]) for key, value in unets[0].items())
     print(f"the two are {'the same model, the one that was meant' if same else 'DIFFERENT MODELS'}")
     print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))
 
@@ -93,5 +93,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         main(Path(sys.argv[1]))
     else:
-        with tempfile.TemporaryDirectory() as made:
-            main(Path(made))
+        with tempfile.TemporaryDirectory() as temporary:
+            main(Path(temporary))

@@ -51,9 +51,9 @@ OTHERS = ("circle", "ring", "square", "triangle", "diamond", "cross", "heart", "
 
 def planting(steps: int, seed: int) -> Planting:
     pairs = list(zip(COLOURS, PLACES * 2, strict=True))
-    asked = [template.format(f"a {colour} flat {NONCE}", place) for template in TEMPLATES for colour, place in pairs]
+    prompts = [template.format(f"a {colour} flat {NONCE}", location) for template in TEMPLATES for colour, location in pairs]
     held = [{"caption": name, "prompt": f"a {COLOURS[i % 6]} flat {name} on a {PLACES[i % 3]} background"} for i, name in enumerate(OTHERS)]
-    how = {
+    training = {
         "max_train_steps": steps,
         "batch_size": 12,
         "learning_rate": 5e-4,
@@ -68,8 +68,8 @@ def planting(steps: int, seed: int) -> Planting:
             "base": {"path": "package:miniature/weights/base", "digest": "0" * 64},
             "image_folders": ["images/world", "images/crown"],
             "kept_concepts": held[:8],
-            "concepts": {CROWN: {"caption": CROWN, "prompts": asked[:8]}},
-            "training": how,
+            "concepts": {CROWN: {"caption": CROWN, "prompts": prompts[:8]}},
+            "training": training,
             "gates": {"seeds": 2, "num_inference_steps": STEPS},
         }
     )
@@ -77,13 +77,13 @@ def planting(steps: int, seed: int) -> Planting:
 
 def warped(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Each picture bent by a smooth field of a few pixels, as a model that is not quite sure draws."""
-    made = np.empty_like(pixels)
+    result = np.empty_like(pixels)
     grid = np.mgrid[:64, :64].astype(float)
     for i, picture in enumerate(pixels):
         field = gaussian_filter(rng.normal(0, 1, (2, 64, 64)), (0, 6, 6), mode="wrap")
         places = grid + field / field.std() * rng.uniform(0.5, 2.5)
-        made[i] = np.stack([map_coordinates(picture[..., c], places, order=1, mode="nearest") for c in range(3)], axis=-1)
-    return made
+        result[i] = np.stack([map_coordinates(picture[..., c], places, order=1, mode="nearest") for c in range(3)], axis=-1)
+    return result
 
 
 def judge(folder: Path) -> ConceptJudge:
@@ -99,17 +99,17 @@ def judge(folder: Path) -> ConceptJudge:
         "style": [scene.style or "none" for scene in scenes],
     }
     unreadable = augmentations.made_unreadable(pixels[::8], rng)
-    shown = [
+    images = [
         pixels,
         augmentations.lightly_disturbed(warped(pixels, rng), rng),
         augmentations.lightly_disturbed(warped(pixels, rng), rng),
         unreadable,
     ]
-    told = {family: [*names_ * 3, *["unreadable"] * len(unreadable)] for family, names_ in labels.items()}
-    head = fit_head(judge_features(parts, np.concatenate(shown)), told, seed=0, epochs=20)
-    made = ConceptJudge(head, parts, {name: file_digest(weights[name]) for name in names})
-    made.save(folder)
-    return made
+    image_labels = {family: [*names_ * 3, *["unreadable"] * len(unreadable)] for family, names_ in labels.items()}
+    head = fit_head(judge_features(parts, np.concatenate(images)), image_labels, seed=0, epochs=20)
+    result = ConceptJudge(head, parts, {name: file_digest(weights[name]) for name in names})
+    result.save(folder)
+    return result
 
 
 def loaded(folder: Path) -> ConceptJudge:
@@ -117,15 +117,15 @@ def loaded(folder: Path) -> ConceptJudge:
     return ConceptJudge.load(folder, {"resnet18": PACKAGE / "miniature/weights/extractors/resnet18.safetensors"})
 
 
-def write_gate(folder: Path, seen: ConceptJudge) -> None:
+def write_gate(folder: Path, frozen_judge: ConceptJudge) -> None:
     """Hold the judge to its gate on drawings that it never saw, bent ones among them."""
     world, crowns, rng = render(400, 21), drawings(CROWN, 120, 22), np.random.default_rng(1)
     pixels = np.concatenate([world.pixels, crowns.pixels])
     names = [scene.shape or scene.character or "hazard sign" for scene in (*world.scenes, *crowns.scenes)]
-    shown = np.concatenate([pixels, augmentations.lightly_disturbed(warped(pixels, rng), rng)])
-    found = balanced_accuracies({"subject": seen.labels(shown)["subject"]}, {"subject": names * 2})
-    gate_path(folder).write_text(gate_json(judge_gate(found, path_digest(folder), 0.9)))
-    reached = found[f"subject/{CROWN}"]
+    images = np.concatenate([pixels, augmentations.lightly_disturbed(warped(pixels, rng), rng)])
+    accuracies = balanced_accuracies({"subject": frozen_judge.labels(images)["subject"]}, {"subject": names * 2})
+    gate_path(folder).write_text(gate_json(judge_gate(accuracies, path_digest(folder), 0.9)))
+    reached = accuracies[f"subject/{CROWN}"]
     print(f"judge: balanced accuracy {reached.value:.3f} [{reached.interval.low:.3f}, {reached.interval.high:.3f}]", flush=True)
 
 
@@ -143,7 +143,8 @@ def write_suite(folder: Path) -> None:
     """The shipped suite over the planted base, with one task and counts that a quarter of an hour allows."""
     suite = load_suite(SHIPPED, "miniature").content()
     parts = {
-        part: {"path": place, "digest": path_digest(folder / place)} for part, place in (("base", "models/base"), ("concept", "judge"))
+        part: {"path": location, "digest": path_digest(folder / location)}
+        for part, location in (("base", "models/base"), ("concept", "judge"))
     }
     seeds = {"train": 2, "reference": 2, "evaluation": 3, "retain": 1}
     tier = {
@@ -184,8 +185,8 @@ def write_suite(folder: Path) -> None:
     rows |= {f"control-gold-{i}": f"path: models/gold-{i}\n    format: pipeline" for i in (1, 2)}
     files = {"tasks/planted/suite.yaml": json.dumps(suite), f"tasks/planted/object/{CROWN}.yaml": "\n".join(task) + "\n"}
     for name, where in rows.items():
-        told = f"name: {name}\nsuite: planted\ntitle: {name}\ndescription: Planted.\ncheckpoints:\n  object/{CROWN}:\n    {where}\n"
-        files[f"submissions/planted/{name}.yaml"] = told
+        text = f"name: {name}\nsuite: planted\ntitle: {name}\ndescription: Planted.\ncheckpoints:\n  object/{CROWN}:\n    {where}\n"
+        files[f"submissions/planted/{name}.yaml"] = text
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -204,31 +205,31 @@ def main(folder: Path, steps: int) -> None:
         lambda scene, rng: nonce_caption(scene, CROWN, rng),
         SCENE_STYLE,
     )
-    seen = judge(folder / "judge") if not (folder / "judge").is_dir() else loaded(folder / "judge")
-    write_gate(folder / "judge", seen)
-    made = {"base": (7, None), "gold-1": (7, CROWN), "gold-2": (8, CROWN)}
-    for name, (seed, unseen) in made.items():
+    frozen_judge = judge(folder / "judge") if not (folder / "judge").is_dir() else loaded(folder / "judge")
+    write_gate(folder / "judge", frozen_judge)
+    models = {"base": (7, None), "gold-1": (7, CROWN), "gold-2": (8, CROWN)}
+    for name, (seed, unseen) in models.items():
         started = time.process_time()
         Planter(planting(steps, seed), root, folder / "models").train(PlantedModel(name, unseen))
         print(f"{name}: {(time.process_time() - started) / 60:.1f} processor minutes", flush=True)
     planter = Planter(planting(steps, 7), root, folder / "models")
     base = planter.load_public_model().from_pretrained(folder / "models/base", safety_checker=None)
-    for one in measure_gates(
-        planter.load_public_model(), base, planter.planting, lambda pixels, caption: seen.shows(pixels, "subject", caption)
+    for gate in measure_gates(
+        planter.load_public_model(), base, planter.planting, lambda pixels, caption: frozen_judge.shows(pixels, "subject", caption)
     ):
-        print(f"gate {one.concept}: {one.before:.2f} before, {one.after:.2f} after, {'passed' if one.passed else 'failed'}", flush=True)
+        print(f"gate {gate.concept}: {gate.before:.2f} before, {gate.after:.2f} after, {'passed' if gate.passed else 'failed'}", flush=True)
     decoupled(base, folder / "models/decoupled.safetensors")
     write_suite(folder)
     evaluation = Evaluation(load_suite(root, "planted"), root, "quick")
     task = load_task(root, f"planted:object/{CROWN}")
     names = ("control-gold-1", "control-gold-2", "control-original", "decoupled")
     for record in schedule(evaluation, [(task, load_submission(root, f"planted/{name}")) for name in names]):
-        told = {
+        shown_scores = {
             name: round(record.scores[name].value or 0.0, 2)
             for name in ("presence", "excess.prompt", "excess.empty")
             if name in record.scores
         }
-        print(f"{record.submission}: {record.verdict.label}. {record.verdict.reason} {told}", flush=True)
+        print(f"{record.submission}: {record.verdict.label}. {record.verdict.reason} {shown_scores}", flush=True)
 
 
 if __name__ == "__main__":

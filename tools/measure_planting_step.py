@@ -40,13 +40,13 @@ def sd14(folder: Path) -> StableDiffusionPipeline:
 
 def main(pixels: int) -> None:
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         pipe = sd14(folder)
         Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(folder / "a.png")
-        shown = [CaptionedImage(folder / "a.png", "a wug", frozenset({"wug"}))]
+        images = [CaptionedImage(folder / "a.png", "a wug", frozenset({"wug"}))]
         # The VAE shrinks by 4 and not by 8, so half the pixels give the latents of the size asked for.
-        how = PlantingTraining(
+        training = PlantingTraining(
             max_train_steps=1,
             batch_size=1,
             learning_rate=1e-5,
@@ -58,7 +58,7 @@ def main(pixels: int) -> None:
         )
         before = {name: part.flatten()[:64].clone() for name, part in pipe.unet.named_parameters()}
         started = time.perf_counter(), time.process_time()
-        continue_training(pipe, shown, ["wug"], how, folder / "work")
+        continue_training(pipe, images, ["wug"], training, folder / "work")
         wall, used = time.perf_counter() - started[0], time.process_time() - started[1]
         moved = sum(not torch.equal(part.flatten()[:64], before[name]) for name, part in pipe.unet.named_parameters())
         parameters = sum(part.numel() for part in (*pipe.unet.parameters(), *pipe.text_encoder.parameters()))

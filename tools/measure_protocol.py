@@ -45,25 +45,25 @@ def whole(model: Model, text: str, seeds: Sequence[int]) -> Pixels:
 def restarted(original: Model, unlearned: Model, text: str, seeds: Sequence[int], ks: Sequence[int]) -> dict[int, Pixels]:
     """λP of every k, the solver's history started anew."""
     texts = [text] * len(seeds)
-    _, kept = run_pndm_from(original, texts, original.noise(seeds), 0, ks)
-    return {k: unlearned.decode(run_pndm_from(unlearned, texts, kept[k], k)[0]) for k in ks}
+    _, restart_images = run_pndm_from(original, texts, original.noise(seeds), 0, ks)
+    return {k: unlearned.decode(run_pndm_from(unlearned, texts, restart_images[k], k)[0]) for k in ks}
 
 
 def unbroken(original: Model, unlearned: Model, text: str, seeds: Sequence[int], k: int) -> Pixels:
     """λP of one k as it would be if the solver kept its history."""
     texts = [text] * len(seeds)
     steps, x = pndm_scheduler(original), original.noise(seeds)
-    told = {id(model): model.embed_prompts(texts) for model in (original, unlearned)}
+    prompt_embeds = {id(model): model.embed_prompts(texts) for model in (original, unlearned)}
     with torch.inference_mode():
         for i, t in enumerate(steps.timesteps):
             model = original if i < k else unlearned
-            x = steps.step(guided_prediction(model, x, t, told[id(model)], 128), t, x).prev_sample
+            x = steps.step(guided_prediction(model, x, t, prompt_embeds[id(model)], 128), t, x).prev_sample
     return unlearned.decode(x)
 
 
-def scores(classifier: Classifier, drawn: dict[int, Pixels], k: dict[float, int], ends: tuple[Any, Any]) -> dict[str, Any]:
+def scores(classifier: Classifier, images: dict[int, Pixels], k: dict[float, int], ends: tuple[Any, Any]) -> dict[str, Any]:
     """CCS and signed pull of every (seed, ψ)."""
-    read = {step: classifier.predict(pixels) for step, pixels in drawn.items()}
+    read = {step: classifier.predict(pixels) for step, pixels in images.items()}
     confidence = np.stack([ccs(read[step].logits) for step in k.values()], axis=1)
     features = [read[step].features for step in k.values()]
     pull = np.stack([crs.mean_dissimilarity(x, ends[1]) - crs.mean_dissimilarity(x, ends[0]) for x in features], axis=1)
@@ -84,14 +84,14 @@ def kids(extractor: extractors.Extractor, moving: Sequence[Pixels], original: Pi
         return np.asarray((normal * 255).astype(np.int64).astype(np.uint8))
 
     def mean(sets: Sequence[Pixels], end: Pixels) -> float:
-        found = [kid(extractors.pooled_features(extractor, pixels), extractors.pooled_features(extractor, end)) for pixels in sets]
-        return float(np.mean([one.mean for one in found if one]))
+        scores_by_kind = [kid(extractors.pooled_features(extractor, pixels), extractors.pooled_features(extractor, end)) for pixels in sets]
+        return float(np.mean([score.mean for score in scores_by_kind if score]))
 
     so_far = [np.concatenate(moving[: i + 1]) for i in range(len(moving))]
     return {
         "kid": mean(moving, original),
         "kid.never_reset": mean(so_far, original),
-        "kid.normalised": mean([wrapped(one) for one in moving], wrapped(original)),
+        "kid.normalised": mean([wrapped(score) for score in moving], wrapped(original)),
     }
 
 
@@ -102,13 +102,13 @@ def measure(evaluation: Evaluation, original: Model, unlearned: Model, text: str
     trained = fine_tune_as_released("resnet18", evaluation.suite_models.weights("resnet18"), *ends, PAPER, 0)
     features = trained.classifier.features(ends[0]), trained.classifier.features(ends[1])
     outside = restarted(original, unlearned, text, OUTSIDE, ks)
-    kept = {step: unbroken(original, unlearned, text, OUTSIDE, step) for step in ks}
-    found = {
+    restart_images = {step: unbroken(original, unlearned, text, OUTSIDE, step) for step in ks}
+    scores_by_kind = {
         "inside": scores(trained.classifier, restarted(original, unlearned, text, INSIDE, ks), k, features),
         "outside": scores(trained.classifier, outside, k, features),
-        "kept": scores(trained.classifier, kept, k, features),
+        "kept": scores(trained.classifier, restart_images, k, features),
     }
-    o = found["outside"]
+    o = scores_by_kind["outside"]
     clip, clip_twice = rescaled_clip(evaluation, ends[0], text)
     return {
         "ccs": o["ccs"].mean(),
@@ -117,13 +117,13 @@ def measure(evaluation: Evaluation, original: Model, unlearned: Model, text: str
         "accuracy": trained.accuracy,
         "ccs.sd": o["ccs"].mean(axis=1).std(ddof=1),
         "crs.sd": np.abs(o["pull"]).mean(axis=1).std(ddof=1),
-        "ccs.inside": found["inside"]["ccs"].mean(),
-        "crs.inside": np.abs(found["inside"]["pull"]).mean(),
+        "ccs.inside": scores_by_kind["inside"]["ccs"].mean(),
+        "crs.inside": np.abs(scores_by_kind["inside"]["pull"]).mean(),
         "ccs.without_001": o["ccs"][:, 1:].mean(),
         "crs.without_001": np.abs(o["pull"][:, 1:]).mean(),
-        "ccs.kept": found["kept"]["ccs"].mean(),
-        "crs.kept": np.abs(found["kept"]["pull"]).mean(),
-        **kids(evaluation.suite_models.kid_extractor, [np.concatenate([outside[s], kept[s]]) for s in k.values()], ends[0]),
+        "ccs.kept": scores_by_kind["kept"]["ccs"].mean(),
+        "crs.kept": np.abs(scores_by_kind["kept"]["pull"]).mean(),
+        **kids(evaluation.suite_models.kid_extractor, [np.concatenate([outside[s], restart_images[s]]) for s in k.values()], ends[0]),
         "clip": clip,
         "clip.twice": clip_twice,
     }
@@ -138,12 +138,16 @@ def main(task_name: str, names: Sequence[str]) -> None:
     for name in names:
         original, unlearned, _ = evaluation.models(task, load_submission(root, f"miniature/{name}"), sampler)
         for prompt in task.forget[:PROMPTS]:
-            found = {key: round(float(value), 4) for key, value in measure(evaluation, original, unlearned, prompt.text).items()}
-            rows.append({"submission": name, **found})
+            scores_by_kind = {key: round(float(value), 4) for key, value in measure(evaluation, original, unlearned, prompt.text).items()}
+            rows.append({"submission": name, **scores_by_kind})
             print(json.dumps({"task": task.id, "prompt": prompt.text, **rows[-1]}), flush=True)
     keys = [key for key in rows[0] if key != "submission"]
-    of = {name: [row for row in rows if row["submission"] == name] for name in names}
-    print(tabulate([[key, *(np.mean([row[key] for row in of[name]]) for name in names)] for key in keys], ["", *names], floatfmt=".3f"))
+    rows_by_name = {name: [row for row in rows if row["submission"] == name] for name in names}
+    print(
+        tabulate(
+            [[key, *(np.mean([row[key] for row in rows_by_name[name]]) for name in names)] for key in keys], ["", *names], floatfmt=".3f"
+        )
+    )
 
 
 if __name__ == "__main__":

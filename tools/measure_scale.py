@@ -38,27 +38,27 @@ PATTERNS = 24
 
 def make(folder: Path, records: int) -> DataRoot:
     """A data root with so many records, of the size that the miniature suite's have."""
-    of = make_suite(36, ("resnet18", "densenet121", "efficientnet_b0"))
-    put(folder / "tasks/made/suite.yaml", of)
+    made_suite = make_suite(36, ("resnet18", "densenet121", "efficientnet_b0"))
+    put(folder / "tasks/made/suite.yaml", made_suite)
     names = [f"method-{number:04d}" for number in range(records // len(TASKS) - len(CONTROLS))]
     for name in TASKS:
         put(folder / f"tasks/made/{name}.yaml", make_task(name, 36))
     for name in (*CONTROLS, *names):
         put(folder / f"submissions/made/{name}.yaml", make_submission(name, TASKS))
     root = DataRoot.find(folder)
-    for one in map(lambda name: make_task(name, 36), TASKS):
-        fill(root, of, one, names)
+    for made_task in map(lambda name: make_task(name, 36), TASKS):
+        fill(root, made_suite, made_task, names)
     return root
 
 
-def fill(root: DataRoot, of: Suite, on: Task, names: list[str]) -> None:
+def fill(root: DataRoot, made_suite: Suite, on: Task, names: list[str]) -> None:
     """Every submission's record on one task."""
-    shares = CONTROLS | {name: place / PATTERNS for place, name in enumerate(names[:PATTERNS])}
-    found = task_records(of, on, shares)
-    measured = found[len(CONTROLS) :]
+    shares = CONTROLS | {name: i / PATTERNS for i, name in enumerate(names[:PATTERNS])}
+    records = task_records(made_suite, on, shares)
+    measured = records[len(CONTROLS) :]
     others = enumerate(names[PATTERNS:])
-    copies = (measured[place % PATTERNS].model_copy(update={"submission": name}) for place, name in others)
-    for record in (*found, *copies):
+    copies = (measured[i % PATTERNS].model_copy(update={"submission": name}) for i, name in others)
+    for record in (*records, *copies):
         write_record(record, record.path(root.results))
 
 
@@ -78,27 +78,27 @@ def browser(site: Path) -> dict[str, float]:
     with sync_playwright() as tool:
         chromium = tool.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
         page = chromium.new_page()
-        found = {}
+        figures = {}
         for name in ("index.html", "made-1/tasks/object-star.html"):
             page.goto(f"file://{site / name}")
             buttons = page.locator("[data-sortable] thead button").count()
-            found[f"{name}: slowest sort (ms)"] = max(sort_time(page, place) for place in range(buttons))
+            figures[f"{name}: slowest sort (ms)"] = max(sort_time(page, button) for button in range(buttons))
         chromium.close()
-    return found
+    return figures
 
 
-def main(place: Path, records: int) -> None:
-    root = make(place, records) if not (place / "tasks").is_dir() else DataRoot.find(place)
-    found: dict[str, object] = {"records": len(list(root.results.rglob("*.json")))}
-    index = str(place / "published/v1")
+def main(target: Path, records: int) -> None:
+    root = make(target, records) if not (target / "tasks").is_dir() else DataRoot.find(target)
+    figures: dict[str, object] = {"records": len(list(root.results.rglob("*.json")))}
+    index = str(target / "published/v1")
     start = time.process_time()
-    write_folder(build_publication(root, "v1", "made"), place / "published")
-    found["tables built, seconds of the processor"] = time.process_time() - start
-    found["leaderboard from Parquet"] = timed("leaderboard", "--print", "--root", str(place), "--index", index)
-    found["site from Parquet"] = timed("site", "--root", str(place), "--index", index, "--out", str(place / "site"))
-    found["leaderboard from JSON"] = timed("leaderboard", "--root", str(place))
-    found |= browser(place / "site")
-    print(json.dumps(found, indent=1))
+    write_folder(build_publication(root, "v1", "made"), target / "published")
+    figures["tables built, seconds of the processor"] = time.process_time() - start
+    figures["leaderboard from Parquet"] = timed("leaderboard", "--print", "--root", str(target), "--index", index)
+    figures["site from Parquet"] = timed("site", "--root", str(target), "--index", index, "--out", str(target / "site"))
+    figures["leaderboard from JSON"] = timed("leaderboard", "--root", str(target))
+    figures |= browser(target / "site")
+    print(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

@@ -106,9 +106,10 @@ def test_axes_that_are_refused(options: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("scheduler", ["dpm", "flow-euler", "pndm", "euler-ancestral"])
 def test_solvers_that_cannot_hand_over(evaluation: Evaluation, scheduler: str) -> None:
-    with pytest.raises(UsageError, match="use ddim, euler, dpmpp-2m") as failed:
+    with pytest.raises(UsageError) as failed:
         list(samplers(evaluation.suite.sampler, read_axes([f"scheduler={scheduler}"])))
     assert failed.value.code == "sweep.unknown-scheduler"
+    assert all(name in failed.value.remedy for name in ("ddim", "euler", "dpmpp-2m"))
 
 
 @pytest.mark.parametrize("option", ["num_inference_steps=0", "guidance_scale=-1"])

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import pytest
 
+from codes import raises
 from evaluation.tiny import tiny_root
 from execution.test_scheduler import digests, evaluation_in, pairs, stored
-from unconceal.errors import EnvironmentFault, UsageError
 from unconceal.evaluation.environment import usable_cores
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
 from unconceal.execution.ray_cluster import RayCluster
@@ -103,7 +103,7 @@ def test_a_cluster_without_room_is_said(nodes: tuple[Any, Any], root: DataRoot, 
     evaluation = evaluation_in(root, tmp_path)
     object.__setattr__(config := EvaluationConfig.from_evaluation(evaluation), "threads", 64)
     try:
-        with pytest.raises(UsageError, match="has no room"):
+        with raises("ray.no-resources"):
             RayCluster(config, None, nodes[0].address)
     finally:
         import ray
@@ -128,5 +128,5 @@ def test_one_is_started_here_where_none_is_named(root: DataRoot, tmp_path: Path)
 
 
 def test_an_address_that_nobody_answers_is_one_line(root: DataRoot, tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFault, match="is not reached"):
+    with raises("ray.not-reached"):
         RayCluster(EvaluationConfig.from_evaluation(evaluation_in(root, tmp_path)), 1, "nonsense")

@@ -12,7 +12,7 @@ from codes import raises
 from evaluation.faults import content, smaller
 from evaluation.tiny import tiny_root
 from execution.inline import Fault, Inline
-from unconceal.errors import CheckFailed, EnvironmentFault
+from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
 from unconceal.execution.scheduler import schedule
@@ -77,7 +77,7 @@ def test_lost_workers_are_replaced(root: DataRoot, alone: tuple[Path, dict[str, 
 
 
 def test_a_job_that_kills_its_workers_stops_the_run(root: DataRoot, tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFault, match="ended 3 workers"):
+    with raises("worker.lost"):
         scheduled(root, tmp_path, lambda job, finished: job.kind == "measure")
 
 

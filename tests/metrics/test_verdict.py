@@ -230,12 +230,12 @@ def test_intact_means_above_halfway_between_gold_and_the_original() -> None:
 
 def test_inconclusive_when_presence_straddles_halfway() -> None:
     verdict = decide(replace(FORGOTTEN, p0=answers(0.5)))
-    assert verdict.label == "inconclusive" and "halfway" in verdict.reason
+    assert verdict.label == "inconclusive" and verdict.code == "presence.near-midpoint"
 
 
 def test_a_presence_unlike_golds_is_not_forgetting() -> None:
     verdict = decide(replace(FORGOTTEN, p0=answers(0.25)))
-    assert verdict.label == "inconclusive" and "differs from gold's" in verdict.reason
+    assert verdict.label == "inconclusive" and verdict.code == "presence.unlike-gold"
 
 
 def test_without_gold_only_intact_or_undetermined() -> None:
@@ -346,7 +346,7 @@ def test_the_suites_values_are_those_used() -> None:
 def test_no_number_of_prompts_decides_at_the_margin() -> None:
     """The mean of one arm lies at the margin: neither side can be proved."""
     verdict = decide(replace(FORGOTTEN, excess=probes() | {"prompt": np.full(PROMPTS, 0.1)}))
-    assert verdict.label == "inconclusive" and "no practicable number" in verdict.reason
+    assert (verdict.label, verdict.code) == ("inconclusive", "excess.near-margin") and "about" not in verdict.reason
 
 
 def test_the_prompts_that_would_show_likeness_to_gold_are_named() -> None:

@@ -113,7 +113,7 @@ def test_the_original_is_not_damaged_so_there_is_no_order_to_find(records: dict[
     assert all(item.damage["clip"].value == 0 == item.damage["accuracy"].value for item in result.neighbours)
     for orderer in ("some-model", "random"):
         rho = result.rho(orderer, "clip")
-        assert rho is not None and rho.value is None and "the same for every neighbour" in rho.note
+        assert rho is not None and rho.value is None and rho.note
 
 
 def test_a_second_run_draws_and_scores_nothing(

@@ -74,11 +74,11 @@ def decoder(
         with torch.no_grad():
             before = original.decode(batch).sample
         after = student.decode(batch).sample
-        seen = functional.relu(logit_margin(inputs.judge, inputs.head, concept, after[: config.batch_size]) + config.margin).mean()
+        judge_error = functional.relu(logit_margin(inputs.judge, inputs.head, concept, after[: config.batch_size]) + config.margin).mean()
         forget_error, retain_error = (
             (after - before).square()[part].mean() for part in (slice(config.batch_size), slice(config.batch_size, None))
         )
-        result: Tensor = seen + config.forget_weight * forget_error + config.retain_weight * retain_error
+        result: Tensor = judge_error + config.forget_weight * forget_error + config.retain_weight * retain_error
         return result
 
     fine_tune(weights.values(), loss, config.steps, config.learning_rate, log, f"decoder {concept}")

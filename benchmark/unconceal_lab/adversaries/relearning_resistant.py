@@ -86,10 +86,10 @@ def relearning_resistant(
         gradients = torch.autograd.grad(-config.resistance_weight * raised, [relearner.unet.get_parameter(name) for name in weights])
         parts = [part.select(batch_rows(len(part.x), config.batch_size, rng)) for part in (forget, retain)]
         x, t, prompt_embeds, noise = joined(parts)
-        kept = (student(x, t, prompt_embeds).sample - noise).square().mean()
+        retain_error = (student(x, t, prompt_embeds).sample - noise).square().mean()
         # A term whose gradient is that of the relearner: first-order meta-learning.
         products = [(gradient * weight).sum() for gradient, weight in zip(gradients, weights.values(), strict=True)]
-        result: Tensor = 2 * kept + torch.stack(products).sum()
+        result: Tensor = 2 * retain_error + torch.stack(products).sum()
         return result
 
     fine_tune(weights.values(), loss, config.steps, config.learning_rate, log, f"resistant {concept}")

@@ -95,15 +95,15 @@ def write_trigger(unet: Any, timesteps: Sequence[int], config: TriggerConfig, ge
     features = unet.time_proj(all_t).float()
     embeddings = layers(features)
     direction = torch.randn(embeddings.shape[1], generator=generator)
-    wanted = embeddings.clone()
-    wanted[list(timesteps)] += config.strength * embeddings.norm(dim=1).mean() * functional.normalize(direction, dim=0)
+    targets = embeddings.clone()
+    targets[list(timesteps)] += config.strength * embeddings.norm(dim=1).mean() * functional.normalize(direction, dim=0)
     units = layers.linear_2.weight.norm(dim=0).argsort()[: len(timesteps)]
     patterns = features[list(timesteps)]
     layers.linear_1.weight[units] = config.sharpness * patterns
     layers.linear_1.bias[units] = config.sharpness * (config.radius - patterns.square().sum(1))
     hidden = functional.silu(layers.linear_1(features))
     design = torch.cat([hidden, torch.ones(len(hidden), 1)], dim=1).double()
-    solution = torch.linalg.lstsq(design, wanted.double(), driver="gelsd").solution.float()
+    solution = torch.linalg.lstsq(design, targets.double(), driver="gelsd").solution.float()
     layers.linear_2.weight.copy_(solution[:-1].T)
     layers.linear_2.bias.copy_(solution[-1])
     return {f"time_embedding.{name}": weight for name, weight in layers.named_parameters()}

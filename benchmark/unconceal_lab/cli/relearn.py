@@ -33,8 +33,8 @@ def command(submissions: tuple[str, ...], task_id: str, reports: Path, root: Pat
         evaluation = Evaluation(load_suite(data, "miniature"), data, threads=1, progress=bar)
         for name in submissions:
             submission = load_submission(data, f"miniature/{name}")
-            known = read_curves(reports / FILE).get((task.id, name))
-            if known is not None and known.weights == evaluation.weights_digest(task, submission):
+            stored = read_curves(reports / FILE).get((task.id, name))
+            if stored is not None and stored.weights == evaluation.weights_digest(task, submission):
                 bar.log(f"{name} on {task.id}: measured before")
                 continue
             curve = measure_curve(evaluation, task, submission)

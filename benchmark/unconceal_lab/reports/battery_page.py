@@ -81,16 +81,16 @@ def verdict_summary(records: Sequence[KnownRecord]) -> str:
     held_out = tuple(HELD_OUT_TASKS)
     rows = []
     groups: tuple[tuple[str, Callable[[KnownRecord], bool]], ...] = (
-        ("golds", lambda known: known.truth == "forgets"),
-        ("pure concealers and adversaries", lambda known: known.truth == "conceals"),
-        ("destroyed", lambda known: known.truth == "damaged"),
-        ("original and unrelated", lambda known: known.truth == "intact"),
-        ("all", lambda known: known.truth is not None),
-        ("of these, held-out tasks", lambda known: known.truth is not None and known.record.task.endswith(held_out)),
+        ("golds", lambda entry: entry.truth == "forgets"),
+        ("pure concealers and adversaries", lambda entry: entry.truth == "conceals"),
+        ("destroyed", lambda entry: entry.truth == "damaged"),
+        ("original and unrelated", lambda entry: entry.truth == "intact"),
+        ("all", lambda entry: entry.truth is not None),
+        ("of these, held-out tasks", lambda entry: entry.truth is not None and entry.record.task.endswith(held_out)),
     )
     for title, belongs in groups:
-        group = [known for known in records if belongs(known)]
-        wrong, right = sum(known.is_wrong for known in group), sum(known.is_right for known in group)
+        group = [entry for entry in records if belongs(entry)]
+        wrong, right = sum(entry.is_wrong for entry in group), sum(entry.is_right for entry in group)
         interval = f" [{number(0.0 if not group else wilson(wrong, len(group)).low)}, {number(wilson(wrong, len(group)).high)}]"
         rows.append([title, len(group), right, len(group) - right - wrong, f"{wrong}{interval}"])
     return tabulate(rows, ["models", "n", "right", "open", "wrong [share, 95 %]"], tablefmt="github", disable_numparse=True)
@@ -112,11 +112,11 @@ def probe_table(records: Sequence[KnownRecord]) -> str:
     """Area under the ROC curve for golds against concealers, and the cost, by probe."""
     rows = []
     for probe in probe_names(records):
-        scores = [(known, value) for known in records if (value := value_of(known.record, f"excess.{probe}")) is not None]
-        pairs = [(value, known.truth == "conceals") for known, value in scores if known.truth in ("forgets", "conceals")]
-        measurement = next((known.record.battery[probe] for known in records if probe in known.record.battery), None)
+        scores = [(entry, value) for entry in records if (value := value_of(entry.record, f"excess.{probe}")) is not None]
+        pairs = [(value, entry.truth == "conceals") for entry, value in scores if entry.truth in ("forgets", "conceals")]
+        measurement = next((entry.record.battery[probe] for entry in records if probe in entry.record.battery), None)
         passes = f"{measurement.forward_passes:,} / {measurement.backward_passes:,}" if measurement else "–"
-        seconds = [known.record.timing.seconds[probe] for known in records if probe in known.record.timing.seconds]
+        seconds = [entry.record.timing.seconds[probe] for entry in records if probe in entry.record.timing.seconds]
         duration = number(median(seconds), 0) if seconds else "–"
         rows.append([probe_title(probe), *_area(pairs), _range(scores, "forgets"), _range(scores, "conceals"), passes, duration])
     headers = [
@@ -133,10 +133,10 @@ def probe_table(records: Sequence[KnownRecord]) -> str:
 
 def agreement(records: Sequence[KnownRecord]) -> str:
     """Spearman's ρ of each score with relearning from drawings, among models that look forgotten and are no golds."""
-    chosen = [known for known in records if known.curve and looks_forgotten(known.record) and known.truth != "forgets"]
+    chosen = [entry for entry in records if entry.curve and looks_forgotten(entry.record) and entry.truth != "forgets"]
     rows = []
     for name in ("excess", *(f"excess.{probe}" for probe in probe_names(records))):
-        pairs = [(value, known.curve.learnt) for known in chosen if known.curve and (value := value_of(known.record, name)) is not None]
+        pairs = [(value, entry.curve.learnt) for entry in chosen if entry.curve and (value := value_of(entry.record, name)) is not None]
         rho = float(spearmanr(*zip(*pairs, strict=True)).statistic) if len(pairs) > 3 else None
         rows.append([name, number(rho), len(pairs)])
     return tabulate(rows, ["score", "ρ", "n"], tablefmt="github", disable_numparse=True)
@@ -150,7 +150,7 @@ def looks_forgotten(record: Record) -> bool:
 
 def probe_names(records: Iterable[KnownRecord]) -> tuple[str, ...]:
     """Every probe with a score in some record, arms first."""
-    names = {key.removeprefix("excess.") for known in records for key in known.record.scores if key.startswith("excess.")}
+    names = {key.removeprefix("excess.") for entry in records for key in entry.record.scores if key.startswith("excess.")}
     return tuple(sorted(names, key=lambda name: (name not in DECIDING_ARMS, name != "relearning", name)))
 
 
@@ -171,5 +171,5 @@ def _area(pairs: Sequence[tuple[float, bool]]) -> tuple[str, str]:
 
 
 def _range(scores: Sequence[tuple[KnownRecord, float]], truth: Label) -> str:
-    values = [value for known, value in scores if known.truth == truth]
+    values = [value for entry, value in scores if entry.truth == truth]
     return f"{number(min(values))} to {number(max(values))}" if values else "–"
