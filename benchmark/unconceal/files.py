@@ -1,13 +1,41 @@
-"""Atomic writing of files (no torch)."""
+"""Reads and writes files: only regular files of a bounded size, atomically, and below their folder (no torch)."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
+from unconceal.errors import CheckFailed
+
 TEMPORARY = ".part-"
 """Prefix of files that are being written. Such a file that remains is incomplete."""
+
+
+def read_regular_file(path: Path, max_bytes: int, follow_links: bool = True) -> bytes:
+    """The content of a file. Its kind and size are looked at before anything is read, so a pipe does not block.
+
+    Raises:
+        OSError: the file is missing, no regular file, a link that is not followed, or larger than ``max_bytes``.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW))
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "its name is no file name", str(path)) from error
+    except OSError as error:
+        if error.errno == errno.ELOOP and not follow_links:
+            raise OSError(errno.ELOOP, "it is a link, which is not followed", str(path)) from error
+        raise
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        content = file.read(max_bytes + 1) if status.st_size <= max_bytes else b""
+    if status.st_size > max_bytes or len(content) > max_bytes:
+        raise OSError(errno.EFBIG, f"it is larger than {max_bytes / 2**20:g} MiB", str(path))
+    return content
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -24,3 +52,31 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def is_below(path: Path, folder: Path) -> bool:
+    """Whether a path, with all links followed, is a folder or lies below it. False for what is no path, such as one with NUL."""
+    try:
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    except (ValueError, OSError):
+        return False
+
+
+def path_below(folder: Path, relative: str | Path) -> Path:
+    """The path of a file below a folder; its own folder is made.
+
+    Raises:
+        CheckFailed: the path leaves the folder, by its parts or through a link.
+    """
+    path = folder / relative
+    if ".." in Path(relative).parts or not is_below(path, folder):
+        raise CheckFailed("path.outside-folder", str(relative), f"leaves {folder}, so nothing is written", "correct the name it is made of")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def write_below(folder: Path, relative: str | Path, text: str) -> Path:
+    """Write a text file below a folder; raises CheckFailed as :func:`path_below`."""
+    path = path_below(folder, relative)
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path

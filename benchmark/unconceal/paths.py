@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from unconceal.errors import UsageError
+from unconceal.files import is_below
 
 PACKAGE = Path(__file__).resolve().parent
 PACKAGED_DATA = PACKAGE / "data"
@@ -80,7 +81,7 @@ def resolve_path(reference: str, root: DataRoot) -> Path:
             "path.outside-root", reference, "leaves the folder it belongs to, so it is not opened", "give a relative path without '..'"
         )
     folder = PACKAGE if reference.startswith(IN_PACKAGE) else root.submissions.parent
-    if not (folder / relative).resolve().is_relative_to(folder.resolve()):
+    if not is_below(folder / relative, folder):
         raise UsageError(
             "path.link", reference, "is a link out of the folder it belongs to, so it is not opened", "put the file itself there"
         )

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from unconceal.escape import escape_terminal
+
 PLAIN_SECONDS = 15.0
 """Minimum time between two plain lines of one stage."""
 
@@ -76,13 +78,15 @@ def progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
+    # Bars are drawn with escape sequences, which the command line's own stream escapes.
+    terminal = getattr(sys.stderr, "stream", sys.stderr)
     share = TextColumn("{task.percentage:>3.0f}%")
-    columns = (TextColumn("{task.description}"), BarColumn(), share, TimeElapsedColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), share, TimeElapsedColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(file=terminal)) as bars:
 
         class BarStage:
             def __init__(self, name: str, total: float) -> None:
-                self.task = bars.add_task(name, total=max(total, 1e-9))
+                self.task = bars.add_task(escape_terminal(name), total=max(total, 1e-9))
 
             def advance(self, amount: float = 1) -> None:
                 bars.advance(self.task, amount)
@@ -92,7 +96,7 @@ def progress() -> Iterator[Progress]:
                 return BarStage(name, total)
 
             def log(self, line: str) -> None:
-                bars.console.print(line)
+                bars.console.print(escape_terminal(line), markup=False)
 
         yield Rich()
 

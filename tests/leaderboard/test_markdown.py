@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from leaderboard.records import control, data_root, record, stored, submission
+from unconceal.escape import escape_markdown
 from unconceal.leaderboard.markdown import leaderboard_markdown, row_objects, terminal_table
-from unconceal.leaderboard.markdown_cells import escape
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
 from unconceal.results.result_tables import load_all_tables, load_newest_tables
@@ -132,7 +132,7 @@ def test_no_records(tmp_path: Path) -> None:
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
-    assert escape("a|b<script>[x](y)\nz") == r"a\|b\<script\>\[x\](y) z"
+    assert escape_markdown("a|b<script>[x](y)\nz") == r"a\|b\<script\>\[x\](y) z"
 
 
 def test_only_web_addresses_become_links(tmp_path: Path) -> None:

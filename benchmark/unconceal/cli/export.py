@@ -78,6 +78,7 @@ def exported(form: str, boards: Sequence[ResultTable], sources: Sources, beside:
 def write_eval_results(boards: Sequence[ResultTable], dataset: str | None, revision: str | None, out: Path | None) -> None:
     """One file a submission, to be put into the model's repository."""
     from unconceal.exports.eval_results import eval_result_files
+    from unconceal.files import write_below
 
     if dataset is None or out is None:
         missing = "--dataset" if dataset is None else "--out"
@@ -85,6 +86,4 @@ def write_eval_results(boards: Sequence[ResultTable], dataset: str | None, revis
             "export.missing-option", f"eval-results without {missing}", "says too little to be written", f"give {missing}, see --help"
         )
     for relative_path, text in eval_result_files(boards, dataset, revision).items():
-        (out / relative_path).parent.mkdir(parents=True, exist_ok=True)
-        (out / relative_path).write_text(text, encoding="utf-8", newline="\n")
-        click.echo(str(out / relative_path))
+        click.echo(str(write_below(out, relative_path, text)))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import errno
 import importlib
-import os
-import sys
+import signal
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import click
 
 from unconceal import __version__
-from unconceal.errors import EnvironmentFault, UnconcealError
-
-SIGPIPE = 13
+from unconceal.cli.terminal import Terminated, escaped_output, sigterm_as_interrupt
+from unconceal.errors import EnvironmentFault, UnconcealError, listed
 
 
 class Verb(NamedTuple):
@@ -64,29 +62,27 @@ class LazyGroup(click.Group):
         with formatter.section("Verbs"):
             formatter.write_dl([(name, verb.summary) for name, verb in self.verbs.items()])
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        with escaped_output(), sigterm_as_interrupt():
+            return super().main(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             click.echo("interrupted; finished work is kept, the same command resumes", err=True)
-            ctx.exit(130)
+            ctx.exit(128 + (signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT))
         except BrokenPipeError:
-            discard_output()
-            ctx.exit(128 + SIGPIPE)
+            ctx.exit(128 + signal.SIGPIPE)
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
             failure = error if isinstance(error, UnconcealError) else as_fault(error)
-            for line in failure.lines():
+            for line in listed(failure.lines()):
                 click.echo(f"error: {line}", err=True)
             ctx.exit(failure.exit_code)
-
-
-def discard_output() -> None:
-    """Point stdout at nowhere after its reader has gone, so that the interpreter's last flush stays silent."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def as_fault(error: Exception) -> EnvironmentFault:

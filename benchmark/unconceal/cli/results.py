@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,10 @@ from unconceal.specs.record import Record, Verification, read_record, record_pat
 TODAY = date.today().isoformat()
 
 
+def _iso_date(context: click.Context, parameter: click.Parameter, value: datetime) -> str:
+    return value.date().isoformat()
+
+
 @click.group()
 def command() -> None:
     """Check the records, compare a re-run, dispute or withdraw a row.
@@ -32,7 +36,9 @@ def command() -> None:
 def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options that name a record, the maintainer and the date."""
     for option in (
-        click.option("--date", "on", default=TODAY, help="Date, ISO 8601; default: today."),
+        click.option(
+            "--date", "on", type=click.DateTime(["%Y-%m-%d"]), callback=_iso_date, default=TODAY, help="ISO 8601; default: today."
+        ),
         click.option("--by", required=True, help="Name of the maintainer."),
         click.option("--tier", type=click.Choice(TIER_NAMES), default="full", show_default=True, help="Tier of the record."),
         click.option("--task", required=True, help="The row's task, e.g. object/star."),

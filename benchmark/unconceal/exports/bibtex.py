@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unconceal import __version__
+from unconceal.escape import citation_key, escape_bibtex, escape_url
 from unconceal.leaderboard.numbers import with_interval
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import PACKAGED_DATA
@@ -16,15 +17,14 @@ from unconceal.specs.document import Document
 from unconceal.specs.suite import Suite
 
 ARXIV = re.compile(r"https?://arxiv\.org/(?:abs|pdf)/(\d{4}\.\d{4,5})(?:v\d+)?(?:\.pdf)?/?")
-SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
 
 def software_entry(root: Path) -> str:
     """The benchmark itself, from CITATION.cff."""
     citation = _citation(root)
-    authors = [f"{{{escape(str(author.get('name') or _person(author)))}}}" for author in citation.get("authors", [])]
+    authors = [f"{{{escape_bibtex(str(author.get('name') or _person(author)))}}}" for author in citation.get("authors", [])]
     fields = {
-        "title": f"{{{escape(str(citation.get('title', 'unconceal')))}}}",
+        "title": f"{{{escape_bibtex(str(citation.get('title', 'unconceal')))}}}",
         "author": " and ".join(authors),
         "version": citation.get("version", __version__),
         "url": citation.get("url"),
@@ -35,8 +35,12 @@ def software_entry(root: Path) -> str:
 
 def suite_entry(suite: Suite, root: Path) -> str:
     """A suite's version."""
-    fields = {"title": f"{{{escape(suite.title)}}}", "author": "{The unconceal developers}", "version": f"{suite.name} {suite.version}"}
-    return entry("misc", suite.id, fields | {"howpublished": "unconceal benchmark suite", "url": _citation(root).get("url")})
+    fields = {
+        "title": f"{{{escape_bibtex(suite.title)}}}",
+        "author": "{The unconceal developers}",
+        "version": f"{suite.name} {suite.version}",
+    }
+    return entry("misc", citation_key(suite.id), fields | {"howpublished": "unconceal benchmark suite", "url": _citation(root).get("url")})
 
 
 def row_entry(row: ResultRow, table: ResultTable, sources: Sources) -> str:
@@ -48,8 +52,12 @@ def row_entry(row: ResultRow, table: ResultTable, sources: Sources) -> str:
     gold = f", gold {record.verdict.gold}" if record.verdict.gold else ""
     score = with_interval(record.scores.get(sources.rules(table).primary)).replace("−", "-").replace("–", "-")
     note = f"{table.suite_id}, {record.task}: {record.verdict.label}{gold}, excess {score}; record {record.digest[:12]}"
-    fields = {"title": f"{{{escape(submission.title if submission else record.submission)}}}", **preprint, "url": paper or code}
-    return entry("misc", f"{record.submission}-{table.suite_id}-{table.concept}", fields | {"note": escape(note)})
+    fields = {
+        "title": f"{{{escape_bibtex(submission.title if submission else record.submission)}}}",
+        **preprint,
+        "url": escape_url(paper or code or ""),
+    }
+    return entry("misc", citation_key(record.submission, table.suite_id, table.concept), fields | {"note": escape_bibtex(note)})
 
 
 def export(tables: Sequence[ResultTable], sources: Sources, root: Path) -> str:
@@ -63,11 +71,6 @@ def entry(kind: str, key: str, fields: dict[str, Any]) -> str:
     """One entry; fields without a value are left out."""
     lines = [f"  {name} = {{{value}}}" for name, value in fields.items() if value]
     return f"@{kind}{{{key},\n" + ",\n".join(lines) + "\n}"
-
-
-def escape(text: str) -> str:
-    """Text escaped for TeX."""
-    return "".join(SPECIAL.get(sign, sign) for sign in " ".join(text.split()))
 
 
 def _citation(root: Path) -> dict[str, Any]:

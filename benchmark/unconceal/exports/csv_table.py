@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
+from unconceal.escape import csv_cell
 from unconceal.leaderboard.sources import Sources
 from unconceal.ranking.task_ranking import RankedRow, rank_table
 from unconceal.results.result_tables import ResultTable
@@ -34,9 +35,9 @@ def export(tables: Iterable[ResultTable], sources: Sources) -> str:
     rows = [_row(table, row) for table in tables for row in rank_table(table, sources.rules(table))]
     columns = dict.fromkeys([*FIRST, *(name for row in rows for name in row)])
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(map(csv_cell, columns))
+    writer.writerows([csv_cell(row.get(column)) for column in columns] for row in rows)
     return buffer.getvalue()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from unconceal.exports.bibtex import escape
+from unconceal.escape import citation_key, escape_latex
 from unconceal.leaderboard.numbers import with_interval
 from unconceal.leaderboard.sources import Sources
 from unconceal.ranking.pool import Pool, PoolEntry, rank_pool
@@ -38,7 +38,7 @@ def latex_table(tables: Sequence[ResultTable], sources: Sources) -> str:
         r"\centering",
         r"\small",
         rf"\caption{{{caption(tables, sources)}}}",
-        rf"\label{{tab:{first.suite_id}-{first.category}-{first.protocol}}}",
+        rf"\label{{tab:{citation_key(first.suite_id, first.category, first.protocol)}}}",
         rf"\begin{{tabular}}{{ll{'l' * len(tables)}}}",
         r"\toprule",
         rf"{heads} \\",
@@ -90,7 +90,7 @@ def interval_text(score: Score | None) -> str:
 
 def tex_text(text: str) -> str:
     """Text escaped for TeX."""
-    escaped = escape(text)
+    escaped = escape_latex(text)
     for sign, printed in SIGNS.items():
         escaped = escaped.replace(sign, printed)
     return escaped

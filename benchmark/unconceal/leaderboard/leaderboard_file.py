@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unconceal.errors import CheckFailed
+from unconceal.escape import escape_markdown, escape_url
 from unconceal.leaderboard.markdown import leaderboard_markdown
-from unconceal.leaderboard.markdown_cells import escape, markdown_table
+from unconceal.leaderboard.markdown_cells import markdown_table
 from unconceal.leaderboard.numbers import number
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
@@ -47,12 +48,12 @@ def reported_section(reports: Iterable[Reported]) -> str:
         return ""
     parts = ["## Reported by others", REPORTED_INTRODUCTION]
     for report in reports:
-        heading = f"### {escape(report.source.title)} ([arXiv {report.source.arxiv}]({report.source.url}))"
-        source = f"Source: {report.source.location}. {report.source.note}.".replace(" .", "")
+        heading = f"### {escape_markdown(report.source.title)} ([arXiv {report.source.arxiv}]({escape_url(report.source.url)}))"
+        source = f"Source: {escape_markdown(report.source.location)}. {escape_markdown(report.source.note)}.".replace(" .", "")
         parts += [heading, source, markdown_table(map(_reported_cells, report.rows), REPORTED_HEADERS)]
     return "\n\n".join(["", *parts]) + "\n"
 
 
 def _reported_cells(row: ReportedRow) -> list[str]:
     scores = (row.ccs, row.crs, row.kid_original, row.kid_unlearned)
-    return [escape(row.method), escape(row.target), row.split, escape(row.prompt), *(number(score) for score in scores)]
+    return [*map(escape_markdown, (row.method, row.target, row.split, row.prompt)), *(number(score) for score in scores)]

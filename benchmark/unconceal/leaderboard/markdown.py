@@ -8,6 +8,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from unconceal.escape import escape_markdown
 from unconceal.leaderboard import markdown_cells as cells
 from unconceal.leaderboard.labels import INTRODUCTION, LEGEND
 from unconceal.leaderboard.numbers import number, with_interval
@@ -41,7 +42,7 @@ def _suite_parts(tables: list[ResultTable], sources: Sources, folder: Path) -> l
     ranks = {table.task: rank_table(table, rules[table.task]) for table in tables}
     context = TableContext(sources, folder, rules[first.task].primary)
     title, protocol = sources.suite_title(first), "" if first.protocol == "standard" else f", protocol {first.protocol}"
-    heading = f"## {first.suite_id}{f': {cells.escape(title)}' if title else ''}{protocol}"
+    heading = f"## {first.suite_id}{f': {escape_markdown(title)}' if title else ''}{protocol}"
     parts = [heading, table_facts(tables), legend_text(tables, sources)]
     if len(tables) > 1:
         pool = rank_pool(tables, rules, ranks)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
 
 from tabulate import tabulate
 
+from unconceal.escape import escape_markdown, escape_url
 from unconceal.leaderboard.numbers import NO_VALUE, is_number, number, with_interval
 from unconceal.leaderboard.sources import Sources
 from unconceal.ranking.task_ranking import RankedRow
@@ -23,14 +22,14 @@ def markdown_table(rows: Iterable[list[str]], headers: Iterable[str]) -> str:
 def name_cell(row: ResultRow, sources: Sources) -> str:
     """The submission, linked to its paper if it has one; controls in italics."""
     paper, _ = sources.links(row)
-    text = escape(row.record.submission)
-    return f"[{text}]({paper})" if paper else f"*{text}*" if row.is_control else text
+    text = escape_markdown(row.record.submission)
+    return f"[{text}]({escape_url(paper)})" if paper else f"*{text}*" if row.is_control else text
 
 
 def links_cell(row: ResultRow, sources: Sources) -> str:
     """Links to checkpoint and code."""
     links = {"checkpoint": sources.checkpoint(row), "code": sources.links(row)[1]}
-    return ", ".join(f"[{label}]({url})" for label, url in links.items() if url) or NO_VALUE
+    return ", ".join(f"[{label}]({escape_url(url)})" for label, url in links.items() if url) or NO_VALUE
 
 
 def outcome_cell(row: RankedRow | None, primary: str, sources: Sources, folder: Path) -> str:
@@ -60,7 +59,7 @@ def website_url(row: ResultRow, sources: Sources) -> str | None:
 
 
 def link(text: str, target: str | None) -> str:
-    return f"[{text}]({quote(target, safe='/:#')})" if target else text
+    return f"[{text}]({escape_url(target)})" if target else text
 
 
 def verdict_cell(row: ResultRow) -> str:
@@ -86,8 +85,3 @@ def relative_path(path: Path, folder: Path) -> str | None:
     """A path relative to a folder above it, with forward slashes; None if it is elsewhere."""
     path, folder = path.resolve(), folder.resolve()
     return str(PurePosixPath(path.relative_to(folder))) if path.is_relative_to(folder) else None
-
-
-def escape(text: str) -> str:
-    """Text without Markdown syntax, on one line."""
-    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", " ".join(text.split()))

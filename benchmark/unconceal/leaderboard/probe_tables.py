@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
+from unconceal.escape import escape_markdown
 from unconceal.leaderboard.markdown_cells import markdown_table
 from unconceal.leaderboard.numbers import NO_VALUE, number, with_interval
 from unconceal.specs.probe_results import Measure, ProbeResults, RankerKind
@@ -52,7 +53,8 @@ def probe_table(records: Sequence[Record], measure: Measure, attacks: bool = Tru
     """One row per submission: n, ρ of each ranker, the ceiling, and each set's attack success rate beside the golds'."""
     rankers = ranker_names(records)
     probe_sets = list(dict.fromkeys(rate.probe_set for record in records for rate in _results(record).attack_rates)) if attacks else []
-    headers = ["submission", "n", *(f"ρ {name}" for name in rankers), "ceiling", *(f"attacks {name} (golds)" for name in probe_sets)]
+    headers = ["submission", "n", *(f"ρ {escape_markdown(name)}" for name in rankers), "ceiling"]
+    headers += [f"attacks {escape_markdown(name)} (golds)" for name in probe_sets]
     rows = [_row(record, measure, rankers, probe_sets) for record in sorted(records, key=lambda record: record.submission)]
     return markdown_table(rows, headers)
 
@@ -60,7 +62,8 @@ def probe_table(records: Sequence[Record], measure: Measure, attacks: bool = Tru
 def _row(record: Record, measure: Measure, rankers: Sequence[str], probe_sets: Sequence[str]) -> list[str]:
     results = _results(record)
     ceiling = results.ceilings.get(measure)
-    name = f"*{record.submission}*" if is_control_name(record.submission) else record.submission
+    text = escape_markdown(record.submission)
+    name = f"*{text}*" if is_control_name(record.submission) else text
     n = max((correlation.rho.n for correlation in results.rank_correlations if correlation.measure == measure), default=0)
     rhos = [rho_cell(results, ranker, measure) for ranker in rankers]
     return [name, str(n), *rhos, number(ceiling.value if ceiling else None), *(attack_cell(results, probes) for probes in probe_sets)]

@@ -84,7 +84,8 @@ def _web_address(text: str | None) -> str | None:
 @cache
 def _site(root: DataRoot) -> str | None:
     citation = root.tasks.parent / "CITATION.cff"
-    url = Document.read(citation).values.get("url") if citation.is_file() else None
+    values = Document.read(citation).values if citation.is_file() else None
+    url = values.get("url") if isinstance(values, dict) else None
     return _web_address(f"{url.rstrip('/')}/") if isinstance(url, str) else None
 
 

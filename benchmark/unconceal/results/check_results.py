@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -11,21 +12,21 @@ from pydantic import ValidationError
 
 from unconceal.errors import UnconcealError
 from unconceal.evaluation.environment import spec_digests
+from unconceal.files import read_regular_file
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
 from unconceal.results.fresh_checks import drawn_specs, fresh_flaws
 from unconceal.results.recomputation import disagreements, named_controls
 from unconceal.results.record_checks import RUN_AGAIN, record_flaws
 from unconceal.results.result_tables import ResultRow, difference, record_paths
+from unconceal.specs.json_budget import json_excess
 from unconceal.specs.loader import load_submission, load_suite, load_task, submission_files, suite_names, task_files
 from unconceal.specs.problems import Problem
-from unconceal.specs.record import Record, old_format_error
+from unconceal.specs.record import MAX_RECORD_BYTES, Record, old_format_error
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
-MAX_BYTES = 64 * 2**20
-"""Larger files are not opened."""
 PROGRESS_THRESHOLD = 20
 """Number of records above which progress is shown."""
 GroupKey = tuple[str, int, str, str, str]
@@ -74,12 +75,13 @@ def _read(path: Path) -> Record | list[Problem]:
     try:
         if path.is_symlink():
             return [Problem("record.link", path, None, "the file", "is a link, which is not followed", "put the record itself there")]
-        if path.stat().st_size > MAX_BYTES:
-            consequence = f"is larger than {MAX_BYTES // 2**20} MiB, so it is not opened"
-            return [Problem("record.too-large", path, None, "the file", consequence, RUN_AGAIN)]
-        content = path.read_bytes()
+        content = read_regular_file(path, MAX_RECORD_BYTES, follow_links=False)
+        if excess := json_excess(content):
+            return [Problem("record.too-large", path, None, "the file", f"holds {excess}, so it is not read", RUN_AGAIN)]
         return Record.model_validate_json(content)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            return [Problem("record.too-large", path, None, "the file", f"is not opened: {error.strerror}", RUN_AGAIN)]
         return [Problem("record.unreadable", path, None, "the file", f"cannot be read ({error.strerror})", "make it readable")]
     except ValidationError as error:
         if old := old_format_error(path, content):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from unconceal.files import write_below
 from unconceal.leaderboard.markdown import legend_text, pool_text, table_facts
 from unconceal.leaderboard.sources import Sources
 from unconceal.progress import Progress, Silent
@@ -47,9 +48,7 @@ def write_site(tables: Iterable[ResultTable], sources: Sources, out: Path, progr
     n_pages = 1 + sum(len(suite.tables) + len(submission_names(suite)) for suite in suites)
     stage = (progress or Silent()).stage("writing pages", n_pages)
     for page in site_pages(suites, CopiedImages(out)):
-        path = out / page.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(render(page.template, **page.values), encoding="utf-8")
+        write_below(out, page.path, render(page.template, **page.values))
         stage.advance()
     return out / "index.html"
 

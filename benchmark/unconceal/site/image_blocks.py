@@ -10,6 +10,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from unconceal.errors import CheckFailed
+from unconceal.files import path_below
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.results.strip_file import ROWS, Strip, read_strip
 from unconceal.site.control_curves import original_of, other_golds
@@ -36,9 +37,7 @@ class CopiedImages:
 
     def url(self, path: Path, name: str) -> str:
         if name not in self.copied:
-            target = self.out / "images" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+            shutil.copyfile(path, path_below(self.out, f"images/{name}"), follow_symlinks=False)
             self.copied.add(name)
         return quote(f"../images/{name}")
 

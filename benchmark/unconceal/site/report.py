@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from unconceal.files import write_below
 from unconceal.leaderboard.sources import Sources
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.site.image_blocks import InlineImages
@@ -29,18 +30,15 @@ def write_reports(selection: Selection, sources: Sources, out: Path) -> Iterator
         # Ranks and the controls' curves are computed once for all submissions.
         suite = RankedSuite.from_tables({table.task: table for tables in by_submission.values() for table in tables}.values(), sources)
         for name, tables in by_submission.items():
-            path = report_path(tables, name, out)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(report_page(suite, tables, name), encoding="utf-8")
-            yield path
+            yield write_below(out, report_path(tables, name), report_page(suite, tables, name))
 
 
-def report_path(tables: Sequence[ResultTable], name: str, out: Path) -> Path:
-    """``<out>/<suite>/<task>/<name>.<protocol>-<tier>.html`` for one task, ``<out>/<suite>/<name>.<protocol>.html`` for several."""
+def report_path(tables: Sequence[ResultTable], name: str) -> str:
+    """``<suite>/<task>/<name>.<protocol>-<tier>.html`` for one task, ``<suite>/<name>.<protocol>.html`` for several."""
     first = tables[0]
     if len(tables) == 1:
-        return out / first.suite_id / first.task / f"{name}.{first.protocol}-{first.tier}.html"
-    return out / first.suite_id / f"{name}.{first.protocol}.html"
+        return f"{first.suite_id}/{first.task}/{name}.{first.protocol}-{first.tier}.html"
+    return f"{first.suite_id}/{name}.{first.protocol}.html"
 
 
 def report_page(suite: RankedSuite, tables: Sequence[ResultTable], name: str) -> str:

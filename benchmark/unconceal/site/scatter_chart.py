@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from unconceal.escape import escape_html
 from unconceal.leaderboard.probe_tables import HEADLINE_MEASURE
 from unconceal.site.svg_charts import BOTTOM, RIGHT, TOP, Point, Scale, axes, linear_scale, padded_range, svg
 from unconceal.specs.probe_results import ProbeResults, ProximityRanker
@@ -90,5 +91,5 @@ def _point(point: ScatterPoint, label_level: float, x: Scale, y: Scale) -> str:
     return (
         f'<g><line class="leader" x1="{center_x:.1f}" y1="{center_y:.1f}" x2="{label_x - 2:.1f}" y2="{label_level:.1f}"/>'
         f'<circle class="{css_class}" cx="{center_x:.1f}" cy="{center_y:.1f}" r="3.5"/>'
-        f'<text class="name" x="{label_x:.1f}" y="{label_level + 3:.1f}">{escape(point.name)}</text></g>'
+        f'<text class="name" x="{label_x:.1f}" y="{label_level + 3:.1f}">{escape_html(point.name)}</text></g>'
     )

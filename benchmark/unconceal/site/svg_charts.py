@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from unconceal.escape import escape_html
 from unconceal.leaderboard.numbers import number
 from unconceal.site.control_curves import CurveBand
 from unconceal.specs.record import Curve, Score
@@ -69,7 +70,7 @@ def dot_chart(rows: Sequence[tuple[str, Score]], title: str) -> Markup:
         parts.append(f'<text class="tick" x="{x(tick):.1f}" y="{height - 5}" text-anchor="middle">{number(tick, 1)}</text>')
     for index, (label, score) in enumerate(rows):
         level = 10 + step * index
-        parts.append(f'<text class="name" x="78" y="{level + 3}" text-anchor="end">{escape(label[:MAX_LABEL])}</text>')
+        parts.append(f'<text class="name" x="78" y="{level + 3}" text-anchor="end">{escape_html(label[:MAX_LABEL])}</text>')
         if score.low is not None and score.high is not None:
             start, end = x(max(score.low, left)), x(min(score.high, right))
             parts.append(f'<line class="interval" x1="{start:.1f}" x2="{end:.1f}" y1="{level}" y2="{level}"/>')
@@ -86,7 +87,7 @@ def change_chart(rows: Sequence[tuple[str, float, Score]], title: str) -> Markup
     for index, (label, before, after) in enumerate(rows):
         level, value = 16 + step * index, after.value or 0.0
         parts.append(
-            f'<text class="name" x="4" y="{level + 4}">{escape(label[:MAX_LABEL])}</text>'
+            f'<text class="name" x="4" y="{level + 4}">{escape_html(label[:MAX_LABEL])}</text>'
             f'<line class="own" x1="{x(before):.1f}" x2="{x(value):.1f}" y1="{level}" y2="{level}"/>'
             f'<circle class="hollow" cx="{x(before):.1f}" cy="{level}" r="4"/><circle class="dot" cx="{x(value):.1f}" cy="{level}" r="4"/>'
         )
@@ -111,7 +112,9 @@ def axes(
         parts.append(f'<line class="grid" x1="{left}" x2="{width - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
         parts.append(f'<text class="tick" x="{left - 5}" y="{y(value) + 3.5:.1f}" text-anchor="end">{number(value, decimals)}</text>')
     parts += [f'<text class="tick" x="{x(tick):.1f}" y="{height - 12}" text-anchor="middle">{tick:g}</text>' for tick in x_ticks]
-    parts.append(f'<text class="tick" x="{(left + width - RIGHT) / 2:.0f}" y="{height - 1}" text-anchor="middle">{escape(label)}</text>')
+    parts.append(
+        f'<text class="tick" x="{(left + width - RIGHT) / 2:.0f}" y="{height - 1}" text-anchor="middle">{escape_html(label)}</text>'
+    )
     return "".join(parts)
 
 
@@ -124,7 +127,7 @@ def round_values(bottom: float, top: float) -> list[float]:
 
 def svg(parts: Iterable[str], title: str, height: int = HEIGHT, width: int = WIDTH) -> Markup:
     """The SVG element. ``title``: for screen readers."""
-    label = escape(title)
+    label = escape_html(title)
     return Markup(f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}"><title>{label}</title>{"".join(parts)}</svg>')
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from unconceal.files import is_below, read_regular_file
 from unconceal.specs.problems import Location, Problem, dotted_name
 from unconceal.specs.spec import Mistake
 
@@ -37,9 +39,12 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     @classmethod
-    def read(cls, path: Path) -> Document:
-        """Read a file; mistakes of its syntax go to ``problems``."""
+    def read(cls, path: Path, inside: Path | None = None) -> Document:
+        """Read a file; mistakes of its syntax go to ``problems``. ``inside``: a folder that it must not be a link out of."""
         document = cls(path)
+        if inside is not None and not is_below(path, inside):
+            document.add("spec.link", None, "the file", "is a link out of its folder, so it is not opened", "put the file itself there")
+            return document
         text = document._text()
         if text is None:
             return document
@@ -70,18 +75,12 @@ class Document:
 
     def _text(self) -> str | None:
         try:
-            if self.path.stat().st_size > MAX_BYTES:
-                self.add(
-                    "spec.too-large",
-                    None,
-                    f"{self.path.stat().st_size} bytes",
-                    f"is more than a spec may hold ({MAX_BYTES})",
-                    "keep data out of specs",
-                )
-                return None
-            return self.path.read_text(encoding="utf-8")
+            return read_regular_file(self.path, MAX_BYTES).decode("utf-8-sig")
         except OSError as error:
-            self.add("spec.unreadable", None, "the file", f"cannot be read ({error.strerror})", "check the name and its permissions")
+            if error.errno == errno.EFBIG:
+                self.add("spec.too-large", None, "the file", f"is more than a spec may hold ({MAX_BYTES} bytes)", "keep data out of specs")
+            else:
+                self.add("spec.unreadable", None, "the file", f"cannot be read ({error.strerror})", "check the name and its permissions")
         except UnicodeDecodeError as error:
             self.add("spec.not-utf8", None, f"byte {error.start}", "is no UTF-8 text, so this is no YAML", "save the file as UTF-8 text")
         return None

@@ -45,18 +45,19 @@ class ProbeFile(NamedTuple):
     path: Path
 
 
-def read_yaml(path: Path, model: type[AnySpec], *checks: Check) -> AnySpec:
+def read_yaml(path: Path, model: type[AnySpec], *checks: Check, inside: Path | None = None) -> AnySpec:
     """Read one spec.
 
     Args:
         path: the YAML file.
         model: class of the spec.
         checks: further checks of the raw document. They run even if fields of the model are wrong.
+        inside: a folder that the file must not be a link out of.
 
     Raises:
         SpecProblems: all mistakes of the file, each with its line; only one for a file of an older format.
     """
-    document = Document.read(path)
+    document = Document.read(path, inside)
     if not isinstance(document.values, dict):
         raise SpecProblems(document.problems)
     problems = list(document.problems)
@@ -79,20 +80,22 @@ def load_suite(root: DataRoot, name: str) -> Suite:
     names = suite_names(root)
     if name not in names:
         raise UsageError("suite.unknown", f"suite {name!r}", "does not exist", suggestion(name, names))
-    return read_yaml(suite_file(root, name), Suite, matches_path({"name": name}), seed_blocks_disjoint)
+    return read_yaml(suite_file(root, name), Suite, matches_path({"name": name}), seed_blocks_disjoint, inside=root.tasks)
 
 
 def load_task(root: DataRoot, task: str) -> Task:
     """A task by its id, ``object/star``, or with its suite, ``miniature:object/star``."""
     file = _resolve(root, "task", task, task_files(root))
     category, _, concept = file.name.partition("/")
-    return read_yaml(file.path, Task, matches_path({"suite": file.suite, "category": category, "concept": concept}))
+    expected = {"suite": file.suite, "category": category, "concept": concept}
+    return read_yaml(file.path, Task, matches_path(expected), inside=root.tasks)
 
 
 def load_submission(root: DataRoot, submission: str) -> Submission:
     """A submission by its name, ``esd-x``, or with its suite, ``miniature/esd-x``."""
     suite, name, path = _resolve(root, "submission", submission, submission_files(root))
-    return read_yaml(path, Submission, matches_path({"suite": suite, "name": name}), tasks_exist(root, suite), base_matches(root, suite))
+    checks = (matches_path({"suite": suite, "name": name}), tasks_exist(root, suite), base_matches(root, suite))
+    return read_yaml(path, Submission, *checks, inside=root.submissions)
 
 
 def load_probes(root: DataRoot, task: Task, model: str) -> ProbeSet:
@@ -100,13 +103,13 @@ def load_probes(root: DataRoot, task: Task, model: str) -> ProbeSet:
     paths = {file.model: file.path for file in probe_files(root) if (file.suite, file.task) == (task.suite, task.id)}
     if model not in paths:
         raise UsageError("probes.unknown", f"language model {model!r}", f"has no probe set for {task.id}", suggestion(model, paths))
-    return read_yaml(paths[model], ProbeSet, matches_path({"suite": task.suite, "task": task.id}))
+    return read_yaml(paths[model], ProbeSet, matches_path({"suite": task.suite, "task": task.id}), inside=root.tasks)
 
 
 def load_paraphrases(root: DataRoot, suite: str) -> Paraphrases | None:
     """The paraphrases of a suite, ``tasks/<name>/paraphrases.yaml``; None if it has none."""
     path = paraphrases_file(root, suite)
-    return read_yaml(path, Paraphrases, matches_path({"suite": suite})) if path.is_file() else None
+    return read_yaml(path, Paraphrases, matches_path({"suite": suite}), inside=root.tasks) if path.is_file() else None
 
 
 def all_tasks(root: DataRoot) -> tuple[Task, ...]:

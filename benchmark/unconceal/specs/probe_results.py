@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from unconceal.specs.score import Score
-from unconceal.specs.spec import Digest, Mistake, Spec
+from unconceal.specs.spec import Digest, Line, Mistake, Spec
 from unconceal.specs.task import Head
 
 Measure = Literal["clip", "accuracy", "kid"]
@@ -26,7 +26,7 @@ class NeighbourDamage(Spec):
         per_prompt: the first two measures by prompt.
     """
 
-    concept: str
+    concept: Line
     head: Head
     gate_accuracy: Score
     eligible: bool
@@ -43,11 +43,11 @@ class ProximityRanker(Spec):
         similarity: by concept, 1–10.
     """
 
-    name: str
+    name: Line
     kind: RankerKind
     digest: Digest | None = None
-    proximity: dict[str, float] = Field(default_factory=dict)
-    similarity: dict[str, float] = Field(default_factory=dict)
+    proximity: dict[Line, float] = Field(default_factory=dict)
+    similarity: dict[Line, float] = Field(default_factory=dict)
 
 
 class RankCorrelation(Spec):
@@ -60,7 +60,7 @@ class RankCorrelation(Spec):
         ties: number of pairs that are tied in proximity or damage.
     """
 
-    ranker: str
+    ranker: Line
     measure: Measure
     rho: Score
     p: float | None = Field(None, ge=0, le=1)
@@ -77,7 +77,7 @@ class AttackOutcome(Spec):
     """
 
     prompt: str
-    attribute: str
+    attribute: Line
     original: float = Field(ge=0, le=1)
     unlearned: float | None = Field(None, ge=0, le=1)
     eligible: bool
@@ -92,8 +92,8 @@ class AttackRate(Spec):
         gold: mean of the golds.
     """
 
-    probe_set: str
-    attribute: str | None = None
+    probe_set: Line
+    attribute: Line | None = None
     rate: Score
     gold: Score | None = None
 
@@ -114,7 +114,7 @@ class ProbeResults(Spec):
     ceilings: dict[Measure, Score] = Field(default_factory=dict)
     rankers: tuple[ProximityRanker, ...] = ()
     rank_correlations: tuple[RankCorrelation, ...] = ()
-    attacks: dict[str, tuple[AttackOutcome, ...]] = Field(default_factory=dict)
+    attacks: dict[Line, tuple[AttackOutcome, ...]] = Field(default_factory=dict)
     attack_rates: tuple[AttackRate, ...] = ()
 
     @property

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from unconceal.errors import CheckFailed
+from unconceal.errors import CheckFailed, error_line
 from unconceal.specs.spec import Mistake
 
 Location = tuple[str | int, ...]
@@ -31,7 +31,7 @@ class Problem:
     def __str__(self) -> str:
         file = self.file.relative_to(Path.cwd()) if self.file.is_relative_to(Path.cwd()) else self.file
         prefix = str(file) if self.line is None else f"{file}:{self.line}"
-        return " ".join(f"{prefix}: {self.value}: {self.consequence}; {self.remedy}".split())
+        return error_line(f"{prefix}: {self.value}", self.consequence, self.remedy)
 
 
 class SpecProblems(CheckFailed):

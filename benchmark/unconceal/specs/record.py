@@ -10,12 +10,14 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from unconceal.errors import CheckFailed, EnvironmentFault
-from unconceal.files import write_atomically
+from unconceal.files import read_regular_file, write_atomically
 from unconceal.specs.digests import canonical_digest
+from unconceal.specs.json_budget import json_excess
 from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.problems import OLD_RELEASE
 from unconceal.specs.score import Score as Score
-from unconceal.specs.spec import Spec
+from unconceal.specs.spec import Key, Line, Name, Spec
+from unconceal.specs.submission import TaskId
 from unconceal.specs.suite import DECIDING_ARMS, Arm
 from unconceal.specs.task import GoldKind
 
@@ -39,10 +41,10 @@ class Curve(Spec):
         per_prompt: (prompts, k).
     """
 
-    name: str
+    name: Key
     split: Literal["forget", "retain"]
     arm: Arm | None = None
-    extractor: str | None = None
+    extractor: Key | None = None
     psi: tuple[float, ...]
     k: tuple[int, ...]
     value: tuple[float | None, ...]
@@ -206,27 +208,27 @@ class Record(Spec):
     """
 
     schema_version: Literal[3] = SCHEMA_VERSION
-    suite: str
-    suite_version: int
-    task: str
-    submission: str
-    protocol: str
-    tier: str
+    suite: Name
+    suite_version: int = Field(ge=0, le=1_000_000)
+    task: TaskId
+    submission: Name
+    protocol: Name
+    tier: Name
     fresh: FreshSpecs | None = None
     verification: Verification = Verification()
     verdict: Verdict
-    scores: dict[str, Score] = Field(default_factory=dict)
+    scores: dict[Key, Score] = Field(default_factory=dict)
     curves: tuple[Curve, ...] = ()
-    damage: dict[str, Score] = Field(default_factory=dict)
-    attacks: dict[str, Score] = Field(default_factory=dict)
+    damage: dict[Line, Score] = Field(default_factory=dict)
+    attacks: dict[Line, Score] = Field(default_factory=dict)
     probe_results: ProbeResults | None = None
-    battery: dict[str, ProbeMeasurement] = Field(default_factory=dict)
-    judges: dict[str, str] = Field(default_factory=dict)
-    controls: dict[str, str] = Field(default_factory=dict)
+    battery: dict[Key, ProbeMeasurement] = Field(default_factory=dict)
+    judges: dict[Key, str] = Field(default_factory=dict)
+    controls: dict[Name, str] = Field(default_factory=dict)
     checkpoint: CheckpointRecord
     code: Code
     base_digest: str | None = Field(None, description="SHA-256 of the base model; null where it was not recorded")
-    seeds: dict[str, SeedBlock] | None = Field(None, description="seeds by block of images; null where they were not recorded")
+    seeds: dict[Key, SeedBlock] | None = Field(None, description="seeds by block of images; null where they were not recorded")
     date: str | None = Field(None, description="when it was measured: ISO 8601, UTC, to the second; null where it was not recorded")
     environment: Environment
     timing: Timing = Timing()
@@ -256,6 +258,11 @@ def record_path(results: Path, suite_id: str, task: str, submission: str, protoc
     return results / suite_id / task / f"{submission}.{protocol}-{tier}.json"
 
 
+MAX_RECORD_BYTES = 16 * 2**20
+"""Larger files are not opened; the largest records have 200 kB."""
+RUN_AGAIN = "records are written by `unconceal run` only: run it again"
+
+
 def read_record(path: Path) -> Record:
     """Read a record and check its digest.
 
@@ -264,7 +271,9 @@ def read_record(path: Path) -> Record:
     """
     content = b""
     try:
-        content = path.read_bytes()
+        content = read_regular_file(path, MAX_RECORD_BYTES, follow_links=False)
+        if excess := json_excess(content):
+            raise CheckFailed("record.too-large", str(path), f"holds {excess}, so it is not read", RUN_AGAIN)
         record = Record.model_validate_json(content)
     except OSError as error:
         raise CheckFailed(
@@ -275,10 +284,8 @@ def read_record(path: Path) -> Record:
             raise old_format from error
         first = error.errors(include_url=False)[0]
         location = ".".join(str(part) for part in first["loc"]) or "the file"
-        remedy = "records are written by `unconceal run` only: run it again"
-        raise CheckFailed(
-            "record.invalid", str(path), f"is no record ({location}: {first['msg']}, {error.error_count()} in all)", remedy
-        ) from error
+        consequence = f"is no record ({location}: {first['msg']}, {error.error_count()} in all)"
+        raise CheckFailed("record.invalid", str(path), consequence, RUN_AGAIN) from error
     if record.digest != record.computed_digest():
         remedy = "restore the file, or run the evaluation again"
         raise CheckFailed("record.altered", str(path), "does not match its own digest, so its numbers were altered after the run", remedy)
@@ -289,7 +296,7 @@ def old_format_error(path: Path, content: bytes, current: int = SCHEMA_VERSION) 
     """The error for a file whose schema version is older than ``current``; None for any other content."""
     try:
         version = json.loads(content)["schema_version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     if not isinstance(version, int) or version >= current:
         return None

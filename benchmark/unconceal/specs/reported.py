@@ -51,8 +51,8 @@ def load_reported(folders: tuple[Path, ...]) -> tuple[Reported, ...]:
     Raises:
         SpecProblems: a file is invalid.
     """
-    files: dict[str, Path] = {}
+    files: dict[str, tuple[Path, Path]] = {}
     for folder in folders:
         for path in sorted((folder / FOLDER).glob("*.yaml")):
-            files.setdefault(path.name, path)
-    return load_all(partial(read_yaml, path, Reported) for path in files.values())
+            files.setdefault(path.name, (path, folder))
+    return load_all(partial(read_yaml, path, Reported, inside=folder) for path, folder in files.values())

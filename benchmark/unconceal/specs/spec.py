@@ -101,7 +101,26 @@ Revision = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][\w./-]{0,199}$", description="a commit of 40 hex digits; a branch or tag is a draft")
 ]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in hex")]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="lower-case words and digits joined by hyphens")]
+Name = Annotated[
+    str,
+    # With protocol and tier it is the name of a record's file, which file systems limit to 255 bytes.
+    Field(
+        pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$",
+        max_length=100,
+        description="lower-case words and digits joined by hyphens, at most 100 letters",
+    ),
+]
+Key = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._*-]*$", max_length=100, description="name of a score, a judge or a seed block")
+]
+Line = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]*$",
+        max_length=200,
+        description="one line of text without control characters",
+    ),
+]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Json = dict[str, Any]

@@ -13,7 +13,7 @@ from unconceal.specs.spec import COMMIT, Digest, Mistake, Name, Repo, Revision, 
 Format = Literal["auto", "original", "pipeline", "components", "state-dict", "delta", "compvis", "lora", "spm", "standalone"]
 Component = Literal["unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"]
 COMPONENTS: tuple[str, ...] = get_args(Component)
-TaskId = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$", description="category/concept, e.g. object/star")]
+TaskId = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$", max_length=120, description="category/concept, e.g. object/star")]
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 """Suffixes of weights files."""
 CONTROL_PREFIX, GOLD_PREFIX, ORIGINAL = "control-", "control-gold-", "control-original"

@@ -8,10 +8,12 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from unconceal.errors import CheckFailed
-from unconceal.files import write_atomically
+from unconceal.files import read_regular_file, write_atomically
 from unconceal.specs.digests import canonical_digest
-from unconceal.specs.record import CheckpointRecord, Code, Environment, Score, old_format_error
-from unconceal.specs.spec import Spec
+from unconceal.specs.json_budget import json_excess
+from unconceal.specs.record import MAX_RECORD_BYTES, CheckpointRecord, Code, Environment, Score, old_format_error
+from unconceal.specs.spec import Name, Spec
+from unconceal.specs.submission import TaskId
 from unconceal.specs.suite import Arm
 
 SWEEP_SCHEMA_VERSION: Literal[2] = 2
@@ -47,11 +49,11 @@ class Sweep(Spec):
     """All cells with their provenance. ``golds``: weights digests of the golds that the excess rests on, by name."""
 
     schema_version: Literal[2] = SWEEP_SCHEMA_VERSION
-    suite: str
-    suite_version: int
-    task: str
-    submission: str
-    tier: str
+    suite: Name
+    suite_version: int = Field(ge=0, le=1_000_000)
+    task: TaskId
+    submission: Name
+    tier: Name
     axes: dict[str, tuple[float | str, ...]]
     cells: tuple[SweepCell, ...] = Field(min_length=1)
     golds: dict[str, str | None] = Field(default_factory=dict)
@@ -90,7 +92,9 @@ def read_sweep(path: Path) -> Sweep:
     """
     content = b""
     try:
-        content = path.read_bytes()
+        content = read_regular_file(path, MAX_RECORD_BYTES, follow_links=False)
+        if excess := json_excess(content):
+            raise CheckFailed("sweep.unreadable", str(path), f"holds {excess}, so it is not read", "run it again")
         sweep = Sweep.model_validate_json(content)
     except (OSError, ValidationError) as error:
         if old_format := old_format_error(path, content, SWEEP_SCHEMA_VERSION):

@@ -1,0 +1,20 @@
+"""Limits of a JSON file of a stranger, checked on its bytes: a parser may need a thousand times as much memory as the text."""
+
+from __future__ import annotations
+
+import re
+
+MAX_NODES = 200_000
+"""Values and keys of a file; the largest records have 10,000."""
+MAX_DIGITS = 16
+"""Digits of a whole number: RFC 8785 knows numbers up to 2⁵³."""
+_LONG_NUMBER = re.compile(rb"[\s:,\[]-?\d{%d,}[\s,\]}]" % (MAX_DIGITS + 1))
+
+
+def json_excess(content: bytes) -> str | None:
+    """What a JSON text has too much of, in words; None if it may be parsed."""
+    # Commas and brackets inside of strings count as well, which is on the safe side.
+    nodes = sum(content.count(sign) for sign in (b",", b"[", b"{"))
+    if nodes > MAX_NODES:
+        return f"{nodes} values, more than any has ({MAX_NODES})"
+    return f"a whole number of more than {MAX_DIGITS} digits" if _LONG_NUMBER.search(content) else None
