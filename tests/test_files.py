@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from codes import raises
-from unconceal.files import is_below, path_below, read_regular_file, write_below
+from unconceal.files import TEMPORARY, is_below, path_below, read_regular_file, remove_stale_temporaries, write_atomically, write_below
 
 LIMIT = 1000
 
@@ -57,3 +60,47 @@ def test_a_folder_may_be_a_link_itself(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert path_below(tmp_path / "link", "a").parent == tmp_path / "link"
     assert is_below(tmp_path / "link" / "a", tmp_path / "real")
+
+
+def test_files_and_folders_have_the_permissions_that_the_user_wants(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; os.umask(int(sys.argv[2], 8)); from pathlib import Path; from unconceal.files import write_below, write_atomically"
+    )
+    script += "; p = Path(sys.argv[1]); write_below(p, 'a/b', ''); write_atomically(p / 'a' / 'c', b'')"
+    for umask in (0o077, 0o022, 0o002):
+        folder = tmp_path / f"{umask:o}"
+        folder.mkdir()
+        subprocess.run([sys.executable, "-c", script, str(folder), f"{umask:o}"], check=True)
+        modes = {(folder / name).stat().st_mode & 0o777 for name in ("a/b", "a/c")}
+        assert modes == {0o666 & ~umask} and (folder / "a").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_a_file_is_on_the_disk_before_its_name_and_its_name_before_the_call_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What survives a power cut: the file is flushed, renamed, and then its folder flushed, in this order."""
+    events: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(handle: int) -> None:
+        events.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        fsync(handle)
+
+    def noted_replace(source: str, target: Path) -> None:
+        events.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    write_atomically(tmp_path / "a", b"x")
+    assert events == ["file", "rename", "folder"]
+
+
+def test_only_old_temporaries_are_removed(tmp_path: Path) -> None:
+    names = (f"{TEMPORARY}old", f"{TEMPORARY}young", "old", "young")
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+        if "old" in name:
+            os.utime(tmp_path / name, (0, 0))
+    assert remove_stale_temporaries((tmp_path, tmp_path / "absent")) == 1
+    assert {path.name for path in tmp_path.iterdir()} == set(names[1:])

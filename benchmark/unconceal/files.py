@@ -6,12 +6,19 @@ import errno
 import os
 import stat
 import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from unconceal.errors import CheckFailed
 
 TEMPORARY = ".part-"
 """Prefix of files that are being written. Such a file that remains is incomplete."""
+DAY = 86_400.0
+UMASK = os.umask(0o022)
+"""The permissions that the user withholds. It can only be read by setting it."""
+os.umask(UMASK)
 
 
 def read_regular_file(path: Path, max_bytes: int, follow_links: bool = True) -> bytes:
@@ -44,14 +51,42 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             # mkstemp makes files that only their owner may read; a store or a results folder may be shared.
-            os.fchmod(file.fileno(), 0o644)
+            os.fchmod(file.fileno(), 0o666 & ~UMASK)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _flush_folder(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _flush_folder(folder: Path) -> None:
+    """Write a folder's entries to the disk: without it, a renamed file may be lost in a power cut. Not every file system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def remove_stale_temporaries(folders: Iterable[Path], age: float = DAY) -> int:
+    """Remove what killed processes left unfinished directly in these folders; returns the number of files.
+
+    Args:
+        folders: they need not exist.
+        age: seconds for which a file was not written to; younger ones may belong to a running process.
+    """
+    stale = [path for folder in folders for path in folder.glob(f"{TEMPORARY}*")]
+    n_removed = 0
+    for path in stale:
+        with suppress(OSError):
+            if time.time() - path.lstat().st_mtime > age and not path.is_dir():
+                path.unlink()
+                n_removed += 1
+    return n_removed
 
 
 def is_below(path: Path, folder: Path) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from click.testing import CliRunner
 from codes import printed_codes
 from unconceal import __version__
 from unconceal.cli import main as cli
-from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
+from unconceal.errors import MAX_LINE, MAX_LINES, CheckFailed, EnvironmentFault, UsageError
 from unconceal.paths import SOURCE_TREE
+from unconceal.specs.problems import Problem, SpecProblems
 
 failure: list[BaseException] = []
 
@@ -105,3 +108,40 @@ def test_every_group_has_an_example() -> None:
     groups = {name: command for name, command in commands.items() if isinstance(command, click.Group)}
     assert len(groups) >= 6 and all("Example:  unconceal " in (command.help or "") for command in groups.values())
     assert "Example:  " in (cli.main.help or "")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp437", "gbk", "ascii"])
+def test_an_encoding_without_greek_is_no_error(encoding: str) -> None:
+    command = [sys.executable, "-m", "unconceal", "run", "--help"]
+    done = subprocess.run(command, env=os.environ | {"PYTHONIOENCODING": encoding}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Evaluate submissions" in done.stdout
+
+
+def test_sigterm_ends_as_an_interrupt_does(verb: list[BaseException]) -> None:
+    @click.command()
+    def terminated() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(cli, "failing", terminated)
+        result = CliRunner().invoke(cli.main, ["failing"])
+    assert result.exit_code == 143 and result.stderr.count("\n") == 1
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_lines_and_lists_of_errors_are_bounded(verb: list[BaseException]) -> None:
+    verb.append(CheckFailed("a.b", "v" * 10**6, "c" * 1000, "r" * 1000))
+    line = CliRunner().invoke(cli.main, ["failing"]).stderr.rstrip("\n")
+    assert len(line) <= MAX_LINE and printed_codes(line) == ["a.b"] and {"v", "c", "r", "…"} <= set(line)
+    problems = [Problem("a.b", Path(f"{number}.yaml"), number, "v", "c", "r") for number in range(500)]
+    verb[0] = SpecProblems(problems)
+    lines = CliRunner().invoke(cli.main, ["failing"]).stderr.splitlines()
+    assert len(lines) == MAX_LINES + 1 and "450" in lines[-1]
+
+
+def test_no_control_character_of_an_error_reaches_the_terminal(verb: list[BaseException]) -> None:
+    verb.append(CheckFailed("a.b", "\x1b[31mred\x07 \u202e \x9b1m", "c", "r"))
+    printed = CliRunner().invoke(cli.main, ["failing"]).stderr
+    assert not set(printed) & {"\x1b", "\x07", "\u202e", "\x9b"} and "red" in printed

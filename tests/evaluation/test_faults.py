@@ -20,6 +20,8 @@ from evaluation.faults import World, content, done, ended, kill, shards
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import EnvironmentFault
 from unconceal.execution.scheduler import schedule
+from unconceal.generate.identity import StoreKey
+from unconceal.generate.store import Arrays, Store
 from unconceal.progress import Silent
 from unconceal.results.strip_file import strip_path
 from unconceal.specs.record import Record
@@ -219,3 +221,48 @@ def test_pictures_of_the_undisturbed_run_are_pictures(whole: tuple[Path, Record]
     assert len(shards(whole[0])) > 10 and whole[1].timing.forward_passes > 100
     assert {curve.name for curve in whole[1].curves} >= {"presence", "ccs", "clip"}
     assert np.isfinite(whole[1].scores["presence"].value or 0.0)
+
+
+def test_a_damaged_record_is_measured_again(world: World, whole: tuple[Path, Record], tmp_path: Path) -> None:
+    for damage in (lambda content: content[: len(content) // 2], lambda content: b"", lambda content: content.replace(b"0", b"1", 3)):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        shutil.copytree(whole[0], folder)
+        path = whole[1].path(folder / "results")
+        path.write_bytes(damage(path.read_bytes()))
+        said = Said()
+        assert content(world.run(folder, said)) == content(whole[1])
+        assert any("measured again" in line and str(path) in line for line in said.lines)
+
+
+def test_results_that_cannot_be_written_are_said_before_the_work(world: World, tmp_path: Path) -> None:
+    (tmp_path / "results").write_bytes(b"a file, where a folder has to be")
+    with raises("record.not-writable"):
+        world.run(tmp_path)
+    assert not shards(tmp_path)
+
+
+def test_the_cost_of_a_resumed_run_counts_all_of_its_processes(world: World, whole: tuple[Path, Record], tmp_path: Path) -> None:
+    put, stored = Store.put, []
+
+    def stopping(self: Store, shard: StoreKey, arrays: Arrays) -> None:
+        put(self, shard, arrays)
+        stored.append(shard)
+        if len(stored) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Store, "put", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            world.run(tmp_path)
+    resumed = world.run(tmp_path)
+    # The shard during which the run was stopped is stored, and its cost is not.
+    assert 0.8 * whole[1].timing.forward_passes < resumed.timing.forward_passes <= whole[1].timing.forward_passes
+    assert not list((tmp_path / "store").glob("spent/*.json"))
+
+
+def test_too_few_retain_prompts_are_said_before_the_work(world: World, tmp_path: Path) -> None:
+    [(task, submission)] = world.pairs()
+    few = task.model_copy(update={"retain": task.retain[:1]})
+    with raises("task.too-few-retain-prompts"):
+        schedule(world.evaluation(tmp_path), [(few, submission)])
+    assert not list(tmp_path.rglob("*.json")) and not shards(tmp_path)

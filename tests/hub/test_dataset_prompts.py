@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from codes import raises
 from hub.server import Hub, serving
-from unconceal.hub.dataset_prompts import load_reserve, with_dataset_prompts
+from unconceal.hub.dataset_prompts import load_reserve, table_rows, with_dataset_prompts
 from unconceal.hub.pinned_models import fetch_pinned, pinned_digest
 from unconceal.specs.spec import UNPINNED, Pinned
 from unconceal.specs.task import Task
@@ -103,3 +104,19 @@ def test_a_draft_is_not_fetched(hub: Hub) -> None:
     with raises("hub.not-pinned"):
         fetch_pinned(draft, hub.address)
     assert not hub.seen
+
+
+@pytest.mark.parametrize(
+    "table", [b"prompt,kind\nfirst\n", b"prompt,kind\nfirst,a,b\n", "prompt,kind\né,a\n".encode("latin-1"), b'a,b\n"x']
+)
+def test_tables_that_are_none_are_refused(tmp_path: Path, table: bytes) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(table)
+    with raises("dataset.unreadable"):
+        list(table_rows(path, "someone/prompts"))
+
+
+def test_long_cells_and_byte_order_marks_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"\xef\xbb\xbfprompt,kind\n" + b"x" * 100_000 + b",a\n")
+    assert [len(row["prompt"]) for row in table_rows(path, "someone/prompts")] == [100_000]

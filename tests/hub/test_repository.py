@@ -157,3 +157,27 @@ def test_which_files_are_needed() -> None:
     assert select_checkpoint_files(FILES) == READ
     shards = ["unet/diffusion_pytorch_model.safetensors.index.json", "unet/diffusion_pytorch_model-00001-of-00002.safetensors"]
     assert select_checkpoint_files([*shards, "unet/diffusion_pytorch_model.bin", "a/b/model.safetensors", "model.onnx"]) == sorted(shards)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_hub_that_refuses_once_is_asked_again(hub: Hub, status: int) -> None:
+    commit = hub.branches["someone/erased", "main"]
+    hub.statuses = [status]
+    assert resolve("someone/erased", "main", hub.address).commit == commit
+    hub.statuses = [status]
+    assert fetch(pinned(hub, file="esd.pt"), hub.address).read_bytes() == FILES["esd.pt"]
+
+
+def test_a_file_is_looked_at_before_it_is_downloaded(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unconceal.hub.repository.MAX_BYTES", len(BIG) - 1)
+    with raises("checkpoint.too-large"):
+        fetch(pinned(hub, file="esd.pt"), hub.address)
+    assert not [request for request in hub.seen if request.startswith("GET")]
+
+
+def test_a_cached_folder_without_digest_is_found_offline(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fetch(pinned(hub), hub.address)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert fetch(pinned(hub), hub.address) == folder
+    with raises("hub.offline"):
+        fetch(pinned(hub, subfolder="safety_checker"), hub.address)

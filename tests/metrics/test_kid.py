@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from codes import raises
 from unconceal.metrics.kid import kid, kid_per_prompt, scaled_to_sqrt_dim
 
 
@@ -87,3 +88,19 @@ def test_the_number_of_subsets_is_the_one_asked_for() -> None:
     rng = np.random.default_rng(8)
     x, y = rng.normal(size=(60, 4)), rng.normal(size=(60, 4))
     assert len({kid(x, y, n_subsets=n) for n in (2, 3, 100)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("features", "code"),
+    [
+        (np.zeros((20, 6), np.uint8), "kid.no-features"),
+        (np.zeros((20, 6), bool), "kid.no-features"),
+        (np.full((20, 6), np.nan), "kid.not-finite"),
+        (np.full((20, 6), np.inf), "kid.not-finite"),
+    ],
+)
+def test_what_are_no_features_is_refused(features: np.ndarray, code: str) -> None:
+    with raises(code):
+        kid(features, np.ones((20, 6)))
+    with raises(code):
+        kid_per_prompt(features[None], np.ones((1, 20, 6)))

@@ -54,6 +54,8 @@ from unconceal.specs.task import Task
 
 LEVEL_TOLERANCE = 1e-3
 """Maximum difference between a scheduler's and the plan's timesteps."""
+MIN_RETAIN_PROMPTS = 2
+"""Intervals over retain prompts need two."""
 N_LATENTS = 4
 """Images of retained concepts on which two decoders are compared."""
 NO_VERDICT_YET = Verdict(label="undetermined", reason="not compared with golds yet")
@@ -162,7 +164,13 @@ class Evaluation:
         path = next((folder / name for folder in self.root.result_folders if (folder / name).exists()), None)
         if path is None:
             return None
-        record = read_record(path)
+        try:
+            record = read_record(path)
+        except CheckFailed as error:
+            if error.code == "record.old-format":
+                raise
+            self.progress.log(f"{error.value} {error.consequence}: measured again")
+            return None
         expected = {**self.spec_digests(task, submission), "sha256": self.weights_digest(task, submission)}
         same = expected == {name: getattr(record.checkpoint, name) for name in expected} and record.fresh == self.fresh_specs(task)
         return record if same and (record.environment.device, record.environment.dtype) == (self.device_class, self.dtype) else None
@@ -319,6 +327,18 @@ def check_schedule(original: Model, planned: Levels) -> None:
         value = f"the base's scheduler runs t = {actual}, the suite's plan t = {expected}"
         remedy = "give the base a DDIM schedule with leading spacing and offset 1, or the suite its steps or its shift"
         raise CheckFailed("schedule.mismatch", value, "a ratio ψ would mean another noise level than the record states", remedy)
+
+
+def check_limits(task: Task) -> None:
+    """Check what the scores need of a task, before any work.
+
+    Raises:
+        CheckFailed: it has too few retain prompts.
+    """
+    if len(task.retain) < MIN_RETAIN_PROMPTS:
+        value = f"{task.id}: {len(task.retain)} retain prompts"
+        consequence = f"are fewer than the {MIN_RETAIN_PROMPTS} that the scores need"
+        raise CheckFailed("task.too-few-retain-prompts", value, consequence, "write prompts of other concepts into the task")
 
 
 def judging_work(evaluation: Evaluation) -> Work:

@@ -93,6 +93,8 @@ def score(
     add_measurement(evaluation.store.root, judging_work(evaluation), 1, seconds)
     timing = timing.model_copy(update={"seconds": {**timing.seconds, "judge": seconds}})
     record = evaluation.record(task, submission, checkpoint, scores, timing, battery)
+    # The verdict comes before the file: a record without one would stay if it failed.
+    record = compute_verdict(record, evaluation.gold_records(task), evaluation.suite, task)
     path = evaluation.record_path(task, submission.name)
     write_record(record, path)
     write_strip(plan.evaluation, images["evaluation"], strip_path(path), task.category)

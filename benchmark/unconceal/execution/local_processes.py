@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from unconceal.errors import EnvironmentFault
 from unconceal.execution.executor import Worker
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
 
+PARENT_SECONDS = 0.5
+"""Seconds between two looks at the process that started a worker."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -126,12 +130,20 @@ def gpu_of(index: int) -> str:
     return gpus[index % len(gpus)]
 
 
+def end_with_parent(parent: int) -> None:
+    """End this process soon after the run that started it has ended: a job would go on for minutes before it is missed."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(1)
+
+
 def serve(connection: Connection, config: EvaluationConfig) -> None:
     """The main loop of a worker: receive jobs and send outcomes until the connection ends, also because the run was killed."""
     from unconceal.execution.worker_process import WorkerProcess
 
     # An interrupt is handled by the scheduler's process, which then terminates its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     worker = WorkerProcess(config)
     connection.send(None)
     while True:

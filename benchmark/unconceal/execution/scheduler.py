@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from unconceal.errors import EnvironmentFault
 from unconceal.estimate.forecast import forecast
-from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.evaluation import Evaluation, check_limits
 from unconceal.evaluation.protocols import PROTOCOLS
 from unconceal.execution.executor import Executor, Worker
 from unconceal.execution.in_process import InProcess
@@ -21,7 +21,8 @@ from unconceal.execution.job import Job, JobKind, Outcome
 from unconceal.generate.generator import count_forward_passes
 from unconceal.generate.identity import Shard
 from unconceal.generate.plan import ShardPair
-from unconceal.specs.record import Record, Timing
+from unconceal.generate.spent import SpentFile
+from unconceal.specs.record import Record, Timing, check_writable
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
@@ -87,9 +88,8 @@ class PendingEvaluation:
 
     task: Task
     submission: Submission
+    spent: SpentFile
     shards: int = 0
-    forward_passes: int = 0
-    seconds: float = 0.0
 
 
 @dataclass
@@ -120,6 +120,7 @@ class Scheduler:
             self.generation_stage = progress.stage(f"generating, {workers} workers" if workers > 1 else "generating", total)
         self.evaluation_stage = progress.stage(f"{len(self.pairs)} evaluations", len(self.pairs))
         self.unopened.extend(range(len(self.pairs)))
+        self.evaluation.store.remove_stale_temporaries()
         while len(self.results) < len(self.pairs):
             self._open()
             self._submit()
@@ -134,13 +135,16 @@ class Scheduler:
         while self.unopened and len(self.ready) < 2 * self.executor.workers:
             index = self.unopened.popleft()
             task, submission = self.pairs[index]
-            self.pending[index] = PendingEvaluation(task, submission)
+            self.pending[index] = PendingEvaluation(task, submission, self._spent(task, submission))
             if self.kind != "measure":
                 self.ready.append(self._job(self.kind, index, axes=self.axes))
                 continue
             record = self.evaluation.stored_record(task, submission)
             if record is not None:
                 self.evaluation.progress.log(f"{submission.name} on {task.id}: record exists, not measured again")
+            else:
+                check_limits(task)
+                check_writable(self.evaluation.record_path(task, submission.name))
             shards = list(self._missing_shards(task, submission, record))
             if not shards:
                 self._measure(index, record)
@@ -148,6 +152,10 @@ class Scheduler:
                 self._add_shard(index, pair)
             if shards and not self.pending[index].shards:
                 self._measure(index, record)  # others generate all that it lacks
+
+    def _spent(self, task: Task, submission: Submission) -> SpentFile:
+        digest = self.evaluation.weights_digest(task, submission) if self.kind == "measure" else ""
+        return SpentFile(self.evaluation.store.root, self.evaluation.record_path(task, submission.name), digest or "")
 
     def _job(self, kind: JobKind, index: int, shards: ShardPair | None = None, axes: Axes | None = None) -> Job:
         task, submission = self.pairs[index]
@@ -236,8 +244,7 @@ class Scheduler:
         self.generation_stage.advance(count_forward_passes(job.shard))
         pending = self.pending[job.index]
         pending.shards -= 1
-        pending.forward_passes += outcome.forward_passes
-        pending.seconds += outcome.seconds
+        pending.spent.add(outcome.forward_passes, outcome.seconds)
         if job.needs_original_only:
             self.ready.extend(self.blocked.pop(job.shard, ()))
         if not pending.shards:
@@ -249,7 +256,8 @@ class Scheduler:
         if record is not None:
             self._result(job, record)
             return
-        timing = Timing(seconds={"generate": pending.seconds}, forward_passes=pending.forward_passes)
+        spent = pending.spent.read()
+        timing = Timing(seconds={"generate": spent.seconds}, forward_passes=spent.forward_passes)
         self.ready.appendleft(replace(job, timing=timing))
 
     def _result(self, job: Job, result: Record | Sweep) -> None:
@@ -257,7 +265,7 @@ class Scheduler:
             self.ready.appendleft(replace(job, kind="probe", record=result))
             return
         self.results[job.index] = result
-        del self.pending[job.index]
+        self.pending.pop(job.index).spent.remove()
         self.evaluation_stage.advance()
 
     def _halve_batch(self, job: Job) -> None:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from unconceal.errors import EnvironmentFault
-from unconceal.files import write_atomically
+from unconceal.files import remove_stale_temporaries, write_atomically
 from unconceal.generate.identity import StoreKey
 from unconceal.generate.locks import locked
 
@@ -94,6 +94,10 @@ class Store:
             write_atomically(path, save(arrays, shard_metadata(shard, arrays)))
         except OSError as error:
             raise storage_error(path, error) from error
+
+    def remove_stale_temporaries(self) -> int:
+        """Remove what killed runs left unfinished more than a day ago; returns the number of files."""
+        return remove_stale_temporaries((self.root, *self.root.glob("??")))
 
     def lock(self, shard: StoreKey, wait: bool = True) -> AbstractContextManager[bool]:
         """Whether this process may generate a shard; without ``wait``, False while another process does."""

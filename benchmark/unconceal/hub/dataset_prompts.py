@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
 
 from unconceal.errors import CheckFailed
+from unconceal.files import read_regular_file
 from unconceal.hub.hub_client import translate_errors
 from unconceal.specs.prompt_set import PromptSet
 from unconceal.specs.task import Prompt, Task
+
+MAX_TABLE_BYTES = 64 * 2**20
+"""Limit of a table of prompts."""
 
 
 def with_dataset_prompts(task: Task, endpoint: str | None = None) -> Task:
@@ -53,8 +58,30 @@ def read_rows(prompt_set: PromptSet, endpoint: str | None = None) -> Iterator[di
         raise CheckFailed("hub.not-pinned", _title(prompt_set), consequence, "give the commit of the dataset")
     with translate_errors(_title(prompt_set)):
         path = hf_hub_download(prompt_set.dataset, prompt_set.file, repo_type="dataset", revision=prompt_set.revision, endpoint=endpoint)
-    with Path(path).open(encoding="utf-8", newline="") as table:
-        yield from csv.DictReader(table)
+    yield from table_rows(Path(path), _title(prompt_set))
+
+
+def table_rows(path: Path, source: str) -> Iterator[dict[str, str]]:
+    """The rows of a CSV table, with or without a byte order mark.
+
+    Raises:
+        CheckFailed: it is larger than any list of prompts, no UTF-8 text, or a row has more or fewer cells than the header.
+    """
+    remedy = "name another file of the dataset, or an older commit"
+    try:
+        text = read_regular_file(path, MAX_TABLE_BYTES).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else f"cannot be read ({error.strerror})"
+        raise CheckFailed("dataset.unreadable", source, reason, remedy) from error
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for row in rows:
+            if None in row or None in row.values():
+                consequence = f"line {rows.line_num} has not as many cells as the header"
+                raise CheckFailed("dataset.unreadable", source, consequence, remedy)
+            yield row
+    except csv.Error as error:
+        raise CheckFailed("dataset.unreadable", source, f"is no CSV in line {rows.line_num} ({error})", remedy) from error
 
 
 def _title(prompt_set: PromptSet) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from huggingface_hub import errors
 
@@ -12,6 +14,11 @@ from unconceal.errors import CheckFailed, EnvironmentFault, UnconcealError
 
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 BUSY, CONFLICT, MOVED = 429, 409, 412
+PASSING = (BUSY, 500, 502, 503, 504)
+"""HTTP states that pass: the Hub is asked again."""
+ATTEMPTS, PAUSE = 3, 1.0
+"""How often the Hub is asked, and seconds before the second time; each further pause is twice as long."""
+Answer = TypeVar("Answer")
 HTTP_ERROR: type[BaseException] = errors.HfHubHTTPError.__mro__[1]
 """Base class of the HTTP errors of the client's library; the Hub's errors derive from it."""
 
@@ -27,6 +34,19 @@ def translate_errors(source: str) -> Iterator[None]:
         raise CheckFailed(
             "hub.bad-name", source, f"is no name that the Hub accepts ({str(error).splitlines()[0][:120]})", "correct it"
         ) from error
+
+
+def asked(source: str, ask: Callable[[], Answer]) -> Answer:
+    """The Hub's answer. A state that passes, such as HTTP 503, is asked again; errors are translated."""
+    with translate_errors(source):
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return ask()
+            except errors.HfHubHTTPError as error:
+                if error.response is None or error.response.status_code not in PASSING:
+                    raise
+                time.sleep(PAUSE * 2 ** (attempt - 1))
+        return ask()
 
 
 def translated_error(source: str, error: BaseException) -> UnconcealError:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import RepoFile
 
-from unconceal.errors import CheckFailed
+from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.hub.allowed_files import checkpoint_digest, has_weights, select_checkpoint_files
-from unconceal.hub.hub_client import translate_errors
+from unconceal.hub.hub_client import asked, translate_errors
 from unconceal.specs.submission import Checkpoint
 
 MAX_BYTES = 64 * 2**30
@@ -42,18 +44,23 @@ class Repository:
 
     def files(self, folder: str = "") -> dict[str, int]:
         """Sizes in bytes of all files below a folder, by path."""
-        with translate_errors(f"{self.title} {folder}".strip()):
-            api = HfApi(endpoint=self.endpoint)
+        api = HfApi(endpoint=self.endpoint)
+
+        def sizes() -> dict[str, int]:
             entries = api.list_repo_tree(self.name, folder or None, recursive=True, revision=self.commit, repo_type=self.kind)
             return {entry.path: entry.size for entry in entries if isinstance(entry, RepoFile)}
 
+        return asked(f"{self.title} {folder}".strip(), sizes)
+
+    def size(self, name: str) -> int:
+        """Bytes of one file."""
+        url = hf_hub_url(self.name, name, revision=self.commit, repo_type=self.kind, endpoint=self.endpoint)
+        return asked(f"{self.title} {name}", partial(get_hf_file_metadata, url)).size or 0
+
     def download(self, names: Iterable[str]) -> list[Path]:
         """The files on this machine: taken from the cache, resumed, or fetched."""
-        paths = []
-        for name in names:
-            with translate_errors(f"{self.title} {name}"):
-                paths.append(Path(hf_hub_download(self.name, name, revision=self.commit, endpoint=self.endpoint, repo_type=self.kind)))
-        return paths
+        options: Any = {"revision": self.commit, "endpoint": self.endpoint, "repo_type": self.kind}
+        return [Path(asked(f"{self.title} {name}", partial(hf_hub_download, self.name, name, **options))) for name in names]
 
     @property
     def snapshot(self) -> Path:
@@ -75,8 +82,8 @@ def resolve(name: str, revision: str, endpoint: str | None = None, kind: str | N
         CheckFailed: there is no such repository or revision.
         EnvironmentFault: the Hub cannot be reached, or denies access.
     """
-    with translate_errors(f"{name}@{revision}"):
-        commit = HfApi(endpoint=endpoint).repo_info(name, revision=revision, repo_type=kind).sha
+    api = HfApi(endpoint=endpoint)
+    commit = asked(f"{name}@{revision}", partial(api.repo_info, name, revision=revision, repo_type=kind)).sha
     if not commit or not re.fullmatch(r"[0-9a-f]{40}", commit):
         raise CheckFailed("hub.unknown-revision", f"{name}@{revision}", "resolves to no commit", "name a branch, a tag or a commit")
     return Repository(name, commit, endpoint, kind)
@@ -97,24 +104,32 @@ def fetch(checkpoint: Checkpoint, endpoint: str | None = None) -> Path:
         )
     repository = Repository(checkpoint.repo, checkpoint.revision, endpoint, checkpoint.repo_type)
     if checkpoint.file:
-        return repository.cached(checkpoint.file) or repository.download([checkpoint.file])[0]
+        cached = repository.cached(checkpoint.file)
+        if cached is None:
+            _check_size(repository, repository.size(checkpoint.file))
+        return cached or repository.download([checkpoint.file])[0]
     folder = (checkpoint.subfolder or "").strip("/")
     folder_path = repository.snapshot / folder
     if checkpoint.sha256 and folder_path.is_dir() and checkpoint_digest(folder_path) == checkpoint.sha256:
         return folder_path
-    sizes = {name.removeprefix(f"{folder}/"): size for name, size in repository.files(folder).items()}
+    try:
+        sizes = {name.removeprefix(f"{folder}/"): size for name, size in repository.files(folder).items()}
+    except EnvironmentFault as error:
+        # A commit never changes, so a folder of the cache that holds weights is what it was when it was downloaded.
+        if error.code == "hub.offline" and folder_path.is_dir() and has_weights(path.name for path in folder_path.rglob("*")):
+            return folder_path
+        raise
     file_names = select_checkpoint_files(sizes)
     if not has_weights(file_names):
         raise CheckFailed(
             "checkpoint.no-weights", f"{repository.title} {folder}".strip(), "holds no weights under a name that is known", "name the file"
         )
-    size = sum(sizes[name] for name in file_names)
-    if size > MAX_BYTES:
-        raise CheckFailed(
-            "checkpoint.too-large",
-            repository.title,
-            f"would take {size / 2**30:.0f} GiB, so it is not downloaded",
-            "name the one file that is meant",
-        )
+    _check_size(repository, sum(sizes[name] for name in file_names))
     repository.download(f"{folder}/{name}" if folder else name for name in file_names)
     return folder_path
+
+
+def _check_size(repository: Repository, size: int) -> None:
+    if size > MAX_BYTES:
+        consequence = f"would take {size / 2**30:.0f} GiB, so it is not downloaded"
+        raise CheckFailed("checkpoint.too-large", repository.title, consequence, "name the one file that is meant")

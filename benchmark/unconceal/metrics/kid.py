@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from unconceal.errors import CheckFailed
+
 MIN_IMAGES, MAX_SUBSET_SIZE = 10, 50
 
 
@@ -32,9 +34,13 @@ def kid(features: ArrayLike, reference: ArrayLike, n_subsets: int = 100, seed: i
         min_images: fewest images on either side.
 
     Returns:
-        The estimate; None if either side has fewer than ``min_images`` images.
+        The estimate; None if either side has fewer than ``min_images`` images. It is unbiased for independent sets, so it may be
+        below 0, and of a set and itself it always is.
+
+    Raises:
+        CheckFailed: the features are no finite floating point numbers.
     """
-    sets = [torch.from_numpy(np.asarray(rows, np.float64)) for rows in (features, reference)]
+    sets = [torch.from_numpy(checked_features(rows)) for rows in (features, reference)]
     size = min(map(len, sets))
     if size < min_images:
         return None
@@ -49,6 +55,20 @@ def kid(features: ArrayLike, reference: ArrayLike, n_subsets: int = 100, seed: i
         torch.manual_seed(seed)
         mean, std = metric.compute()
     return KidEstimate(float(mean), float(std))
+
+
+def checked_features(features: ArrayLike) -> NDArray[np.float64]:
+    """Features as float64.
+
+    Raises:
+        CheckFailed: they are unsigned, as pixels are, or no numbers, or hold NaN or infinity.
+    """
+    rows = np.asarray(features)
+    if rows.dtype.kind not in "if":
+        raise CheckFailed("kid.no-features", f"numbers of type {rows.dtype}", "are pixels, no features", "give an extractor's features")
+    if not np.isfinite(rows).all():
+        raise CheckFailed("kid.not-finite", "features", "hold NaN or infinity, so KID is undefined", "look at the images")
+    return rows.astype(np.float64)
 
 
 def kid_per_prompt(features: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
@@ -72,5 +92,5 @@ def kid_per_prompt(features: ArrayLike, reference: ArrayLike) -> NDArray[np.floa
 
 def scaled_to_sqrt_dim(features: ArrayLike) -> NDArray[np.float64]:
     """Features (…, d) scaled to length √d."""
-    rows = np.asarray(features, np.float64)
+    rows = checked_features(features)
     return np.asarray(rows * np.sqrt(rows.shape[-1]) / np.linalg.norm(rows, axis=-1, keepdims=True))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import tempfile
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from unconceal.errors import CheckFailed, EnvironmentFault
-from unconceal.files import read_regular_file, write_atomically
+from unconceal.files import TEMPORARY, read_regular_file, write_atomically
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.json_budget import json_excess
 from unconceal.specs.probe_results import ProbeResults
@@ -305,6 +307,21 @@ def old_format_error(path: Path, content: bytes, current: int = SCHEMA_VERSION) 
     return CheckFailed("record.old-format", str(path), consequence, remedy)
 
 
+def check_writable(path: Path) -> None:
+    """Check that a record can be written, before the work that it is of.
+
+    Raises:
+        EnvironmentFault: its folder cannot be made or written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
+        os.close(handle)
+        os.unlink(temporary)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
 def write_record(record: Record, path: Path) -> None:
     """Seal a record and write it atomically.
 
@@ -315,5 +332,9 @@ def write_record(record: Record, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, (record.sealed().model_dump_json(indent=1) + "\n").encode())
     except OSError as error:
-        remedy = "free some space and run again: finished work is kept" if error.errno == errno.ENOSPC else "make the folder writable"
-        raise EnvironmentFault("record.not-writable", str(path), f"was not written ({error.strerror})", remedy) from error
+        raise _not_writable(path, error) from error
+
+
+def _not_writable(path: Path, error: OSError) -> EnvironmentFault:
+    remedy = "free some space and run again: finished work is kept" if error.errno == errno.ENOSPC else "make the folder writable"
+    return EnvironmentFault("record.not-writable", str(path), f"cannot be written ({error.strerror})", remedy)

@@ -38,10 +38,16 @@ class Sampler(Spec):
 
     scheduler: SchedulerName
     num_inference_steps: Count
-    guidance_scale: float = Field(ge=0)
+    guidance_scale: float = Field(ge=0, le=1000)
     num_train_timesteps: Count = 1000
     shift: float = Field(1.0, gt=0)
     image_size: Count | None = None
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """More steps than the model was trained with."""
+        if self.num_inference_steps > self.num_train_timesteps:
+            value, consequence = f"{self.num_inference_steps} steps", f"are more than the {self.num_train_timesteps} of the training"
+            yield Mistake("sampler.too-many-steps", ("num_inference_steps",), value, consequence, "take fewer")
 
 
 class Seeds(Spec):
