@@ -15,7 +15,7 @@ from codes import raises
 def test_specs_by_name(data_root: Path) -> None:
     assert unconceal.load_task("object/star", data_root).suite == "tiny"
     assert unconceal.load_submission("esd-x", data_root).name == "esd-x"
-    assert unconceal.load_results(data_root) == ()
+    assert len(unconceal.load_results(root=data_root)) == 0
     with raises("task.unknown"):
         unconceal.load_task("object/none", data_root)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 from unconceal.results import result_tables as results
 from unconceal.specs import loader as specs
@@ -11,6 +13,9 @@ from unconceal.specs.record import Record
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import TierName
 from unconceal.specs.task import Task
+
+if TYPE_CHECKING:
+    from unconceal.results.result_set import Results
 
 
 def evaluate(task: str, submission: str, tier: TierName = "full", root: Path | None = None, threads: int | None = None) -> Record:
@@ -73,18 +78,52 @@ def load_submission(submission: str, root: Path | None = None) -> Submission:
     return specs.load_submission(DataRoot.find(root), submission)
 
 
-def load_results(root: Path | None = None) -> tuple[Record, ...]:
-    """All records of all suite versions.
+def load_results(
+    suite: str | None = None,
+    version: int | None = None,
+    task: str | None = None,
+    tier: str | None = None,
+    source: str = "local",
+    root: Path | None = None,
+) -> Results:
+    """The results of one version of each suite: the newest, or the given one. Versions are never mixed.
 
     Args:
-        root: folder with tasks/, submissions/ and results/; None: see :meth:`unconceal.paths.DataRoot.find`.
+        suite: name of the suite, ``miniature``; None: all suites.
+        version: of the suite; None: the newest that has results.
+        task: the task's id, ``object/star``; None: all tasks.
+        tier: ``quick``, ``full`` or ``audit``; None: of each task the one that the leaderboard shows.
+        source: ``"local"``: the records under results/; ``"hub:owner/name@tag"``: a published version on the Hub; else the folder of a
+            published version.
+        root: folder with tasks/, submissions/ and results/; None: see :meth:`unconceal.paths.DataRoot.find`. For ``"local"`` only.
 
     Returns:
-        The records, each checked against its digest.
+        The records, each checked against its digest, as a sequence with ``to_pandas()`` and ``to_polars()``.
 
     Raises:
+        UsageError: there are no such results, or the source is unknown.
         CheckFailed: a record is broken or was altered.
     """
-    folders = DataRoot.find(root).result_folders
-    versions = results.suite_versions(folders)
-    return tuple(row.record for suite, version in versions for row in results.load_records(folders, suite, version))
+    from unconceal.results.result_set import Results
+
+    tables = _source_tables(suite, version, source, root)
+    rows = [row.record for table in (results.select_tiers(tables) if tier is None else tables) for row in table.rows]
+    selected = [record for record in rows if task in (None, record.task) and tier in (None, record.tier)]
+    if not selected and (task, tier) != (None, None):
+        value = ", ".join(f"{name} {value}" for name, value in (("task", task), ("tier", tier)) if value)
+        raise UsageError("results.no-record", value, "has no results in this version", "see `unconceal leaderboard --print`")
+    return Results(selected)
+
+
+def _source_tables(suite: str | None, version: int | None, source: str, root: Path | None) -> tuple[results.ResultTable, ...]:
+    """Every table of the selected versions."""
+    if source == "local":
+        folders = DataRoot.find(root).result_folders
+        chosen = results.selected_versions(results.suite_versions(folders), suite, version)
+        return tuple(table for pair in chosen for table in results.group_rows(results.load_records(folders, *pair)))
+    from unconceal.publish.published_records import published_folder, published_versions, read_published_records
+
+    folder = published_folder(source)
+    chosen = results.selected_versions(published_versions(folder), suite, version)
+    records = (record for pair in chosen for record in read_published_records(folder, *pair))
+    return results.group_rows(results.ResultRow(record, record.path(folder)) for record in records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def record(submission: str = "esd-x", excess: float | None = 0.4, half: float = 
         "judges": JUDGES,
         "checkpoint": CheckpointRecord(
             **_digests(submission),
-            sha256=DIGEST,
+            sha256=weights_digest(submission),
             format="state-dict",
             components={"unet": ComponentRecord(matched=32, missing=0, unexpected=0, changed=32, relative_change=0.0123)},
         ),
@@ -102,6 +103,11 @@ def record(submission: str = "esd-x", excess: float | None = 0.4, half: float = 
         "timing": Timing(seconds={"generate": 321.0, "judge": 60.2}, forward_passes=123456),
     }
     return Record(**(fields | changes)).sealed()
+
+
+def weights_digest(name: str) -> str:
+    """A digest of weights that no other submission has."""
+    return sha256(name.encode()).hexdigest()
 
 
 def _digests(name: str) -> dict[str, str]:

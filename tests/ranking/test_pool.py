@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -220,9 +221,34 @@ def test_damaged_rows_have_no_values_per_prompt_of_their_own() -> None:
     destroyed = ResultRow(record("c", 0.0, verdict=DAMAGED), Path("c"), (0.0,) * 24)
     table = ResultTable("miniature", 1, STAR, "standard", "full", (*rows, destroyed))
     pool = rank_pool([table], {STAR: RankingRules(images_per_prompt=40)})
-    assert [(entry.submission, entry.rank) for entry in pool.entries] == [("a", (1, 1)), ("b", (2, 2)), ("c", (3, 3))]
-    only = rank_pool([ResultTable("miniature", 1, STAR, "standard", "full", (destroyed,))], {STAR: RankingRules()})
-    assert [(entry.rank, entry.borda, entry.mean_rank) for entry in only.entries] == [((1, 1), None, 1.0)]
+    assert [(entry.submission, entry.rank) for entry in pool.entries] == [("a", (1, 1)), ("b", (2, 2)), ("c", None)]
+
+
+@pytest.mark.parametrize("label", ["damaged", "intact"])
+def test_a_model_that_failed_on_every_task_is_unranked_even_alone(label: Any) -> None:
+    failed = ResultRow(record("c", 0.0, verdict=Verdict(label=label, reason="")), Path("c"))
+    (entry,) = rank_pool([ResultTable("miniature", 1, STAR, "standard", "full", (failed,))], {STAR: RankingRules()}).entries
+    assert (entry.rank, entry.mean_rank, entry.efficient, entry.reason) == (None, None, False, f"{label} on every task")
+
+
+def test_a_destroyed_model_resists_no_attack_and_is_on_no_front() -> None:
+    """Nothing brings the concept back from it, because it draws nothing."""
+    failing, succeeding = {"attack": score(0.0)}, {"attack": score(0.6)}
+    rows = {
+        STAR: [record("a", 0.3, attacks=succeeding), record("b", -0.2, attacks=failing, verdict=DAMAGED)],
+        MOON: [record("a", 0.3, task=MOON, attacks=succeeding), record("b", 0.3, task=MOON, attacks=failing)],
+    }
+    entries = {entry.submission: entry for entry in rank_pool(tables_of(rows), dict.fromkeys(rows, RankingRules())).entries}
+    assert (entries["a"].efficient, entries["b"].efficient) == (True, False)
+    assert robustness(rows[STAR][1], "excess") == Score(value=1.0, low=1.0, high=1.0, n=20, note="damaged")
+
+
+@pytest.mark.parametrize("status", ["disputed", "withdrawn"])
+def test_a_marked_row_enters_no_mean(status: Any) -> None:
+    mark = Verification(status=status, by="someone", date="2026-11-26", reason="wrong weights")
+    rows = {STAR: [record("a", 0.1), record("b", 0.2)], MOON: [record("a", 0.1, task=MOON), record("b", 0.2, task=MOON, verification=mark)]}
+    entries = {entry.submission: entry for entry in rank_pool(tables_of(rows), dict.fromkeys(rows, RankingRules())).entries}
+    assert set(entries["b"].means.values()) == {None} and entries["b"].rank is None and not entries["b"].efficient
 
 
 def test_robustness_is_the_most_successful_attack() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leaderboard.records import DIGEST, JUDGES, PINNED, submission
+from leaderboard.records import JUDGES, PINNED, submission, weights_digest
 from unconceal.battery import PROBES
 from unconceal.battery.probe import ProbeScope
 from unconceal.battery.relearning import held_out_prompts
@@ -85,7 +85,7 @@ def make_task(name: str = "object/star", n_prompts: int = 12) -> Task:
 
 
 def make_submission(name: str, tasks: tuple[str, ...]) -> Submission:
-    checkpoints = {task: Checkpoint(path=f"submissions/made/weights/{name}.safetensors", sha256=DIGEST) for task in tasks}
+    checkpoints = {task: Checkpoint(path=f"submissions/made/weights/{name}.safetensors", sha256=weights_digest(name)) for task in tasks}
     return submission(name, name.upper(), suite="made", checkpoints=checkpoints)
 
 
@@ -130,7 +130,7 @@ def measure(suite: Suite, task: Task, name: str, knows: float, seed: int = 0, re
         judges={name: digest for name, digest in JUDGES.items() if name in ("concept", "clip", *suite.judges.extractors)},
         checkpoint=CheckpointRecord(
             **spec_digests(suite, task, make_submission(name, (task.id,))),
-            sha256=DIGEST,
+            sha256=weights_digest(name),
             format="state-dict",
             components={"unet": ComponentRecord(matched=32, missing=0, unexpected=0, changed=32, relative_change=0.0123)},
         ),

@@ -24,9 +24,10 @@ from unconceal.results.rerun_agreement import (
     rerun_record,
     with_verification,
 )
-from unconceal.specs.record import Code, FreshSpecs, Record, Score, Verdict, read_record, write_record
+from unconceal.specs.record import Code, FreshSpecs, Record, Score, Verdict, Verification, read_record, write_record
 
 WHO = ("a maintainer", "2026-11-26")
+PATH = Path("results/made-1/object/star/esd-x.standard-full.json")
 MEMORIZED = {**SHARES, "memorized": 0.0}
 """``memorized`` looks like a gold on the suite's own prompts and seeds."""
 
@@ -54,7 +55,7 @@ def rerun_of(measured: World, golds: list[Record], name: str = "esd-x", knows: f
 def test_other_prompts_agree_within_the_intervals(measured: World, golds: list[Record]) -> None:
     row, rerun = stored(measured), rerun_of(measured, golds)
     assert rerun.scores["excess"].value != row.scores["excess"].value and disagreement(row, rerun) == ""
-    record = with_verification(row, rerun, *WHO)
+    record = with_verification(row, rerun, *WHO, PATH)
     assert record.verification.status == "rerun" and record.verification.by == "a maintainer"
     assert "seed 7" in record.verification.reason and rerun.measured_digest[:12] in record.verification.reason
     assert record.digest == record.computed_digest() and record.scores == row.scores, "the row keeps the suite's prompts"
@@ -64,7 +65,7 @@ def test_a_memorized_suite_conceals_in_the_fresh_run(measured: World, golds: lis
     """A gold on the suite's prompts, θ on all others."""
     row, rerun = stored(measured, "memorized"), rerun_of(measured, golds, "memorized", knows=0.9)
     assert row.verdict.label in ("forgets", "not retrieved") and rerun.verdict.label == "conceals"
-    record = with_verification(row, rerun, *WHO)
+    record = with_verification(row, rerun, *WHO, PATH)
     assert record.verification.status == "disputed" and "conceals" in record.verification.reason
     assert not {pair.score: pair.agrees for pair in compare_scores(row, rerun)}["excess"]
 
@@ -76,7 +77,7 @@ def test_a_gold_agrees_with_its_fresh_run(measured: World, golds: list[Record]) 
 
 def test_disjoint_intervals_dispute_the_row(measured: World, golds: list[Record]) -> None:
     rerun = rerun_of(measured, golds, knows=0.2)
-    record = with_verification(stored(measured), rerun, *WHO)
+    record = with_verification(stored(measured), rerun, *WHO, PATH)
     assert record.verification.status == "disputed" and record.scores == stored(measured).scores, "the disputed numbers stay"
 
 
@@ -111,18 +112,18 @@ def test_an_undecided_rerun_changes_nothing(measured: World, golds: list[Record]
     rerun = rerun_of(measured, golds).model_copy(update={"verdict": Verdict(label="inconclusive", reason="")})
     assert disagreement(stored(measured), rerun) == ""
     with raises("rerun.undecided"):
-        with_verification(stored(measured), rerun, *WHO)
+        with_verification(stored(measured), rerun, *WHO, PATH)
 
 
 def test_a_rerun_is_fresh(measured: World) -> None:
     row, rerun = stored(measured), fresh_record(measured, "esd-x", 0.7)
-    check_fresh(row, rerun)
+    check_fresh(row, rerun, PATH)
     plain = measure(measured.suite, measured.tasks[0], "esd-x", 0.7, seed=1).model_copy(update={"date": "2026-11-30T12:00:00Z"})
     for other in (row, plain, rerun.model_copy(update={"fresh": None})):
         with raises("rerun.not-fresh"):
-            check_fresh(row, other)
+            check_fresh(row, other, PATH)
     with raises("rerun.not-fresh"):
-        check_fresh(rerun, fresh_record(measured, "esd-x", 0.7, outputs=2))
+        check_fresh(rerun, fresh_record(measured, "esd-x", 0.7, outputs=2), PATH)
 
 
 def test_a_copy_of_the_row_is_no_rerun(measured: World) -> None:
@@ -132,15 +133,54 @@ def test_a_copy_of_the_row_is_no_rerun(measured: World) -> None:
     at_once = row.model_copy(update={"date": rerun.date, "environment": rerun.environment})
     for stored_record, other in ((row, copy), (row, rerun.model_copy(update={"date": None})), (at_once, rerun)):
         with raises("rerun.same-measurement"):
-            check_fresh(stored_record, other)
+            check_fresh(stored_record, other, PATH)
+
+
+def by_path(records: list[Record]) -> dict[Path, Record]:
+    return {Path(f"rerun/{index}-{record.submission}.json"): record for index, record in enumerate(records)}
 
 
 def test_golds_are_drawn_with_the_rerun(measured: World, golds: list[Record]) -> None:
-    row, rerun = stored(measured), fresh_record(measured, "esd-x", 0.7)
-    check_golds(row, rerun, golds)
+    published = {name: stored(measured, name) for name in stored(measured).controls}
+    rerun = fresh_record(measured, "esd-x", 0.7)
+    check_golds(published, rerun, by_path(golds), PATH)
     for others in (golds[1:], [*golds[1:], stored(measured, "control-gold-1")], fresh_golds(measured, seed=8)):
         with raises("rerun.missing-golds"):
-            check_golds(row, rerun, others)
+            check_golds(published, rerun, by_path(others), PATH)
+
+
+def test_golds_of_a_rerun_are_no_copies_and_have_the_published_weights(measured: World, golds: list[Record]) -> None:
+    """A resealed copy of the published gold, a gold with the re-run's own numbers, and one of other weights."""
+    published = {name: stored(measured, name) for name in stored(measured).controls}
+    rerun = fresh_record(measured, "esd-x", 0.7)
+    copied = published["control-gold-1"].model_copy(update={"fresh": rerun.fresh, "date": rerun.date}).sealed()
+    own = golds[0].model_copy(update={"curves": rerun.curves}).sealed()
+    other = golds[0].checkpoint.model_copy(update={"sha256": "cd" * 32})
+    for forged, code in (
+        (copied, "rerun.same-measurement"),
+        (own, "rerun.same-measurement"),
+        (golds[0].model_copy(update={"checkpoint": other}).sealed(), "rerun.not-comparable"),
+    ):
+        with raises(code):
+            check_golds(published, rerun, by_path([forged, *golds[1:]]), PATH)
+
+
+def test_a_copy_with_other_ratios_is_no_rerun(measured: World) -> None:
+    """ψ is named anew and a prompt is moved, as a forged draw would have it; the numbers are those of the row."""
+    row, rerun = stored(measured), fresh_record(measured, "esd-x", 0.7)
+    moved = tuple(
+        curve.model_copy(update={"psi": tuple(min(1.0, psi + 0.01) for psi in curve.psi), "per_prompt": curve.per_prompt[::-1]})
+        for curve in row.curves
+    )
+    copy = rerun.model_copy(update={"curves": moved}).sealed()
+    with raises("rerun.same-measurement"):
+        check_fresh(row, copy, PATH)
+
+
+def test_a_withdrawn_row_is_not_verified(measured: World, golds: list[Record]) -> None:
+    mark = Verification(status="withdrawn", by="someone", date="2026-11-26", reason="wrong weights")
+    with raises("rerun.withdrawn"):
+        with_verification(stored(measured).model_copy(update={"verification": mark}), rerun_of(measured, golds), *WHO, PATH)
 
 
 def test_a_rerun_needs_a_clean_tree_a_commit_and_weights(measured: World, golds: list[Record]) -> None:
@@ -153,7 +193,7 @@ def test_a_rerun_needs_a_clean_tree_a_commit_and_weights(measured: World, golds:
         with raises(code):
             rerun_of(measured, golds, **changes)
     with raises("record.dirty-code"):
-        with_verification(stored(measured).model_copy(update={"code": dirty}), rerun_of(measured, golds), *WHO)
+        with_verification(stored(measured).model_copy(update={"code": dirty}), rerun_of(measured, golds), *WHO, PATH)
 
 
 def test_a_rerun_of_something_else_says_nothing(measured: World, golds: list[Record]) -> None:

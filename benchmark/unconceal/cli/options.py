@@ -67,22 +67,48 @@ def index_option(function: Function) -> Function:
     )
 
 
-def load_tables(
-    root: DataRoot, index: Path | None, whole: bool = False, curves: frozenset[str] = frozenset()
-) -> tuple[tuple[ResultTable, ...], Sources]:
-    """The newest boards of each suite and what tables need beside, from the records or from a published dataset.
+def version_options(function: Function) -> Function:
+    """``--suite`` and ``--version`` of the results (passed as ``suite: str | None, version: int | None``)."""
+    for option in (
+        click.option("--version", type=click.IntRange(0), help="Version of the suite; default: the newest that has results."),
+        click.option("--suite", help="Only this suite."),
+    ):
+        function = option(function)
+    return function
 
-    ``whole``: with every score, and from a dataset with the curves of these names; records come with all curves then.
+
+def load_tables(
+    root: DataRoot,
+    index: Path | None,
+    whole: bool = False,
+    curves: frozenset[str] = frozenset(),
+    suite: str | None = None,
+    version: int | None = None,
+) -> tuple[tuple[ResultTable, ...], Sources]:
+    """The tables of one version of each suite and what they need beside, from the records or from a published dataset.
+
+    Args:
+        root: the data root.
+        index: a published dataset to read instead of the records.
+        whole: with every score; from a dataset also with the curves of these names, while records come with all curves then.
+        curves: names of curves.
+        suite: only this one.
+        version: of the suite; None: the newest.
     """
+    from unconceal.evaluation.environment import usable_cores
     from unconceal.leaderboard.sources import Sources
-    from unconceal.results.result_tables import load_newest_tables, read_for_ranking
+    from unconceal.results.result_tables import load_version_tables, read_for_ranking, selected_versions, suite_versions
     from unconceal.specs.record import read_record
 
     if index is None:
-        return load_newest_tables(root.result_folders, read_record if whole else read_for_ranking), Sources(root)
+        versions = selected_versions(suite_versions(root.result_folders), suite, version)
+        read = read_record if whole else read_for_ranking
+        return load_version_tables(root.result_folders, versions, read, usable_cores()), Sources(root)
     from unconceal.publish.dataset_index import load_published_submissions, load_published_tables
+    from unconceal.publish.published_records import published_versions
 
-    return load_published_tables(index, root.results, whole, curves), Sources(root, load_published_submissions(index))
+    versions = selected_versions(published_versions(index), suite, version)
+    return load_published_tables(index, root.results, whole, curves, versions), Sources(root, load_published_submissions(index))
 
 
 def echo_rows(rows: Sequence[dict[str, Any]], as_json: bool, empty: str = "nothing found") -> None:

@@ -26,7 +26,7 @@ def _iso_date(context: click.Context, parameter: click.Parameter, value: datetim
 
 @click.group()
 def command() -> None:
-    """Check the records, compare a re-run, dispute or withdraw a row.
+    """Check the records, compare a re-run, dispute or withdraw a row, take a mark back.
 
     \b
     Example:  unconceal results check
@@ -106,13 +106,13 @@ def compare(submission: str, task: str, tier: str, by: str, on: str, rerun: Path
     data = DataRoot.find(root)
     path = _path(data, task, submission, tier)
     stored = read_record(path)
-    again = _completed_rerun(data, task, stored, rerun / path.relative_to(data.results), by, on)
+    again = _completed_rerun(data, stored, path, rerun / path.relative_to(data.results), by, on)
     rows = [
         {"score": pair.score, "stored": _text(pair.stored), "again": _text(pair.rerun), "agrees": pair.agrees}
         for pair in compare_scores(stored, again)
     ]
     echo_rows(rows, as_json)
-    reason, record = disagreement(stored, again), with_verification(stored, again, by, on)
+    reason, record = disagreement(stored, again), with_verification(stored, again, by, on, path)
     if write:
         write_record(record, path)
     if reason:
@@ -123,22 +123,23 @@ def compare(submission: str, task: str, tier: str, by: str, on: str, rerun: Path
         click.echo(f"the re-run agrees{'; the row is verified now' if write else ''}")
 
 
-def _completed_rerun(data: DataRoot, task: str, stored: Record, path: Path, by: str, on: str) -> Record:
+def _completed_rerun(data: DataRoot, stored: Record, stored_path: Path, path: Path, by: str, on: str) -> Record:
     """The fresh re-run of a row, checked and compared with its own golds, which lie beside it."""
-    from unconceal.results.fresh_checks import drawn_specs, fresh_flaws
+    from unconceal.results.fresh_checks import check_draw, drawn_specs
     from unconceal.results.rerun_agreement import check_fresh, check_golds, rerun_record
     from unconceal.specs.loader import load_suite, load_task
 
-    spec = load_task(data, task)
+    spec = load_task(data, f"{stored.suite}:{stored.task}")
     measured = read_record(path)
-    check_fresh(stored, measured)
+    check_fresh(stored, measured, path)
     drawn = drawn_specs(measured, load_suite(data, spec.suite), spec, data)
-    for flaw in fresh_flaws(measured, drawn, spec):
-        raise CheckFailed(flaw.code, f"{path}: {flaw.value}", flaw.consequence, flaw.remedy)
-    paths = [path.with_name(f"{name}.{stored.protocol}-{stored.tier}.json") for name in spec.golds]
-    golds = [read_record(gold) for gold in paths if gold.is_file()]
-    check_golds(stored, measured, golds)
-    return rerun_record(measured, golds, *drawn, by, on)
+    paths = {name: path.with_name(f"{name}.{stored.protocol}-{stored.tier}.json") for name in stored.controls}
+    golds = {gold_path: read_record(gold_path) for gold_path in paths.values() if gold_path.is_file()}
+    for checked_path, record in {path: measured, **golds}.items():
+        check_draw(record, drawn, spec, checked_path)
+    published = {name: read_record(stored_path.with_name(gold_path.name)) for name, gold_path in paths.items()}
+    check_golds(published, measured, golds, path)
+    return rerun_record(measured, tuple(golds.values()), *drawn, by, on)
 
 
 @command.command()
@@ -153,12 +154,30 @@ def mark(submission: str, task: str, tier: str, by: str, on: str, status: Any, r
     \b
     Example:  unconceal results mark esd-x --task object/star --status withdrawn --by maintainer --reason "wrong weights released"
     """
-    data = DataRoot.find(root)
-    path = _path(data, task, submission, tier)
-    record = read_record(path)
-    verification = Verification(status=status, by=by, date=on, reason=reason)
-    write_record(record.model_copy(update={"verification": verification}), path)
+    from unconceal.results.marks import with_mark
+
+    path = _path(DataRoot.find(root), task, submission, tier)
+    write_record(with_mark(read_record(path), Verification(status=status, by=by, date=on, reason=reason), path), path)
     click.echo(f"{path}: {status}")
+
+
+@command.command()
+@click.argument("submission")
+@row_options
+@click.option("--reason", required=True, help="The reason, which the record keeps.")
+@root_option
+def unmark(submission: str, task: str, tier: str, by: str, on: str, reason: str, root: Path | None) -> None:
+    """Take a mark back: the row counts again. The record keeps the mark and who took it back.
+
+    \b
+    Example:  unconceal results unmark esd-x --task object/star --by maintainer --reason "the right weights were there all along"
+    """
+    from unconceal.results.marks import without_mark
+
+    path = _path(DataRoot.find(root), task, submission, tier)
+    record = without_mark(read_record(path), by, on, reason, path)
+    write_record(record, path)
+    click.echo(f"{path}: {record.verification.status}")
 
 
 def _path(data: DataRoot, task: str, submission: str, tier: str) -> Path:

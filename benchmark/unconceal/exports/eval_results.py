@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from unconceal.leaderboard.numbers import with_interval
+from unconceal.ranking.submission_summary import forgetting
+from unconceal.results.marks import is_marked
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Record
 
 MEASURES = {"forgetting": "excess", "retention": "retain_drop"}
-"""Each measure is 1 minus the score."""
+"""Each measure is 1 minus the score. A damaged or intact model has a forgetting of 0: it must not win by drawing nothing."""
 
 
 def task_ids(table: ResultTable) -> dict[str, str]:
@@ -30,7 +32,7 @@ def eval_result_files(tables: Iterable[ResultTable], dataset: str, revision: str
     entries: dict[str, list[Any]] = {}
     for table in tables:
         for row in table.rows:
-            if not row.is_control and row.record.verification.status != "withdrawn":
+            if not row.is_control and not is_marked(row.record):
                 relative_path = f"{table.suite_id}/{row.record.submission}/.eval_results/unconceal.yaml"
                 entries.setdefault(relative_path, []).extend(_entries(row, table, dataset, revision))
     return {relative_path: to_yaml(eval_result_entries_to_yaml(results)) for relative_path, results in sorted(entries.items()) if results}
@@ -41,7 +43,7 @@ def _entries(row: ResultRow, table: ResultTable, dataset: str, revision: str | N
 
     record, ids = row.record, task_ids(table)
     for measure, name in MEASURES.items():
-        score = record.scores.get(name)
+        score = forgetting(record, name) if measure == "forgetting" else record.scores.get(name)
         if score is not None and score.value is not None:
             yield EvalResultEntry(
                 dataset_id=dataset,

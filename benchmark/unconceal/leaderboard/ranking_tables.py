@@ -13,6 +13,7 @@ from unconceal.leaderboard.numbers import NO_VALUE, number, with_interval
 from unconceal.leaderboard.sources import Sources
 from unconceal.ranking.pool import Pool, PoolEntry
 from unconceal.ranking.task_ranking import format_rank
+from unconceal.results.marks import is_marked
 from unconceal.results.result_tables import ResultTable
 
 EFFICIENT_MARK = " ◆"
@@ -47,8 +48,12 @@ def task_headers(tables: Sequence[ResultTable]) -> list[str]:
 
 
 def verdict_counts(entry: PoolEntry) -> str:
-    """`conceals 7, damaged 2`, the most frequent first; with the reason if the submission is unranked."""
-    counts = Counter(row.result.record.verdict.label for row in entry.rows.values())
+    """`conceals 7, damaged 2`, the most frequent first; with the reason if the submission is unranked.
+
+    Of a marked row only the mark is counted: `conceals 6, withdrawn 1`.
+    """
+    records = [row.result.record for row in entry.rows.values()]
+    counts = Counter(record.verification.status if is_marked(record) else record.verdict.label for record in records)
     text = ", ".join(f"{label} {count}" for label, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
     reasons = entry.reason.split("; ") if entry.reason and not entry.is_control else []
     more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""

@@ -100,6 +100,7 @@ RESULTS = pa.schema(
         ("date", pa.string()),
         ("seeds", pa.list_(pa.struct([("name", pa.string()), ("start", pa.int64()), ("count", pa.int64())]))),
         ("schema_version", pa.int64()),
+        ("record_id", pa.string()),
         ("digest", pa.string()),
         ("more", pa.string()),
     ]

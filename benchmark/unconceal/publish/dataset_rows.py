@@ -25,6 +25,7 @@ def result_row(row: ResultRow, table: ResultTable, rules: RankingRules) -> Row:
     values = primary_per_prompt(row, table, rules)
     columns: Row = {
         **{name: fields[name] for name in (*IDENTITY, "code", "base_digest", "date", "schema_version", "digest")},
+        "record_id": row.record_id,
         "verdict": record.verdict.label,
         "verdict_code": record.verdict.code,
         "verdict_reason": record.verdict.reason,

@@ -16,10 +16,8 @@ from scipy import stats
 
 from unconceal.ranking.paired_comparison import Floats, compare_rows, disjoint_intervals, paired_significantly_less
 from unconceal.ranking.ranking_rules import RankingRules
-from unconceal.ranking.submission_summary import AXES, NO_UNLEARNING_EXCESS, mean_over_tasks, pareto_efficient
+from unconceal.ranking.submission_summary import AXES, FAILED_LABELS, NO_UNLEARNING_EXCESS, mean_over_tasks, pareto_efficient
 from unconceal.ranking.task_ranking import (
-    UNRANKED_LABELS,
-    UNRANKED_STATUS,
     RankedRow,
     control_sort_key,
     is_ranked,
@@ -28,6 +26,7 @@ from unconceal.ranking.task_ranking import (
     rank_table,
 )
 from unconceal.ranking.validate_rows import density
+from unconceal.results.marks import is_marked
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Score
 
@@ -40,9 +39,9 @@ class PoolEntry:
         rows: its row on each task that it has one of.
         means: mean over the tasks of each axis of :data:`unconceal.ranking.submission_summary.AXES`; None if not measured on every task.
         rank: (1 + number of significantly better, n − number of significantly worse) over all prompts of all tasks; None if unranked.
-        mean_rank: mean rank of its values, 1 is the best; damaged rows share the last ranks of a task.
+        mean_rank: mean rank of its values, 1 is the best; damaged and intact rows share the last ranks of a task.
         borda: share of comparisons (others × tasks) that it wins significantly, ties count half; 0 to 1, higher is better.
-        efficient: whether it is on the Pareto front.
+        efficient: whether it is on the Pareto front, and neither damaged nor intact on any task.
         reason: why it is unranked; empty if it is ranked.
     """
 
@@ -63,6 +62,11 @@ class PoolEntry:
     @property
     def is_control(self) -> bool:
         return self.row.is_control
+
+    def has_failed(self, tables: Sequence[ResultTable]) -> bool:
+        """Whether it is damaged or intact on one of the tasks."""
+        rows = [self.rows[table.task] for table in tables if table.task in self.rows]
+        return any(row.result.record.verdict.label in FAILED_LABELS for row in rows)
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,10 @@ def _unranked_entry(
     """An entry before ranking, with the reason if it cannot be ranked."""
     reasons = [reason for table in tables if (reason := _reason_uncounted(rows.get(table.task), table, rules[table.task].primary))]
     records = [rows[table.task].result.record for table in tables if table.task in rows]
-    complete = len(records) == len(tables)
+    complete = len(records) == len(tables) and not any(map(is_marked, records))
+    labels = sorted({record.verdict.label for record in records})
+    if complete and not reasons and set(labels) <= set(FAILED_LABELS):
+        reasons = [f"{' or '.join(labels)} on every task"]
     means = {
         axis: mean_over_tasks([score_of(record, rules[record.task].primary) for record in records]) if complete else None
         for axis, score_of in AXES.items()
@@ -143,9 +150,9 @@ def _reason_uncounted(row: RankedRow | None, table: ResultTable, primary: str) -
     if row is None:
         return f"no record of {table.concept}"
     record = row.result.record
-    if record.verification.status in UNRANKED_STATUS:
+    if is_marked(record):
         return f"{record.verification.status} on {table.concept}"
-    if record.verdict.label in UNRANKED_LABELS or is_ranked(row.result, primary):
+    if (record.verdict.label in FAILED_LABELS and primary in record.scores) or is_ranked(row.result, primary):
         return ""
     return f"no {primary} on {table.concept}"
 
@@ -160,7 +167,13 @@ def _ranked_entries(entries: Sequence[PoolEntry], tables: Sequence[ResultTable],
     less = _significantly_less(entries, comparisons)
     front = pareto_efficient([[entry.means[axis] for entry in entries] for axis in AXES], less)
     ranked = [
-        replace(entry, rank=rank, mean_rank=float(mean_rank), borda=float(share) if len(entries) > 1 else None, efficient=efficient)
+        replace(
+            entry,
+            rank=rank,
+            mean_rank=float(mean_rank),
+            borda=float(share) if len(entries) > 1 else None,
+            efficient=efficient and not entry.has_failed(tables),
+        )
         for entry, rank, mean_rank, share, efficient in zip(entries, rank_intervals(less), mean_ranks, wins, front, strict=True)
     ]
     return sorted(ranked, key=_sort_key)
@@ -190,18 +203,18 @@ class TaskComparison:
 
 
 def _compare_task(rows: Sequence[ResultRow], table: ResultTable, rules: RankingRules) -> TaskComparison:
-    """Compares rows. Damaged rows are significantly worse than others, and count as if nothing had been unlearned."""
-    damaged = np.array([row.record.verdict.label in UNRANKED_LABELS for row in rows])
-    less, undamaged = ~damaged[:, None] & damaged[None, :], np.flatnonzero(~damaged)
-    comparison = compare_rows([rows[index] for index in undamaged.tolist()], table, rules) if len(undamaged) else None
+    """Compares rows. Damaged and intact rows are significantly worse than others, and count as if nothing had been unlearned."""
+    failed = np.array([row.record.verdict.label in FAILED_LABELS for row in rows])
+    less, others = ~failed[:, None] & failed[None, :], np.flatnonzero(~failed)
+    comparison = compare_rows([rows[index] for index in others.tolist()], table, rules) if len(others) else None
     if comparison:
-        less[np.ix_(undamaged, undamaged)] = comparison.significantly_less()
+        less[np.ix_(others, others)] = comparison.significantly_less()
     tied = ~less & ~less.T & ~np.eye(len(rows), dtype=bool)
-    values = [np.inf if is_damaged else primary_value(row, rules.primary) for row, is_damaged in zip(rows, damaged, strict=True)]
+    values = [np.inf if has_failed else primary_value(row, rules.primary) for row, has_failed in zip(rows, failed, strict=True)]
     per_prompt = None
     if comparison and comparison.per_prompt is not None:
         per_prompt = np.full((len(rows), comparison.per_prompt.shape[1]), NO_UNLEARNING_EXCESS)
-        per_prompt[undamaged] = comparison.per_prompt
+        per_prompt[others] = comparison.per_prompt
     wins = less.sum(axis=1) + 0.5 * tied.sum(axis=1)
     return TaskComparison(wins, stats.rankdata(values), per_prompt, comparison.min_half_width if comparison else 0.0)
 

@@ -12,18 +12,17 @@ from unconceal.ranking.paired_comparison import TOLERANCE, disjoint_intervals
 from unconceal.ranking.ranking_rules import DAMAGE
 from unconceal.specs.record import Record, Score
 
+FAILED_LABELS = ("damaged", "intact")
+"""A destroyed model does not show the concept either, and must not win by that; a model that still draws the concept unlearned nothing."""
 NO_UNLEARNING_EXCESS = 1.0
 """The excess of a model that has unlearned nothing."""
 Axis = Callable[[Record, str], Score | None]
 
 
 def forgetting(record: Record, primary: str) -> Score | None:
-    """The primary score; lower: less of the concept is retrieved. A damaged model counts as if it had unlearned nothing."""
+    """The primary score; lower: less of the concept is retrieved. A damaged or intact model counts as if it had unlearned nothing."""
     score = record.scores.get(primary)
-    if score is None or record.verdict.label != "damaged":
-        return score
-    value = NO_UNLEARNING_EXCESS
-    return Score(value=value, low=value, high=value, n=score.n, note="damaged")
+    return _worst(score, record.verdict.label) if score and record.verdict.label in FAILED_LABELS else score
 
 
 def damage(record: Record, primary: str) -> Score | None:
@@ -32,10 +31,18 @@ def damage(record: Record, primary: str) -> Score | None:
 
 
 def robustness(record: Record, primary: str) -> Score | None:
-    """The success rate of the most successful set of attacks; lower: more robust. None without attacks."""
+    """The success rate of the most successful set of attacks; lower: more robust. None without attacks.
+
+    On a damaged model attacks fail because it draws little at all, so they count as successful.
+    """
     rates = [rate.rate for rate in record.probe_results.attack_rates if rate.attribute is None] if record.probe_results else []
     with_value = [rate for rate in (*record.attacks.values(), *rates) if rate.value is not None]
-    return max(with_value, key=lambda rate: rate.value or 0.0, default=None)
+    worst = max(with_value, key=lambda rate: rate.value or 0.0, default=None)
+    return _worst(worst, record.verdict.label) if worst and record.verdict.label in FAILED_LABELS else worst
+
+
+def _worst(score: Score, label: str) -> Score:
+    return Score(value=NO_UNLEARNING_EXCESS, low=NO_UNLEARNING_EXCESS, high=NO_UNLEARNING_EXCESS, n=score.n, note=label)
 
 
 AXES: dict[str, Axis] = {"forgetting": forgetting, "damage": damage, "robustness": robustness}

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from unconceal.ranking.paired_comparison import compare_rows
 from unconceal.ranking.ranking_rules import RankingRules
+from unconceal.ranking.submission_summary import FAILED_LABELS
 from unconceal.ranking.validate_rows import validate_table
+from unconceal.results.marks import is_marked
 from unconceal.results.result_tables import ResultRow, ResultTable
 
-UNRANKED_LABELS = ("damaged",)
-"""A destroyed model does not show the concept either; it must not win by that."""
-UNRANKED_STATUS = ("disputed", "withdrawn")
 CONTROL_ORDER = ("control-original", "control-gold", "control-unrelated", "control-collapsed")
 
 
@@ -71,15 +70,15 @@ def rank_table(table: ResultTable, rules: RankingRules | None = None) -> tuple[R
 
 
 def is_ranked(row: ResultRow, primary: str = "excess") -> bool:
-    """Whether a row competes: a submission with a primary score that is not damaged, disputed or withdrawn."""
+    """Whether a row competes: a submission with a primary score that is not intact, damaged, disputed or withdrawn."""
     score, record = row.record.scores.get(primary), row.record
     return (
         not row.is_control
         and score is not None
         and score.value is not None
         and isfinite(score.value)
-        and record.verdict.label not in UNRANKED_LABELS
-        and record.verification.status not in UNRANKED_STATUS
+        and record.verdict.label not in FAILED_LABELS
+        and not is_marked(record)
     )
 
 

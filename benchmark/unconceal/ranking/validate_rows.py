@@ -21,16 +21,19 @@ def validate_table(table: ResultTable, primary: str) -> None:
     submissions: set[str] = set()
     for row in table.rows:
         if row.record.submission in submissions:
-            value = f"{row.record.submission} on {table.task}"
+            value = f"{row.path}: {row.record.submission} on {table.task}"
             raise CheckFailed("ranking.duplicate-row", value, "occurs twice, so every rank would be wrong", "remove one record")
         submissions.add(row.record.submission)
         score = row.record.scores.get(primary)
         if score is not None and (problem := score_problem(score)):
-            value = f"{primary} of {row.path.name}"
+            value = f"{row.path}: {primary} on {table.task}"
             raise CheckFailed("ranking.bad-score", value, f"{problem}, so it cannot be ranked", "run the evaluation again")
     scored = [row for row in table.rows if not row.is_control and row.record.verdict.gold and row.record.scores]
     if scored and all(primary not in row.record.scores for row in scored):
-        value, remedy = f"primary {primary!r} of suite {table.suite}", f"name a score such as {next(iter(scored[0].record.scores))}"
+        value, remedy = (
+            f"{scored[0].path}: primary {primary!r} of suite {table.suite}",
+            f"name a score such as {next(iter(scored[0].record.scores))}",
+        )
         raise CheckFailed("ranking.unknown-score", value, f"is in no record of {table.task}", remedy)
 
 

@@ -15,6 +15,7 @@ from unconceal.evaluation.environment import spec_digests
 from unconceal.files import read_regular_file
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
+from unconceal.results.copied_records import copy_problems
 from unconceal.results.fresh_checks import drawn_specs, fresh_flaws
 from unconceal.results.recomputation import disagreements, named_controls
 from unconceal.results.record_checks import RUN_AGAIN, record_flaws
@@ -65,7 +66,7 @@ def check_results(root: DataRoot, recompute: bool = True, only: Collection[Path]
     for row in checked:
         problems += _row_problems(row, root, groups[_group_key(row.record)], recompute)
         stage.advance()
-    problems += _mixture_problems(rows)
+    problems += [*_mixture_problems(rows), *copy_problems(rows)]
     problems = [problem for problem in problems if not only or problem.file in only]
     return CheckedResults(len(only) or len(paths), tuple(sorted(set(problems), key=lambda problem: (problem.file, problem.value))))
 
@@ -133,6 +134,12 @@ def _spec_problems(row: ResultRow, root: DataRoot) -> Iterator[Problem]:
     if suite is None:
         yield _problem(row, "record.unreadable-suite", name, "cannot be read", "correct its suite.yaml, see `unconceal tasks lint`")
         return
+    if _load_submission(root, record.suite, record.submission) is None:
+        value, remedy = (
+            f"submission {record.submission!r}",
+            f"add submissions/{record.suite}/{record.submission}.yaml, or remove the record",
+        )
+        yield _problem(row, "record.unknown-submission", value, "has no valid file, so it is unknown what was measured", remedy)
     if record.suite_version > suite.version or record.suite_version < 1:
         value, consequence = f"suite_version {record.suite_version}", f"is not a version of the suite (1 to {suite.version})"
         yield _problem(row, "record.unknown-version", value, consequence, "update the suite, or run again")
@@ -156,15 +163,20 @@ def _version_problems(row: ResultRow, root: DataRoot, suite: Suite) -> Iterator[
     if record.judges != {name: judge.digest for name, judge in pinned.items()}:
         yield _problem(row, "record.other-judges", "judges", f"are not those that {suite.id} pins")
     submission = _load_submission(root, record.suite, record.submission)
-    checkpoint = submission.checkpoints.get(record.task) if submission else None
-    if task is None or submission is None or checkpoint is None:
+    if task is None or submission is None:
+        return
+    checkpoint = submission.checkpoints.get(record.task)
+    if checkpoint is None:
+        value, consequence = f"submission {record.submission!r}", f"has no checkpoint for {record.task}, so it is unknown what was measured"
+        yield _problem(row, "record.no-checkpoint", value, consequence, "add it to the submission's file, or remove the record")
         return
     for name, digest in spec_digests(suite, task, submission).items():
         if getattr(record.checkpoint, name) != digest:
             yield _problem(row, "record.other-specs", name, f"is not that of today's file under version {suite.version}")
-    if record.verification.status == "rerun" and checkpoint.format != "original" and checkpoint.sha256 != record.checkpoint.sha256:
+    must_pin = record.verification.status == "rerun" and checkpoint.format != "original"
+    if (checkpoint.sha256 or must_pin) and checkpoint.sha256 != record.checkpoint.sha256:
         consequence = "is of other weights than the submission pins"
-        yield _problem(row, "record.other-weights", "verification rerun", consequence, "pin them, and re-run the pinned checkpoint")
+        yield _problem(row, "record.other-weights", "checkpoint.sha256", consequence, "pin them, and run the pinned checkpoint again")
 
 
 def _control_problems(row: ResultRow, group: dict[str, Record]) -> Iterator[Problem]:
@@ -183,7 +195,7 @@ def _mixture_problems(rows: Iterable[ResultRow]) -> Iterator[Problem]:
     for row in rows:
         other = first.setdefault(_group_key(row.record), row)
         if settings := difference(other.record, row.record):
-            value, consequence = f"beside {other.path.name}", f"was measured with {settings}"
+            value, consequence = f"beside {other.path}", f"was measured with {settings}"
             yield _problem(row, "record.mixed-settings", value, consequence, "run the older one again")
 
 

@@ -44,8 +44,8 @@ def _reserved_claims(results: Path, accepted: Path) -> Iterator[Problem]:
             record = Record.model_validate_json(path.read_bytes())
         except ValueError:
             continue  # Reported by `check_results`.
-        if record.verification.status != "self_reported":
-            value = f"verification {record.verification.status}"
+        if record.verification.status != "self_reported" or record.earlier_verifications:
+            value = f"verification {record.verification.status}{' after others' * bool(record.earlier_verifications)}"
             yield Problem("record.verification-reserved", path, None, value, "is given by maintainers only", "leave it self_reported")
         if record.fresh is not None:
             value = f"fresh.seed {record.fresh.seed}"

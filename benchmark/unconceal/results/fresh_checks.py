@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
+from unconceal.errors import CheckFailed
 from unconceal.paths import DataRoot
 from unconceal.rerun.fresh_specs import fresh_suite, fresh_task
 from unconceal.results.record_checks import RecordFlaw
@@ -57,6 +59,16 @@ def fresh_flaws(record: Record, drawn: DrawnSpecs, published: Task) -> Iterator[
     grids = {"forget": tier.psi, "retain": tier.retain_psi}
     if any(curve.psi != grids[curve.split] for curve in record.curves):
         yield RecordFlaw("record.other-draw", "curves", "have other ψ than its seed draws", RUN_AGAIN)
+
+
+def check_draw(record: Record, drawn: DrawnSpecs, published: Task, path: Path) -> None:
+    """Check that a fresh re-run is of the prompts, seeds and ψ that its seed draws.
+
+    Raises:
+        CheckFailed: the first flaw, with the record's task and path.
+    """
+    for flaw in fresh_flaws(record, drawn, published):
+        raise CheckFailed(flaw.code, f"{path}: {flaw.value} of {record.submission} on {record.task}", flaw.consequence, flaw.remedy)
 
 
 def keeps_prompts(record: Record) -> bool:

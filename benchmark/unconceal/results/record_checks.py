@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date
 from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
-from unconceal.specs.record import Curve, ProbeMeasurement, Record, Score, Verification
+from unconceal.results.marks import missing_text
+from unconceal.specs.record import Curve, ProbeMeasurement, Record, Score
 
 RUN_AGAIN = "run the evaluation again"
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -79,8 +79,11 @@ def _provenance_flaws(record: Record) -> Iterator[RecordFlaw]:
 
 def _verification_flaws(record: Record) -> Iterator[RecordFlaw]:
     verification, value = record.verification, f"verification {record.verification.status}"
-    if verification.status != "self_reported" and (missing := _missing_text(verification)):
-        yield RecordFlaw("record.incomplete-verification", value, f"lacks {missing}", "use `unconceal results mark`")
+    for state in (*record.earlier_verifications, verification):
+        if state.status != "self_reported" and (missing := missing_text(state)):
+            yield RecordFlaw(
+                "record.incomplete-verification", f"verification {state.status}", f"lacks {missing}", "use `unconceal results mark`"
+            )
     if verification.status != "rerun":
         return
     if record.code.dirty:
@@ -90,17 +93,6 @@ def _verification_flaws(record: Record) -> Iterator[RecordFlaw]:
     if record.checkpoint.sha256 is None and record.checkpoint.format != "original":
         consequence = "has no digest of the weights, so it is unknown which were loaded"
         yield RecordFlaw("record.no-weights-digest", value, consequence, "re-run the pinned checkpoint")
-
-
-def _missing_text(verification: Verification) -> str:
-    """What a verification lacks; empty if it is complete."""
-    missing = [name for name in ("by", "date", "reason") if not getattr(verification, name).strip()]
-    if not missing:
-        try:
-            date.fromisoformat(verification.date)
-        except ValueError:
-            return "a date in ISO 8601"
-    return ", ".join(missing)
 
 
 def _curve_flaws(curve: Curve) -> Iterator[RecordFlaw]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import inf
+from pathlib import Path
 from typing import NamedTuple
 
 from unconceal.errors import CheckFailed
 from unconceal.evaluation.compute_verdict import compute_verdict
+from unconceal.results.copied_records import fingerprints
 from unconceal.results.fresh_checks import keeps_prompts
+from unconceal.results.marks import with_mark
 from unconceal.results.record_checks import record_flaws
 from unconceal.specs.record import Label, Record, Score, Verification
 from unconceal.specs.suite import Suite
@@ -45,34 +48,57 @@ class RerunComparison(NamedTuple):
         return _low(self.stored) <= _high(self.rerun) and _low(self.rerun) <= _high(self.stored)
 
 
-def check_fresh(stored: Record, rerun: Record) -> None:
+def check_fresh(stored: Record, rerun: Record, path: Path) -> None:
     """Check that a record is a fresh re-run of another: other prompts, seeds and ψ, other images, another time or machine.
+
+    Args:
+        stored: the published record.
+        rerun: the record of the re-run.
+        path: its file.
 
     Raises:
         CheckFailed: it is not.
     """
-    value = f"the re-run of {rerun.submission} on {rerun.task}"
+    value = f"{path}: the re-run of {rerun.submission} on {rerun.task}"
     if rerun.fresh is None or stored.fresh is not None:
         consequence = "was not drawn afresh, so its probes were known to the author"
         raise CheckFailed("rerun.not-fresh", value, consequence, f"{RUN_FRESH}, and compare its record with the published row")
-    same_images = stored.curves == rerun.curves or stored.measured_digest == rerun.measured_digest
+    same_images = bool({*fingerprints(stored)} & {*fingerprints(rerun)}) or _outputs(stored) == _outputs(rerun)
     same_run = rerun.date is None or (stored.date, stored.environment) == (rerun.date, rerun.environment)
     if same_images or same_run:
         consequence = "is the same measurement, or has no time of its own, so it says nothing new"
         raise CheckFailed("rerun.same-measurement", value, consequence, RUN_FRESH)
 
 
-def check_golds(stored: Record, rerun: Record, golds: Sequence[Record]) -> None:
-    """Check that the golds of a re-run were drawn with it, and that none is missing.
+def check_golds(stored: Mapping[str, Record], rerun: Record, golds: Mapping[Path, Record], path: Path) -> None:
+    """Check that the golds of a re-run are the row's golds, measured again with the prompts of the re-run, and that none is missing.
+
+    Args:
+        stored: the published records of the row's golds, by name.
+        rerun: the record of the re-run.
+        golds: records beside it.
+        path: file of the re-run.
 
     Raises:
-        CheckFailed: one is missing or has other prompts.
+        CheckFailed: one is missing, has other prompts or weights, or is no fresh re-run of its published record.
     """
-    drawn = {gold.submission for gold in golds if gold.fresh == rerun.fresh}
-    if missing := sorted(stored.controls.keys() - drawn):
-        value = f"the re-run of {rerun.submission} on {rerun.task}"
+    drawn = {gold.submission for gold in golds.values() if gold.fresh == rerun.fresh and gold.task == rerun.task}
+    if missing := sorted(stored.keys() - drawn):
+        value = f"{path}: the re-run of {rerun.submission} on {rerun.task}"
         consequence = f"lacks {', '.join(missing)} with its prompts, so it would have another reference than the row"
         raise CheckFailed("rerun.missing-golds", value, consequence, "repeat `unconceal run --fresh --fresh-seed` with the same seed")
+    for gold_path, gold in golds.items():
+        published = stored[gold.submission]
+        check_fresh(published, gold, gold_path)
+        if {*fingerprints(gold)} & {*fingerprints(rerun)} and gold.submission != rerun.submission:
+            value = f"{path}: the re-run of {rerun.submission} on {rerun.task}"
+            raise CheckFailed("rerun.same-measurement", value, f"has the numbers of {gold_path.name}, so one of them was copied", RUN_FRESH)
+        if differences := list(_different_fields(published, gold)):
+            value, consequence = (
+                f"{gold_path}: {gold.submission} on {gold.task}",
+                f"differs from the published gold in {', '.join(differences)}",
+            )
+            raise CheckFailed("rerun.not-comparable", value, f"{consequence}, so it is another reference", RUN_FRESH)
 
 
 def rerun_record(rerun: Record, golds: Sequence[Record], suite: Suite, task: Task, by: str, date: str) -> Record:
@@ -126,22 +152,37 @@ def is_undecided(stored: Record, rerun: Record) -> bool:
     return len(labels) == 2 and (bool(labels & NO_CLAIM) or any(labels == {*pair} for pair in WEAKER.items()))
 
 
-def with_verification(stored: Record, rerun: Record, by: str, date: str) -> Record:
+def with_verification(stored: Record, rerun: Record, by: str, date: str, path: Path) -> Record:
     """The published record as `rerun` if the re-run agrees, else as `disputed`. Its numbers stay: they are those of the suite's prompts.
 
+    Args:
+        stored: the published record, in the file ``path``.
+        rerun: the record of the re-run.
+        by: who compared them.
+        date: ISO 8601.
+        path: of the published record.
+
     Raises:
-        CheckFailed: the verdicts differ without contradiction, or the stored record cannot be verified.
+        CheckFailed: the row is withdrawn, the verdicts differ without contradiction, or the stored record cannot be verified.
     """
     reason = disagreement(stored, rerun)
+    if stored.verification.status == "withdrawn":
+        value, remedy = f"{path}: {stored.submission} on {stored.task}", "take the mark back with `unconceal results unmark`, then compare"
+        raise CheckFailed("rerun.withdrawn", value, "is withdrawn, which a re-run does not undo", remedy)
     if not reason and is_undecided(stored, rerun):
-        value = f"{stored.verdict.label} and {rerun.verdict.label} for {stored.submission} on {stored.task}"
+        value = f"{path}: {stored.verdict.label} and {rerun.verdict.label} for {stored.submission} on {stored.task}"
         raise CheckFailed("rerun.undecided", value, "neither confirm nor contradict each other", "re-run with another seed")
     status = "disputed" if reason else "rerun"
     verification = Verification(status=status, by=by, date=date, reason=reason or f"agrees with {_title(rerun)}")
-    record = stored.model_copy(update={"verification": verification}).sealed()
+    record = with_mark(stored, verification, path)
     if not reason:
-        _check_flaws(record, "the row of")
+        _check_flaws(record, f"{path}: the row of")
     return record
+
+
+def _outputs(record: Record) -> list[tuple[str, object]]:
+    """The values per prompt of every curve, whatever ψ it names."""
+    return [(curve.name, curve.per_prompt or curve.value) for curve in record.curves]
 
 
 def _check_flaws(record: Record, title: str) -> None:

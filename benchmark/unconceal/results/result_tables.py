@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unconceal.errors import CheckFailed
-from unconceal.evaluation.environment import usable_cores
+from unconceal.errors import CheckFailed, UsageError
 from unconceal.results.strip_file import strip_path
 from unconceal.specs.record import Record, read_record
 from unconceal.specs.submission import is_control_name, is_gold_name
@@ -23,15 +22,27 @@ TIERS = ("full", "audit", "quick")
 PARALLEL_THRESHOLD = 400
 """Number of records from which several processes read them: checking a digest takes milliseconds."""
 Reader = Callable[[Path], Record]
+SuiteVersion = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class ResultRow:
-    """A record and its path. ``per_prompt``: its primary score per prompt, if the record came without its curves."""
+    """A record and its path.
+
+    Attributes:
+        per_prompt: its primary score per prompt, if the record came without its curves.
+        stored_id: its measured digest, if the record came without its curves.
+    """
 
     record: Record
     path: Path
     per_prompt: tuple[float, ...] = ()
+    stored_id: str = ""
+
+    @property
+    def record_id(self) -> str:
+        """The measured digest, which citations name: marks and new verdicts do not change it."""
+        return self.stored_id or self.record.measured_digest
 
     @property
     def strip(self) -> Path:
@@ -87,25 +98,48 @@ def record_paths(folder: Path) -> Iterator[Path]:
     return (path for path in paths if not path.name.startswith(".") and path.relative_to(folder).parts[0] != SWEEPS)
 
 
-def suite_versions(folders: Sequence[Path]) -> tuple[tuple[str, int], ...]:
+def suite_versions(folders: Sequence[Path]) -> tuple[SuiteVersion, ...]:
     """(suite, version) of everything that has results, newest version first within a suite."""
     names = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()}
     versions = {(match["suite"], int(match["version"])) for name in names if (match := SUITE_FOLDER.match(name))}
     return tuple(sorted(versions, key=lambda pair: (pair[0], -pair[1])))
 
 
-def newest_versions(folders: Sequence[Path]) -> tuple[tuple[str, int], ...]:
-    """The newest version of each suite that has results."""
-    newest: dict[str, int] = {}
-    for suite, version in suite_versions(folders):
-        newest.setdefault(suite, version)
-    return tuple(newest.items())
+def selected_versions(existing: Sequence[SuiteVersion], suite: str | None = None, version: int | None = None) -> tuple[SuiteVersion, ...]:
+    """The newest version of each suite that has results, or of one suite the newest or the given one.
+
+    Args:
+        existing: versions that have results, see :func:`suite_versions`.
+        suite: None: every suite.
+        version: None: the newest.
+
+    Raises:
+        UsageError: the suite or the version has no results, or a version is given without a suite that it could be of.
+    """
+    versions = [pair for pair in existing if suite in (None, pair[0]) and version in (None, pair[1])]
+    suites = sorted({name for name, _ in versions})
+    if version is not None and len(suites) > 1:
+        value, consequence = f"version {version}", f"is one of several suites ({', '.join(suites)})"
+        raise UsageError("results.no-suite", value, consequence, "name the suite too")
+    if not versions and (suite, version) != (None, None):
+        value = f"{suite or 'any suite'}{'' if version is None else f', version {version}'}"
+        known = ", ".join(f"{name}-{number}" for name, number in existing) or "none"
+        raise UsageError("results.unknown-version", value, "has no results", f"name one of: {known}")
+    return tuple({name: (name, number) for name, number in reversed(versions)}.values())
 
 
 def load_records(
-    folders: Sequence[Path], suite: str, version: int, tier: str | None = None, read: Reader = read_record
+    folders: Sequence[Path], suite: str, version: int, tier: str | None = None, read: Reader = read_record, workers: int = 1
 ) -> tuple[ResultRow, ...]:
     """Every record of one suite version, of one tier if given; a record in an earlier folder hides that of the same path in a later one.
+
+    Args:
+        folders: results folders.
+        suite: the suite's name.
+        version: the suite's version.
+        tier: None: all.
+        read: reads one file.
+        workers: processes, see :func:`read_records`.
 
     Raises:
         CheckFailed: a file is not a record, was altered, or is of another suite or version.
@@ -115,17 +149,24 @@ def load_records(
         for path in record_paths(folder / f"{suite}-{version}"):
             by_location.setdefault(path.relative_to(folder), path)
     paths = tuple(by_location.values())
-    rows = tuple(ResultRow(record, path) for record, path in zip(read_records(paths, read), paths, strict=True))
+    rows = tuple(ResultRow(record, path) for record, path in zip(read_records(paths, read, workers), paths, strict=True))
     for row in rows:
         _check_version(row, suite, version)
     return tuple(row for row in rows if tier is None or row.record.tier == tier)
 
 
-def read_records(paths: Sequence[Path], read: Reader = read_record) -> list[Record]:
-    """Records in the order of their paths; many are read by several processes."""
-    if len(paths) < PARALLEL_THRESHOLD or usable_cores() == 1:
+def read_records(paths: Sequence[Path], read: Reader = read_record, workers: int = 1) -> list[Record]:
+    """Records in the order of their paths.
+
+    Args:
+        paths: files of records.
+        read: reads one file.
+        workers: processes that read many records. More than one only from a program whose main module has a guard
+            (``if __name__ == "__main__"``), because each imports it.
+    """
+    if len(paths) < PARALLEL_THRESHOLD or workers == 1:
         return [read(path) for path in paths]
-    with ProcessPoolExecutor(usable_cores(), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         return list(pool.map(read, paths, chunksize=32))
 
 
@@ -168,18 +209,27 @@ def _tier_index(table: ResultTable) -> int:
     return TIERS.index(table.tier) if table.tier in TIERS else len(TIERS)
 
 
-def load_all_tables(folders: Sequence[Path], read: Reader = read_record) -> tuple[ResultTable, ...]:
+def load_all_tables(folders: Sequence[Path], read: Reader = read_record, workers: int = 1) -> tuple[ResultTable, ...]:
     """Every table of every suite version, all tiers."""
-    return _load_tables(folders, suite_versions(folders), read)
+    return _load_tables(folders, suite_versions(folders), read, workers)
 
 
-def load_newest_tables(folders: Sequence[Path], read: Reader = read_record) -> tuple[ResultTable, ...]:
+def load_newest_tables(folders: Sequence[Path], read: Reader = read_record, workers: int = 1) -> tuple[ResultTable, ...]:
     """The tables of each suite's newest version, one tier per task: what is ranked and published."""
-    return select_tiers(_load_tables(folders, newest_versions(folders), read))
+    return load_version_tables(folders, selected_versions(suite_versions(folders)), read, workers)
 
 
-def _load_tables(folders: Sequence[Path], versions: Iterable[tuple[str, int]], read: Reader) -> tuple[ResultTable, ...]:
-    return tuple(table for suite, version in versions for table in group_rows(load_records(folders, suite, version, read=read)))
+def load_version_tables(
+    folders: Sequence[Path], versions: Iterable[SuiteVersion], read: Reader = read_record, workers: int = 1
+) -> tuple[ResultTable, ...]:
+    """The tables of the given suite versions, one tier per task."""
+    return select_tiers(_load_tables(folders, versions, read, workers))
+
+
+def _load_tables(folders: Sequence[Path], versions: Iterable[SuiteVersion], read: Reader, workers: int) -> tuple[ResultTable, ...]:
+    return tuple(
+        table for suite, version in versions for table in group_rows(load_records(folders, suite, version, read=read, workers=workers))
+    )
 
 
 def _check_version(row: ResultRow, suite: str, version: int) -> None:
@@ -187,13 +237,13 @@ def _check_version(row: ResultRow, suite: str, version: int) -> None:
     if (record.suite, record.suite_version) != (suite, version):
         raise CheckFailed(
             "table.other-suite",
-            f"{row.path.name} is of {record.suite}-{record.suite_version}",
+            f"{row.path} is of {record.suite}-{record.suite_version}",
             f"it is among the records of {suite}-{version}, and versions are never mixed",
             "move it to its own folder, or run `unconceal results check` for all such records",
         )
     if record.fresh is not None:
         consequence = "is a fresh re-run; rows have the suite's prompts"
-        raise CheckFailed("table.fresh-rerun", row.path.name, consequence, "move it out of the results folder")
+        raise CheckFailed("table.fresh-rerun", f"{row.path}, {record.task}", consequence, "move it out of the results folder")
 
 
 def _check_comparable(group: list[ResultRow]) -> None:
@@ -204,14 +254,14 @@ def _check_comparable(group: list[ResultRow]) -> None:
         if settings := difference(first, row.record):
             raise CheckFailed(
                 "record.mixed-settings",
-                f"{row.path.name} and {group[0].path.name}",
+                f"{row.path} and {group[0].path}",
                 f"they were measured with {settings} and cannot be in one table",
                 "run the older one again",
             )
         if row.record.submission in submissions:
             raise CheckFailed(
                 "table.duplicate-row",
-                f"{row.path.name} is a second record of {row.record.submission}",
+                f"{row.path} is a second record of {row.record.submission} on {row.record.task}",
                 "a row would occur twice",
                 "remove one",
             )

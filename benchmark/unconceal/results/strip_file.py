@@ -92,10 +92,10 @@ def read_strip(path: Path, n_columns: int) -> Strip | None:
         strip = Strip(tuple(map(str, metadata["prompts"])), tuple(map(int, metadata["seeds"])), int(metadata["tile"]), image)
     except (OSError, SyntaxError, ValueError, KeyError, TypeError, Image.DecompressionBombError) as error:
         raise CheckFailed(
-            "strip.unreadable", path.name, f"is not an image strip ({type(error).__name__})", "run the evaluation again"
+            "strip.unreadable", str(path), f"is not an image strip ({type(error).__name__})", "run the evaluation again"
         ) from error
     if len(strip.seeds) != len(strip.prompts) or image.size != (n_columns * strip.tile, strip.n_rows * strip.tile):
-        raise CheckFailed("strip.mismatch", path.name, "does not fit its record's ψ values and prompts", "run the evaluation again")
+        raise CheckFailed("strip.mismatch", str(path), "does not fit its record's ψ values and prompts", "run the evaluation again")
     return strip
 
 

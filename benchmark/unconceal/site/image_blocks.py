@@ -114,12 +114,17 @@ def strip_view(table: ResultTable, row: ResultRow, images: ImageStore) -> StripV
             if strip is not None:
                 strips.append(StripImage(role, model, strip, images.url(model.strip, image_name(model) + model.strip.suffix)))
     except CheckFailed as error:
-        return StripView(psi, message=str(error))
+        return StripView(psi, message=page_message(error))
     if not strips or strips[-1].role != "own":
         return StripView(psi)
     own = strips[-1].strip
     blocks = tuple(_block(prompt, seed, strips, len(psi)) for prompt, seed in zip(own.prompts, own.seeds, strict=True))
     return StripView(psi, {image.role: image.url for image in strips}, blocks)
+
+
+def page_message(error: CheckFailed) -> str:
+    """An error about a file on a page, which does not show where the file lies on the machine that wrote it."""
+    return f"{Path(error.value).name}: {error.consequence}; {error.remedy}"
 
 
 def _block(prompt: str, seed: int, strips: list[StripImage], n_columns: int) -> PromptBlock:

@@ -13,7 +13,7 @@ from unconceal.errors import CheckFailed
 from unconceal.leaderboard.numbers import number, with_interval
 from unconceal.leaderboard.probe_tables import LANGUAGE_MODEL_KINDS, MEASURES, gold_value, rho_cell
 from unconceal.results.result_tables import ResultRow
-from unconceal.site.image_blocks import ImageStore, TileRow, image_name
+from unconceal.site.image_blocks import ImageStore, TileRow, image_name, page_message
 from unconceal.site.scatter_chart import damage_points, scatter_chart
 from unconceal.site.svg_charts import TitledChart, change_chart
 from unconceal.specs.probe_results import AttackRate, ProbeResults, ProximityRanker
@@ -60,7 +60,7 @@ def probe_part(row: ResultRow, images: ImageStore) -> ProbePart | None:
     try:
         rows = read_sheet(sheet)
     except CheckFailed as error:
-        message = str(error)
+        message = page_message(error)
     return ProbePart(
         scatters=tuple(scatters(probe_results)),
         correlation_headers=("ranker", *MEASURES.values()),
@@ -129,8 +129,8 @@ def read_sheet(path: Path) -> tuple[TileRow, ...]:
         tile = int(metadata["tile"])
     except (OSError, SyntaxError, ValueError, KeyError, TypeError, Image.DecompressionBombError) as error:
         raise CheckFailed(
-            "probe-sheet.unreadable", path.name, f"is not a probe sheet ({type(error).__name__})", "run the evaluation again"
+            "probe-sheet.unreadable", str(path), f"is not a probe sheet ({type(error).__name__})", "run the evaluation again"
         ) from error
     if size != (2 * tile, tile * len(names)):
-        raise CheckFailed("probe-sheet.mismatch", path.name, "does not fit its own list of rows", "run the evaluation again")
+        raise CheckFailed("probe-sheet.mismatch", str(path), "does not fit its own list of rows", "run the evaluation again")
     return tuple(TileRow(role, name, index, len(names), 2) for index, (role, name) in enumerate(names))

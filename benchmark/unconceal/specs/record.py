@@ -207,6 +207,7 @@ class Record(Spec):
         probe_results: None if the evaluation was run without probe sets.
         battery: results of the battery's probes by name.
         fresh: of a fresh re-run, which is compared with a row and is none itself.
+        earlier_verifications: what ``verification`` was before, the oldest first. Nothing is removed from it.
     """
 
     schema_version: Literal[3] = SCHEMA_VERSION
@@ -218,6 +219,7 @@ class Record(Spec):
     tier: Name
     fresh: FreshSpecs | None = None
     verification: Verification = Verification()
+    earlier_verifications: tuple[Verification, ...] = ()
     verdict: Verdict
     scores: dict[Key, Score] = Field(default_factory=dict)
     curves: tuple[Curve, ...] = ()
