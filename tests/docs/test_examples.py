@@ -38,19 +38,21 @@ EVALUATES = re.compile(r"\bevaluate\(")
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone with the rows of a submission called my-method, a contribution beside it, and a published version."""
+    """A clone in which uce is called my-method, a contribution beside it, and a published version."""
     folder = tmp_path_factory.mktemp("clone")
     for name in ("tasks", "results"):
         shutil.copytree(ROOT / name, folder / name)
     shutil.copytree(ROOT / "submissions", folder / "submissions", ignore=shutil.ignore_patterns("*.safetensors"))
     shutil.copyfile(ROOT / "CITATION.cff", folder / "CITATION.cff")
-    text = (folder / "submissions/miniature/esd-x.yaml").read_text(encoding="utf-8").replace("name: esd-x", "name: my-method")
+    text = (folder / "submissions/miniature/uce.yaml").read_text(encoding="utf-8").replace("name: uce", "name: my-method")
+    (folder / "submissions/miniature/uce.yaml").unlink()
     (folder / "submissions/miniature/my-method.yaml").write_text(text, encoding="utf-8")
     root = DataRoot.find(folder)
     submission = load_submission(root, "miniature/my-method")
     suite = load_suite(root, "miniature")
-    for path in sorted(root.results.glob("miniature-*/*/*/esd-x.*.json")):
+    for path in sorted(root.results.glob("miniature-*/*/*/uce.*.json")):
         record = read_record(path)
+        path.unlink()
         digest = spec_digests(suite, load_task(root, f"miniature:{record.task}"), submission)["submission_digest"]
         checkpoint = record.checkpoint.model_copy(update={"submission_digest": digest})
         record = record.model_copy(update={"submission": "my-method", "checkpoint": checkpoint})

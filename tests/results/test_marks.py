@@ -65,8 +65,9 @@ def test_the_commands_refuse_empty_names_and_keep_the_file(tmp_path: Path) -> No
     root = data_root(tmp_path, record())
     path = record().path(root.results)
     before = path.read_bytes()
-    for options in (("--by", ""), ("--by", "me", "--date", "soon")):
-        assert printed_codes(run(root, "mark", *options, "--status", "withdrawn", "--reason", "wrong").output) == ["mark.incomplete"]
+    for options in (("--by", ""), ("--by", " "), ("--by", "me", "--date", "soon")):
+        assert run(root, "mark", *options, "--status", "withdrawn", "--reason", "wrong").exit_code == 2
+    assert printed_codes(run(root, "mark", "--by", "", "--status", "disputed", "--reason", "why").output) == ["mark.incomplete"]
     assert printed_codes(run(root, "unmark", "--by", "me", "--reason", "right").output) == ["mark.none"] and path.read_bytes() == before
     assert run(root, "mark", "--by", "me", "--status", "withdrawn", "--reason", "wrong").exit_code == 0
     assert run(root, "unmark", "--by", "you", "--reason", "right").exit_code == 0
