@@ -10,7 +10,7 @@ from torch import nn
 
 from unconceal.diffusion.noise_weights import noise_weights
 from unconceal.judges import extractors
-from unconceal.judges.augmentations import training_set
+from unconceal.judges.augmentations import TrainingSet, training_set
 from unconceal.judges.concept_judge import NONE, BalancedAccuracy, ConceptJudge, fit_head, gate_accuracies, judge_features
 from unconceal.judges.train_concept_judge import gate_json
 from unconceal.judges.train_concept_judge import judge_gate as gate_record
@@ -72,7 +72,7 @@ def destroyed_images(build_dir: BuildDir, count: int, seed: int) -> Pixels:
 
 
 def fit_judge(build_dir: BuildDir, weights: extractors.Extractor, digest: str, seed: int = FIRST_SEED) -> ConceptJudge:
-    """Fit the head on augmented drawn images, VAE reconstructions, images and x̂0s of the base, and unreadable images.
+    """Fit the head on :func:`judge_training_set`.
 
     Args:
         build_dir: with ``base``, ``truth`` and the training images.
@@ -83,6 +83,12 @@ def fit_judge(build_dir: BuildDir, weights: extractors.Extractor, digest: str, s
     Returns:
         The judge.
     """
+    images = judge_training_set(build_dir, seed)
+    return ConceptJudge(fit_head(judge_features((weights,), images.pixels), images.labels, seed), (weights,), {EXTRACTOR: digest})
+
+
+def judge_training_set(build_dir: BuildDir, seed: int = FIRST_SEED) -> TrainingSet:
+    """Augmented drawn images, VAE reconstructions, images and x̂0s of the base, and unreadable images, with their labels."""
     pixels, scenes = np.array(build_dir.images.pixels[:N_DRAWN]), list(build_dir.images.scenes[:N_DRAWN])
     generated, generated_scenes, x0_predictions = confirmed_images(build_dir, N_GENERATED, seed)
     drawn_set = training_set(pixels, head_labels(scenes), seed, softened=build_dir.reconstructions.numpy())
@@ -97,8 +103,7 @@ def fit_judge(build_dir: BuildDir, weights: extractors.Extractor, digest: str, s
         damaged=destroyed_images(build_dir, N_DESTROYED, seed + 2),
     )
     labels = {family: drawn_set.labels[family] + generated_set.labels[family] for family in drawn_set.labels}
-    features = judge_features((weights,), np.concatenate([drawn_set.pixels, generated_set.pixels]))
-    return ConceptJudge(fit_head(features, labels, seed), (weights,), {EXTRACTOR: digest})
+    return TrainingSet(np.concatenate([drawn_set.pixels, generated_set.pixels]), labels)
 
 
 def refit_judge(build_dir: BuildDir, number: int) -> ConceptJudge:

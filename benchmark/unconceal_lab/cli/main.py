@@ -11,6 +11,7 @@ COMMANDS: dict[str, Verb] = {
     "study": Verb("unconceal_lab.cli.study:command", "Measure the models of the validation study."),
     "validation": Verb("unconceal_lab.cli.validation:command", "Write the page of the validation study."),
     "judge-agreement": Verb("unconceal_lab.cli.judge_agreement:command", "Compare the concept judge with the drawings classifier."),
+    "half-made-judge": Verb("unconceal_lab.cli.half_made_judge:command", "Fit a judge that also learns from images after a handover."),
     "scratch-gold": Verb("unconceal_lab.cli.scratch_gold:command", "Compare the gold trained from scratch with the continued golds."),
     "relearn": Verb("unconceal_lab.cli.relearn:command", "Train submissions on drawings of the concept."),
     "battery": Verb("unconceal_lab.cli.battery:command", "Write the page of the battery: verdicts, probes and their cost."),
