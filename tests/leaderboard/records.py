@@ -129,6 +129,12 @@ def scores(excess: float | None, half: float = 0.05, at: float = 0.2) -> dict[st
     return values
 
 
+def with_prompts(row: Record) -> Record:
+    """A record whose curves have values of three prompts, one of them missing at the first ψ."""
+    curves = (curve.model_copy(update={"per_prompt": (curve.value, curve.low, (None, *curve.high[1:]))}) for curve in row.curves)
+    return row.model_copy(update={"curves": tuple(curves)}).sealed()
+
+
 def curves(at: float) -> tuple[Curve, ...]:
     """The curves that the page shows."""
     retain = (

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from unconceal.leaderboard.sources import Sources
     from unconceal.results.result_tables import ResultTable
 
-FORMATS = ("csv", "json", "latex", "bibtex", "eval-results")
+FORMATS = ("csv", "json", "latex", "bibtex", "eval-results", "every-eval-ever", "inspect")
 
 
 @click.command()
 @click.option("--format", "form", type=click.Choice(FORMATS), required=True)
 @click.option("--suite", help="Only this suite.")
 @click.option("--task", help="Only this task, e.g. object/star.")
-@click.option("--out", type=click.Path(path_type=Path), help="A file, for eval-results a folder; without it standard output.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="A file; a folder for eval-results, every-eval-ever and inspect; without it standard output.",
+)
 @click.option("--dataset", help="For eval-results: the benchmark's dataset on the Hub, owner/name.")
 @click.option("--revision", help="For eval-results: the dataset's commit.")
 @index_option
@@ -39,12 +43,14 @@ def command(
     index: Path | None,
     root: Path | None,
 ) -> None:
-    """Write the newest version's rows as CSV, JSON, LaTeX, BibTeX, or as the Hub's evaluation results.
+    """Write the newest version's rows as CSV, JSON, LaTeX, BibTeX, as the Hub's evaluation results, for Every Eval Ever or Inspect.
 
     \b
     Example:  unconceal export --format csv --out results.csv
               unconceal export --format latex --suite miniature
               unconceal export --format eval-results --dataset me/unconceal-results --out eval
+              unconceal export --format every-eval-ever --out datastore
+              unconceal export --format inspect --out logs
     """
     data = DataRoot.find(root)
     tables, sources = load_tables(data, index, whole=True)
@@ -54,6 +60,9 @@ def command(
         raise UsageError("export.no-record", selection, "has no records, so there is nothing to export", "make some with `unconceal run`")
     if form == "eval-results":
         write_eval_results(boards, dataset, revision, out)
+        return
+    if form in ("every-eval-ever", "inspect"):
+        write_logs(form, boards, data, out)
         return
     text = exported(form, boards, sources, data.results.parent)
     if out is None:
@@ -86,4 +95,19 @@ def write_eval_results(boards: Sequence[ResultTable], dataset: str | None, revis
             "export.missing-option", f"eval-results without {missing}", "says too little to be written", f"give {missing}, see --help"
         )
     for relative_path, text in eval_result_files(boards, dataset, revision).items():
+        click.echo(str(write_below(out, relative_path, text)))
+
+
+def write_logs(form: str, boards: Sequence[ResultTable], data: DataRoot, out: Path | None) -> None:
+    """A file or two for each record, in the formats that other tools collect."""
+    from unconceal.exports.every_eval_ever import every_eval_ever_files
+    from unconceal.exports.inspect_log import inspect_logs
+    from unconceal.files import write_below
+    from unconceal.specs.loader import all_submissions
+
+    if out is None:
+        raise UsageError("export.missing-option", f"{form} without --out", "has no folder to write to", "give --out, see --help")
+    submissions = {(submission.suite, submission.name): submission for submission in all_submissions(data)}
+    files = every_eval_ever_files(boards, submissions) if form == "every-eval-ever" else inspect_logs(boards)
+    for relative_path, text in files:
         click.echo(str(write_below(out, relative_path, text)))

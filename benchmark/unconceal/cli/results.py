@@ -200,3 +200,37 @@ def _text(score: Any) -> str:
     from unconceal.leaderboard.numbers import with_interval
 
     return with_interval(score)
+
+
+@command.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--title", required=True, help="Title of the source.")
+@click.option("--url", required=True, help="Address of the source.")
+@click.option("--location", required=True, help="Where in the source the numbers stand, e.g. a folder.")
+@click.option("--name", help="Write results/reported/NAME.yaml; without it the YAML is printed.")
+@root_option
+def import_scores(files: tuple[Path, ...], title: str, url: str, location: str, name: str | None, root: Path | None) -> None:
+    """Read results of others in the format of Every Eval Ever as reported scores: shown with their source, never ranked.
+
+    \b
+    Example:  unconceal results import 0b3e5f1c-….json --title "Their run" --url https://example.org --location data/them
+    """
+    from pydantic import ValidationError
+
+    from unconceal.files import write_below
+    from unconceal.results.import_scores import import_scores as read_scores
+    from unconceal.specs.reported import FOLDER, Source
+    from unconceal.specs.round_trip import yaml_text
+
+    try:
+        source = Source(title=title, url=url, location=location)
+    except ValidationError as error:
+        field = str(error.errors()[0]["loc"][0])
+        raise UsageError(
+            "import.bad-source", f"--{field}", error.errors()[0]["msg"], "give a title, a location and an https:// address"
+        ) from error
+    text = yaml_text(read_scores(files, source).content())
+    if name is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo(str(write_below(DataRoot.find(root).results, f"{FOLDER}/{name}.yaml", text)))

@@ -1,1 +1,1 @@
-"""Rows for other programs and for papers: CSV, JSON, LaTeX, BibTeX, and the Hub's evaluation results. No torch."""
+"""Rows for other programs and for papers: CSV, JSON, LaTeX, BibTeX, the Hub, Every Eval Ever and Inspect. No torch."""

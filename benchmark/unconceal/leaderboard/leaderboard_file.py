@@ -9,13 +9,15 @@ from unconceal.errors import CheckFailed
 from unconceal.escape import escape_markdown, escape_url
 from unconceal.leaderboard.markdown import leaderboard_markdown
 from unconceal.leaderboard.markdown_cells import markdown_table
-from unconceal.leaderboard.numbers import number
+from unconceal.leaderboard.numbers import number, with_interval
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
 from unconceal.results.result_tables import ResultTable, load_newest_tables, read_for_ranking
-from unconceal.specs.reported import Reported, ReportedRow, load_reported
+from unconceal.specs.reported import Reported, ReportedRow, ReportedScore, load_reported
+from unconceal.specs.score import Score
 
 REPORTED_HEADERS = ("method", "target", "split", "prompt", "CCS", "CRS as released", "KID→original", "KID→unlearned")
+SCORE_HEADERS = ("model", "evaluation", "metric", "value [95 %]", "n")
 REPORTED_INTRODUCTION = """\
 Results published by others, not measured by this project: prompts, judges and protocol differ
 ([docs/concepts/paper-protocol.md](docs/concepts/paper-protocol.md)). They are cited in the order of their source and are not ranked."""
@@ -48,12 +50,22 @@ def reported_section(reports: Iterable[Reported]) -> str:
         return ""
     parts = ["## Reported by others", REPORTED_INTRODUCTION]
     for report in reports:
-        heading = f"### {escape_markdown(report.source.title)} ([arXiv {report.source.arxiv}]({escape_url(report.source.url)}))"
+        name = f"arXiv {report.source.arxiv}" if report.source.arxiv else "source"
+        heading = f"### {escape_markdown(report.source.title)} ([{name}]({escape_url(report.source.url)}))"
         source = f"Source: {escape_markdown(report.source.location)}. {escape_markdown(report.source.note)}.".replace(" .", "")
-        parts += [heading, source, markdown_table(map(_reported_cells, report.rows), REPORTED_HEADERS)]
+        parts += [heading, source]
+        parts += [markdown_table(map(_reported_cells, report.rows), REPORTED_HEADERS)] if report.rows else []
+        parts += [markdown_table(map(_score_cells, report.scores), SCORE_HEADERS)] if report.scores else []
     return "\n\n".join(["", *parts]) + "\n"
 
 
 def _reported_cells(row: ReportedRow) -> list[str]:
     scores = (row.ccs, row.crs, row.kid_original, row.kid_unlearned)
     return [*map(escape_markdown, (row.method, row.target, row.split, row.prompt)), *(number(score) for score in scores)]
+
+
+def _score_cells(score: ReportedScore) -> list[str]:
+    value = with_interval(Score(value=score.value, low=score.low, high=score.high, n=score.n or 0))
+    direction = "↓" if score.lower_is_better else "↑"
+    names = map(escape_markdown, (score.model, score.evaluation, score.metric))
+    return [*names, f"{value} {direction}", "–" if score.n is None else str(score.n)]

@@ -64,14 +64,16 @@ def type_text(arrow_type: pa.DataType) -> str:
 
 
 def eval_yaml(tables: Iterable[ResultTable]) -> str:
-    """`eval.yaml`: the tasks that `.eval_results` of models may name."""
+    """`eval.yaml`: the tasks that `.eval_results` of models may name.
+
+    Without ``evaluation_framework``: its values are a closed list of the Hub, and this project is not on it yet.
+    """
     tasks = [{"id": task_id, "config": "results", "split": SPLIT} for table in tables for task_id in task_ids(table).values()]
     return to_yaml(
         {
             "name": TITLE,
             "description": "How far unlearned text-to-image models have forgotten a concept (forgetting, 1 - excess retrieval over models "
             "that never saw it) and kept the others (retention, 1 - retained drop). Higher is better.",
-            "evaluation_framework": "unconceal",
             "tasks": tasks,
         }
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from unconceal.specs.loader import load_all, read_yaml
-from unconceal.specs.spec import Spec
+from unconceal.specs.spec import Mistake, Spec
 
 FOLDER = "reported"
 """Folder below a results folder; one file per source."""
@@ -18,7 +19,7 @@ FOLDER = "reported"
 class Source(Spec):
     """Source of the numbers. ``location``: table or figure; ``note``: how to read them."""
 
-    arxiv: str = Field(pattern=r"^\d{4}\.\d{4,5}$")
+    arxiv: str | None = Field(None, pattern=r"^\d{4}\.\d{4,5}$")
     title: str = Field(min_length=1)
     location: str = Field(min_length=1)
     url: str = Field(pattern=r"^https://")
@@ -38,11 +39,30 @@ class ReportedRow(Spec):
     kid_unlearned: float | None = None
 
 
+class ReportedScore(Spec):
+    """One score of one model in any evaluation, with its interval and number of samples if the source gives them."""
+
+    model: str = Field(min_length=1)
+    evaluation: str = Field(min_length=1)
+    metric: str = Field(min_length=1)
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = Field(None, ge=0)
+    lower_is_better: bool
+
+
 class Reported(Spec):
-    """One source and its rows."""
+    """One source with its rows, or with scores of other evaluations."""
 
     source: Source
-    rows: tuple[ReportedRow, ...] = Field(min_length=1)
+    rows: tuple[ReportedRow, ...] = ()
+    scores: tuple[ReportedScore, ...] = ()
+
+    def mistakes(self) -> Iterable[Mistake]:
+        """A source without any number."""
+        if not self.rows and not self.scores:
+            yield Mistake("reported.empty", ("rows",), "rows and scores", "are both empty, so nothing is reported", "give one of them")
 
 
 def load_reported(folders: tuple[Path, ...]) -> tuple[Reported, ...]:
