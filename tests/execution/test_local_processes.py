@@ -10,9 +10,10 @@ import pytest
 
 from evaluation.tiny import tiny_root
 from execution.test_scheduler import digests, evaluation_in, pairs, stored
-from unconceal.execution.executor import Worker, open_executor, worker_count
+from unconceal.execution.executor import Worker
 from unconceal.execution.job import EvaluationConfig, Job
 from unconceal.execution.local_processes import LocalProcesses, Process, gpu_of, worker_environment
+from unconceal.execution.open_executor import open_executor, worker_count
 from unconceal.execution.scheduler import schedule
 from unconceal.paths import DataRoot
 

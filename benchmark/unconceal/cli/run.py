@@ -80,7 +80,7 @@ def command(
     """
     from unconceal.cli import fresh as fresh_run
     from unconceal.cli.resolve import echo_verdicts, evaluation_of, resolve_pairs
-    from unconceal.execution.executor import worker_count
+    from unconceal.execution.open_executor import worker_count
     from unconceal.progress import progress
 
     data = DataRoot.find(root)
@@ -105,7 +105,7 @@ def command(
 
             sweep_all(evaluation, pairs, sweeps)
         else:
-            from unconceal.execution.executor import open_executor
+            from unconceal.execution.open_executor import open_executor
             from unconceal.execution.scheduler import schedule
 
             with open_executor(evaluation, executor, n_workers, ray_address) as workers_of_run:
