@@ -61,7 +61,7 @@ def test_a_missing_strip_is_none(tmp_path: Path) -> None:
 def test_what_is_not_a_strip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.strip.webp"
     path.write_bytes(b"RIFF no image")
-    with raises("strip.unreadable"):
+    with raises("image.unreadable"):
         read_strip(path, 16)
     Image.new("RGB", (8, 8)).save(path)
     with raises("strip.unreadable"):

@@ -74,7 +74,7 @@ def test_a_sheet_that_does_not_fit_is_refused(tmp_path: Path, metadata: object, 
     with raises(code):
         read_sheet(sheet(tmp_path / "x.probes.jpg", metadata=metadata))
     (tmp_path / "broken.jpg").write_bytes(b"no image")
-    with raises("probe-sheet.unreadable"):
+    with raises("image.unreadable"):
         read_sheet(tmp_path / "broken.jpg")
 
 

@@ -36,7 +36,8 @@ def test_every_yaml_names_its_schema() -> None:
     assert files
     for path in files:
         of_task = "probes" if path.parent.suffix == ".probes" else "task"
-        kind = "submission" if "submissions" in path.parts else path.stem if path.stem in ("suite", "planting", "paraphrases") else of_task
+        of_suite = path.stem if path.stem in ("suite", "planting", "paraphrases", "controls") else of_task
+        kind = "submission" if "submissions" in path.parts else of_suite
         first = path.read_text(encoding="utf-8").split("\n", 1)[0]
         assert first.startswith(HINT)
         assert (path.parent / first.removeprefix(HINT)).resolve() == schema_file(SOURCE_TREE / "schemas", kind)

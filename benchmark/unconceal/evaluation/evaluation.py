@@ -32,8 +32,9 @@ from unconceal.hub.dataset_prompts import with_dataset_prompts
 from unconceal.hub.local_weights import require_weights, weights_digest
 from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
+from unconceal.specs.controls import check_no_twin
 from unconceal.specs.digests import canonical_digest
-from unconceal.specs.loader import load_submission, load_suite, load_task
+from unconceal.specs.loader import load_controls, load_submission, load_suite, load_task
 from unconceal.specs.paper_protocol import ProtocolName
 from unconceal.specs.record import (
     CheckpointRecord,
@@ -225,6 +226,7 @@ class Evaluation:
             pipe, applied = load_standalone(path, checkpoint.sha256, where, dtype, kind)
         else:
             pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
+            check_no_twin(load_controls(self.root, self.suite.name), submission, task.id, applied.sha256)
         original = self.original(sampler)
         unlearned = family.load(optimized(pipe, self.optimizations), sampler, applied.spm, self.suite_models.offloader)
         check_schedule(original, family.levels(sampler))

@@ -11,6 +11,7 @@ from unconceal.evaluation.measurements import BlockImages
 from unconceal.files import write_atomically
 from unconceal.generate.plan import Block
 from unconceal.generate.store import storage_error
+from unconceal.results.image_files import image_digest
 from unconceal.results.strip_file import encode_strip
 from unconceal.specs.task import UNSAFE_CATEGORIES
 
@@ -20,10 +21,13 @@ BLUR = 12
 """Category whose images are blurred in strips and previews, and whose prompts are not shown."""
 
 
-def write_strip(block: Block, images: BlockImages, path: Path, category: str = "") -> None:
+def write_strip(block: Block, images: BlockImages, path: Path, category: str = "") -> str:
     """Write the image strip of a block.
 
     Each prompt has one row per arm and one of x̂0 (blank where θ ran no step), for its first seed; columns are the ψ grid.
+
+    Returns:
+        The file's digest.
     """
     step = max(1, len(block.prompts) // STRIP_PROMPTS)
     indices = range(0, step * STRIP_PROMPTS, step)[: len(block.prompts)]
@@ -42,6 +46,7 @@ def write_strip(block: Block, images: BlockImages, path: Path, category: str = "
         write_atomically(path, content)
     except OSError as error:
         raise storage_error(path, error) from error
+    return image_digest(content)
 
 
 def first_seed(block: Block, prompt: int) -> int:

@@ -17,6 +17,7 @@ from unconceal.generate.generator import Generator, count_forward_passes
 from unconceal.generate.plan import Plan, ShardPair
 from unconceal.generate.stored_images import StoredImages
 from unconceal.generate.throughput import add_measurement
+from unconceal.results.image_files import STRIP
 from unconceal.results.strip_file import strip_path
 from unconceal.specs.record import UNSPENT, CheckpointRecord, ProbeMeasurement, Record, Timing, write_record
 from unconceal.specs.submission import Submission
@@ -96,8 +97,9 @@ def score(
     # The verdict comes before the file: a record without one would stay if it failed.
     record = compute_verdict(record, evaluation.gold_records(task), evaluation.suite, task)
     path = evaluation.record_path(task, submission.name)
+    digest = write_strip(plan.evaluation, images["evaluation"], strip_path(path), task.category)
+    record = record.model_copy(update={"images": {STRIP.name: digest}}).sealed()
     write_record(record, path)
-    write_strip(plan.evaluation, images["evaluation"], strip_path(path), task.category)
     return record
 
 
@@ -115,7 +117,8 @@ def rescore(evaluation: Evaluation, task: Task, submission: Submission) -> Recor
     record = score(evaluation, task, submission, checkpoint, plan, images, UNSPENT, before.battery if before else {})
     if before is None or before.probe_results is None:
         return record
-    record = record.model_copy(update={"probe_results": before.probe_results, "attacks": before.attacks, "digest": ""}).sealed()
+    kept = {"probe_results": before.probe_results, "attacks": before.attacks, "images": before.images | record.images, "digest": ""}
+    record = record.model_copy(update=kept).sealed()
     write_record(record, evaluation.record_path(task, submission.name))
     return record
 

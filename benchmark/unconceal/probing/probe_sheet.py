@@ -13,6 +13,7 @@ from PIL import Image
 from unconceal.files import write_atomically
 from unconceal.generate.store import storage_error
 from unconceal.probing.probe_images import AttackImages, NeighbourImages
+from unconceal.results.image_files import SHEET, image_digest
 from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.task import Task
 
@@ -23,13 +24,13 @@ QUALITY = 88
 
 def sheet_path(record: Path) -> Path:
     """The file of a record's sheet."""
-    return record.with_suffix(".probes.jpg")
+    return record.with_suffix(SHEET.suffix)
 
 
-def write_sheet(results: ProbeResults, neighbours: NeighbourImages, attacks: Mapping[str, AttackImages], task: Task, path: Path) -> None:
+def write_sheet(results: ProbeResults, neighbours: NeighbourImages, attacks: Mapping[str, AttackImages], task: Task, path: Path) -> str:
     """Write one row of two tiles, θ's and θ*'s image from the same noise, for each neighbour's first prompt and each selected attack.
 
-    The file's comment describes the rows as JSON.
+    The file's comment describes the rows as JSON. Returns the file's digest.
     """
     n_prompts = neighbours.original.prompts // len(task.neighbours)
     rows = [
@@ -53,6 +54,7 @@ def write_sheet(results: ProbeResults, neighbours: NeighbourImages, attacks: Map
         write_atomically(path, buffer.getvalue())
     except OSError as error:
         raise storage_error(path, error) from error
+    return image_digest(buffer.getvalue())
 
 
 def select_attacks(results: ProbeResults) -> list[tuple[str, str]]:

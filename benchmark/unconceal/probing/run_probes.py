@@ -23,6 +23,7 @@ from unconceal.probing.probe_images import (
     read_clip,
 )
 from unconceal.probing.probe_sheet import sheet_path, write_sheet
+from unconceal.results.image_files import SHEET
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.loader import load_probes, probe_files
 from unconceal.specs.probe_results import ProbeResults
@@ -69,10 +70,11 @@ def score_probes(evaluation: Evaluation, task: Task, record: Record, generator: 
     )
     # `attacks` repeats each set's rate where readers of records look for it first.
     rates = {rate.probe_set: rate.rate for rate in results.attack_rates if rate.attribute is None}
-    record = record.model_copy(update={"probe_results": results, "attacks": rates, "timing": timing, "digest": ""}).sealed()
     path = evaluation.record_path(task, record.submission)
+    images = record.images | {SHEET.name: write_sheet(results, neighbours, attacks, task, sheet_path(path))}
+    changes = {"probe_results": results, "attacks": rates, "images": images, "timing": timing, "digest": ""}
+    record = record.model_copy(update=changes).sealed()
     write_record(record, path)
-    write_sheet(results, neighbours, attacks, task, sheet_path(path))
     return record
 
 

@@ -17,14 +17,15 @@ from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
 from unconceal.results.copied_records import copy_problems
 from unconceal.results.fresh_checks import drawn_specs, fresh_flaws
+from unconceal.results.image_files import image_flaws
 from unconceal.results.recomputation import disagreements, named_controls
 from unconceal.results.record_checks import RUN_AGAIN, record_flaws
 from unconceal.results.result_tables import ResultRow, difference, record_paths
 from unconceal.specs.json_budget import json_excess
-from unconceal.specs.loader import load_submission, load_suite, load_task, submission_files, suite_names, task_files
+from unconceal.specs.loader import load_controls, load_submission, load_suite, load_task, submission_files, suite_names, task_files
 from unconceal.specs.problems import Problem
 from unconceal.specs.record import MAX_RECORD_BYTES, Record, old_format_error
-from unconceal.specs.submission import Submission
+from unconceal.specs.submission import Submission, is_control_name
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
@@ -114,7 +115,8 @@ def _problem(row: ResultRow, code: str, value: str, consequence: str, remedy: st
 
 
 def _flaws(row: ResultRow) -> Iterator[Problem]:
-    return (_problem(row, *flaw) for flaw in record_flaws(row.record))
+    yield from (_problem(row, *flaw) for flaw in record_flaws(row.record))
+    yield from (_problem(row, flaw.code, flaw.value, flaw.consequence, flaw.remedy) for flaw in image_flaws(row.record, row.path))
 
 
 def _path_problems(row: ResultRow, root: DataRoot) -> Iterator[Problem]:
@@ -162,6 +164,7 @@ def _version_problems(row: ResultRow, root: DataRoot, suite: Suite) -> Iterator[
     pinned = {"concept": suite.judges.concept, "clip": suite.judges.clip, **suite.judges.extractors}
     if record.judges != {name: judge.digest for name, judge in pinned.items()}:
         yield _problem(row, "record.other-judges", "judges", f"are not those that {suite.id} pins")
+    yield from _undeclared_controls(row, root)
     submission = _load_submission(root, record.suite, record.submission)
     if task is None or submission is None:
         return
@@ -187,6 +190,19 @@ def _control_problems(row: ResultRow, group: dict[str, Record]) -> Iterator[Prob
             yield _problem(row, "record.missing-control", f"control {name}", "is missing, so the scores cannot be recomputed", remedy)
         elif group[name].measured_digest != digest:
             yield _problem(row, "record.replaced-control", f"control {name}", "was replaced after this record was scored", remedy)
+
+
+def _undeclared_controls(row: ResultRow, root: DataRoot) -> Iterator[Problem]:
+    """A record of today's version under a control's name that the suite does not declare, or of other weights."""
+    record, controls = row.record, load_controls(root, row.record.suite)
+    if controls is None or not is_control_name(record.submission):
+        return
+    declared = controls.controls.get(record.submission)
+    if declared is None:
+        consequence, remedy = "is no control of the suite, and the names are reserved for them", "rename the submission and run it"
+        yield _problem(row, "record.undeclared-control", f"submission {record.submission!r}", consequence, remedy)
+    elif declared.get(record.task) not in (None, record.checkpoint.sha256):
+        yield _problem(row, "record.other-weights", "the checkpoint", "is not the control that the suite declares", "run it again")
 
 
 def _mixture_problems(rows: Iterable[ResultRow]) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 from PIL import Image
 
 from unconceal.errors import CheckFailed
+from unconceal.results.image_files import STRIP, open_image
 
-SUFFIX = ".strip.webp"
 ROWS = ("prompt", "empty", "clean")
 """Rows of a prompt: both arms, and θ's clean-image prediction x̂0 at the handover (blank at ψ = 0)."""
 TILE_SIZES, QUALITIES = (128, 96, 64, 48, 32), (85, 75, 60, 45)
@@ -20,7 +21,6 @@ TILE_SIZES, QUALITIES = (128, 96, 64, 48, 32), (85, 75, 60, 45)
 MAX_BYTES = 60_000
 DESCRIPTION = 0x010E
 """EXIF tag ImageDescription: holds the strip's metadata as JSON."""
-FORMAT = "WEBP"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Strip:
 
 def strip_path(record_path: Path) -> Path:
     """The path of the strip beside a record."""
-    return record_path.with_suffix(SUFFIX)
+    return record_path.with_suffix(STRIP.suffix)
 
 
 def encode_strip(image: Image.Image, prompts: tuple[str, ...], seeds: tuple[int, ...], tile: int) -> bytes:
@@ -83,14 +83,14 @@ def read_strip(path: Path, n_columns: int) -> Strip | None:
     Raises:
         CheckFailed: the file is not an image, lacks its metadata, or does not have ``n_columns`` columns.
     """
-    if not path.is_file() or path.is_symlink():
+    if not os.path.lexists(path):
         return None
+    opened = open_image(path, STRIP)
     try:
-        with Image.open(path, formats=[FORMAT]) as opened:
-            metadata = json.loads(opened.getexif()[DESCRIPTION])
-            image = opened.convert("RGB")
+        metadata = json.loads(opened.getexif()[DESCRIPTION])
+        image = opened.convert("RGB")
         strip = Strip(tuple(map(str, metadata["prompts"])), tuple(map(int, metadata["seeds"])), int(metadata["tile"]), image)
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckFailed(
             "strip.unreadable", str(path), f"is not an image strip ({type(error).__name__})", "run the evaluation again"
         ) from error
@@ -106,5 +106,5 @@ def _scaled(image: Image.Image, factor: float) -> Image.Image:
 def _encoded(image: Image.Image, quality: int, metadata: dict[str, Any]) -> bytes:
     exif, buffer = Image.Exif(), io.BytesIO()
     exif[DESCRIPTION] = json.dumps(metadata)
-    image.save(buffer, FORMAT, quality=quality, method=6, exif=exif.tobytes())
+    image.save(buffer, STRIP.format, quality=quality, method=6, exif=exif.tobytes())
     return buffer.getvalue()

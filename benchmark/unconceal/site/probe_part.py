@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from unconceal.errors import CheckFailed
 from unconceal.leaderboard.numbers import number, with_interval
 from unconceal.leaderboard.probe_tables import LANGUAGE_MODEL_KINDS, MEASURES, gold_value, rho_cell
+from unconceal.results.image_files import SHEET, open_image
 from unconceal.results.result_tables import ResultRow
 from unconceal.site.image_blocks import ImageStore, TileRow, image_name, page_message
 from unconceal.site.scatter_chart import damage_points, scatter_chart
@@ -20,7 +20,6 @@ from unconceal.specs.probe_results import AttackRate, ProbeResults, ProximityRan
 from unconceal.specs.record import Record
 
 Cells = tuple[str, ...]
-SHEET_SUFFIX = ".probes.jpg"
 NEIGHBOUR, ATTACK = "neighbour", "attack"
 
 
@@ -55,7 +54,7 @@ def probe_part(row: ResultRow, images: ImageStore) -> ProbePart | None:
     probe_results = row.record.probe_results
     if probe_results is None:
         return None
-    sheet, message = row.path.with_suffix(SHEET_SUFFIX), ""
+    sheet, message = row.path.with_suffix(SHEET.suffix), ""
     rows: tuple[TileRow, ...] = ()
     try:
         rows = read_sheet(sheet)
@@ -67,7 +66,7 @@ def probe_part(row: ResultRow, images: ImageStore) -> ProbePart | None:
         correlations=(*(correlation_cells(probe_results, ranker) for ranker in probe_results.rankers), ceiling_cells(probe_results)),
         attack_rates=tuple(attack_cells(rate) for rate in probe_results.attack_rates),
         ineligible=tuple(f"{it.concept} ({number(it.gate_accuracy.value)})" for it in probe_results.neighbours if not it.eligible),
-        sheet_url=images.url(sheet, image_name(row) + SHEET_SUFFIX) if rows else "",
+        sheet_url=images.url(sheet, image_name(row) + SHEET.suffix) if rows else "",
         neighbours=tuple(tile for tile in rows if tile.role == NEIGHBOUR),
         attacks=tuple(tile for tile in rows if tile.role == ATTACK),
         message=message,
@@ -118,16 +117,16 @@ def read_sheet(path: Path) -> tuple[TileRow, ...]:
     Raises:
         CheckFailed: the file is not a JPEG, or its comment does not describe its rows.
     """
-    if not path.is_file() or path.is_symlink():
+    if not os.path.lexists(path):
         return ()
+    opened = open_image(path, SHEET)
     try:
-        with Image.open(path, formats=["JPEG"]) as opened:
-            metadata: Any = json.loads(opened.info.get("comment", b""))
-            size = opened.size
+        metadata: Any = json.loads(opened.info.get("comment", b""))
+        size = opened.size
         names = [(NEIGHBOUR, str(name)) for name in metadata["neighbours"]]
         names += [(ATTACK, str(attack["prompt"])) for attack in metadata["attacks"]]
         tile = int(metadata["tile"])
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, Image.DecompressionBombError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckFailed(
             "probe-sheet.unreadable", str(path), f"is not a probe sheet ({type(error).__name__})", "run the evaluation again"
         ) from error

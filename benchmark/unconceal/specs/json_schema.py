@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from unconceal.specs.controls import Controls
 from unconceal.specs.paraphrases import Paraphrases
 from unconceal.specs.planting_plan import Planting
 from unconceal.specs.probe_set import ProbeSet
@@ -25,6 +26,7 @@ SPECS: dict[str, type[Spec]] = {
     "reported": Reported,
     "planting": Planting,
     "paraphrases": Paraphrases,
+    "controls": Controls,
 }
 
 

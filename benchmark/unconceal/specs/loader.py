@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
+from unconceal.specs.controls import Controls
 from unconceal.specs.document import Document
 from unconceal.specs.paraphrases import Paraphrases
 from unconceal.specs.probe_set import ProbeSet
@@ -24,7 +25,7 @@ from unconceal.specs.task import Task
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
 Check = Callable[[Document], Iterable[Mistake]]
-SUITE_FILES = ("suite.yaml", "planting.yaml", "paraphrases.yaml")
+SUITE_FILES = ("suite.yaml", "planting.yaml", "paraphrases.yaml", "controls.yaml")
 """Files in a suite's folder that are not tasks; ``unconceal plant`` reads the second, a fresh re-run the third."""
 
 
@@ -94,7 +95,8 @@ def load_task(root: DataRoot, task: str) -> Task:
 def load_submission(root: DataRoot, submission: str) -> Submission:
     """A submission by its name, ``esd-x``, or with its suite, ``miniature/esd-x``."""
     suite, name, path = _resolve(root, "submission", submission, submission_files(root))
-    checks = (matches_path({"suite": suite, "name": name}), tasks_exist(root, suite), base_matches(root, suite))
+    fields = {"suite": suite, "name": name}
+    checks = (matches_path(fields), tasks_exist(root, suite), base_matches(root, suite), controls_declared(root, suite))
     return read_yaml(path, Submission, *checks, inside=root.submissions)
 
 
@@ -110,6 +112,17 @@ def load_paraphrases(root: DataRoot, suite: str) -> Paraphrases | None:
     """The paraphrases of a suite, ``tasks/<name>/paraphrases.yaml``; None if it has none."""
     path = paraphrases_file(root, suite)
     return read_yaml(path, Paraphrases, matches_path({"suite": suite}), inside=root.tasks) if path.is_file() else None
+
+
+def load_controls(root: DataRoot, suite: str) -> Controls | None:
+    """The controls that a suite declares, ``tasks/<name>/controls.yaml``; None if it declares none, and any may be named."""
+    path = controls_file(root, suite)
+    return _controls(path, path.stat().st_mtime_ns, root.tasks) if path.is_file() else None
+
+
+@cache
+def _controls(path: Path, changed: int, tasks: Path) -> Controls:
+    return read_yaml(path, Controls, matches_path({"suite": path.parent.name}), inside=tasks)
 
 
 def all_tasks(root: DataRoot) -> tuple[Task, ...]:
@@ -149,6 +162,11 @@ def suite_file(root: DataRoot, name: str) -> Path:
 def paraphrases_file(root: DataRoot, suite: str) -> Path:
     """Path of a suite's paraphrases; the file need not exist."""
     return root.tasks / suite / "paraphrases.yaml"
+
+
+def controls_file(root: DataRoot, suite: str) -> Path:
+    """Path of a suite's controls; the file need not exist."""
+    return root.tasks / suite / "controls.yaml"
 
 
 def task_files(root: DataRoot) -> list[SpecFile]:
@@ -265,6 +283,18 @@ def base_matches(root: DataRoot, suite: str) -> Check:
             if base != expected:
                 consequence = f"is not the base of suite {suite!r}, which is {expected!r}, so a handover between them would mean nothing"
                 yield Mistake("submission.other-base", ("base",), f"base {base!r}", consequence, "submit it to a suite of its own base")
+
+    return check
+
+
+def controls_declared(root: DataRoot, suite: str) -> Check:
+    """A check that a control is one that the suite declares, and that no other submission has a control's weights."""
+
+    def check(document: Document) -> Iterator[Mistake]:
+        name, checkpoints = document.values.get("name"), document.values.get("checkpoints")
+        controls = load_controls(root, suite)
+        if controls is not None and isinstance(name, str):
+            yield from controls.mistakes_of(name, checkpoints if isinstance(checkpoints, dict) else {})
 
     return check
 

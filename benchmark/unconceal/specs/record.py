@@ -18,7 +18,7 @@ from unconceal.specs.json_budget import json_excess
 from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.problems import OLD_RELEASE
 from unconceal.specs.score import Score as Score
-from unconceal.specs.spec import Key, Line, Name, Spec
+from unconceal.specs.spec import Digest, Key, Line, Name, Spec
 from unconceal.specs.submission import TaskId
 from unconceal.specs.suite import DECIDING_ARMS, Arm
 from unconceal.specs.task import GoldKind
@@ -227,6 +227,7 @@ class Record(Spec):
     attacks: dict[Line, Score] = Field(default_factory=dict)
     probe_results: ProbeResults | None = None
     battery: dict[Key, ProbeMeasurement] = Field(default_factory=dict)
+    images: dict[Key, Digest] = Field(default_factory=dict, description="SHA-256 of the image files beside the record, by kind")
     judges: dict[Key, str] = Field(default_factory=dict)
     controls: dict[Name, str] = Field(default_factory=dict)
     checkpoint: CheckpointRecord
