@@ -89,6 +89,6 @@ def resolve_path(reference: str, root: DataRoot) -> Path:
 
 
 def escapes(reference: str) -> bool:
-    """Whether a path is absolute on any operating system, or contains ``..``."""
+    """Whether a path is absolute on any operating system, contains ``..``, or names the folder itself."""
     parts = PurePosixPath(reference.replace("\\", "/"))
-    return not reference or parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]
+    return not parts.parts or parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]

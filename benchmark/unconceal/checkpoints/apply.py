@@ -13,6 +13,7 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import nn
 
+from unconceal.checkpoints.file_limits import check_files
 from unconceal.checkpoints.folders import check_inside
 from unconceal.checkpoints.formats import FORMATS
 from unconceal.checkpoints.key_names import ELSEWHERE, StateDict, changeable_components, renamed_to_base
@@ -73,6 +74,7 @@ def apply(
             "does not exist, so there is nothing to evaluate",
             "correct the path, or download the weights",
         )
+    check_files(checkpoint)
     if checkpoint.is_dir():
         for path in checkpoint.rglob("*"):
             check_inside(path, checkpoint)

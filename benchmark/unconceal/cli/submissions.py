@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from unconceal.cli.options import echo_rows, json_option, root_option
-from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
+from unconceal.errors import CheckFailed, EnvironmentFault, UnconcealError, UsageError
 from unconceal.hub.local_weights import require_weights
 from unconceal.paths import DataRoot
 from unconceal.progress import progress
+from unconceal.specs.controls import check_no_twin
 from unconceal.specs.loader import (
     all_submissions,
     is_draft_suite,
+    load_controls,
     load_submission,
     load_suite,
     load_task,
@@ -181,14 +183,39 @@ def _applied(root: DataRoot, render: Path | None, submission: Submission, only: 
     pipeline = load_base(local_path(suite.base, root), kind=FAMILIES[suite.family].pipeline_class)
     for name in submission.checkpoints:
         if only in (None, name):
-            row, applied, unlearned = _outcome(pipeline, root, submission, name)
-            if render and applied and unlearned:
+            row = _outcome_in_child(pipeline, root, submission, name)
+            if render and not row["code"]:
+                row, applied, unlearned = _outcome(pipeline, root, submission, name)
+                assert applied and unlearned
                 from unconceal.evaluation.preview import write_preview
 
                 task = load_task(root, f"{submission.suite}:{name}")
                 path = render / f"{submission.name}.{task.concept}.png"
                 row |= write_preview(suite, task, pipeline, unlearned, applied, path)
             yield {"submission": submission.name, "task": name, **row}
+
+
+def _outcome_in_child(pipeline: StableDiffusionPipeline, root: DataRoot, submission: Submission, task: str) -> Row:
+    """The row of one checkpoint; a file that crashes, hangs or fills the memory of its reader costs this row alone."""
+    from unconceal.checkpoints.file_limits import reading_limits
+    from unconceal.hub.local_weights import locate
+    from unconceal.sandbox.child import in_child
+
+    checkpoint = submission.checkpoints[task]
+    try:
+        path = locate(checkpoint, root)
+        if path is None:
+            return _outcome(pipeline, root, submission, task)[0]
+        parts = [part for part in pipeline.components.values() if hasattr(part, "parameters")]
+        base_bytes = sum(tensor.nbytes for part in parts for tensor in part.parameters())
+        limits = reading_limits(path, base_bytes)
+        row: Row = in_child(str(path), lambda: _outcome(pipeline, root, submission, task)[0], limits)
+    except UnconcealError as error:
+        if isinstance(error, EnvironmentFault) and error.code != NOT_HERE:
+            raise
+        row = {"format": checkpoint.format, "changed": None, "relative_change": None, "unused_parts": None}
+        row |= {"result": str(error), "code": error.code}
+    return row
 
 
 def _outcome(
@@ -201,6 +228,7 @@ def _outcome(
     try:
         path = require_weights(submission, task, root)
         unlearned, applied = apply(pipeline, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
+        check_no_twin(load_controls(root, submission.suite), submission, task, applied.sha256)
     except CheckFailed as error:
         return {**row, "result": str(error), "code": error.code}, None, None
     except EnvironmentFault as error:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import torch
 
 from unconceal.checkpoints.apply import AppliedCheckpoint, apply
+from unconceal.checkpoints.rehearsal import rehearse
 from unconceal.checkpoints.standalone import STANDALONE, load_standalone
 from unconceal.diffusion.families import FAMILIES, Levels
 from unconceal.diffusion.handover import run_original
@@ -220,6 +221,8 @@ class Evaluation:
         checkpoint = checkpoint_of(submission, task)
         path = require_weights(submission, task.id, self.root)
         base = self.suite_models.base
+        if path is not None:
+            rehearse(path)
         if checkpoint.format == STANDALONE:
             kind, dtype = family.pipeline_class, self.suite_models.dtype
             where = "cpu" if self.offload else self.device

@@ -11,12 +11,10 @@ from PIL import Image, ImageFilter
 from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.diffusion.families import FAMILIES
 from unconceal.diffusion.handover import run_original
+from unconceal.evaluation.image_sanity import degenerate
 from unconceal.evaluation.image_strip import BLUR
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import UNSAFE_CATEGORIES, Task
-
-MIN_SPREAD = 2.0
-"""Standard deviation in grey levels below which an image counts as blank."""
 
 
 def write_preview(
@@ -25,7 +23,7 @@ def write_preview(
     """Save θ's and θ*'s image side by side, blurred for unsafe categories.
 
     Returns:
-        ``picture``: the path; ``result``: a warning, only if θ*'s image is blank.
+        ``picture``: the path; ``result``: a warning, only if θ*'s image is none.
     """
     prompt, seed, steps = task.forget[0].text, suite.seed_starts.evaluation, suite.sampler.num_inference_steps
     family = FAMILIES[suite.family]
@@ -35,6 +33,6 @@ def write_preview(
     path.parent.mkdir(parents=True, exist_ok=True)
     (image.filter(ImageFilter.GaussianBlur(BLUR)) if task.category in UNSAFE_CATEGORIES else image).save(path)
     row = {"picture": str(path)}
-    if float(images[1].std()) < MIN_SPREAD:
-        row["result"] = f"{path}: the image is blank; check the weights"
+    if degenerate(images[1][None]).all():
+        row["result"] = f"{path}: the image is one flat colour or saturated; check the weights for NaN and scale"
     return row

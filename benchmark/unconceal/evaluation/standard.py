@@ -10,6 +10,7 @@ from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.evaluation import measurements
 from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.evaluation.evaluation import Evaluation, judging_work
+from unconceal.evaluation.image_sanity import check_images
 from unconceal.evaluation.image_scores import score_images, scoring_steps
 from unconceal.evaluation.image_strip import write_strip
 from unconceal.evaluation.measurements import BlockImages
@@ -62,6 +63,7 @@ def measure(
     total = sum(map(count_forward_passes, plan.shards))
     generator.report_to(evaluation.progress.stage(f"{submission.name} on {task.id}: reading images", total).advance)
     images = measurements.generate_all(generator, plan)
+    check_images(images["evaluation"].unlearned.batches(), submission, task.id)
     timing = add_phase(timing, "generate", time.perf_counter() - started, generator.forward_passes - passes_before)
     battery, cost = measure_battery(evaluation, task, submission.name, generator, applied.sha256 or evaluation.suite.base.digest)
     timing = Timing(seconds={**timing.seconds, **cost.seconds}, forward_passes=timing.forward_passes + cost.forward_passes)

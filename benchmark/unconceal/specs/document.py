@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from unconceal.errors import elided
 from unconceal.files import is_below, read_regular_file
 from unconceal.specs.problems import Location, Problem, dotted_name
 from unconceal.specs.spec import Mistake
 
-MAX_BYTES, MAX_DEPTH = 1_000_000, 20
-"""Limits of a spec file: bytes, and levels of nesting."""
+MAX_BYTES, MAX_LINES, MAX_DEPTH, MAX_EVENTS, MAX_INTEGER = 200_000, 8_000, 20, 10_000, 2**53
+"""Limits of a spec file: bytes, lines, levels of nesting, keys and values, and the largest whole number (RFC 8785).
+
+Far above real ones, whose largest has 20 kB, and so low that the parser is done within a second.
+"""
+NULL_TAG = "tag:yaml.org,2002:null"
 PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null"))
 
 
@@ -48,11 +53,15 @@ class Document:
         text = document._text()
         if text is None:
             return document
+        if (lines := text.count("\n")) > MAX_LINES:
+            document.add("spec.too-large", None, f"{lines} lines", f"are more than a spec may have ({MAX_LINES})", "keep data out of specs")
+            return document
         try:
             if document._refuse_special_syntax(text):
                 node = YAML(typ="safe", pure=True).compose(text)
                 document.values = document._plain(node, ()) if node is not None else None
-        except (YAMLError, RecursionError) as error:
+        except Exception as error:
+            # Beside errors of its own the parser raises whatever a strange character or escape leads it to.
             document._syntax(error)
             return document
         if not isinstance(document.values, dict) and not document.problems:
@@ -92,8 +101,11 @@ class Document:
             Whether the file may be read: not with aliases, whose expansion has no bound, with several documents or beyond the depth limit.
         """
         documents, aliases, depth = 0, False, 0
-        for event in YAML(typ="safe", pure=True).parse(text):
+        for number, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
             line = event.start_mark.line + 1
+            if number > MAX_EVENTS:
+                self.add("spec.too-large", line, f"{number} keys and values", "are more than a spec may hold", "keep data out of specs")
+                return False
             depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
             if depth > MAX_DEPTH:
                 self.add("spec.too-deep", line, f"{depth} levels", "are more than a spec may nest", "write it flat, or close what is open")
@@ -135,7 +147,19 @@ class Document:
             return {name: self._plain(value, (*location, name)) for name, value in self._pairs(node, location)}
         if isinstance(node, SequenceNode):
             return [self._plain(value, (*location, index)) for index, value in enumerate(node.value)]
-        return plain_scalar(node)
+        return self._scalar(node)
+
+    def _scalar(self, node: Node) -> Any:
+        try:
+            value = plain_scalar(node)
+        except Exception:
+            # ``0x_``, ``._``, 5,000 digits: each raises something else.
+            value = None
+        if (value is None and node.tag != NULL_TAG) or (isinstance(value, int) and abs(value) > MAX_INTEGER):
+            line, written = node.start_mark.line + 1, elided(str(node.value), 40)
+            self.add("spec.bad-number", line, f"{written!r}", "is no number that can be read exactly", "correct it, or put it in quotes")
+            return None
+        return value
 
     def _pairs(self, node: MappingNode, location: Location) -> Iterator[tuple[str, Node]]:
         """Pairs of a mapping, the first of each key; a duplicate key is reported."""

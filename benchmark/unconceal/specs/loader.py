@@ -17,7 +17,7 @@ from unconceal.specs.controls import Controls
 from unconceal.specs.document import Document
 from unconceal.specs.paraphrases import Paraphrases
 from unconceal.specs.probe_set import ProbeSet
-from unconceal.specs.problems import Problem, SpecProblems, mistakes_from_errors, old_format_mistake, suggestion
+from unconceal.specs.problems import MAX_MISTAKES, Problem, SpecProblems, mistakes_from_errors, old_format_mistake, suggestion
 from unconceal.specs.spec import Mistake, Spec
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import Seeds, SeedStarts, Suite, seed_overlaps
@@ -261,11 +261,11 @@ def tasks_exist(root: DataRoot, suite: str) -> Check:
 
     def check(document: Document) -> Iterator[Mistake]:
         checkpoints = document.values.get("checkpoints")
-        for name in checkpoints if isinstance(checkpoints, dict) else ():
-            if name not in names:
-                consequence = f"is no task of suite {suite!r}, so it would never run"
-                location = ("checkpoints", name)
-                yield Mistake("submission.unknown-task", location, f"task {name!r}", consequence, suggestion(name, names))
+        unknown = [name for name in checkpoints if name not in names] if isinstance(checkpoints, dict) else []
+        for name in unknown[:MAX_MISTAKES]:
+            consequence = f"is no task of suite {suite!r}, so it would never run"
+            location = ("checkpoints", name)
+            yield Mistake("submission.unknown-task", location, f"task {name!r}", consequence, suggestion(name, names))
 
     return check
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -52,9 +53,13 @@ class SpecProblems(CheckFailed):
         return SpecProblems, (self.problems,)
 
 
+MAX_MISTAKES = 200
+"""Mistakes of one file that are looked at: a remedy is searched for each."""
+
+
 def mistakes_from_errors(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> Iterator[Mistake]:
     """Translate pydantic's errors; the errors of :meth:`Spec.mistakes` are unpacked one by one."""
-    for error in errors:
+    for error in islice(errors, MAX_MISTAKES):
         location: Location = tuple(error["loc"])
         context: Mapping[str, Any] = error.get("ctx", {})
         if error["type"] == "mistakes":
@@ -159,10 +164,14 @@ def short_repr(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
+MAX_NAME = 100
+"""Letters of a name that others are compared with."""
+
+
 def suggestion(name: str, known_names: Iterable[str]) -> str:
     """The remedy for an unknown name: the closest known name, or all of them."""
     names = list(known_names)
-    close = get_close_matches(name, names, n=1)
+    close = get_close_matches(name[:MAX_NAME], names, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
     return f"use one of {', '.join(names)}" if names else "remove it"

@@ -96,9 +96,16 @@ class Pinned(Spec):
 
 UNPINNED = "0" * 64
 COMMIT = re.compile(r"[0-9a-f]{40}")
-Repo = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}$", description="a model on the Hub, owner/name")]
+Repo = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9_]+)*/[A-Za-z0-9]+([._-][A-Za-z0-9_]+)*$",
+        max_length=200,
+        description="a model on the Hub, owner/name",
+    ),
+]
 Revision = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][\w./-]{0,199}$", description="a commit of 40 hex digits; a branch or tag is a draft")
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]{0,199}$", description="a commit of 40 hex digits; a branch or tag is a draft")
 ]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in hex")]
 Name = Annotated[

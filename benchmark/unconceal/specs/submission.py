@@ -14,6 +14,10 @@ Format = Literal["auto", "original", "pipeline", "components", "state-dict", "de
 Component = Literal["unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"]
 COMPONENTS: tuple[str, ...] = get_args(Component)
 TaskId = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$", max_length=120, description="category/concept, e.g. object/star")]
+RelativePath = Annotated[
+    str,
+    Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+$", max_length=500, description="a path without '..'"),
+]
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 """Suffixes of weights files."""
 CONTROL_PREFIX, GOLD_PREFIX, ORIGINAL = "control-", "control-gold-", "control-original"
@@ -50,12 +54,12 @@ class Checkpoint(Spec):
         gigabytes: size of the download.
     """
 
-    path: str | None = None
+    path: RelativePath | None = None
     repo: Repo | None = None
     repo_type: Literal["space"] | None = Field(None, description="where the repo is a Space and no model")
     revision: Revision | None = None
-    file: str | None = None
-    subfolder: str | None = None
+    file: RelativePath | None = None
+    subfolder: RelativePath | None = None
     format: Format = "auto"
     component: Component | None = None
     sha256: Digest | None = None
