@@ -106,9 +106,9 @@ def read_spec(path: Path) -> None:
 
 def read_weights(path: Path) -> None:
     """As the suite reads it."""
-    from unconceal.checkpoints.release import open_checkpoint
+    from unconceal.checkpoints.folders import open_release
 
-    open_checkpoint(path)
+    open_release(path)
 
 
 def count(mutate: Mutate, read: Callable[[Path], None], cases: int, folder: Path) -> dict[str, int]:

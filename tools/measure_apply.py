@@ -21,10 +21,11 @@ from tabulate import tabulate
 
 from checkpoints.releases import ldm_unet
 from pipelines import tiny_pipeline
+from unconceal.checkpoints.account import account_for
 from unconceal.checkpoints.apply import apply, replaced_tensors
-from unconceal.checkpoints.formats import FORMATS
+from unconceal.checkpoints.copies import chosen_tensors
+from unconceal.checkpoints.folders import open_release
 from unconceal.checkpoints.key_names import changeable_components
-from unconceal.checkpoints.release import open_checkpoint
 from unconceal.checkpoints.verify import verify_component
 from unconceal.hub.allowed_files import checkpoint_digest
 
@@ -57,10 +58,10 @@ def stages(pipe: Any, path: Path, format: str) -> list[str]:
         return value
 
     mark(checkpoint_digest(path))
-    checkpoint_files = mark(open_checkpoint(path))
-    release = mark(FORMATS[format].read(checkpoint_files, changeable_components(pipe)))
-    state, base = release.tensors["unet"], pipe.unet.state_dict()
-    mark(verify_component("unet", base, state, release.whole, str(path)))
+    opened = mark(open_release(path))
+    components = changeable_components(pipe)
+    state = mark(chosen_tensors(account_for(opened, components), components, None, str(path)))["unet"].state
+    mark(verify_component("unet", pipe.unet.state_dict(), state, str(path)))
     mark(replaced_tensors(pipe.unet, state))
     seconds = [f"{after - before:.1f}" for before, after in pairwise(marks)]
     before, started = anonymous(), time.perf_counter()

@@ -15,7 +15,7 @@ from codes import raises
 from unconceal.battery.probe import ProbeInputs
 from unconceal.battery.weight_edits import WEIGHT_EDITS, edited_component, edited_model, edited_update, edits, without_directions
 from unconceal.checkpoints.low_rank import LowRank
-from unconceal.checkpoints.release import SpmNetwork
+from unconceal.checkpoints.release import Spm, SpmNetwork
 from unconceal.diffusion.model import Model
 from unconceal.specs.battery import WeightEdits
 
@@ -94,11 +94,11 @@ def test_the_update_of_a_network_beside_the_denoiser(inputs: ProbeInputs, down: 
     generator = torch.Generator().manual_seed(0)
     update = LowRank(torch.randn(down, generator=generator), torch.randn(up, generator=generator), 0.5)
     shape = (up[0], *down[1:])
-    spm = SpmNetwork("unet", {"layer": update}, ("a star",))
+    spm = SpmNetwork("unet", (Spm({"layer": update}, ("a star",)),))
     model = replace(inputs.model, spm=spm, pipeline=inputs.original.pipeline)
     edited = edited_model(inputs.original, model, lambda value: 0.3 * value)
-    assert edited.denoiser is inputs.original.denoiser and edited.spm is not None and edited.spm.prompts == spm.prompts
-    torch.testing.assert_close(edited.spm.updates["layer"].product(shape), 0.3 * update.product(shape))
+    assert edited.denoiser is inputs.original.denoiser and edited.spm is not None and edited.spm.membranes[0].prompts == ("a star",)
+    torch.testing.assert_close(edited.spm.membranes[0].updates["layer"].product(shape), 0.3 * update.product(shape))
     for n, rank in ((1, 1), (2, 0)):
         rest = edited_update(update, partial(without_directions, n=n)).product(shape)
         assert int((torch.linalg.svdvals(rest.flatten(1)) > 1e-4).sum()) == rank

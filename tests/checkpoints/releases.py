@@ -107,7 +107,13 @@ def ldm_whole(pipe: StableDiffusionPipeline, unet: State) -> State:
     now = ldm_unet(pipe.unet, unet)
     before = ldm_unet(pipe.unet, pipe.unet.state_dict())
     averaged = {"model_ema." + key.removeprefix("model.").replace(".", ""): value for key, value in before.items()}
-    buffers = {"betas": torch.ones(5), "alphas_cumprod": torch.ones(5), "model_ema.decay": torch.tensor(0.99)}
+    cumulated = pipe.scheduler.alphas_cumprod
+    buffers = {
+        "betas": torch.ones(5),
+        "alphas_cumprod": cumulated,
+        "scale_factor": torch.tensor(1.0),
+        "model_ema.decay": torch.tensor(0.99),
+    }
     return {**now, **ldm_vae(pipe.vae, pipe.vae.state_dict()), **texts, **averaged, **buffers}
 
 
@@ -309,7 +315,7 @@ MAKERS: dict[str, tuple[str, Maker]] = {
     "keys and values of the cross-attention (UCE)": ("state-dict", uce),
     "whole UNet, pickle (RECE)": ("state-dict", whole_unet_pickle),
     "prefixed text encoder, pickle (AdvUnlearn's training)": ("state-dict", prefixed_text_encoder),
-    "delta by component (Ablating Concepts)": ("delta", delta),
+    "delta by component (Ablating Concepts)": ("state-dict", delta),
     "CompVis, whole with EMA copy (SalUn, EraseDiff, first ESD)": ("compvis", compvis_whole),
     "CompVis in a trainer's file (pytorch-lightning)": ("compvis", compvis_wrapped),
     "CompVis, partial (Ablating Concepts' delta)": ("compvis", compvis_delta),

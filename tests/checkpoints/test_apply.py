@@ -107,7 +107,7 @@ def test_half_precision_weights_run_in_the_base_precision(base: StableDiffusionP
     assert np.isfinite(picture).all()
 
 
-def refused(base: StableDiffusionPipeline, path: Path | None, code: str, **options: str) -> str:
+def refused(base: StableDiffusionPipeline, path: Path | None, code: str, **options: Any) -> str:
     with raises(code) as caught:
         apply(base, path, **options)
     assert "\n" not in str(caught.value)
@@ -139,7 +139,7 @@ def test_the_base_under_another_name_is_refused(base: StableDiffusionPipeline, f
     refused(base, saved(tmp_path / "x.safetensors", unet_of(base)), "checkpoint.no-change")
     halved = {key: value.half() for key, value in unet_of(base).items()}
     refused(base, saved(tmp_path / "half.safetensors", halved), "checkpoint.no-change")
-    refused(base, saved(tmp_path / "empty.safetensors", {}), "checkpoint.unknown-format")
+    refused(base, saved(tmp_path / "empty.safetensors", {}), "checkpoint.no-weights")
 
 
 def test_a_tiny_change_in_any_component_is_accepted(base: StableDiffusionPipeline, folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -184,4 +184,4 @@ def test_the_format_named_must_be_the_format_found(base: StableDiffusionPipeline
     refused(base, folders[1], "checkpoint.wrong-format", format="state-dict")
     (tmp_path / "notes.txt").write_text("no weights")
     refused(base, tmp_path / "notes.txt", "checkpoint.unknown-format")
-    refused(base, tmp_path, "checkpoint.unknown-format")
+    refused(base, tmp_path, "checkpoint.no-weights")

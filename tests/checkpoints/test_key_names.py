@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from codes import raises
 from pipelines import tiny_pipeline
-from unconceal.checkpoints.key_names import by_component, changeable_components, component_of, renamed_to_base
+from unconceal.checkpoints.key_names import changeable_components, component_of, renamed_to_base, split_key
 
 
 def test_every_key_of_a_real_pipeline_finds_its_component(tmp_path: Path) -> None:
@@ -15,25 +14,25 @@ def test_every_key_of_a_real_pipeline_finds_its_component(tmp_path: Path) -> Non
     assert set(changeable_components(pipe)) == {"unet", "text_encoder", "vae"}
     for name, part in changeable_components(pipe).items():
         for key in part.state_dict():
-            assert component_of(key) == name and component_of(f"{name}.{key}") == name
+            assert component_of(key) == name and split_key(f"{name}.{key}") == (f"{name}.", name, None, key)
+            assert split_key(key) == ("", None, None, key)
 
 
-def test_prefixes_are_taken_off() -> None:
-    bias = torch.ones(1)
-    parts = by_component(
-        {"unet.conv_in.weight": bias, "conv_out.bias": bias, "text_encoder.text_model.final_layer_norm.bias": bias}, "file"
-    )
-    assert {name: set(state) for name, state in parts.items()} == {
-        "unet": {"conv_in.weight", "conv_out.bias"},
-        "text_encoder": {"text_model.final_layer_norm.bias"},
-    }
-
-
-@pytest.mark.parametrize("key", ["lora_unet_down_blocks_0.alpha", "model.diffusion_model.input_blocks.0.0.weight", "cond_stage_model.x"])
-def test_foreign_keys_are_refused_by_name(key: str) -> None:
-    with raises("checkpoint.unknown-keys") as caught:
-        by_component({key: torch.ones(1), "conv_in.weight": torch.ones(1)}, "file")
-    assert key in str(caught.value) and "\n" not in str(caught.value)
+@pytest.mark.parametrize(
+    ("whole", "prefix", "component", "copy"),
+    [
+        ("unet.conv_in.weight", "unet.", "unet", None),
+        ("module.unet.module.conv_in.weight", "module.unet.module.", "unet", None),
+        ("state_dict.model.diffusion_model.conv_in.weight", "state_dict.model.diffusion_model.", "unet", None),
+        ("text_encoder.text_model.final_layer_norm.bias", "text_encoder.", "text_encoder", None),
+        ("ema.module.conv_in.weight", "ema.module.", None, "ema"),
+        ("conditioner.embedders.1.model.ln_final.bias", "conditioner.embedders.1.model.", "text_encoder_2", None),
+        ("vae.unet.conv_in.weight", "vae.", "vae", None),
+        ("control_model.x", "", None, None),
+    ],
+)
+def test_prefixes_are_taken_off_in_order(whole: str, prefix: str, component: str | None, copy: str | None) -> None:
+    assert split_key(whole) == (prefix, component, copy, whole.removeprefix(prefix))
 
 
 @pytest.mark.parametrize(

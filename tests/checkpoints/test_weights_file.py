@@ -26,8 +26,8 @@ def test_every_suffix_reads_back(tmp_path: Path, suffix: str) -> None:
         save_file(state, path)
     else:
         torch.save(state, path)
-    read = weights_file.read_file(path)
-    assert read.flat["a"].dtype == torch.float16 and torch.equal(read.flat["a"], state["a"])
+    tensors = weights_file.read_file(path).tensors
+    assert tensors["a"].dtype == torch.float16 and torch.equal(tensors["a"], state["a"])
 
 
 def test_a_pickle_with_code_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def test_damaged_files_are_refused(tmp_path: Path, suffix: str, content: bytes) 
         ([torch.ones(1)], "checkpoint.wrong-layout"),
         (torch.ones(2), "checkpoint.wrong-layout"),
         ({"step": 3}, "checkpoint.no-weights"),
-        ({"deep": {"deeper": {"a": torch.ones(1)}}}, "checkpoint.no-weights"),
+        ({"a": {"b": torch.ones(1)}, "a.b": torch.zeros(1)}, "checkpoint.damaged"),
     ],
 )
 def test_anything_but_tables_of_tensors_is_refused(tmp_path: Path, value: object, code: str) -> None:
@@ -64,16 +64,29 @@ def test_anything_but_tables_of_tensors_is_refused(tmp_path: Path, value: object
 
 
 @pytest.mark.parametrize("archive", [True, False])
-def test_what_a_trainer_wraps_is_unwrapped_and_the_rest_is_named(tmp_path: Path, archive: bool) -> None:
-    saved = {"state_dict": {"a": torch.ones(2)}, "epoch": 3, "optimizer_states": [{"lr": 0.1}]}
+def test_names_of_nested_tables_are_joined_and_the_rest_is_named(tmp_path: Path, archive: bool) -> None:
+    saved = {"state_dict": {"a": torch.ones(2), "b": {"c": torch.zeros(1)}}, "epoch": 3, "optimizer_states": [{"lr": 0.1}]}
     torch.save(saved, tmp_path / "x.ckpt", _use_new_zipfile_serialization=archive)
     result = weights_file.read_file(tmp_path / "x.ckpt")
-    assert set(result.tables) == {""} and torch.equal(result.flat["a"], torch.ones(2)) and result.ignored == ("epoch", "optimizer_states")
+    assert set(result.tensors) == {"state_dict.a", "state_dict.b.c"} and torch.equal(result.tensors["state_dict.a"], torch.ones(2))
+    assert result.others == ("epoch", "optimizer_states")
 
 
-def test_tables_keep_their_names(tmp_path: Path) -> None:
-    torch.save({"unet": {"a": torch.ones(1)}, "text_encoder": {"b": torch.ones(1)}}, tmp_path / "delta.bin")
-    assert set(weights_file.read_file(tmp_path / "delta.bin").tables) == {"unet", "text_encoder"}
+def test_tables_that_hold_each_other_are_refused(tmp_path: Path) -> None:
+    """Ten levels of ten names for the same table: 10^10 names in a file of a few kilobytes."""
+    table: dict[str, object] = {"a": torch.ones(1)}
+    for _ in range(10):
+        table = {str(number): table for number in range(10)}
+    torch.save(table, tmp_path / "x.pt")
+    with raises("checkpoint.damaged"):
+        weights_file.read_file(tmp_path / "x.pt")
+
+
+@pytest.mark.parametrize("length", [60, 80, 200])
+def test_the_end_of_a_long_key_stays(length: int) -> None:
+    key = "x" * length + ".lora_magnitude_vector.weight"
+    shown = weights_file.shortened(key)
+    assert shown.endswith(".lora_magnitude_vector.weight") and len(shown) <= 80 and key.startswith(shown.partition("…")[0])
 
 
 def test_a_huge_file_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +104,7 @@ def test_shards_are_joined(tmp_path: Path) -> None:
     save_file({"a": torch.ones(1)}, tmp_path / "model-00001-of-00002.safetensors")
     save_file({"b": torch.zeros(1)}, tmp_path / "model-00002-of-00002.safetensors")
     sharded(tmp_path, {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"})
-    assert folders.holds_weights(tmp_path) and set(folders.read_folder(tmp_path, tmp_path)) == {"a", "b"}
+    assert [set(file.weights.tensors) for file in folders.open_release(tmp_path).files] == [{"a"}, {"b"}]
 
 
 @pytest.mark.parametrize("shard", ["../secret.safetensors", "/etc/passwd", "absent.safetensors", "model.py"])
@@ -102,11 +115,10 @@ def test_a_listing_cannot_leave_its_folder(tmp_path: Path, shard: str) -> None:
     (folder / "model.py").touch()
     sharded(folder, {"a": shard})
     with raises("checkpoint.bad-index"):
-        folders.read_folder(folder, folder)
+        folders.open_release(folder)
 
 
-def test_the_training_copy_is_not_mistaken_for_the_model(tmp_path: Path) -> None:
-    save_file({"a": torch.ones(1)}, tmp_path / "diffusion_pytorch_model.non_ema.safetensors")
-    assert not folders.holds_weights(tmp_path)
-    with raises("checkpoint.no-weights"):
-        folders.read_folder(tmp_path, tmp_path)
+def test_the_trained_copy_is_told_from_its_average(tmp_path: Path) -> None:
+    for name in ("diffusion_pytorch_model.non_ema.safetensors", "diffusion_pytorch_model.safetensors"):
+        save_file({"a": torch.ones(1)}, tmp_path / name)
+    assert [file.copy for file in folders.open_release(tmp_path).files] == ["model", "ema"]

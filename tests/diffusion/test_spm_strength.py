@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from pipelines import tiny_pipeline
 from unconceal.checkpoints.low_rank import LowRank
-from unconceal.checkpoints.release import SpmNetwork
+from unconceal.checkpoints.release import Spm, SpmNetwork
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.handover import hand_over, run_original
-from unconceal.diffusion.spm_strength import spm_strengths
+from unconceal.diffusion.spm_strength import spm_hooks, spm_strengths
 
 STEPS, GUIDANCE, SCALE = 4, 3.0, 2.0
 ERASED = ("star", "five-pointed figure")
@@ -39,7 +39,7 @@ def membrane(pipe: StableDiffusionPipeline) -> SpmNetwork:
             down = 0.2 * torch.randn((2, *shape[1:]), generator=generator)
             updates[name] = LowRank(down, 0.2 * torch.randn((shape[0], 2, *[1] * (len(shape) - 2)), generator=generator), SCALE)
     assert len(updates) >= 4
-    return SpmNetwork("unet", updates, ERASED)
+    return SpmNetwork("unet", (Spm(updates, ERASED),))
 
 
 def words(pipe: Any, text: str) -> torch.Tensor:
@@ -66,11 +66,11 @@ def alike(pipe: Any, prompt: str) -> float:
 @contextmanager
 def replaced(pipe: Any, membrane: SpmNetwork, m: float) -> Iterator[None]:
     """Layers whose forward adds scale · (m · up)(m · down) x."""
-    layers = {name: pipe.unet.get_submodule(name) for name in membrane.updates}
+    layers = {name: pipe.unet.get_submodule(name) for name in membrane.membranes[0].updates}
     retained = {name: layer.forward for name, layer in layers.items()}
 
     def forward(name: str, x: torch.Tensor) -> torch.Tensor:
-        layer, update = layers[name], membrane.updates[name]
+        layer, update = layers[name], membrane.membranes[0].updates[name]
         up, down = m * update.up, m * update.down
         if down.ndim == 4:
             low = functional.conv2d(x, down, stride=layer.stride, padding=layer.padding)
@@ -95,8 +95,8 @@ def slowly(pipe: Any, prompt: str, seed: int) -> torch.Tensor:
 
 def test_a_prompt_that_names_the_concept_meets_the_whole_network(pipe: StableDiffusionPipeline, membrane: SpmNetwork) -> None:
     result = spm_strengths(membrane, pipe, PROMPTS, StableDiffusion(pipe, STEPS, GUIDANCE).text_embeddings)
-    assert result[0] == 1 and 0 < result[1] < 1
-    assert torch.allclose(result, torch.tensor([alike(pipe, prompt) ** 2 for prompt in PROMPTS]), atol=1e-5)
+    assert result.shape == (3, 1) and result[0] == 1 and 0 < result[1] < 1
+    assert torch.allclose(result[:, 0], torch.tensor([alike(pipe, prompt) for prompt in PROMPTS]), atol=1e-5)
 
 
 def test_each_row_meets_its_own_strength(pipe: StableDiffusionPipeline, membrane: SpmNetwork) -> None:
@@ -124,3 +124,17 @@ def empty_run(pipe: Any, seed: int) -> torch.Tensor:
     noise = torch.randn((1, 4, 16, 16), generator=torch.Generator().manual_seed(seed))
     result: torch.Tensor = pipe("", num_inference_steps=STEPS, guidance_scale=1.0, latents=noise, output_type="latent").images
     return result
+
+
+def test_factors_of_several_membranes_add_up_before_they_are_multiplied() -> None:
+    """As the released code loads Σ mᵢ upᵢ and Σ mᵢ downᵢ into one network."""
+    generator = torch.Generator().manual_seed(1)
+    layer, x = torch.nn.Linear(5, 4), torch.randn(3, 7, 5, generator=generator)
+    halves = [(torch.randn(2, 5, generator=generator), torch.randn(4, 2, generator=generator)) for _ in range(2)]
+    spm = SpmNetwork("unet", tuple(Spm({"0": LowRank(down, up, SCALE)}, ("a",)) for down, up in halves))
+    strength = torch.tensor([[1.0, 0.2], [0.5, 0.5], [0.0, 0.9]])
+    with torch.no_grad(), spm_hooks(spm, torch.nn.Sequential(layer), strength):
+        result = layer(x)
+    for row, m in enumerate(strength):
+        down, up = (sum(weight * half[side] for weight, half in zip(m, halves, strict=True)) for side in (0, 1))
+        assert torch.allclose(result[row], layer(x[row]) + SCALE * x[row] @ down.T @ up.T, atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,8 @@ def folder(tmp_path: Path) -> Path:
     """A base branch, and a contribution that adds esd-x to it."""
     world(tmp_path / "base", shares={**dict.fromkeys(GOLDS, 0.0)})
     world(tmp_path / "contribution", shares={**dict.fromkeys(GOLDS, 0.0), "esd-x": 0.7})
+    # The submission was accepted before, with weights that the repository does not distribute.
+    shutil.copy(tmp_path / "contribution/submissions/made/esd-x.yaml", tmp_path / "base/submissions/made")
     return tmp_path
 
 

@@ -10,7 +10,7 @@ from huggingface_hub import constants
 from codes import raises
 from hub.server import Hub, serving
 from unconceal.errors import CheckFailed
-from unconceal.hub.allowed_files import checkpoint_digest, select_checkpoint_files
+from unconceal.hub.allowed_files import checkpoint_digest, require_known, select_checkpoint_files, select_files
 from unconceal.hub.repository import Repository, fetch, resolve
 from unconceal.specs.submission import Checkpoint
 
@@ -27,7 +27,7 @@ FILES = {
     "esd.pt": BIG[::-1],
     "text_encoder/model.safetensors": b"text",
 }
-READ = ["model_index.json", "text_encoder/model.safetensors", "unet/config.json", "unet/diffusion_pytorch_model.safetensors"]
+READ = ["esd.pt", "model_index.json", "text_encoder/model.safetensors", "unet/config.json", "unet/diffusion_pytorch_model.safetensors"]
 
 
 @pytest.fixture
@@ -156,7 +156,20 @@ def test_names_that_no_hub_has(hub: Hub) -> None:
 def test_which_files_are_needed() -> None:
     assert select_checkpoint_files(FILES) == READ
     shards = ["unet/diffusion_pytorch_model.safetensors.index.json", "unet/diffusion_pytorch_model-00001-of-00002.safetensors"]
-    assert select_checkpoint_files([*shards, "unet/diffusion_pytorch_model.bin", "a/b/model.safetensors", "model.onnx"]) == sorted(shards)
+    others = ["unet/diffusion_pytorch_model.bin", "unet/diffusion_pytorch_model.fp16.safetensors", "model.onnx", "optimizer.bin"]
+    selection = select_files([*shards, *others, "a/b/model.safetensors", "README.md"])
+    assert (
+        selection.read == tuple(sorted(shards)) and set(selection.unused) == set(others) and selection.unknown == ("a/b/model.safetensors",)
+    )
+    with raises("checkpoint.unread-file"):
+        require_known(selection, "x")
+
+
+def test_a_file_that_is_not_read_is_refused_before_anything_is_downloaded(hub: Hub) -> None:
+    hub.add("someone/erased", FILES | {"text_encoder/masks.npz": b"x"})
+    with raises("checkpoint.unread-file"):
+        fetch(pinned(hub), hub.address)
+    assert not [request for request in hub.seen if request.startswith("GET") and "resolve" in request]
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,4 +63,5 @@ def test_a_contribution_brings_no_fresh_rerun(measured: World, tmp_path: Path) -
     before.mkdir()
     record = fresh_record(measured, "esd-x", 0.7)
     write_record(record, record.path(results))
-    assert [problem.code for problem in check_contribution(results, before)] == ["record.fresh-rerun"]
+    root = replace(measured.root, results=results)
+    assert [problem.code for problem in check_contribution(root, before)] == ["record.weights-not-reachable", "record.fresh-rerun"]

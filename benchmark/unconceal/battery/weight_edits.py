@@ -16,6 +16,7 @@ import torch
 from unconceal.battery.fine_tuning import TEXT_ENCODERS
 from unconceal.battery.probe import Cost, Probe, ProbeInputs, ProbePlan, ProbeScope, diverged
 from unconceal.checkpoints.low_rank import LowRank
+from unconceal.checkpoints.release import SpmNetwork
 from unconceal.diffusion.model import Model
 from unconceal.generate.image_cache import Pixels
 from unconceal.specs.battery import WeightEdits
@@ -65,20 +66,32 @@ def edited_model(original: Model, model: Model, edit: Edit) -> Model:
         base, changed = getattr(original.pipeline, name, None), getattr(model.pipeline, name, None)
         if changed is not None and changed is not base:
             setattr(pipeline, name, edited_component(base, changed, edit))
-    updates = {} if model.spm is None else {name: edited_update(update, edit) for name, update in model.spm.updates.items()}
-    return replace(model, pipeline=pipeline, spm=model.spm and replace(model.spm, updates=updates))
+    return replace(model, pipeline=pipeline, spm=model.spm and edited_network(model.spm, edit))
+
+
+def edited_network(spm: SpmNetwork, edit: Edit) -> SpmNetwork:
+    """An SPM network with each update of each membrane edited."""
+    edited = (
+        replace(membrane, updates={name: edited_update(update, edit) for name, update in membrane.updates.items()})
+        for membrane in spm.membranes
+    )
+    return replace(spm, membranes=tuple(edited))
 
 
 @torch.no_grad()
 def edited_component(base: Any, changed: Any, edit: Edit) -> Any:
-    """A copy of a component: base + edit(changed − base), in float32, for each of its weights."""
+    """A copy of a component: base + edit(changed − base), in float32, for each of its weights.
+
+    Modules that θ* has beside θ's, such as erasers, are an update of nothing.
+    """
     weights = dict(base.named_parameters()) if base is not None else {}
     component = copy.deepcopy(changed)
     parameters = dict(component.named_parameters())
-    if {name: value.shape for name, value in weights.items()} != {name: value.shape for name, value in parameters.items()}:
+    shapes = {name: value.shape for name, value in parameters.items()}
+    if any(shapes.get(name) != value.shape for name, value in weights.items()):
         raise NotImplementedError("the model has weights of other names or shapes than θ, so it is no update of θ")
     for name, value in parameters.items():
-        start = weights[name].to(value.device).float()
+        start = weights[name].to(value.device).float() if name in weights else torch.zeros_like(value, dtype=torch.float32)
         update = value.float() - start
         if not torch.isfinite(update).all():
             raise diverged(f"{name} is not finite")

@@ -13,18 +13,25 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import nn
 
+from unconceal.checkpoints.account import Account, account_for, assign_component
+from unconceal.checkpoints.copies import Chosen, chosen_tensors
+from unconceal.checkpoints.erasers import with_erasers
 from unconceal.checkpoints.file_limits import check_files
-from unconceal.checkpoints.folders import check_inside
-from unconceal.checkpoints.formats import FORMATS
-from unconceal.checkpoints.key_names import ELSEWHERE, StateDict, changeable_components, renamed_to_base
-from unconceal.checkpoints.release import OpenedCheckpoint, SpmNetwork, open_checkpoint
-from unconceal.checkpoints.verify import check_change, check_configs, verify_component, verify_spm
-from unconceal.checkpoints.weights_file import Weights, shortened
+from unconceal.checkpoints.folders import check_links, open_release, read_json
+from unconceal.checkpoints.formats.spm import spm_network
+from unconceal.checkpoints.inventory import inventory
+from unconceal.checkpoints.key_names import ELSEWHERE, Base, Copy, StateDict, changeable_components
+from unconceal.checkpoints.low_rank import merged
+from unconceal.checkpoints.release import Release, SpmNetwork
+from unconceal.checkpoints.verify import check_buffers, check_change, check_complete, check_configs, verify_component, verify_spm
+from unconceal.checkpoints.vocabulary import check_tokenizers, token_rows
 from unconceal.errors import CheckFailed
 from unconceal.hub.allowed_files import checkpoint_digest
-from unconceal.specs.record import ComponentRecord
+from unconceal.specs.record import ComponentRecord, FileRecord
+from unconceal.specs.submission import Checkpoint
 
-ORIGINAL = "original"
+ORIGINAL, PIPELINE, COMPONENTS = "original", "pipeline", "components"
+PIPELINE_INDEX = "model_index.json"
 Pipeline = TypeVar("Pipeline", bound=DiffusionPipeline)
 
 
@@ -37,6 +44,8 @@ class AppliedCheckpoint:
         sha256: of the file or folder.
         components: changes by component.
         unused_parts: descriptions of what the checkpoint holds and is not applied.
+        warnings: what looks wrong, with numbers.
+        files: how each weights file was read.
         spm: an SPM network, which acts beside the pipeline; give it to :class:`unconceal.diffusion.model.Model`.
     """
 
@@ -44,120 +53,210 @@ class AppliedCheckpoint:
     sha256: str | None = None
     components: dict[str, ComponentRecord] = field(default_factory=dict)
     unused_parts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    files: dict[str, FileRecord] = field(default_factory=dict)
     spm: SpmNetwork | None = None
 
 
 def apply(
-    pipe: Pipeline, checkpoint: Path | None, format: str = "auto", sha256: str | None = None, component: str | None = None
+    pipe: Pipeline,
+    checkpoint: Path | None,
+    format: str = "auto",
+    sha256: str | None = None,
+    component: str | None = None,
+    use: Copy | None = None,
+    scale: float = 1.0,
 ) -> tuple[Pipeline, AppliedCheckpoint]:
     """Apply a checkpoint to the base pipeline θ.
 
     Args:
         pipe: θ; it is not changed, and θ* shares what the checkpoint leaves unchanged.
         checkpoint: a file or folder.
-        format: a key of :data:`FORMATS`, "auto" to detect it, or "original" for θ itself.
+        format: a key of :data:`FORMATS`, "pipeline" or "components", "auto" to detect it, or "original" for θ itself.
         sha256: digest that the checkpoint must have.
         component: whose weights they are, where the keys do not tell (the keys of two text encoders look alike).
+        use: the trained weights or their average, where the checkpoint holds both.
+        scale: of low-rank updates.
 
     Returns:
         θ*, and what was applied.
 
     Raises:
-        CheckFailed: the checkpoint is missing, altered, in no known format, of another architecture, not finite, or equal to θ.
+        CheckFailed: the checkpoint is missing, altered, in no known format, of another architecture, not finite, equal to θ, or holds
+            something that is not applied and would change the images.
     """
     if format == ORIGINAL:
         return pipe, AppliedCheckpoint(ORIGINAL)
     if checkpoint is None or not checkpoint.exists():
-        raise CheckFailed(
-            "checkpoint.not-found",
-            str(checkpoint),
-            "does not exist, so there is nothing to evaluate",
-            "correct the path, or download the weights",
-        )
+        consequence, remedy = "does not exist, so there is nothing to evaluate", "correct the path, or download the weights"
+        raise CheckFailed("checkpoint.not-found", str(checkpoint), consequence, remedy)
     check_files(checkpoint)
-    if checkpoint.is_dir():
-        for path in checkpoint.rglob("*"):
-            check_inside(path, checkpoint)
+    check_links(checkpoint)
     digest = checkpoint_digest(checkpoint)
     if sha256 is not None and digest != sha256:
         consequence = f"has SHA-256 {digest[:12]}…, the submission promises {sha256[:12]}…, so it is not the file that was submitted"
         raise CheckFailed("checkpoint.digest-mismatch", str(checkpoint), consequence, "restore the file, or pin the submission again")
-    opened = open_checkpoint(checkpoint)
-    return _put_on(pipe, opened, _format_of(opened, checkpoint, format), str(checkpoint), digest, component)
+    release = open_release(checkpoint)
+    if checkpoint.is_dir():
+        check_configs(pipe, checkpoint)
+    account = account_for(release, changeable_components(pipe), format)
+    name = _format_of(release, account, format)
+    assign_component(account, component, str(checkpoint))
+    check_buffers(pipe, account.buffers, str(checkpoint))
+    notes = [*account.unused_parts(release), *check_tokenizers(pipe, release)]
+    applied = AppliedCheckpoint(name, digest, unused_parts=tuple(notes), files=_files(account))
+    return _put_on(pipe, release, account, (use, scale), applied)
 
 
-def detect(checkpoint: Path) -> str:
+def apply_submitted(pipe: Pipeline, path: Path | None, checkpoint: Checkpoint) -> tuple[Pipeline, AppliedCheckpoint]:
+    """:func:`apply` with everything that a submission says of its checkpoint."""
+    said = checkpoint
+    return apply(pipe, path, said.format, said.sha256, said.component, said.use, 1.0 if said.scale is None else said.scale)
+
+
+def detect(checkpoint: Path, base: DiffusionPipeline) -> str:
     """Detect the format of a checkpoint from its contents.
 
     Raises:
         CheckFailed: it is in no known format.
     """
-    return _format_of(open_checkpoint(checkpoint), checkpoint, "auto")
+    release = open_release(checkpoint)
+    return _format_of(release, account_for(release, changeable_components(base)), "auto")
 
 
-def _format_of(opened: OpenedCheckpoint, checkpoint: Path, format: str) -> str:
-    matches = [name for name, candidate in FORMATS.items() if candidate.detect(opened)]
-    if format != "auto" and format not in matches:
-        raise CheckFailed(
-            "checkpoint.wrong-format",
-            str(checkpoint),
-            f"is not in the format {format!r} that the submission names",
-            "correct it, or say format: auto",
-        )
-    if not matches:
-        raise CheckFailed(
-            "checkpoint.unknown-format",
-            str(checkpoint),
-            f"is in no known format ({', '.join(FORMATS)}){_example(opened)}",
-            "release it in one of them",
-        )
-    return matches[0] if format == "auto" else format
+def _files(account: Account) -> dict[str, FileRecord]:
+    return {
+        name: FileRecord(formats=tuple(dict.fromkeys(fmt for fmt, _ in read)), prefixes=tuple(dict.fromkeys(p for _, p in read if p)))
+        for name, read in account.formats.items()
+    }
 
 
-def _example(opened: OpenedCheckpoint) -> str:
-    """Example of an opened file's contents, for the error message."""
-    if not isinstance(opened, Weights):
-        return ""
-    return f": it holds {shortened(next(iter(opened.flat or opened.tables)))!r}" if opened.tables else ": it holds no tensor"
+def _format_of(release: Release, account: Account, declared: str) -> str:
+    """The format of a release: that of its file, or the layout of its folder; of adapters alone, theirs.
+
+    Raises:
+        CheckFailed: the submission names another, or nothing but unused parts was found.
+    """
+    formats = {name for read in account.formats.values() for name, _ in read}
+    if not formats:
+        found, nearest = inventory(release)
+        raise CheckFailed("checkpoint.no-weights", str(release.path), f"holds no weights of a model ({found})", nearest)
+    in_folder = release.path.is_dir() and formats & {"state-dict", "compvis", "flux"}
+    layout = PIPELINE if PIPELINE_INDEX in release.names else COMPONENTS
+    name = layout if in_folder else next(iter(sorted(formats - {"state-dict"} or formats)))
+    if declared not in ("auto", name) and not (release.path.is_file() and declared in formats):
+        consequence = f"is in format {name!r}, not in {declared!r}, which the submission names"
+        raise CheckFailed("checkpoint.wrong-format", str(release.path), consequence, "correct it, or say format: auto")
+    return name
 
 
 def _put_on(
-    pipe: Pipeline, opened: OpenedCheckpoint, name: str, source: str, digest: str, component: str | None
+    pipe: Pipeline, release: Release, account: Account, options: tuple[Copy | None, float], applied: AppliedCheckpoint
 ) -> tuple[Pipeline, AppliedCheckpoint]:
-    if isinstance(opened, Path):
-        check_configs(pipe, opened)
-    base = changeable_components(pipe)
-    release = FORMATS[name].read(opened, base)
+    base, source, (use, scale) = changeable_components(pipe), str(release.path), options
+    chosen = chosen_tensors(account, base, use, source)
+    _require_components(release, chosen, base)
+    notes, warnings = [note for part in chosen.values() for note in part.notes], list[str]()
     records: dict[str, ComponentRecord] = {}
-    changed: dict[str, nn.Module] = {}
-    for part, state in _for_component(release.tensors, component, source).items():
+    states: dict[str, StateDict] = {}
+    if account.embeddings:
+        rows, token_notes = token_rows(pipe, account.embeddings)
+        notes += token_notes
+        chosen |= {"text_encoder": _combined(chosen.get("text_encoder"), rows, base, source)} if rows else {}
+    for part in dict.fromkeys((*chosen, *(update.component for update in account.updates))):
         if part not in base:
             raise CheckFailed("checkpoint.unknown-component", source, f"holds a {part}, which the base does not have", ELSEWHERE)
         base_state = base[part].state_dict()
-        new_state = renamed_to_base(part, state, base_state)
-        records[part] = verify_component(part, base_state, new_state, release.whole, source)
-        if records[part].changed:
-            changed[part] = replaced_tensors(base[part], {key: tensor for key, tensor in new_state.items() if key in base_state})
-    if release.spm is not None:
-        records[release.spm.component] = verify_spm(release.spm, base)
-    check_change(records, source, release.unused_parts)
-    return _sharing(pipe, changed), AppliedCheckpoint(name, digest, records, release.unused_parts, release.spm)
+        state = chosen[part].state if part in chosen else {}
+        if part in chosen and chosen[part].is_whole:
+            check_complete(part, base_state, state, source)
+        state = _with_updates(part, base[part], state, account, scale, source)
+        records[part], found = verify_component(part, base_state, state, source)
+        warnings += found
+        states[part] = {key: tensor for key, tensor in state.items() if key in base_state}
+    changed = {part: replaced_tensors(base[part], state) for part, state in states.items() if records[part].changed}
+    if account.erasers:
+        unet, record = with_erasers(changed.get("unet", base["unet"]), account.erasers, source)
+        records["unet"] = _sum(records.get("unet"), record)
+        changed["unet"] = unet
+    spm = spm_network(account.membranes, source)
+    if spm is not None:
+        records["unet"] = _sum(records.get("unet"), verify_spm(spm, base))
+    if scale != 1 and not account.updates:
+        consequence = f"holds no updates that scale {scale:g} could apply to"
+        raise CheckFailed("checkpoint.no-scale", source, consequence, "leave `scale` out")
+    unused = (*applied.unused_parts, *notes)
+    check_change(records, source, unused)
+    result = AppliedCheckpoint(applied.format, applied.sha256, records, unused, tuple(warnings), applied.files, spm)
+    return _sharing(pipe, changed), result
 
 
-def _for_component(tensors: dict[str, StateDict], component: str | None, source: str) -> dict[str, StateDict]:
-    """The tensors, assigned to the component that the submission names."""
-    if component is None or component in tensors:
-        return tensors
-    if len(tensors) != 1:
-        components = ", ".join(tensors) or "none"
+def _require_components(release: Release, chosen: dict[str, Chosen], base: Base) -> None:
+    """Check that a pipeline's folder has weights for every component of the base that its index names.
+
+    Raises:
+        CheckFailed: one is missing.
+    """
+    if PIPELINE_INDEX not in release.names:
+        return
+    index = read_json(release.path / PIPELINE_INDEX, release.path)
+    missing = [part for part in base if part not in chosen and isinstance(entry := index.get(part), list) and any(entry)]
+    if missing:
+        consequence = f"names a {missing[0]} in {PIPELINE_INDEX} and holds no weights of it"
         raise CheckFailed(
-            "checkpoint.wrong-component",
-            source,
-            f"holds weights of several components ({components}), none of them {component}",
-            "leave `component` out",
+            "checkpoint.no-weights", str(release.path), consequence, "export the whole pipeline, or the changed folders alone"
         )
-    (state,) = tensors.values()
-    return {component: state}
+
+
+def _combined(chosen: Chosen | None, rows: StateDict, base: Base, source: str) -> Chosen:
+    """A text encoder's tensors with changed token embeddings.
+
+    Raises:
+        CheckFailed: the release also replaces its token embeddings as a whole.
+    """
+    taken = chosen is not None and any(
+        not torch.equal(chosen.state[key], base["text_encoder"].state_dict()[key]) for key in rows if key in chosen.state
+    )
+    if taken:
+        consequence = "changes the token embeddings both as a whole and token by token"
+        raise CheckFailed("checkpoint.conflicting-tensors", source, consequence, "release the one that is meant")
+    return Chosen({**(chosen.state if chosen else {}), **rows}, chosen is not None and chosen.is_whole, ())
+
+
+def _with_updates(part: str, base: nn.Module, state: StateDict, account: Account, scale: float, source: str) -> StateDict:
+    """A component's tensors with its updates merged.
+
+    Raises:
+        CheckFailed: a tensor is both replaced and updated, or updated by two files.
+    """
+    base_state = base.state_dict()
+    updated: StateDict = {}
+    for origin, component, updates in account.updates:
+        if component != part:
+            continue
+        new = merged(part, base, updates, scale, source)
+        taken = [
+            key for key in new if key in updated or (key in state and not torch.equal(state[key].to(base_state[key]), base_state[key]))
+        ]
+        if taken:
+            consequence = f"changes {part} {taken[0]!r} in {origin.file} and in another place, so nobody knows which is meant"
+            remedy = "release the merged weights, or name the one file that is meant"
+            raise CheckFailed("checkpoint.conflicting-tensors", source, consequence, remedy)
+        updated |= new
+    return state | updated
+
+
+def _sum(first: ComponentRecord | None, second: ComponentRecord) -> ComponentRecord:
+    """The entry of a component that is changed in two ways: counts and squared changes add up."""
+    if first is None:
+        return second
+    return ComponentRecord(
+        matched=first.matched + second.matched,
+        missing=first.missing,
+        unexpected=first.unexpected + second.unexpected,
+        changed=first.changed + second.changed,
+        relative_change=(first.relative_change**2 + second.relative_change**2) ** 0.5,
+    )
 
 
 @torch.no_grad()

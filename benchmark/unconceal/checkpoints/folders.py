@@ -1,25 +1,28 @@
-"""Folders of weights in the layout of diffusers and transformers. Nothing outside the submitted folder is opened."""
+"""Opens a release: one file, or a folder of weights files and settings. Nothing outside the submitted folder is opened."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from unconceal.checkpoints.key_names import StateDict
+from unconceal.checkpoints.key_names import Copy
+from unconceal.checkpoints.release import Release, ReleasedFile
 from unconceal.checkpoints.weights_file import MAX_CONFIG_BYTES, read_file, shortened
 from unconceal.errors import CheckFailed
-from unconceal.hub.allowed_files import WEIGHTS_PATTERN
+from unconceal.hub.allowed_files import AVERAGED_FOLDERS, WEIGHTS_PATTERN, files_of, require_known, select_files
+from unconceal.specs.submission import COMPONENTS, WEIGHTS_SUFFIXES
 
-WEIGHTS_NAMES = (
-    "diffusion_pytorch_model.safetensors",
-    "model.safetensors",
-    "diffusion_pytorch_model.fp16.safetensors",
-    "model.fp16.safetensors",
-    "diffusion_pytorch_model.bin",
-    "pytorch_model.bin",
-)
-"""Names of a component's weights file; the first that exists is used (never ``non_ema`` and the like)."""
+STANDARD_NAME = "diffusion_pytorch_model.safetensors"
+INDEX = ".index.json"
+ADAPTER_CONFIGS = ("adapter_config.json", "eraser_config.json")
+"""Settings of the adapters in the same folder."""
+COMPLETE = re.compile(r"(diffusion_pytorch_model|model|pytorch_model)(\.\w+)*(-\d{5}-of-\d{5})?\.(safetensors|bin)")
+"""Names under which libraries save a whole component."""
+NOT_AVERAGED = ".non_ema."
+"""Part of the name of the trained weights beside their average."""
 HUB_BLOBS = "blobs"
 """The folder of the Hub's cache that its snapshots link to."""
 MAX_SHARDS = 200
@@ -38,17 +41,28 @@ def check_inside(path: Path, folder: Path) -> Path:
     return path
 
 
-def read_json(path: Path, folder: Path) -> dict[str, Any]:
+def check_links(path: Path) -> None:
+    """Check that nothing in a release leads out of it.
+
+    Raises:
+        CheckFailed: a file or folder of it is a link out of it.
+    """
+    if path.is_dir():
+        for inner in path.rglob("*"):
+            check_inside(inner, path)
+
+
+def read_json(path: Path, folder: Path, max_bytes: int = MAX_CONFIG_BYTES) -> dict[str, Any]:
     """Read a small, untrusted JSON object.
 
     Raises:
         CheckFailed: it is too long, or not a JSON object.
     """
-    if check_inside(path, folder).stat().st_size > MAX_CONFIG_BYTES:
+    if check_inside(path, folder).stat().st_size > max_bytes:
         raise CheckFailed(
             "checkpoint.too-large",
             str(path),
-            f"is longer than {MAX_CONFIG_BYTES} bytes, so it is not read",
+            f"is longer than {max_bytes} bytes, so it is not read",
             "export the model again",
         )
     try:
@@ -60,48 +74,64 @@ def read_json(path: Path, folder: Path) -> dict[str, Any]:
     return content
 
 
-def holds_weights(folder: Path) -> bool:
-    """Whether a folder holds a component's weights under the names of diffusers and transformers."""
-    return any(_index_path(folder, name).is_file() or (folder / name).is_file() for name in WEIGHTS_NAMES)
-
-
-def read_folder(folder: Path, submitted: Path) -> StateDict:
-    """Read the tensors of one component's folder, from one file or from shards.
-
-    Args:
-        folder: of the component.
-        submitted: the submitted folder, which no link may leave.
+def open_release(path: Path) -> Release:
+    """Open every weights file of a release.
 
     Raises:
-        CheckFailed: it holds no weights, or they cannot be read.
+        CheckFailed: it is missing, a file cannot be read as weights, or a file that may be weights is not read.
     """
-    for name in WEIGHTS_NAMES:
-        if (folder / name).is_file():
-            return _flat(folder / name, submitted)
-        if _index_path(folder, name).is_file():
-            return {key: tensor for shard in _shards(folder, name, submitted) for key, tensor in _flat(shard, submitted).items()}
-    raise CheckFailed("checkpoint.no-weights", str(folder), "holds no weights", f"name the file as diffusers does, e.g. {WEIGHTS_NAMES[0]}")
+    if path.is_file():
+        return Release(path, (ReleasedFile(path.name, read_file(path)),))
+    if not path.is_dir():
+        consequence, remedy = "does not exist, so there is nothing to evaluate", "correct the path, or download the weights"
+        raise CheckFailed("checkpoint.not-found", str(path), consequence, remedy)
+    names = tuple(files_of(path))
+    for name in names:
+        check_inside(path / name, path)
+    selection = select_files(names)
+    require_known(selection, str(path))
+    for name in selection.read:
+        if name.endswith(INDEX):
+            _check_shards(path / name, path)
+    weights = [name for name in selection.read if name.endswith(WEIGHTS_SUFFIXES)]
+    if not weights:
+        remedy = f"name the folder or file that holds them, e.g. {STANDARD_NAME}"
+        raise CheckFailed("checkpoint.no-weights", str(path), f"holds no weights{_found(names)}", remedy)
+    averaged = any(name.partition("/")[0] in AVERAGED_FOLDERS for name in weights)
+    return Release(path, tuple(_released(path, name, weights, averaged) for name in weights), selection.unused, names)
 
 
-def _flat(path: Path, submitted: Path) -> StateDict:
-    weights = read_file(check_inside(path, submitted))
-    tables = [name for name in weights.tables if name]
-    if tables:
-        raise CheckFailed(
-            "checkpoint.wrong-layout",
-            str(path),
-            f"holds tables ({shortened(', '.join(tables))}) instead of the component's tensors",
-            "export it again",
-        )
-    return weights.flat
+def _found(names: Collection[str]) -> str:
+    return f": found {', '.join(shortened(name, 40) for name in list(names)[:3])} in {len(names)} files" if names else ", it is empty"
 
 
-def _index_path(folder: Path, name: str) -> Path:
-    return folder / f"{name}.index.json"
+def _released(root: Path, name: str, names: Collection[str], averaged: bool) -> ReleasedFile:
+    """One file of a folder, with what its place and name tell."""
+    folder, _, file = name.rpartition("/")
+    stem = file.partition(".")[0]
+    component = folder.removesuffix("_ema") or (stem if stem in COMPONENTS else None)
+    copy: Copy | None = None
+    if folder in AVERAGED_FOLDERS or any(other == name.replace(".", NOT_AVERAGED, 1) for other in names):
+        copy = "ema"
+    elif NOT_AVERAGED in file or (averaged and f"{folder}_ema" in AVERAGED_FOLDERS):
+        copy = "model"
+    settings = next((path for name in ADAPTER_CONFIGS if (path := (root / folder / name)).is_file()), None)
+    return ReleasedFile(
+        name,
+        read_file(root / name),
+        component,
+        copy,
+        is_whole=COMPLETE.fullmatch(file) is not None,
+        settings=read_json(settings, root) if settings else {},
+    )
 
 
-def _shards(folder: Path, name: str, submitted: Path) -> list[Path]:
-    index = _index_path(folder, name)
+def _check_shards(index: Path, submitted: Path) -> None:
+    """Check that an index names files of its own folder that exist.
+
+    Raises:
+        CheckFailed: it does not.
+    """
     weight_map = read_json(index, submitted).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
         raise CheckFailed("checkpoint.bad-index", str(index), "does not list shards", "export the weights again")
@@ -114,12 +144,11 @@ def _shards(folder: Path, name: str, submitted: Path) -> list[Path]:
             "export the weights again",
         )
     for shard in shards:
-        # The index is untrusted: it may name files of its own folder only, and the digest covers no other names.
-        if Path(shard).name != shard or not WEIGHTS_PATTERN.fullmatch(shard) or not (folder / shard).is_file():
+        # The index is untrusted: it may name files of its own folder only.
+        if Path(shard).name != shard or not WEIGHTS_PATTERN.fullmatch(shard) or not (index.parent / shard).is_file():
             raise CheckFailed(
                 "checkpoint.bad-index",
                 str(index),
                 f"names {shortened(shard)!r}, which is no weights file of its folder",
                 "export the weights again",
             )
-    return [folder / shard for shard in shards]

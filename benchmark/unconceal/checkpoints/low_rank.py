@@ -1,16 +1,38 @@
-"""Low-rank updates W + s · up · down, merged into the base's weights."""
+"""Updates of the base's weights by products of small matrices: W + s · up · down (LoRA), LoHa, LoKr, and each with DoRA's magnitudes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
+from peft.tuners import loha, lokr
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unconceal.checkpoints.key_names import ELSEWHERE, Base, StateDict
+from unconceal.checkpoints.key_names import ELSEWHERE, StateDict
+from unconceal.checkpoints.weights_file import shortened
 from unconceal.errors import CheckFailed
+
+
+class Update(Protocol):
+    """What is added to one weight."""
+
+    @property
+    def factors(self) -> tuple[Tensor, ...]:
+        """The released tensors."""
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether the product has as many elements as a weight of that shape, and the factors fit together."""
+
+    def product(self, shape: tuple[int, ...]) -> Tensor:
+        """The update in the shape of the weight it is added to, float32."""
+
+
+LOHA: Any = loha.layer
+LOKR: Any = lokr.layer
+"""PEFT's functions have no types."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +42,18 @@ class LowRank:
     down: Tensor
     up: Tensor
     scale: float
+
+    @property
+    def factors(self) -> tuple[Tensor, ...]:
+        return self.down, self.up
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether up · down is a weight of that shape."""
+        if any(factor.ndim not in (2, 4) for factor in self.factors):
+            return False
+        rank, product_shape = self.down.shape[0], (self.up.shape[0], self.down.shape[1], *self.down.shape[2:])
+        same = product_shape == shape or (*product_shape, 1, 1) == shape or (*shape, 1, 1) == product_shape
+        return same and self.up.shape[1] == rank and self.up.shape[2:] in ((), (1, 1))
 
     def product(self, shape: tuple[int, ...]) -> Tensor:
         """s · up · down in the shape of the weight it is added to, float32."""
@@ -32,7 +66,119 @@ class LowRank:
         return self.scale * product.reshape(shape)
 
 
-Updates = dict[str, LowRank]
+@dataclass(frozen=True)
+class Hadamard:
+    """LoHa: s · (w1_a w1_b) ⊙ (w2_a w2_b). ``cores``: of kernels in Tucker form, empty otherwise."""
+
+    first: tuple[Tensor, Tensor]
+    second: tuple[Tensor, Tensor]
+    cores: tuple[Tensor, ...]
+    scale: float
+
+    @property
+    def factors(self) -> tuple[Tensor, ...]:
+        return *self.first, *self.second, *self.cores
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether the product is a weight of that shape."""
+        (w1_a, w1_b), (w2_a, w2_b), numel = self.first, self.second, torch.Size(shape).numel()
+        if any(factor.ndim != 2 for factor in (w1_a, w1_b, w2_a, w2_b)) or w1_a.shape != w2_a.shape or w1_b.shape != w2_b.shape:
+            return False
+        if not self.cores:
+            return w1_a.shape[1] == w1_b.shape[0] and w1_a.shape[0] == shape[0] and w1_a.shape[0] * w1_b.shape[1] == numel
+        kernels = all(core.shape == (w1_a.shape[0], w1_b.shape[0], *shape[2:]) for core in self.cores)
+        return kernels and len(self.cores) == 2 and (w1_a.shape[1], w1_b.shape[1]) == tuple(shape[:2])
+
+    def product(self, shape: tuple[int, ...]) -> Tensor:
+        """The update in the shape of the weight it is added to, float32, by PEFT's functions."""
+        (w1_a, w1_b), (w2_a, w2_b) = ([factor.float() for factor in pair] for pair in (self.first, self.second))
+        scale = torch.tensor(self.scale)
+        if self.cores:
+            t1, t2 = (core.float() for core in self.cores)
+            product = LOHA.make_weight_cp(t1, w1_a, w1_b, t2, w2_a, w2_b, scale)
+        else:
+            product = LOHA.make_weight(w1_a, w1_b, w2_a, w2_b, scale)
+        reshaped: Tensor = product.reshape(shape)
+        return reshaped
+
+
+@dataclass(frozen=True)
+class Kronecker:
+    """LoKr: s · w1 ⊗ w2. Each is one matrix or a product of two; ``core``: of w2's kernel in Tucker form."""
+
+    first: tuple[Tensor, ...]
+    second: tuple[Tensor, ...]
+    core: Tensor | None
+    scale: float
+
+    @property
+    def factors(self) -> tuple[Tensor, ...]:
+        return *self.first, *self.second, *(() if self.core is None else (self.core,))
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether the product is a weight of that shape."""
+        if any(factor.ndim not in (2, 4) for factor in self.factors) or not self._chained():
+            return False
+        numel = (self._numel(self.first), self._numel(self.second))
+        kernel = 1 if self.core is None else self.core.shape[2:].numel()
+        rows = self.first[0].shape[0] * (self.second[0].shape[0] if self.core is None else self.second[0].shape[1])
+        return rows == shape[0] and numel[0] * numel[1] * kernel == torch.Size(shape).numel()
+
+    def _chained(self) -> bool:
+        """Whether factors of one matrix fit together."""
+        pairs = [pair for pair in (self.first, self.second) if len(pair) == 2]
+        if any(factor.ndim != 2 for pair in pairs for factor in pair) or self.first[0].ndim != 2:
+            return False
+        if self.core is None:
+            return all(left.shape[1] == right.shape[0] for left, right in pairs)
+        plain = [pair for pair in pairs if pair is not self.second]
+        ranks = len(self.second) == 2 and self.core.shape[:2] == (self.second[0].shape[0], self.second[1].shape[0])
+        return self.core.ndim == 4 and ranks and all(left.shape[1] == right.shape[0] for left, right in plain)
+
+    def _numel(self, factors: tuple[Tensor, ...]) -> int:
+        if len(factors) == 1:
+            return factors[0].numel()
+        left, right = factors
+        return (left.shape[1] if factors is self.second and self.core is not None else left.shape[0]) * right.shape[1]
+
+    def product(self, shape: tuple[int, ...]) -> Tensor:
+        """The update in the shape of the weight it is added to, float32, by PEFT's functions."""
+        first, second = ([factor.float() for factor in factors] for factors in (self.first, self.second))
+        w1 = first[0] if len(first) == 1 else first[0] @ first[1]
+        plain = second[0] if len(second) == 1 or self.core is not None else second[0] @ second[1]
+        w2 = plain if self.core is None else LOKR.make_weight_cp(self.core.float(), *second)
+        product: Tensor = LOKR.make_kron(w1, w2, self.scale)
+        return product.reshape(shape)
+
+
+@dataclass(frozen=True)
+class WithMagnitude:
+    """DoRA: the updated weight is rescaled so that its rows (``along`` 0) or columns (1) have the lengths ``magnitude``."""
+
+    update: Update
+    magnitude: Tensor
+    along: int = 0
+
+    @property
+    def factors(self) -> tuple[Tensor, ...]:
+        return *self.update.factors, self.magnitude
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether the update fits, and there is a length for each row or column."""
+        return self.magnitude.numel() == shape[self.along] and self.update.fits(shape)
+
+    def product(self, shape: tuple[int, ...]) -> Tensor:
+        """The update without the rescaling."""
+        return self.update.product(shape)
+
+    def rescaled(self, weight: Tensor) -> Tensor:
+        """The updated weight with the lengths of ``magnitude``."""
+        others = [dimension for dimension in range(weight.ndim) if dimension != self.along]
+        lengths = weight.square().sum(dim=others, keepdim=True).sqrt()
+        return weight * (self.magnitude.float().to(weight.device).reshape(lengths.shape) / lengths.clamp(min=torch.finfo().tiny))
+
+
+Updates = dict[str, Update]
 """Updates of a component, by module name."""
 
 
@@ -41,7 +187,7 @@ def modules_by_flat_name(base: nn.Module) -> dict[str, str]:
     return {name.replace(".", "_"): name for name, module in base.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)}
 
 
-def check_updates(component: str, base: nn.Module, updates: Mapping[str, LowRank], source: str) -> None:
+def check_updates(component: str, base: nn.Module, updates: Mapping[str, Update], source: str) -> None:
     """Check updates against the base.
 
     Raises:
@@ -54,68 +200,40 @@ def check_updates(component: str, base: nn.Module, updates: Mapping[str, LowRank
             consequence = f"updates {component} {name!r}, which is no layer of the base, so it is for another architecture"
             raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
         shape = tuple(layer.weight.shape)
-        rank, product_shape = update.down.shape[0], (update.up.shape[0], update.down.shape[1], *update.down.shape[2:])
-        fits = product_shape == shape or (*product_shape, 1, 1) == shape or (*shape, 1, 1) == product_shape
-        if not fits or update.up.shape[1] != rank or update.up.shape[2:] not in ((), (1, 1)):
-            consequence = f"updates {component} {name!r} of shape {shape} by {tuple(update.up.shape)} times {tuple(update.down.shape)}"
-            raise CheckFailed("checkpoint.wrong-shape", source, f"{consequence}, so it is for another architecture", ELSEWHERE)
-        if not (update.down.isfinite().all() and update.up.isfinite().all()):
+        if not update.fits(shape):
+            sizes = " and ".join(str(tuple(factor.shape)) for factor in update.factors)
+            consequence = f"updates {component} {name!r} of shape {shape} by {shortened(sizes)}, so it is for another architecture"
+            raise CheckFailed("checkpoint.wrong-shape", source, consequence, ELSEWHERE)
+        if not all(factor.isfinite().all() for factor in update.factors):
             raise CheckFailed(
                 "checkpoint.not-finite", source, f"holds NaN or infinite weights in {component} {name!r}", "export the weights again"
             )
 
 
 @torch.no_grad()
-def merged(base: Base, updates: Mapping[str, Updates], source: str) -> dict[str, StateDict]:
-    """Updated weights of the base, by component.
-
-    Raises:
-        CheckFailed: as :func:`check_updates`, or the base lacks a component.
-    """
-    absent = [component for component in updates if component not in base]
-    if absent:
-        raise CheckFailed("checkpoint.unknown-component", source, f"updates {absent[0]}, which the base does not have", ELSEWHERE)
-    parts: dict[str, StateDict] = {}
-    for component, component_updates in updates.items():
-        check_updates(component, base[component], component_updates, source)
-        weights = base[component].state_dict()
-        for name, update in component_updates.items():
-            weight = weights[f"{name}.weight"]
-            added = weight.float() + update.product(tuple(weight.shape)).to(weight.device)
-            parts.setdefault(component, {})[f"{name}.weight"] = added.to(weight.dtype)
-    return parts
-
-
-def low_rank_updates(
-    halves: Iterable[tuple[str, str, Tensor]], alphas: Mapping[str, float], source: str, default: float | None = None
-) -> Updates:
-    """Pair the factors of low-rank updates; s = α / r.
+def merged(component: str, base: nn.Module, updates: Mapping[str, Update], scale: float, source: str) -> StateDict:
+    """Updated weights of a component.
 
     Args:
-        halves: (module, "down" or "up", tensor).
-        alphas: α by module.
+        component: its name.
+        base: its module in the base.
+        updates: by module.
+        scale: that all updates are multiplied by.
         source: file name for error messages.
-        default: α of modules without one; None: r.
 
     Raises:
-        CheckFailed: a factor is missing or has an unsupported number of dimensions.
+        CheckFailed: as :func:`check_updates`, or DoRA's updates are to be scaled.
     """
-    factors: dict[str, dict[str, Tensor]] = {}
-    for module, half, tensor in halves:
-        if tensor.ndim not in (2, 4):
-            raise CheckFailed(
-                "lora.unsupported-update", source, f"has an update of {module!r} with {tensor.ndim} dimensions", "export the LoRA again"
-            )
-        factors.setdefault(module, {})[half] = tensor
-    incomplete = [module for module, pair in factors.items() if len(pair) < 2]
-    if incomplete:
-        raise CheckFailed(
-            "lora.incomplete",
-            source,
-            f"has only one half of the update of {incomplete[0]!r}, so it updates nothing",
-            "export the LoRA again",
-        )
-    return {
-        module: LowRank(pair["down"], pair["up"], alphas.get(module, default or pair["down"].shape[0]) / pair["down"].shape[0])
-        for module, pair in factors.items()
-    }
+    check_updates(component, base, updates, source)
+    weights = base.state_dict()
+    state: StateDict = {}
+    for name, update in updates.items():
+        weight = weights[f"{name}.weight"]
+        added = weight.float() + scale * update.product(tuple(weight.shape)).to(weight.device)
+        if isinstance(update, WithMagnitude):
+            if scale != 1:
+                consequence = f"rescales {name!r} (DoRA), which has no meaning at scale {scale:g}"
+                raise CheckFailed("lora.unsupported-update", source, consequence, "leave `scale` out")
+            added = update.rescaled(added)
+        state[f"{name}.weight"] = added.to(weight.dtype)
+    return state

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unconceal.checkpoints.file_limits import reading_limits
 from unconceal.checkpoints.weights_file import read_file
-from unconceal.hub.allowed_files import select_checkpoint_files
+from unconceal.hub.allowed_files import files_of, select_checkpoint_files
 from unconceal.sandbox.child import in_child
 from unconceal.specs.submission import WEIGHTS_SUFFIXES
 
@@ -20,7 +20,7 @@ def rehearse(checkpoint: Path) -> None:
     limits = reading_limits(checkpoint)
 
     def read() -> None:
-        names = [path.relative_to(checkpoint).as_posix() for path in checkpoint.rglob("*")] if checkpoint.is_dir() else []
+        names = files_of(checkpoint) if checkpoint.is_dir() else []
         weights = [checkpoint / name for name in select_checkpoint_files(names) if name.endswith(WEIGHTS_SUFFIXES)]
         for path in weights if checkpoint.is_dir() else [checkpoint]:
             read_file(path)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from diffusers import DiffusionPipeline
@@ -22,14 +22,21 @@ PRECISIONS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 """Floating point formats, from fine to coarse."""
 
 ARCHITECTURE_SETTINGS: dict[str, tuple[str, ...]] = {
-    "unet": ("attention_head_dim", "num_attention_heads", "norm_num_groups", "act_fn", "resnet_time_scale_shift"),
+    "unet": (
+        *("attention_head_dim", "num_attention_heads", "norm_num_groups", "act_fn", "resnet_time_scale_shift", "norm_eps"),
+        *("flip_sin_to_cos", "freq_shift", "mid_block_scale_factor", "only_cross_attention", "center_input_sample", "cross_attention_norm"),
+        *("class_embed_type", "addition_embed_type", "time_embedding_act_fn", "timestep_post_act", "resnet_out_scale_factor"),
+    ),
     "transformer": ("attention_head_dim", "num_attention_heads", "guidance_embeds"),
-    "text_encoder": ("num_attention_heads", "hidden_act"),
-    "vae": ("norm_num_groups", "act_fn", "scaling_factor", "shift_factor"),
-    "scheduler": ("prediction_type", "num_train_timesteps", "beta_schedule", "beta_start", "beta_end"),
+    "text_encoder": ("num_attention_heads", "hidden_act", "layer_norm_eps"),
+    "text_encoder_2": ("num_attention_heads", "hidden_act", "layer_norm_eps"),
+    "vae": ("norm_num_groups", "act_fn", "scaling_factor", "shift_factor", "latents_mean", "latents_std"),
+    "scheduler": ("prediction_type", "num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "trained_betas"),
 }
 """Settings that change the model without changing the shapes of its weights."""
 OTHER = "another architecture"
+UNCHECKED_CLASSES = ("scheduler", "tokenizer", "tokenizer_2", "tokenizer_3", "safety_checker", "feature_extractor", "image_encoder")
+"""Components of which libraries have several equal classes, or which the suite sets itself."""
 
 
 def check_configs(pipe: DiffusionPipeline, folder: Path) -> None:
@@ -38,6 +45,7 @@ def check_configs(pipe: DiffusionPipeline, folder: Path) -> None:
     Raises:
         CheckFailed: a setting differs, e.g. the model predicts v where the base predicts ε.
     """
+    _check_classes(pipe, folder)
     for part, settings in ARCHITECTURE_SETTINGS.items():
         path = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
         if not path.is_file() or getattr(pipe, part, None) is None:
@@ -50,46 +58,132 @@ def check_configs(pipe: DiffusionPipeline, folder: Path) -> None:
                 raise CheckFailed("checkpoint.wrong-architecture", str(path), consequence, ELSEWHERE)
 
 
+def _check_classes(pipe: DiffusionPipeline, folder: Path) -> None:
+    """Check that a folder's classes are the base's: code of a release is never run, and another pipeline draws other images.
+
+    Raises:
+        CheckFailed: the pipeline, or a component, is of another class.
+    """
+    base: Any = pipe
+    parts = {name: type(part).__name__ for name, part in base.components.items() if part is not None and name not in UNCHECKED_CLASSES}
+    index_path = folder / "model_index.json"
+    index = read_json(index_path, folder) if index_path.is_file() else {}
+    stated = [("_class_name", index.get("_class_name"), index_path), *((name, _class(index.get(name)), index_path) for name in parts)]
+    for name in parts:
+        config = folder / name / "config.json"
+        content = read_json(config, folder) if config.is_file() else {}
+        stated.append((name, "auto_map" if "auto_map" in content else content.get("_class_name"), config))
+    expected = {"_class_name": type(base).__name__, **parts}
+    for name, said, path in stated:
+        if said is not None and said != expected[name]:
+            consequence = f"says that {name} is {shortened(repr(said))}, where the base has {expected[name]}, so its images would be others"
+            raise CheckFailed("checkpoint.other-class", str(path), consequence, f"release weights of {expected[name]} alone")
+
+
+def _class(entry: Any) -> Any:
+    """The class that an entry of model_index.json names."""
+    return entry[-1] if isinstance(entry, list) and entry else None
+
+
+def check_buffers(pipe: DiffusionPipeline, buffers: StateDict, source: str) -> None:
+    """Compare a noise schedule and a latent scale that a release holds with the base's.
+
+    Raises:
+        CheckFailed: they differ, so the weights were trained for others.
+    """
+    base: Any = pipe
+    own = {"alphas_cumprod": getattr(base.scheduler, "alphas_cumprod", None)}
+    if getattr(base, "vae", None) is not None:
+        own["scale_factor"] = torch.tensor(float(base.vae.config.scaling_factor))
+    for name, released in buffers.items():
+        expected = own.get(name)
+        if expected is None:
+            continue
+        if released.shape != expected.shape or not torch.allclose(released.float().cpu(), expected.float().cpu(), rtol=1e-3, atol=1e-4):
+            consequence = f"holds {name} of another noise schedule or latent space than the base's, so it is {OTHER}"
+            raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
+
+
 class Difference(NamedTuple):
-    """Of one tensor: whether it changed, and ‖new − base‖²."""
+    """Of one tensor: whether it changed, ‖new − base‖², and ‖base‖²."""
 
     changed: bool
     squared: float
+    base: float
 
 
-def verify_component(component: str, base: StateDict, state: StateDict, whole: bool, source: str) -> ComponentRecord:
+class Verified(NamedTuple):
+    """What is said of a component: its entry in the record, and warnings."""
+
+    record: ComponentRecord
+    warnings: tuple[str, ...]
+
+
+MAX_CHANGE = 0.5
+"""‖θ* − θ‖ / ‖θ‖ over the released tensors above which a component gets a warning: methods stay far below it."""
+
+
+def _counts_up(positions: Tensor) -> bool:
+    """Whether positions are 0, 1, 2, …, as newer libraries compute them."""
+    return torch.equal(positions.flatten().long().cpu(), torch.arange(positions.numel()))
+
+
+def check_complete(component: str, base: StateDict, state: StateDict, source: str) -> None:
+    """Check that a release holds all of a component.
+
+    Raises:
+        CheckFailed: a tensor is missing.
+    """
+    missing = [key for key in base if key not in state]
+    if missing:
+        consequence = f"{len(missing)} of {len(base)} {component} tensors are missing, e.g. {missing[0]!r}"
+        remedy = "export the whole component, or release the changed tensors as one state dict"
+        raise CheckFailed("checkpoint.missing-keys", source, consequence, remedy)
+
+
+def verify_component(component: str, base: StateDict, state: StateDict, source: str) -> Verified:
     """Verify the new tensors of a component and measure their change.
 
     Args:
         component: its name.
         base: its state dict in the base.
         state: the new tensors under the base's keys.
-        whole: whether ``state`` must be complete.
         source: file name for error messages.
 
     Raises:
-        CheckFailed: keys the base doesn't have, other shapes, tensors missing from a ``whole`` component, NaN or infinity.
+        CheckFailed: keys the base doesn't have, other shapes, NaN or infinity.
     """
     unexpected = [key for key in state if key not in base]
-    unknown = [key for key in unexpected if not key.endswith(LEGACY_BUFFERS)]
+    unknown = [key for key in unexpected if not key.endswith(LEGACY_BUFFERS) or not _counts_up(state[key])]
     if unknown:
         consequence = f"{len(unknown)} of {len(state)} {component} keys are unknown to the base, e.g. {unknown[0]!r}, so it is {OTHER}"
         raise CheckFailed("checkpoint.unknown-keys", source, consequence, ELSEWHERE)
     matched = [key for key in state if key in base]
-    missing = [key for key in base if key not in state]
-    if whole and missing:
-        consequence = f"{len(missing)} of {len(base)} {component} tensors are missing, e.g. {missing[0]!r}"
-        raise CheckFailed(
-            "checkpoint.missing-keys", source, consequence, "export the whole component, or release the changed tensors as one state dict"
-        )
-    differences = [_difference(component, key, base[key], state[key], source) for key in matched]
-    return ComponentRecord(
+    differences = {key: _difference(component, key, base[key], state[key], source) for key in matched}
+    size = sum(result.base for result in differences.values()) + sum(squared(base[key]) for key in base if key not in differences)
+    change = sum(result.squared for result in differences.values())
+    record = ComponentRecord(
         matched=len(matched),
-        missing=len(missing),
+        missing=len(base) - len(matched),
         unexpected=len(unexpected),
-        changed=sum(result.changed for result in differences),
-        relative_change=relative([result.squared for result in differences], base),
+        changed=sum(result.changed for result in differences.values()),
+        relative_change=float((change / max(size, torch.finfo(torch.float32).tiny)) ** 0.5),
     )
+    return Verified(record, tuple(_warnings(component, {key: value for key, value in differences.items() if value.changed}, state)))
+
+
+def _warnings(component: str, changed: Mapping[str, Difference], state: StateDict) -> Iterator[str]:
+    """Whether the weights look like those of another model, or like a difference of weights."""
+    base = sum(result.base for result in changed.values())
+    change = (sum(result.squared for result in changed.values()) / base) ** 0.5 if base else 0.0
+    if change <= MAX_CHANGE:
+        return
+    length = (sum(squared(state[key]) for key in changed) / base) ** 0.5
+    text = f"{component}: the changed tensors moved by {change:.3g} of their length"
+    if length < MAX_CHANGE:
+        yield f"{text} and are {length:.3g} times as long as the base's, as if the difference to the base had been saved instead of weights"
+    else:
+        yield f"{text}, as if they were of a model that was trained from another base"
 
 
 def _difference(component: str, key: str, base: Tensor, new: Tensor, source: str) -> Difference:
@@ -105,9 +199,9 @@ def _difference(component: str, key: str, base: Tensor, new: Tensor, source: str
     if doubtful and not here.to(base.dtype).isfinite().all():
         consequence = f"{component} {key!r} holds NaN or infinite weights in {base.dtype}, so every image would be noise"
         raise CheckFailed("checkpoint.not-finite", source, consequence, "export the weights again in float32 and check the training")
-    if _same(base, here):
-        return Difference(False, squared(here.float() - base.float()) if here.dtype != base.dtype else 0.0)
-    return Difference(True, squared(here.float() - base.float()))
+    if same(base, here):
+        return Difference(False, squared(here.float() - base.float()) if here.dtype != base.dtype else 0.0, squared(base))
+    return Difference(True, squared(here.float() - base.float()), squared(base))
 
 
 def squared(tensor: Tensor) -> float:
@@ -123,8 +217,10 @@ def relative(squared_changes: Sequence[float], base: StateDict) -> float:
     return float((sum(squared_changes) / max(size, torch.finfo(torch.float32).tiny)) ** 0.5)
 
 
-def _same(base: Tensor, new: Tensor) -> bool:
+def same(base: Tensor, new: Tensor) -> bool:
     """Equal at the coarser of the two precisions: the base stored as fp16 is not an unlearned model."""
+    if base.dtype == new.dtype:
+        return torch.equal(base, new)
     coarser = max(base.dtype, new.dtype, key=lambda dtype: PRECISIONS.index(dtype) if dtype in PRECISIONS else -1)
     return torch.equal(base.to(coarser), new.to(coarser))
 
@@ -132,7 +228,10 @@ def _same(base: Tensor, new: Tensor) -> bool:
 def verify_spm(spm: SpmNetwork, base: Base) -> ComponentRecord:
     """Measure what an SPM network adds to the base at full strength; modules count as tensors."""
     weights = base[spm.component].state_dict()
-    added = [squared(update.product(tuple(weights[f"{name}.weight"].shape))) for name, update in spm.updates.items()]
+    added = []
+    for name in spm.modules:
+        shape = tuple(weights[f"{name}.weight"].shape)
+        added.append(squared(sum((m.updates[name].product(shape) for m in spm.membranes if name in m.updates), torch.zeros(shape))))
     return ComponentRecord(
         matched=len(added),
         missing=len(weights) - len(added),

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import torch
 from safetensors.torch import load_file
@@ -33,24 +33,36 @@ REBUILDS = {("collections", "OrderedDict"), ("torch._utils", "_rebuild_tensor_v2
 STORAGES = {("torch", f"{kind}Storage") for kind in ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")}
 ALLOWED_GLOBALS = REBUILDS | STORAGES | {("torch", "Size"), ("torch.nn.parameter", "Parameter"), ("torch.storage", "UntypedStorage")}
 """Globals that a state dict needs. torch's own list also allows functions that allocate buffers of any size."""
-WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
-"""Keys under which trainers save a state dict."""
+CALLBACKS = ("model_checkpoint.ModelCheckpoint", "early_stopping.EarlyStopping", "lr_monitor.LearningRateMonitor")
+CLASS_NAMES = tuple(f"{package}.callbacks.{name}" for package in ("pytorch_lightning", "lightning.pytorch") for name in CALLBACKS)
+"""Classes by which old versions of Lightning key the state of a trainer's callbacks. They are read as names and never imported."""
+NUMBERS = (".alpha", "scale")
+"""Ends of the keys under which some trainers save a plain number that acts on the weights."""
+MAX_DEPTH, MAX_NODES = 10, 200_000
+"""Limits of nested tables."""
 DAMAGED = "download or export it again"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """An opened file. ``tables``: named tensors by table, "" for those at the top; ``ignored``: names of other contents."""
+    """An opened file.
+
+    Attributes:
+        tensors: by name; the names of nested tables are joined by dots.
+        metadata: text beside the tensors.
+        others: names of contents that are no tensors.
+    """
 
     path: Path
-    tables: dict[str, StateDict]
+    tensors: StateDict
     metadata: Mapping[str, str] = field(default_factory=dict)
-    ignored: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
-    @property
-    def flat(self) -> StateDict:
-        """The tensors of a file that holds one table."""
-        return self.tables.get("", {})
+
+class NamedClass:
+    """Stands for a class of a trainer that a pickle names: it has no behaviour."""
+
+    name: ClassVar[str] = ""
 
 
 def read_file(path: Path) -> Weights:
@@ -100,7 +112,7 @@ def _safetensors(path: Path, size: int) -> Weights:
         tensors = load_file(path)
     except Exception as error:
         raise _unreadable(path, error) from error
-    return Weights(path, {"": tensors} if tensors else {}, metadata)
+    return Weights(path, tensors, metadata)
 
 
 def _header(path: Path, size: int) -> dict[str, Any]:
@@ -137,10 +149,11 @@ def _torch_file(path: Path) -> Weights:
     for opcode, argument in _archived(path) if archive else _bare(path):
         _check_opcode(path, opcode, argument)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
+        with torch.serialization.safe_globals([(_named_class(name), name) for name in CLASS_NAMES]):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
     except Exception as error:
         raise _unreadable(path, error) from error
-    return _tabled(path, content)
+    return _flattened(path, content)
 
 
 def _archived(path: Path) -> Iterator[tuple[str, Any]]:
@@ -190,7 +203,7 @@ def _check_opcode(path: Path, opcode: str, argument: Any) -> None:
     if opcode == "PROTO" and argument > pickle.HIGHEST_PROTOCOL:
         raise CheckFailed("checkpoint.damaged", str(path), f"has pickle protocol {argument}, which does not exist", DAMAGED)
     global_name = tuple(str(argument).split(" ", 1)) if opcode == "GLOBAL" else None
-    if (global_name and global_name not in ALLOWED_GLOBALS) or opcode in (
+    if (global_name and global_name not in ALLOWED_GLOBALS and ".".join(global_name) not in CLASS_NAMES) or opcode in (
         "STACK_GLOBAL",
         "INST",
         "OBJ",
@@ -205,33 +218,55 @@ def _check_opcode(path: Path, opcode: str, argument: Any) -> None:
         raise CheckFailed("checkpoint.unsafe", str(path), consequence, "release it as safetensors")
 
 
-def _tabled(path: Path, content: Any) -> Weights:
-    """The tables of tensors in what a torch file held."""
+def _named_class(name: str) -> type:
+    return type(name.rpartition(".")[2], (NamedClass,), {"name": name})
+
+
+def _flattened(path: Path, content: Any) -> Weights:
+    """The tensors of everything that a torch file held, by their whole names."""
     if not isinstance(content, dict):
         consequence = f"holds a {type(content).__name__}, not a table of named tensors"
         raise CheckFailed("checkpoint.wrong-layout", str(path), consequence, "release the state dict, as safetensors")
-    tables: dict[str, StateDict] = {"": {key: value for key, value in content.items() if _is_named_tensor(key, value)}}
-    rest = {key: value for key, value in content.items() if key not in tables[""]}
-    for name in [name for name, value in rest.items() if isinstance(name, str) and _is_table(value)]:
-        table = rest.pop(name)
-        tables.setdefault("" if name in WRAPPERS else name, {}).update(table)
-    tables = {name: table for name, table in tables.items() if table}
-    if not tables:
-        raise CheckFailed("checkpoint.no-weights", str(path), "holds no named tensors", "release the state dict itself, as safetensors")
-    for table in tables.values():
-        for key, tensor in table.items():
-            _check_tensor(path, key, tensor)
-    if sum(map(len, tables.values())) > MAX_TENSORS:
+    tensors: StateDict = {}
+    others: set[str] = set()
+    for names, value in _leaves(path, content):
+        key = ".".join(names)
+        if isinstance(value, int | float) and not isinstance(value, bool) and key.endswith(NUMBERS):
+            value = torch.tensor(float(value))
+        if not isinstance(value, torch.Tensor):
+            others.add(shortened(names[0]))
+            continue
+        if key in tensors:
+            raise CheckFailed("checkpoint.damaged", str(path), f"holds two tensors {shortened(key)!r}", DAMAGED)
+        _check_tensor(path, key, value)
+        tensors[key] = value
+    if not tensors:
+        consequence = f"holds no named tensors, but {shortened(', '.join(sorted(others)) or 'nothing')}"
+        raise CheckFailed("checkpoint.no-weights", str(path), consequence, "release the state dict itself, as safetensors")
+    if len(tensors) > MAX_TENSORS:
         raise CheckFailed("checkpoint.too-large", str(path), f"holds more than {MAX_TENSORS} tensors, more than any model has", DAMAGED)
-    return Weights(path, tables, ignored=tuple(sorted(shortened(str(name)) for name in rest)))
+    return Weights(path, tensors, others=tuple(sorted(others)))
 
 
-def _is_named_tensor(key: Any, value: Any) -> bool:
-    return isinstance(key, str) and isinstance(value, torch.Tensor)
+def _leaves(path: Path, content: dict[Any, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Everything in nested tables and lists, in order, by the names that lead to it."""
+    pending: list[tuple[tuple[str, ...], Any]] = [((), content)]
+    nodes = 0
+    while pending:
+        names, value = pending.pop()
+        nodes += 1
+        if len(names) > MAX_DEPTH or nodes > MAX_NODES:
+            raise CheckFailed("checkpoint.damaged", str(path), "nests more tables than any trainer writes, so it is not read", DAMAGED)
+        if isinstance(value, dict):
+            pending += [((*names, _name(key)), inner) for key, inner in reversed(value.items())]
+        elif isinstance(value, list | tuple):
+            pending += [((*names, str(number)), inner) for number, inner in reversed(list(enumerate(value)))]
+        else:
+            yield names, value
 
 
-def _is_table(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and all(_is_named_tensor(key, tensor) for key, tensor in value.items())
+def _name(key: Any) -> str:
+    return key.name if isinstance(key, type) and issubclass(key, NamedClass) else str(key)
 
 
 def _check_tensor(path: Path, key: str, tensor: torch.Tensor) -> None:
@@ -249,6 +284,11 @@ def _unreadable(path: Path, error: Exception) -> CheckFailed:
 
 
 def shortened(text: str, max_length: int = 80) -> str:
-    """Untrusted text for a one-line message: without control characters, at max_length ``max_length`` long."""
-    printable = "".join(char if char.isprintable() else "·" for char in text[: max_length + 1])
-    return printable if len(printable) <= max_length else printable[: max_length - 1] + "…"
+    """Untrusted text for a one-line message: without control characters, at most ``max_length`` long.
+
+    Start and end stay: the end of a key tells what it is.
+    """
+    if len(text) > max_length:
+        head = max_length // 3
+        text = f"{text[:head]}…{text[len(text) - (max_length - head - 1) :]}"
+    return "".join(char if char.isprintable() else "·" for char in text)

@@ -60,7 +60,7 @@ def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--against",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Earlier results: no record of them may be missing or changed, and no new record may claim to be verified.",
+    help="Earlier results: none may be missing or changed; new records may not claim to be verified, and their weights must be reachable.",
 )
 def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bool, results: Path | None, against: Path | None) -> None:
     """Check every record, or those named, and list all mistakes: fields, digest, path, specs, controls and recomputed aggregates.
@@ -78,7 +78,7 @@ def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bo
     data = replace(data, results=results.resolve()) if results else data
     with progress() as progress_bar:
         count, problems = check_results(data, not quick, [path.resolve() for path in records], progress_bar)
-    problems += check_contribution(data.results, against) if against else ()
+    problems += check_contribution(data, against) if against else ()
     if as_json:
         click.echo(json.dumps({"records": count, "problems": [asdict(problem) for problem in problems]}, indent=2, default=str))
     if problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
     from unconceal.checkpoints.apply import AppliedCheckpoint
+    from unconceal.specs.submission_draft import Draft
 
 Row = dict[str, Any]
 MAX_TITLE = 48
@@ -138,7 +139,7 @@ def check(submissions: tuple[str, ...], only: str | None, no_weights: bool, rend
         )
     echo_rows(rows, as_json)
     absent = [row for row in rows if row.get("code") == NOT_HERE]
-    wrong = sum(row["result"] != "ok" for row in rows) - len(absent)
+    wrong = sum(not row["result"].startswith("ok") for row in rows) - len(absent)
     if wrong:
         raise CheckFailed(
             "submission.check-failed", f"{wrong} of {len(rows)} checkpoints", "cannot be evaluated", "correct what the table says of them"
@@ -221,13 +222,13 @@ def _outcome_in_child(pipeline: StableDiffusionPipeline, root: DataRoot, submiss
 def _outcome(
     pipeline: StableDiffusionPipeline, root: DataRoot, submission: Submission, task: str
 ) -> tuple[Row, AppliedCheckpoint | None, StableDiffusionPipeline | None]:
-    from unconceal.checkpoints.apply import apply
+    from unconceal.checkpoints.apply import apply_submitted
 
     checkpoint = submission.checkpoints[task]
     row: Row = {"format": checkpoint.format, "changed": None, "relative_change": None, "unused_parts": None}
     try:
         path = require_weights(submission, task, root)
-        unlearned, applied = apply(pipeline, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
+        unlearned, applied = apply_submitted(pipeline, path, checkpoint)
         check_no_twin(load_controls(root, submission.suite), submission, task, applied.sha256)
     except CheckFailed as error:
         return {**row, "result": str(error), "code": error.code}, None, None
@@ -239,7 +240,7 @@ def _outcome(
     changed = [f"{name} {part.changed}/{part.matched}" for name, part in parts]
     change = [f"{name} {part.relative_change:.3g}" for name, part in parts]
     row = {"format": applied.format, "changed": changed, "relative_change": change, "unused_parts": list(applied.unused_parts)}
-    row |= {"result": "ok", "code": ""}
+    row |= {"result": "; ".join(("ok", *(f"warning: {warning}" for warning in applied.warnings))), "code": ""}
     return row, applied, unlearned
 
 
@@ -266,19 +267,62 @@ def pin(submissions: tuple[str, ...], root: Path | None) -> None:
 @command.command()
 @root_option
 def new(root: Path | None) -> None:
-    """Write a submission from answers to questions about the method and its checkpoints.
+    """Write a submission from answers to questions about the method and its checkpoints. Interrupted, it goes on with the answers given.
 
     \b
     Example:  unconceal submissions new
     """
-    from unconceal.specs.submission_draft import QUESTIONS, available_suites, parse_checkpoint, write_submission
+    from unconceal.specs.submission_draft import QUESTIONS, Draft, available_suites
 
     data = _writable(root)
     suite = click.prompt("Suite", type=click.Choice(list(available_suites(data))), default=available_suites(data)[0])
-    fields = {name: click.prompt(question, default="" if optional else None, show_default=False) for name, question, optional in QUESTIONS}
+    draft = Draft(data, suite)
+    if draft.answers:
+        click.echo(f"Answers of an unfinished draft are the defaults; remove {draft.path} to begin anew.")
+    for field, text, optional in QUESTIONS:
+        _ask(draft, field, text, draft.base if field == "base" else "" if optional else None)
     click.echo("Weights for each task: owner/name@revision, owner/name@revision/file, or a path in the data root; empty: none.")
-    tasks = [name for task_suite, name, _ in task_files(data) if task_suite == suite]
-    answers = {task: click.prompt(f"  {task}", default="", show_default=False) for task in tasks}
-    checkpoints = {task: parse_checkpoint(text) for task, text in answers.items() if text.strip()}
-    path = write_submission(data, suite, fields, checkpoints)
-    click.echo(f"{path}: written. Next: `unconceal submissions pin {fields['name']}`, then `unconceal submissions check {fields['name']}`.")
+    while True:
+        for task in [name for task_suite, name, _ in task_files(data) if task_suite == suite]:
+            _ask(draft, task, f"  {task}", "", inspect=partial(_look, data, draft))
+        if any("/" in question and value for question, value in draft.answers.items()):
+            break
+        click.echo("No task has weights yet: name them for at least one.")
+    path, name = draft.write(), draft.answers["name"]
+    click.echo(f"{path}: written. Next: `unconceal submissions pin {name}`, then `unconceal submissions check {name}`.")
+
+
+def _ask(draft: Draft, question: str, text: str, default: str | None, inspect: Callable[[str], None] | None = None) -> None:
+    """Ask until the answer is valid."""
+    while True:
+        kept = draft.answers.get(question) or default
+        answer = click.prompt(text, default=kept, show_default=bool(kept))
+        # A hyphen removes an answer that was kept.
+        answer = "" if answer.strip() == "-" else answer
+        try:
+            draft.answer(question, answer)
+            if inspect is not None and answer.strip():
+                inspect(question)
+        except UnconcealError as error:
+            click.echo("\n".join(error.lines()), err=True)
+            draft.answers.pop(question, None)
+            continue
+        return
+
+
+def _look(root: DataRoot, draft: Draft, task: str) -> None:
+    """Say what local weights hold; nothing is downloaded."""
+    from unconceal.specs.submission_draft import parse_checkpoint
+
+    reference = parse_checkpoint(draft.answers[task]).get("path")
+    if reference is None:
+        return
+    from unconceal.checkpoints.folders import open_release
+    from unconceal.checkpoints.inventory import inventory
+    from unconceal.checkpoints.rehearsal import rehearse
+    from unconceal.paths import resolve_path
+
+    path = resolve_path(reference, root)
+    rehearse(path)
+    found, _ = inventory(open_release(path))
+    click.echo(f"    {found}")

@@ -15,7 +15,7 @@ class Conditioning:
 
     Attributes:
         prompt_embeds: (n, tokens, width) text embeddings.
-        spm_strength: (n,) how strongly an SPM network acts.
+        spm_strength: (n, k) how strongly each of k membranes of an SPM network acts.
         pooled_prompt_embeds: (n, width) pooled embeddings.
         guidance: (n,) guidance scale, an input of guidance-distilled models.
     """

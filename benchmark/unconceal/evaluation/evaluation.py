@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import torch
 
-from unconceal.checkpoints.apply import AppliedCheckpoint, apply
+from unconceal.checkpoints.apply import AppliedCheckpoint, apply_submitted
 from unconceal.checkpoints.rehearsal import rehearse
 from unconceal.checkpoints.standalone import STANDALONE, load_standalone
 from unconceal.diffusion.families import FAMILIES, Levels
@@ -228,7 +228,7 @@ class Evaluation:
             where = "cpu" if self.offload else self.device
             pipe, applied = load_standalone(path, checkpoint.sha256, where, dtype, kind)
         else:
-            pipe, applied = apply(base, path, checkpoint.format, checkpoint.sha256, checkpoint.component)
+            pipe, applied = apply_submitted(base, path, checkpoint)
             check_no_twin(load_controls(self.root, self.suite.name), submission, task.id, applied.sha256)
         original = self.original(sampler)
         unlearned = family.load(optimized(pipe, self.optimizations), sampler, applied.spm, self.suite_models.offloader)
@@ -241,7 +241,13 @@ class Evaluation:
         """The checkpoint's entry in a record."""
         specs = self.spec_digests(task, submission)
         return CheckpointRecord(
-            **specs, sha256=applied.sha256, format=applied.format, components=applied.components, unused_parts=applied.unused_parts
+            **specs,
+            sha256=applied.sha256,
+            format=applied.format,
+            components=applied.components,
+            unused_parts=applied.unused_parts,
+            warnings=applied.warnings,
+            files=applied.files,
         )
 
     @property

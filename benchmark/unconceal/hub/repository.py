@@ -14,7 +14,7 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import RepoFile
 
 from unconceal.errors import CheckFailed, EnvironmentFault
-from unconceal.hub.allowed_files import checkpoint_digest, has_weights, select_checkpoint_files
+from unconceal.hub.allowed_files import checkpoint_digest, has_weights, require_known, select_files
 from unconceal.hub.hub_client import asked, translate_errors
 from unconceal.specs.submission import Checkpoint
 
@@ -119,7 +119,9 @@ def fetch(checkpoint: Checkpoint, endpoint: str | None = None) -> Path:
         if error.code == "hub.offline" and folder_path.is_dir() and has_weights(path.name for path in folder_path.rglob("*")):
             return folder_path
         raise
-    file_names = select_checkpoint_files(sizes)
+    selection = select_files(sizes)
+    require_known(selection, f"{repository.title} {folder}".strip())
+    file_names = selection.read
     if not has_weights(file_names):
         raise CheckFailed(
             "checkpoint.no-weights", f"{repository.title} {folder}".strip(), "holds no weights under a name that is known", "name the file"

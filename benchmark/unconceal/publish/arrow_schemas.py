@@ -51,6 +51,13 @@ RESULTS = pa.schema(
                     ("sha256", pa.string()),
                     ("format", pa.string()),
                     ("unused_parts", pa.list_(pa.string())),
+                    ("warnings", pa.list_(pa.string())),
+                    (
+                        "files",
+                        pa.list_(
+                            pa.struct([("name", pa.string()), ("formats", pa.list_(pa.string())), ("prefixes", pa.list_(pa.string()))])
+                        ),
+                    ),
                     (
                         "components",
                         pa.list_(
@@ -189,6 +196,8 @@ SUBMISSIONS = pa.schema(
                         ("subfolder", pa.string()),
                         ("format", pa.string()),
                         ("component", pa.string()),
+                        ("use", pa.string()),
+                        ("scale", pa.float64()),
                         ("sha256", pa.string()),
                     ]
                 )

@@ -44,7 +44,7 @@ def result_row(row: ResultRow, table: ResultTable, rules: RankingRules) -> Row:
         "judges": to_named_list(fields["judges"], "digest"),
         "controls": to_named_list(fields["controls"], "digest"),
         "seeds": None if fields["seeds"] is None else to_named_list(fields["seeds"]),
-        "checkpoint": fields["checkpoint"] | {"components": to_named_list(fields["checkpoint"]["components"])},
+        "checkpoint": fields["checkpoint"] | {name: to_named_list(fields["checkpoint"][name]) for name in ("components", "files")},
         "environment": fields["environment"] | {"packages": to_named_list(fields["environment"]["packages"], "version")},
         "timing": fields["timing"] | {"seconds": to_named_list(fields["timing"]["seconds"], "seconds")},
     }
@@ -154,7 +154,7 @@ def record_from_rows(
         "judges": from_named_list(result["judges"], "digest"),
         "controls": from_named_list(result["controls"], "digest"),
         "seeds": None if result["seeds"] is None else from_named_list(result["seeds"]),
-        "checkpoint": checkpoint | {"components": from_named_list(checkpoint["components"])},
+        "checkpoint": checkpoint | {name: from_named_list(checkpoint[name]) for name in ("components", "files")},
         "environment": environment | {"packages": from_named_list(environment["packages"], "version")},
         "timing": timing | {"seconds": from_named_list(timing["seconds"], "seconds")},
         "curves": [_without_identity(row) for row in curves],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from unconceal.paths import DataRoot
+from unconceal.results.reachable_weights import unreachable_weights
 from unconceal.results.result_tables import record_paths
 from unconceal.specs.problems import Problem
 from unconceal.specs.record import Record
@@ -15,14 +17,16 @@ SUFFIXES = (".json", ".webp", ".jpg", ".png", ".md")
 RESTORE = "restore it; maintainers change records with `unconceal results compare` and `mark`"
 
 
-def check_contribution(results: Path, accepted: Path) -> tuple[Problem, ...]:
+def check_contribution(root: DataRoot, accepted: Path) -> tuple[Problem, ...]:
     """Problems of a contribution.
 
     Args:
-        results: the results folder with the contribution.
+        root: the data root with the contribution.
         accepted: the results folder before it.
     """
-    return tuple(sorted([*_changed_records(results, accepted), *_reserved_claims(results, accepted), *_stray_files(results, accepted)]))
+    results = root.results
+    problems = [*_changed_records(results, accepted), *_reserved_claims(results, accepted), *_stray_files(results, accepted)]
+    return tuple(sorted([*problems, *unreachable_weights(root, accepted)]))
 
 
 def _changed_records(results: Path, accepted: Path) -> Iterator[Problem]:

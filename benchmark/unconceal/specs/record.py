@@ -106,8 +106,21 @@ class ComponentRecord(Spec):
     relative_change: float
 
 
+class FileRecord(Spec):
+    """How one weights file was read: its formats, and the containers and prefixes that were taken off its keys."""
+
+    formats: tuple[str, ...]
+    prefixes: tuple[str, ...] = ()
+
+
 class CheckpointRecord(Spec):
-    """The checkpoint as it was loaded, and the digests of its specs. ``unused_parts``: contents of the release that were not applied."""
+    """The checkpoint as it was loaded, and the digests of its specs.
+
+    Attributes:
+        unused_parts: contents of the release that were not applied.
+        warnings: what looks wrong with the weights, with numbers.
+        files: how each weights file was read.
+    """
 
     task_digest: str
     suite_digest: str
@@ -116,6 +129,8 @@ class CheckpointRecord(Spec):
     format: str
     components: dict[str, ComponentRecord] = Field(default_factory=dict)
     unused_parts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    files: dict[str, FileRecord] = Field(default_factory=dict)
 
 
 class Code(Spec):

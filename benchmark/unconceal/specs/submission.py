@@ -10,7 +10,20 @@ from pydantic import Field
 from unconceal.paths import IN_PACKAGE, escapes
 from unconceal.specs.spec import COMMIT, Digest, Mistake, Name, Repo, Revision, Spec
 
-Format = Literal["auto", "original", "pipeline", "components", "state-dict", "delta", "compvis", "lora", "spm", "standalone"]
+Format = Literal[
+    "auto",
+    "original",
+    "pipeline",
+    "components",
+    "state-dict",
+    "compvis",
+    "flux",
+    "lora",
+    "spm",
+    "eraser",
+    "embedding",
+    "standalone",
+]
 Component = Literal["unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"]
 COMPONENTS: tuple[str, ...] = get_args(Component)
 TaskId = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$", max_length=120, description="category/concept, e.g. object/star")]
@@ -50,6 +63,8 @@ class Checkpoint(Spec):
         subfolder: folder of the model in the repository. Without ``file`` and ``subfolder`` the repository is the model.
         format: of the release. ``original``: the base model itself, without weights; ``standalone``: a whole pipeline, for golds only.
         component: of the weights, if their keys do not tell.
+        use: the trained weights (``model``) or their moving average (``ema``), if the release holds both.
+        scale: that low-rank updates are multiplied by, as Concept Sliders are used.
         sha256: digest of the weights.
         gigabytes: size of the download.
     """
@@ -62,6 +77,8 @@ class Checkpoint(Spec):
     subfolder: RelativePath | None = None
     format: Format = "auto"
     component: Component | None = None
+    use: Literal["model", "ema"] | None = None
+    scale: float | None = Field(None, ge=-100, le=100, description="of low-rank updates; null: 1")
     sha256: Digest | None = None
     gigabytes: float | None = Field(None, gt=0, description="about what has to be downloaded")
 

@@ -1,23 +1,28 @@
-"""Writes a new submission file from answers to a few questions."""
+"""Writes a new submission file from answers to a few questions. Each answer is validated as it is given; answers are kept."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
 
 from unconceal.errors import UsageError
 from unconceal.files import write_atomically
 from unconceal.paths import DataRoot
-from unconceal.specs.loader import load_submission, suite_names
-from unconceal.specs.problems import SpecProblems
+from unconceal.specs.loader import load_submission, load_suite, submission_files, suite_names
+from unconceal.specs.problems import SpecProblems, mistakes_from_errors
 from unconceal.specs.round_trip import yaml_text
+from unconceal.specs.submission import Submission, is_control_name
 
 SCHEMA_COMMENT = "# yaml-language-server: $schema=../../schemas/submission.schema.json\n"
 HUB_PATTERN = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[^/\s]+)(?:/(?P<inside>\S+))?")
 FILE_PATTERN = re.compile(r"\.\w+$")
-NAME_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+KEPT = "new-submission.partial"
+"""File of the answers of an unfinished draft, in a suite's folder of submissions."""
 
 
 class DraftQuestion(NamedTuple):
@@ -32,6 +37,7 @@ QUESTIONS = (
     DraftQuestion("name", "Name (lower case, hyphens)", False),
     DraftQuestion("title", "Title, as a table shows it", False),
     DraftQuestion("description", "What the method does, in a sentence", False),
+    DraftQuestion("base", "Base model that was unlearned", False),
     DraftQuestion("method", "Method, if several submissions share one (may be empty)", True),
     DraftQuestion("paper", "Paper (arXiv number or URL; may be empty)", True),
     DraftQuestion("code", "Code (URL; may be empty)", True),
@@ -64,6 +70,71 @@ def parse_checkpoint(text: str) -> dict[str, str]:
     return {"repo": match["repo"], "revision": match["revision"], **part}
 
 
+class Draft:
+    """The answers of an unfinished submission. They are kept in a file until it is written."""
+
+    def __init__(self, root: DataRoot, suite: str) -> None:
+        self.root, self.suite = root, suite
+        base = load_suite(root, suite).base
+        self.base = base.repo or base.path
+        self.path = root.submissions / suite / KEPT
+        self.answers: dict[str, str] = self._kept()
+
+    def _kept(self) -> dict[str, str]:
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {key: value for key, value in content.items() if isinstance(value, str)} if isinstance(content, dict) else {}
+
+    def answer(self, question: str, value: str) -> None:
+        """Validate an answer and keep it.
+
+        Args:
+            question: a field, or the id of a task for the location of its weights.
+            value: the answer; empty to leave the field out.
+
+        Raises:
+            UsageError: the answer is no valid value of the field, or the name is taken.
+        """
+        value = one_line(value)
+        is_task = "/" in question
+        fields = {"checkpoints": {question: parse_checkpoint(value)}} if is_task else {question: value}
+        if value:
+            self._check(fields, question)
+        if question == "name" and value in {name for suite, name, _ in submission_files(self.root) if suite == self.suite}:
+            raise UsageError("submission.exists", f"name {value!r}", "exists already", "choose another name, or edit the file")
+        if question == "name" and is_control_name(value):
+            raise UsageError("submission.control-name", f"name {value!r}", "is reserved for the suite's controls", "choose another name")
+        if question == "base" and value not in ("", self.base):
+            consequence = f"is not the base of suite {self.suite} ({self.base}), with which the weights would be compared"
+            raise UsageError("submission.other-base", f"base {value!r}", consequence, "submit it to a suite of its own base")
+        self.answers[question] = value
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.path, json.dumps(self.answers, indent=1).encode())
+
+    def _check(self, fields: Mapping[str, Any], question: str) -> None:
+        """Validate one field beside valid others."""
+        others = {"name": "x", "suite": self.suite, "title": "x", "description": "x", "checkpoints": {"x/x": {"path": "x"}}}
+        try:
+            Submission.model_validate({**others, **fields})
+        except ValidationError as error:
+            mistake = next(mistakes_from_errors(Submission, error.errors(include_url=False)))
+            raise UsageError(mistake.code, f"{question} {mistake.value}", mistake.consequence, mistake.remedy) from error
+
+    def write(self) -> Path:
+        """Write the submission's file and forget the answers.
+
+        Raises:
+            SpecProblems: the answers together make no valid submission; they stay.
+        """
+        fields = {question.field: self.answers.get(question.field, "") for question in QUESTIONS}
+        checkpoints = {task: parse_checkpoint(value) for task, value in self.answers.items() if "/" in task and value}
+        path = write_submission(self.root, self.suite, fields, checkpoints)
+        self.path.unlink(missing_ok=True)
+        return path
+
+
 def write_submission(root: DataRoot, suite: str, fields: Mapping[str, str], checkpoints: Mapping[str, Mapping[str, str]]) -> Path:
     """Write ``submissions/<suite>/<name>.yaml`` and validate it; an invalid file is deleted again.
 
@@ -74,13 +145,10 @@ def write_submission(root: DataRoot, suite: str, fields: Mapping[str, str], chec
         checkpoints: fields of the checkpoint by task id.
 
     Raises:
-        UsageError: the name is invalid or already in use.
+        UsageError: the name is already in use.
         SpecProblems: the answers make no valid submission; all mistakes, each with its line.
     """
     name = fields["name"]
-    if not NAME_PATTERN.fullmatch(name):
-        remedy = "use lower-case words and digits joined by hyphens"
-        raise UsageError("submission.bad-name", f"name {name!r}", "would make no file that is found again", remedy)
     path = root.submissions / suite / f"{name}.yaml"
     if path.exists():
         raise UsageError("submission.exists", str(path), "exists already", "choose another name, or edit the file")

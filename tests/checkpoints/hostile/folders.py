@@ -43,20 +43,29 @@ def _(folder: Path) -> Path:
     return folder / "release"
 
 
+def with_weights(folder: Path) -> None:
+    """Weights beside settings, which are read after them."""
+    (folder / "release" / "unet").mkdir(parents=True)
+    saved(folder, {KEY: torch.ones(8)}).rename(folder / "release" / "unet" / "unet.safetensors")
+
+
 @tries("settings longer than any", "checkpoint.too-large")
 def _(folder: Path) -> Path:
+    with_weights(folder)
     put(folder, "release/model_index.json", b'{"a": "' + b"x" * 2**21 + b'"}')
     return folder / "release"
 
 
 @tries("settings a hundred thousand deep", "checkpoint.not-json")
 def _(folder: Path) -> Path:
+    with_weights(folder)
     put(folder, "release/model_index.json", b"[" * 100_000)
     return folder / "release"
 
 
-@tries("a pipeline that names its own code", "checkpoint.no-weights")
+@tries("a pipeline that names its own code", "checkpoint.other-class")
 def _(folder: Path) -> Path:
+    with_weights(folder)
     put(folder, "release/model_index.json", json.dumps({"_class_name": ["pipeline", "Mine"], "unet": ["mine", "Net"]}).encode())
     put(folder, "release/pipeline.py", b"open('ran', 'w')")
     return folder / "release"
@@ -67,6 +76,20 @@ def _(folder: Path) -> Path:
     built = archive(folder, calling("posix", "system", "touch ran"))
     (folder / "release" / "unet").mkdir(parents=True)
     built.rename(folder / "release" / "unet" / "diffusion_pytorch_model.bin")
+    return folder / "release"
+
+
+@tries("a tokenizer longer than any", "checkpoint.too-large")
+def _(folder: Path) -> Path:
+    with_weights(folder)
+    put(folder, "release/tokenizer/vocab.json", b'{"a": "' + b"x" * 2**25 + b'"}')
+    return folder / "release"
+
+
+@tries("a tokenizer of another kind of content", "checkpoint.other-tokenizer")
+def _(folder: Path) -> Path:
+    with_weights(folder)
+    put(folder, "release/tokenizer/tokenizer.json", json.dumps({"model": [1], "added_tokens": {"a": [2]}}).encode())
     return folder / "release"
 
 

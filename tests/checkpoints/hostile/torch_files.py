@@ -197,13 +197,13 @@ def _(folder: Path) -> Path:
     return put(folder, "x.pt", b"\x80\x02" + b"}" * 100_000)
 
 
-@tries("a table in a table in a table", "checkpoint.no-weights")
+@tries("a table in a table in a table", "checkpoint.unknown-keys")
 def _(folder: Path) -> Path:
     torch.save({"a": {"b": {"c": torch.ones(1)}}}, folder / "x.pt")
     return folder / "x.pt"
 
 
-@tries("a list of itself, a billion times over", "checkpoint.no-weights")
+@tries("a list of itself, a billion times over", "checkpoint.damaged")
 def _(folder: Path) -> Path:
     laughs: list[Any] = ["ha"]
     for _ in range(30):

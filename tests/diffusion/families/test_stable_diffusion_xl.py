@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from codes import raises
 from diffusion.families.tiny import tiny_xl
-from unconceal.checkpoints.release import SpmNetwork
+from unconceal.checkpoints.release import Spm, SpmNetwork
 from unconceal.diffusion.families.stable_diffusion_xl import StableDiffusionXL
 from unconceal.diffusion.handover import hand_over, run_original
 
@@ -121,4 +121,4 @@ def test_normalised_latents_are_undone(pipes: dict[str, StableDiffusionXLPipelin
 
 def test_a_membrane_is_refused(pipes: dict[str, StableDiffusionXLPipeline]) -> None:
     with raises("spm.wrong-family"):
-        StableDiffusionXL(pipes["original"], STEPS, GUIDANCE, SpmNetwork("unet", {}, ("a star",)))
+        StableDiffusionXL(pipes["original"], STEPS, GUIDANCE, SpmNetwork("unet", (Spm({}, ("a star",)),)))

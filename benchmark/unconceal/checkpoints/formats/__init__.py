@@ -1,31 +1,31 @@
 """The formats that unlearning methods release, one file each.
 
-``detect(opened)``: whether a folder or an opened file is in the format, from what it holds. ``read(opened, base)``: the tensors
-that it would replace in the base. File names do not matter.
+``select(keys, component, metadata)``: which keys of one prefix of a weights file are in the format, from what they are. ``read(group,
+base)``: how those tensors act on the base. File names do not matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from unconceal.checkpoints.formats import components, compvis, delta, lora, pipeline, spm, state_dict
+from unconceal.checkpoints.formats import compvis, embedding, eraser, flux, lora, spm, state_dict
 from unconceal.checkpoints.key_names import Base
-from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint
+from unconceal.checkpoints.release import Group, Reading
 
 
 class Format(NamedTuple):
-    detect: Callable[[OpenedCheckpoint], bool]
-    read: Callable[[OpenedCheckpoint, Base], ReadCheckpoint]
+    select: Callable[[Sequence[str], str | None, Mapping[str, str]], list[str]]
+    read: Callable[[Group, Base], Reading]
 
 
 FORMATS: dict[str, Format] = {
-    "pipeline": Format(pipeline.detect, pipeline.read),
-    "lora": Format(lora.detect, lora.read),
-    "spm": Format(spm.detect, spm.read),
-    "components": Format(components.detect, components.read),
-    "compvis": Format(compvis.detect, compvis.read),
-    "delta": Format(delta.detect, delta.read),
-    "state-dict": Format(state_dict.detect, state_dict.read),
+    "spm": Format(spm.select, spm.read),
+    "lora": Format(lora.select, lora.read),
+    "eraser": Format(eraser.select, eraser.read),
+    "embedding": Format(embedding.select, embedding.read),
+    "compvis": Format(compvis.select, compvis.read),
+    "flux": Format(flux.select, flux.read),
+    "state-dict": Format(state_dict.select, state_dict.read),
 }
-"""Tried in this order; at most one fits. ``original`` (the base itself) has nothing to detect or to read."""
+"""Tried in this order; each selects from the keys that the ones before it left. Folders are made of such files."""

@@ -1,31 +1,31 @@
-"""A low-rank update of the base (LoRA), under the keys of PEFT, of diffusers or of kohya's trainer, merged into the base's weights."""
+"""Updates of the base by small factors (LoRA, LoHa, LoKr, each also as DoRA), merged into its weights.
+
+Under the keys of PEFT, of diffusers, of kohya's trainer and of LyCORIS.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
-from math import isfinite, sqrt
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from torch import Tensor
 
-from unconceal.checkpoints.folders import check_inside, read_json
-from unconceal.checkpoints.key_names import ELSEWHERE, Base, StateDict, component_of
-from unconceal.checkpoints.low_rank import Updates, low_rank_updates, merged, modules_by_flat_name
-from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint
-from unconceal.checkpoints.weights_file import Weights, read_file, shortened
+from unconceal.checkpoints.formats import peft_settings
+from unconceal.checkpoints.key_names import ELSEWHERE, Base, component_of
+from unconceal.checkpoints.low_rank import Hadamard, Kronecker, LowRank, Update, Updates, WithMagnitude, modules_by_flat_name
+from unconceal.checkpoints.release import Group, Reading
+from unconceal.checkpoints.weights_file import shortened
 from unconceal.errors import CheckFailed
-from unconceal.hub.allowed_files import select_checkpoint_files
 from unconceal.specs.submission import COMPONENTS
 
-PEFT_CONFIG, PEFT_WEIGHTS, PEFT_PREFIX = "adapter_config.json", ("adapter_model.safetensors", "adapter_model.bin"), "base_model.model."
-DIFFUSERS_WEIGHTS = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
-DIFFUSERS_SETTINGS = "lora_adapter_metadata"
 HALVES = {
     ".lora_A.weight": "down",
     ".lora_B.weight": "up",
+    ".lora_A.default.weight": "down",
+    ".lora_B.default.weight": "up",
     ".lora_down.weight": "down",
     ".lora_up.weight": "up",
     ".lora.down.weight": "down",
@@ -35,105 +35,155 @@ HALVES = {
     "_lora.down.weight": "down",
     "_lora.up.weight": "up",
 }
-"""Key suffixes of the two factors."""
-ALPHA = ".alpha"
+HADAMARD = ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2")
+KRONECKER = ("lokr_w1", "lokr_w2", "lokr_w1_a", "lokr_w1_b", "lokr_w2_a", "lokr_w2_b", "lokr_t2")
+MAGNITUDES = (".lora_magnitude_vector.weight", ".lora_magnitude_vector.default.weight", ".lora_magnitude_vector")
+COLUMN_MAGNITUDES = ".dora_scale"
+"""LyCORIS's lengths, of columns unless their shape says rows; PEFT's are of rows."""
+FACTORS: dict[str, str] = {
+    **HALVES,
+    **{f".{name}": name for name in (*HADAMARD, *KRONECKER)},
+    **dict.fromkeys(MAGNITUDES, "magnitude"),
+    COLUMN_MAGNITUDES: "dora_scale",
+    ".alpha": "alpha",
+}
+"""Ends of the keys: the factor that the tensor is."""
+OTHERS = re.compile(r"\.lora_mid\.|\.lora_[AB]\.bias|\.oft_|\.boft_|\.hra_|\.vera_|\.diff(_b)?$|\.on_input$|\.lora_E$|\.lora_embedding_")
+"""Keys of updates that are not applied here, so that they are refused as such."""
 KOHYA = {
     "lora_unet_": "unet",
     "lora_te_": "text_encoder",
     "lora_te1_": "text_encoder",
     "lora_te2_": "text_encoder_2",
+    "lora_te3_": "text_encoder_3",
     "lora_transformer_": "transformer",
+    "lycoris_": "unet",
 }
-SPM_PROMPTS = "prompts"
-"""Metadata key of an SPM network, which is not a plain LoRA."""
+PEFT_PREFIX = "base_model.model."
+DIFFUSERS_SETTINGS = "lora_adapter_metadata"
+Factors = dict[str, Tensor]
 
 
-def detect(opened: OpenedCheckpoint) -> bool:
-    if isinstance(opened, Path):
-        return (opened / PEFT_CONFIG).is_file() or any((opened / name).is_file() for name in DIFFUSERS_WEIGHTS)
-    return low_rank(opened.flat) and SPM_PROMPTS not in opened.metadata
+def select(keys: Sequence[str], component: str | None, metadata: Mapping[str, str]) -> list[str]:
+    return [key for key in keys if _ending(key) or OTHERS.search(key) or key.startswith(tuple(KOHYA))]
 
 
-def low_rank(state: StateDict) -> bool:
-    """Whether a file holds halves of low-rank updates."""
-    return any(key.endswith(tuple(HALVES)) for key in state)
+def _ending(key: str) -> str | None:
+    return next((ending for ending in FACTORS if key.endswith(ending)), None)
 
 
-def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
-    if isinstance(opened, Weights):
-        return _flat(opened, base, _diffusers_settings(opened.metadata))
-    names = PEFT_WEIGHTS if (opened / PEFT_CONFIG).is_file() else DIFFUSERS_WEIGHTS
-    # Only what the digest counts is read.
-    counted = select_checkpoint_files(path.name for path in opened.iterdir() if path.is_file())
-    paths = [opened / name for name in names if name in counted]
-    if not paths:
-        raise CheckFailed("checkpoint.no-weights", str(opened), f"has a {PEFT_CONFIG} but no {PEFT_WEIGHTS[0]}", "add the weights")
-    weights = read_file(check_inside(paths[0], opened))
-    if names is DIFFUSERS_WEIGHTS:
-        return _flat(weights, base, _diffusers_settings(weights.metadata))
-    return _flat(weights, base, {"": read_json(opened / PEFT_CONFIG, opened)})
+def read(group: Group, base: Base) -> Reading:
+    settings = group.file.settings or _diffusers_settings(group.file.weights.metadata)
+    if not settings and (group.prefix.endswith(PEFT_PREFIX) or any(".default." in key for key in group.tensors)):
+        consequence = "is of a model in PEFT without adapter_config.json, so nobody knows its α"
+        raise CheckFailed("lora.no-alpha", group.source, consequence, "name the folder with both, or release the merged weights")
+    updates = updates_of(group, base, settings)
+    _refuse_membranes(group, base, updates)
+    return Reading(frozenset(group.tensors), updates=updates)
 
 
-def _flat(weights: Weights, base: Base, settings_by_component: Mapping[str, Mapping[str, Any]]) -> ReadCheckpoint:
-    source = str(weights.path)
-    halves, alphas = halves_of(weights.flat, base, source)
-    updates: dict[str, Updates] = {}
-    for component, factors in halves.items():
-        settings = settings_by_component.get(component) or settings_by_component.get("") or {}
-        ranks = {module: tensor.shape[0] for module, half, tensor in factors if half == "down"}
-        stated = {module: _alpha(settings, module, rank, source) for module, rank in ranks.items()} if settings else {}
-        updates[component] = low_rank_updates(factors, stated | alphas[component], source)
-    return ReadCheckpoint(merged(base, updates, source), unused_parts=weights.ignored)
+def updates_of(group: Group, base: Base, settings: Mapping[str, Any], stated_alphas: bool = True) -> dict[str, Updates]:
+    """The updates by component and module.
 
-
-Halves = dict[str, list[tuple[str, str, Tensor]]]
-
-
-def halves_of(state: StateDict, base: Base, source: str) -> tuple[Halves, dict[str, dict[str, float]]]:
-    """(module, half, tensor) and α by module, for each component.
+    Args:
+        group: tensors of one file.
+        base: the base's components.
+        settings: PEFT's, of all components or by component.
+        stated_alphas: whether α tensors beside the factors count.
 
     Raises:
-        CheckFailed: a key is neither half nor α: its effect is unknown (DoRA, LoHa, LoKr and the like).
+        CheckFailed: a key is no factor, a factor is missing, or α is no number.
     """
-    halves: Halves = {}
-    alphas: dict[str, dict[str, float]] = {}
     layers = {component: modules_by_flat_name(part) for component, part in base.items()}
-    for key, tensor in state.items():
-        ending = next((ending for ending in HALVES if key.endswith(ending)), ALPHA if key.endswith(ALPHA) else None)
+    factors: dict[str, dict[str, Factors]] = {}
+    for key, tensor in group.tensors.items():
+        ending = _ending(key)
         if ending is None:
-            consequence = f"holds {shortened(key)!r}, which is no half of a plain low-rank update"
-            raise CheckFailed(
-                "lora.unsupported-update",
-                source,
-                f"{consequence}, so merging the rest would be another model",
-                "release the merged weights",
-            )
-        component, module = _component_and_module(key.removesuffix(ending), layers, source)
-        if ending == ALPHA:
-            alphas.setdefault(component, {})[module] = _number(tensor, key, source)
-        else:
-            halves.setdefault(component, []).append((module, HALVES[ending], tensor))
-    return halves, {component: alphas.get(component, {}) for component in halves}
+            consequence = f"holds {shortened(key)!r}, which is no factor of a LoRA, LoHa, LoKr or DoRA"
+            remedy = "release the merged weights"
+            raise CheckFailed("lora.unsupported-update", group.source, f"{consequence}, so merging the rest would be another model", remedy)
+        component, module = _component_and_module(key.removesuffix(ending), group.component, layers, group.source)
+        parts = factors.setdefault(component, {}).setdefault(module, {})
+        if FACTORS[ending] in parts:
+            consequence = f"holds two tensors for the {FACTORS[ending]} of {shortened(module)!r}"
+            raise CheckFailed("checkpoint.conflicting-tensors", group.source, consequence, "release one update a layer")
+        parts[FACTORS[ending]] = tensor
+    return {
+        component: {
+            module: _update(module, parts, settings.get(component, settings), stated_alphas, group.source)
+            for module, parts in modules.items()
+        }
+        for component, modules in factors.items()
+    }
 
 
-def _component_and_module(name: str, layers: Mapping[str, Mapping[str, str]], source: str) -> tuple[str, str]:
-    """Component and module of a key without its suffix. ``layers``: of each component, by their names with underscores."""
-    for prefix, component in KOHYA.items():
+def _update(module: str, parts: Factors, settings: Mapping[str, Any], stated_alphas: bool, source: str) -> Update:
+    """The update that a module's factors make."""
+    alpha = _number(parts["alpha"], module, source) if "alpha" in parts and stated_alphas else None
+    names = parts.keys() - {"alpha", "magnitude", "dora_scale"}
+    empty = next((name for name in names if parts[name].ndim < 2 or not parts[name].numel()), None)
+    if empty:
+        consequence = f"has an update of {module!r} whose {empty} has the shape {tuple(parts[empty].shape)}"
+        raise CheckFailed("lora.unsupported-update", source, consequence, "export the LoRA again")
+    rank = _rank(parts)
+    scale = peft_settings.scale(settings, module, rank, alpha, source)
+    update: Update
+    if names == {"down", "up"}:
+        update = LowRank(parts["down"], parts["up"], scale)
+    elif names in (set(HADAMARD), set(HADAMARD[:4])):
+        w1_a, w1_b, w2_a, w2_b, *cores = (parts[name] for name in HADAMARD if name in names)
+        update = Hadamard((w1_a, w1_b), (w2_a, w2_b), tuple(cores), scale)
+    elif names <= set(KRONECKER) and (first := _factors(parts, "lokr_w1")) and (second := _factors(parts, "lokr_w2")):
+        update = Kronecker(first, second, parts.get("lokr_t2"), scale)
+    else:
+        consequence = f"has {shortened(', '.join(sorted(names)) or 'no factor')} of the update of {module!r}, so it updates nothing"
+        raise CheckFailed("lora.incomplete", source, consequence, "export the update again")
+    if "dora_scale" in parts:
+        lengths = parts["dora_scale"]
+        return WithMagnitude(update, lengths, along=1 if lengths.ndim > 1 and lengths.shape[0] == 1 else 0)
+    if "magnitude" in parts:
+        return WithMagnitude(update, parts["magnitude"])
+    if settings.get("use_dora"):
+        consequence = f"is a DoRA without the magnitudes of {module!r}, so its updates would be others"
+        raise CheckFailed("lora.incomplete", source, consequence, "export it again")
+    return update
+
+
+def _factors(parts: Factors, name: str) -> tuple[Tensor, ...] | None:
+    """The one matrix, or the two whose product it is; None if neither or both are there."""
+    single, pair = parts.get(name), [parts[f"{name}_{side}"] for side in "ab" if f"{name}_{side}" in parts]
+    if single is not None:
+        return None if pair else (single,)
+    return tuple(pair) if len(pair) == 2 else None
+
+
+def _rank(parts: Factors) -> int | None:
+    """The rank of an update; None where no factor shows one."""
+    for name, dimension in (("down", 0), ("hada_w1_b", 0), ("lokr_w2_b", 0), ("lokr_w1_b", 0)):
+        if name in parts:
+            return parts[name].shape[dimension]
+    return None
+
+
+def _component_and_module(name: str, component: str | None, layers: Mapping[str, Mapping[str, str]], source: str) -> tuple[str, str]:
+    """Component and module of a key without its ending. ``layers``: of each component, by their names with underscores."""
+    for prefix, kohya_component in KOHYA.items():
         if name.startswith(prefix):
-            available = layers.get(component, {})
+            if kohya_component == "unet" and "unet" not in layers:
+                kohya_component = "transformer"
+            available = layers.get(kohya_component, {})
             flat = name.removeprefix(prefix)
             spellings = (flat, flat.removeprefix("text_model_"), f"text_model_{flat}")
             module = next((available[spelling] for spelling in spellings if spelling in available), None)
             if module is None:
                 consequence = f"updates {shortened(name)!r}, which is no layer of the base, so it is for another architecture"
                 raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
-            return component, module
-    name = name.removeprefix(PEFT_PREFIX)
-    part = component_of(f"{name}.")
-    if part is None or part not in layers:
+            return kohya_component, module
+    component = component or component_of(f"{name}.")
+    if component is None or component not in layers:
         consequence = f"updates {shortened(name)!r}, which belongs to no part of the base, so it is for another architecture"
         raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
-    return part, _layer(name.removeprefix(f"{part}."), layers[part].values())
+    return component, _layer(name, layers[component].values())
 
 
 def _layer(name: str, layers: Collection[str]) -> str:
@@ -143,13 +193,30 @@ def _layer(name: str, layers: Collection[str]) -> str:
     return next((spelling for spelling in (name, name.removeprefix("text_model."), f"text_model.{name}") if spelling in layers), name)
 
 
-def _diffusers_settings(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def _refuse_membranes(group: Group, base: Base, updates: Mapping[str, Updates]) -> None:
+    """Refuse what may be an SPM whose metadata are lost: kohya's keys, for exactly the layers of the UNet's transformers, and no metadata.
+
+    Raises:
+        CheckFailed: the file may be an SPM, and the submission does not say that it is a LoRA.
+    """
+    kohya = all(key.startswith("lora_unet_") for key in group.tensors)
+    if group.file.weights.metadata or group.declared == "lora" or not kohya or set(updates) != {"unet"}:
+        return
+    transformers = [name for name, module in base["unet"].named_modules() if type(module).__name__ == "Transformer2DModel"]
+    layers = {name for name in modules_by_flat_name(base["unet"]).values() if name.startswith(tuple(f"{name}." for name in transformers))}
+    if updates["unet"].keys() == layers:
+        consequence = "updates the layers that an SPM updates and has no metadata, so it is an SPM without its prompts or a plain LoRA"
+        remedy = "release an SPM as the .safetensors that its code saves; for a LoRA say format: lora"
+        raise CheckFailed("spm.no-metadata", group.source, consequence, remedy)
+
+
+def _diffusers_settings(metadata: Mapping[str, str]) -> dict[str, Any]:
     """diffusers' own metadata: settings by component."""
     try:
         stated = json.loads(metadata.get(DIFFUSERS_SETTINGS, "{}"))
     except (ValueError, RecursionError):
         return {}
-    settings: dict[str, dict[str, Any]] = {}
+    settings: dict[str, Any] = {}
     for key, value in stated.items() if isinstance(stated, dict) else ():
         component, _, setting = key.partition(".")
         if component in COMPONENTS:
@@ -157,27 +224,7 @@ def _diffusers_settings(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]
     return settings
 
 
-def _alpha(settings: Mapping[str, Any], module: str, rank: int, source: str) -> float:
-    """α of a module as PEFT's settings say, so that s = α / r holds (rank-stabilised: s = α / √r)."""
-    if settings.get("use_dora"):
-        raise CheckFailed("lora.unsupported-update", source, "is a DoRA, which no plain merge reproduces", "release the merged weights")
-    patterns = settings.get("alpha_pattern") or {}
-    if not isinstance(patterns, dict) or any(not re.fullmatch(r"[\w.]+", str(pattern)) for pattern in patterns):
-        raise CheckFailed(
-            "lora.unsupported-alpha",
-            source,
-            "gives α by patterns, which are not followed here",
-            "name the modules plainly, or release the merged weights",
-        )
-    alpha = next(
-        (value for name, value in patterns.items() if module == name or module.endswith(f".{name}")), settings.get("lora_alpha", rank)
-    )
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not isfinite(alpha):
-        raise CheckFailed("lora.bad-alpha", source, f"says α is {shortened(repr(alpha))}, which is no number", "export the LoRA again")
-    return float(alpha) * (sqrt(rank) if settings.get("use_rslora") else 1.0)
-
-
-def _number(tensor: Tensor, key: str, source: str) -> float:
+def _number(tensor: Tensor, module: str, source: str) -> float:
     if tensor.numel() != 1 or not isfinite(value := float(tensor)):
-        raise CheckFailed("lora.bad-alpha", source, f"gives {shortened(key)!r} no single finite number", "export the LoRA again")
+        raise CheckFailed("lora.bad-alpha", source, f"gives α of {shortened(module)!r} no single finite number", "export the LoRA again")
     return value

@@ -1,16 +1,21 @@
-"""One file of diffusers keys, whole or partial, as ESD, UCE, RECE or AdvUnlearn release it: bare, or prefixed by component."""
+"""diffusers' and transformers' keys, whole or partial, bare or by component, as ESD, UCE, RECE or Ablating Concepts save them."""
 
 from __future__ import annotations
 
-from unconceal.checkpoints.key_names import Base, by_component, component_of
-from unconceal.checkpoints.release import OpenedCheckpoint, ReadCheckpoint
-from unconceal.checkpoints.weights_file import Weights
+from collections.abc import Mapping, Sequence
+
+from unconceal.checkpoints.key_names import Base, StateDict, component_of
+from unconceal.checkpoints.release import Group, Reading
 
 
-def detect(opened: OpenedCheckpoint) -> bool:
-    return isinstance(opened, Weights) and any(component_of(key) for key in opened.flat)
+def select(keys: Sequence[str], component: str | None, metadata: Mapping[str, str]) -> list[str]:
+    return [key for key in keys if component or component_of(key)]
 
 
-def read(opened: OpenedCheckpoint, base: Base) -> ReadCheckpoint:
-    assert isinstance(opened, Weights)
-    return ReadCheckpoint(by_component(opened.flat, str(opened.path)), unused_parts=opened.ignored)
+def read(group: Group, base: Base) -> Reading:
+    tensors: dict[str, StateDict] = {}
+    for key, tensor in group.tensors.items():
+        component = group.component or component_of(key)
+        assert component
+        tensors.setdefault(component, {})[key] = tensor
+    return Reading(frozenset(group.tensors), tensors=tensors)
