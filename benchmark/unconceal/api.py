@@ -11,20 +11,20 @@ from unconceal.results import result_tables as results
 from unconceal.specs import loader as specs
 from unconceal.specs.record import Record
 from unconceal.specs.submission import Submission
-from unconceal.specs.suite import TierName
+from unconceal.specs.suite import RunTierName
 from unconceal.specs.task import Task
 
 if TYPE_CHECKING:
     from unconceal.results.result_set import Results
 
 
-def evaluate(task: str, submission: str, tier: TierName = "full", root: Path | None = None, threads: int | None = None) -> Record:
+def evaluate(task: str, submission: str, tier: RunTierName = "full", root: Path | None = None, threads: int | None = None) -> Record:
     """Evaluate one submission on one task; finished work is reused.
 
     Args:
         task: the task's id, ``object/star``.
         submission: the submission's name, ``esd-x``.
-        tier: ``quick`` or ``full``.
+        tier: ``verdict``, ``quick``, ``full`` or ``audit``.
         root: the folder that holds tasks/, submissions/ and results/; see :class:`unconceal.paths.DataRoot`.
         threads: processor threads; all cores by default. Part of the identity of the images.
 

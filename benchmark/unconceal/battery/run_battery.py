@@ -24,6 +24,7 @@ from unconceal.specs.record import UNSPENT, ProbeMeasurement, Timing
 from unconceal.specs.task import Task
 
 EXAMPLES_PER_PROMPT = 2
+NO_EXAMPLES = Examples((), torch.empty(0))
 EXAMPLE_SEEDS = 500
 """Added to the battery's first seed: θ's images that probes work from share no noise with the images that probes generate."""
 
@@ -135,8 +136,8 @@ def rates(answers: FloatArray, by_majority: bool = False) -> tuple[tuple[float, 
     return tuple(tuple(map(float, row)) for row in (means > 0.5 if by_majority else means))
 
 
-def probe_inputs(evaluation: Evaluation, task: Task, generator: Generator) -> ProbeInputs:
-    """θ's images that the probes work from, and the models."""
+def probe_inputs(evaluation: Evaluation, task: Task, generator: Generator, retained: bool = True) -> ProbeInputs:
+    """θ's images that the probes work from, and the models; ``retained``: whether to load those of retained concepts."""
     judge, (concept, others) = evaluation.suite_models.judge_for(task), example_blocks(evaluation, task)
     scope = scope_of(evaluation, task)
     return ProbeInputs(
@@ -145,7 +146,7 @@ def probe_inputs(evaluation: Evaluation, task: Task, generator: Generator) -> Pr
         original=replace(generator.original, steps=scope.suite.sampler.num_inference_steps),
         model=replace(generator.unlearned, steps=scope.suite.sampler.num_inference_steps),
         examples=load_examples(generator, concept, task, judge),
-        retained=load_examples(generator, others),
+        retained=load_examples(generator, others) if retained else NO_EXAMPLES,
         judge=judge,
         batch_size=evaluation.batch_size,
     )

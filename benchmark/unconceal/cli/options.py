@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 TIER_NAMES = ("quick", "full", "audit")
-"""Tiers of a suite, from the cheapest."""
+"""Tiers of a suite's file, from the cheapest."""
+RUN_TIER_NAMES = ("verdict", *TIER_NAMES)
+"""The same with the sequential tier."""
 
 
 def root_option(function: Function) -> Function:

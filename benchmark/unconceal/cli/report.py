@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from unconceal.cli.options import TIER_NAMES, root_option
+from unconceal.cli.options import RUN_TIER_NAMES, root_option
 from unconceal.errors import UsageError
 from unconceal.paths import DataRoot
 from unconceal.results.result_tables import ResultRow, ResultTable, load_all_tables, select_tiers
@@ -15,7 +15,7 @@ from unconceal.results.result_tables import ResultRow, ResultTable, load_all_tab
 @click.command()
 @click.argument("submission", required=False)
 @click.option("--task", help="Only this task, e.g. object/star or miniature:object/star.")
-@click.option("--tier", type=click.Choice(TIER_NAMES), help="Only this tier; default: full, or quick where there is no full record.")
+@click.option("--tier", type=click.Choice(RUN_TIER_NAMES), help="Only this tier; default: full, or quick where there is no full record.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reports"), show_default=True, help="Output folder.")
 @click.option("--all", "all_submissions", is_flag=True, help="A page for every submission.")
 @root_option

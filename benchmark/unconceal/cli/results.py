@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from unconceal.cli.options import TIER_NAMES, echo_rows, json_option, root_option
+from unconceal.cli.options import RUN_TIER_NAMES, echo_rows, json_option, root_option
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.paths import DataRoot
 from unconceal.specs.problems import SpecProblems
@@ -40,7 +40,7 @@ def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--date", "on", type=click.DateTime(["%Y-%m-%d"]), callback=_iso_date, default=TODAY, help="ISO 8601; default: today."
         ),
         click.option("--by", required=True, help="Name of the maintainer."),
-        click.option("--tier", type=click.Choice(TIER_NAMES), default="full", show_default=True, help="Tier of the record."),
+        click.option("--tier", type=click.Choice(RUN_TIER_NAMES), default="full", show_default=True, help="Tier of the record."),
         click.option("--task", required=True, help="The row's task, e.g. object/star."),
     ):
         function = option(function)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from unconceal.cli.options import TIER_NAMES, echo_rows, layout_options, root_option
+from unconceal.cli.options import RUN_TIER_NAMES, echo_rows, layout_options, root_option
 from unconceal.paths import DataRoot
 
 if TYPE_CHECKING:
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 @click.option(
     "--task", "tasks", multiple=True, help="Task to evaluate on, e.g. object/star; repeatable; default: every task the submission has."
 )
-@click.option("--tier", type=click.Choice(TIER_NAMES), default="full", show_default=True, help="Number of prompts and seeds.")
+@click.option(
+    "--tier",
+    type=click.Choice(RUN_TIER_NAMES),
+    default="full",
+    show_default=True,
+    help="Number of prompts and seeds; verdict: stop as soon as a verdict is reached.",
+)
 @click.option(
     "--protocol",
     type=click.Choice(["standard", "paper"]),
@@ -73,6 +79,7 @@ def command(
 
     \b
     Example:  unconceal run esd-x uce --task object/star --tier quick
+              unconceal run esd-x --task object/star --tier verdict
               unconceal run esd-x --task object/star --probes
               unconceal run esd-x uce --workers 4 --threads 1
               unconceal run esd-x --task object/star --tier quick --sweep num_inference_steps=15,25,50 --sweep guidance_scale=1,7.5
@@ -83,6 +90,8 @@ def command(
     from unconceal.execution.open_executor import worker_count
     from unconceal.progress import progress
 
+    if tier == "verdict":
+        refuse_with_verdict({"--probes": probes, "--sweep": sweeps, "--protocol paper": protocol == "paper", "--fresh": fresh})
     data = DataRoot.find(root)
     data = replace(data, store=store or data.store)
     suite, pairs = resolve_pairs(data, submissions, tasks)
@@ -110,6 +119,20 @@ def command(
 
             with open_executor(evaluation, executor, n_workers, ray_address) as workers_of_run:
                 echo_verdicts(evaluation, schedule(evaluation, pairs, probes, workers_of_run))
+
+
+def refuse_with_verdict(options: Mapping[str, Any]) -> None:
+    """Check that no option is given that the sequential tier does not have; ``options`` has their values by name.
+
+    Raises:
+        UsageError: there is one.
+    """
+    from unconceal.errors import UsageError
+
+    for name, value in options.items():
+        if value:
+            consequence = "cannot be combined: this tier stops as soon as a verdict is reached"
+            raise UsageError("sequential.other-option", f"--tier verdict with {name}", consequence, f"leave {name} out, or use --tier full")
 
 
 def echo_forecast(evaluation: Evaluation, pairs: Evaluations, probes: bool, sweeps: Sequence[str], workers: int) -> None:

@@ -121,9 +121,9 @@ class Forecaster:
     holds shards.
     """
 
-    def __init__(self, evaluation: Evaluation, probes: bool = False, battery: bool = True) -> None:
-        self.evaluation, self.probes = evaluation, probes
-        self.battery = evaluation.tier.probes if battery and evaluation.protocol == "standard" else ()
+    def __init__(self, evaluation: Evaluation, probes: bool = False, scheduled_only: bool = False) -> None:
+        self.evaluation, self.probes, self.scheduled_only = evaluation, probes, scheduled_only
+        self.battery = () if scheduled_only or evaluation.protocol != "standard" else evaluation.tier.probes
         self.image_spec = image_spec_of(evaluation.suite, evaluation.root)
         self.models = evaluation.store.registered_models()
         self.counted: set[StoreKey] = set()
@@ -165,7 +165,8 @@ class Forecaster:
 
     def _shards(self, task: Task) -> tuple[list[Shard], list[Shard]]:
         """The shards of the protocol, and those of neighbours and attacks."""
-        pairs = PROTOCOLS[self.evaluation.protocol].shards(self.evaluation, task, ANY_CHECKPOINT)
+        protocol = PROTOCOLS[self.evaluation.procedure]
+        pairs = (protocol.shards if self.scheduled_only else protocol.at_most)(self.evaluation, task, ANY_CHECKPOINT)
         shards = [shard for pair in pairs for shard in pair if shard is not None]
         if self.battery:
             shards += [shard for block in example_blocks(self.evaluation, task) for shard in block.trajectories]
@@ -239,13 +240,16 @@ def _listed(folder: str | os.PathLike[str]) -> Sequence[str]:
         return ()
 
 
-def forecast(evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], probes: bool = False, battery: bool = True) -> Forecast:
+def forecast(
+    evaluation: Evaluation, pairs: Sequence[tuple[Task, Submission]], probes: bool = False, scheduled_only: bool = False
+) -> Forecast:
     """What evaluating the pairs would take.
 
     Args:
         evaluation: the settings of the run.
         pairs: what to evaluate.
         probes: whether to include neighbours and attacks, as if every attack were eligible.
-        battery: whether to include the tier's probes of the battery.
+        scheduled_only: count only the shards that are generated before a row is measured: without the tier's probes of the battery, and
+            without the looks of the sequential tier.
     """
-    return Forecaster(evaluation, probes, battery).forecast(pairs)
+    return Forecaster(evaluation, probes, scheduled_only).forecast(pairs)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import torch
 
@@ -51,9 +52,10 @@ from unconceal.specs.record import (
     record_path,
 )
 from unconceal.specs.submission import Checkpoint, Submission
-from unconceal.specs.suite import Sampler, Suite, Tier, TierName
+from unconceal.specs.suite import REFERENCE_TIER, VERDICT, RunTierName, Sampler, Suite, Tier
 from unconceal.specs.task import Task
 
+ProcedureName = Literal["standard", "sequential", "paper"]
 LEVEL_TOLERANCE = 1e-3
 """Maximum difference between a scheduler's and the plan's timesteps."""
 MIN_RETAIN_PROMPTS = 2
@@ -69,7 +71,7 @@ class Evaluation:
 
     suite: Suite
     root: DataRoot
-    tier_name: TierName = "full"
+    tier_name: RunTierName = "full"
     device: str = "cpu"
     dtype: str = "float32"
     threads: int = 1
@@ -89,7 +91,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         if self.protocol == "paper":
             self._refuse_tiers()
-        elif self.tier_name not in self.suite.tiers:
+        elif not self.suite.has_tier(self.tier_name):
             tiers = ", ".join(self.suite.tiers)
             raise UsageError("suite.unknown-tier", f"tier {self.tier_name!r}", f"suite {self.suite.id} has no such tier", f"use {tiers}")
         torch.set_num_threads(self.threads)
@@ -104,7 +106,17 @@ class Evaluation:
 
     @property
     def tier(self) -> Tier:
-        return self.suite.tiers[self.tier_name]
+        return self.suite.tier(self.tier_name)
+
+    @property
+    def procedure(self) -> ProcedureName:
+        """How a row is measured: as the protocol says, or look by look."""
+        return "sequential" if self.tier_name == VERDICT else self.protocol
+
+    @property
+    def gold_tier(self) -> RunTierName:
+        """The tier of the gold records that rows are compared with."""
+        return REFERENCE_TIER if self.tier_name == VERDICT else self.tier_name
 
     @property
     def device_class(self) -> str:
@@ -132,9 +144,9 @@ class Evaluation:
         self.batch_size //= 2
         self.progress.log(f"out of memory with batch size {2 * self.batch_size}: continuing with {self.batch_size}, which records name")
 
-    def record_path(self, task: Task, name: str) -> Path:
-        """The file of a submission's record."""
-        return record_path(self.root.results, self.suite.id, task.id, name, self.protocol, self.tier_name)
+    def record_path(self, task: Task, name: str, tier: RunTierName | None = None) -> Path:
+        """The file of a submission's record; ``tier``: instead of the run's."""
+        return record_path(self.root.results, self.suite.id, task.id, name, self.protocol, tier or self.tier_name)
 
     def record_folders(self, task: Task) -> list[Path]:
         """Folders that may hold records of a task."""
@@ -160,9 +172,12 @@ class Evaluation:
         """SHA-256 of the checkpoint's file, or as the submission states it if the file is missing; None for the original model."""
         return weights_digest(checkpoint_of(submission, task), self.root)
 
-    def stored_record(self, task: Task, submission: Submission) -> Record | None:
-        """The existing record of the same specs, checkpoint, device class and precision; None if there is none."""
-        name = self.record_path(task, submission.name).relative_to(self.root.results)
+    def stored_record(self, task: Task, submission: Submission, tier: RunTierName | None = None) -> Record | None:
+        """The existing record of the same specs, checkpoint, device class and precision; None if there is none.
+
+        ``tier``: instead of the run's.
+        """
+        name = self.record_path(task, submission.name, tier).relative_to(self.root.results)
         path = next((folder / name for folder in self.root.result_folders if (folder / name).exists()), None)
         if path is None:
             return None
@@ -197,7 +212,8 @@ class Evaluation:
 
     def gold_records(self, task: Task) -> list[Record]:
         """The existing records of the task's golds that belong to the current specs."""
-        records = [self.stored_record(task, load_submission(self.root, f"{self.suite.name}/{name}")) for name in task.golds]
+        golds = [load_submission(self.root, f"{self.suite.name}/{name}") for name in task.golds]
+        records = [self.stored_record(task, gold, self.gold_tier) for gold in golds]
         return [record for record in records if record is not None]
 
     def original(self, sampler: Sampler | None = None) -> Model:

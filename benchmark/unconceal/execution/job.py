@@ -11,7 +11,7 @@ from unconceal.paths import DataRoot
 from unconceal.specs.paper_protocol import ProtocolName
 from unconceal.specs.record import UNSPENT, Record, Timing
 from unconceal.specs.submission import Submission
-from unconceal.specs.suite import Suite, TierName
+from unconceal.specs.suite import RunTierName, Suite
 from unconceal.specs.task import Task
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class EvaluationConfig:
 
     suite: Suite
     root: DataRoot
-    tier_name: TierName
+    tier_name: RunTierName
     device: str
     dtype: str
     threads: int

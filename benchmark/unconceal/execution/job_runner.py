@@ -13,15 +13,14 @@ from unconceal.execution.job import Job, JobKind, Outcome
 
 if TYPE_CHECKING:
     from unconceal.checkpoints.apply import AppliedCheckpoint
-    from unconceal.evaluation.evaluation import Evaluation
+    from unconceal.evaluation.evaluation import Evaluation, ProcedureName
     from unconceal.generate.generator import Generator
-    from unconceal.specs.paper_protocol import ProtocolName
 
 
 class LoadedSubmission(NamedTuple):
     """The models of one (task, submission)."""
 
-    protocol: ProtocolName
+    procedure: ProcedureName
     model: tuple[str, str]
     generator: Generator
     applied: AppliedCheckpoint
@@ -59,7 +58,7 @@ class JobRunner:
 
     def _measure(self, job: Job) -> Outcome:
         loaded = self._load(job)
-        measure = PROTOCOLS[loaded.protocol].measure
+        measure = PROTOCOLS[loaded.procedure].measure
         return Outcome(result=measure(self.evaluation, job.task, job.submission, loaded.generator, loaded.applied, job.timing))
 
     def _probe(self, job: Job) -> Outcome:
@@ -86,9 +85,9 @@ class JobRunner:
 
     def _load(self, job: Job) -> LoadedSubmission:
         """The job's models. A shard of θ alone uses whatever is loaded."""
-        name: ProtocolName = "standard" if job.kind == "probe" else self.evaluation.protocol
+        name: ProcedureName = "standard" if job.kind == "probe" else self.evaluation.procedure
         loaded = self._loaded
-        if loaded is None or loaded.protocol != name or not (job.needs_original_only or loaded.model == job.model):
+        if loaded is None or loaded.procedure != name or not (job.needs_original_only or loaded.model == job.model):
             # Release the previous model first: a GPU may hold only one.
             self._loaded = loaded = None
             generator, applied = PROTOCOLS[name].load(self.evaluation, job.task, job.submission)

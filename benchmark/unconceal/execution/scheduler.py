@@ -77,7 +77,7 @@ def golds_first(pairs: Iterable[tuple[Task, Submission]]) -> list[tuple[Task, Su
 
 def with_verdicts(evaluation: Evaluation, results: Sequence[tuple[Task, Record | Sweep]]) -> list[Record]:
     """The records, each compared with the gold records that exist now, where the protocol has verdicts."""
-    update = PROTOCOLS[evaluation.protocol].update_verdict
+    update = PROTOCOLS[evaluation.procedure].update_verdict
     records = [(task, record) for task, record in results if isinstance(record, Record)]
     return [update(evaluation, task, record) if update else record for task, record in records]
 
@@ -115,7 +115,9 @@ class Scheduler:
     def run(self) -> list[tuple[Task, Record | Sweep]]:
         """Execute everything; results in the order of the pairs."""
         workers, progress = self.executor.workers, self.evaluation.progress
-        total = forecast(self.evaluation, self.pairs, self.probes, battery=False).total.forward_passes if self.kind == "measure" else 0
+        total = (
+            forecast(self.evaluation, self.pairs, self.probes, scheduled_only=True).total.forward_passes if self.kind == "measure" else 0
+        )
         if total:
             self.generation_stage = progress.stage(f"generating, {workers} workers" if workers > 1 else "generating", total)
         self.evaluation_stage = progress.stage(f"{len(self.pairs)} evaluations", len(self.pairs))
@@ -165,7 +167,7 @@ class Scheduler:
         """The shards that the store lacks; a missing trajectory is also listed alone."""
         evaluation = self.evaluation
         digest = evaluation.weights_digest(task, submission) or evaluation.suite.base.digest
-        pairs = [] if record else PROTOCOLS[evaluation.protocol].shards(evaluation, task, digest)
+        pairs = [] if record else PROTOCOLS[evaluation.procedure].shards(evaluation, task, digest)
         if self.probes and evaluation.protocol == "standard" and (record is None or record.probe_results is None):
             from unconceal.probing.run_probes import plan_probes
 

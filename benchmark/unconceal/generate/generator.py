@@ -79,6 +79,24 @@ class Generator:
         """
         return self._read(shard) or self._generate_locked(shard, trajectory)
 
+    def continue_latents(self, shard: Shard, latents: Callable[[], Arrays]) -> Arrays:
+        """The same for images that are spread over several of θ's shards; from the store if they are there.
+
+        Args:
+            shard: of θ*.
+            latents: θ's latents of the shard's images at its handovers, by the names of :meth:`trajectory`.
+        """
+        stored = self._read(shard)
+        if stored is not None:
+            return stored
+        with self.store.lock(shard):
+            arrays = self.store.get(shard)
+            if arrays is None:
+                arrays = self._hand_over(shard, latents())
+                self.store.put(shard, arrays)
+        self._report(shard)
+        return arrays
+
     def generate_missing(self, pairs: Iterable[ShardPair]) -> None:
         """Generate what the store lacks and no other process is generating: concurrent runs share the work."""
         for trajectory, handover in pairs:

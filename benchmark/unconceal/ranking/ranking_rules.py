@@ -27,7 +27,7 @@ class RankingRules:
     @classmethod
     def from_suite(cls, suite: Suite | None, tier: str) -> RankingRules:
         """A suite's rules at a tier; the defaults if the suite or the tier is unknown."""
-        settings = suite.tiers.get(tier) if suite else None  # type: ignore[call-overload]
+        settings = suite.tier(tier) if suite and suite.has_tier(tier) else None
         if suite is None or settings is None:
             return cls()
         return cls(suite.primary, suite.scores.excess_psi, settings.seeds.evaluation)

@@ -26,7 +26,7 @@ from unconceal.specs.loader import load_controls, load_submission, load_suite, l
 from unconceal.specs.problems import Problem
 from unconceal.specs.record import MAX_RECORD_BYTES, Record, old_format_error
 from unconceal.specs.submission import Submission, is_control_name
-from unconceal.specs.suite import Suite
+from unconceal.specs.suite import REFERENCE_TIER, VERDICT, Suite
 from unconceal.specs.task import Task
 
 PROGRESS_THRESHOLD = 20
@@ -65,7 +65,7 @@ def check_results(root: DataRoot, recompute: bool = True, only: Collection[Path]
     checked = [row for row in rows if not only or row.path in only]
     stage = (progress if progress and len(checked) > PROGRESS_THRESHOLD else Silent()).stage("checking", len(checked))
     for row in checked:
-        problems += _row_problems(row, root, groups[_group_key(row.record)], recompute)
+        problems += _row_problems(row, root, groups.get(_gold_key(row.record), {}), recompute)
         stage.advance()
     problems += [*_mixture_problems(rows), *copy_problems(rows)]
     problems = [problem for problem in problems if not only or problem.file in only]
@@ -157,7 +157,7 @@ def _spec_problems(row: ResultRow, root: DataRoot) -> Iterator[Problem]:
 def _version_problems(row: ResultRow, root: DataRoot, suite: Suite) -> Iterator[Problem]:
     """Whether a record of the newest version was measured with its specs, judges and tier."""
     record, task = row.record, _load_task(root, row.record.suite, row.record.task)
-    if record.tier not in suite.tiers or record.protocol not in (suite.protocol, "paper"):
+    if not suite.has_tier(record.tier) or record.protocol not in (suite.protocol, "paper"):
         value = f"{record.protocol}-{record.tier}"
         yield _problem(row, "record.unknown-tier", value, f"is not a protocol and tier of {suite.id}")
         return
@@ -217,6 +217,12 @@ def _mixture_problems(rows: Iterable[ResultRow]) -> Iterator[Problem]:
 
 def _group_key(record: Record) -> GroupKey:
     return record.suite, record.suite_version, record.task, record.protocol, record.tier
+
+
+def _gold_key(record: Record) -> GroupKey:
+    """The group that holds the golds which a record was compared with."""
+    tier = REFERENCE_TIER if record.tier == VERDICT else record.tier
+    return record.suite, record.suite_version, record.task, record.protocol, tier
 
 
 @cache

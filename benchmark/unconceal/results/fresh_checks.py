@@ -55,7 +55,7 @@ def fresh_flaws(record: Record, drawn: DrawnSpecs, published: Task) -> Iterator[
     starts = {name: block.start for name, block in (record.seeds or {}).items() if name in SEED_BLOCKS}
     if starts != {name: getattr(suite.seed_starts, name) for name in SEED_BLOCKS}:
         yield RecordFlaw("record.other-draw", "seeds", "are not those that its seed draws", RUN_AGAIN)
-    tier = suite.tiers[record.tier]  # type: ignore[index]
+    tier = suite.tier(record.tier)
     grids = {"forget": tier.psi, "retain": tier.retain_psi}
     if any(curve.psi != grids[curve.split] for curve in record.curves):
         yield RecordFlaw("record.other-draw", "curves", "have other ψ than its seed draws", RUN_AGAIN)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from unconceal.errors import CheckFailed
 from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.evaluation.curves import ORIGINAL_PRESENCE, PRESENCE, make_curve, mean_over_extractors, mean_score, psi_mean_score
 from unconceal.metrics.crs import mean_over_psi
@@ -46,7 +47,7 @@ def disagreements(record: Record, golds: Sequence[Record], suite: Suite, task: T
         suite: the suite, of the record's version.
         task: the record's task.
     """
-    tier = suite.tiers[record.tier]  # type: ignore[index]
+    tier = suite.tier(record.tier)
     for curve in record.curves:
         yield from curve_disagreements(curve, tier)
     yield from original_disagreements(record)
@@ -55,7 +56,7 @@ def disagreements(record: Record, golds: Sequence[Record], suite: Suite, task: T
         recomputed = compute_verdict(record, golds, suite, task)
         verdict_scores = {name: score for name, score in recomputed.scores.items() if name.partition(".")[0] in VERDICT_SCORES}
         expected = scores_from_curves(record, suite.scores) | verdict_scores
-    except (ValueError, StopIteration, IndexError, ArithmeticError) as error:
+    except (ValueError, StopIteration, IndexError, ArithmeticError, CheckFailed) as error:
         yield Disagreement("curves", f"do not suffice to compute the scores ({error or type(error).__name__})")
         return
     for name, score in expected.items():
@@ -120,6 +121,8 @@ def original_disagreements(record: Record) -> Iterator[Disagreement]:
 
 def battery_disagreements(record: Record, suite: Suite, task: Task, tier: Tier) -> Iterator[Disagreement]:
     """Whether the battery's results have the shape and the cost that suite and tier ask for."""
+    if record.stopping is not None:
+        return  # measured for as many prompts as its looks asked for
     for name in sorted({*record.battery} ^ {*tier.probes}):
         yield Disagreement(f"battery {name}", "is missing" if name in tier.probes else f"is no probe of the tier {record.tier}")
     if not record.battery:

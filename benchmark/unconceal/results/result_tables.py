@@ -15,6 +15,7 @@ from unconceal.errors import CheckFailed, UsageError
 from unconceal.results.strip_file import strip_path
 from unconceal.specs.record import Record, read_record
 from unconceal.specs.submission import is_control_name, is_gold_name
+from unconceal.specs.suite import VERDICT
 from unconceal.specs.sweep import FOLDER as SWEEPS
 
 SUITE_FOLDER = re.compile(r"^(?P<suite>[a-z0-9][a-z0-9.-]*)-(?P<version>\d+)$")
@@ -196,9 +197,11 @@ def group_rows(rows: Iterable[ResultRow]) -> tuple[ResultTable, ...]:
 
 
 def select_tiers(tables: Iterable[ResultTable]) -> tuple[ResultTable, ...]:
-    """One tier per task: `full` if there is one, else `quick`."""
+    """One tier per task: `full` if there is one, else `quick`. Rows of the sequential tier stop early and are never ranked."""
     best: dict[tuple[str, int, str, str], ResultTable] = {}
     for table in tables:
+        if table.tier == VERDICT:
+            continue
         key = (table.suite, table.version, table.task, table.protocol)
         if key not in best or _tier_index(table) < _tier_index(best[key]):
             best[key] = table

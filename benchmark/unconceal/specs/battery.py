@@ -20,6 +20,8 @@ ProbeName = Literal[
     "token-attack",
     "weight-edits",
 ]
+TRAINING_SHARE = 3
+"""Relearning trains on one prompt in so many."""
 Steps = Annotated[tuple[int, ...], Field(min_length=1, description="training steps after which images are generated, ascending")]
 PsiGrid = Annotated[tuple[Annotated[float, Field(ge=0, le=0.9)], ...], Field(min_length=1, description="handover ratios ψ")]
 
@@ -66,6 +68,10 @@ class Relearning(FineTuning):
         """Steps that do not ascend."""
         if list(self.steps) != sorted(set(self.steps)) or self.steps[0] < 0:
             yield Mistake("suite.unsorted-steps", ("steps",), f"steps {list(self.steps)}", "do not ascend from 0", "sort them")
+
+    def held_out_rows(self, n_prompts: int) -> tuple[int, ...]:
+        """Positions of the prompts that are generated; the others are trained on."""
+        return tuple(row for row in range(n_prompts) if row % TRAINING_SHARE)
 
 
 class TextualInversion(Relearning):

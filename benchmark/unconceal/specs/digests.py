@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from unconceal.specs.canonical_json import canonical_json
+from unconceal.specs.canonical_json import canonical_json, finite_canonical_json
 
 
 def file_digest(path: Path) -> str:
@@ -36,3 +36,8 @@ def path_digest(path: Path) -> str:
 def canonical_digest(value: Any) -> str:
     """SHA-256 of a value as canonical JSON (RFC 8785), which does not depend on the order of keys. NaN is refused."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def content_digest(content: dict[str, Any]) -> str:
+    """:func:`canonical_digest` of a spec's content, which holds no NaN: faster, since nothing is looked for."""
+    return hashlib.sha256(finite_canonical_json(content)).hexdigest()

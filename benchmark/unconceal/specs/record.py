@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.files import TEMPORARY, read_regular_file, write_atomically
-from unconceal.specs.digests import canonical_digest
+from unconceal.specs.digests import content_digest
 from unconceal.specs.json_budget import json_excess
 from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.problems import OLD_RELEASE
@@ -197,6 +197,24 @@ class ProbeMeasurement(Spec):
     error: str | None = None
 
 
+class Stopping(Spec):
+    """Where a run of the sequential tier stopped. Its curves have a row for each prompt that was used, in the order of use.
+
+    Attributes:
+        look: number of the last look, from 1; ``looks``: numbers of prompts at all looks of the plan.
+        reason: ``decided``, or ``prompts used up``; which rule decided is the verdict's ``code``.
+        prompts, retain_prompts: (n,) positions of the prompts used among the task's forget and retain prompts.
+        held_out_prompts: number of relearning's prompts; None if the handover alone decided.
+    """
+
+    look: int = Field(ge=1)
+    looks: tuple[int, ...]
+    reason: Literal["decided", "prompts used up"]
+    prompts: tuple[int, ...]
+    retain_prompts: tuple[int, ...] = ()
+    held_out_prompts: int | None = None
+
+
 class FreshSpecs(Spec):
     """What a fresh re-run drew.
 
@@ -223,6 +241,7 @@ class Record(Spec):
         battery: results of the battery's probes by name.
         fresh: of a fresh re-run, which is compared with a row and is none itself.
         earlier_verifications: what ``verification`` was before, the oldest first. Nothing is removed from it.
+        stopping: of the sequential tier, whose rows are never ranked.
     """
 
     schema_version: Literal[3] = SCHEMA_VERSION
@@ -243,6 +262,7 @@ class Record(Spec):
     probe_results: ProbeResults | None = None
     battery: dict[Key, ProbeMeasurement] = Field(default_factory=dict)
     images: dict[Key, Digest] = Field(default_factory=dict, description="SHA-256 of the image files beside the record, by kind")
+    stopping: Stopping | None = None
     judges: dict[Key, str] = Field(default_factory=dict)
     controls: dict[Name, str] = Field(default_factory=dict)
     checkpoint: CheckpointRecord
@@ -256,13 +276,13 @@ class Record(Spec):
 
     def computed_digest(self) -> str:
         """The digest of everything except itself, the date and the timing, which differ when the same result is measured again."""
-        return canonical_digest(self.content(exclude={"digest", "date", "timing"}))
+        return content_digest(self.content(exclude={"digest", "date", "timing"}))
 
     @property
     def measured_digest(self) -> str:
         """Digest of the measurements without the verdict. Other records cite golds by it: a new verdict must not change it."""
         fields = {"suite", "suite_version", "task", "submission", "protocol", "tier", "curves", "battery", "judges", "checkpoint", "fresh"}
-        return canonical_digest(self.content(include=fields))
+        return content_digest(self.content(include=fields))
 
     def sealed(self) -> Record:
         """A copy with its digest."""

@@ -11,9 +11,17 @@ from pydantic import Field
 from unconceal.specs.battery import Battery, ProbeName
 from unconceal.specs.judge_training import CLIP, JudgeTraining
 from unconceal.specs.paper_protocol import PaperProtocol
+from unconceal.specs.sequential import Sequential
 from unconceal.specs.spec import Count, Mistake, Name, Pinned, Ratio, Spec
 
 TierName = Literal["quick", "full", "audit"]
+"""Tiers that a suite's file lists."""
+RunTierName = Literal["verdict", "quick", "full", "audit"]
+"""Tiers of a run, from the cheapest."""
+VERDICT: Literal["verdict"] = "verdict"
+"""The sequential tier, which stops as soon as a verdict is reached: its settings are ``Suite.sequential``."""
+REFERENCE_TIER: TierName = "full"
+"""The tier whose prompts, seeds and gold records the sequential tier uses."""
 Arm = Literal["prompt", "empty", "own-empty"]
 DECIDING_ARMS: tuple[Arm, ...] = ("prompt", "empty")
 """The diagnostic arm decides nothing: a submission's own embedding of the empty prompt could mean anything."""
@@ -215,6 +223,7 @@ class Suite(Spec):
     sampler: Sampler
     arms: tuple[Arm, ...] = Field(default=("prompt", "empty"), min_length=1)
     tiers: dict[TierName, Tier] = Field(min_length=1)
+    sequential: Sequential | None = Field(Sequential(), description="settings of tier verdict; null: the suite has none")
     seed_starts: SeedStarts
     scores: Scoring = Scoring()
     probing: Probing | None = None
@@ -228,6 +237,18 @@ class Suite(Spec):
     def paper_protocol(self) -> PaperProtocol:
         """Values of protocol ``paper``."""
         return self.paper or PaperProtocol()
+
+    def has_tier(self, name: str) -> bool:
+        """Whether there is a tier of that name."""
+        return name in self.tiers or (name == VERDICT and self.sequential is not None and REFERENCE_TIER in self.tiers)
+
+    def tier(self, name: str) -> Tier:
+        """A tier by its name; the sequential one is the full tier with other ratios and probes, and without classifiers."""
+        if name != VERDICT or self.sequential is None:
+            return self.tiers[name]  # type: ignore[index]
+        settings = self.sequential
+        grids = {"psi": (0.0, *settings.psi, 1.0), "retain_psi": (0.0, settings.retain_psi, 1.0)}
+        return self.tiers[REFERENCE_TIER].model_copy(update={**grids, "extractors": (), "probes": settings.probes})
 
     @property
     def id(self) -> str:

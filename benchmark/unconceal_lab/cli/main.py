@@ -15,6 +15,7 @@ COMMANDS: dict[str, Verb] = {
     "scratch-gold": Verb("unconceal_lab.cli.scratch_gold:command", "Compare the gold trained from scratch with the continued golds."),
     "relearn": Verb("unconceal_lab.cli.relearn:command", "Train submissions on drawings of the concept."),
     "battery": Verb("unconceal_lab.cli.battery:command", "Write the page of the battery: verdicts, probes and their cost."),
+    "verdict-tier": Verb("unconceal_lab.cli.verdict_tier:command", "Replay the sequential tier on full records."),
     "word-shapes": Verb("unconceal_lab.cli.word_shapes:command", "Print the proximity order by spelling alone."),
     "proximity-rankers": Verb("unconceal_lab.cli.proximity_rankers:command", "Compare the proximity rankers of neighbours."),
     "bench": Verb("unconceal_lab.cli.bench:command", "Measure the cost of an evaluation on this machine."),

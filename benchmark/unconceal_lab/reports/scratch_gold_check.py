@@ -12,9 +12,9 @@ from tabulate import tabulate
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import CheckFailed
 from unconceal.evaluation import measurements
-from unconceal.evaluation.compute_verdict import presence_curve, prompt_rates
 from unconceal.evaluation.curves import mean_score, presence_curves
 from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.verdict_scores import presence_curve, prompt_rates
 from unconceal.generate.generator import Generator
 from unconceal.generate.plan import build_plan
 from unconceal.metrics.presence import excess_retrieval
