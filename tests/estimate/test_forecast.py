@@ -110,7 +110,7 @@ def test_the_battery_is_counted_for_the_original_and_for_every_submission(evalua
         assert added == RELEARNING + RENOISING
         assert result.submissions[name].shards - plain.submissions[name].shards == 2
     assert result.submissions["control-original"] == plain.submissions["control-original"], "θ's own probes are shared"
-    assert forecast(complete, requested, battery=False).total == forecast(evaluation, requested).total
+    assert forecast(complete, requested, scheduled_only=True).total == forecast(evaluation, requested).total
 
 
 def test_stored_probes_cost_nothing(evaluation: Evaluation, root: DataRoot) -> None:

@@ -65,7 +65,7 @@ def replay_version(results: Path, suite: Suite, version: int, tasks: Mapping[str
     n_prompts = suite.tier(REFERENCE_TIER).n_prompts
     records = [row.record for row in load_records([results], suite.name, version, REFERENCE_TIER)]
     records = [record for record in records if any(curve.n == n_prompts for curve in record.curves if curve.name == PRESENCE)]
-    replays = []
+    replays: list[Replay] = []
     for task_id in sorted({record.task for record in records}):
         rows = [record for record in records if record.task == task_id and record.protocol == "standard"]
         golds = [record for record in rows if is_gold_name(record.submission)]
