@@ -21,9 +21,7 @@ class Results(Sequence[Record]):
     """
 
     def __init__(self, records: Iterable[Record]) -> None:
-        self._records = tuple(
-            sorted(records, key=lambda record: (record.suite, record.task, record.submission, record.protocol, record.tier))
-        )
+        self._records = tuple(sorted(records, key=_sort_key))
 
     def __len__(self) -> int:
         return len(self._records)
