@@ -15,11 +15,13 @@ from click.testing import CliRunner, Result
 from huggingface_hub import parse_eval_result_entries
 from ruamel.yaml import YAML
 
-from leaderboard.records import control, data_root, record
+from codes import printed_codes, refuses
+from leaderboard.records import control, data_root, record, submission, write
 from unconceal.cli.main import main
 from unconceal.escape import escape_bibtex
 from unconceal.paths import DataRoot
-from unconceal.specs.record import Verification
+from unconceal.results.marks import with_mark
+from unconceal.specs.record import Verdict, Verification
 
 DISPUTED = Verification(status="disputed", by="someone", date="2026-11-26", reason="a re-run says intact")
 WITHDRAWN = Verification(status="withdrawn", by="someone", date="2026-11-26", reason="wrong weights")
@@ -74,19 +76,75 @@ def test_latex_marks_the_best_and_its_ties(root: DataRoot) -> None:
     assert r"1--2 & esd-x & conceals \textbf{.40 [.35, .45]} \\" in text and r"1--2 & esd-u & conceals \textbf{.41 [.36, .46]} \\" in text
     assert r"3 & worse & conceals .90 [.85, .95] \\" in text and r" & gone & withdrawn \\" in text
     assert r"& \textit{control-gold-1} & forgets .00 [$-$.05, .05] \\" in text
-    assert r"dots $\downarrow$" in text and "(disputed)" in text and "trained-without" in text
+    assert r"dots $\downarrow$" in text and "& disputed" in text and "trained-without" in text
+    assert text.index("tab-miniature-1-all-standard") < text.index("tab-miniature-1-object-standard"), (
+        "the table over all tasks is the first"
+    )
 
 
-def test_latex_compiles(root: DataRoot, tmp_path: Path) -> None:
+def test_columns_are_chosen(root: DataRoot) -> None:
+    text = run(root, "export", "--format", "latex", "--columns", "excess,presence", "--task", "object/star").stdout
+    assert r"1--2 & esd-x & conceals \textbf{.40 [.35, .45]} & \textbf{.04 [$-$.01, .09]} \\" in text
+    arguments = ["export", "--format", "latex", "--columns", "beauty", "--root", str(root.results.parent)]
+    assert printed_codes(CliRunner().invoke(main, arguments).output) == ["export.unknown-column"]
+
+
+@pytest.mark.parametrize("width", ["column", "page"])
+def test_latex_tables_fit(root: DataRoot, tmp_path: Path, width: str) -> None:
+    """Nine tasks and long names, in one column and across the page of two: nothing is overfull."""
     tex = shutil.which("pdflatex")
     if tex is None or subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True, check=False).returncode:
         pytest.skip("no pdflatex with booktabs here (Debian: texlive-latex-base, texlive-latex-recommended)")
-    body = run(root, "export", "--format", "latex").stdout
-    (tmp_path / "t.tex").write_text(f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}{body}\\end{{document}}")
+    long = "control-adversary-redirected-continuation"
+    write(root, *(record(name, 0.5, task=f"object/shape-{number}") for number in range(7) for name in ("esd-x", long)))
+    body = run(root, "export", "--format", "latex", "--width", width).stdout
+    page = "\\documentclass[twocolumn]{article}\\usepackage{booktabs,tabularx}\\begin{document}" + body + "\\end{document}"
+    (tmp_path / "t.tex").write_text(page)
     done = subprocess.run(
         [tex, "-interaction=nonstopmode", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0 and (tmp_path / "t.pdf").stat().st_size > 1000, done.stdout[-1500:]
+    assert "Overfull" not in (tmp_path / "t.log").read_text(errors="replace")
+
+
+@pytest.mark.parametrize("style", ["plain", "acm", "ieeetr", "IEEEtran"])
+def test_bibtex_compiles_without_warnings(root: DataRoot, tmp_path: Path, style: str) -> None:
+    tex, bibtex = shutil.which("pdflatex"), shutil.which("bibtex")
+    if tex is None or bibtex is None or subprocess.run(["kpsewhich", f"{style}.bst"], capture_output=True, check=False).returncode:
+        pytest.skip(f"no bibtex with {style}.bst here (Debian: texlive-binaries, texlive-publishers)")
+    own = '@inproceedings{x, title={A {Title}}, author={M{\\"u}ller, A. and B, C}, booktitle={Conf}, year=2024}'
+    with_entry = submission("esd-u", "ESD-u", bibtex=own)
+    with_fields = submission("worse", "Worse_100%", paper_title="On & off", authors=("A B",), year=2024, venue="Conf_1")
+    for spec in (with_entry, with_fields):
+        (root.submissions / f"miniature/{spec.name}.yaml").write_text(spec.model_dump_json(exclude_none=True))
+    (tmp_path / "rows.bib").write_text(run(root, "export", "--format", "bibtex").stdout)
+    body = f"\\nocite{{*}}\\bibliographystyle{{{style}}}\\bibliography{{rows}}"
+    page = f"\\documentclass{{article}}\\usepackage{{url}}\\begin{{document}}{body}\\end{{document}}"
+    (tmp_path / "t.tex").write_text(page)
+    for command in (
+        [tex, "-interaction=nonstopmode", "t.tex"],
+        [bibtex, "t"],
+        [tex, "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+    ):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0 and "Warning--" not in done.stdout, done.stdout[-1500:]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@misc{a, title={x}} @misc{b, title={y}}",
+        "@preamble{a, title={x}}",
+        "@misc{a, title={\\input{secret}}}",
+        "@misc{a, title={x}, note=\\write18}",
+        "@misc{a, title={x}} % hidden",
+        "@misc{a, title={x}",
+        "no entry",
+    ],
+)
+def test_a_bibtex_of_several_entries_or_with_commands_is_refused(text: str) -> None:
+    with refuses("submission.bad-bibtex"):
+        submission("esd-u", "ESD-u", bibtex=text)
 
 
 def entries(text: str) -> dict[str, dict[str, str]]:
@@ -96,16 +154,43 @@ def entries(text: str) -> dict[str, dict[str, str]]:
         fields = dict(re.findall(r"^  (\w+) = \{(.*)\},?$", match[3], re.M))
         assert all(value.count("{") == value.count("}") for value in fields.values()), match[0]
         result[match[2]] = fields
-    assert len(result) == text.count("@software{") + text.count("@misc{")
+    assert len(result) == text.count("\n@") + text.startswith("@")
     return result
 
 
 def test_bibtex_per_row_and_suite(root: DataRoot) -> None:
     result = entries(run(root, "export", "--format", "bibtex").stdout)
-    assert result["miniature-1"]["version"] == "miniature 1"
+    assert "version 1" in result["miniature-1"]["howpublished"]
     row = result["esd-x-miniature-1-star"]
-    assert row["eprint"] == "2303.07345" and "conceals, gold trained-without, excess .40 [.35, .45]" in row["note"]
-    assert not any("control-" in key for key in result)
+    assert "conceals, gold trained-without, excess .40 [.35, .45]" in row["note"] and record().measured_digest[:12] in row["note"]
+    assert "tier full" in row["howpublished"] and "version 1" in row["howpublished"] and "self-reported" in row["note"]
+    assert "2303.07345" in result["esd-x-paper"]["howpublished"]
+    assert not any("control-" in key for key in result) and not any(key.startswith("gone-") for key in result), (
+        "withdrawn rows are left out"
+    )
+
+
+def test_a_citation_of_a_marked_row_says_so(root: DataRoot) -> None:
+    note = entries(run(root, "cite", "gone").stdout)["gone-miniature-1-star"]["note"]
+    assert note.startswith("WITHDRAWN by someone on 2026-11-26: wrong weights") and "conceals" not in note
+
+
+def test_ids_in_citations_resolve_after_a_mark(root: DataRoot) -> None:
+    """Both the measured digest and the digest of before the mark."""
+    before = record()
+    write(root, with_mark(before, WITHDRAWN, before.path(root.results)))
+    for record_id in (before.measured_digest[:12], before.digest[:12]):
+        assert "WITHDRAWN" in entries(run(root, "cite", "--record", record_id).stdout)["esd-x-miniature-1-star"]["note"]
+    for record_id, code in (("xyz", "cite.bad-id"), ("0" * 12, "cite.unknown-id")):
+        result = CliRunner().invoke(main, ["cite", "--record", record_id, "--root", str(root.results.parent)])
+        assert printed_codes(result.output) == [code]
+
+
+def test_versions_are_exported_apart(root: DataRoot) -> None:
+    write(root, record("older", 0.3, suite_version=0))
+    rows = list(csv.DictReader(io.StringIO(run(root, "export", "--format", "csv", "--version", "0").stdout)))
+    assert [(row["submission"], row["suite_version"]) for row in rows] == [("older", "0")]
+    assert "older" not in run(root, "export", "--format", "csv").stdout
 
 
 def test_cite(root: DataRoot) -> None:
@@ -131,4 +216,13 @@ def test_eval_results_are_oriented_upwards_and_read_by_the_hubs_client(root: Dat
     assert forgetting.value == pytest.approx(1 - 0.4) and retention.value == pytest.approx(1 - 0.06)
     assert forgetting.dataset_id == "me/results" and forgetting.dataset_revision == "f" * 40
     assert forgetting.notes == "excess .40 [.35, .45]; conceals, gold trained-without; standard-full; self-reported"
-    assert sorted(path.name for path in (out / "miniature-1").iterdir()) == ["esd-u", "esd-x", "worse"], "no controls, nothing withdrawn"
+    assert sorted(path.name for path in (out / "miniature-1").iterdir()) == ["esd-u", "esd-x", "worse"], "no controls, nothing marked"
+
+
+def test_a_destroyed_model_wins_no_evaluation_result(root: DataRoot, tmp_path: Path) -> None:
+    """Its excess is the lowest, because it draws nothing."""
+    write(root, record("broken", -0.2, verdict=Verdict(label="damaged", reason="")))
+    run(root, "export", "--format", "eval-results", "--dataset", "me/results", "--out", str(tmp_path / "eval"))
+    path = tmp_path / "eval/miniature-1/broken/.eval_results/unconceal.yaml"
+    result = {item.task_id: item for item in parse_eval_result_entries(YAML(typ="safe").load(path.read_text()))}
+    assert result["miniature-1.star.forgetting"].value == 0.0

@@ -3,7 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from codes import raises
-from unconceal.leaderboard.leaderboard_file import reported_section
+from leaderboard.records import data_root, record
+from unconceal.leaderboard.leaderboard_file import leaderboard_pages, reported_page
 from unconceal.paths import SOURCE_TREE
 from unconceal.specs.reported import load_reported
 
@@ -19,10 +20,9 @@ def written(folder: Path, text: str, name: str = "one.yaml") -> Path:
 
 
 def test_reported_rows_have_a_source_and_no_rank(tmp_path: Path) -> None:
-    message = reported_section(load_reported((written(tmp_path, SOURCE + ROW),)))
+    message = reported_page(load_reported((written(tmp_path, SOURCE + ROW),)))
     assert (
-        "### A \\*paper\\* ([arXiv 2401.00001](https://arxiv.org/abs/2401.00001))" in message
-        and "Source: table 1. two decimals." in message
+        "## A \\*paper\\* ([arXiv 2401.00001](https://arxiv.org/abs/2401.00001))" in message and "Source: table 1. two decimals." in message
     )
     row = next(line for line in message.splitlines() if line.startswith("| ESD"))
     assert [cell.strip() for cell in row.replace("\\|", "¦").strip("|").split("|")] == [
@@ -38,8 +38,12 @@ def test_reported_rows_have_a_source_and_no_rank(tmp_path: Path) -> None:
     assert "rank" not in message.split("| method")[1]
 
 
-def test_no_section_without_reported_results(tmp_path: Path) -> None:
-    assert reported_section(load_reported((tmp_path,))) == ""
+def test_every_version_has_a_page_and_the_newest_is_the_leaderboards(tmp_path: Path) -> None:
+    root = data_root(tmp_path, record(), record("older", suite_version=0))
+    pages = {str(path.relative_to(tmp_path)): text for path, text in leaderboard_pages(root).items()}
+    assert set(pages) == {"LEADERBOARD.md", "results/miniature-1/README.md", "results/miniature-0/README.md"}
+    assert "older" not in pages["LEADERBOARD.md"].replace("Older", "") and "| older" in pages["results/miniature-0/README.md"]
+    assert "[miniature-0](results/miniature-0/README.md)" in pages["LEADERBOARD.md"]
 
 
 def test_an_earlier_folder_hides_a_later_ones_file(tmp_path: Path) -> None:

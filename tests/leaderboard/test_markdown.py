@@ -5,7 +5,7 @@ from pathlib import Path
 
 from leaderboard.records import control, data_root, record, stored, submission
 from unconceal.escape import escape_markdown
-from unconceal.leaderboard.markdown import leaderboard_markdown, row_objects, terminal_table
+from unconceal.leaderboard.markdown import MAX_LINES, leaderboard_markdown, row_objects, suite_page, terminal_table
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
 from unconceal.results.result_tables import load_all_tables, load_newest_tables
@@ -18,6 +18,12 @@ DISPUTED = Verification(status="disputed", by="someone", date="2026-11-26", reas
 
 def written(root: DataRoot) -> str:
     return leaderboard_markdown(load_newest_tables([root.results]), Sources(root), root.results.parent)
+
+
+def page(root: DataRoot) -> str:
+    """The page of the newest suite version."""
+    tables = load_newest_tables([root.results])
+    return suite_page(tables, Sources(root), root.results / tables[0].suite_id)
 
 
 def cells(text: str, name: str) -> list[str]:
@@ -80,7 +86,47 @@ def test_tombstones_stay(tmp_path: Path) -> None:
     assert cells(text, "gone")[2].endswith("~~ withdrawn")
     assert cells(text, "doubted")[0] == "" and cells(text, "doubted")[2].endswith(".40 [.35, .45] (disputed)")
     assert "**disputed**" in cells(text, "doubted")[3]
-    assert cells(text, "| fallen")[0] == "1", "the only row of the pool, though it counts as the worst"
+    assert cells(text, "| fallen")[0] == "", "a destroyed model has no rank, even alone"
+
+
+def test_marked_rows_say_who_when_and_why_and_are_not_counted(tmp_path: Path) -> None:
+    tasks = ("object/star", MOON)
+    rows = [record(task=task) for task in tasks] + [record("gone", task=MOON, verification=WITHDRAWN), record("gone", 0.2)]
+    text = written(data_root(tmp_path, *rows))
+    line = [line for line in section(text, "Disputed and withdrawn").splitlines() if line.startswith("|")][-1]
+    assert [cell.strip() for cell in line.strip("|").split("|")] == ["gone", MOON, "withdrawn", "someone", "2026-11-26", "wrong weights"]
+    overall = cells(section(text, "All tasks"), "gone")
+    assert overall[2].startswith("conceals 1, withdrawn 1 (unranked") and overall[3:7] == ["–"] * 4 and "◆" not in overall[1]
+    assert "**Of 3 rows of 2 methods, none forgets the concept: 3 only conceal it. Not counted: 1 disputed or withdrawn row.**" in text
+
+
+def test_the_sentence_that_matters_is_computed(tmp_path: Path) -> None:
+    forgets, intact = (Verdict(label=label, reason="", gold="trained-without") for label in ("forgets", "intact"))
+    rows = [record("a", 0.0, verdict=forgets), record("b"), record("c", verdict=intact), control("gold-1")]
+    assert "**Of 3 rows of 3 methods, 1 forgets the concept: 1 only conceals it and 1 still draws it.**" in written(
+        data_root(tmp_path, *rows)
+    )
+
+
+def test_a_model_that_still_draws_the_concept_is_neither_ranked_nor_bold(tmp_path: Path) -> None:
+    intact = Verdict(label="intact", reason="", gold="trained-without")
+    row = cells(written(data_root(tmp_path, record("lazy", 0.1, verdict=intact), record(excess=0.5))), "| lazy")
+    assert row[0] == "" and "**" not in row[2] and "◆" not in row[1]
+
+
+def test_a_suite_of_many_submissions_takes_at_most_120_lines(tmp_path: Path) -> None:
+    tasks = [f"object/{name}" for name in ("star", "moon")] + [f"{name}/x" for name in ("art-style", "nsfw", "identity")]
+    rows = [record(f"method-{number}", 0.01 * number, task=task) for task in tasks for number in range(40)]
+    root = data_root(tmp_path, *rows, *(control("gold-1", task=task) for task in tasks))
+    text = written(root)
+    assert len(text.splitlines()) <= MAX_LINES + 20, "the introduction and the legend of verdicts are the file's, not the suite's"
+    assert "more." in text and "control-gold-1" not in text.partition("## miniature-1")[2]
+    assert all(f"method-{number}" in page(root) for number in range(40)) and "control-gold-1" in page(root)
+
+
+def test_links_of_a_page_are_relative_to_it(tmp_path: Path) -> None:
+    text = page(data_root(tmp_path, record(), control("gold-1")))
+    assert "[conceals](object/star/esd-x.standard-full.json)" in text and "[checkpoint](../../submissions/miniature/esd-x.yaml)" in text
 
 
 def test_values_in_the_legend_are_the_suites(tmp_path: Path) -> None:

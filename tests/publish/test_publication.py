@@ -16,7 +16,7 @@ from leaderboard.probed import probed
 from leaderboard.records import control, data_root, record
 from results.measured import World, world
 from unconceal.cli.main import main
-from unconceal.leaderboard.leaderboard_file import leaderboard_text
+from unconceal.leaderboard.leaderboard_file import leaderboard_pages, leaderboard_text
 from unconceal.paths import DataRoot
 from unconceal.publish.arrow_schemas import TABLES
 from unconceal.publish.dataset_index import load_published_submissions, load_published_tables
@@ -33,7 +33,8 @@ def measured_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A committed data root whose leaderboard is up to date."""
     result = world(tmp_path_factory.mktemp("world"), ("object/star", "art-style/dots"))
     folder = result.root.results.parent
-    (folder / "LEADERBOARD.md").write_text(leaderboard_text(result.root), encoding="utf-8")
+    for path, text in leaderboard_pages(result.root).items():
+        path.write_text(text, encoding="utf-8")
     git(folder, "init", "-q")
     git(folder, "add", "-A")
     git(folder, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "results")
@@ -66,7 +67,7 @@ def test_the_files_are_tables_card_and_tasks(publication: Publication) -> None:
     tasks = YAML(typ="safe").load(publication.files["eval.yaml"])["tasks"]
     assert {"id": "made-1.star.forgetting", "config": "results", "split": "test"} in tasks and len(tasks) == 4
     card = publication.files["README.md"].decode()
-    assert 'revision="v1"' in card and "@software{unconceal" in card and "| `per_prompt` | list of double |" in card
+    assert 'revision="v1"' in card and "@misc{unconceal" in card and "| `per_prompt` | list of double |" in card
 
 
 def test_a_table_without_rows_has_its_columns(measured_world: World, publication: Publication, tmp_path: Path) -> None:

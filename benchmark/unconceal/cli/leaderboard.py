@@ -1,4 +1,4 @@
-"""``unconceal leaderboard``: LEADERBOARD.md from the records."""
+"""``unconceal leaderboard``: LEADERBOARD.md and the pages of suite versions from the records."""
 
 from __future__ import annotations
 
@@ -7,35 +7,44 @@ from pathlib import Path
 
 import click
 
-from unconceal.cli.options import index_option, json_option, load_tables, root_option
-from unconceal.leaderboard.leaderboard_file import check_up_to_date, leaderboard_path, leaderboard_text
-from unconceal.leaderboard.markdown import row_objects
+from unconceal.cli.options import index_option, json_option, load_tables, root_option, version_options
 from unconceal.paths import DataRoot
 
 
 @click.command()
 @root_option
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if LEADERBOARD.md is stale.")
-@click.option("--print", "to_stdout", is_flag=True, help="Print it instead of writing it.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is stale.")
+@click.option("--print", "to_stdout", is_flag=True, help="Print LEADERBOARD.md, or with --suite or --version a version's page.")
+@version_options
 @index_option
 @json_option
-def command(root: Path | None, check: bool, to_stdout: bool, index: Path | None, as_json: bool) -> None:
-    """Write LEADERBOARD.md from the records under results/: of each suite the newest version.
+def command(
+    root: Path | None, check: bool, to_stdout: bool, suite: str | None, version: int | None, index: Path | None, as_json: bool
+) -> None:
+    """Write LEADERBOARD.md, of each suite the newest version, and a page with every row beside each version's records.
 
     \b
     Example:  unconceal leaderboard --check
+              unconceal leaderboard --version 2 --print
     """
+    from unconceal.leaderboard.leaderboard_file import check_up_to_date, leaderboard_pages, leaderboard_path, leaderboard_text
+    from unconceal.leaderboard.markdown import row_objects, suite_page
+
     data = DataRoot.find(root)
-    path, (boards, sources) = leaderboard_path(data), load_tables(data, index, whole=as_json)
-    if as_json and not check:
-        click.echo(json.dumps(row_objects(boards, sources, path.parent), indent=2, ensure_ascii=False))
+    folder, selected = leaderboard_path(data).parent, (suite, version) != (None, None)
+    if not (as_json or to_stdout or index or selected):
+        pages = leaderboard_pages(data)
+        if check:
+            check_up_to_date(pages)
+            click.echo(f"{leaderboard_path(data)} and {len(pages) - 1} pages are up to date")
+            return
+        for path, text in pages.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+            click.echo(f"wrote {path}")
         return
-    text = leaderboard_text(data, boards, sources)
-    if check:
-        check_up_to_date(path, text)
-        click.echo(f"{path} is up to date")
-    elif to_stdout:
-        click.echo(text, nl=False)
+    tables, sources = load_tables(data, index, whole=as_json, suite=suite, version=version)
+    if as_json:
+        click.echo(json.dumps(row_objects(tables, sources, folder), indent=2, ensure_ascii=False))
     else:
-        path.write_text(text, encoding="utf-8", newline="\n")
-        click.echo(f"wrote {path}")
+        click.echo(suite_page(tables, sources, folder) if selected else leaderboard_text(data, tables, sources), nl=False)

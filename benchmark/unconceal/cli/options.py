@@ -86,6 +86,7 @@ def load_tables(
     curves: frozenset[str] = frozenset(),
     suite: str | None = None,
     version: int | None = None,
+    every_version: bool = False,
 ) -> tuple[tuple[ResultTable, ...], Sources]:
     """The tables of one version of each suite and what they need beside, from the records or from a published dataset.
 
@@ -96,6 +97,7 @@ def load_tables(
         curves: names of curves.
         suite: only this one.
         version: of the suite; None: the newest.
+        every_version: all versions instead.
     """
     from unconceal.evaluation.environment import usable_cores
     from unconceal.leaderboard.sources import Sources
@@ -103,13 +105,15 @@ def load_tables(
     from unconceal.specs.record import read_record
 
     if index is None:
-        versions = selected_versions(suite_versions(root.result_folders), suite, version)
+        existing = suite_versions(root.result_folders)
+        versions = [pair for pair in existing if suite in (None, pair[0])] if every_version else selected_versions(existing, suite, version)
         read = read_record if whole else read_for_ranking
         return load_version_tables(root.result_folders, versions, read, usable_cores()), Sources(root)
     from unconceal.publish.dataset_index import load_published_submissions, load_published_tables
     from unconceal.publish.published_records import published_versions
 
-    versions = selected_versions(published_versions(index), suite, version)
+    existing = published_versions(index)
+    versions = [pair for pair in existing if suite in (None, pair[0])] if every_version else selected_versions(existing, suite, version)
     return load_published_tables(index, root.results, whole, curves, versions), Sources(root, load_published_submissions(index))
 
 

@@ -39,7 +39,7 @@ def command(to: str, version: str, execute: bool, root: Path | None) -> None:
     data = DataRoot.find(root)
     check_publishable(data)
     is_repo = REPO.fullmatch(to) is not None and not Path(to).is_dir()
-    publication = build_publication(data, version, to if is_repo else f"{to.rstrip('/')}/{version}")
+    publication = build_publication(data, version, to if is_repo else f"path/to/{version}")
     for path, content in sorted(publication.files.items()):
         click.echo(f"{len(content):>12,}  {path}")
     click.echo((on_the_hub if is_repo else in_a_folder)(publication, to, execute))

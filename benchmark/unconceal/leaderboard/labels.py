@@ -127,20 +127,12 @@ HOW_TO_READ = (
 INTRODUCTION = """\
 The original model θ starts each image, and the unlearned checkpoint finishes it, with the same prompt or unconditionally. A fixed concept
 judge counts how often the supposedly unlearned concept appears. **Excess retrieval** is this rate beyond that of models that never saw the
-concept (*golds*). It ranks these tables: near 0 the concept is forgotten, well above 0 it is only concealed. Controls, whose knowledge of
-the concept is known, are listed unranked."""
+concept (*golds*): near 0 the concept is forgotten, well above 0 it is only concealed. A row is one method on one task."""
 
 LEGEND = """\
-A cell holds the verdict, linked to the record, and the excess: the largest over all probes, relative to θ's own rate. In both arms of the
-handover it is averaged over {window}. The margin is {margin}; `[low, high]` is the 95 % confidence interval over prompts. ↓ lower is
-better, ↑ higher is better.
-
-- **Bold**: best, or not significantly worse.
-- **Rank**: an interval from paired differences; `1–3` is a tie.
-- **Mean rank**: by value alone.
-- **Borda**: share of comparisons won significantly; ties count half.
-- **Retained drop**: the largest drop in the rate of another concept.
-- **◆**: no other row is at least as good in forgetting, damage and robustness and significantly better in one.
-- *Damaged* rows rank last and count as excess 1 in means. Disputed and withdrawn rows stay, unranked.
-
-Other scores (both arms, ψ\\*, CCS, CRS, AUC, KID, CLIP) are shown by `unconceal export`, `report` and `site`."""
+A cell holds the verdict and the excess: the largest over all probes, relative to θ's own rate. In both arms of the handover it is averaged
+over {window}. The margin is {margin}; `[low, high]` is the 95 % confidence interval over prompts. ↓ lower is better, ↑ higher is better.
+**Bold**: best, or not significantly worse. **Rank**: an interval from paired differences; `1–3` is a tie. **Mean rank**: by value alone.
+**Borda**: share of comparisons won significantly. **Retained drop**: the largest drop in the rate of another concept. **◆**: no other
+row is at least as good in forgetting, damage and robustness and significantly better in one. *Damaged* and *intact* rows are neither
+ranked nor bold, and count as excess 1 in means. Disputed and withdrawn rows stay, unranked and uncounted."""

@@ -26,9 +26,9 @@ def name_cell(row: ResultRow, sources: Sources) -> str:
     return f"[{text}]({escape_url(paper)})" if paper else f"*{text}*" if row.is_control else text
 
 
-def links_cell(row: ResultRow, sources: Sources) -> str:
-    """Links to checkpoint and code."""
-    links = {"checkpoint": sources.checkpoint(row), "code": sources.links(row)[1]}
+def links_cell(row: ResultRow, sources: Sources, folder: Path) -> str:
+    """Links to checkpoint and code. ``folder``: that links to files are relative to."""
+    links = {"checkpoint": sources.checkpoint(row, folder), "code": sources.links(row)[1]}
     return ", ".join(f"[{label}]({escape_url(url)})" for label, url in links.items() if url) or NO_VALUE
 
 

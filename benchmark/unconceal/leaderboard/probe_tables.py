@@ -13,6 +13,7 @@ from unconceal.specs.record import Record
 from unconceal.specs.score import Score
 from unconceal.specs.submission import is_control_name
 
+Cells = tuple[str, ...]
 HEADLINE_MEASURE: Measure = "clip"
 MEASURES: dict[Measure, str] = {"clip": "CLIP similarity", "accuracy": "zero-shot accuracy", "kid": "KID"}
 LANGUAGE_MODEL_KINDS: tuple[RankerKind, ...] = ("probe-set", "images")
@@ -51,22 +52,26 @@ def _other_measures(records: Sequence[Record]) -> list[str]:
 
 def probe_table(records: Sequence[Record], measure: Measure, attacks: bool = True) -> str:
     """One row per submission: n, ρ of each ranker, the ceiling, and each set's attack success rate beside the golds'."""
+    headers, rows = probe_cells(records, measure, attacks)
+    names = [f"*{escape_markdown(row[0])}*" if is_control_name(row[0]) else escape_markdown(row[0]) for row in rows]
+    return markdown_table([[name, *row[1:]] for name, row in zip(names, rows, strict=True)], map(escape_markdown, headers))
+
+
+def probe_cells(records: Sequence[Record], measure: Measure, attacks: bool) -> tuple[Cells, tuple[Cells, ...]]:
+    """Headers and rows of :func:`probe_table` as plain text."""
     rankers = ranker_names(records)
     probe_sets = list(dict.fromkeys(rate.probe_set for record in records for rate in _results(record).attack_rates)) if attacks else []
-    headers = ["submission", "n", *(f"ρ {escape_markdown(name)}" for name in rankers), "ceiling"]
-    headers += [f"attacks {escape_markdown(name)} (golds)" for name in probe_sets]
-    rows = [_row(record, measure, rankers, probe_sets) for record in sorted(records, key=lambda record: record.submission)]
-    return markdown_table(rows, headers)
+    headers = ("submission", "n", *(f"ρ {name}" for name in rankers), "ceiling", *(f"attacks {name} (golds)" for name in probe_sets))
+    return headers, tuple(_row(record, measure, rankers, probe_sets) for record in sorted(records, key=lambda record: record.submission))
 
 
-def _row(record: Record, measure: Measure, rankers: Sequence[str], probe_sets: Sequence[str]) -> list[str]:
+def _row(record: Record, measure: Measure, rankers: Sequence[str], probe_sets: Sequence[str]) -> Cells:
     results = _results(record)
     ceiling = results.ceilings.get(measure)
-    text = escape_markdown(record.submission)
-    name = f"*{text}*" if is_control_name(record.submission) else text
     n = max((correlation.rho.n for correlation in results.rank_correlations if correlation.measure == measure), default=0)
     rhos = [rho_cell(results, ranker, measure) for ranker in rankers]
-    return [name, str(n), *rhos, number(ceiling.value if ceiling else None), *(attack_cell(results, probes) for probes in probe_sets)]
+    attacked = (attack_cell(results, probes) for probes in probe_sets)
+    return (record.submission, str(n), *rhos, number(ceiling.value if ceiling else None), *attacked)
 
 
 def ranker_names(records: Iterable[Record]) -> list[str]:

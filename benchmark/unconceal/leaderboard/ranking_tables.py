@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unconceal.escape import escape_markdown
 from unconceal.leaderboard.labels import VERIFICATION_MARKS
 from unconceal.leaderboard.markdown_cells import links_cell, markdown_table, name_cell, outcome_cell
 from unconceal.leaderboard.numbers import NO_VALUE, number, with_interval
@@ -21,11 +22,31 @@ EFFICIENT_MARK = " ◆"
 
 @dataclass(frozen=True)
 class TableContext:
-    """What the tables of a suite share: its specs, the folder that links are relative to, and the score that ranks."""
+    """What the tables of a suite share.
+
+    Attributes:
+        sources: its specs.
+        folder: that links are relative to.
+        primary: the score that ranks.
+        max_rows: longer tables are cut off; None: never.
+        controls: whether controls are listed.
+    """
 
     sources: Sources
     folder: Path
     primary: str
+    max_rows: int | None = None
+    controls: bool = True
+
+    def shown(self, pool: Pool) -> tuple[PoolEntry, ...]:
+        """The entries that are listed."""
+        return tuple(entry for entry in pool.entries if self.controls or not entry.is_control)[: self.max_rows]
+
+    def rest(self, pool: Pool) -> str:
+        """How many submissions are not listed; empty if all are."""
+        listed = {entry.submission for entry in self.shown(pool)}
+        missing = sum(not entry.is_control and entry.submission not in listed for entry in pool.entries)
+        return f"\n\n… and {missing} more." if missing else ""
 
 
 def overall_markdown(pool: Pool, context: TableContext) -> str:
@@ -33,13 +54,33 @@ def overall_markdown(pool: Pool, context: TableContext) -> str:
     with_attacks = any(entry.means["robustness"] for entry in pool.entries)
     headers = ["rank", "submission", "verdicts", "mean rank ↓", "Borda ↑", f"{context.primary} ↓", "retained drop ↓"]
     headers += [*(["attacks ↓"] if with_attacks else []), "verified", "links"]
-    return markdown_table([_overall_row(entry, context, with_attacks) for entry in pool.entries], headers)
+    rows = [_overall_row(entry, context, with_attacks) for entry in context.shown(pool)]
+    return markdown_table(rows, headers) + context.rest(pool)
 
 
 def category_markdown(pool: Pool, context: TableContext, with_links: bool = False) -> str:
     """One row per submission, one column per task: verdict and primary score."""
     headers = ["rank", "submission", *task_headers(pool.tables), *(["verified", "links"] if with_links else [])]
-    return markdown_table([_task_row(entry, pool.tables, context, with_links) for entry in pool.entries], headers)
+    rows = [_task_row(entry, pool.tables, context, with_links) for entry in context.shown(pool)]
+    return markdown_table(rows, headers) + context.rest(pool)
+
+
+def marked_rows(tables: Sequence[ResultTable]) -> str:
+    """Disputed and withdrawn rows with who marked them, when and why; empty without any."""
+    rows = [row.record for table in tables for row in table.rows if is_marked(row.record)]
+    cells = [
+        [
+            record.submission,
+            record.task,
+            record.verification.status,
+            record.verification.by,
+            record.verification.date,
+            record.verification.reason,
+        ]
+        for record in rows
+    ]
+    headers = ("submission", "task", "status", "by", "date", "reason")
+    return markdown_table([list(map(escape_markdown, line)) for line in cells], headers) if cells else ""
 
 
 def task_headers(tables: Sequence[ResultTable]) -> list[str]:
@@ -77,7 +118,7 @@ def _first_cells(entry: PoolEntry, context: TableContext) -> list[str]:
 
 
 def _links(entry: PoolEntry, context: TableContext) -> str:
-    return "" if entry.is_control else links_cell(entry.row, context.sources)
+    return "" if entry.is_control else links_cell(entry.row, context.sources, context.folder)
 
 
 def _verification(entry: PoolEntry) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 from unconceal.errors import UnconcealError
 from unconceal.paths import DataRoot
@@ -59,15 +61,16 @@ class Sources:
         submission = self.submission(row)
         return (_web_address(submission.paper), _web_address(submission.code)) if submission else (None, None)
 
-    def checkpoint(self, row: ResultRow) -> str | None:
-        """The page of a submission's weights on the Hub, or else the submission's file relative to the data root."""
+    def checkpoint(self, row: ResultRow, folder: Path) -> str | None:
+        """The page of a submission's weights on the Hub, or else the submission's file relative to a folder of the data root."""
         submission, record = self.submission(row), row.record
         if submission is None:
             return None
         checkpoint = submission.checkpoints.get(record.task)
         if checkpoint and checkpoint.repo:
             return f"https://huggingface.co/{checkpoint.repo}/tree/{checkpoint.revision}"
-        return f"submissions/{record.suite}/{record.submission}.yaml"
+        target = self.root.tasks.parent / f"submissions/{record.suite}/{record.submission}.yaml"
+        return Path(os.path.relpath(target, folder.resolve())).as_posix()
 
     @property
     def site(self) -> str | None:

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 from unconceal.errors import CheckFailed, UsageError
-from unconceal.leaderboard.leaderboard_file import check_up_to_date, leaderboard_path, leaderboard_text
+from unconceal.leaderboard.leaderboard_file import check_up_to_date, leaderboard_pages
 from unconceal.paths import DataRoot
 from unconceal.results.check_results import check_results
 from unconceal.specs.problems import SpecProblems
@@ -20,7 +20,7 @@ def check_publishable(root: DataRoot) -> None:
     _, problems = check_results(root, recompute=False)
     if problems:
         raise SpecProblems(problems)
-    check_up_to_date(leaderboard_path(root), leaderboard_text(root))
+    check_up_to_date(leaderboard_pages(root))
 
 
 def check_committed(root: DataRoot) -> None:

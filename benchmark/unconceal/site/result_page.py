@@ -15,6 +15,7 @@ from unconceal.site.battery_part import LevelRow, battery_rows, excess_chart
 from unconceal.site.control_curves import ControlCurves, original_of, other_golds
 from unconceal.site.image_blocks import ImageStore, StripView, strip_view
 from unconceal.site.probe_part import ProbePart, attack_chart, probe_part
+from unconceal.site.rendering import suite_folder
 from unconceal.site.score_tables import ScoreTable, damage_scores, inseparable_extractors, score_tables
 from unconceal.site.svg_charts import TitledChart, curve_chart, dot_chart
 from unconceal.specs.record import Record
@@ -57,6 +58,15 @@ class RankedSuite:
     @property
     def suite_id(self) -> str:
         return self.tables[0].suite_id
+
+    @property
+    def is_standard(self) -> bool:
+        return self.tables[0].protocol == "standard"
+
+    @property
+    def folder(self) -> str:
+        """Of its pages."""
+        return suite_folder(self.tables[0])
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,11 @@ def submission_page(suite: RankedSuite, name: str, tables: Sequence[ResultTable]
         "parts": (task_part(suite, table, rows[table.task], images) for table in tables),
         "tables": tables,
         "suite_id": suite.suite_id,
+        "folder": suite.folder,
         "anchor": task_anchor,
+        "summary": [
+            (table, rows[table.task].result.record, rows[table.task].rank_text, suite.rules[table.task].primary) for table in tables
+        ],
     }
 
 

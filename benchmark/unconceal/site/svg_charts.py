@@ -17,8 +17,8 @@ LEFT, RIGHT, TOP, BOTTOM = 34, 8, 8, 26
 """Margins in pixels."""
 PSI_TICKS = (0, 0.25, 0.5, 0.75, 1)
 TICK_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
-MAX_LABEL = 18
-"""Longest label beside a row, in characters."""
+LETTER = 5
+"""Width of a letter of a name, in pixels."""
 Point = tuple[float, float]
 Scale = Callable[[float], float]
 
@@ -63,14 +63,15 @@ def dot_chart(rows: Sequence[tuple[str, Score]], title: str) -> Markup:
     """One labelled row per score: value and confidence interval, clipped at the chart's edge, and a line at 0."""
     step, height = 15, 22 + 15 * len(rows)
     left, right = padded_range([[score.value for _, score in rows], (-0.2, 0.6)])
-    x, bottom = linear_scale(left, right, 84, WIDTH - RIGHT), height - 18
+    margin = min(max([84, *(LETTER * len(label) + 10 for label, _ in rows)]), WIDTH // 2)
+    x, bottom = linear_scale(left, right, margin, WIDTH - RIGHT), height - 18
     parts = []
     for tick in round_values(left, right):
         parts.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="2" y2="{bottom}"/>')
         parts.append(f'<text class="tick" x="{x(tick):.1f}" y="{height - 5}" text-anchor="middle">{number(tick, 1)}</text>')
     for index, (label, score) in enumerate(rows):
         level = 10 + step * index
-        parts.append(f'<text class="name" x="78" y="{level + 3}" text-anchor="end">{escape_html(label[:MAX_LABEL])}</text>')
+        parts.append(f'<text class="name" x="{margin - 6}" y="{level + 3}" text-anchor="end">{escape_html(label)}</text>')
         if score.low is not None and score.high is not None:
             start, end = x(max(score.low, left)), x(min(score.high, right))
             parts.append(f'<line class="interval" x1="{start:.1f}" x2="{end:.1f}" y1="{level}" y2="{level}"/>')
@@ -79,15 +80,15 @@ def dot_chart(rows: Sequence[tuple[str, Score]], title: str) -> Markup:
 
 
 def change_chart(rows: Sequence[tuple[str, float, Score]], title: str) -> Markup:
-    """One labelled row per change: a line from the rate before (hollow) to the rate after, on [0, 1]."""
-    height, step = 30 + 24 * len(rows), 24
-    x = linear_scale(0, 1, 110, WIDTH - 16)
+    """One row per change, its name in full above it: a line from the rate before (hollow) to the rate after, on [0, 1]."""
+    step = 30
+    height, x = 24 + step * len(rows), linear_scale(0, 1, 10, WIDTH - 16)
     parts = [f'<line class="axis" x1="{x(0):g}" x2="{x(1):g}" y1="{height - 18}" y2="{height - 18}"/>']
     parts += [f'<text class="tick" x="{x(tick):g}" y="{height - 5}" text-anchor="middle">{number(tick, 1)}</text>' for tick in (0, 0.5, 1)]
     for index, (label, before, after) in enumerate(rows):
-        level, value = 16 + step * index, after.value or 0.0
+        level, value = 22 + step * index, after.value or 0.0
         parts.append(
-            f'<text class="name" x="4" y="{level + 4}">{escape_html(label[:MAX_LABEL])}</text>'
+            f'<text class="name" x="4" y="{level - 9}">{escape_html(label)}</text>'
             f'<line class="own" x1="{x(before):.1f}" x2="{x(value):.1f}" y1="{level}" y2="{level}"/>'
             f'<circle class="hollow" cx="{x(before):.1f}" cy="{level}" r="4"/><circle class="dot" cx="{x(value):.1f}" cy="{level}" r="4"/>'
         )

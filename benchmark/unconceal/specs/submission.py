@@ -8,7 +8,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from unconceal.paths import IN_PACKAGE, escapes
-from unconceal.specs.spec import COMMIT, Digest, Mistake, Name, Repo, Revision, Spec
+from unconceal.specs.bibtex_entry import bibtex_flaw
+from unconceal.specs.spec import COMMIT, Digest, Line, Mistake, Name, Repo, Revision, Spec
 
 Format = Literal[
     "auto",
@@ -174,13 +175,20 @@ class Submission(Spec):
     method: str | None = Field(None, description="the method's name, where several submissions come of one")
     base: str | None = Field(None, description="the model that was unlearned, as suite.yaml names its base; refused where it is another")
     paper: str | None = None
+    paper_title: Line | None = None
+    authors: tuple[Line, ...] = Field((), max_length=200, description="of the paper, each as Given Family or Family, Given")
+    year: int | None = Field(None, ge=1900, le=2200, description="of the paper")
+    venue: Line | None = None
+    bibtex: str | None = Field(None, max_length=4000, description="the paper's own entry, which citations then use")
     code: str | None = None
     license: str | None = None
     contact: str | None = None
     checkpoints: dict[TaskId, Checkpoint] = Field(min_length=1)
 
     def mistakes(self) -> Iterator[Mistake]:
-        """A standalone pipeline that is no gold: nothing shows that it was derived from the base."""
+        """A BibTeX entry that is none, and a standalone pipeline that is no gold: nothing shows that it was derived from the base."""
+        if self.bibtex is not None and (flaw := bibtex_flaw(self.bibtex)):
+            yield Mistake("submission.bad-bibtex", ("bibtex",), "bibtex", f"{flaw}, so it is not printed", "give one plain entry")
         for task, checkpoint in self.checkpoints.items():
             if checkpoint.format == "standalone" and not self.is_gold:
                 consequence = "is for golds: of any other submission the weights have to be shown to be the base's, changed"
