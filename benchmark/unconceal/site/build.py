@@ -100,10 +100,14 @@ def site_pages(suites: list[RankedSuite], images: CopiedImages, sources: Sources
         )
         sections = neighbour_sections(suite)
         if sections:
-            neighbours = {"root": "../", "suite_id": suite.suite_id, "sections": sections}
+            neighbours: dict[str, Any] = {"root": "../", "suite_id": suite.suite_id, "sections": sections}
             yield Page(f"{suite.folder}/neighbours.html", "neighbours.html.j2", shared | neighbours)
         for table in suite.tables:
-            values = {"table": table, "task": suite.sources.task(table.suite, table.task), "site_table": task_table(suite, table)}
+            values: dict[str, Any] = {
+                "table": table,
+                "task": suite.sources.task(table.suite, table.task),
+                "site_table": task_table(suite, table),
+            }
             values |= {"verdicts": VERDICTS, "root": "../../", "suite_id": suite.suite_id}
             yield Page(task_url(table), "task.html.j2", shared | values)
         for name in submission_names(suite):

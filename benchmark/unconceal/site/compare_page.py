@@ -27,7 +27,7 @@ def _task_values(suite: RankedSuite, table: ResultTable, images: ImageStore) -> 
             continue  # The submission's own page says what is wrong with it.
         if strip is None:
             continue
-        same = {"psi": psi, "prompts": strip.prompts, "seeds": strip.seeds, "rows": strip.n_rows, "kinds": len(ROWS)}
+        same: dict[str, Any] = {"psi": psi, "prompts": strip.prompts, "seeds": strip.seeds, "rows": strip.n_rows, "kinds": len(ROWS)}
         if not shared:
             unsafe = table.category in UNSAFE_CATEGORIES
             shared = same | {"task": table.task, "unsafe": unsafe, "submissions": []}
