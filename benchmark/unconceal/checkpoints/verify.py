@@ -37,6 +37,8 @@ ARCHITECTURE_SETTINGS: dict[str, tuple[str, ...]] = {
 OTHER = "another architecture"
 UNCHECKED_CLASSES = ("scheduler", "tokenizer", "tokenizer_2", "tokenizer_3", "safety_checker", "feature_extractor", "image_encoder")
 """Components of which libraries have several equal classes, or which the suite sets itself."""
+MAX_RELATIVE_CHANGE = 100.0
+"""‖θ* − θ‖ / ‖θ‖ of a component; unlearners stay below 1, and weights of pure noise near it."""
 
 
 def check_configs(pipe: DiffusionPipeline, folder: Path) -> None:
@@ -251,6 +253,10 @@ def check_change(components: dict[str, ComponentRecord], source: str, unused_par
         raise CheckFailed(
             "checkpoint.no-weights", source, "holds no tensor of any part of the base", "release weights under diffusers' keys"
         )
+    largest = max(components, key=lambda name: components[name].relative_change)
+    if not components[largest].relative_change <= MAX_RELATIVE_CHANGE:
+        consequence = f"changes the {largest} by {components[largest].relative_change:.3g} times its own size, so it is no model any more"
+        raise CheckFailed("checkpoint.implausible", source, consequence, "check the scale of the weights, and the alpha of a LoRA")
     if not any(record.changed for record in components.values()):
         consequence = f"equals the base in all {sum(record.matched for record in components.values())} tensors, so nothing was unlearned"
         note = f" (left out: {'; '.join(unused_parts)})" if unused_parts else ""

@@ -13,6 +13,7 @@ import pickletools
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -23,9 +24,12 @@ from unconceal.checkpoints.key_names import StateDict
 from unconceal.errors import CheckFailed
 from unconceal.specs.submission import WEIGHTS_SUFFIXES
 
-MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_PICKLE_BYTES, MAX_CONFIG_BYTES = 32 * 2**30, 16 * 2**20, 64 * 2**20, 2**20
+MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_PICKLE_BYTES, MAX_CONFIG_BYTES = 32 * 2**30, 16 * 2**20, 16 * 2**20, 2**20
 """Limits of a file, a safetensors header, a torch file's pickle and a JSON config, far above those of released checkpoints."""
 MAX_TENSORS, MAX_DIMENSIONS, MAX_KEY_LENGTH = 20_000, 8, 500
+MAX_OPCODES, MAX_NESTING = 1_000_000, 100
+"""Opcodes of a pickle, of which a tensor takes about 40; opcodes in a row that put a tuple into a tuple, or name it."""
+NESTING_OPCODES = frozenset({"TUPLE1", "MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"})
 
 BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16, "I8": 8, "U8": 8, "BOOL": 8}
 """Element sizes of the safetensors types that released weights come in."""
@@ -162,10 +166,16 @@ def _archived(path: Path) -> Iterator[tuple[str, Any]]:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             packed = [entry for entry in entries if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > entry.compress_size]
-            pickles = [entry for entry in entries if entry.filename.endswith("data.pkl")]
+            # torch's reader takes names for equal that differ in letter case, and finds the folder of the first entry.
+            names = [entry.filename.lower() for entry in entries]
+            pickles = [entry for entry in entries if entry.filename.lower().endswith("data.pkl")]
+            expected = f"{entries[0].filename.split('/')[0]}/data.pkl" if entries else ""
             total = sum(entry.file_size for entry in entries)
             if packed or len(entries) > 2 * MAX_TENSORS or total > path.stat().st_size:
                 consequence = f"unpacks to {total} bytes in {len(entries)} parts, which torch never writes, so it is not opened"
+                raise CheckFailed("checkpoint.unsafe", str(path), consequence, "release it as safetensors")
+            if len(pickles) == 1 and (len(set(names)) < len(names) or pickles[0].filename != expected):
+                consequence = "has names that differ in letter case alone, or another pickle beside its own, so it is not opened"
                 raise CheckFailed("checkpoint.unsafe", str(path), consequence, "release it as safetensors")
             if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE_BYTES:
                 raise CheckFailed("checkpoint.damaged", str(path), "is an archive, but none that torch wrote", DAMAGED)
@@ -187,14 +197,18 @@ def _bare(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _opcodes(path: Path, pickled: bytes | IO[bytes]) -> Iterator[tuple[str, Any]]:
     """Name and argument of every opcode of one pickle."""
-    opcodes = pickletools.genops(pickled)
-    while True:
+    opcodes, nesting = pickletools.genops(pickled), 0
+    for number in count():
+        if number > MAX_OPCODES or nesting > MAX_NESTING:
+            consequence = "holds a pickle longer or deeper than any model's, so it is not opened"
+            raise CheckFailed("checkpoint.unsafe", str(path), consequence, "release it as safetensors")
         try:
             opcode, argument, _ = next(opcodes)
         except StopIteration:
             return
         except Exception as error:
             raise _unreadable(path, error) from error
+        nesting = nesting + 1 if opcode.name in NESTING_OPCODES else 0
         yield opcode.name, argument
 
 

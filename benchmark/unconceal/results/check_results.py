@@ -23,7 +23,7 @@ from unconceal.results.record_checks import RUN_AGAIN, record_flaws
 from unconceal.results.result_tables import ResultRow, difference, record_paths
 from unconceal.specs.json_budget import json_excess
 from unconceal.specs.loader import load_controls, load_submission, load_suite, load_task, submission_files, suite_names, task_files
-from unconceal.specs.problems import Problem
+from unconceal.specs.problems import MAX_MISTAKES, Problem
 from unconceal.specs.record import MAX_RECORD_BYTES, Record, old_format_error
 from unconceal.specs.submission import Submission, is_control_name
 from unconceal.specs.suite import REFERENCE_TIER, VERDICT, Suite
@@ -88,6 +88,8 @@ def _read(path: Path) -> Record | list[Problem]:
     except ValidationError as error:
         if old := old_format_error(path, content):
             return [Problem(old.code, path, None, "schema_version", old.consequence, old.remedy)]
+        if error.error_count() > MAX_MISTAKES:
+            return [Problem("record.invalid", path, None, f"{error.error_count()} fields", "are wrong, so it is not a record", RUN_AGAIN)]
         return [
             Problem("record.invalid", path, None, ".".join(map(str, it["loc"])) or "the file", f"is not a record ({it['msg']})", RUN_AGAIN)
             for it in error.errors(include_url=False, include_input=False)

@@ -16,7 +16,7 @@ from unconceal.files import TEMPORARY, read_regular_file, write_atomically
 from unconceal.specs.digests import content_digest
 from unconceal.specs.json_budget import json_excess
 from unconceal.specs.probe_results import ProbeResults
-from unconceal.specs.problems import OLD_RELEASE
+from unconceal.specs.problems import MAX_MISTAKES, OLD_RELEASE
 from unconceal.specs.score import Score as Score
 from unconceal.specs.spec import Digest, Key, Line, Name, Spec
 from unconceal.specs.submission import TaskId
@@ -322,6 +322,10 @@ def read_record(path: Path) -> Record:
     except ValidationError as error:
         if old_format := old_format_error(path, content):
             raise old_format from error
+        if error.error_count() > MAX_MISTAKES:
+            # Their texts would take seconds and hundreds of megabytes.
+            consequence = f"is no record ({error.error_count()} fields are wrong)"
+            raise CheckFailed("record.invalid", str(path), consequence, RUN_AGAIN) from error
         first = error.errors(include_url=False)[0]
         location = ".".join(str(part) for part in first["loc"]) or "the file"
         consequence = f"is no record ({location}: {first['msg']}, {error.error_count()} in all)"
