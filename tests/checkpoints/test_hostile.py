@@ -54,10 +54,10 @@ def test_it_is_refused(base: StableDiffusionPipeline, tmp_path: Path, what: str)
     sent.mkdir()
     path = make(sent)
     files = {result: result.stat().st_mtime_ns for result in sent.rglob("*")}
-    before, started = peak(), time.perf_counter()
+    before, started = peak(), time.process_time()
     with raises(code) as caught:
         apply(base, path)
-    assert time.perf_counter() - started < SECONDS and peak() - before < MEBIBYTES
+    assert time.process_time() - started < SECONDS and peak() - before < MEBIBYTES
     line = str(caught.value)
     assert "\n" not in line and "\x1b" not in line and len(line) < 700, line
     assert {result: result.stat().st_mtime_ns for result in sent.rglob("*")} == files

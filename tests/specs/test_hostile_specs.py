@@ -91,10 +91,16 @@ def damaged(**changes: object) -> bytes:
     return json.dumps(json.loads(record().model_dump_json()) | changes).encode()
 
 
+def hole(path: Path) -> None:
+    """A file of 256 GB that holds nothing."""
+    path.touch()
+    os.truncate(path, 2**38)
+
+
 RECORDS: dict[str, bytes | Callable[[Path], object]] = {
     "nothing": b"",
     "a pipe": os.mkfifo,
-    "a hole": lambda path: (path.touch(), os.truncate(path, 2**38)),
+    "a hole": hole,
     "a link": lambda path: path.symlink_to("/etc/passwd"),
     "a link to itself": lambda path: path.symlink_to(path),
     "text": b"no record",
