@@ -14,7 +14,7 @@ from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
 from checkpoints.adapters import erasers, spm_state, wrapped_by_peft
-from checkpoints.containers import aliased_text_encoder, forget_me_not, selective_amnesia
+from checkpoints.containers import aliased_text_encoder, forget_me_not, selective_amnesia, sharded_unet
 from checkpoints.releases import another, in_text_model, kohya_state, ldm_whole, moved, peft_unet, write
 from codes import raises
 from pipelines import tiny_pipeline
@@ -104,6 +104,28 @@ def added_word(base: StableDiffusionPipeline, folder: Path) -> Path:
     return root
 
 
+def other_padding(base: StableDiffusionPipeline, folder: Path) -> Path:
+    root = unet_folder(base, folder)
+    base.tokenizer.save_pretrained(root / "tokenizer")
+    path = root / "tokenizer" / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"pad_token": "!"}))
+    return root
+
+
+def vocabulary_at_the_root(base: StableDiffusionPipeline, folder: Path) -> Path:
+    write(folder / "encoder" / "model.safetensors", texts(base))
+    words = base.tokenizer.get_vocab()
+    (folder / "encoder" / "vocab.json").write_text(json.dumps(dict(zip(words, reversed(words.values()), strict=True))))
+    return folder / "encoder"
+
+
+def missing_shard(base: StableDiffusionPipeline, folder: Path) -> Path:
+    path, _ = sharded_unet(base, folder)
+    next((path / "unet").glob("*-of-*.safetensors")).unlink()
+    (path / "unet" / "diffusion_pytorch_model.safetensors.index.json").unlink()
+    return path
+
+
 def pissa(base: StableDiffusionPipeline, folder: Path) -> Path:
     peft_unet(base)[0].save_pretrained(folder / "peft")
     path = folder / "peft" / "adapter_config.json"
@@ -190,6 +212,31 @@ PARTIAL: dict[str, tuple[Maker, str]] = {
     "a tokenizer of other merges": (other_merges, "checkpoint.other-tokenizer"),
     "a tokenizer of another vocabulary": (other_vocabulary, "checkpoint.other-tokenizer"),
     "a tokenizer with one more word": (added_word, "checkpoint.other-tokenizer"),
+    "a tokenizer that fills prompts up with another token": (other_padding, "checkpoint.other-tokenizer"),
+    "a vocabulary at the root": (vocabulary_at_the_root, "checkpoint.other-tokenizer"),
+    "a text encoder that stops a layer early": (said_in("text_encoder/config.json", num_hidden_layers=1), "checkpoint.wrong-architecture"),
+    "a shard that is missing, without an index": (missing_shard, "checkpoint.missing-keys"),
+    "two containers that differ": (
+        file("x.pt", lambda base: {"params": moved(base.unet), "net": moved(base.unet, seed=4)}),
+        "checkpoint.conflicting-tensors",
+    ),
+    "a key with and without its component": (
+        file("x.pt", lambda base: {"unet.conv_in.bias": torch.ones(8), "conv_in.bias": torch.zeros(8)}),
+        "checkpoint.conflicting-tensors",
+    ),
+    "a pickle and safetensors of one name that differ": (
+        beside("unet/diffusion_pytorch_model.pt", lambda base: moved(base.unet, seed=4)),
+        "checkpoint.conflicting-tensors",
+    ),
+    "a mask beside the components": (
+        file("x.pt", lambda base: {"unet": moved(base.unet), "mask": torch.ones(3)}),
+        "checkpoint.wrong-shape",
+    ),
+    "a second text encoder that the base does not have": (
+        file("x.pt", lambda base: {"unet": moved(base.unet), "text_encoder_2": texts(base)}),
+        "checkpoint.unknown-component",
+    ),
+    "a key with a space": (file("x.pt", lambda base: moved(base.unet) | {"conv_in.bias ": torch.ones(8)}), "checkpoint.unknown-keys"),
     "an embedding of an unknown word": (
         beside("learned_embeds.pt", lambda base: {"abracadabra": torch.ones(32)}),
         "embedding.unknown-token",

@@ -28,8 +28,8 @@ ARCHITECTURE_SETTINGS: dict[str, tuple[str, ...]] = {
         *("class_embed_type", "addition_embed_type", "time_embedding_act_fn", "timestep_post_act", "resnet_out_scale_factor"),
     ),
     "transformer": ("attention_head_dim", "num_attention_heads", "guidance_embeds"),
-    "text_encoder": ("num_attention_heads", "hidden_act", "layer_norm_eps"),
-    "text_encoder_2": ("num_attention_heads", "hidden_act", "layer_norm_eps"),
+    "text_encoder": ("num_attention_heads", "hidden_act", "layer_norm_eps", "num_hidden_layers"),
+    "text_encoder_2": ("num_attention_heads", "hidden_act", "layer_norm_eps", "num_hidden_layers"),
     "vae": ("norm_num_groups", "act_fn", "scaling_factor", "shift_factor", "latents_mean", "latents_std"),
     "scheduler": ("prediction_type", "num_train_timesteps", "beta_schedule", "beta_start", "beta_end", "trained_betas"),
 }

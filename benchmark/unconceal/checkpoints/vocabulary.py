@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ NO_PROMPT = "which no prompt of a task holds"
 MAX_BYTES = 16 * 2**20
 """Limit of a tokenizer's file."""
 FULL, VOCABULARY, MERGES, ADDED = "tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json"
-CONFIG, SENTENCE_PIECE = "tokenizer_config.json", "spiece.model"
+CONFIG, SPECIAL, SENTENCE_PIECE = "tokenizer_config.json", "special_tokens_map.json", "spiece.model"
 REMEDY = "leave the tokenizer out, or release weights that use the base's"
 
 
@@ -84,8 +84,10 @@ def check_tokenizers(pipe: Any, release: Release) -> tuple[str, ...]:
         CheckFailed: it splits prompts in another way, or adds a token that a prompt may hold.
     """
     notes: list[str] = []
-    for folder in sorted({name.partition("/")[0] for name in release.names if name.startswith("tokenizer") and "/" in name}):
-        tokenizer = getattr(pipe, folder, None)
+    folders = {name.partition("/")[0] for name in release.names if name.startswith("tokenizer") and "/" in name}
+    at_root = any(name in (FULL, VOCABULARY, MERGES, ADDED) for name in release.names)
+    for folder in sorted({*folders, *([""] if at_root else [])}):
+        tokenizer = getattr(pipe, folder or "tokenizer", None)
         if tokenizer is not None:
             notes += _compare(tokenizer, release, folder)
     return tuple(notes)
@@ -93,12 +95,15 @@ def check_tokenizers(pipe: Any, release: Release) -> tuple[str, ...]:
 
 def _compare(tokenizer: Any, release: Release, folder: str) -> list[str]:
     """Notes on the tokens that one tokenizer adds. Each file that could define it is compared: libraries differ in which they read."""
-    files = {name.partition("/")[2]: release.path / name for name in release.names if name.startswith(f"{folder}/")}
+    inside = [name for name in release.names if (name.startswith(f"{folder}/") if folder else "/" not in name)]
+    files = {name.removeprefix(f"{folder}/"): release.path / name for name in inside}
     if getattr(tokenizer, "backend_tokenizer", None) is None or (SENTENCE_PIECE in files and FULL not in files):
         raise _other(release, folder, "cannot be compared with the base's")
     base = json.loads(tokenizer.backend_tokenizer.to_str())
     own = tokenizer.get_vocab().keys() | _contents(base.get("added_tokens"))
-    content = {name: read_json(files[name], release.path, MAX_BYTES) for name in (FULL, VOCABULARY, ADDED, CONFIG) if name in files}
+    content = {
+        name: read_json(files[name], release.path, MAX_BYTES) for name in (FULL, VOCABULARY, ADDED, CONFIG, SPECIAL) if name in files
+    }
     added = content.get(ADDED, {}).keys() | _contents(content.get(FULL, {}).get("added_tokens"))
     added |= _contents(list(_table(content.get(CONFIG, {}).get("added_tokens_decoder")).values()))
     vocabulary = content.get(VOCABULARY, {})
@@ -109,6 +114,9 @@ def _compare(tokenizer: Any, release: Release, folder: str) -> list[str]:
         same &= indices.keys() <= added and all(vocabulary[word] == indices[word] for word in vocabulary.keys() & indices.keys())
     if MERGES in files:
         same &= _merges(files[MERGES]) == _rules(base["model"].get("merges"))
+    for name, said in _special(content):
+        if said != (expected := getattr(tokenizer, name, None)):
+            raise _other(release, folder, f"says {name} {shortened(repr(said))}, where the base's is {expected!r}")
     if not same:
         raise _other(release, folder, "splits prompts in another way than the base's, so every token would be another")
     new = sorted(added - own)
@@ -116,6 +124,16 @@ def _compare(tokenizer: Any, release: Release, folder: str) -> list[str]:
     if words:
         raise _other(release, folder, f"adds the token {shortened(words[0])!r}, which a prompt may hold")
     return [f"{len(new)} tokens that {folder} adds ({shortened(', '.join(new))}), {NO_PROMPT}"] if new else []
+
+
+def _special(content: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The special tokens and the length that a tokenizer's settings name: they fill every prompt up."""
+    for settings in (content.get(SPECIAL, {}), content.get(CONFIG, {})):
+        for name in ("bos_token", "eos_token", "pad_token", "unk_token", "model_max_length"):
+            said = settings.get(name)
+            said = said.get("content") if isinstance(said, dict) else said
+            if said is not None:
+                yield name, said
 
 
 def _same_model(content: Mapping[str, Any], base: Mapping[str, Any]) -> bool:

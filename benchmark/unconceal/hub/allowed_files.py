@@ -94,6 +94,8 @@ def _is_setting(path: PurePosixPath, folder: str, nested: bool) -> bool:
         return False
     if folder.startswith("tokenizer"):
         return path.name in (*TOKENIZER_FILES, ADDED_TOKENS)
+    if not folder and path.name in (*TOKENIZER_FILES, ADDED_TOKENS):
+        return True
     return path.name in CONFIG_FILES or (path.name.endswith(".index.json") and bool(WEIGHTS_PATTERN.fullmatch(path.name)))
 
 
