@@ -38,6 +38,8 @@ VERBS: dict[str, Verb] = {
     "cite": Verb("unconceal.cli.cite:command", "Print BibTeX of the benchmark, a suite's version, or a row."),
     "site": Verb("unconceal.cli.site:command", "Write the results as a website of plain files."),
     "publish": Verb("unconceal.cli.publish:command", "Publish a version of the results as a dataset."),
+    "serve": Verb("unconceal.cli.serve:command", "Let authors submit checkpoints on the Hub, and evaluate them in turn."),
+    "rate": Verb("unconceal.cli.rate:command", "Let people rate images, and compare their answers with judge and scores."),
     "plant": Verb("unconceal.cli.plant:command", "Train invented concepts into a public model, and train golds without them."),
 }
 

@@ -1,0 +1,1 @@
+"""What every web application of this package shares: one-line errors, limits, security headers, forms with CSRF tokens."""
