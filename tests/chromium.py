@@ -45,7 +45,7 @@ def violations(page: Page) -> list[str]:
     for size in SIZES:
         page.set_viewport_size(size)  # type: ignore[arg-type]
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             broken += [f"{size['width']} {scheme} {rule['id']}" for rule in axe.run(page).response["violations"]]
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             broken.append(f"{size['width']} scrolls sideways")

@@ -76,7 +76,7 @@ def test_a_file_that_holds_no_weights_is_no_submission() -> None:
 )
 def test_other_fields(changes: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
-        request(**changes)
+        request(0, **changes)
 
 
 def test_equal_measurements_have_one_key() -> None:

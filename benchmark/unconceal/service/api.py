@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from unconceal.service.job_files import job_details, send_file, send_report
 from unconceal.service.submission_request import SubmissionRequest
-from unconceal.specs.loader import load_suite, task_files
+from unconceal.specs.loader import is_draft_suite, load_suite, task_files
 
 if TYPE_CHECKING:
     from unconceal.service.service_app import Service
@@ -51,8 +51,6 @@ def add_api(app: FastAPI, service: Service) -> None:
 
 def open_tasks(service: Service) -> list[dict[str, Any]]:
     """Tasks that take submissions, with the tiers of their suites."""
-    from unconceal.specs.loader import is_draft_suite
-
     suites = dict.fromkeys(file.suite for file in task_files(service.root))
     tiers = {suite: list(load_suite(service.root, suite).tiers) for suite in suites if not is_draft_suite(service.root, suite)}
     return [{"suite": f.suite, "task": f.name, "tiers": tiers[f.suite]} for f in task_files(service.root) if f.suite in tiers]

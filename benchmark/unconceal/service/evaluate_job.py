@@ -31,18 +31,27 @@ def evaluate_job(config: ServiceConfig, job: QueuedJob, progress: Progress) -> s
     Raises:
         UnconcealError: the checkpoint is not acceptable, or the machine fails.
     """
-    from unconceal.cli.resolve import evaluation_of
+    from unconceal.evaluation.environment import resolve_device, usable_cores
+    from unconceal.evaluation.evaluation import Evaluation
     from unconceal.execution.scheduler import schedule
     from unconceal.hub.dataset_prompts import with_dataset_prompts
-    from unconceal.specs.loader import load_task
+    from unconceal.specs.loader import load_suite, load_task
 
     request, folder = job.request, config.job_folder(job.id)
     data = DataRoot.find(config.root)
     # Golds are compared with, so their records stand beside the new one while it is measured.
     results = folder / "work" / "results"
     root = replace(data, results=results, store=config.store or data.store, read_only=False)
-    layout = {"threads": config.threads, "batch_size": config.batch_size, "device": config.device, "dtype": config.dtype}
-    evaluation = evaluation_of(root, request.suite, progress, optimize=(), tier_name=request.tier, **layout)  # type: ignore[arg-type]
+    evaluation = Evaluation(
+        load_suite(root, request.suite),
+        root,
+        request.tier,
+        device=resolve_device(config.device),
+        dtype=config.dtype,
+        threads=config.threads or usable_cores(),
+        batch_size=config.batch_size,
+        progress=progress,
+    )
     task, submission = with_dataset_prompts(load_task(root, f"{request.suite}:{request.task}")), request.submission()
     copy_controls(data, evaluation.suite.id, request.task, request.tier, results)
     (record,) = schedule(evaluation, [(task, submission)])

@@ -98,9 +98,11 @@ class JobQueue:
 
     def position(self, job: QueuedJob) -> int:
         """How many jobs are to be finished before this one begins; 0 unless it is queued."""
+        if job.state != "queued":
+            return 0
         query = "SELECT count(*) FROM jobs WHERE state = 'running' OR (state = 'queued' AND number < ?)"
         with self.database.connect() as connection:
-            return int(connection.execute(query, (job.number,)).fetchone()[0]) if job.state == "queued" else 0
+            return int(connection.execute(query, (job.number,)).fetchone()[0])
 
     def requeue(self, count_losses: bool) -> None:
         """Queue again what was running: its worker is gone. Call it with the worker's lock held.

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import NoReturn
 
-from unconceal.cli.main import as_fault
 from unconceal.errors import CheckFailed, UnconcealError, UsageError
+from unconceal.faults import as_fault
 from unconceal.generate.locks import locked
 from unconceal.progress import Progress, Stage
 from unconceal.service.database import Database
@@ -85,8 +85,8 @@ def execute(config: ServiceConfig, queue: JobQueue, job: QueuedJob, run_job: Run
         verdict = run_job(config, job, QueueProgress(queue, job.id))
     except Exception as error:
         failure = error if isinstance(error, UnconcealError) else as_fault(error)
-        state = "refused" if isinstance(failure, CheckFailed | UsageError) else "failed"
-        queue.finish(job.id, "refused" if state == "refused" else "failed", failure.code, str(failure))
+        refused = isinstance(failure, CheckFailed | UsageError)
+        queue.finish(job.id, "refused" if refused else "failed", failure.code, str(failure))
     else:
         queue.finish(job.id, "finished", verdict=verdict)
 
