@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from leaderboard.records import PROMPTS, PSI, data_root, strip
 from ratings.simulated import rated_record, truth
 from unconceal.leaderboard.sources import Sources
 from unconceal.ratings.item_images import ShownItem, draw_items
-from unconceal.ratings.rating_app import rating_application
+from unconceal.ratings.rating_app import RatingSession, rating_application
 from unconceal.ratings.rating_file import read_ratings
 from unconceal.results.result_tables import load_newest_tables
 
@@ -77,7 +79,7 @@ def test_a_rater_answers_resumes_and_finishes(items: list[ShownItem], tmp_path: 
     (path,) = tmp_path.glob("*.ratings.json")
     file = read_ratings(path)
     assert len(file.ratings) == N_ITEMS and not file.simulated and file.rater in page
-    assert {rating.answer for rating in file.ratings if rating.item.is_pair} == {"first", "second"}, "sides are swapped for some pairs"
+    assert {rating.answer for rating in file.ratings if rating.item.is_pair} <= {"first", "second"}
     assert "Thank you" in page and browser.get("/rate").text == page
 
 
@@ -93,12 +95,13 @@ def test_sides_are_written_as_images(items: list[ShownItem], tmp_path: Path) -> 
         left = browser.get(f"/images/{shown.item.id}/left.png").content
         page = answer(browser, page, "left")
         rating = next(r for r in read_ratings(next(tmp_path.glob("*.json"))).ratings if r.item.id == shown.item.id)
-        from io import BytesIO
-
-        from PIL import Image
-
         chosen = 0 if rating.answer == "first" else 1
         assert Image.open(BytesIO(left)).tobytes() == shown.images[chosen].tobytes()
+
+
+def test_sides_are_swapped_for_about_half_of_the_raters(items: list[ShownItem], tmp_path: Path) -> None:
+    session, pair = RatingSession(items, tmp_path), next(shown.item.id for shown in items if shown.item.is_pair)
+    assert 80 < sum(session.is_swapped(f"r-{number:016x}", pair) for number in range(200)) < 120
 
 
 def test_raters_are_not_mixed(items: list[ShownItem], tmp_path: Path) -> None:

@@ -30,7 +30,9 @@ class Site:
 
     def __init__(self, folder: Path, root: Path, hub: Hub) -> None:
         self.folder, self.hub = folder, hub
-        self.commit = hub.add(REPO, {"star.safetensors": b"weights", "notes.txt": b"x", "big.safetensors": bytes(5000)})
+        self.commit = hub.add(
+            REPO, {"star.safetensors": b"weights", "notes.txt": b"x", "docs/readme.txt": b"x", "big.safetensors": bytes(5000)}
+        )
         self.token = Accounts(Database(folder)).issue_token("jane")
         self.config = ServiceConfig(folder, root, max_gigabytes=4000 / 2**30)
         self.queue = JobQueue(Database(folder))
@@ -125,7 +127,7 @@ def test_what_the_hub_has_but_is_no_checkpoint(site: Site) -> None:
     for inside, code in (
         ("/absent.safetensors", "checkpoint.no-weights"),
         ("/big.safetensors", "checkpoint.too-large"),
-        ("", "checkpoint.no-weights"),
+        ("/docs", "checkpoint.no-weights"),
     ):
         reply = api.post("/api/jobs", json=site.body(reference=f"{REPO}@{site.commit}{inside}"), headers=site.headers)
         assert (reply.status_code, reply.json()["code"]) == (422, code)

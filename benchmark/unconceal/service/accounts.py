@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 
 from unconceal.errors import UsageError
 from unconceal.service.database import Database
-from unconceal.specs.submission_draft import NAME_PATTERN
 from unconceal.web.forms import hashed, new_secret
 
 SESSION_SECONDS = 7 * 86_400
+NAME_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from unconceal.errors import CheckFailed, UsageError
-from unconceal.hub.allowed_files import has_weights, select_checkpoint_files
+from unconceal.hub.allowed_files import has_weights, require_known, select_files
 from unconceal.hub.repository import Repository
 from unconceal.paths import DataRoot
 from unconceal.service.submission_request import SubmissionRequest
@@ -41,8 +41,9 @@ def check_intake(request: SubmissionRequest, root: DataRoot, max_gigabytes: floa
         selected = [checkpoint.file] if checkpoint.file in sizes else []
     else:
         inside = {name.removeprefix(f"{folder}/"): name for name in sizes}
-        selected = [inside[name] for name in select_checkpoint_files(inside)]
-        selected = selected if has_weights(selected) else []
+        selection = select_files(inside)
+        require_known(selection, request.reference)
+        selected = [inside[name] for name in selection.read] if has_weights(selection.read) else []
     if not selected:
         remedy = "name a weights file, or a folder that holds one"
         raise CheckFailed("checkpoint.no-weights", request.reference, "holds no weights under a name that is known", remedy)
