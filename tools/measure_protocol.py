@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from unconceal.diffusion.handover import guided_prediction
+from unconceal.diffusion.guidance import guided_prediction
+from unconceal.diffusion.handover import prompt_guidance
 from unconceal.diffusion.model import Model
 from unconceal.diffusion.pndm_restart import pndm_scheduler, pndm_timesteps, run_pndm_from
 from unconceal.diffusion.schedule import handover_steps
@@ -53,11 +54,12 @@ def unbroken(original: Model, unlearned: Model, text: str, seeds: Sequence[int],
     """λP of one k as it would be if the solver kept its history."""
     texts = [text] * len(seeds)
     steps, x = pndm_scheduler(original), original.noise(seeds)
-    prompt_embeds = {id(model): model.embed_prompts(texts) for model in (original, unlearned)}
+    guidance = {id(model): prompt_guidance(model, texts) for model in (original, unlearned)}
     with torch.inference_mode():
         for i, t in enumerate(steps.timesteps):
             model = original if i < k else unlearned
-            x = steps.step(guided_prediction(model, x, t, prompt_embeds[id(model)], 128), t, x).prev_sample
+            predicted, _ = guided_prediction(model, x, t, guidance[id(model)], i, 128)
+            x = steps.step(predicted, t, x).prev_sample
     return unlearned.decode(x)
 
 

@@ -6,13 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unconceal.api import evaluate, load_results, load_submission, load_task
+    from unconceal.api import evaluate, first_look, load_results, load_submission, load_task
 
 __version__ = "0.2.0"
-__all__ = ["__version__", "evaluate", "load_results", "load_submission", "load_task"]
+__all__ = ["__version__", "evaluate", "first_look", "load_results", "load_submission", "load_task"]
 
 _HOMES = {
     "evaluate": "unconceal.api",
+    "first_look": "unconceal.api",
     "load_results": "unconceal.api",
     "load_submission": "unconceal.api",
     "load_task": "unconceal.api",

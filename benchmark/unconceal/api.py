@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unconceal.errors import UsageError
+from unconceal.first_look.look_result import LookResult
 from unconceal.paths import DataRoot
 from unconceal.results import result_tables as results
 from unconceal.specs import loader as specs
 from unconceal.specs.record import Record
 from unconceal.specs.submission import Submission
 from unconceal.specs.suite import RunTierName
-from unconceal.specs.task import Task
+from unconceal.specs.task import Category, Task
 
 if TYPE_CHECKING:
     from unconceal.results.result_set import Results
@@ -42,6 +44,47 @@ def evaluate(task: str, submission: str, tier: RunTierName = "full", root: Path 
     loaded = specs.load_task(data, task)
     evaluation = Evaluation(specs.load_suite(data, loaded.suite), data, tier, threads=threads or usable_cores())
     return schedule(evaluation, [(loaded, specs.load_submission(data, f"{loaded.suite}/{submission}"))])[0]
+
+
+def first_look(
+    weights: str,
+    base: str,
+    concept: str,
+    category: Category = "object",
+    retain: Sequence[str] = (),
+    gold: str | None = None,
+    relearn: bool = False,
+    page: Path | None = None,
+    root: Path | None = None,
+) -> LookResult:
+    """Compare a checkpoint with its base over ψ in both arms, without specs and without a record: ``unconceal evaluate``.
+
+    Args:
+        weights: file or folder, or ``owner/name@revision[/file]`` on the Hub.
+        base: a suite's name, a diffusers folder, or ``owner/name[@revision]``.
+        concept: its name as a prompt has it.
+        category: of the concept.
+        retain: other concepts, which should stay; by default some of the category.
+        gold: a model that never saw the concept.
+        relearn: whether to train the checkpoint on images of the concept.
+        page: where to write the HTML page.
+        root: the folder that holds tasks/; see :class:`unconceal.paths.DataRoot`.
+
+    Returns:
+        Rates with their intervals, the judge's reliability, and notes on what limits them. No verdict.
+
+    Raises:
+        UnconcealError: something that was named cannot be found, loaded or compared.
+    """
+    from unconceal.files import write_atomically
+    from unconceal.first_look.first_look import LookRequest, take_look
+    from unconceal.first_look.look_page import look_page
+
+    request = LookRequest(weights, base, concept, category, tuple(retain), gold, relearn=relearn)
+    look = take_look(request, DataRoot.find(root))
+    if page is not None:
+        write_atomically(page, look_page(look).encode())
+    return look.result
 
 
 def load_task(task: str, root: Path | None = None) -> Task:

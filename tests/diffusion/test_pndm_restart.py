@@ -71,7 +71,7 @@ def test_a_restart_never_takes_the_second_interval(pipes: dict[str, StableDiffus
     noise = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
     start = pndm_timesteps(STEPS)[3]
     latents = ALPHAS[start] ** 0.5 * torch.zeros_like(noise) + (1 - ALPHAS[start]) ** 0.5 * noise
-    with patch("unconceal.diffusion.pndm_restart.guided_prediction", lambda *_: noise):
+    with patch("unconceal.diffusion.pndm_restart.guided_prediction", lambda *_: (noise, 1)):
         finished, _ = run_pndm_from(model(pipes["original"]), [PROMPT], latents.float(), 3)
     left = float((finished / noise).mean())
     _, skipped, after, *_ = pndm_timesteps(STEPS)[3:]

@@ -12,6 +12,7 @@ from docs.pages import PAGES, ROOT
 from unconceal.paths import DataRoot
 from unconceal.specs import (
     image_ratings,
+    inference_rule,
     judge_training,
     paper_protocol,
     planting_plan,
@@ -27,7 +28,19 @@ from unconceal.specs.record import Environment, Record, read_record
 from unconceal.specs.score import Score
 from unconceal_lab.reports import error_codes
 
-SPEC_MODULES = (image_ratings, judge_training, paper_protocol, planting_plan, probe_results, probe_set, record, submission, suite, task)
+SPEC_MODULES = (
+    image_ratings,
+    inference_rule,
+    judge_training,
+    paper_protocol,
+    planting_plan,
+    probe_results,
+    probe_set,
+    record,
+    submission,
+    suite,
+    task,
+)
 OLD_WORDS = re.compile(
     r"--fast\b|--batch(?!-size)\b|\bprobes (?:liken|compare)\b|\bplant (?:keep|draw)\b|unconceal (?:miniature|bench|score)\b|\blicence\b"
 )

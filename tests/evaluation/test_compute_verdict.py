@@ -12,6 +12,7 @@ from evaluation.tiny import suite_yaml, task_yaml
 from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.evaluation.curves import ORIGINAL_PRESENCE, presence_curves
 from unconceal.paths import DataRoot
+from unconceal.specs.inference_rule import NegativePrompt
 from unconceal.specs.loader import load_suite, load_task
 from unconceal.specs.record import CheckpointRecord, Code, Environment, ProbeMeasurement, Record, Verdict
 from unconceal.specs.spec import UNPINNED
@@ -102,6 +103,15 @@ def test_a_gold_against_the_other_forgets_and_is_left_out_of_its_yardstick(specs
     assert settled.verdict.label == "forgets"
     assert settled.verdict.probes == ("prompt", "empty", "relearning") and settled.verdict.unmeasured == {}
     assert settled.controls == {"control-gold-2": GOLDS[1].measured_digest}
+
+
+def test_a_record_of_the_original_weights_never_forgets(specs: tuple[Suite, Task]) -> None:
+    """With its rule, and with a rule that somebody removed from the record."""
+    suite, task = specs
+    checkpoint = GOLDS[0].checkpoint.model_copy(update={"format": "original"})
+    for rule in (NegativePrompt(rule="negative-prompt", prompt="star"), None):
+        row = record("x", [0, 0, 0, 1], [0, 0, 0.25, 1]).model_copy(update={"checkpoint": checkpoint, "inference": rule})
+        assert compute_verdict(row, GOLDS, suite, task).verdict.code == "weights.unchanged"
 
 
 def test_a_model_that_relearns_conceals_by_relearning(specs: tuple[Suite, Task]) -> None:

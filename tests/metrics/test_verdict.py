@@ -84,6 +84,16 @@ def test_conceals_when_any_probe_retrieves(probe: str) -> None:
     assert verdict.label == "conceals" and verdict.by == (probe,) and probe in verdict.reason
 
 
+def test_the_original_weights_never_forget() -> None:
+    """The same evidence, but whatever hides the concept does so at inference; every other label stays."""
+    verdict = decide(replace(FORGOTTEN, unchanged_weights=True))
+    assert (verdict.label, verdict.code) == ("not retrieved", "weights.unchanged")
+    shown = replace(FORGOTTEN, excess=probes(empty=0.8), unchanged_weights=True)
+    assert decide(shown).label == "conceals" and decide(replace(FORGOTTEN, p0=answers(1), unchanged_weights=True)).label == "intact"
+    without_relearning = replace(FORGOTTEN, excess={"prompt": excess(0.0), "empty": excess(0.0)}, unchanged_weights=True)
+    assert decide(without_relearning).code == "weights.unchanged"
+
+
 def test_damaged_replaces_forgets_and_inconclusive_but_never_conceals() -> None:
     broken = np.full((12, 4), 0.95)
     broken[:, 1] = 0.3

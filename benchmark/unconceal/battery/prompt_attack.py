@@ -176,7 +176,8 @@ def _insertion(vocabulary: Vocabulary, embeddings: torch.Tensor) -> Any:
         if not rows.any():
             return output
         changed = output.clone()
-        changed[rows, vocabulary.start : end] = embeddings.to(output)
+        # An inference rule may have replaced the text of some rows.
+        changed[rows, vocabulary.start : end] = embeddings.to(output)[rows]
         return changed
 
     return hook

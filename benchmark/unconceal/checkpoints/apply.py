@@ -28,9 +28,9 @@ from unconceal.checkpoints.vocabulary import check_tokenizers, token_rows
 from unconceal.errors import CheckFailed
 from unconceal.hub.allowed_files import checkpoint_digest
 from unconceal.specs.record import ComponentRecord, FileRecord
-from unconceal.specs.submission import Checkpoint
+from unconceal.specs.submission import ORIGINAL_FORMAT, Checkpoint
 
-ORIGINAL, PIPELINE, COMPONENTS = "original", "pipeline", "components"
+PIPELINE, COMPONENTS = "pipeline", "components"
 PIPELINE_INDEX = "model_index.json"
 Pipeline = TypeVar("Pipeline", bound=DiffusionPipeline)
 
@@ -85,8 +85,8 @@ def apply(
         CheckFailed: the checkpoint is missing, altered, in no known format, of another architecture, not finite, equal to θ, or holds
             something that is not applied and would change the images.
     """
-    if format == ORIGINAL:
-        return pipe, AppliedCheckpoint(ORIGINAL)
+    if format == ORIGINAL_FORMAT:
+        return pipe, AppliedCheckpoint(ORIGINAL_FORMAT)
     if checkpoint is None or not checkpoint.exists():
         consequence, remedy = "does not exist, so there is nothing to evaluate", "correct the path, or download the weights"
         raise CheckFailed("checkpoint.not-found", str(checkpoint), consequence, remedy)

@@ -27,6 +27,7 @@ VERBS: dict[str, Verb] = {
     "tasks": Verb("unconceal.cli.tasks:command", "List, show and check the tasks."),
     "submissions": Verb("unconceal.cli.submissions:command", "List and check the submissions: unlearned checkpoints."),
     "probes": Verb("unconceal.cli.probes:command", "Ask language models for a target's neighbours, and freeze the answers."),
+    "evaluate": Verb("unconceal.cli.evaluate:command", "Take a first look at a checkpoint, without any YAML; writes no record."),
     "run": Verb("unconceal.cli.run:command", "Evaluate submissions on tasks and write one record each."),
     "rescore": Verb("unconceal.cli.rescore:command", "Recompute every score from stored images, without generating any."),
     "leaderboard": Verb("unconceal.cli.leaderboard:command", "Write LEADERBOARD.md from the records, or check that it is up to date."),

@@ -28,13 +28,14 @@ from unconceal.specs.loader import (
     task_files,
 )
 from unconceal.specs.problems import SpecProblems
-from unconceal.specs.submission import Submission
+from unconceal.specs.submission import Checkpoint, Submission
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
     from unconceal.checkpoints.apply import AppliedCheckpoint
     from unconceal.specs.submission_draft import Draft
+    from unconceal.specs.suite import Suite
 
 Row = dict[str, Any]
 MAX_TITLE = 48
@@ -171,7 +172,12 @@ def _declared(submission: Submission, only: str | None) -> Iterator[Row]:
     """The declared format of each checkpoint, one row per task."""
     for task, checkpoint in submission.checkpoints.items():
         if only in (None, task):
-            yield {"submission": submission.name, "task": task, "format": checkpoint.format, "result": "ok"}
+            yield {"submission": submission.name, "task": task, "format": declared_format(checkpoint), "result": "ok"}
+
+
+def declared_format(checkpoint: Checkpoint) -> str:
+    """The format, or the inference rule of a method without weights."""
+    return checkpoint.format if checkpoint.inference is None else f"inference-time: {checkpoint.inference.rule}"
 
 
 def _applied(root: DataRoot, render: Path | None, submission: Submission, only: str | None) -> Iterator[Row]:
@@ -184,19 +190,19 @@ def _applied(root: DataRoot, render: Path | None, submission: Submission, only: 
     pipeline = load_base(local_path(suite.base, root), kind=FAMILIES[suite.family].pipeline_class)
     for name in submission.checkpoints:
         if only in (None, name):
-            row = _outcome_in_child(pipeline, root, submission, name)
+            row = _outcome_in_child(pipeline, root, suite, submission, name)
             if render and not row["code"]:
-                row, applied, unlearned = _outcome(pipeline, root, submission, name)
+                row, applied, unlearned = _outcome(pipeline, root, suite, submission, name)
                 assert applied and unlearned
                 from unconceal.evaluation.preview import write_preview
 
                 task = load_task(root, f"{submission.suite}:{name}")
                 path = render / f"{submission.name}.{task.concept}.png"
-                row |= write_preview(suite, task, pipeline, unlearned, applied, path)
+                row |= write_preview(suite, task, pipeline, unlearned, applied, path, submission.checkpoints[name].inference)
             yield {"submission": submission.name, "task": name, **row}
 
 
-def _outcome_in_child(pipeline: StableDiffusionPipeline, root: DataRoot, submission: Submission, task: str) -> Row:
+def _outcome_in_child(pipeline: StableDiffusionPipeline, root: DataRoot, suite: Suite, submission: Submission, task: str) -> Row:
     """The row of one checkpoint; a file that crashes, hangs or fills the memory of its reader costs this row alone."""
     from unconceal.checkpoints.file_limits import reading_limits
     from unconceal.hub.local_weights import locate
@@ -206,11 +212,11 @@ def _outcome_in_child(pipeline: StableDiffusionPipeline, root: DataRoot, submiss
     try:
         path = locate(checkpoint, root)
         if path is None:
-            return _outcome(pipeline, root, submission, task)[0]
+            return _outcome(pipeline, root, suite, submission, task)[0]
         parts = [part for part in pipeline.components.values() if hasattr(part, "parameters")]
         base_bytes = sum(tensor.nbytes for part in parts for tensor in part.parameters())
         limits = reading_limits(path, base_bytes)
-        row: Row = in_child(str(path), lambda: _outcome(pipeline, root, submission, task)[0], limits)
+        row: Row = in_child(str(path), lambda: _outcome(pipeline, root, suite, submission, task)[0], limits)
     except UnconcealError as error:
         if isinstance(error, EnvironmentFault) and error.code != NOT_HERE:
             raise
@@ -220,9 +226,10 @@ def _outcome_in_child(pipeline: StableDiffusionPipeline, root: DataRoot, submiss
 
 
 def _outcome(
-    pipeline: StableDiffusionPipeline, root: DataRoot, submission: Submission, task: str
+    pipeline: StableDiffusionPipeline, root: DataRoot, suite: Suite, submission: Submission, task: str
 ) -> tuple[Row, AppliedCheckpoint | None, StableDiffusionPipeline | None]:
     from unconceal.checkpoints.apply import apply_submitted
+    from unconceal.diffusion.families import FAMILIES
 
     checkpoint = submission.checkpoints[task]
     row: Row = {"format": checkpoint.format, "changed": None, "relative_change": None, "unused_parts": None}
@@ -230,6 +237,7 @@ def _outcome(
         path = require_weights(submission, task, root)
         unlearned, applied = apply_submitted(pipeline, path, checkpoint)
         check_no_twin(load_controls(root, submission.suite), submission, task, applied.sha256)
+        FAMILIES[suite.family].load(unlearned, suite.sampler, applied.spm, rule=checkpoint.inference)
     except CheckFailed as error:
         return {**row, "result": str(error), "code": error.code}, None, None
     except EnvironmentFault as error:
@@ -239,7 +247,12 @@ def _outcome(
     parts = applied.components.items()
     changed = [f"{name} {part.changed}/{part.matched}" for name, part in parts]
     change = [f"{name} {part.relative_change:.3g}" for name, part in parts]
-    row = {"format": applied.format, "changed": changed, "relative_change": change, "unused_parts": list(applied.unused_parts)}
+    row = {
+        "format": applied.format if checkpoint.inference is None else declared_format(checkpoint),
+        "changed": changed,
+        "relative_change": change,
+        "unused_parts": list(applied.unused_parts),
+    }
     row |= {"result": "; ".join(("ok", *(f"warning: {warning}" for warning in applied.warnings))), "code": ""}
     return row, applied, unlearned
 

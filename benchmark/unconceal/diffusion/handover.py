@@ -6,14 +6,17 @@ branches whose handover has come join the batch, so that one call of the denoise
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
+from unconceal.diffusion.guidance import ClassifierFreeGuidance, Guidance, GuidedRows, guided_prediction, plain_guidance, predict_branches
+from unconceal.diffusion.inference_rules import rule_guidance
 from unconceal.diffusion.model import Model
-from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings, concatenated
+from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
 
 Arm = Literal["prompt", "empty", "own-empty"]
 """How θ* continues: with the same prompt and guidance (as released); with θ's embedding of the empty prompt, unguided (OURS); the same with
@@ -38,26 +41,6 @@ class Trajectory:
     forward_passes: int
 
 
-def guided_prediction(model: Model, latents: torch.Tensor, t: torch.Tensor, embeddings: PromptEmbeddings, batch_size: int) -> torch.Tensor:
-    """Prediction with classifier-free guidance, p(∅) + w · (p(c) − p(∅)); the plain prediction of a guidance-distilled model.
-
-    Args:
-        model: θ or θ*.
-        latents: (n, …).
-        t: timestep.
-        embeddings: of n prompts.
-        batch_size: forward passes at once.
-
-    Returns:
-        (n, …) ε, v or a velocity.
-    """
-    if embeddings.negative is None:
-        return model.predict(latents, t, embeddings.prompt, batch_size)
-    both = model.predict(torch.cat([latents, latents]), t, concatenated([embeddings.negative, embeddings.prompt]), batch_size)
-    unconditional, conditional = both.chunk(2)
-    return unconditional + model.guidance * (conditional - unconditional)
-
-
 @torch.inference_mode()
 def run_original(model: Model, prompts: Sequence[str], seeds: Sequence[int], keep: Sequence[int], batch_size: int = 128) -> Trajectory:
     """Run θ from noise up to the last handover.
@@ -70,16 +53,17 @@ def run_original(model: Model, prompts: Sequence[str], seeds: Sequence[int], kee
         batch_size: forward passes at once.
     """
     scheduler = model.scheduler()
-    embeddings = model.encode_prompts(prompts)
+    guidance = prompt_guidance(model, prompts)
     x = model.noise(seeds)
     latents, clean = {0: x}, {}
-    last = max(keep)
-    for i, t in enumerate(scheduler.timesteps[:last]):
-        predicted = guided_prediction(model, model.scale_model_input(scheduler, x, t), t, embeddings, batch_size)
+    forward_passes = 0
+    for i, t in enumerate(scheduler.timesteps[: max(keep)]):
+        predicted, passes = guided_prediction(model, model.scale_model_input(scheduler, x, t), t, guidance, i, batch_size)
+        forward_passes += passes
         x, x0 = model.step(scheduler, predicted, t, x)
         if i + 1 in keep:
             latents[i + 1], clean[i + 1] = x, x0
-    return Trajectory({k: latents[k] for k in sorted(set(keep))}, clean, forward_passes_per_step(embeddings) * last)
+    return Trajectory({k: latents[k] for k in sorted(set(keep))}, clean, forward_passes)
 
 
 @torch.inference_mode()
@@ -102,10 +86,10 @@ def hand_over(
         The finished latents (n, …) per branch, and the number of forward passes of the denoiser.
     """
     scheduler = model.scheduler()
-    embeddings = model.encode_prompts(prompts)
-    unguided = {"own-empty": embeddings.empty, "empty": unconditional(embeddings.empty, original.encode_prompts(prompts).empty)}
+    guidance = {arm: arm_guidance(model, original, prompts, arm) for arm in arms}
     n = len(prompts)
     running: dict[Branch, torch.Tensor] = {}
+    branch_guidance: dict[Branch, Guidance] = {}
     branch_solvers: dict[Branch, Any] = {}
     forward_passes = 0
     for i, t in enumerate(scheduler.timesteps):
@@ -113,56 +97,46 @@ def hand_over(
         if not running:
             continue
         branches = sorted(running, key=lambda branch: ARMS.index(branch[0]))
-        guided_rows = sum(n for arm, _ in branches if arm == "prompt")
+        # A rule may have a history, as a multistep solver has: every branch starts with one of its own.
+        branch_guidance |= {branch: copy.copy(guidance[branch[0]]) for branch in branches if branch not in branch_guidance}
         x = torch.cat([running[branch] for branch in branches])
-        conditions = [unguided[arm] for arm, _ in branches if arm != "prompt"]
-        predicted = branch_prediction(model, model.scale_model_input(scheduler, x, t), t, embeddings, conditions, batch_size)
-        forward_passes += len(x) + (guided_rows if embeddings.negative is not None else 0)
+        scaled = torch.split(model.scale_model_input(scheduler, x, t), n)
+        rows = [GuidedRows(part, branch_guidance[branch]) for branch, part in zip(branches, scaled, strict=True)]
+        predicted, passes = predict_branches(model, rows, t, i, batch_size)
+        forward_passes += passes
         if model.is_multistep:
             branch_solvers |= {branch: model.scheduler() for branch in branches if branch not in branch_solvers}
-            rows = zip(branches, torch.split(predicted, n), torch.split(x, n), strict=True)
-            running = {branch: model.step(branch_solvers[branch], prediction, t, part).latents for branch, prediction, part in rows}
+            parts = zip(branches, predicted, torch.split(x, n), strict=True)
+            running = {branch: model.step(branch_solvers[branch], prediction, t, part).latents for branch, prediction, part in parts}
         else:
-            x = model.step(scheduler, predicted, t, x).latents
+            x = model.step(scheduler, torch.cat(predicted), t, x).latents
             running = dict(zip(branches, torch.split(x, n), strict=True))
     running |= {(arm, k): value for k, value in latents.items() if k >= model.steps for arm in arms}
     return running, forward_passes
 
 
+def arm_guidance(model: Model, original: Model, prompts: Sequence[str], arm: Arm) -> Guidance:
+    """How an arm is guided.
+
+    The unguided arms are the empty prompt with the model's own guidance: p(∅) + w · (p(∅) − p(∅)) is p(∅). So an inference rule acts in
+    them as it does on an empty prompt.
+    """
+    if arm == "prompt":
+        return prompt_guidance(model, prompts)
+    empty = model.encode_prompts(prompts).empty
+    if arm == "empty":
+        empty = unconditional(empty, original.encode_prompts(prompts).empty)
+    if model.rule is None:
+        return ClassifierFreeGuidance(empty)
+    return rule_guidance(model, [""] * len(prompts), PromptEmbeddings(empty, empty, empty))
+
+
+def prompt_guidance(model: Model, prompts: Sequence[str]) -> Guidance:
+    """Guidance by prompts, under the model's inference rule if it has one."""
+    embeddings = model.encode_prompts(prompts)
+    return plain_guidance(model, embeddings) if model.rule is None else rule_guidance(model, prompts, embeddings)
+
+
 def unconditional(own: Conditioning, original: Conditioning) -> Conditioning:
     """The empty prompt as θ embeds it. A surrogate gold whose text encoder has outputs of another shape keeps its own."""
     return own.with_embeddings_of(original) if own.prompt_embeds.shape == original.prompt_embeds.shape else own
-
-
-def forward_passes_per_step(embeddings: PromptEmbeddings) -> int:
-    """Forward passes of the denoiser in one guided step of all prompts."""
-    return len(embeddings.prompt) * (1 if embeddings.negative is None else 2)
-
-
-def branch_prediction(
-    model: Model, x: torch.Tensor, t: torch.Tensor, embeddings: PromptEmbeddings, unguided: Sequence[Conditioning], batch_size: int
-) -> torch.Tensor:
-    """Predictions of all branches in one sweep.
-
-    Args:
-        model: θ*.
-        x: (rows, …) latents: the branches of the prompt arm, then the unguided branches, n rows each.
-        t: timestep.
-        embeddings: of the n prompts.
-        unguided: conditioning of each unguided branch.
-        batch_size: forward passes at once.
-
-    Returns:
-        (rows, …): with prompt and guidance for the prompt arm, with the branch's conditioning alone for the others.
-    """
-    n = len(embeddings.prompt)
-    guided_rows = len(x) - n * len(unguided)
-    times = guided_rows // n
-    if embeddings.negative is None:
-        guided = [embeddings.prompt.repeat(times)] if times else []
-        return model.predict(x, t, concatenated([*guided, *unguided]), batch_size)
-    negative, prompt = ([part.repeat(times)] if times else [] for part in (embeddings.negative, embeddings.prompt))
-    predicted = model.predict(torch.cat([x, x[:guided_rows]]), t, concatenated([*negative, *unguided, *prompt]), batch_size)
-    unconditional, conditional = predicted[: len(x)], predicted[len(x) :]
-    prompt_arm = unconditional[:guided_rows] + model.guidance * (conditional - unconditional[:guided_rows])
-    return torch.cat([prompt_arm, unconditional[guided_rows:]])

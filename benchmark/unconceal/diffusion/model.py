@@ -15,6 +15,7 @@ from unconceal.checkpoints.release import SpmNetwork
 from unconceal.diffusion.offload import Offloader
 from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
 from unconceal.errors import CheckFailed
+from unconceal.specs.inference_rule import NEEDS, InferenceRule, RuleName
 
 MAX_CACHED_PROMPT_GROUPS = 4
 """Groups of prompts whose embeddings are cached."""
@@ -47,20 +48,33 @@ class Model(ABC):
     """Moves components to the accelerator while they are in use; None: all of them stay on one device."""
     solver: str = ""
     """Name of the solver, where the family has several; "": its own deterministic single-step solver."""
+    rule: InferenceRule | None = None
+    """What θ* does at inference instead of having other weights (:mod:`unconceal.diffusion.inference_rules`)."""
     _embeddings_cache: dict[tuple[str, ...], PromptEmbeddings] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     denoiser_name: ClassVar[str] = "unet"
     """Name of the pipeline's denoiser."""
     supports_spm: ClassVar[bool] = False
+    supported_rules: ClassVar[frozenset[RuleName]] = frozenset()
+    """Inference rules that mean something for this family."""
 
     def __post_init__(self) -> None:
         if self.spm is not None and not self.supports_spm:
             value, remedy = f"an SPM network on a {type(self.pipeline).__name__}", "submit it to a suite of Stable Diffusion 1.x or 2.x"
             raise CheckFailed("spm.wrong-family", value, "cannot be applied: it compares prompts through one text encoder", remedy)
+        if self.rule is not None and self.rule.rule not in self.supported_rules:
+            value, consequence = f"rule {self.rule.rule!r} on a {type(self.pipeline).__name__}", NEEDS[self.rule.rule]
+            known = ", ".join(sorted(self.supported_rules)) or "none"
+            raise CheckFailed("inference.wrong-family", value, f"cannot act: it needs {consequence}", f"choose another rule ({known})")
 
     @property
     def denoiser(self) -> Any:
         return getattr(self.pipeline, self.denoiser_name)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer whose tokens are the rows of the prompt embeddings."""
+        return self.pipeline.tokenizer
 
     @property
     def device(self) -> torch.device:

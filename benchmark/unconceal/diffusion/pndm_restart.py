@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import torch
 from diffusers import PNDMScheduler
 
-from unconceal.diffusion.handover import guided_prediction
+from unconceal.diffusion.guidance import guided_prediction
+from unconceal.diffusion.handover import prompt_guidance
 from unconceal.diffusion.model import Model
 
 
@@ -46,10 +47,11 @@ def run_pndm_from(
     Returns:
         The finished latents, and those kept by k.
     """
-    scheduler, embeddings, x = pndm_scheduler(model), model.encode_prompts(prompts), latents
+    scheduler, guidance, x = pndm_scheduler(model), prompt_guidance(model, prompts), latents
     kept_latents = {0: x} if 0 in keep else {}
     for k, t in enumerate(scheduler.timesteps[start:], start=start + 1):
-        x = scheduler.step(guided_prediction(model, x, t, embeddings, batch_size), t, x).prev_sample
+        predicted, _ = guided_prediction(model, x, t, guidance, k - 1, batch_size)
+        x = scheduler.step(predicted, t, x).prev_sample
         if k in keep:
             kept_latents[k] = x
     return x, kept_latents

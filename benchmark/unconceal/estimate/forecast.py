@@ -14,7 +14,7 @@ from unconceal.evaluation.protocols import PROTOCOLS
 from unconceal.generate.generator import count_forward_passes
 from unconceal.generate.identity import Shard, StoreKey
 from unconceal.paths import IN_PACKAGE, resolve_path
-from unconceal.specs.submission import Submission
+from unconceal.specs.submission import ORIGINAL_FORMAT, Checkpoint, Submission
 from unconceal.specs.task import Task
 
 ANY_CHECKPOINT = "?"
@@ -152,7 +152,7 @@ class Forecaster:
         def workload(submission: Submission) -> Workload:
             has_record = submission.name in recorded
             digest = self._digest(task, submission) if self._may_be_stored(task, submission) else None
-            has_battery = not has_record and checkpoint_of(submission, task).format != "original"
+            has_battery = not has_record and not is_original(checkpoint_of(submission, task))
             if digest is None:
                 return nothing_stored[has_record] + (unstored_battery if has_battery else Workload())
             shards = [replace(shard, checkpoint=digest) for shard in handovers[has_record]]
@@ -208,7 +208,7 @@ class Forecaster:
     def _digest(self, task: Task, submission: Submission) -> str | None:
         """The checkpoint's digest as the submission states it, else of its file: unlike an evaluation, a forecast need not verify it."""
         checkpoint = checkpoint_of(submission, task)
-        if checkpoint.format == "original":
+        if is_original(checkpoint):
             return self.evaluation.suite.base.digest
         return checkpoint.sha256 or self.evaluation.weights_digest(task, submission)
 
@@ -217,6 +217,11 @@ class Forecaster:
         files = {name for folder in self.evaluation.record_folders(task) for name in _listed(folder)}
         candidates = [item for item in submissions if files and self.evaluation.record_path(task, item.name).name in files]
         return frozenset(candidate.name for candidate in candidates if self.evaluation.stored_record(task, candidate))
+
+
+def is_original(checkpoint: Checkpoint) -> bool:
+    """Whether θ* is θ, so that it needs no images of its own."""
+    return checkpoint.format == ORIGINAL_FORMAT and checkpoint.inference is None
 
 
 def has_weights(evaluation: Evaluation, task: Task, submission: Submission) -> bool:

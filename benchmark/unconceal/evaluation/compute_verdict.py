@@ -18,6 +18,7 @@ from unconceal.metrics.statistics import FloatArray
 from unconceal.metrics.verdict import Evidence, RetainedRates, decide
 from unconceal.probing.attacks import with_gold_rates
 from unconceal.specs.record import Record, Score
+from unconceal.specs.submission import ORIGINAL_FORMAT
 from unconceal.specs.suite import DECIDING_ARMS, Arm, Suite, Tier
 from unconceal.specs.task import Task
 
@@ -78,6 +79,8 @@ def gather_evidence(record: Record, golds: Sequence[Record], suite: Suite, task:
         retain_seeds=tier.seeds.retain,
         probe_seeds={name: measurement.images_per_prompt for name, measurement in record.battery.items()},
         unmeasured=unmeasured,
+        # Of the format, not of the rule: a record that lost its rule is still one of θ's weights.
+        unchanged_weights=record.checkpoint.format == ORIGINAL_FORMAT,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -36,6 +36,7 @@ from unconceal.paths import DataRoot
 from unconceal.progress import Progress, Silent
 from unconceal.specs.controls import check_no_twin
 from unconceal.specs.digests import canonical_digest
+from unconceal.specs.inference_rule import rule_digest
 from unconceal.specs.loader import load_controls, load_submission, load_suite, load_task
 from unconceal.specs.paper_protocol import ProtocolName
 from unconceal.specs.record import (
@@ -246,8 +247,10 @@ class Evaluation:
         else:
             pipe, applied = apply_submitted(base, path, checkpoint)
             check_no_twin(load_controls(self.root, self.suite.name), submission, task.id, applied.sha256)
-        original = self.original(sampler)
-        unlearned = family.load(optimized(pipe, self.optimizations), sampler, applied.spm, self.suite_models.offloader)
+        if checkpoint.inference is not None:
+            applied = replace(applied, sha256=rule_digest(checkpoint.inference))
+        original, offloader = self.original(sampler), self.suite_models.offloader
+        unlearned = family.load(optimized(pipe, self.optimizations), sampler, applied.spm, offloader, checkpoint.inference)
         check_schedule(original, family.levels(sampler))
         if has_other_decoder(original, unlearned):
             check_latent_space(original, unlearned, retained_latents(original, task))
@@ -321,6 +324,7 @@ class Evaluation:
             battery=dict(battery),
             judges=self.suite_models.digests,
             checkpoint=checkpoint,
+            inference=checkpoint_of(submission, task).inference,
             code=environment.code_state(),
             base_digest=self.suite.base.digest,
             seeds=self.seeds,

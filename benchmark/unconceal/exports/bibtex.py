@@ -9,7 +9,7 @@ from typing import Any
 
 from unconceal import __version__
 from unconceal.escape import citation_key, escape_bibtex, escape_url
-from unconceal.leaderboard.labels import STATUS
+from unconceal.leaderboard.labels import INFERENCE_TIME, STATUS
 from unconceal.leaderboard.numbers import with_interval
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import PACKAGED_DATA
@@ -95,9 +95,10 @@ def row_entry(row: ResultRow, table: ResultTable, sources: Sources, root: Path) 
     """One row: method, task, suite version and tier, with verdict, score, verification and the id of the record as a note."""
     record, submission = row.record, sources.submission(row)
     title = f"{submission.title if submission else record.submission} on {record.task}"
+    mark = f" ({INFERENCE_TIME})" if record.is_inference_time else ""
     gold = f", gold {record.verdict.gold}" if record.verdict.gold else ""
     score = with_interval(record.scores.get(sources.rules(table).primary)).replace("−", "-").replace("–", "-")
-    outcome = "" if record.verification.status == "withdrawn" else f"{record.verdict.label}{gold}, excess {score}; "
+    outcome = "" if record.verification.status == "withdrawn" else f"{record.verdict.label}{mark}{gold}, excess {score}; "
     note = f"{outcome}{verification_text(row)}; record {row.record_id[:ID_LENGTH]}"
     fields = {
         "title": f"{{{escape_bibtex(title)}}}",

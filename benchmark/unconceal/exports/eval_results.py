@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from unconceal.leaderboard.labels import INFERENCE_TIME
 from unconceal.leaderboard.numbers import with_interval
 from unconceal.ranking.submission_summary import forgetting
 from unconceal.results.marks import is_marked
@@ -59,7 +60,8 @@ def notes(record: Record, name: str) -> str:
     """Interval, verdict, kind of gold, tier and verification."""
     gold = f", gold {record.verdict.gold}" if record.verdict.gold else ""
     status = record.verification.status.replace("_", "-")
-    return f"{name} {with_interval(record.scores[name])}; {record.verdict.label}{gold}; {record.protocol}-{record.tier}; {status}"
+    mark = f" ({INFERENCE_TIME})" if record.is_inference_time else ""
+    return f"{name} {with_interval(record.scores[name])}; {record.verdict.label}{mark}{gold}; {record.protocol}-{record.tier}; {status}"
 
 
 def to_yaml(value: Any) -> str:

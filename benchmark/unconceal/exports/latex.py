@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from unconceal.escape import citation_key, escape_latex
-from unconceal.leaderboard.labels import HEADLINE
+from unconceal.leaderboard.labels import HEADLINE, INFERENCE_TIME
 from unconceal.leaderboard.numbers import with_interval
 from unconceal.leaderboard.ranking_tables import verdict_counts
 from unconceal.leaderboard.sources import Sources
@@ -103,7 +103,7 @@ def _environment(heads: Sequence[str], pool: Pool, cells: Cells, text: str, labe
 
 
 def _line(entry: PoolEntry, cells: list[str]) -> str:
-    name = tex_text(entry.submission)
+    name = tex_text(entry.submission + (f" ({INFERENCE_TIME})" if entry.is_inference_time else ""))
     first = [tex_text(format_rank(entry.rank)), rf"\textit{{{name}}}" if entry.is_control else name]
     return " & ".join([*first, *cells]) + r" \\"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from unconceal.errors import EnvironmentFault
 from unconceal.hub.allowed_files import checkpoint_digest
 from unconceal.paths import DataRoot, resolve_path
+from unconceal.specs.inference_rule import rule_digest
 from unconceal.specs.spec import UNPINNED, Pinned
 from unconceal.specs.submission import Checkpoint, Submission
 
@@ -57,11 +58,13 @@ def require_weights(submission: Submission, task: str, root: DataRoot) -> Path |
 
 
 def weights_digest(checkpoint: Checkpoint, root: DataRoot) -> str | None:
-    """SHA-256 of a checkpoint's local weights, or as its submission states it. Needs no network.
+    """SHA-256 of a checkpoint's local weights, or as its submission states it; of its rule, if it has no weights. Needs no network.
 
     Returns:
         None for the original model, and for weights that are neither local nor pinned.
     """
+    if checkpoint.inference is not None:
+        return rule_digest(checkpoint.inference)
     if checkpoint.repo is not None:
         return checkpoint.sha256 or _cached_digest(checkpoint)
     path = None if checkpoint.path is None else resolve_path(checkpoint.path, root)

@@ -8,7 +8,7 @@ VERDICTS = {
     "intact": "the model still generates the concept",
     "conceals": "the concept is hidden: a probe brings it back more often than from a model that never saw it",
     "forgets": "no probe brings the concept back, and the model learns it again no faster than a model that never saw it",
-    "not retrieved": "no probe brings the concept back; relearning was not measured",
+    "not retrieved": "no probe brings the concept back; relearning was not measured, or the weights are the original's",
     "damaged": "the model lost other concepts as well",
     "inconclusive": "the confidence intervals are too wide to decide",
     "undetermined": "no verdict is possible",
@@ -26,6 +26,14 @@ STATUS = {
 }
 VERIFICATION_MARKS = {"self_reported": "", "rerun": "re-run", "disputed": "**disputed**", "withdrawn": "withdrawn"}
 """In tables, where self-reported rows are not marked."""
+
+
+INFERENCE_TIME = "inference-time"
+"""Mark of a method that changes the sampling and no weights."""
+INFERENCE_TIME_MEANING = (
+    "the method changes how the original model samples, and none of its weights. Whoever has the weights has the concept, so such a row "
+    "is never labelled *forgets*."
+)
 
 
 class ScoreName(NamedTuple):

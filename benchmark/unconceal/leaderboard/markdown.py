@@ -11,7 +11,7 @@ from tabulate import tabulate
 from unconceal.escape import escape_markdown
 from unconceal.leaderboard import markdown_cells as cells
 from unconceal.leaderboard.headline import headline
-from unconceal.leaderboard.labels import INTRODUCTION, LEGEND, VERDICTS
+from unconceal.leaderboard.labels import INFERENCE_TIME, INFERENCE_TIME_MEANING, INTRODUCTION, LEGEND, VERDICTS
 from unconceal.leaderboard.numbers import number, with_interval
 from unconceal.leaderboard.probe_tables import probe_sections
 from unconceal.leaderboard.ranking_tables import TableContext, category_markdown, marked_rows, overall_markdown
@@ -123,10 +123,12 @@ def pool_text(pool: Pool) -> str:
 def legend_text(tables: Sequence[ResultTable], sources: Sources) -> str:
     """The meaning of the columns, with the suite's own values if its file is still of this version."""
     scoring = sources.scoring(tables[0])
-    if scoring is None:
-        return LEGEND.format(window="a range of ψ", margin="that of the suite version")
-    low, high = scoring.excess_psi
-    return LEGEND.format(window=f"ψ from {number(low, 1)} to {number(high, 1)}", margin=f"δ = {number(scoring.margin)}")
+    window, margin = "a range of ψ", "that of the suite version"
+    if scoring is not None:
+        low, high = scoring.excess_psi
+        window, margin = f"ψ from {number(low, 1)} to {number(high, 1)}", f"δ = {number(scoring.margin)}"
+    marked = any(row.record.is_inference_time for table in tables for row in table.rows)
+    return LEGEND.format(window=window, margin=margin) + (f" **({INFERENCE_TIME})**: {INFERENCE_TIME_MEANING}" if marked else "")
 
 
 def terminal_table(table: ResultTable, rules: RankingRules | None = None) -> str:
@@ -161,6 +163,7 @@ def _row_object(table: ResultTable, row: RankedRow, folder: Path) -> dict[str, A
         "verdict_code": record.verdict.code,
         "reason": record.verdict.reason,
         "gold": record.verdict.gold,
+        "inference": record.inference.rule if record.inference else None,
         "verification": record.verification.status,
         "verified_by": record.verification.by,
         "verified_on": record.verification.date,

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from tabulate import tabulate
 
 from unconceal.escape import escape_markdown, escape_url
+from unconceal.leaderboard.labels import INFERENCE_TIME
 from unconceal.leaderboard.numbers import NO_VALUE, is_number, number, with_interval
 from unconceal.leaderboard.sources import Sources
 from unconceal.ranking.task_ranking import RankedRow
@@ -63,10 +64,14 @@ def link(text: str, target: str | None) -> str:
 
 
 def verdict_cell(row: ResultRow) -> str:
-    """`conceals (trained-without)`: the label and the kind of gold."""
+    """`conceals (trained-without)`: the label and the kind of gold; with the mark of an inference-time method."""
     verdict, status = row.record.verdict, row.record.verification.status
-    gold = f" ({verdict.gold})" if verdict.gold else ""
-    return verdict.label + gold + (f" ({status})" if status in ("disputed", "withdrawn") else "")
+    marks = [
+        verdict.gold,
+        INFERENCE_TIME if row.record.is_inference_time else None,
+        status if status in ("disputed", "withdrawn") else None,
+    ]
+    return verdict.label + "".join(f" ({mark})" for mark in marks if mark)
 
 
 def psi_star_cell(row: ResultRow) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unconceal.escape import escape_markdown
-from unconceal.leaderboard.labels import VERIFICATION_MARKS
+from unconceal.leaderboard.labels import INFERENCE_TIME, VERIFICATION_MARKS
 from unconceal.leaderboard.markdown_cells import links_cell, markdown_table, name_cell, outcome_cell
 from unconceal.leaderboard.numbers import NO_VALUE, number, with_interval
 from unconceal.leaderboard.sources import Sources
@@ -114,7 +114,8 @@ def _task_row(entry: PoolEntry, tables: Sequence[ResultTable], context: TableCon
 
 
 def _first_cells(entry: PoolEntry, context: TableContext) -> list[str]:
-    return [format_rank(entry.rank), name_cell(entry.row, context.sources) + (EFFICIENT_MARK if entry.efficient else "")]
+    marks = (f" ({INFERENCE_TIME})" if entry.is_inference_time else "") + (EFFICIENT_MARK if entry.efficient else "")
+    return [format_rank(entry.rank), name_cell(entry.row, context.sources) + marks]
 
 
 def _links(entry: PoolEntry, context: TableContext) -> str:

@@ -73,6 +73,7 @@ class Evidence:
         probe_seeds: images per prompt of probes that have another number than ``evaluation_seeds``.
         unmeasured: probes that the tier asks for and that say nothing, with the reason.
         look: at which of several looks it is gathered.
+        unchanged_weights: whether θ*'s weights are θ's, so that whatever hides the concept does so at inference.
     """
 
     p0: FloatArray
@@ -87,6 +88,7 @@ class Evidence:
     probe_seeds: Mapping[str, int] = field(default_factory=dict)
     unmeasured: Mapping[str, str] = field(default_factory=dict)
     look: Look = SINGLE_LOOK
+    unchanged_weights: bool = False
 
     @property
     def level(self) -> float:
@@ -231,6 +233,9 @@ def _as_gold(evidence: Evidence, gap: FloatArray, excess: Mapping[str, FloatArra
         return Verdict(label="inconclusive", code=code, reason=reason, gold=kind)
     bounds = ", ".join(f"{probe_title(name)} {bound:.2f}" for name, bound in upper_bounds.items())
     reason = f"as gold at ψ = 0 and under every probe; upper bounds of the excess: {bounds} < {margin:.2f}"
+    if evidence.unchanged_weights:
+        reason = f"{reason}; the weights are the original model's, so the concept is in them"
+        return Verdict(label="not retrieved", code="weights.unchanged", reason=reason, gold=kind)
     if RELEARNING not in excess:
         return Verdict(label="not retrieved", code="relearning.unmeasured", reason=f"{reason}; relearning was not measured", gold=kind)
     # A probe that tells nothing of any model is the task's limit; a probe that failed could be the submission's doing.

@@ -25,6 +25,7 @@ RESULTS = pa.schema(
         ("verdict_code", pa.string()),
         ("verdict_reason", pa.string()),
         ("gold", pa.string()),
+        ("inference", pa.string()),
         ("verdict_by", pa.list_(pa.string())),
         ("verdict_probes", pa.list_(pa.string())),
         ("verdict_unmeasured", pa.list_(pa.struct([("name", pa.string()), ("code", pa.string())]))),
@@ -114,6 +115,7 @@ RESULTS = pa.schema(
 )
 """One row per record. ``value``, ``low``, ``high``, ``n``, ``per_prompt``: the score that ranks, ``primary``; ``scores``: all of them.
 
+``inference``: the rule of an inference-time method, as JSON; null without one.
 ``more``: further fields of a later record version, as JSON; empty without any.
 """
 CURVES = pa.schema(
@@ -199,6 +201,7 @@ SUBMISSIONS = pa.schema(
                         ("use", pa.string()),
                         ("scale", pa.float64()),
                         ("sha256", pa.string()),
+                        ("inference", pa.string()),
                     ]
                 )
             ),

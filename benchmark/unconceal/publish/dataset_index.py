@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from unconceal.errors import CheckFailed
 from unconceal.publish.arrow_schemas import RESULTS
-from unconceal.publish.dataset_rows import IDENTITY, Row, record_from_rows
+from unconceal.publish.dataset_rows import IDENTITY, Row, from_text, record_from_rows
 from unconceal.publish.published_records import of_versions, published_versions, read_table
 from unconceal.results.result_tables import ResultRow, ResultTable, SuiteVersion, group_rows, select_tiers, selected_versions
 from unconceal.specs.record import Curve, record_path
@@ -79,7 +79,7 @@ def load_published_submissions(folder: Path) -> dict[str, Submission]:
     """Published submissions by ``suite/name``, which is faster than reading their YAML files."""
     submissions = {}
     for row in read_table(folder, "submissions").to_pylist():
-        checkpoints = {checkpoint.pop("task"): checkpoint for checkpoint in row.pop("checkpoints")}
+        checkpoints = {item.pop("task"): item | {"inference": from_text(item["inference"])} for item in row.pop("checkpoints")}
         name = row.pop("submission")
         fields = {key: value for key, value in row.items() if key != "control"}
         submissions[f"{row['suite']}/{name}"] = Submission.model_validate({**fields, "name": name, "checkpoints": checkpoints})

@@ -30,6 +30,7 @@ def result_row(row: ResultRow, table: ResultTable, rules: RankingRules) -> Row:
         "verdict_code": record.verdict.code,
         "verdict_reason": record.verdict.reason,
         "gold": record.verdict.gold,
+        "inference": to_text(fields["inference"]),
         "verdict_by": list(record.verdict.by),
         "verdict_probes": list(record.verdict.probes),
         "verdict_unmeasured": to_named_list(record.verdict.unmeasured, "code"),
@@ -49,6 +50,16 @@ def result_row(row: ResultRow, table: ResultTable, rules: RankingRules) -> Row:
         "timing": fields["timing"] | {"seconds": to_named_list(fields["timing"]["seconds"], "seconds")},
     }
     return columns | {"more": _extra_fields(fields, columns)}
+
+
+def to_text(values: Row | None) -> str | None:
+    """An object as JSON, where its keys differ from row to row."""
+    return None if values is None else json.dumps(values, sort_keys=True, ensure_ascii=False)
+
+
+def from_text(text: str | None) -> Row | None:
+    """The inverse of :func:`to_text`."""
+    return None if text is None else dict(json.loads(text))
 
 
 def to_named_list(values: Mapping[str, Any], key: str | None = None) -> list[Row]:
@@ -112,7 +123,8 @@ def attack_rows(record: Record) -> Iterator[Row]:
 def submission_row(submission: Submission) -> Row:
     """The row of one submission, without contact details."""
     names = ("suite", "title", "description", "method", "paper", "code", "license")
-    checkpoints = [{"task": task, **checkpoint.model_dump(mode="json")} for task, checkpoint in submission.checkpoints.items()]
+    dumped = {task: checkpoint.model_dump(mode="json") for task, checkpoint in submission.checkpoints.items()}
+    checkpoints = [{"task": task, **fields, "inference": to_text(fields["inference"])} for task, fields in dumped.items()]
     fields = {name: getattr(submission, name) for name in names}
     return fields | {"submission": submission.name, "control": submission.is_control, "checkpoints": checkpoints}
 
@@ -144,6 +156,7 @@ def record_from_rows(
             "probes": result["verdict_probes"],
             "unmeasured": from_named_list(result["verdict_unmeasured"], "code"),
         },
+        "inference": from_text(result["inference"]),
         "verification": {
             "status": result["verification"],
             "by": result["verified_by"],

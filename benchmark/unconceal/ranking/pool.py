@@ -63,6 +63,11 @@ class PoolEntry:
     def is_control(self) -> bool:
         return self.row.is_control
 
+    @property
+    def is_inference_time(self) -> bool:
+        """Whether it is an inference-time method on any task."""
+        return any(row.result.record.is_inference_time for row in self.rows.values())
+
     def has_failed(self, tables: Sequence[ResultTable]) -> bool:
         """Whether it is damaged or intact on one of the tasks."""
         rows = [self.rows[table.task] for table in tables if table.task in self.rows]

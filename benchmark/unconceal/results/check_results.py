@@ -25,7 +25,7 @@ from unconceal.specs.json_budget import json_excess
 from unconceal.specs.loader import load_controls, load_submission, load_suite, load_task, submission_files, suite_names, task_files
 from unconceal.specs.problems import MAX_MISTAKES, Problem
 from unconceal.specs.record import MAX_RECORD_BYTES, Record, old_format_error
-from unconceal.specs.submission import Submission, is_control_name
+from unconceal.specs.submission import ORIGINAL_FORMAT, Submission, is_control_name
 from unconceal.specs.suite import REFERENCE_TIER, VERDICT, Suite
 from unconceal.specs.task import Task
 
@@ -178,7 +178,10 @@ def _version_problems(row: ResultRow, root: DataRoot, suite: Suite) -> Iterator[
     for name, digest in spec_digests(suite, task, submission).items():
         if getattr(record.checkpoint, name) != digest:
             yield _problem(row, "record.other-specs", name, f"is not that of today's file under version {suite.version}")
-    must_pin = record.verification.status == "rerun" and checkpoint.format != "original"
+    if record.inference != checkpoint.inference:
+        consequence = "is not the rule that the submission declares"
+        yield _problem(row, "record.other-rule", "inference", consequence)
+    must_pin = record.verification.status == "rerun" and checkpoint.format != ORIGINAL_FORMAT
     if (checkpoint.sha256 or must_pin) and checkpoint.sha256 != record.checkpoint.sha256:
         consequence = "is of other weights than the submission pins"
         yield _problem(row, "record.other-weights", "checkpoint.sha256", consequence, "pin them, and run the pinned checkpoint again")

@@ -26,6 +26,7 @@ def flat_row(record: Record, record_id: str) -> FlatRow:
         "verdict": record.verdict.label,
         "verdict_code": record.verdict.code,
         "gold": record.verdict.gold,
+        "inference": record.inference.rule if record.inference else None,
         "verification": record.verification.status,
         "verified_by": record.verification.by,
         "verified_on": record.verification.date,

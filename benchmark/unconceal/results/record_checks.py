@@ -9,9 +9,12 @@ from math import inf
 from typing import NamedTuple
 
 from unconceal.results.marks import missing_text
+from unconceal.specs.inference_rule import rule_digest
 from unconceal.specs.record import Curve, ProbeMeasurement, Record, Score
+from unconceal.specs.submission import ORIGINAL_FORMAT
 
 RUN_AGAIN = "run the evaluation again"
+RESCORE = "restore the file, or rescore it"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 TOLERANCE, COUNT_TOLERANCE = 1e-9, 1e-6
@@ -43,6 +46,7 @@ def record_flaws(record: Record) -> Iterator[RecordFlaw]:
         remedy = f"restore the file, or {RUN_AGAIN}"
         yield RecordFlaw("record.altered", "digest", "does not match, so the numbers were altered after the run", remedy)
     yield from _verification_flaws(record)
+    yield from _inference_flaws(record)
     for curve in record.curves:
         yield from _curve_flaws(curve)
     for name, score in record.scores.items():
@@ -90,9 +94,22 @@ def _verification_flaws(record: Record) -> Iterator[RecordFlaw]:
         yield RecordFlaw("record.dirty-code", value, "was measured with uncommitted code", "re-run from a clean commit")
     if record.code.commit is None:
         yield RecordFlaw("record.bad-commit", value, "has no commit, so the code cannot be found", "re-run from a clone")
-    if record.checkpoint.sha256 is None and record.checkpoint.format != "original":
+    if record.checkpoint.sha256 is None and record.checkpoint.format != ORIGINAL_FORMAT:
         consequence = "has no digest of the weights, so it is unknown which were loaded"
         yield RecordFlaw("record.no-weights-digest", value, consequence, "re-run the pinned checkpoint")
+
+
+def _inference_flaws(record: Record) -> Iterator[RecordFlaw]:
+    """A rule beside other weights, or θ's weights with a digest that is not the rule's."""
+    checkpoint, rule = record.checkpoint, record.inference
+    if rule is not None and checkpoint.format != ORIGINAL_FORMAT:
+        consequence = f"stands beside weights of format {checkpoint.format!r}, and a rule acts on θ's own"
+        yield RecordFlaw("record.rule-with-weights", f"inference {rule.rule!r}", consequence)
+    elif checkpoint.format == ORIGINAL_FORMAT and checkpoint.sha256 != (rule_digest(rule) if rule else None):
+        consequence = "is not the digest of the record's inference rule, so the row would not say how its images were made"
+        yield RecordFlaw("record.other-rule", "checkpoint.sha256", consequence)
+    if checkpoint.format == ORIGINAL_FORMAT and record.verdict.label == "forgets":
+        yield RecordFlaw("record.impossible-verdict", "verdict 'forgets'", "is of θ's own weights, which know the concept", RESCORE)
 
 
 def _curve_flaws(curve: Curve) -> Iterator[RecordFlaw]:

@@ -100,9 +100,10 @@ def score_cell(score: Score | None, decimals: int = 2) -> SiteCell:
 
 
 def status_text(rows: Sequence[ResultRow]) -> str:
-    """Verification statuses other than self-reported."""
+    """Whether it is an inference-time method, and verification statuses other than self-reported."""
+    mark = [labels.INFERENCE_TIME] if any(row.record.is_inference_time for row in rows) else []
     texts = {labels.VERIFICATION_MARKS[row.record.verification.status].strip("*") for row in rows} - {""}
-    return ", ".join(sorted(texts))
+    return ", ".join([*mark, *sorted(texts)])
 
 
 def _overall_row(entry: PoolEntry, with_attacks: bool, sources: Sources) -> SiteRow:

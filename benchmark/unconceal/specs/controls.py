@@ -12,7 +12,7 @@ from pydantic import Field
 
 from unconceal.errors import CheckFailed
 from unconceal.specs.spec import Digest, Mistake, Name, Spec
-from unconceal.specs.submission import ORIGINAL, Submission, TaskId, is_control_name
+from unconceal.specs.submission import ORIGINAL, ORIGINAL_FORMAT, Submission, TaskId, is_control_name
 
 OWN_WEIGHTS = "submit weights of your own"
 
@@ -42,8 +42,13 @@ class Controls(Spec):
                 yield Mistake("submission.other-control", ("checkpoints", task, "sha256"), f"digest {digest}", consequence, remedy)
             elif declared is None and (twin := self.control_of(task, digest)):
                 yield Mistake("submission.twin", ("checkpoints", task, "sha256"), *twin_of(twin))
-            elif declared is None and isinstance(checkpoint, dict) and checkpoint.get("format") == "original":
+            elif declared is None and is_original(checkpoint):
                 yield Mistake("submission.twin", ("checkpoints", task, "format"), *twin_of(ORIGINAL))
+
+
+def is_original(checkpoint: Any) -> bool:
+    """Whether a checkpoint, as a file has it, is θ itself, without an inference rule."""
+    return isinstance(checkpoint, dict) and checkpoint.get("format") == ORIGINAL_FORMAT and checkpoint.get("inference") is None
 
 
 def twin_of(twin: str) -> tuple[str, str, str]:

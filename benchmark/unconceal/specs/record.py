@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.files import TEMPORARY, read_regular_file, write_atomically
 from unconceal.specs.digests import content_digest
+from unconceal.specs.inference_rule import InferenceRule
 from unconceal.specs.json_budget import json_excess
 from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.problems import MAX_MISTAKES, OLD_RELEASE
@@ -117,6 +118,7 @@ class CheckpointRecord(Spec):
     """The checkpoint as it was loaded, and the digests of its specs.
 
     Attributes:
+        sha256: of the weights, or of the inference rule of a submission without weights.
         unused_parts: contents of the release that were not applied.
         warnings: what looks wrong with the weights, with numbers.
         files: how each weights file was read.
@@ -242,6 +244,7 @@ class Record(Spec):
         fresh: of a fresh re-run, which is compared with a row and is none itself.
         earlier_verifications: what ``verification`` was before, the oldest first. Nothing is removed from it.
         stopping: of the sequential tier, whose rows are never ranked.
+        inference: the rule of an inference-time method, whose weights are θ's.
     """
 
     schema_version: Literal[3] = SCHEMA_VERSION
@@ -266,6 +269,7 @@ class Record(Spec):
     judges: dict[Key, str] = Field(default_factory=dict)
     controls: dict[Name, str] = Field(default_factory=dict)
     checkpoint: CheckpointRecord
+    inference: InferenceRule | None = None
     code: Code
     base_digest: str | None = Field(None, description="SHA-256 of the base model; null where it was not recorded")
     seeds: dict[Key, SeedBlock] | None = Field(None, description="seeds by block of images; null where they were not recorded")
@@ -281,8 +285,13 @@ class Record(Spec):
     @property
     def measured_digest(self) -> str:
         """Digest of the measurements without the verdict. Other records cite golds by it: a new verdict must not change it."""
-        fields = {"suite", "suite_version", "task", "submission", "protocol", "tier", "curves", "battery", "judges", "checkpoint", "fresh"}
-        return content_digest(self.content(include=fields))
+        identity = {"suite", "suite_version", "task", "submission", "protocol", "tier", "fresh", "inference"}
+        return content_digest(self.content(include=identity | {"curves", "battery", "judges", "checkpoint"}))
+
+    @property
+    def is_inference_time(self) -> bool:
+        """Whether the method changes the sampling and no weights."""
+        return self.inference is not None
 
     def sealed(self) -> Record:
         """A copy with its digest."""

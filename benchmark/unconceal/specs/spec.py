@@ -120,10 +120,12 @@ Name = Annotated[
 Key = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._*-]*$", max_length=100, description="name of a score, a judge or a seed block")
 ]
+CONTROL = r"\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069"
+"""Control characters, and marks of line and direction, as a class of a pattern."""
 Line = Annotated[
     str,
     Field(
-        pattern=r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]*$",
+        pattern=rf"^[^{CONTROL}]*$",
         max_length=200,
         description="one line of text without control characters",
     ),

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from unconceal.paths import IN_PACKAGE, escapes
 from unconceal.specs.bibtex_entry import bibtex_flaw
+from unconceal.specs.inference_rule import InferenceRule
 from unconceal.specs.spec import COMMIT, Digest, Line, Mistake, Name, Repo, Revision, Spec
 
 Format = Literal[
@@ -25,6 +26,8 @@ Format = Literal[
     "embedding",
     "standalone",
 ]
+ORIGINAL_FORMAT: Format = "original"
+"""The format of θ itself, which has no weights of its own."""
 Component = Literal["unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"]
 COMPONENTS: tuple[str, ...] = get_args(Component)
 TaskId = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$", max_length=120, description="category/concept, e.g. object/star")]
@@ -68,6 +71,7 @@ class Checkpoint(Spec):
         scale: that low-rank updates are multiplied by, as Concept Sliders are used.
         sha256: digest of the weights.
         gigabytes: size of the download.
+        inference: of ``original``: the rule by which θ samples instead.
     """
 
     path: RelativePath | None = None
@@ -82,6 +86,7 @@ class Checkpoint(Spec):
     scale: float | None = Field(None, ge=-100, le=100, description="of low-rank updates; null: 1")
     sha256: Digest | None = None
     gigabytes: float | None = Field(None, gt=0, description="about what has to be downloaded")
+    inference: InferenceRule | None = Field(None, description="of format original: a method without weights, which changes the sampling")
 
     @property
     def is_draft(self) -> bool:
@@ -92,6 +97,10 @@ class Checkpoint(Spec):
         """Two sources of weights or none, an incomplete Hub reference, a path outside its folder."""
         yield from self._source_mistakes()
         yield from self._hub_mistakes()
+        if self.inference is not None and self.format != ORIGINAL_FORMAT:
+            consequence = "acts on θ's own weights, so it cannot be told what other weights do"
+            remedy = "say format: original and leave the weights out, or submit the weights alone"
+            yield Mistake("submission.rule-with-weights", ("inference",), f"rule {self.inference.rule!r}", consequence, remedy)
         for name in ("path", "file", "subfolder"):
             value = getattr(self, name)
             if value is not None and escapes(value.removeprefix(IN_PACKAGE) if name == "path" else value):
@@ -101,9 +110,9 @@ class Checkpoint(Spec):
     def _source_mistakes(self) -> Iterator[Mistake]:
         """Two sources of weights, or none."""
         sources = [name for name in ("path", "repo") if getattr(self, name) is not None]
-        if (len(sources) != 1) != (self.format == "original") or len(sources) > 1:
+        if (len(sources) != 1) != (self.format == ORIGINAL_FORMAT) or len(sources) > 1:
             location = (sources[0],) if sources else ("format",)
-            if self.format == "original":
+            if self.format == ORIGINAL_FORMAT:
                 yield Mistake(
                     "submission.conflicting-source",
                     location,
@@ -189,7 +198,12 @@ class Submission(Spec):
         """A BibTeX entry that is none, and a standalone pipeline that is no gold: nothing shows that it was derived from the base."""
         if self.bibtex is not None and (flaw := bibtex_flaw(self.bibtex)):
             yield Mistake("submission.bad-bibtex", ("bibtex",), "bibtex", f"{flaw}, so it is not printed", "give one plain entry")
+        """A standalone pipeline that is no gold: nothing shows that it was derived from the base. Rules where no mark would fit."""
         for task, checkpoint in self.checkpoints.items():
+            if checkpoint.inference is not None and (self.is_gold or self.name == ORIGINAL):
+                consequence = "is a reference for other rows, and a model with a rule knows what θ knows"
+                at = ("checkpoints", task, "inference")
+                yield Mistake("submission.rule-on-reference", at, self.name, consequence, "give the submission another name")
             if checkpoint.format == "standalone" and not self.is_gold:
                 consequence = "is for golds: of any other submission the weights have to be shown to be the base's, changed"
                 yield Mistake(
@@ -199,6 +213,11 @@ class Submission(Spec):
                     consequence,
                     "release it in another format",
                 )
+        with_rule = [task for task, checkpoint in self.checkpoints.items() if checkpoint.inference is not None]
+        if 0 < len(with_rule) < len(self.checkpoints):
+            consequence = "has an inference rule where other tasks have weights, so no mark would fit the whole row"
+            at = ("checkpoints", with_rule[0], "inference")
+            yield Mistake("submission.rule-beside-weights", at, with_rule[0], consequence, "make two submissions of it")
 
     @property
     def is_control(self) -> bool:

@@ -11,7 +11,8 @@ from threading import Barrier
 
 from pydantic import BaseModel
 
-from unconceal.diffusion.handover import guided_prediction
+from unconceal.diffusion.guidance import guided_prediction
+from unconceal.diffusion.handover import prompt_guidance
 from unconceal.estimate.forecast import forecast
 from unconceal.execution.job import EvaluationConfig
 from unconceal.execution.local_processes import LocalProcesses
@@ -75,14 +76,14 @@ def _throughput(sample: BenchSample, barrier: Barrier) -> float:
 
     original = sample.evaluation(Path("unused")).original()
     batch_size = sample.batch_size
-    embeddings, latents = original.encode_prompts([""] * (batch_size // 2)), original.noise(range(batch_size // 2))
+    guidance, latents = prompt_guidance(original, [""] * (batch_size // 2)), original.noise(range(batch_size // 2))
     t, forward_passes = original.scheduler().timesteps[0], 0
     with torch.inference_mode():
-        guided_prediction(original, latents, t, embeddings, batch_size)
+        guided_prediction(original, latents, t, guidance, 0, batch_size)
         barrier.wait()
         started = time.perf_counter()
         while time.perf_counter() - started < THROUGHPUT_SECONDS:
-            guided_prediction(original, latents, t, embeddings, batch_size)
+            guided_prediction(original, latents, t, guidance, 0, batch_size)
             forward_passes += batch_size
     return forward_passes / (time.perf_counter() - started)
 

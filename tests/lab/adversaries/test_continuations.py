@@ -9,7 +9,8 @@ from diffusers import StableDiffusionPipeline
 from pipelines import tiny_pipeline
 from releases import listening
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
-from unconceal.diffusion.handover import guided_prediction
+from unconceal.diffusion.guidance import guided_prediction
+from unconceal.diffusion.handover import prompt_guidance
 from unconceal_lab.adversaries.continuations import continued, guided_by, original_path, retained_targets, unguided
 from unconceal_lab.unlearners.concept_captions import encode_prompts
 from unconceal_lab.unlearners.denoising_loss import GUIDANCE_SCALE
@@ -47,7 +48,7 @@ def test_guidance_is_the_suites_own(pipeline: StableDiffusionPipeline) -> None:
     with torch.no_grad():
         predict = guided_by(pipeline.unet, encode_prompts(pipeline, TEXTS), encode_prompts(pipeline, [""]), 4.0)
         predicted = predict(x.flip(0), t, torch.tensor([1, 0]))
-    expected = guided_prediction(model, x, t, model.encode_prompts(TEXTS), 8)
+    expected, _ = guided_prediction(model, x, t, prompt_guidance(model, TEXTS), 0, 8)
     assert torch.allclose(predicted.flip(0), expected, atol=1e-4)
 
 

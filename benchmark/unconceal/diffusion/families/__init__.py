@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unconceal.checkpoints.release import SpmNetwork
     from unconceal.diffusion.model import Model
     from unconceal.diffusion.offload import Offloader
+    from unconceal.specs.inference_rule import InferenceRule
 
 Levels = tuple[float, ...]
 """Noise levels of a sampler's steps, descending: timesteps, or σ for flow matching."""
@@ -41,11 +42,22 @@ class Family(NamedTuple):
     handovers: Callable[[Sequence[float], Levels, int], dict[float, int]]
     solvers: tuple[SchedulerName, ...]
 
-    def load(self, pipeline: Any, sampler: Sampler, spm: SpmNetwork | None = None, offloader: Offloader | None = None) -> Model:
-        """A pipeline as a model of this family, with a suite's sampler."""
+    def load(
+        self,
+        pipeline: Any,
+        sampler: Sampler,
+        spm: SpmNetwork | None = None,
+        offloader: Offloader | None = None,
+        rule: InferenceRule | None = None,
+    ) -> Model:
+        """A pipeline as a model of this family, with a suite's sampler.
+
+        Raises:
+            CheckFailed: the family has no use for the SPM network or the inference rule.
+        """
         module, _, name = self.model_class.partition(":")
         model: Model = getattr(importlib.import_module(f"{__name__}.{module}"), name)(
-            pipeline, sampler.num_inference_steps, sampler.guidance_scale, spm, sampler.image_size, offloader, sampler.scheduler
+            pipeline, sampler.num_inference_steps, sampler.guidance_scale, spm, sampler.image_size, offloader, sampler.scheduler, rule
         )
         return model
 

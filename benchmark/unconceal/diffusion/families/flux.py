@@ -16,6 +16,7 @@ from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
 from unconceal.diffusion.model import Model, SolverStep
 from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
+from unconceal.specs.inference_rule import RuleName
 
 MAX_TOKENS, MAX_TOKENS_UNGUIDED = 512, 256
 """Tokens of the T5 encoder: of FLUX.1-dev, and of FLUX.1-schnell, which has no guidance input."""
@@ -28,6 +29,12 @@ class Flux(Model):
     """diffusers' ``FluxPipeline``. Latents are (n, patches, channels), packed."""
 
     denoiser_name: ClassVar[str] = "transformer"
+    supported_rules: ClassVar[frozenset[RuleName]] = frozenset({"prompt-rewriting", "prompt-filter", "token-exclusion"})
+
+    @property
+    def tokenizer(self) -> Any:
+        """T5's: CLIP gives the pooled embedding only."""
+        return self.pipeline.tokenizer_2
 
     @property
     def channels(self) -> int:

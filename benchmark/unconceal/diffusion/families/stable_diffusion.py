@@ -13,6 +13,8 @@ from diffusers.training_utils import compute_snr
 from unconceal.diffusion.model import Model, SolverStep
 from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
 from unconceal.diffusion.spm_strength import spm_hooks, spm_strengths
+from unconceal.errors import CheckFailed
+from unconceal.specs.inference_rule import RULE_NAMES, RuleName
 
 SPACING = {"timestep_spacing": "leading"}
 SCHEDULERS: Mapping[str, tuple[Any, dict[str, Any]]] = {
@@ -22,6 +24,7 @@ SCHEDULERS: Mapping[str, tuple[Any, dict[str, Any]]] = {
     "dpmpp-2m": (DPMSolverMultistepScheduler, {**SPACING, "algorithm_type": "dpmsolver++", "solver_order": 2}),
 }
 """By a sampler's name: diffusers' class and its arguments beside the model's own schedule."""
+SAFETY: RuleName = "safe-latent-diffusion"
 MIN_SNR_GAMMA = 5.0
 """γ of min-SNR loss weighting (arXiv 2303.09556)."""
 
@@ -36,8 +39,16 @@ class StableDiffusion(Model):
     """
 
     supports_spm: ClassVar[bool] = True
+    supported_rules: ClassVar[frozenset[RuleName]] = frozenset(RULE_NAMES)
     base_scheduler_config: Any = None
     timestep_map: Mapping[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        predicts = self.pipeline.scheduler.config.prediction_type
+        if self.rule is not None and self.rule.rule == SAFETY and predicts != "epsilon":
+            value, consequence = f"rule {SAFETY!r} on a model that predicts {predicts}", "cannot act: its threshold is one of ε"
+            raise CheckFailed("inference.wrong-family", value, consequence, "choose another rule")
 
     @property
     def channels(self) -> int:

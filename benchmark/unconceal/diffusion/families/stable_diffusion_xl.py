@@ -10,6 +10,7 @@ import torch
 
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.diffusion.prompt_embeddings import Conditioning, PromptEmbeddings
+from unconceal.specs.inference_rule import RULE_NAMES, RuleName
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class StableDiffusionXL(StableDiffusion):
     """diffusers' ``StableDiffusionXLPipeline``, without a refiner; conditioned on the image's own size and no crop."""
 
     supports_spm: ClassVar[bool] = False
+    supported_rules: ClassVar[frozenset[RuleName]] = frozenset(RULE_NAMES) - {"embedding-projection"}
 
     def __post_init__(self) -> None:
         super().__post_init__()
