@@ -117,7 +117,8 @@ class WorkerProcess:
     def _supervise(self) -> None:
         context, lost = multiprocessing.get_context("spawn"), False
         while not self._stopped.is_set():
-            self._process = context.Process(target=work, args=(self.config, self.run_job, lost), daemon=True)
+            # No daemon: a worker reads weights in a child process of its own, and :func:`end_with_parent` ends it.
+            self._process = context.Process(target=work, args=(self.config, self.run_job, lost))
             self._process.start()
             self._process.join()
             lost = True
