@@ -125,6 +125,16 @@ def test_a_stopped_record_is_recomputed_from_its_own_answers(root: DataRoot, gol
     assert list(disagreements(stopped.model_copy(update={"stopping": earlier}), golds, suite, task))
 
 
+def test_only_the_sequential_tier_stops(root: DataRoot, stopped: Record, golds: list[Record]) -> None:
+    """A stopped record under the name of the full tier would be ranked with few prompts."""
+    disguised = stopped.model_copy(update={"tier": "full"}).sealed()
+    path = root.results / "disguised.json"
+    path.write_text(disguised.model_dump_json(), encoding="utf-8")
+    with raises("record.invalid"):
+        read_record(path)
+    path.unlink()
+
+
 def test_stopped_rows_are_never_ranked(root: DataRoot, stopped: Record) -> None:
     assert {table.tier for table in load_newest_tables([root.results])} == {"full"}
 

@@ -47,6 +47,7 @@ from unconceal.specs.record import (
     ProbeMeasurement,
     Record,
     SeedBlock,
+    Stopping,
     Timing,
     Verdict,
     read_record,
@@ -308,8 +309,9 @@ class Evaluation:
         scores: Scores,
         timing: Timing,
         battery: Mapping[str, ProbeMeasurement] = MappingProxyType({}),
+        stopping: Stopping | None = None,
     ) -> Record:
-        """The record of one measurement, without a verdict."""
+        """The record of one measurement, without a verdict; ``stopping``: of the sequential tier."""
         return Record(
             suite=self.suite.name,
             suite_version=self.suite.version,
@@ -322,6 +324,7 @@ class Evaluation:
             scores=scores.by_name,
             curves=tuple(scores.curves),
             battery=dict(battery),
+            stopping=stopping,
             judges=self.suite_models.digests,
             checkpoint=checkpoint,
             inference=checkpoint_of(submission, task).inference,

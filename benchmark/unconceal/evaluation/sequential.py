@@ -96,9 +96,9 @@ def measure(
     cost = Timing(seconds=seconds, forward_passes=timing.forward_passes + generator.forward_passes - passes_before + answers.probe_passes)
     scores = Scores(stopped_scores(stopped, evaluation.suite), answers.curves())
     entry = evaluation.checkpoint_record(task, submission, applied)
-    record = evaluation.record(task, submission, entry, scores, cost, answers.battery(reference))
+    record = evaluation.record(task, submission, entry, scores, cost, answers.battery(reference), stopping)
     controls = {gold.submission: gold.measured_digest for gold in golds}
-    record = record.model_copy(update={"stopping": stopping, "verdict": stopped.verdict, "controls": controls}).sealed()
+    record = record.model_copy(update={"verdict": stopped.verdict, "controls": controls}).sealed()
     with evaluation.record_lock(task, submission) as stored:
         if stored is not None:
             return stored

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -19,9 +20,9 @@ from unconceal.specs.json_budget import json_excess
 from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.problems import MAX_MISTAKES, OLD_RELEASE
 from unconceal.specs.score import Score as Score
-from unconceal.specs.spec import Digest, Key, Line, Name, Spec
+from unconceal.specs.spec import Digest, Key, Line, Mistake, Name, Spec
 from unconceal.specs.submission import TaskId
-from unconceal.specs.suite import DECIDING_ARMS, Arm
+from unconceal.specs.suite import DECIDING_ARMS, VERDICT, Arm
 from unconceal.specs.task import GoldKind
 
 Label = Literal["intact", "conceals", "forgets", "not retrieved", "damaged", "inconclusive", "undetermined"]
@@ -277,6 +278,13 @@ class Record(Spec):
     environment: Environment
     timing: Timing = Timing()
     digest: str = ""
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """A full record that says it stopped, which would be ranked with few prompts; or a sequential one that does not say where."""
+        if (self.stopping is not None) != (self.tier == VERDICT):
+            value = f"stopping at tier {self.tier}" if self.stopping else f"tier {VERDICT} without stopping"
+            consequence = "contradict each other, so it is unknown how many prompts were to be used"
+            yield Mistake("record.other-tier", ("stopping",), value, consequence, RUN_AGAIN)
 
     def computed_digest(self) -> str:
         """The digest of everything except itself, the date and the timing, which differ when the same result is measured again."""
