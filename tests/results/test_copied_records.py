@@ -97,5 +97,5 @@ def test_a_contribution_with_a_copy_is_refused_by_the_command(measured: World) -
     forge(measured, with_file=False)
     arguments = ["results", "check", "--root", str(measured.root.results.parent), "--against", str(before)]
     output = CliRunner().invoke(main, arguments).output
-    assert set(printed_codes(output)) == {"record.unknown-submission", "record.copied"}
+    assert {"record.unknown-submission", "record.copied"} <= set(printed_codes(output))
     assert all("object/star/mine" in line for line in output.splitlines() if "[record." in line)

@@ -52,6 +52,7 @@ def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @root_option
 @json_option
 @click.option("--quick", is_flag=True, help="Do not recompute the aggregates.")
+@click.option("--all", "everything", is_flag=True, help="Check also what passed before and did not change since.")
 @click.option(
     "--results",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -62,7 +63,9 @@ def row_options(function: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Earlier results: none may be missing or changed; new records may not claim to be verified, and their weights must be reachable.",
 )
-def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bool, results: Path | None, against: Path | None) -> None:
+def check(
+    records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bool, everything: bool, results: Path | None, against: Path | None
+) -> None:
     """Check every record, or those named, and list all mistakes: fields, digest, path, specs, controls and recomputed aggregates.
 
     \b
@@ -70,14 +73,18 @@ def check(records: tuple[Path, ...], root: Path | None, as_json: bool, quick: bo
               unconceal results check --root contribution --against results
               unconceal results check --results rerun
     """
+    from unconceal.evaluation.environment import usable_cores
     from unconceal.progress import progress
     from unconceal.results.check_results import check_results
     from unconceal.results.contributions import check_contribution
+    from unconceal.results.passed_checks import PassedChecks
 
     data = DataRoot.find(root)
     data = replace(data, results=results.resolve()) if results else data
     with progress() as progress_bar:
-        count, problems = check_results(data, not quick, [path.resolve() for path in records], progress_bar)
+        # A contribution is checked without what an earlier run left on this machine.
+        passed = None if everything or against or records else PassedChecks(data)
+        count, problems = check_results(data, not quick, [path.resolve() for path in records], progress_bar, usable_cores(), passed)
     problems += check_contribution(data, against) if against else ()
     if as_json:
         click.echo(json.dumps({"records": count, "problems": [asdict(problem) for problem in problems]}, indent=2, default=str))

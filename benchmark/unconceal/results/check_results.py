@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Iterable, Iterator
+import multiprocessing
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -14,13 +16,15 @@ from unconceal.errors import UnconcealError
 from unconceal.evaluation.environment import spec_digests
 from unconceal.files import read_regular_file
 from unconceal.paths import DataRoot
-from unconceal.progress import Progress, Silent
-from unconceal.results.copied_records import copy_problems
+from unconceal.progress import Progress, Silent, Stage
+from unconceal.results.copied_records import copy_keys, copy_problems
 from unconceal.results.fresh_checks import drawn_specs, fresh_flaws
 from unconceal.results.image_files import image_flaws
+from unconceal.results.passed_checks import FolderFacts, FolderOutcome, PassedChecks, folder_key, specs_key
 from unconceal.results.recomputation import disagreements, named_controls
 from unconceal.results.record_checks import RUN_AGAIN, record_flaws
-from unconceal.results.result_tables import ResultRow, difference, record_paths
+from unconceal.results.result_tables import SUITE_FOLDER, ResultRow, difference, record_paths
+from unconceal.specs.digests import canonical_digest
 from unconceal.specs.json_budget import json_excess
 from unconceal.specs.loader import load_controls, load_submission, load_suite, load_task, submission_files, suite_names, task_files
 from unconceal.specs.problems import MAX_MISTAKES, Problem
@@ -41,7 +45,14 @@ class CheckedResults(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def check_results(root: DataRoot, recompute: bool = True, only: Collection[Path] = (), progress: Progress | None = None) -> CheckedResults:
+def check_results(
+    root: DataRoot,
+    recompute: bool = True,
+    only: Collection[Path] = (),
+    progress: Progress | None = None,
+    workers: int = 1,
+    passed: PassedChecks | None = None,
+) -> CheckedResults:
     """Checks the records of a data root.
 
     Args:
@@ -49,27 +60,96 @@ def check_results(root: DataRoot, recompute: bool = True, only: Collection[Path]
         recompute: also recompute every aggregate.
         only: check these files alone; the others are read for comparison.
         progress: shows how many records are checked.
+        workers: processes, each for the records of one task. More than one only from a program whose main module has a guard.
+        passed: outcomes of earlier runs, which are used where nothing changed and replaced by this run's; None: check everything.
     """
-    paths = tuple(record_paths(root.results)) if root.results.is_dir() else ()
+    folders: dict[Path, list[Path]] = {}
+    for path in record_paths(root.results) if root.results.is_dir() else ():
+        folders.setdefault(path.parent, []).append(path)
+    n_records = sum(map(len, folders.values()))
+    stage = (progress if progress and n_records > PROGRESS_THRESHOLD else Silent()).stage("checking", n_records)
+    known = passed.folders if passed else {}
+    specs = {folder: specs_key(root, _suite_of(root, folder)) if passed else "" for folder in folders}
+    keys = {folder: folder_key(folder, specs[folder], recompute) if passed else str(folder) for folder, paths in folders.items()}
+    outcomes = {key: known[key] for key in keys.values() if key in known}
+    jobs = [
+        FolderJob(root, tuple(paths), recompute, frozenset(only), specs[folder], passed.reproduced if passed else frozenset())
+        for folder, paths in folders.items()
+        if keys[folder] not in outcomes
+    ]
+    outcomes |= {keys[job.paths[0].parent]: outcome for job, outcome in zip(jobs, _run(jobs, workers, stage), strict=True)}
+    problems = [problem for outcome in outcomes.values() for problem in outcome.problems]
+    problems += copy_problems(it for outcome in outcomes.values() for it in outcome.facts)
+    if passed and not only:
+        passed.save(outcomes)
+    problems = [problem for problem in problems if not only or problem.file in only]
+    return CheckedResults(len(only) or n_records, tuple(sorted(set(problems), key=lambda problem: (problem.file, problem.value))))
+
+
+class FolderJob(NamedTuple):
+    """The records of one folder, which are those of one task: a record is compared with golds beside it.
+
+    Attributes:
+        specs: digest of what they are checked against.
+        reproduced: keys of records that were recomputed without a difference.
+    """
+
+    root: DataRoot
+    paths: tuple[Path, ...]
+    recompute: bool
+    only: frozenset[Path]
+    specs: str
+    reproduced: frozenset[str]
+
+
+def check_folder(job: FolderJob) -> FolderOutcome:
+    """The outcome of one folder."""
     rows: list[ResultRow] = []
-    problems: list[Problem] = []
-    for path in paths:
+    outcome = FolderOutcome([], [], [])
+    for path in job.paths:
         record = _read(path)
         if isinstance(record, Record):
             rows.append(ResultRow(record, path))
         else:
-            problems += record
+            outcome.problems.extend(record)
     groups: dict[GroupKey, dict[str, Record]] = {}
     for row in rows:
         groups.setdefault(_group_key(row.record), {})[row.record.submission] = row.record
-    checked = [row for row in rows if not only or row.path in only]
-    stage = (progress if progress and len(checked) > PROGRESS_THRESHOLD else Silent()).stage("checking", len(checked))
-    for row in checked:
-        problems += _row_problems(row, root, groups.get(_gold_key(row.record), {}), recompute)
-        stage.advance()
-    problems += [*_mixture_problems(rows), *copy_problems(rows)]
-    problems = [problem for problem in problems if not only or problem.file in only]
-    return CheckedResults(len(only) or len(paths), tuple(sorted(set(problems), key=lambda problem: (problem.file, problem.value))))
+    for row in rows:
+        record = row.record
+        outcome.facts.append(FolderFacts(str(row.path), record.suite, record.submission, record.task, copy_keys(record)))
+        if job.only and row.path not in job.only:
+            continue
+        group = groups.get(_gold_key(record), {})
+        key = canonical_digest([record.computed_digest(), sorted(record.controls.items()), job.specs])
+        problems = list(_row_problems(row, job.root, group, job.recompute and key not in job.reproduced))
+        outcome.problems.extend(problems)
+        if job.recompute and not problems:
+            outcome.reproduced.append(key)
+    outcome.problems.extend(_mixture_problems(rows))
+    return outcome
+
+
+def _suite_of(root: DataRoot, folder: Path) -> str:
+    """The suite of ``<suite>-<version>/<category>/<concept>``; empty for another folder."""
+    match = SUITE_FOLDER.match(folder.relative_to(root.results).parts[0]) if folder != root.results else None
+    return match["suite"] if match else ""
+
+
+def _run(jobs: Sequence[FolderJob], workers: int, stage: Stage) -> Iterator[FolderOutcome]:
+    """The outcomes in the order of the jobs."""
+    if workers == 1 or len(jobs) < 2:
+        outcomes: Iterable[FolderOutcome] = map(check_folder, jobs)
+        yield from _counted(jobs, outcomes, stage)
+        return
+    with ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn")) as pool:
+        yield from _counted(jobs, pool.map(check_folder, jobs), stage)
+
+
+def _counted(jobs: Iterable[FolderJob], outcomes: Iterable[FolderOutcome], stage: Stage) -> Iterator[FolderOutcome]:
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        stage.advance(len(job.paths))
+        yield outcome
 
 
 def _read(path: Path) -> Record | list[Problem]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from unconceal.results.result_tables import ResultRow
+from unconceal.results.passed_checks import FolderFacts
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.problems import Problem
 from unconceal.specs.record import Record
+from unconceal.specs.submission import is_control_name
 
 CONTINUOUS_CURVES = ("ccs", "clip")
 """Curves of real numbers: two models never share one, while shares of a few images often coincide."""
@@ -23,24 +25,26 @@ def fingerprints(record: Record) -> Iterator[str]:
             yield canonical_digest([curve.name, rows])
 
 
-def copy_problems(rows: Iterable[ResultRow]) -> Iterator[Problem]:
+def copy_keys(record: Record) -> list[list[str]]:
+    """Kind and digest of what no other submission may have: each curve's numbers, and the weights on the record's task."""
+    keys = [["numbers", digest] for digest in sorted({*fingerprints(record)})]
+    if record.checkpoint.sha256 and record.checkpoint.format != "original":
+        keys.append(["weights", f"{record.task} {record.checkpoint.sha256}"])
+    return keys
+
+
+def copy_problems(facts: Iterable[FolderFacts]) -> Iterator[Problem]:
     """Records with the numbers of another submission of the suite, or with the weights of another one on the same task.
 
     Which of two is the copy cannot be told from their content, except that controls are the suite's own.
     """
-    groups: dict[tuple[str, str, str], list[ResultRow]] = {}
-    for row in rows:
-        for kind, key in {*_keys(row.record)}:
-            groups.setdefault((row.record.suite, kind, key), []).append(row)
+    groups: dict[tuple[str, str, str], list[FolderFacts]] = {}
+    for it in facts:
+        for kind, key in it.keys:
+            groups.setdefault((it.suite, kind, key), []).append(it)
     for (_, kind, _), group in groups.items():
-        for row in group:
-            others = [other for other in group if other.record.submission != row.record.submission]
-            if others and (not row.is_control or all(other.is_control for other in others)):
-                value, consequence = f"{row.record.submission} on {row.record.task}", f"has the {kind} of {others[0].path}: one is a copy"
-                yield Problem("record.copied", row.path, None, value, consequence, "remove the copy, or measure its own weights")
-
-
-def _keys(record: Record) -> Iterator[tuple[str, str]]:
-    yield from (("numbers", digest) for digest in fingerprints(record))
-    if record.checkpoint.sha256 and record.checkpoint.format != "original":
-        yield "weights", f"{record.task} {record.checkpoint.sha256}"
+        for it in group:
+            others = [other for other in group if other.submission != it.submission]
+            if others and (not is_control_name(it.submission) or all(is_control_name(other.submission) for other in others)):
+                value, consequence = f"{it.submission} on {it.task}", f"has the {kind} of {others[0].path}: one is a copy"
+                yield Problem("record.copied", Path(it.path), None, value, consequence, "remove the copy, or measure its own weights")
