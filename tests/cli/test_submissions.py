@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from codes import printed_codes
 from unconceal.cli.main import main
+from unconceal.cli.submissions import refuse_twins
 from unconceal.paths import SOURCE_TREE
 
 
@@ -177,3 +178,13 @@ def test_render_draws_base_and_checkpoint(data_root: Path, monkeypatch: pytest.M
     (row,) = json.loads(result.stdout)
     assert row["result"].startswith("ok") and Image.open(row["picture"]).size == (128, 64)
     assert submissions(data_root, "check", "--render", "x", "--no-weights").exit_code == 2
+
+
+def test_the_second_of_two_copies_is_refused_and_a_control_is_not() -> None:
+    def row(submission: str, digest: str | None, task: str = "object/star") -> dict[str, object]:
+        return {"suite": "tiny", "submission": submission, "task": task, "result": "ok", "code": "", "sha256": digest}
+
+    rows = [row("mine", "a"), row("yours", "a"), row("yours", "a", "object/moon"), row("control-x", "a"), row("other", None)]
+    refuse_twins(rows)
+    assert [line["code"] for line in rows] == ["", "submission.twin", "", "", ""] and "mine" in str(rows[1]["result"])
+    assert not [line for line in rows if "sha256" in line or "suite" in line]

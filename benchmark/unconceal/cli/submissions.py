@@ -15,7 +15,7 @@ from unconceal.errors import CheckFailed, EnvironmentFault, UnconcealError, Usag
 from unconceal.hub.local_weights import require_weights
 from unconceal.paths import DataRoot
 from unconceal.progress import progress
-from unconceal.specs.controls import check_no_twin
+from unconceal.specs.controls import check_no_twin, twin_of
 from unconceal.specs.loader import (
     all_submissions,
     is_draft_suite,
@@ -27,8 +27,8 @@ from unconceal.specs.loader import (
     submission_files,
     task_files,
 )
-from unconceal.specs.problems import SpecProblems
-from unconceal.specs.submission import Checkpoint, Submission
+from unconceal.specs.problems import Problem, SpecProblems
+from unconceal.specs.submission import Checkpoint, Submission, is_control_name
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
@@ -126,7 +126,7 @@ def check(submissions: tuple[str, ...], only: str | None, no_weights: bool, rend
             "leave one of them out",
         )
     data = DataRoot.find(root)
-    selected = [load_submission(data, name) for name in submissions] if submissions else _all(data)
+    selected, problems = _selected(data, submissions)
     check_rows = _declared if no_weights else partial(_applied, data, render)
     with progress() as bars:
         stage = bars.stage("checking", sum(only in (None, task) for submission in selected for task in submission.checkpoints))
@@ -134,11 +134,14 @@ def check(submissions: tuple[str, ...], only: str | None, no_weights: bool, rend
         for row in chain.from_iterable(check_rows(submission, only) for submission in selected):
             stage.advance()
             rows.append(row)
-    if only and not rows:
+    refuse_twins(rows)
+    if only and not rows and not problems:
         raise UsageError(
             "submission.no-checkpoint", f"task {only!r}", "has no checkpoint in these submissions", "see `unconceal submissions list`"
         )
     echo_rows(rows, as_json)
+    if problems:
+        raise SpecProblems(problems)
     absent = [row for row in rows if row.get("code") == NOT_HERE]
     wrong = sum(not row["result"].startswith("ok") for row in rows) - len(absent)
     if wrong:
@@ -159,20 +162,41 @@ def _writable(root: Path | None) -> DataRoot:
     return data
 
 
-def _all(root: DataRoot) -> list[Submission]:
-    misplaced = [problem for problem in misplaced_files(root) if problem.file.is_relative_to(root.submissions)]
-    if misplaced:
-        raise SpecProblems(misplaced)
-    if not submission_files(root):
+def _selected(root: DataRoot, names: tuple[str, ...]) -> tuple[list[Submission], list[Problem]]:
+    """The submissions of these names, or all of suites that are no drafts; and the mistakes of those that cannot be read."""
+    problems = [problem for problem in misplaced_files(root) if problem.file.is_relative_to(root.submissions)] if not names else []
+    if problems:
+        raise SpecProblems(problems)
+    files = [f"{file.suite}/{file.name}" for file in submission_files(root) if not is_draft_suite(root, file.suite)]
+    if not names and not submission_files(root):
         raise UsageError("submission.none", str(root.submissions), "holds no submission", "add submissions/<suite>/<name>.yaml")
-    return [submission for submission in all_submissions(root) if not is_draft_suite(root, submission.suite)]
+    selected = []
+    for name in names or files:
+        try:
+            selected.append(load_submission(root, name))
+        except SpecProblems as error:
+            problems += error.problems
+    return selected, problems
+
+
+def refuse_twins(rows: list[Row]) -> None:
+    """Refuse the second of two submissions with the same weights for a task; the digest leaves the rows."""
+    first: dict[tuple[str, str, str], str] = {}
+    for row in rows:
+        digest = row.pop("sha256", None)
+        twin = first.setdefault((row["suite"], row["task"], digest), row["submission"]) if digest else row["submission"]
+        if twin != row["submission"] and not is_control_name(row["submission"]):
+            error = CheckFailed("submission.twin", *twin_of(twin))
+            row |= {"result": str(error), "code": error.code}
+        del row["suite"]
 
 
 def _declared(submission: Submission, only: str | None) -> Iterator[Row]:
     """The declared format of each checkpoint, one row per task."""
     for task, checkpoint in submission.checkpoints.items():
         if only in (None, task):
-            yield {"submission": submission.name, "task": task, "format": declared_format(checkpoint), "result": "ok"}
+            row = {"submission": submission.name, "task": task, "format": declared_format(checkpoint), "result": "ok"}
+            yield {"suite": submission.suite, **row}
 
 
 def declared_format(checkpoint: Checkpoint) -> str:
@@ -199,7 +223,7 @@ def _applied(root: DataRoot, render: Path | None, submission: Submission, only: 
                 task = load_task(root, f"{submission.suite}:{name}")
                 path = render / f"{submission.name}.{task.concept}.png"
                 row |= write_preview(suite, task, pipeline, unlearned, applied, path, submission.checkpoints[name].inference)
-            yield {"submission": submission.name, "task": name, **row}
+            yield {"suite": submission.suite, "submission": submission.name, "task": name, **row}
 
 
 def _outcome_in_child(pipeline: StableDiffusionPipeline, root: DataRoot, suite: Suite, submission: Submission, task: str) -> Row:
@@ -254,6 +278,7 @@ def _outcome(
         "unused_parts": list(applied.unused_parts),
     }
     row |= {"result": "; ".join(("ok", *(f"warning: {warning}" for warning in applied.warnings))), "code": ""}
+    row |= {"sha256": applied.sha256 if checkpoint.inference is None else None}
     return row, applied, unlearned
 
 
