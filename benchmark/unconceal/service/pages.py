@@ -38,7 +38,9 @@ def add_pages(app: FastAPI, service: Service) -> None:
 
     def form_page(request: Request, account: str, fields: dict[str, str], error: str = "", status: int = 200) -> HTMLResponse:
         jobs = [job_details(config, queue, job) for job in queue.jobs()]
-        values = {"account": account, "jobs": jobs, "tasks": open_tasks(service), "fields": dict.fromkeys(FIELDS, "") | fields}
+        tasks = open_tasks(service)
+        tiers = dict.fromkeys(tier for task in tasks for tier in task["tiers"])
+        values = {"account": account, "jobs": jobs, "tasks": tasks, "tiers": tiers, "fields": dict.fromkeys(FIELDS, "") | fields}
         return page(request, "queue.html.j2", status, error=error, max_gigabytes=config.max_gigabytes, **values)
 
     @app.get("/")
