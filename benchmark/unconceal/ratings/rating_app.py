@@ -56,6 +56,20 @@ class RatingSession:
         """Whether a pair's second image stands on the left for this rater."""
         return sha256(f"{rater} {item}".encode()).digest()[0] % 2 == 1
 
+    def image_png(self, ratings: RatingFile | None, item: str, side: str) -> bytes:
+        """An image of an item as a rater sees it.
+
+        Raises:
+            UsageError: there is no such image, or the rater is unknown.
+        """
+        shown = self.items.get(item)
+        if ratings is None or shown is None or side not in SIDES or (side == "right" and not shown.item.is_pair):
+            raise UsageError("request.not-found", "the image", "does not exist", "open the first page")
+        number = SIDES[side] ^ (shown.item.is_pair and self.is_swapped(ratings.rater, item))
+        buffer = io.BytesIO()
+        shown.images[number].save(buffer, "PNG")
+        return buffer.getvalue()
+
     def answer(self, rater: str, item: str, choice: str) -> HumanRating:
         """A rating from the button that was pressed.
 
@@ -137,12 +151,6 @@ def rating_application(items: Sequence[ShownItem], folder: Path, hosts: Sequence
 
     @app.get("/images/{item}/{side}.png")
     def image(request: Request, item: str, side: str) -> Response:
-        ratings, shown = session.ratings_of(request), session.items.get(item)
-        if ratings is None or shown is None or side not in SIDES or (side == "right" and not shown.item.is_pair):
-            raise UsageError("request.not-found", "the image", "does not exist", "open the first page")
-        number = SIDES[side] ^ (shown.item.is_pair and session.is_swapped(ratings.rater, item))
-        buffer = io.BytesIO()
-        shown.images[number].save(buffer, "PNG")
-        return Response(buffer.getvalue(), media_type="image/png")
+        return Response(session.image_png(session.ratings_of(request), item, side), media_type="image/png")
 
     return app

@@ -29,26 +29,34 @@ FIELDS = ("reference", "name", "title", "description", "paper", "task", "tier")
 
 def add_pages(app: FastAPI, service: Service) -> None:
     """Add the routes of pages."""
-    authentication, queue, config = service.authentication, service.queue, service.config
+    add_account_pages(app, service)
+    add_job_pages(app, service)
 
-    def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        cookie = request.cookies.get(COOKIE, "")
-        values = {"csrf": csrf_token(authentication.key, cookie), "error": "", **values}
-        return HTMLResponse(TEMPLATES.get_template(template).render(**values), status)
 
-    def form_page(request: Request, account: str, fields: dict[str, str], error: str = "", status: int = 200) -> HTMLResponse:
-        jobs = [job_details(config, queue, job) for job in queue.jobs()]
-        tasks = open_tasks(service)
-        tiers = dict.fromkeys(tier for task in tasks for tier in task["tiers"])
-        values = {"account": account, "jobs": jobs, "tasks": tasks, "tiers": tiers, "fields": dict.fromkeys(FIELDS, "") | fields}
-        return page(request, "queue.html.j2", status, error=error, max_gigabytes=config.max_gigabytes, **values)
+def page(service: Service, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page whose forms carry the token of its session."""
+    values = {"csrf": csrf_token(service.authentication.key, request.cookies.get(COOKIE, "")), "error": "", **values}
+    return HTMLResponse(TEMPLATES.get_template(template).render(**values), status)
+
+
+def form_page(service: Service, request: Request, account: str, fields: dict[str, str], error: str = "", status: int = 200) -> HTMLResponse:
+    """The page with the form and the queue; ``fields``: what was typed."""
+    jobs, tasks = [job_details(service.config, service.queue, job) for job in service.queue.jobs()], open_tasks(service)
+    tiers = dict.fromkeys(tier for task in tasks for tier in task["tiers"])
+    values = {"account": account, "jobs": jobs, "tasks": tasks, "tiers": tiers, "fields": dict.fromkeys(FIELDS, "") | fields}
+    return page(service, request, "queue.html.j2", status, error=error, max_gigabytes=service.config.max_gigabytes, **values)
+
+
+def add_account_pages(app: FastAPI, service: Service) -> None:
+    """The first page, signing in and signing out."""
+    authentication = service.authentication
 
     @app.get("/")
     def first(request: Request) -> Response:
         account = authentication.accounts.of_session(request.cookies.get(COOKIE, ""))
         if account is not None:
             authentication.requests.check(account)
-            return form_page(request, account, {})
+            return form_page(service, request, account, {})
         cookie = new_secret()  # the sign-in form needs a token, too
         values = {"csrf": csrf_token(authentication.key, cookie), "error": ""}
         response = HTMLResponse(TEMPLATES.get_template("sign_in.html.j2").render(**values))
@@ -61,7 +69,7 @@ def add_pages(app: FastAPI, service: Service) -> None:
         try:
             account = authentication.sign_in(request, fields.get("token", "").strip())
         except UsageError as error:
-            return page(request, "sign_in.html.j2", status_of(error), error=str(error))
+            return page(service, request, "sign_in.html.j2", status_of(error), error=str(error))
         response = RedirectResponse("/", 303)
         # Another cookie than before: whoever knew the old one is not signed in with it.
         set_cookie(response, COOKIE, authentication.accounts.open_session(account), service.secure, SESSION_SECONDS)
@@ -73,19 +81,24 @@ def add_pages(app: FastAPI, service: Service) -> None:
         authentication.accounts.close_session(request.cookies[COOKIE])
         return RedirectResponse("/", 303)
 
+
+def add_job_pages(app: FastAPI, service: Service) -> None:
+    """Submitting, and a job's page with its status, report and files."""
+    authentication, queue, config = service.authentication, service.queue, service.config
+
     @app.post("/jobs")
     async def submit(request: Request) -> Response:
         account, fields = authentication.by_session(request), await authentication.form(request)
         try:
             job = await run_in_threadpool(service.submit, account, request_of(fields))
         except UnconcealError as error:
-            return form_page(request, account, fields, f"{error} [{error.code}]", status_of(error))
+            return form_page(service, request, account, fields, f"{error} [{error.code}]", status_of(error))
         return RedirectResponse(f"/jobs/{job.id}", 303)
 
     @app.get("/jobs/{job}")
     def job(request: Request, job: str) -> Response:
         account = authentication.by_session(request)
-        return page(request, "job.html.j2", account=account, job=job_details(config, queue, queue.job(job)))
+        return page(service, request, "job.html.j2", account=account, job=job_details(config, queue, queue.job(job)))
 
     @app.get("/jobs/{job}/status")
     def status(request: Request, job: str) -> dict[str, Any]:
