@@ -22,6 +22,8 @@ PAGE = "battery.md"
 ADVERSARY, RESISTANT = "control-adversary-", "control-adversary-relearning-resistant"
 INTACT = ("control-original", "control-unrelated")
 DAMAGED = ("control-collapsed", "control-collapsed-by-ascent", "control-constant", "control-noise")
+OPEN = ("inconclusive", "not retrieved", "undetermined")
+"""Labels that say neither that a model forgot nor that it did not."""
 Curves = Mapping[tuple[str, str], DrawingsCurve]
 
 
@@ -39,7 +41,7 @@ class KnownRecord(NamedTuple):
     @property
     def is_wrong(self) -> bool:
         """A definite verdict that contradicts the truth; an open one does not."""
-        return self.truth is not None and not self.is_right and self.record.verdict.label not in ("inconclusive", "undetermined")
+        return self.truth is not None and not self.is_right and self.record.verdict.label not in OPEN
 
 
 def truth_of(submission: str) -> Label | None:
