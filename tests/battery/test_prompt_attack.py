@@ -109,6 +109,6 @@ def test_a_tokenizer_without_the_filler_is_not_served(inputs_of: InputsOf) -> No
     def two_tokens_each(text: str, add_special_tokens: bool = True) -> Any:
         return SimpleNamespace(input_ids=[7, 8] * len(text.split()))
 
-    pipeline = SimpleNamespace(text_encoder=model.pipeline.text_encoder, tokenizer=two_tokens_each)
+    pipeline = SimpleNamespace(text_encoder=model.pipeline.text_encoder, tokenizer=two_tokens_each, scheduler=model.pipeline.scheduler)
     with pytest.raises(NotImplementedError):
         read_vocabularies(replace(model, pipeline=pipeline), 2)

@@ -87,11 +87,13 @@ def command(
     """
     from unconceal.cli import fresh as fresh_run
     from unconceal.cli.resolve import echo_verdicts, evaluation_of, resolve_pairs
-    from unconceal.execution.open_executor import worker_count
+    from unconceal.cli.sweeps import sweep_all
+    from unconceal.execution.open_executor import open_executor, worker_count
+    from unconceal.execution.scheduler import schedule
     from unconceal.progress import progress
 
-    if tier == "verdict":
-        refuse_with_verdict({"--probes": probes, "--sweep": sweeps, "--protocol paper": protocol == "paper", "--fresh": fresh})
+    others = {"--probes": probes, "--sweep": sweeps, "--protocol paper": protocol == "paper"}
+    refuse_with_verdict(tier, others | {"--fresh": fresh})
     data = DataRoot.find(root)
     data = replace(data, store=store or data.store)
     suite, pairs = resolve_pairs(data, submissions, tasks)
@@ -99,7 +101,7 @@ def command(
     if seed is None:
         data = replace(data, results=results or data.results)
     else:
-        fresh_run.refuse_options({"--probes": probes, "--sweep": sweeps, "--protocol paper": protocol == "paper"})
+        fresh_run.refuse_options(others)
         data = fresh_run.fresh_root(data, seed, results)
         pairs, notes = fresh_run.fresh_pairs(data, suite, pairs, seed)
         click.echo("\n".join([f"fresh seed {seed}; --fresh-seed {seed} continues or repeats this re-run, in {data.results}", *notes]))
@@ -110,19 +112,14 @@ def command(
         if dry_run:
             echo_forecast(evaluation, pairs, probes, sweeps, n_workers or 1)
         elif sweeps:
-            from unconceal.cli.sweeps import sweep_all
-
             sweep_all(evaluation, pairs, sweeps)
         else:
-            from unconceal.execution.open_executor import open_executor
-            from unconceal.execution.scheduler import schedule
-
-            with open_executor(evaluation, executor, n_workers, ray_address) as workers_of_run:
-                echo_verdicts(evaluation, schedule(evaluation, pairs, probes, workers_of_run))
+            with open_executor(evaluation, executor, n_workers, ray_address) as opened:
+                echo_verdicts(evaluation, schedule(evaluation, pairs, probes, opened))
 
 
-def refuse_with_verdict(options: Mapping[str, Any]) -> None:
-    """Check that no option is given that the sequential tier does not have; ``options`` has their values by name.
+def refuse_with_verdict(tier: str, options: Mapping[str, Any]) -> None:
+    """Check that tier ``verdict`` gets no option that it does not have; ``options`` has their values by name.
 
     Raises:
         UsageError: there is one.
@@ -130,7 +127,7 @@ def refuse_with_verdict(options: Mapping[str, Any]) -> None:
     from unconceal.errors import UsageError
 
     for name, value in options.items():
-        if value:
+        if value and tier == "verdict":
             consequence = "cannot be combined: this tier stops as soon as a verdict is reached"
             raise UsageError("sequential.other-option", f"--tier verdict with {name}", consequence, f"leave {name} out, or use --tier full")
 

@@ -93,6 +93,15 @@ def choices(shown: ShownItem) -> tuple[str, ...]:
     return ("left", "right", "same", "unsure") if shown.item.is_pair else ("present", "absent", "unsure")
 
 
+def start_page(session: RatingSession, ratings: RatingFile | None, secure: bool) -> Response:
+    """The first page. The rater's id is given out here, so that its form has a token; no file exists before the first answer."""
+    rater = ratings.rater if ratings else f"r-{secrets.token_hex(8)}"
+    page = TEMPLATES.get_template("start.html.j2").render(csrf=csrf_token(session.key, rater), n_items=len(session.items))
+    response = HTMLResponse(page)
+    set_cookie(response, COOKIE, rater, secure, COOKIE_SECONDS)
+    return response
+
+
 def rating_application(items: Sequence[ShownItem], folder: Path, hosts: Sequence[str] = (), secure: bool = False) -> FastAPI:
     """The application.
 
@@ -108,14 +117,7 @@ def rating_application(items: Sequence[ShownItem], folder: Path, hosts: Sequence
     @app.get("/", response_class=HTMLResponse)
     def start(request: Request) -> Response:
         ratings = session.ratings_of(request)
-        if ratings is not None and ratings.ratings:
-            return RedirectResponse("/rate", 303)
-        # The id is given out here, so that the first form has a token; no file exists before the first answer.
-        rater = ratings.rater if ratings else f"r-{secrets.token_hex(8)}"
-        page = TEMPLATES.get_template("start.html.j2").render(csrf=csrf_token(session.key, rater), n_items=len(session.items))
-        response = HTMLResponse(page)
-        set_cookie(response, COOKIE, rater, secure, COOKIE_SECONDS)
-        return response
+        return RedirectResponse("/rate", 303) if ratings is not None and ratings.ratings else start_page(session, ratings, secure)
 
     @app.post("/start")
     async def begin(request: Request) -> Response:

@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from unconceal.errors import UsageError
 from unconceal.files import write_atomically
 from unconceal.paths import DataRoot
 from unconceal.specs.loader import load_submission, load_suite, submission_files, suite_names
-from unconceal.specs.problems import SpecProblems, mistakes_from_errors
+from unconceal.specs.problems import mistakes_from_errors
 from unconceal.specs.round_trip import yaml_text
+from unconceal.specs.spec import Name
 from unconceal.specs.submission import Submission, is_control_name
 
 SCHEMA_COMMENT = "# yaml-language-server: $schema=../../schemas/submission.schema.json\n"
@@ -145,10 +146,16 @@ def write_submission(root: DataRoot, suite: str, fields: Mapping[str, str], chec
         checkpoints: fields of the checkpoint by task id.
 
     Raises:
-        UsageError: the name is already in use.
+        UsageError: the name is invalid or already in use.
         SpecProblems: the answers make no valid submission; all mistakes, each with its line.
     """
     name = fields["name"]
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        # Before anything is written: a name may be a path out of the folder.
+        remedy = "use lower-case words and digits joined by hyphens, at most 100 letters"
+        raise UsageError("submission.bad-name", f"name {name!r}", "would make no file that is found again", remedy) from error
     path = root.submissions / suite / f"{name}.yaml"
     if path.exists():
         raise UsageError("submission.exists", str(path), "exists already", "choose another name, or edit the file")
@@ -159,7 +166,7 @@ def write_submission(root: DataRoot, suite: str, fields: Mapping[str, str], chec
     write_atomically(path, (SCHEMA_COMMENT + yaml_text({**values, "checkpoints": entries})).encode())
     try:
         load_submission(root, f"{suite}/{name}")
-    except SpecProblems:
+    except BaseException:
         path.unlink()
         raise
     return path
