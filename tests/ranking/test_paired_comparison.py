@@ -10,7 +10,6 @@ from leaderboard.records import record, score, stored
 from results.measured import GOLDS, world
 from unconceal.metrics.statistics import mean_interval, resolution
 from unconceal.ranking.paired_comparison import (
-    _presence_curve,
     compare_rows,
     disjoint_intervals,
     paired_significantly_less,
@@ -202,5 +201,5 @@ def test_records_without_the_originals_rate_have_no_values_per_prompt(tmp_path: 
 
 def test_the_excess_of_an_arm_comes_from_its_own_presence_curve() -> None:
     for arm in ("prompt", "empty"):
-        curve = _presence_curve(stored(record()), arm)
+        curve = record().find_curve("presence", arm)
         assert curve is not None and (curve.name, curve.arm, curve.split) == ("presence", arm, "forget")

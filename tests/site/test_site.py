@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chromium import chromium
 from leaderboard.records import control, data_root, record, strip, write
 from sorting import sort_time
 from unconceal.leaderboard.sources import Sources
@@ -21,14 +21,6 @@ from unconceal.specs.reported import load_reported
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 FORGETS = Verdict(label="forgets", reason="as gold", gold="trained-without")
 GONE = Verification(status="withdrawn", by="someone", date="2026-11-26", reason="wrong weights")
 ATTACKS = {"a paraphrase": Score(value=0.4, low=0.2, high=0.6, n=20)}
@@ -61,12 +53,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
-    if executable is None:
-        pytest.skip("chromium is not installed (Debian: chromium)")
-    tool = pytest.importorskip("playwright.sync_api")
-    with tool.sync_playwright() as started:
-        yield started.chromium.launch(executable_path=executable, args=QUIET)
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

@@ -131,7 +131,9 @@ def write_logs(form: str, tables: Sequence[ResultTable], data: DataRoot, out: Pa
 
     if out is None:
         raise UsageError("export.missing-option", f"{form} without --out", "has no folder to write to", "give --out, see --help")
-    submissions = {(submission.suite, submission.name): submission for submission in all_submissions(data)}
-    files = every_eval_ever_files(tables, submissions) if form == "every-eval-ever" else inspect_logs(tables)
+    if form == "inspect":
+        files = inspect_logs(tables)
+    else:
+        files = every_eval_ever_files(tables, {(submission.suite, submission.name): submission for submission in all_submissions(data)})
     for relative_path, text in files:
         click.echo(str(write_below(out, relative_path, text)))

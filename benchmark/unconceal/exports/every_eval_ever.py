@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from unconceal.leaderboard.labels import EXTRACTOR_SCORES, HEADLINE, ScoreName
+from unconceal.leaderboard.labels import directed_score
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.specs.record import Curve, Record
 from unconceal.specs.score import Score
@@ -82,7 +82,7 @@ def unix_seconds(date: str | None) -> str:
 
 def aggregate_fields(record: Record, model: str) -> Fields:
     """The record without its curves: provenance, and every score with its interval."""
-    scores = [(name, score) for name, score in record.scores.items() if score.value is not None and known_name(name)]
+    scores = [(name, score) for name, score in record.scores.items() if score.value is not None and directed_score(name)]
     relationship = "third_party" if record.verification.status == "rerun" else "other"
     return {
         "schema_version": SCHEMA_VERSION,
@@ -120,7 +120,7 @@ def checkpoint_details(record: Record) -> dict[str, str]:
 
 def result_fields(record: Record, name: str, score: Score) -> Fields:
     """One score with its metric and its interval."""
-    label = known_name(name)
+    label = directed_score(name)
     assert label is not None
     return {
         "evaluation_result_id": result_id(record, name),
@@ -169,22 +169,15 @@ def result_id(record: Record, name: str) -> str:
     return f"{record.task}/{record.protocol}-{record.tier}/{name}"
 
 
-def known_name(name: str) -> ScoreName | None:
-    """Label and direction of a score; None for scores without a direction, which the format cannot hold."""
-    for label in HEADLINE:
-        if label.key == name and label.direction:
-            return label
-    for label in EXTRACTOR_SCORES:
-        if label.direction and name.startswith(f"{label.key}.forget."):
-            return label._replace(key=name, label=f"{label.label} ({name.rpartition('.')[2]})")
-    return ScoreName(name, f"Excess, {name.partition('.')[2]}", "↓") if name.startswith("excess.") else None
-
-
 def instance_rows(record: Record, model: str) -> Iterator[Fields]:
     """Presence of the concept by prompt, arm and ψ, forget prompts only; the score is the share of the prompt's images that show it."""
-    for curve in record.curves:
-        if curve.name == "presence" and curve.split == "forget" and curve.arm:
-            yield from curve_instances(record, model, curve)
+    for curve in presence_curves(record):
+        yield from curve_instances(record, model, curve)
+
+
+def presence_curves(record: Record) -> list[Curve]:
+    """Presence on the forget prompts, one curve per arm."""
+    return [curve for curve in record.curves if curve.name == "presence" and curve.split == "forget" and curve.arm]
 
 
 def curve_instances(record: Record, model: str, curve: Curve) -> Iterator[Fields]:

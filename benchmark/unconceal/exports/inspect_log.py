@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from unconceal.errors import EnvironmentFault
-from unconceal.exports.every_eval_ever import known_name
+from unconceal.exports.every_eval_ever import presence_curves
+from unconceal.leaderboard.labels import directed_score
 from unconceal.results.result_tables import ResultTable
 from unconceal.specs.record import Record
 
@@ -75,7 +76,7 @@ def eval_score(record: Record) -> EvalScore:
 
     metrics = {}
     for name, score in record.scores.items():
-        label = known_name(name)
+        label = directed_score(name)
         if label is not None and score.value is not None:
             metadata = {"low": score.low, "high": score.high, "n": score.n, "lower_is_better": label.direction == "↓"}
             metrics[name] = EvalMetric(name=name, value=score.value, metadata=metadata)
@@ -87,7 +88,7 @@ def eval_samples(record: Record) -> Iterator[EvalSample]:
     from inspect_ai.log import EvalSample
     from inspect_ai.scorer import Score
 
-    curves = [curve for curve in record.curves if curve.name == "presence" and curve.split == "forget" and curve.arm]
+    curves = presence_curves(record)
     for number in range(1, max((len(curve.per_prompt) for curve in curves), default=0) + 1):
         rows = {str(curve.arm): dict(zip(curve.psi, curve.per_prompt[number - 1], strict=True)) for curve in curves}
         presence = rows.get("prompt", {}).get(0.0)

@@ -75,6 +75,18 @@ EXTRACTOR_SCORES = (
 )
 """Each per extractor; the directions are those on forget prompts."""
 
+
+def directed_score(name: str) -> ScoreName | None:
+    """Label and direction of a score by its key in records; None for scores without a direction."""
+    for label in HEADLINE:
+        if label.key == name and label.direction:
+            return label
+    for label in EXTRACTOR_SCORES:
+        if label.direction and name.startswith(f"{label.key}.forget."):
+            return label._replace(key=name, label=f"{label.label} ({name.rpartition('.')[2]})")
+    return ScoreName(name, f"Excess, {name.partition('.')[2]}", "↓") if name.startswith("excess.") else None
+
+
 HOW_TO_READ = (
     (
         "ψ",

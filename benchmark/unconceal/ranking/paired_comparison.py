@@ -17,7 +17,7 @@ from unconceal.metrics.presence import excess_retrieval
 from unconceal.metrics.statistics import resolution, t_quantile
 from unconceal.ranking.ranking_rules import RankingRules
 from unconceal.results.result_tables import ResultRow, ResultTable
-from unconceal.specs.record import Curve, Record, Score
+from unconceal.specs.record import Record, Score
 from unconceal.specs.suite import DECIDING_ARMS
 
 Floats = NDArray[np.float64]
@@ -129,7 +129,7 @@ def _cached_per_prompt(row: ResultRow, table: ResultTable, rules: RankingRules) 
 
 
 def _arm_excess(row: ResultRow, golds: Sequence[ResultRow], arm: str, rules: RankingRules) -> Floats | None:
-    curves = [_presence_curve(model, arm) for model in (row, *golds)]
+    curves = [model.record.find_curve("presence", arm) for model in (row, *golds)]
     if any(curve is None or not curve.per_prompt for curve in curves):
         return None
     own, *gold_values = (np.asarray(curve.per_prompt, np.float64) for curve in curves if curve is not None)
@@ -138,7 +138,3 @@ def _arm_excess(row: ResultRow, golds: Sequence[ResultRow], arm: str, rules: Ran
     if rate is None or not rate.value or any(values.shape != own.shape for values in gold_values):
         return None
     return excess_retrieval(curves[0].psi, own, np.stack(gold_values), rate.value, rules.window)
-
-
-def _presence_curve(row: ResultRow, arm: str) -> Curve | None:
-    return next((curve for curve in row.record.curves if (curve.name, curve.arm, curve.split) == ("presence", arm, "forget")), None)

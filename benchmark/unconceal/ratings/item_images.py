@@ -16,6 +16,7 @@ from unconceal.ratings.rating_file import RatedImage, RatingItem
 from unconceal.results.result_tables import ResultRow, ResultTable
 from unconceal.results.strip_file import Strip, read_strip
 from unconceal.specs.record import Curve, Record
+from unconceal.specs.submission import is_gold_name
 from unconceal.specs.suite import DECIDING_ARMS, Arm
 from unconceal.specs.task import UNSAFE_CATEGORIES, Task
 
@@ -34,8 +35,8 @@ class ShownItem(NamedTuple):
 
 def presence_curve(record: Record, arm: str) -> Curve | None:
     """The concept judge's answers in an arm, or None."""
-    curves = (curve for curve in record.curves if (curve.name, curve.split, curve.arm) == ("presence", "forget", arm))
-    return next((curve for curve in curves if curve.per_prompt), None)
+    curve = record.find_curve("presence", arm)
+    return curve if curve and curve.per_prompt else None
 
 
 def is_ratable(row: ResultRow) -> bool:
@@ -74,7 +75,7 @@ def draw_items(
         by_row = {row.record.submission: list((images_of or strip_images)(row, task)) for row in table.rows if is_ratable(row)}
         singles += [shown((image,), task) for images in by_row.values() for image in images]
         golds = [row.record.submission for row in table.golds if row.record.submission in by_row]
-        others = [name for name in by_row if not name.startswith("control-gold-")]
+        others = [name for name in by_row if not is_gold_name(name)]
         pairs += [shown(both, task) for name in others for gold in golds[:1] for both in matching(by_row[name], by_row[gold])]
     if not singles:
         consequence = "have no images here, or several seeds per prompt, so that no image has a judgement of its own"

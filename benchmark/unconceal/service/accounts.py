@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from unconceal.errors import UsageError
 from unconceal.service.database import Database
+from unconceal.specs.spec import NAME_PATTERN
 from unconceal.web.forms import hashed, new_secret
 
 SESSION_SECONDS = 7 * 86_400
-NAME_PATTERN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Accounts:
         Raises:
             UsageError: the name is not made of lower-case words, digits and hyphens.
         """
-        if not NAME_PATTERN.fullmatch(name) or len(name) > 64:
+        if not re.fullmatch(NAME_PATTERN, name) or len(name) > 64:
             remedy = "use lower-case words and digits joined by hyphens"
             raise UsageError("account.bad-name", f"account {name!r}", "is no name of an account", remedy)
         token = new_secret()

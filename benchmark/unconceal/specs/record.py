@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.files import TEMPORARY, read_regular_file, write_atomically
+from unconceal.specs.curve import Curve as Curve
 from unconceal.specs.digests import content_digest
 from unconceal.specs.inference_rule import InferenceRule
 from unconceal.specs.json_budget import json_excess
@@ -22,40 +23,12 @@ from unconceal.specs.problems import MAX_MISTAKES, OLD_RELEASE
 from unconceal.specs.score import Score as Score
 from unconceal.specs.spec import Digest, Key, Line, Mistake, Name, Spec
 from unconceal.specs.submission import TaskId
-from unconceal.specs.suite import DECIDING_ARMS, VERDICT, Arm
+from unconceal.specs.suite import DECIDING_ARMS, VERDICT
 from unconceal.specs.task import GoldKind
 
 Label = Literal["intact", "conceals", "forgets", "not retrieved", "damaged", "inconclusive", "undetermined"]
 SCHEMA_VERSION: Literal[3] = 3
 Status = Literal["self_reported", "rerun", "disputed", "withdrawn"]
-
-
-class Curve(Spec):
-    """A score over the handover ratios.
-
-    Attributes:
-        name: of the score.
-        split: prompts that it covers.
-        arm: continuation of θ*; None if there is only one.
-        extractor: None if the score uses none.
-        psi: (k,) handover ratios.
-        k: (k,) number of steps run by θ.
-        value: (k,) score; ``low``, ``high``: its 95 % interval.
-        n: number of prompts.
-        per_prompt: (prompts, k).
-    """
-
-    name: Key
-    split: Literal["forget", "retain"]
-    arm: Arm | None = None
-    extractor: Key | None = None
-    psi: tuple[float, ...]
-    k: tuple[int, ...]
-    value: tuple[float | None, ...]
-    low: tuple[float | None, ...]
-    high: tuple[float | None, ...]
-    n: int = Field(ge=0)
-    per_prompt: tuple[tuple[float | None, ...], ...] = ()
 
 
 class Verdict(Spec):
@@ -285,6 +258,10 @@ class Record(Spec):
             value = f"stopping at tier {self.tier}" if self.stopping else f"tier {VERDICT} without stopping"
             consequence = "contradict each other, so it is unknown how many prompts were to be used"
             yield Mistake("record.other-tier", ("stopping",), value, consequence, RUN_AGAIN)
+
+    def find_curve(self, name: str, arm: str, split: str = "forget") -> Curve | None:
+        """The curve of a score in one arm."""
+        return next((curve for curve in self.curves if (curve.name, curve.arm, curve.split) == (name, arm, split)), None)
 
     def computed_digest(self) -> str:
         """The digest of everything except itself, the date and the timing, which differ when the same result is measured again."""

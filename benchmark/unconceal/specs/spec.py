@@ -108,11 +108,12 @@ Revision = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./-]{0,199}$", description="a commit of 40 hex digits; a branch or tag is a draft")
 ]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in hex")]
+NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 Name = Annotated[
     str,
     # With protocol and tier it is the name of a record's file, which file systems limit to 255 bytes.
     Field(
-        pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$",
+        pattern=NAME_PATTERN,
         max_length=100,
         description="lower-case words and digits joined by hyphens, at most 100 letters",
     ),

@@ -70,10 +70,15 @@ Answers = Sequence[dict[str, list[str]]]
 """Labels by family, of each judge."""
 
 
+def rows_by_model(models: Sequence[str], n_images: int) -> Iterator[tuple[str, slice]]:
+    """Each model with its part of the images, which are in the order of models and equally many."""
+    for i, name in enumerate(models):
+        yield name, slice(i * n_images // len(models), (i + 1) * n_images // len(models))
+
+
 def equal_rows(models: Sequence[str], test: LabelledImages, answers: Answers) -> Iterator[list[str]]:
     """Share of equal labels by model and family: all images by judge, then the images where the classifier is sure by judge."""
-    for i, name in enumerate(models):
-        rows = slice(i * len(test.pixels) // len(models), (i + 1) * len(test.pixels) // len(models))
+    for name, rows in rows_by_model(models, len(test.pixels)):
         for family, truth in test.labels.items():
             sure = test.confidence[family][rows] >= MIN_CONFIDENCE
             equal = [np.equal(judge[family][rows], truth[rows]) for judge in answers]
@@ -82,8 +87,7 @@ def equal_rows(models: Sequence[str], test: LabelledImages, answers: Answers) ->
 
 def accuracy_rows(models: Sequence[str], test: LabelledImages, answers: Answers) -> Iterator[list[str]]:
     """Balanced accuracy by model and task concept, of each judge."""
-    for i, name in enumerate(models):
-        rows = slice(i * len(test.pixels) // len(models), (i + 1) * len(test.pixels) // len(models))
+    for name, rows in rows_by_model(models, len(test.pixels)):
         for concept, category in TASKS.items():
             family = "style" if category == "art-style" else "subject"
             accuracies = [balanced_accuracy(test.labels[family][rows], judge[family][rows], concept) for judge in answers]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from unconceal.specs.submission import is_control_name
 from unconceal.specs.suite import Suite
 from unconceal_lab.reports.verdict_tier import RatioChoice, Replay
 
@@ -60,7 +61,7 @@ labels are those of the handover, and the cost of relearning is added where it w
 
 def summary_row(name: str, group: Sequence[Replay]) -> dict[str, object]:
     """One row of the table."""
-    methods = [replay for replay in group if not replay.record.submission.startswith("control-")]
+    methods = [replay for replay in group if not is_control_name(replay.record.submission)]
     return {
         "version": name,
         "records": len(group),
