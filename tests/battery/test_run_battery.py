@@ -12,7 +12,7 @@ import pytest
 from battery.small import SMALL, count_passes
 from evaluation.tiny import tiny_root
 from unconceal.battery import PROBES, run_battery
-from unconceal.battery.probe import Cost, Probe, ProbePlan, diverged
+from unconceal.battery.probe import BatteryPlan, Cost, Probe, diverged
 from unconceal.battery.run_battery import measure_battery, rates
 from unconceal.errors import UsageError
 from unconceal.evaluation.evaluation import Evaluation
@@ -93,7 +93,7 @@ def failing(error: Exception) -> Probe:
     def generate(inputs: Any) -> Any:
         raise error
 
-    return Probe(lambda scope: ProbePlan(1, ("level",), ("level",), Cost(5, 1)), generate)
+    return Probe(lambda scope: BatteryPlan(1, ("level",), ("level",), Cost(5, 1)), generate)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from checkpoints.containers import bfl_state
 from pipelines import tiny_pipeline
 from unconceal.battery.weight_edits import edited_component
 from unconceal.checkpoints.apply import apply
-from unconceal.checkpoints.formats import flux
+from unconceal.checkpoints.formats import flux_keys
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_flux_keys_are_converted_as_diffusers_does() -> None:
         size = next((size for name, size in rows.items() if name in old), 2)
         state[old] = torch.randn(size, 1, generator=generator) if old.endswith("weight") else torch.randn(size, generator=generator)
     expected = convert_flux_transformer_checkpoint_to_diffusers(dict(state))
-    own = flux.converted(state, width, "x")
+    own = flux_keys.converted(state, width, "x")
     assert own.keys() == expected.keys() and all(torch.equal(value, expected[key]) for key, value in own.items())
 
 

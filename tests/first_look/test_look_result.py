@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from unconceal.first_look.look_result import Conclusion, Reliability, conclude, notes_of
+from unconceal.first_look.look_result import Conclusion, JudgeReliability, conclude, notes_of
 from unconceal.specs.record import ComponentRecord, Score
 
 
@@ -10,8 +10,8 @@ def score(value: float, half: float = 0.05) -> Score:
     return Score(value=value, low=max(0.0, value - half), high=value + half, n=12)
 
 
-def reliability(seen: float, wrongly: float) -> Reliability:
-    return Reliability(captions=("a", "b"), with_concept=score(seen), without_concept=score(wrongly), retained=score(0.9))
+def reliability(seen: float, wrongly: float) -> JudgeReliability:
+    return JudgeReliability(captions=("a", "b"), with_concept=score(seen), without_concept=score(wrongly), retained=score(0.9))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_conclusions(seen: float, wrongly: float, own: float, excess: dict[str, 
     assert conclude(reliability(0.95, 0.0), score(own), 0.0, by_arm) == "none"
 
 
-def codes(judge: Reliability, change: float = 0.01, gold: str | None = None, relearnt: bool = False) -> set[str]:
+def codes(judge: JudgeReliability, change: float = 0.01, gold: str | None = None, relearnt: bool = False) -> set[str]:
     part = ComponentRecord(matched=1, missing=0, unexpected=0, changed=1, relative_change=change)
     return {note.code for note in notes_of(judge, (), {"unet": part}, gold, relearnt)}
 

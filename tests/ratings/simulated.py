@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from leaderboard.records import PSI, record
-from unconceal.ratings.rating_file import HumanRating, RatedImage, RatingFile, RatingItem
+from unconceal.ratings.rating_file import HumanRating, HumanRatingFile, RatedImage, RatingItem
 from unconceal.specs.record import Curve, Record, SeedBlock
 
 N_PROMPTS = 30
@@ -61,9 +61,9 @@ def rated(entry: Record, prompt: int, psi: float) -> RatedImage:
     )
 
 
-def simulated_rater(number: int, items: Sequence[RatingItem], present: Sequence[bool], error: float) -> RatingFile:
+def simulated_rater(number: int, items: Sequence[RatingItem], present: Sequence[bool], error: float) -> HumanRatingFile:
     """A rater that says the opposite of the truth at this rate."""
     wrong = np.random.default_rng(100 + number).random(len(items)) < error
     answers = ["present" if shows != bool(errs) else "absent" for shows, errs in zip(present, wrong, strict=True)]
     ratings = [HumanRating.model_validate({"item": item, "answer": answer}) for item, answer in zip(items, answers, strict=True)]
-    return RatingFile(rater=f"r-{number:016x}", simulated=True, ratings=tuple(ratings))
+    return HumanRatingFile(rater=f"r-{number:016x}", simulated=True, ratings=tuple(ratings))

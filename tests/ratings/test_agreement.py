@@ -10,9 +10,9 @@ import pytest
 from leaderboard.records import PSI
 from ratings.simulated import N_PROMPTS, image_item, rated, rated_record, simulated_rater, truth
 from unconceal.metrics.statistics import wilson
-from unconceal.ratings.agreement import Agreement, agreements, image_value, krippendorff_alpha, majorities, ratings_needed
+from unconceal.ratings.agreement import RaterAgreement, agreements, image_value, krippendorff_alpha, majorities, ratings_needed
 from unconceal.ratings.agreement_page import NONE_YET, SIMULATED, agreement_page
-from unconceal.ratings.rating_file import HumanRating, RatingFile, RatingItem
+from unconceal.ratings.rating_file import HumanRating, HumanRatingFile, RatingItem
 from unconceal.specs.record import Record
 
 TRUTH = truth()
@@ -24,12 +24,12 @@ def every_item(entry: Record) -> tuple[list[RatingItem], list[bool]]:
     return items, [bool(TRUTH[prompt, column]) for prompt, column in places]
 
 
-def raters(entry: Record, n: int, error: float) -> list[RatingFile]:
+def raters(entry: Record, n: int, error: float) -> list[HumanRatingFile]:
     items, present = every_item(entry)
     return [simulated_rater(number, items, present, error) for number in range(n)]
 
 
-def alpha_by_hand(files: list[RatingFile]) -> float:
+def alpha_by_hand(files: list[HumanRatingFile]) -> float:
     """α as 1 − (observed disagreement) / (expected disagreement) over ordered pairs of answers, from its definition."""
     units: dict[str, list[str]] = {}
     for file in files:
@@ -44,7 +44,7 @@ def alpha_by_hand(files: list[RatingFile]) -> float:
     return 1 - observed / expected
 
 
-def with_gaps(files: list[RatingFile]) -> list[RatingFile]:
+def with_gaps(files: list[HumanRatingFile]) -> list[HumanRatingFile]:
     """Some answers missing, some unsure."""
     thinned = []
     for number, file in enumerate(files):
@@ -82,7 +82,7 @@ def test_alpha_is_undefined_for_one_rater_or_one_answer() -> None:
     assert krippendorff_alpha(same, pairs=False).value is None
 
 
-def find(rows: list[Agreement], measure: str, group: str, statistic: str) -> Agreement:
+def find(rows: list[RaterAgreement], measure: str, group: str, statistic: str) -> RaterAgreement:
     return next(row for row in rows if (row.measure, row.group, row.statistic) == (measure, group, statistic))
 
 
@@ -115,7 +115,7 @@ def test_pairs_compare_the_values_of_two_records() -> None:
     items = [RatingItem(images=(rated(method, p, psi), rated(gold, p, psi))) for p in range(N_PROMPTS) for psi in PSI]
     answers = ["first" if image_value({method.measured_digest: method}, item.images[0], "presence") else "same" for item in items]
     ratings = tuple(HumanRating.model_validate({"item": item, "answer": answer}) for item, answer in zip(items, answers, strict=True))
-    files = [RatingFile(rater=f"r-{number:016x}", simulated=True, ratings=ratings) for number in range(2)]
+    files = [HumanRatingFile(rater=f"r-{number:016x}", simulated=True, ratings=ratings) for number in range(2)]
     rows = agreements(majorities(files), {r.measured_digest: r for r in (method, gold)}, 0.05)
     assert find(rows, "judge", "all", "pairs").value == 1 and find(rows, "judge", "all", "pairs").n == int(TRUTH.sum())
     assert find(rows, "crs.signed", "all", "pairs").value == 1

@@ -8,7 +8,7 @@ import pytest
 
 from codes import raises, refuses
 from ratings.simulated import image_item, rated_record, simulated_rater, truth
-from unconceal.ratings.rating_file import MAX_BYTES, HumanRating, RatingFile, read_all, read_ratings, write_ratings
+from unconceal.ratings.rating_file import MAX_BYTES, HumanRating, HumanRatingFile, read_all, read_ratings, write_ratings
 
 ENTRY = rated_record("esd-x", truth())
 ITEMS = [image_item(ENTRY, prompt, 0.5) for prompt in range(4)]
@@ -28,7 +28,7 @@ def test_wrong_content_is_refused(tmp_path: Path) -> None:
     with refuses("ratings.wrong-answer"):
         HumanRating(item=ITEMS[0], answer="first")
     with refuses("ratings.rated-twice"):
-        RatingFile(rater="r-" + "0" * 16, ratings=(HumanRating(item=ITEMS[0], answer="present"),) * 2)
+        HumanRatingFile(rater="r-" + "0" * 16, ratings=(HumanRating(item=ITEMS[0], answer="present"),) * 2)
     path = tmp_path / "broken.json"
     for content in (
         b"",

@@ -13,7 +13,7 @@ from unconceal.service.intake import Intake
 from unconceal.service.job_queue import QueuedJob
 from unconceal.service.service_config import ServiceConfig
 from unconceal.service.submission_request import SubmissionRequest
-from unconceal.service.worker import WorkerProcess
+from unconceal.service.worker import ServiceWorker
 
 INTAKE = Intake(files={"star.safetensors": 1000})
 COMMIT = "c" * 40
@@ -53,7 +53,7 @@ def run_by_name(config: ServiceConfig, job: QueuedJob, progress: Progress) -> st
 
 def serve_forever(folder: Path) -> None:
     """A worker under its supervisor, until this process is killed."""
-    WorkerProcess(ServiceConfig(folder), run_stub).start()
+    ServiceWorker(ServiceConfig(folder), run_stub).start()
     while True:
         time.sleep(1)
 

@@ -186,7 +186,7 @@ def test_malformed_requests_leave_the_service_running(site: Site) -> None:
     assert 400 <= api.post("/api/jobs", content=chunks, headers=site.headers).status_code < 500
     assert api.put("/api/jobs", headers=site.headers).status_code == 405
     assert api.get("/absent").status_code == 404
-    assert api.get("/assets/../../service/api.py").status_code == 404
+    assert api.get("/assets/../../service/json_api.py").status_code == 404
     assert api.get("/assets/%2e%2e/application.py").status_code == 404
     assert api.get("/api/jobs/%00", headers=site.headers).status_code == 404
     assert api.get("/", headers={"Host": "evil.example"}).status_code == 400

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from unconceal.battery.fine_tuning import fine_tune, new_learner
-from unconceal.battery.probe import ARM_LEVELS, Cost, Probe, ProbeInputs, ProbePlan, ProbeScope
+from unconceal.battery.probe import ARM_LEVELS, BatteryPlan, Cost, Probe, ProbeInputs, ProbeScope
 from unconceal.diffusion.handover import Arm, hand_over, run_original
 from unconceal.generate.image_cache import Pixels
 
@@ -15,14 +15,14 @@ def level_name(arm: Arm, psi: float) -> str:
     return f"{ARM_LEVELS[arm]}, ψ = {psi:g}"
 
 
-def plan(scope: ProbeScope) -> ProbePlan:
+def plan(scope: ProbeScope) -> BatteryPlan:
     """Both arms at every ψ; all of them are scored."""
     settings = scope.battery.benign_fine_tuning
     levels = tuple(level_name(arm, psi) for arm in ARM_LEVELS for psi in settings.psi)
     trained = settings.n_steps * settings.batch_size
     started = scope.family.forward_passes_per_step * max(scope.handover_steps(settings.psi).values())
     per_prompt = started + scope.passes_in_both_arms * scope.steps_after(settings.psi)
-    return ProbePlan(1, levels, levels, Cost(trained + len(scope.forget) * per_prompt, trained))
+    return BatteryPlan(1, levels, levels, Cost(trained + len(scope.forget) * per_prompt, trained))
 
 
 def generate(inputs: ProbeInputs) -> dict[str, Pixels]:

@@ -9,17 +9,17 @@ from itertools import pairwise
 
 import torch
 
-from unconceal.battery.probe import ARM_LEVELS, Cost, Examples, Probe, ProbeInputs, ProbePlan, ProbeScope
+from unconceal.battery.probe import ARM_LEVELS, BatteryPlan, Cost, Examples, Probe, ProbeInputs, ProbeScope
 from unconceal.diffusion.handover import hand_over, unconditional
 from unconceal.diffusion.model import Model
 from unconceal.generate.image_cache import Pixels
 
 
-def plan(scope: ProbeScope) -> ProbePlan:
+def plan(scope: ProbeScope) -> BatteryPlan:
     """Both arms, of which the prompt arm is scored: unguided, every model gives back the image that was inverted, golds too."""
     n_steps, levels = scope.suite.sampler.num_inference_steps, tuple(ARM_LEVELS.values())
     per_prompt = n_steps - 1 + scope.passes_in_both_arms * n_steps
-    return ProbePlan(1, levels, levels[:1], Cost(len(scope.first_prompts(scope.battery.inverted_latents.n_prompts)) * per_prompt))
+    return BatteryPlan(1, levels, levels[:1], Cost(len(scope.first_prompts(scope.battery.inverted_latents.n_prompts)) * per_prompt))
 
 
 def generate(inputs: ProbeInputs) -> dict[str, Pixels]:

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from unconceal.battery.probe import ARM_LEVELS, Cost, Probe, ProbeInputs, ProbePlan, ProbeScope
+from unconceal.battery.probe import ARM_LEVELS, BatteryPlan, Cost, Probe, ProbeInputs, ProbeScope
 from unconceal.diffusion.handover import Arm, hand_over
 from unconceal.generate.image_cache import Pixels
 
 
-def plan(scope: ProbeScope) -> ProbePlan:
+def plan(scope: ProbeScope) -> BatteryPlan:
     """A search in each arm; both are scored, since a text encoder can hide the concept from its own prompts but not from θ's empty one."""
     settings, levels = scope.battery.noise_search, tuple(ARM_LEVELS.values())
     n_images = len(scope.first_prompts(settings.n_prompts)) * settings.n_rounds * settings.n_candidates
-    return ProbePlan(1, levels, levels, Cost(n_images * scope.passes_in_both_arms * scope.suite.sampler.num_inference_steps))
+    return BatteryPlan(1, levels, levels, Cost(n_images * scope.passes_in_both_arms * scope.suite.sampler.num_inference_steps))
 
 
 def generate(inputs: ProbeInputs) -> dict[str, Pixels]:

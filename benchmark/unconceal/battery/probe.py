@@ -188,7 +188,7 @@ def judged_groups(pixels: Pixels) -> Iterator[Pixels]:
     return (pixels[start : start + BATCH_IMAGES] for start in range(0, len(pixels), BATCH_IMAGES))
 
 
-class ProbePlan(NamedTuple):
+class BatteryPlan(NamedTuple):
     """The shape of a probe's results and its cost, known before any model is loaded.
 
     Attributes:
@@ -214,7 +214,7 @@ class Probe(NamedTuple):
         generate: images (p · s, h, w, 3) by level, prompt by prompt.
     """
 
-    plan: Callable[[ProbeScope], ProbePlan]
+    plan: Callable[[ProbeScope], BatteryPlan]
     generate: Callable[[ProbeInputs], dict[str, Pixels]]
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from unconceal.battery.fine_tuning import TEXT_ENCODERS, denoising_loss, float32_copy
-from unconceal.battery.probe import Cost, Examples, Probe, ProbeInputs, ProbePlan, ProbeScope, diverged
+from unconceal.battery.probe import BatteryPlan, Cost, Examples, Probe, ProbeInputs, ProbeScope, diverged
 from unconceal.diffusion.model import Model
 from unconceal.generate.image_cache import Pixels
 from unconceal.specs.battery import PromptAttack
@@ -55,12 +55,12 @@ class Vocabulary:
         return self.words[torch.cdist(embeddings.flatten(0, 1), self.words).argmin(1)].view_as(embeddings)
 
 
-def plan(scope: ProbeScope, settings: PromptAttack) -> ProbePlan:
+def plan(scope: ProbeScope, settings: PromptAttack) -> BatteryPlan:
     """One level; most of a prompt's images decide."""
     n_prompts = len(scope.first_prompts(settings.n_prompts))
     trained = n_prompts * settings.n_steps * settings.batch_size
     cost = Cost(trained + n_prompts * settings.images_per_prompt * scope.guided_passes, trained)
-    return ProbePlan(settings.images_per_prompt, (LEVEL,), (LEVEL,), cost, by_majority=True)
+    return BatteryPlan(settings.images_per_prompt, (LEVEL,), (LEVEL,), cost, by_majority=True)
 
 
 def attack(inputs: ProbeInputs, settings: PromptAttack, projected: bool) -> dict[str, Pixels]:

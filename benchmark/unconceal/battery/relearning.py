@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from unconceal.battery.fine_tuning import Learner, fine_tune, new_learner
 from unconceal.battery.nonce import concept_names, nonce_prompt
-from unconceal.battery.probe import Cost, Probe, ProbeInputs, ProbePlan, ProbeScope, too_few_examples
+from unconceal.battery.probe import BatteryPlan, Cost, Probe, ProbeInputs, ProbeScope, too_few_examples
 from unconceal.generate.image_cache import Pixels
 from unconceal.specs.battery import Relearning
 
@@ -26,12 +26,12 @@ def level_name(step: int) -> str:
     return f"{step} steps"
 
 
-def plan(scope: ProbeScope, settings: Relearning) -> ProbePlan:
+def plan(scope: ProbeScope, settings: Relearning) -> BatteryPlan:
     """The learning curve's steps, of which the last is scored."""
     levels = tuple(map(level_name, settings.steps))
     trained = settings.steps[-1] * settings.batch_size
     generated = len(levels) * len(held_out_prompts(scope)) * settings.images_per_prompt * scope.guided_passes
-    return ProbePlan(settings.images_per_prompt, levels, levels[-1:], Cost(generated + trained, trained))
+    return BatteryPlan(settings.images_per_prompt, levels, levels[-1:], Cost(generated + trained, trained))
 
 
 def learn(inputs: ProbeInputs, settings: Relearning) -> dict[str, Pixels]:

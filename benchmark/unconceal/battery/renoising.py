@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from unconceal.battery.probe import Cost, Probe, ProbeInputs, ProbePlan, ProbeScope
+from unconceal.battery.probe import BatteryPlan, Cost, Probe, ProbeInputs, ProbeScope
 from unconceal.diffusion.handover import Arm, hand_over
 from unconceal.generate.image_cache import Pixels
 
@@ -20,11 +20,11 @@ def level_name(arm: Arm, psi: float) -> str:
     return f"{ARMS[arm]}, ψ = {psi:g}"
 
 
-def plan(scope: ProbeScope) -> ProbePlan:
+def plan(scope: ProbeScope) -> BatteryPlan:
     """Both arms at every ψ; all of them are scored."""
     psi = scope.battery.renoising.psi
     levels = tuple(level_name(arm, value) for arm in ARMS for value in psi)
-    return ProbePlan(1, levels, levels, Cost(len(scope.forget) * scope.steps_after(psi) * scope.passes_in_both_arms))
+    return BatteryPlan(1, levels, levels, Cost(len(scope.forget) * scope.steps_after(psi) * scope.passes_in_both_arms))
 
 
 def generate(inputs: ProbeInputs) -> dict[str, Pixels]:

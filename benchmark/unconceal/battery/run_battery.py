@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from unconceal.battery import PROBES
-from unconceal.battery.probe import Examples, ProbeInputs, ProbePlan, ProbeScope
+from unconceal.battery.probe import BatteryPlan, Examples, ProbeInputs, ProbeScope
 from unconceal.errors import CheckFailed, UnconcealError
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.generate.generator import Generator
@@ -74,7 +74,7 @@ class BatteryRunner:
         self.forward_passes = 0
         self.seconds: dict[str, float] = {}
 
-    def measure(self, probe: ProbeName, plan: ProbePlan, inputs: ProbeInputs, checkpoint: str) -> ProbeMeasurement:
+    def measure(self, probe: ProbeName, plan: BatteryPlan, inputs: ProbeInputs, checkpoint: str) -> ProbeMeasurement:
         """The answers of the judge for θ* and θ under one probe."""
         shape = {"levels": plan.levels, "scored": plan.scored, "images_per_prompt": plan.images_per_prompt, **plan.cost._asdict()}
         try:
@@ -86,13 +86,13 @@ class BatteryRunner:
             return ProbeMeasurement(**shape, error=code)
         return ProbeMeasurement(**shape, per_prompt=rates(answers, plan.by_majority), original=rates(original, plan.by_majority))
 
-    def _answers(self, probe: ProbeName, plan: ProbePlan, inputs: ProbeInputs, checkpoint: str) -> FloatArray:
+    def _answers(self, probe: ProbeName, plan: BatteryPlan, inputs: ProbeInputs, checkpoint: str) -> FloatArray:
         """Presence (p, s, levels) of 0 and 1 for the model of the inputs."""
         images = self._images(probe, plan, inputs, probe_shard(self.evaluation, self.task, probe, checkpoint))
         shown = [inputs.shows(images[f"level.{i}"]) for i in range(len(plan.levels))]
         return np.stack(shown, axis=-1).astype(float).reshape(-1, plan.images_per_prompt, len(plan.levels))
 
-    def _images(self, probe: ProbeName, plan: ProbePlan, inputs: ProbeInputs, shard: ProbeShard) -> Arrays:
+    def _images(self, probe: ProbeName, plan: BatteryPlan, inputs: ProbeInputs, shard: ProbeShard) -> Arrays:
         store, stored = self.evaluation.store, self.evaluation.store.get(shard)
         if stored is not None:
             inputs.advance(plan.cost.work)

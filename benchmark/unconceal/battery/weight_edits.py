@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from unconceal.battery.fine_tuning import TEXT_ENCODERS
-from unconceal.battery.probe import Cost, Probe, ProbeInputs, ProbePlan, ProbeScope, diverged
+from unconceal.battery.probe import BatteryPlan, Cost, Probe, ProbeInputs, ProbeScope, diverged
 from unconceal.checkpoints.low_rank import LowRank
 from unconceal.checkpoints.release import SpmNetwork
 from unconceal.diffusion.model import Model
@@ -35,14 +35,14 @@ def edits(settings: WeightEdits) -> dict[str, Edit]:
     return scaled | {f"{n} direction{'s' if n > 1 else ''} removed": partial(without_directions, n=n)}
 
 
-def plan(scope: ProbeScope) -> ProbePlan:
+def plan(scope: ProbeScope) -> BatteryPlan:
     """One level for each edit; the last, without its largest directions, is scored.
 
     On the star of the miniature it brings three concealers back above golds; scaling by .5 brings back two, by .8 hardly any.
     """
     settings = scope.battery.weight_edits
     levels, prompts = tuple(edits(settings)), scope.first_prompts(settings.n_prompts)
-    return ProbePlan(1, levels, levels[-1:], Cost(len(levels) * len(prompts) * scope.guided_passes))
+    return BatteryPlan(1, levels, levels[-1:], Cost(len(levels) * len(prompts) * scope.guided_passes))
 
 
 def generate(inputs: ProbeInputs) -> dict[str, Pixels]:

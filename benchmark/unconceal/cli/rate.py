@@ -69,7 +69,7 @@ def serve(
     wanted = [table for table in load_newest_tables(data.result_folders) if table.tier == tier and (not tasks or table.task in tasks)]
     source = None
     if images == "store":
-        from unconceal.ratings.stored_images import StoreSource
+        from unconceal.ratings.store_source import StoreSource
 
         source = StoreSource(data)
     drawn = draw_items(wanted, Sources(data), items, pairs, seed, source)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from unconceal.checkpoints.apply import AppliedCheckpoint
-from unconceal.evaluation import paper, sequential, standard
+from unconceal.evaluation import paper, sequential_run, standard
 from unconceal.evaluation.evaluation import Evaluation, ProcedureName
 from unconceal.generate.plan import ShardPair
 from unconceal.specs.record import Record
@@ -34,6 +34,6 @@ class Protocol(NamedTuple):
 
 PROTOCOLS: Mapping[ProcedureName, Protocol] = {
     "standard": Protocol(standard.shards, standard.shards, standard.load, standard.measure, standard.update_verdict),
-    "sequential": Protocol(sequential.shards, sequential.at_most, standard.load, sequential.measure, standard.update_verdict),
+    "sequential": Protocol(sequential_run.shards, sequential_run.at_most, standard.load, sequential_run.measure, standard.update_verdict),
     "paper": Protocol(paper.shards, paper.shards, paper.load, paper.measure, None),
 }

@@ -18,7 +18,7 @@ from unconceal.diffusion.handover import Arm, hand_over, run_original
 from unconceal.diffusion.model import Model
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.evaluation.curves import mean_score, presence_curves, rate_score
-from unconceal.first_look.look_result import LookResult, Reliability, conclude, notes_of
+from unconceal.first_look.look_result import JudgeReliability, LookResult, conclude, notes_of
 from unconceal.first_look.look_sources import Base, Loader, find_base, find_model, find_weights, with_steps
 from unconceal.first_look.look_task import look_task, look_wording
 from unconceal.first_look.zero_shot_judge import ZeroShotJudge
@@ -75,7 +75,7 @@ class LookRequest:
 
 
 @dataclass
-class Look:
+class FirstLook:
     """A first look: its result, and the images and specs behind it. ``images``: by model and arm, (prompts, ψ, h, w, 3)."""
 
     result: LookResult
@@ -87,7 +87,7 @@ class Look:
     images: dict[str, dict[Arm, Pixels]] = field(default_factory=dict)
 
 
-def take_look(request: LookRequest, root: DataRoot, progress: Progress | None = None) -> Look:
+def take_look(request: LookRequest, root: DataRoot, progress: Progress | None = None) -> FirstLook:
     """Load, generate, judge.
 
     Raises:
@@ -134,7 +134,7 @@ def take_look(request: LookRequest, root: DataRoot, progress: Progress | None = 
         notes=notes_of(judge, applied.warnings, applied.components, request.gold, bool(relearning)),
         seconds=time.perf_counter() - started,
     )
-    return Look(result, task, look.prompts, checkpoint, path, base, images)
+    return FirstLook(result, task, look.prompts, checkpoint, path, base, images)
 
 
 def find_gold(text: str, root: DataRoot) -> Path:
@@ -241,12 +241,12 @@ class Looker:
         flat = self.judge.shows(pixels.reshape(-1, *pixels.shape[2:]), "", "")
         return np.asarray(flat.reshape(pixels.shape[:2]), np.float64)
 
-    def reliability(self, images: Mapping[str, Mapping[Arm, Pixels]], retained: Pixels) -> Reliability:
+    def reliability(self, images: Mapping[str, Mapping[Arm, Pixels]], retained: Pixels) -> JudgeReliability:
         """The judge on θ's own images, with the concept and without it."""
         own, others = self._shown(images["original"]["prompt"][:, -1:])[:, 0], self.judge.answers(retained)
         named = others == np.arange(1, len(others) + 1)
         rates = [rate_score(np.asarray(values, np.float64), len(values)) for values in (own, others == 0, named)]
-        return Reliability(captions=self.judge.captions, with_concept=rates[0], without_concept=rates[1], retained=rates[2])
+        return JudgeReliability(captions=self.judge.captions, with_concept=rates[0], without_concept=rates[1], retained=rates[2])
 
     def retained_answers(self, concepts: Sequence[str], images: Mapping[str, Pixels]) -> dict[str, tuple[bool, bool]]:
         """Whether θ's and θ*'s image of each retained concept shows it."""

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from unconceal.diffusion.handover import Arm
-from unconceal.first_look.first_look import PSI, SEED, WINDOW, Look
+from unconceal.first_look.first_look import PSI, SEED, WINDOW, FirstLook
 from unconceal.first_look.look_result import SUMMARIES
 from unconceal.generate.identity import image_seed
 from unconceal.generate.image_cache import Pixels
@@ -37,7 +37,7 @@ class LookPart:
     blurred: bool = False
 
 
-def look_page(look: Look) -> str:
+def look_page(look: FirstLook) -> str:
     """The page's HTML."""
     judge = look.result.judge
     reliability = (
@@ -58,7 +58,7 @@ def look_page(look: Look) -> str:
     )
 
 
-def charts(look: Look) -> list[TitledChart]:
+def charts(look: FirstLook) -> list[TitledChart]:
     """P(ψ) of θ*, θ and the gold, one chart for each arm."""
     result, drawn = look.result, []
     for arm, title in TITLES.items():
@@ -69,7 +69,7 @@ def charts(look: Look) -> list[TitledChart]:
     return drawn
 
 
-def strip_view(look: Look) -> StripView:
+def strip_view(look: FirstLook) -> StripView:
     """A sheet of tiles for each model: a row for each prompt and arm, a column for each ψ."""
     prompts, n_rows = look.prompts[:N_SHOWN], min(N_SHOWN, len(look.prompts)) * len(DECIDING_ARMS)
     models = [name for name in ROLES if name in look.images]

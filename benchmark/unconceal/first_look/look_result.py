@@ -20,7 +20,7 @@ MARGIN = 0.10
 """Excess over a gold from which the concept comes back."""
 
 
-class Reliability(Spec):
+class JudgeReliability(Spec):
     """The judge on θ's own images.
 
     Attributes:
@@ -66,7 +66,7 @@ class LookResult(Spec):
     format: str
     components: dict[str, ComponentRecord] = Field(default_factory=dict)
     unused_parts: tuple[str, ...] = ()
-    judge: Reliability
+    judge: JudgeReliability
     curves: dict[str, tuple[Curve, ...]]
     retained: dict[str, tuple[bool, bool]]
     excess: dict[str, Score] = Field(default_factory=dict)
@@ -89,7 +89,7 @@ SUMMARIES: dict[Conclusion, str] = {
 """Each conclusion in a sentence."""
 
 
-def conclude(judge: Reliability, own: Score, original: float, excess: dict[str, Score]) -> Conclusion:
+def conclude(judge: JudgeReliability, own: Score, original: float, excess: dict[str, Score]) -> Conclusion:
     """The conclusion: no verdict, and never that a model forgets.
 
     Args:
@@ -105,13 +105,13 @@ def conclude(judge: Reliability, own: Score, original: float, excess: dict[str, 
     return "comes back" if any(score.low is not None and score.low > MARGIN for score in excess.values()) else "hidden"
 
 
-def is_unreliable(judge: Reliability) -> bool:
+def is_unreliable(judge: JudgeReliability) -> bool:
     """Whether the judge cannot tell the concept on θ's own images, or θ hardly draws it."""
     return judge.balanced_accuracy < MIN_BALANCED_ACCURACY or (judge.with_concept.value or 0.0) < MIN_RATE
 
 
 def notes_of(
-    judge: Reliability, warnings: Sequence[str], components: dict[str, ComponentRecord], gold: str | None, relearnt: bool
+    judge: JudgeReliability, warnings: Sequence[str], components: dict[str, ComponentRecord], gold: str | None, relearnt: bool
 ) -> tuple[Note, ...]:
     """What limits the result."""
     notes = [Note(code="look.no-record", text="A first look: few prompts and a general judge. It is no verdict and gives no row.")]

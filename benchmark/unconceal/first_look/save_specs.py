@@ -8,7 +8,7 @@ from typing import Any
 
 from unconceal.errors import CheckFailed, UsageError
 from unconceal.files import write_atomically
-from unconceal.first_look.first_look import Look
+from unconceal.first_look.first_look import FirstLook
 from unconceal.paths import DataRoot
 from unconceal.specs.lint_task import lint
 from unconceal.specs.loader import suite_file
@@ -18,7 +18,7 @@ from unconceal.specs.submission import Checkpoint
 NAME = "first-look"
 
 
-def save_specs(look: Look, folder: Path, root: DataRoot) -> tuple[Path, Path]:
+def save_specs(look: FirstLook, folder: Path, root: DataRoot) -> tuple[Path, Path]:
     """Write ``tasks/…/<concept>.yaml`` and ``submissions/…/first-look-<concept>.yaml`` into a folder, with a copy of the suite's file.
 
     Local weights are copied beside the submission.
@@ -56,7 +56,7 @@ def save_specs(look: Look, folder: Path, root: DataRoot) -> tuple[Path, Path]:
     return task_path, submission_path
 
 
-def saved_checkpoint(look: Look, folder: Path, suite: str, name: str) -> dict[str, Any]:
+def saved_checkpoint(look: FirstLook, folder: Path, suite: str, name: str) -> dict[str, Any]:
     """The checkpoint's fields; local weights are copied into the folder."""
     checkpoint: Checkpoint = look.checkpoint
     if checkpoint.repo is not None:

@@ -11,7 +11,7 @@ import krippendorff
 import numpy as np
 
 from unconceal.metrics.statistics import FloatArray, Interval, auc, auc_interval, expected_rate_interval, prompts_needed, rate_interval
-from unconceal.ratings.rating_file import IMAGE_ANSWERS, PAIR_ANSWERS, RatedImage, RatingFile, RatingItem
+from unconceal.ratings.rating_file import IMAGE_ANSWERS, PAIR_ANSWERS, HumanRatingFile, RatedImage, RatingItem
 from unconceal.specs.record import Record
 
 UNSURE = "unsure"
@@ -31,7 +31,7 @@ class Alpha(NamedTuple):
     n_unsure: int
 
 
-def krippendorff_alpha(files: Sequence[RatingFile], pairs: bool, seed: int = 0) -> Alpha:
+def krippendorff_alpha(files: Sequence[HumanRatingFile], pairs: bool, seed: int = 0) -> Alpha:
     """Nominal α of single images or of pairs; "unsure" counts as no answer.
 
     Interval: 95 % percentiles over resampled items (Hayes & Krippendorff, Communication Methods and Measures 1, 2007, 77).
@@ -75,7 +75,7 @@ class MajorityItem(NamedTuple):
         return self.answer == "present"
 
 
-def majorities(files: Iterable[RatingFile]) -> list[MajorityItem]:
+def majorities(files: Iterable[HumanRatingFile]) -> list[MajorityItem]:
     """Items with a strict majority among the answers other than "unsure"."""
     items: dict[str, RatingItem] = {}
     votes: dict[str, Counter[str]] = defaultdict(Counter)
@@ -108,7 +108,7 @@ def has_value(psi: Sequence[float], per_prompt: Sequence[object], image: RatedIm
     return image.psi in psi and image.prompt < len(per_prompt)
 
 
-class Agreement(NamedTuple):
+class RaterAgreement(NamedTuple):
     """How often a measure agrees with the majority, or how well it orders images.
 
     Attributes:
@@ -138,7 +138,7 @@ GROUPINGS: dict[str, Grouping] = {
 }
 
 
-def agreements(items: Sequence[MajorityItem], records: Records, half_width: float) -> list[Agreement]:
+def agreements(items: Sequence[MajorityItem], records: Records, half_width: float) -> list[RaterAgreement]:
     """Every agreement, over all items, per ψ and per submission.
 
     Args:
@@ -146,7 +146,7 @@ def agreements(items: Sequence[MajorityItem], records: Records, half_width: floa
         records: records by measured digest; items of other records are left out.
         half_width: wanted half-width of a 95 % interval, for the number of ratings needed.
     """
-    rows: list[Agreement] = []
+    rows: list[RaterAgreement] = []
     singles = [entry for entry in items if not entry.item.is_pair]
     pairs = [entry for entry in items if entry.item.is_pair]
     for grouping in GROUPINGS.values():
@@ -171,13 +171,13 @@ def grouped(items: Iterable[MajorityItem], grouping: Grouping) -> list[tuple[str
 Known = list[tuple[MajorityItem, float]]
 
 
-def judge_agreement(group: str, known: Known, half_width: float) -> list[Agreement]:
+def judge_agreement(group: str, known: Known, half_width: float) -> list[RaterAgreement]:
     """How often the concept judge says what the majority says."""
     same = [(entry, float((value == 1) == entry.shows)) for entry, value in known]
     return rate_agreement("judge", "agreement", group, same, half_width)
 
 
-def pair_agreement(measure: str, group: str, items: Iterable[MajorityItem], records: Records, half_width: float) -> list[Agreement]:
+def pair_agreement(measure: str, group: str, items: Iterable[MajorityItem], records: Records, half_width: float) -> list[RaterAgreement]:
     """How often the image with the higher value is the one in which the majority sees the concept more clearly.
 
     Pairs that the majority calls equal are left out, and for the judge those that it calls equal.
@@ -190,7 +190,7 @@ def pair_agreement(measure: str, group: str, items: Iterable[MajorityItem], reco
     return rate_agreement("judge" if measure == "presence" else measure, "pairs", group, same, half_width)
 
 
-def rate_agreement(measure: str, statistic: str, group: str, same: Known, half_width: float) -> list[Agreement]:
+def rate_agreement(measure: str, statistic: str, group: str, same: Known, half_width: float) -> list[RaterAgreement]:
     """The mean over prompts of the share of agreeing items, with its interval over prompts."""
     if not same:
         return []
@@ -201,7 +201,7 @@ def rate_agreement(measure: str, statistic: str, group: str, same: Known, half_w
     rates = np.array([np.mean(values) for values in by_prompt.values()])
     interval = rate_interval(rates, len(same))
     needed = ratings_needed(rates, len(same), half_width)
-    return [Agreement(measure, statistic, group, float(rates.mean()), interval.low, interval.high, len(same), needed)]
+    return [RaterAgreement(measure, statistic, group, float(rates.mean()), interval.low, interval.high, len(same), needed)]
 
 
 def ratings_needed(rates: FloatArray, n_items: int, half_width: float) -> int | None:
@@ -221,14 +221,14 @@ def ratings_needed(rates: FloatArray, n_items: int, half_width: float) -> int | 
     return None if n_prompts is None else n_prompts * per_prompt
 
 
-def score_auc(measure: str, group: str, known: Known, half_width: float) -> list[Agreement]:
+def score_auc(measure: str, group: str, known: Known, half_width: float) -> list[RaterAgreement]:
     """The AUC of a score for the majority's answers. Its interval takes images as independent."""
     scores, labels = [value for _, value in known], [entry.shows for entry, _ in known]
     value = auc(scores, labels) if known else math.nan
     if math.isnan(value):
         return []
     low, high = interval = auc_interval(scores, labels)
-    return [Agreement(measure, "AUC", group, value, low, high, len(known), by_square_root(interval, len(known), half_width))]
+    return [RaterAgreement(measure, "AUC", group, value, low, high, len(known), by_square_root(interval, len(known), half_width))]
 
 
 def by_square_root(interval: Interval, n: int, half_width: float) -> int:

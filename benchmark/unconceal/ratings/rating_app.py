@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from unconceal.errors import UsageError
 from unconceal.ratings.item_images import ShownItem
-from unconceal.ratings.rating_file import HumanRating, RatingFile, rating_path, read_ratings, write_ratings
+from unconceal.ratings.rating_file import HumanRating, HumanRatingFile, rating_path, read_ratings, write_ratings
 from unconceal.web.application import new_application, templates
 from unconceal.web.forms import check_csrf, csrf_token, load_key, read_form, set_cookie
 from unconceal.web.rate_limit import RateLimit, client_of
@@ -34,7 +34,7 @@ class RatingSession:
         folder.mkdir(parents=True, exist_ok=True)
         self.key = load_key(folder / ".key")
 
-    def ratings_of(self, request: Request) -> RatingFile | None:
+    def ratings_of(self, request: Request) -> HumanRatingFile | None:
         """The file of the rater behind a request; None for somebody new."""
         rater = request.cookies.get(COOKIE, "")
         # Only names that exist are looked up: a cookie is whatever its sender likes.
@@ -47,7 +47,7 @@ class RatingSession:
         random.Random(rater).shuffle(ids)
         return ids
 
-    def open_items(self, ratings: RatingFile) -> list[str]:
+    def open_items(self, ratings: HumanRatingFile) -> list[str]:
         """Items without an answer of this rater."""
         answered = {rating.item.id for rating in ratings.ratings}
         return [item for item in self.order(ratings.rater) if item not in answered]
@@ -56,7 +56,7 @@ class RatingSession:
         """Whether a pair's second image stands on the left for this rater."""
         return sha256(f"{rater} {item}".encode()).digest()[0] % 2 == 1
 
-    def image_png(self, ratings: RatingFile | None, item: str, side: str) -> bytes:
+    def image_png(self, ratings: HumanRatingFile | None, item: str, side: str) -> bytes:
         """An image of an item as a rater sees it.
 
         Raises:
@@ -93,7 +93,7 @@ def choices(shown: ShownItem) -> tuple[str, ...]:
     return ("left", "right", "same", "unsure") if shown.item.is_pair else ("present", "absent", "unsure")
 
 
-def start_page(session: RatingSession, ratings: RatingFile | None, secure: bool) -> Response:
+def start_page(session: RatingSession, ratings: HumanRatingFile | None, secure: bool) -> Response:
     """The first page. The rater's id is given out here, so that its form has a token; no file exists before the first answer."""
     rater = ratings.rater if ratings else f"r-{secrets.token_hex(8)}"
     page = TEMPLATES.get_template("start.html.j2").render(csrf=csrf_token(session.key, rater), n_items=len(session.items))
@@ -125,7 +125,7 @@ def rating_application(items: Sequence[ShownItem], folder: Path, hosts: Sequence
         check_csrf(session.key, rater, form.get("csrf", ""))
         if session.ratings_of(request) is None:
             starts.check(client_of(request))
-            write_ratings(session.folder, RatingFile.model_validate({"rater": rater}))
+            write_ratings(session.folder, HumanRatingFile.model_validate({"rater": rater}))
         return RedirectResponse("/rate", 303)
 
     @app.get("/rate", response_class=HTMLResponse)

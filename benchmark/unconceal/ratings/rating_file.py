@@ -74,7 +74,7 @@ class HumanRating(Spec):
             yield Mistake("ratings.wrong-answer", ("answer",), repr(self.answer), "answers no such item", remedy)
 
 
-class RatingFile(Spec):
+class HumanRatingFile(Spec):
     """All answers of one rater. ``simulated``: by a program of known error, for tests; never mixed with those of people."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -90,7 +90,7 @@ class RatingFile(Spec):
                 "ratings.rated-twice", ("ratings",), "an item", "is rated twice, and would count twice", "keep one of its ratings"
             )
 
-    def answered(self, rating: HumanRating) -> RatingFile:
+    def answered(self, rating: HumanRating) -> HumanRatingFile:
         """A copy with a further answer, which replaces an earlier one to the same item."""
         others = tuple(other for other in self.ratings if other.item.id != rating.item.id)
         return self.model_copy(update={"ratings": (*others, rating)})
@@ -101,7 +101,7 @@ def rating_path(folder: Path, rater: str) -> Path:
     return path_below(folder, f"{rater}.ratings.json")
 
 
-def read_ratings(path: Path) -> RatingFile:
+def read_ratings(path: Path) -> HumanRatingFile:
     """Read a ratings file.
 
     Raises:
@@ -109,7 +109,7 @@ def read_ratings(path: Path) -> RatingFile:
     """
     remedy = "restore it, or leave it out"
     try:
-        return RatingFile.model_validate_json(read_regular_file(path, MAX_BYTES))
+        return HumanRatingFile.model_validate_json(read_regular_file(path, MAX_BYTES))
     except OSError as error:
         raise CheckFailed("ratings.unreadable", str(path), f"cannot be read ({error.strerror})", remedy) from error
     except ValidationError as error:
@@ -118,14 +118,14 @@ def read_ratings(path: Path) -> RatingFile:
         raise CheckFailed("ratings.invalid", str(path), f"is no ratings file ({location}: {first['msg']})", remedy) from error
 
 
-def write_ratings(folder: Path, ratings: RatingFile) -> Path:
+def write_ratings(folder: Path, ratings: HumanRatingFile) -> Path:
     """Write a rater's file atomically, after every answer."""
     path = rating_path(folder, ratings.rater)
     write_atomically(path, (ratings.model_dump_json(indent=1) + "\n").encode())
     return path
 
 
-def read_all(paths: Iterable[Path]) -> tuple[RatingFile, ...]:
+def read_all(paths: Iterable[Path]) -> tuple[HumanRatingFile, ...]:
     """Ratings files of several raters.
 
     Raises:

@@ -11,9 +11,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from unconceal.errors import UnconcealError, UsageError
 from unconceal.service.accounts import SESSION_SECONDS
-from unconceal.service.api import open_tasks
 from unconceal.service.authentication import COOKIE
 from unconceal.service.job_files import job_details, send_file, send_report
+from unconceal.service.json_api import open_tasks
 from unconceal.service.submission_request import SubmissionRequest
 from unconceal.specs.problems import mistakes_from_errors
 from unconceal.web.application import templates

@@ -10,16 +10,16 @@ from fastapi import FastAPI
 
 from unconceal.paths import DataRoot
 from unconceal.service.accounts import Accounts
-from unconceal.service.api import add_api
 from unconceal.service.authentication import Authentication
 from unconceal.service.database import Database
 from unconceal.service.evaluate_job import evaluate_job
 from unconceal.service.intake import check_intake
 from unconceal.service.job_queue import JobQueue, QueuedJob
+from unconceal.service.json_api import add_api
 from unconceal.service.pages import add_pages
 from unconceal.service.service_config import ServiceConfig
 from unconceal.service.submission_request import SubmissionRequest
-from unconceal.service.worker import RunJob, WorkerProcess
+from unconceal.service.worker import RunJob, ServiceWorker
 from unconceal.web.application import new_application
 from unconceal.web.forms import load_key
 
@@ -63,7 +63,7 @@ def service_application(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        worker = WorkerProcess(config, run_job)
+        worker = ServiceWorker(config, run_job)
         if with_worker:
             worker.start()
         try:

@@ -92,7 +92,7 @@ def execute(config: ServiceConfig, queue: JobQueue, job: QueuedJob, run_job: Run
 
 
 @dataclass
-class WorkerProcess:
+class ServiceWorker:
     """Keeps one worker process running while the service runs."""
 
     config: ServiceConfig

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from collections import Counter
 from pathlib import Path
 
 from unconceal.paths import SOURCE_TREE
@@ -22,3 +24,13 @@ def test_the_source_has_few_private_words_and_no_long_file_or_function() -> None
     assert total_share(sources) < MAX_SHARE
     assert not [source.path for source in sources if source.n_lines > MAX_FILE]
     assert not [source.path for source in sources if max(source.function_lengths, default=0) > MAX_FUNCTION]
+
+
+def test_no_two_public_classes_and_no_two_modules_share_a_name() -> None:
+    """But a command and its room, ``cli/store.py`` and ``generate/store.py``, and the two packages."""
+    for package in ("unconceal", "unconceal_lab"):
+        paths = [path for path in (SOURCE_TREE / "benchmark" / package).rglob("*.py") if path.stem not in ("__init__", "__main__")]
+        modules = Counter(path.stem for path in paths if path.parent.name != "cli")
+        nodes = [node for path in paths for node in ast.parse(path.read_text(encoding="utf-8")).body]
+        classes = Counter(node.name for node in nodes if isinstance(node, ast.ClassDef) and not node.name.startswith("_"))
+        assert [name for name, count in (modules + classes).items() if count > 1] == []

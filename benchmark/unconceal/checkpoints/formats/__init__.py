@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from unconceal.checkpoints.formats import compvis, embedding, eraser, flux, lora, spm, state_dict
+from unconceal.checkpoints.formats import compvis, embedding, eraser, flux_keys, lora, spm, state_dict
 from unconceal.checkpoints.key_names import Base
 from unconceal.checkpoints.release import Group, Reading
 
@@ -25,7 +25,7 @@ FORMATS: dict[str, Format] = {
     "eraser": Format(eraser.select, eraser.read),
     "embedding": Format(embedding.select, embedding.read),
     "compvis": Format(compvis.select, compvis.read),
-    "flux": Format(flux.select, flux.read),
+    "flux": Format(flux_keys.select, flux_keys.read),
     "state-dict": Format(state_dict.select, state_dict.read),
 }
 """Tried in this order; each selects from the keys that the ones before it left. Folders are made of such files."""
