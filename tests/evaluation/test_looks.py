@@ -63,6 +63,7 @@ def reference(relearned: bool = True, original: float = 1.0) -> Reference:
         original=np.full(PROMPTS, original),
         gold_p0=np.zeros(PROMPTS),
         gold_presence={"prompt": np.zeros((PROMPTS, 2)), "empty": np.zeros((PROMPTS, 2))},
+        relearning_level="40 steps",
         relearned=np.zeros(HELD_OUT) if relearned else None,
         original_relearned=np.ones(HELD_OUT) if relearned else None,
         scoring=Scoring(margin=MARGIN),

@@ -194,7 +194,7 @@ class BatteryPlan(NamedTuple):
     Attributes:
         images_per_prompt: s.
         levels: names of the treatments of different strength.
-        scored: the levels whose mean is the probe's score.
+        scored: the levels that the probe's score may use.
         cost: passes of the denoiser, if θ follows every prompt.
         by_majority: whether a prompt counts as one success where most of its images show the concept.
     """

@@ -27,11 +27,12 @@ def level_name(step: int) -> str:
 
 
 def plan(scope: ProbeScope, settings: Relearning) -> BatteryPlan:
-    """The learning curve's steps, of which the last is scored."""
+    """The learning curve's steps; any but the start may be read."""
     levels = tuple(map(level_name, settings.steps))
+    scored = tuple(level_name(step) for step in settings.steps if step) or levels
     trained = settings.steps[-1] * settings.batch_size
     generated = len(levels) * len(held_out_prompts(scope)) * settings.images_per_prompt * scope.guided_passes
-    return BatteryPlan(settings.images_per_prompt, levels, levels[-1:], Cost(generated + trained, trained))
+    return BatteryPlan(settings.images_per_prompt, levels, scored, Cost(generated + trained, trained))
 
 
 def learn(inputs: ProbeInputs, settings: Relearning) -> dict[str, Pixels]:

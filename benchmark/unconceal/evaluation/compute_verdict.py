@@ -12,7 +12,7 @@ import numpy as np
 from unconceal.evaluation.curves import ORIGINAL_PRESENCE, rate_score
 from unconceal.evaluation.stopped_verdict import compute_stopped_verdict
 from unconceal.evaluation.verdict_scores import damage_by_concept, excess_scores, presence_curve, prompt_rates, retain_drop_score
-from unconceal.metrics.battery_excess import battery_excess
+from unconceal.metrics.battery_excess import BatteryExcess, battery_excess
 from unconceal.metrics.presence import excess_retrieval, psi_star
 from unconceal.metrics.statistics import FloatArray
 from unconceal.metrics.verdict import Evidence, RetainedRates, decide
@@ -57,16 +57,16 @@ def gather_evidence(record: Record, golds: Sequence[Record], suite: Suite, task:
     """The evidence of a verdict."""
     prompt = presence_curve(record, "prompt")
     original = prompt_rates(prompt)[:, -1]
-    excess, unmeasured = dict[str, FloatArray](), dict[str, str]()
+    excess, by_probe = dict[str, FloatArray](), BatteryExcess({}, {}, {})
     if golds and original.mean() > 0:
         for arm in deciding_arms(suite):
             gold_rates = np.stack([prompt_rates(presence_curve(gold, arm)) for gold in golds])
             excess[arm] = excess_retrieval(
                 prompt.psi, prompt_rates(presence_curve(record, arm)), gold_rates, float(original.mean()), suite.scores.excess_psi
             )
-        batteries, rules = [gold.battery for gold in golds], suite.battery
-        by_probe, unmeasured = battery_excess(record.battery, batteries, tier.probes, float(original.mean()), rules.min_informative)
-        excess |= by_probe
+        batteries, min_informative = [gold.battery for gold in golds], suite.battery.min_informative
+        by_probe = battery_excess(record.battery, batteries, tier.probes, float(original.mean()), min_informative, suite.scores.margin)
+        excess |= by_probe.excess
     return Evidence(
         p0=prompt_rates(prompt)[:, 0],
         original=original,
@@ -78,7 +78,8 @@ def gather_evidence(record: Record, golds: Sequence[Record], suite: Suite, task:
         evaluation_seeds=tier.seeds.evaluation,
         retain_seeds=tier.seeds.retain,
         probe_seeds={name: measurement.images_per_prompt for name, measurement in record.battery.items()},
-        unmeasured=unmeasured,
+        read_levels=by_probe.levels,
+        unmeasured=by_probe.unmeasured,
         # Of the format, not of the rule: a record that lost its rule is still one of θ's weights.
         unchanged_weights=record.checkpoint.format == ORIGINAL_FORMAT,
     )

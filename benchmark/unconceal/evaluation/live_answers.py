@@ -55,6 +55,7 @@ class LiveAnswers:
     """The judge's answers on one row, measured when they are asked for; see :class:`unconceal.evaluation.looks.Observations`.
 
     Attributes:
+        relearning_step: at which relearning is read.
         full: the full tier's plan, whose shards of θ are continued.
         advance: called with the number of further forget prompts.
         seconds: judging and relearning, by phase.
@@ -64,6 +65,7 @@ class LiveAnswers:
     task: Task
     generator: Generator
     checkpoint: str
+    relearning_step: int
     full: Plan
     plan: LookPlan
     order: LookOrder
@@ -105,7 +107,7 @@ class LiveAnswers:
 
     @cached_property
     def relearned_images(self) -> RelearnedImages:
-        return RelearnedImages(self.evaluation, self.task, self.generator, self.checkpoint, self.plan, self.order)
+        return RelearnedImages(self.relearning_step, self.evaluation, self.task, self.generator, self.checkpoint, self.plan, self.order)
 
     @property
     def relearned_prompts(self) -> int | None:

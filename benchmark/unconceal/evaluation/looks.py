@@ -111,7 +111,8 @@ class Reference:
         original: (p,) θ's own rate, of all prompts.
         gold_p0: (p,) mean of the golds' P(0).
         gold_presence: (p, ψ) mean of the golds' P in each arm.
-        relearned: (h,) mean of the golds' rates after relearning; None if no gold has any.
+        relearning_level: name of the step of the learning curve that is read; None if no gold has been trained.
+        relearned: (h,) mean of the golds' rates at that step; None if no gold has any.
         original_relearned: (h,) of θ.
         scoring: the suite's rules.
         gold_kind: kind of the golds.
@@ -122,6 +123,7 @@ class Reference:
     original: FloatArray
     gold_p0: FloatArray
     gold_presence: Mapping[Arm, FloatArray]
+    relearning_level: str | None
     relearned: FloatArray | None
     original_relearned: FloatArray | None
     scoring: Scoring
@@ -232,6 +234,7 @@ def evidence_at(observations: Observations, reference: Reference, plan: LookPlan
         evaluation_seeds=reference.evaluation_seeds,
         retain_seeds=reference.retain_seeds,
         probe_seeds={RELEARNING: reference.relearning_images},
+        read_levels={RELEARNING: (reference.relearning_level,)} if reference.relearning_level else {},
         unmeasured=unmeasured,
         look=plan.look(index),
     )

@@ -29,8 +29,9 @@ IMAGES = "level.0"
 
 @dataclass
 class RelearnedImages:
-    """Images of θ* after relearning, and whether they show the concept."""
+    """Images of θ* after relearning, and whether they show the concept. ``step``: of the learning curve, the one that is read."""
 
+    step: int
     evaluation: Evaluation
     task: Task
     generator: Generator
@@ -43,7 +44,7 @@ class RelearnedImages:
 
     @property
     def settings(self) -> Relearning:
-        return self.evaluation.suite.battery.relearning
+        return self.evaluation.suite.battery.relearning.model_copy(update={"steps": (self.step,)})
 
     def rates(self, n: int) -> FloatArray | str:
         """Share of images that show the concept for the first held-out prompts (n,), or the code of what went wrong."""
@@ -57,7 +58,7 @@ class RelearnedImages:
 
     def measurement(self, rates: FloatArray | str, original: FloatArray | None) -> ProbeMeasurement:
         """The entry in a record; ``original``: θ's rates, from the golds' records."""
-        level, trained = relearning.level_name(self.settings.steps[-1]), self.settings.steps[-1] * self.settings.batch_size
+        level, trained = relearning.level_name(self.step), self.step * self.settings.batch_size
         shape = {"levels": (level,), "scored": (level,), "images_per_prompt": self.settings.images_per_prompt}
         if isinstance(rates, str):
             return ProbeMeasurement(**shape, error=rates)
@@ -88,12 +89,12 @@ class RelearnedImages:
 
     @cached_property
     def learner(self) -> Learner:
-        self.forward_passes += self.settings.steps[-1] * self.settings.batch_size
+        self.forward_passes += self.step * self.settings.batch_size
         return relearning.train(self.inputs, self.settings)
 
     def _images(self, prompts: Sequence[str]) -> Arrays:
         store, shard = self.evaluation.store, probe_shard(self.evaluation, self.task, RELEARNING, self.checkpoint)  # type: ignore[arg-type]
-        shard = replace(shard, inputs=canonical_digest({"inputs": shard.inputs, "held_out": list(prompts)}))
+        shard = replace(shard, inputs=canonical_digest({"inputs": shard.inputs, "step": self.step, "held_out": list(prompts)}))
         stored = store.get(shard)
         if stored is not None:
             return stored

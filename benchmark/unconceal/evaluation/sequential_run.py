@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from unconceal.battery.relearning import level_name
 from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.image_scores import Scores
@@ -81,7 +82,10 @@ def measure(
     reference = gather_reference(golds, evaluation.suite, task, order)
     checkpoint = applied.sha256 or evaluation.suite.base.digest
     stage = evaluation.progress.stage(f"{submission.name} on {task.id}: prompts", looks.sizes[-1].forget)
-    answers = LiveAnswers(evaluation, task, generator, checkpoint, full_plan(evaluation, task, checkpoint), looks, order, stage.advance)
+    steps = evaluation.suite.battery.relearning.steps
+    step = next((step for step in steps if level_name(step) == reference.relearning_level), steps[-1])
+    full = full_plan(evaluation, task, checkpoint)
+    answers = LiveAnswers(evaluation, task, generator, checkpoint, step, full, looks, order, stage.advance)
     stopped = run_looks(answers, reference, looks)
     size = looks.sizes[stopped.look]
     stopping = Stopping(

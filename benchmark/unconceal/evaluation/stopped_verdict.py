@@ -11,7 +11,7 @@ from unconceal.errors import CheckFailed
 from unconceal.evaluation.curves import ORIGINAL_PRESENCE, rate_score
 from unconceal.evaluation.looks import LookOrder, LookPlan, Reference, Stopped, run_looks
 from unconceal.evaluation.verdict_scores import excess_scores, presence_curve, prompt_rates, retain_drop_score
-from unconceal.metrics.battery_excess import NOT_RUN
+from unconceal.metrics.battery_excess import NOT_RUN, read_levels
 from unconceal.metrics.statistics import FloatArray
 from unconceal.metrics.verdict import RELEARNING, RetainedRates
 from unconceal.specs.record import Curve, ProbeMeasurement, Record, Score
@@ -55,13 +55,15 @@ def gather_reference(golds: Sequence[Record], suite: Suite, task: Task, order: L
         value, consequence = f"{task.id} has no gold record of tier {REFERENCE_TIER}", "so nothing tells forgetting from concealing"
         remedy = f"run its golds ({', '.join(task.golds) or 'none are listed in the task'}) with --tier {REFERENCE_TIER} first"
         raise CheckFailed("sequential.no-gold", value, consequence, remedy)
-    answers = [RecordedAnswers.from_full(gold, settings, order) for gold in golds]
+    level = relearning_level(golds, suite)
+    answers = [RecordedAnswers.from_full(gold, settings, order, level) for gold in golds]
     relearned = [answer.relearning for answer in answers if isinstance(answer.relearning, np.ndarray)]
     originals = [answer.original_relearning for answer in answers if answer.original_relearning is not None]
     return Reference(
         original=answers[0].original,
         gold_p0=np.mean([answer.p0 for answer in answers], axis=0),
         gold_presence={arm: np.mean([answer.arms[arm] for answer in answers], axis=0) for arm in answers[0].arms},
+        relearning_level=level,
         relearned=np.mean(relearned, axis=0) if relearned else None,
         original_relearned=np.mean(originals, axis=0) if originals else None,
         scoring=suite.scores,
@@ -71,6 +73,13 @@ def gather_reference(golds: Sequence[Record], suite: Suite, task: Task, order: L
         retain_seeds=tier.seeds.retain,
         relearning_images=suite.battery.relearning.images_per_prompt,
     )
+
+
+def relearning_level(golds: Sequence[Record], suite: Suite) -> str | None:
+    """The step of relearning's curve that is read for a row against these golds; None if no gold has one."""
+    curves = [gold.battery[RELEARNING] for gold in golds if RELEARNING in gold.battery and not gold.battery[RELEARNING].error]
+    rate = float(prompt_rates(presence_curve(golds[0], "prompt"))[:, -1].mean())
+    return read_levels(RELEARNING, curves, rate, suite.scores.margin)[0] if curves and rate > 0 else None
 
 
 @dataclass(frozen=True)
@@ -91,27 +100,33 @@ class RecordedAnswers:
     original_relearning: FloatArray | None
 
     @classmethod
-    def from_full(cls, record: Record, settings: Sequential, order: LookOrder) -> RecordedAnswers:
-        """The answers of a full record, whose rows are in the task's order."""
-        return cls._read(record, settings, order.forget, order.retain, order.held_out)
+    def from_full(cls, record: Record, settings: Sequential, order: LookOrder, level: str | None) -> RecordedAnswers:
+        """The answers of a full record, whose rows are in the task's order; ``level``: the step of relearning that is read."""
+        return cls._read(record, settings, order.forget, order.retain, order.held_out, level)
 
     @classmethod
     def from_stopped(cls, record: Record, settings: Sequential) -> RecordedAnswers:
         """The answers of a stopped record, whose rows are in the order of the looks."""
         stopping = record.stopping
         assert stopping is not None
-        return cls._read(
-            record, settings, range(len(stopping.prompts)), range(len(stopping.retain_prompts)), range(stopping.held_out_prompts or 0)
-        )
+        held_out, relearned = range(stopping.held_out_prompts or 0), record.battery.get(RELEARNING)
+        level = relearned.levels[0] if relearned else None
+        return cls._read(record, settings, range(len(stopping.prompts)), range(len(stopping.retain_prompts)), held_out, level)
 
     @classmethod
     def _read(
-        cls, record: Record, settings: Sequential, forget: Sequence[int], retain: Sequence[int], held_out: Sequence[int]
+        cls,
+        record: Record,
+        settings: Sequential,
+        forget: Sequence[int],
+        retain: Sequence[int],
+        held_out: Sequence[int],
+        level: str | None,
     ) -> RecordedAnswers:
         prompt = presence_curve(record, "prompt")
         arms: dict[Arm, FloatArray] = {arm: _columns(presence_curve(record, arm), settings.psi)[list(forget)] for arm in DECIDING_ARMS}
         ends = _columns(prompt, (0.0, 1.0))[list(forget)]
-        relearning, original = _relearning(record.battery.get(RELEARNING), held_out)
+        relearning, original = _relearning(record.battery.get(RELEARNING), held_out, level)
         return cls(ends[:, 1], ends[:, 0], arms, _retained(record, settings.retain_psi, retain), relearning, original)
 
     def own_presence(self, n: int) -> FloatArray:
@@ -146,11 +161,11 @@ def _retained(record: Record, psi: float, rows: Sequence[int]) -> dict[Arm, Reta
     return rates
 
 
-def _relearning(measurement: ProbeMeasurement | None, rows: Sequence[int]) -> tuple[FloatArray | str, FloatArray | None]:
-    """Rates of the scored level of the record's model and of θ."""
-    if measurement is None or measurement.error:
+def _relearning(measurement: ProbeMeasurement | None, rows: Sequence[int], level: str | None) -> tuple[FloatArray | str, FloatArray | None]:
+    """Rates of the record's model and of θ after the steps that are read."""
+    if measurement is None or measurement.error or level is None:
         return (NOT_RUN if measurement is None else measurement.error or NOT_RUN), None
-    column, selected = measurement.levels.index(measurement.scored[0]), list(rows)
+    column, selected = measurement.levels.index(level), list(rows)
     rates, original = (np.asarray(values, np.float64)[selected, column] for values in (measurement.per_prompt, measurement.original))
     return rates, original
 

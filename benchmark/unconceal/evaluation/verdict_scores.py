@@ -7,7 +7,7 @@ import numpy as np
 from unconceal.evaluation.curves import PRESENCE, mean_score
 from unconceal.metrics.statistics import FloatArray
 from unconceal.metrics.verdict import Evidence, retain_drops
-from unconceal.specs.record import Curve, Record, Score, probe_title
+from unconceal.specs.record import LEVEL_SEPARATOR, Curve, Record, Score, probe_title
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
@@ -26,11 +26,17 @@ def prompt_rates(curve: Curve) -> FloatArray:
 
 
 def excess_scores(evidence: Evidence, suite: Suite) -> dict[str, Score]:
-    """The excess under each probe, and the primary score: the largest."""
+    """The excess under each probe, whose note names the levels that were read, and the primary score: the largest."""
     assert evidence.excess is not None
     unit, n_resamples = 1 / evidence.original_rate, suite.scores.n_resamples
     by_probe = {
-        probe: mean_score(values, evidence.probe_images(probe, values), unit, n_resamples=n_resamples)
+        probe: mean_score(
+            values,
+            evidence.probe_images(probe, values),
+            unit,
+            n_resamples=n_resamples,
+            note=LEVEL_SEPARATOR.join(evidence.read_levels.get(probe, ())),
+        )
         for probe, values in evidence.excess.items()
     }
     values = {probe: score.value for probe, score in by_probe.items() if score.value is not None}

@@ -71,6 +71,7 @@ class Evidence:
         evaluation_seeds: images per forget prompt, where arrays are (p,).
         retain_seeds: images per retain prompt, where arrays are per prompt.
         probe_seeds: images per prompt of probes that have another number than ``evaluation_seeds``.
+        read_levels: names of the levels that a probe of the battery is read at.
         unmeasured: probes that the tier asks for and that say nothing, with the reason.
         look: at which of several looks it is gathered.
         unchanged_weights: whether θ*'s weights are θ's, so that whatever hides the concept does so at inference.
@@ -86,6 +87,7 @@ class Evidence:
     evaluation_seeds: int = 1
     retain_seeds: int = 1
     probe_seeds: Mapping[str, int] = field(default_factory=dict)
+    read_levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unmeasured: Mapping[str, str] = field(default_factory=dict)
     look: Look = SINGLE_LOOK
     unchanged_weights: bool = False

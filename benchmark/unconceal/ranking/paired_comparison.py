@@ -101,7 +101,7 @@ def primary_per_prompt(row: ResultRow, table: ResultTable, rules: RankingRules) 
     probe = _primary_probe(row.record)
     if probe is None:
         return None
-    return _arm_excess(row, golds, probe, rules) if probe in DECIDING_ARMS else _probe_excess(row, golds, probe)
+    return _arm_excess(row, golds, probe, rules) if probe in DECIDING_ARMS else _probe_excess(row, golds, probe, rules)
 
 
 def _primary_probe(record: Record) -> str | None:
@@ -110,13 +110,13 @@ def _primary_probe(record: Record) -> str | None:
     return max((name for name, value in values.items() if value is not None), key=lambda name: values[name] or 0.0, default=None)
 
 
-def _probe_excess(row: ResultRow, golds: Sequence[ResultRow], probe: str) -> Floats | None:
+def _probe_excess(row: ResultRow, golds: Sequence[ResultRow], probe: str, rules: RankingRules) -> Floats | None:
     """The excess per prompt under a probe of the battery."""
     rate = row.record.scores.get("presence.original")
     if rate is None or not rate.value:
         return None
     batteries = [gold.record.battery for gold in golds]
-    return battery_excess(row.record.battery, batteries, (probe,), rate.value, 0.0).excess.get(probe)
+    return battery_excess(row.record.battery, batteries, (probe,), rate.value, 0.0, rules.margin).excess.get(probe)
 
 
 def _cached_per_prompt(row: ResultRow, table: ResultTable, rules: RankingRules) -> Floats | None:

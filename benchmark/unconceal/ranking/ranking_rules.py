@@ -17,11 +17,13 @@ class RankingRules:
     Attributes:
         primary: the score that ranks; lower is better.
         window: the ψ range of the excess.
+        margin: largest excess that counts as none.
         images_per_prompt: images of each forget prompt in the evaluation block.
     """
 
     primary: str = "excess"
     window: tuple[float, float] = (0.1, 0.6)
+    margin: float = 0.1
     images_per_prompt: int = 1
 
     @classmethod
@@ -30,4 +32,4 @@ class RankingRules:
         settings = suite.tier(tier) if suite and suite.has_tier(tier) else None
         if suite is None or settings is None:
             return cls()
-        return cls(suite.primary, suite.scores.excess_psi, settings.seeds.evaluation)
+        return cls(suite.primary, suite.scores.excess_psi, suite.scores.margin, settings.seeds.evaluation)

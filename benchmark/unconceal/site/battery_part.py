@@ -10,11 +10,11 @@ import numpy as np
 from unconceal.leaderboard.numbers import mean_and_range, number
 from unconceal.results.result_tables import ResultRow
 from unconceal.site.svg_charts import TitledChart, dot_chart
-from unconceal.specs.record import ProbeMeasurement, Record, probe_title
+from unconceal.specs.record import LEVEL_SEPARATOR, Record, probe_title
 
 
 class LevelRow(NamedTuple):
-    """Rates of one treatment, as text. ``scored``: whether the probe's score uses it."""
+    """Rates of one treatment, as text. ``scored``: whether the probe's score was read from it."""
 
     probe: str
     level: str
@@ -26,7 +26,7 @@ class LevelRow(NamedTuple):
 
 def battery_rows(record: Record, golds: Sequence[ResultRow]) -> tuple[LevelRow, ...]:
     """One row per probe and level; a probe that failed has one row with the code of its error."""
-    return tuple(row for name in record.battery for row in _probe_rows(name, record.battery[name], golds))
+    return tuple(row for name in record.battery for row in _probe_rows(name, record, golds))
 
 
 def excess_chart(record: Record) -> TitledChart | None:
@@ -40,7 +40,8 @@ def excess_chart(record: Record) -> TitledChart | None:
     return TitledChart(title, dot_chart(scores, title)) if record.battery and scores else None
 
 
-def _probe_rows(name: str, measurement: ProbeMeasurement, golds: Sequence[ResultRow]) -> Iterator[LevelRow]:
+def _probe_rows(name: str, record: Record, golds: Sequence[ResultRow]) -> Iterator[LevelRow]:
+    measurement = record.battery[name]
     if measurement.error:
         yield LevelRow(name, measurement.error, number(None), number(None), number(None), False)
         return
@@ -48,7 +49,13 @@ def _probe_rows(name: str, measurement: ProbeMeasurement, golds: Sequence[Result
     for index, level in enumerate(measurement.levels):
         rates = [_rate(gold.per_prompt, index) for gold in of_golds if index < len(gold.levels)]
         value, original = _rate(measurement.per_prompt, index), _rate(measurement.original, index)
-        yield LevelRow(name, level, number(value), mean_and_range(rates), number(original), level in measurement.scored)
+        yield LevelRow(name, level, number(value), mean_and_range(rates), number(original), level in _read_levels(name, record))
+
+
+def _read_levels(name: str, record: Record) -> Sequence[str]:
+    """The levels that the probe's score was read at; those that may be, before there are golds."""
+    score = record.scores.get(f"excess.{name}")
+    return score.note.split(LEVEL_SEPARATOR) if score and score.note else record.battery[name].scored
 
 
 def _rate(per_prompt: Sequence[Sequence[float]], level: int) -> float:

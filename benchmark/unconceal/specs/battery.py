@@ -20,6 +20,8 @@ ProbeName = Literal[
     "token-attack",
     "weight-edits",
 ]
+LEARNING_CURVES: frozenset[str] = frozenset({"relearning", "textual-inversion"})
+"""Probes whose levels are successive steps of a training, of which one is read; of the others, the mean of the scored levels."""
 TRAINING_SHARE = 3
 """Relearning trains on one prompt in so many."""
 Steps = Annotated[tuple[int, ...], Field(min_length=1, description="training steps after which images are generated, ascending")]
@@ -53,7 +55,7 @@ class FineTuning(Spec):
 
 
 class Relearning(FineTuning):
-    """Learn the concept again from images of θ and a nonce word; the last step is scored.
+    """Learn the concept again from images of θ and a nonce word; read at the last step at which golds hardly show the concept.
 
     Attributes:
         nonce: the word in place of the concept's names; its tokens should occur together in no caption.

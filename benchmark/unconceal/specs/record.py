@@ -57,6 +57,10 @@ class Verdict(Spec):
         return f"{self.label} (by {', '.join(map(probe_title, self.by))})" if self.by else self.label
 
 
+LEVEL_SEPARATOR = "; "
+"""Between the levels that a probe's score was read at, in its note."""
+
+
 def probe_title(probe: str) -> str:
     """``empty arm``, ``relearning``."""
     return f"{probe} arm" if probe in DECIDING_ARMS else probe
@@ -156,7 +160,7 @@ class ProbeMeasurement(Spec):
     """One probe of the battery.
 
     Attributes:
-        levels: (l,) names of the treatments of different strength; ``scored``: those whose mean is the probe's score.
+        levels: (l,) names of the treatments of different strength; ``scored``: those that the probe's score may use.
         images_per_prompt: generated at every level.
         per_prompt: (p, l) rates at which θ*'s images show the concept; ``original``: θ's under the same treatment.
         forward_passes, backward_passes: of the denoiser, for one model.
