@@ -46,7 +46,7 @@ def whole(model: Model, text: str, seeds: Sequence[int]) -> Pixels:
 def restarted(original: Model, unlearned: Model, text: str, seeds: Sequence[int], ks: Sequence[int]) -> dict[int, Pixels]:
     """λP of every k, the solver's history started anew."""
     texts = [text] * len(seeds)
-    _, restart_images = run_pndm_from(original, texts, original.noise(seeds), 0, ks)
+    _, restart_images, _ = run_pndm_from(original, texts, original.noise(seeds), 0, ks)
     return {k: unlearned.decode(run_pndm_from(unlearned, texts, restart_images[k], k)[0]) for k in ks}
 
 

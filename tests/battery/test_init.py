@@ -16,10 +16,25 @@ from unconceal.battery import PROBES
 from unconceal.battery.probe import Examples, ProbeInputs
 from unconceal.generate.image_cache import Pixels
 from unconceal.specs.battery import ProbeName
+from unconceal.specs.inference_rule import InferenceRule, NegativePrompt, SafeLatentDiffusion, TokenExclusion
 from unconceal.specs.suite import FamilyName
 
 FAMILY_NAMES: tuple[FamilyName, ...] = ("stable-diffusion", "stable-diffusion-xl", "flux")
 NAMES: tuple[ProbeName, ...] = get_args(ProbeName)
+RULES_BY_PASSES: dict[str, InferenceRule] = {
+    "2 and 1": TokenExclusion(rule="token-exclusion", words=("star",)),
+    "2 and 2": NegativePrompt(rule="negative-prompt", prompt="star"),
+    "3 and 3": SafeLatentDiffusion(
+        rule="safe-latent-diffusion",
+        concept="star",
+        guidance_scale=20,
+        warmup_steps=1,
+        threshold=0.01,
+        momentum_scale=0.3,
+        momentum_beta=0.4,
+    ),
+}
+"""By forward passes of a step in the prompt arm and in the empty arm."""
 FROM_EXAMPLES = sorted(set(NAMES) - {"noise-search", "weight-edits", "benign-fine-tuning"})
 
 
@@ -84,6 +99,21 @@ def test_a_probe_makes_the_passes_of_its_plan(inputs_of: InputsOf, run_of: RunOf
     assert set(run.images) == set(plan.levels) >= set(plan.scored) and plan.scored
     (shape,) = {value.shape for value in run.images.values()}
     assert len(shape) == 4 and shape[0] % plan.images_per_prompt == 0 and shape[3] == 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("rule", RULES_BY_PASSES.values(), ids=RULES_BY_PASSES)
+def test_a_rule_makes_the_passes_of_its_plan(inputs_of: InputsOf, name: ProbeName, rule: InferenceRule) -> None:
+    """Also a rule with a guidance of its own; θ is probed without any."""
+    plain, progress = inputs_of("stable-diffusion"), list[int]()
+    inputs = replace(plain, model=replace(plain.model, rule=rule), scope=replace(plain.scope, rule=rule), advance=progress.append)
+    with pytest.MonkeyPatch.context() as patch:
+        passes = count_passes(patch, inputs.model)
+        PROBES[name].generate(inputs)
+    cost = PROBES[name].plan(inputs.scope).cost
+    assert (passes.forward, passes.backward) == cost and sum(progress) == cost.work
+    original = inputs.of_original()
+    assert original.model is plain.original and PROBES[name].plan(original.scope) == PROBES[name].plan(plain.scope)
 
 
 @pytest.mark.parametrize("name", NAMES)

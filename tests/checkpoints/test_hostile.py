@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checkpoints.hostile import CORPUS, KEY
+from checkpoints.hostile.adapters import FORMS
 from codes import raises
 from pipelines import tiny_pipeline
 from unconceal.checkpoints.apply import apply
@@ -44,7 +45,7 @@ def peak() -> float:
 
 
 def test_the_corpus_is_large() -> None:
-    assert len(CORPUS) >= 40
+    assert len(CORPUS) >= 150
 
 
 @pytest.mark.parametrize("what", CORPUS)
@@ -61,6 +62,12 @@ def test_it_is_refused(base: StableDiffusionPipeline, tmp_path: Path, what: str)
     line = str(caught.value)
     assert "\n" not in line and "\x1b" not in line and len(line) < 700, line
     assert {result: result.stat().st_mtime_ns for result in sent.rglob("*")} == files
+
+
+@pytest.mark.parametrize("what", FORMS)
+def test_the_same_without_a_mistake_loads(base: StableDiffusionPipeline, tmp_path: Path, what: str) -> None:
+    _, applied = apply(base, FORMS[what].save(tmp_path, FORMS[what].tensors))
+    assert sum(record.changed for record in applied.components.values()) >= 1
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))

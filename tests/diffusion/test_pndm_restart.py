@@ -52,7 +52,7 @@ def by_hand(pipe: StableDiffusionPipeline, x: torch.Tensor, timesteps: tuple[int
 @pytest.mark.parametrize("k", [0, 1, 3])
 def test_it_equals_the_solver_by_hand(pipes: dict[str, StableDiffusionPipeline], k: int) -> None:
     latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(3))
-    finished, _ = run_pndm_from(model(pipes["unet"]), [PROMPT], latents, k)
+    finished, *_ = run_pndm_from(model(pipes["unet"]), [PROMPT], latents, k)
     expected = by_hand(pipes["unet"], latents, pndm_timesteps(STEPS)[k:])
     assert torch.allclose(finished, expected.float(), rtol=1e-3, atol=1e-2)
 
@@ -72,7 +72,7 @@ def test_a_restart_never_takes_the_second_interval(pipes: dict[str, StableDiffus
     start = pndm_timesteps(STEPS)[3]
     latents = ALPHAS[start] ** 0.5 * torch.zeros_like(noise) + (1 - ALPHAS[start]) ** 0.5 * noise
     with patch("unconceal.diffusion.pndm_restart.guided_prediction", lambda *_: (noise, 1)):
-        finished, _ = run_pndm_from(model(pipes["original"]), [PROMPT], latents.float(), 3)
+        finished, *_ = run_pndm_from(model(pipes["original"]), [PROMPT], latents.float(), 3)
     left = float((finished / noise).mean())
     _, skipped, after, *_ = pndm_timesteps(STEPS)[3:]
     never_removed = (1 - ALPHAS[skipped]) ** 0.5 - (1 - ALPHAS[after]) ** 0.5
@@ -87,5 +87,5 @@ def test_the_plans_timesteps_are_the_solvers(pipes: dict[str, StableDiffusionPip
 
 def test_only_the_wanted_latents_are_kept(pipes: dict[str, StableDiffusionPipeline]) -> None:
     noise = model(pipes["original"]).noise([SEED])
-    _, retained = run_pndm_from(model(pipes["original"]), [PROMPT], noise, 0, (0, 2))
+    _, retained, _ = run_pndm_from(model(pipes["original"]), [PROMPT], noise, 0, (0, 2))
     assert sorted(retained) == [0, 2] and torch.equal(retained[0], noise)

@@ -27,6 +27,7 @@ from unconceal.generate.throughput import Work, add_measurement
 from unconceal.paths import DataRoot
 from unconceal.specs.battery import Battery, Renoising
 from unconceal.specs.loader import load_submission, load_suite, load_task
+from unconceal.specs.paper_protocol import ProtocolName
 from unconceal.specs.submission import Checkpoint, Submission
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
@@ -38,6 +39,15 @@ SD14 = {
     "block_out_channels": (320, 640, 1280, 1280),
     "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
     "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+}
+SAFETY = {
+    "rule": "safe-latent-diffusion",
+    "concept": "star",
+    "guidance_scale": 20,
+    "warmup_steps": 1,
+    "threshold": 0.01,
+    "momentum_scale": 0,
+    "momentum_beta": 0,
 }
 ARRAYS = {"original": np.zeros((2, 4, 4, 3), np.uint8)}
 
@@ -111,6 +121,28 @@ def test_the_battery_is_counted_for_the_original_and_for_every_submission(evalua
         assert result.submissions[name].shards - plain.submissions[name].shards == 2
     assert result.submissions["control-original"] == plain.submissions["control-original"], "θ's own probes are shared"
     assert forecast(complete, requested, scheduled_only=True).total == forecast(evaluation, requested).total
+
+
+@pytest.mark.parametrize("protocol", ["standard", "paper"])
+def test_a_rule_costs_its_own_passes(evaluation: Evaluation, root: DataRoot, protocol: ProtocolName) -> None:
+    """Safe latent diffusion: three a step in both arms, for the handover and for probes; training takes as many as anybody's."""
+    task, weights = pairs(root, "esd-x")[0]
+    checkpoint = Checkpoint.model_validate({"format": "original", "inference": SAFETY})
+    ruled = weights.model_copy(update={"name": "sld", "checkpoints": {task.id: checkpoint}})
+    complete = with_battery(evaluation) if protocol == "standard" else replace(evaluation, tier_name="full", protocol=protocol)
+    plain, result = (forecast(complete, [(task, submission)]).tasks["object/star"] for submission in (weights, ruled))
+    assert plain.shared == result.shared
+    (before,), (after,) = plain.submissions.values(), result.submissions.values()
+    if protocol == "paper":
+        assert 2 * after.forward_passes == 3 * before.forward_passes
+    else:
+        # Handover steps of either arm: without a rule two passes and one.
+        steps = {"prompt": 0, "empty": 0}
+        for shard in dict.fromkeys(complete.plan_for(task, "c").shards):
+            for arm in () if shard.is_originals else shard.arms:
+                steps[arm] += len(shard.images) * sum(4 - k for k in shard.handovers)
+        assert before.forward_passes == 2 * steps["prompt"] + steps["empty"] + RENOISING + RELEARNING
+        assert after.forward_passes == 3 * sum(steps.values()) + 2 * RENOISING + RELEARNING + 6 * 2 * 4 * 4
 
 
 def test_stored_probes_cost_nothing(evaluation: Evaluation, root: DataRoot) -> None:

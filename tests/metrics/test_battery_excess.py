@@ -70,9 +70,7 @@ def test_a_probe_counts_where_it_tells_the_original_from_golds(limit: float, cou
 def test_a_row_does_not_decide_whether_a_probe_counts() -> None:
     forged = ROW.model_copy(update={"original": ((0.0, 0.0, 0.0),) * 2})
     result = battery_excess({PROBE: forged}, GOLDS, (PROBE,), 1.0, 0.5, 0.2)
-    np.testing.assert_allclose(
-        result.excess[PROBE], battery_excess({PROBE: ROW}, GOLDS, (PROBE,), 1.0, 0.5, 0.2).excess[PROBE]
-    )
+    np.testing.assert_allclose(result.excess[PROBE], battery_excess({PROBE: ROW}, GOLDS, (PROBE,), 1.0, 0.5, 0.2).excess[PROBE])
     assert not result.unmeasured
 
 

@@ -20,7 +20,7 @@ def plan(scope: ProbeScope) -> BatteryPlan:
     settings = scope.battery.benign_fine_tuning
     levels = tuple(level_name(arm, psi) for arm in ARM_LEVELS for psi in settings.psi)
     trained = settings.n_steps * settings.batch_size
-    started = scope.family.forward_passes_per_step * max(scope.handover_steps(settings.psi).values())
+    started = scope.family.step_passes().guided * max(scope.handover_steps(settings.psi).values())
     per_prompt = started + scope.passes_in_both_arms * scope.steps_after(settings.psi)
     return BatteryPlan(1, levels, levels, Cost(trained + len(scope.forget) * per_prompt, trained))
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from unconceal.generate.identity import image_seed
 from unconceal.generate.image_cache import BATCH_IMAGES, Pixels
 from unconceal.judges.concept_judge import PresenceJudge
 from unconceal.specs.battery import Battery
+from unconceal.specs.inference_rule import InferenceRule
 from unconceal.specs.record import probe_title
 from unconceal.specs.suite import DECIDING_ARMS, Arm, Suite, Tier
 from unconceal.specs.task import Task
@@ -67,10 +68,11 @@ class Examples:
 
 @dataclass(frozen=True)
 class ProbeScope:
-    """What is known before any model is loaded. ``forget``: the tier's forget prompts."""
+    """What is known before any model is loaded. ``forget``: the tier's forget prompts; ``rule``: of the probed model."""
 
     suite: Suite
     forget: tuple[str, ...]
+    rule: InferenceRule | None = None
 
     @classmethod
     def from_specs(cls, suite: Suite, tier: Tier, task: Task) -> ProbeScope:
@@ -86,12 +88,12 @@ class ProbeScope:
     @property
     def guided_passes(self) -> int:
         """Forward passes of one guided image from noise."""
-        return self.family.forward_passes_per_step * self.suite.sampler.num_inference_steps
+        return self.family.step_passes(self.rule).guided * self.suite.sampler.num_inference_steps
 
     @property
     def passes_in_both_arms(self) -> int:
         """Forward passes of one step of a guided and of an unguided image."""
-        return self.family.forward_passes_per_step + 1
+        return self.family.step_passes(self.rule).both_arms
 
     @property
     def family(self) -> Family:
@@ -139,6 +141,10 @@ class ProbeInputs:
     @property
     def battery(self) -> Battery:
         return self.scope.battery
+
+    def of_original(self) -> ProbeInputs:
+        """The same for θ."""
+        return replace(self, model=self.original, scope=replace(self.scope, rule=None))
 
     def seeds(self, prompts: Sequence[str], per_prompt: int = 1) -> list[int]:
         """Seeds of the battery's own images, ``per_prompt`` for each prompt."""

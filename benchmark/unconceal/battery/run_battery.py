@@ -58,11 +58,11 @@ def measure_battery(
     runner = BatteryRunner(evaluation, task)
     results: dict[str, ProbeMeasurement] = {}
     for probe in probes:
-        plan, title = PROBES[probe].plan(inputs.scope), f"{name} on {task.id}: {probe}"
-        cost = plan.cost
-        evaluation.progress.log(f"{title}, {cost.forward_passes:,} forward and {cost.backward_passes:,} backward passes per model")
-        stage = evaluation.progress.stage(title, 2 * cost.work)
-        results[probe] = runner.measure(probe, plan, replace(inputs, advance=stage.advance), checkpoint)
+        title = f"{name} on {task.id}: {probe}"
+        cost, original = (PROBES[probe].plan(part.scope).cost for part in (inputs, inputs.of_original()))
+        evaluation.progress.log(f"{title}, {cost.forward_passes:,} forward and {cost.backward_passes:,} backward passes for θ*")
+        stage = evaluation.progress.stage(title, cost.work + original.work)
+        results[probe] = runner.measure(probe, replace(inputs, advance=stage.advance), checkpoint)
     return results, Timing(seconds=runner.seconds, forward_passes=runner.forward_passes)
 
 
@@ -74,20 +74,22 @@ class BatteryRunner:
         self.forward_passes = 0
         self.seconds: dict[str, float] = {}
 
-    def measure(self, probe: ProbeName, plan: BatteryPlan, inputs: ProbeInputs, checkpoint: str) -> ProbeMeasurement:
+    def measure(self, probe: ProbeName, inputs: ProbeInputs, checkpoint: str) -> ProbeMeasurement:
         """The answers of the judge for θ* and θ under one probe."""
+        plan = PROBES[probe].plan(inputs.scope)
         shape = {"levels": plan.levels, "scored": plan.scored, "images_per_prompt": plan.images_per_prompt, **plan.cost._asdict()}
         try:
-            original = self._answers(probe, plan, replace(inputs, model=inputs.original), self.evaluation.suite.base.digest)
-            answers = self._answers(probe, plan, inputs, checkpoint)
+            original = self._answers(probe, inputs.of_original(), self.evaluation.suite.base.digest)
+            answers = self._answers(probe, inputs, checkpoint)
         except (CheckFailed, NotImplementedError) as error:
             code = error.code if isinstance(error, UnconcealError) else "probe.unsupported"
             self.evaluation.progress.log(f"{probe} on {self.task.id} failed: {error}")
             return ProbeMeasurement(**shape, error=code)
         return ProbeMeasurement(**shape, per_prompt=rates(answers, plan.by_majority), original=rates(original, plan.by_majority))
 
-    def _answers(self, probe: ProbeName, plan: BatteryPlan, inputs: ProbeInputs, checkpoint: str) -> FloatArray:
+    def _answers(self, probe: ProbeName, inputs: ProbeInputs, checkpoint: str) -> FloatArray:
         """Presence (p, s, levels) of 0 and 1 for the model of the inputs."""
+        plan = PROBES[probe].plan(inputs.scope)
         images = self._images(probe, plan, inputs, probe_shard(self.evaluation, self.task, probe, checkpoint))
         shown = [inputs.shows(images[f"level.{i}"]) for i in range(len(plan.levels))]
         return np.stack(shown, axis=-1).astype(float).reshape(-1, plan.images_per_prompt, len(plan.levels))
@@ -141,7 +143,7 @@ def probe_inputs(evaluation: Evaluation, task: Task, generator: Generator, retai
     judge, (concept, others) = evaluation.suite_models.judge_for(task), example_blocks(evaluation, task)
     scope = scope_of(evaluation, task)
     return ProbeInputs(
-        scope=scope,
+        scope=replace(scope, rule=generator.unlearned.rule),
         task=task,
         original=replace(generator.original, steps=scope.suite.sampler.num_inference_steps),
         model=replace(generator.unlearned, steps=scope.suite.sampler.num_inference_steps),

@@ -174,8 +174,10 @@ class WithMagnitude:
     def rescaled(self, weight: Tensor) -> Tensor:
         """The updated weight with the lengths of ``magnitude``."""
         others = [dimension for dimension in range(weight.ndim) if dimension != self.along]
-        lengths = weight.square().sum(dim=others, keepdim=True).sqrt()
-        return weight * (self.magnitude.float().to(weight.device).reshape(lengths.shape) / lengths.clamp(min=torch.finfo().tiny))
+        # In double precision: squares of absurd weights overflow in float32, and their rows would become 0.
+        lengths = torch.linalg.vector_norm(weight, dim=others, keepdim=True, dtype=torch.float64)
+        scales = self.magnitude.double().to(weight.device).reshape(lengths.shape) / lengths.clamp(min=torch.finfo().tiny)
+        return (weight * scales).float()
 
 
 Updates = dict[str, Update]

@@ -118,8 +118,8 @@ def hand_over(
 def arm_guidance(model: Model, original: Model, prompts: Sequence[str], arm: Arm) -> Guidance:
     """How an arm is guided.
 
-    The unguided arms are the empty prompt with the model's own guidance: p(∅) + w · (p(∅) − p(∅)) is p(∅). So an inference rule acts in
-    them as it does on an empty prompt.
+    The unguided arms are the empty prompt with the model's own guidance: p(∅) + w · (p(∅) − p(∅)) is p(∅), which needs one forward pass.
+    So an inference rule acts in them as it does on an empty prompt.
     """
     if arm == "prompt":
         return prompt_guidance(model, prompts)
@@ -128,7 +128,7 @@ def arm_guidance(model: Model, original: Model, prompts: Sequence[str], arm: Arm
         empty = unconditional(empty, original.encode_prompts(prompts).empty)
     if model.rule is None:
         return ClassifierFreeGuidance(empty)
-    return rule_guidance(model, [""] * len(prompts), PromptEmbeddings(empty, empty, empty))
+    return rule_guidance(model, [""] * len(prompts), PromptEmbeddings(empty, None, empty))
 
 
 def prompt_guidance(model: Model, prompts: Sequence[str]) -> Guidance:

@@ -33,7 +33,7 @@ def pndm_timesteps(steps: int, train_steps: int = 1000, offset: int = 1) -> tupl
 @torch.inference_mode()
 def run_pndm_from(
     model: Model, prompts: Sequence[str], latents: torch.Tensor, start: int = 0, keep: Sequence[int] = (), batch_size: int = 128
-) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
+) -> tuple[torch.Tensor, dict[int, torch.Tensor], int]:
     """Run a fresh PNDM from the ``start``-th evaluation to the last.
 
     Args:
@@ -45,13 +45,13 @@ def run_pndm_from(
         batch_size: forward passes at once.
 
     Returns:
-        The finished latents, and those kept by k.
+        The finished latents, those kept by k, and the number of forward passes of the denoiser.
     """
     scheduler, guidance, x = pndm_scheduler(model), prompt_guidance(model, prompts), latents
-    kept_latents = {0: x} if 0 in keep else {}
+    kept_latents, forward_passes = {0: x} if 0 in keep else {}, 0
     for k, t in enumerate(scheduler.timesteps[start:], start=start + 1):
-        predicted, _ = guided_prediction(model, x, t, guidance, k - 1, batch_size)
-        x = scheduler.step(predicted, t, x).prev_sample
+        predicted, passes = guided_prediction(model, x, t, guidance, k - 1, batch_size)
+        x, forward_passes = scheduler.step(predicted, t, x).prev_sample, forward_passes + passes
         if k in keep:
             kept_latents[k] = x
-    return x, kept_latents
+    return x, kept_latents, forward_passes

@@ -14,6 +14,7 @@ from unconceal.evaluation.protocols import PROTOCOLS
 from unconceal.generate.generator import count_forward_passes
 from unconceal.generate.identity import Shard, StoreKey
 from unconceal.paths import IN_PACKAGE, resolve_path
+from unconceal.specs.inference_rule import InferenceRule
 from unconceal.specs.submission import ORIGINAL_FORMAT, Checkpoint, Submission
 from unconceal.specs.task import Task
 
@@ -52,11 +53,12 @@ class Workload:
         }
 
 
-def workload_of(count: int, missing: Iterable[Shard], image_spec: ImageSpec) -> Workload:
-    """The workload of ``count`` shards, of which those in ``missing`` are not stored."""
+def workload_of(count: int, missing: Iterable[Shard], image_spec: ImageSpec, rule: InferenceRule | None = None) -> Workload:
+    """The workload of ``count`` shards, of which those in ``missing`` are not stored; ``rule``: by which θ* samples."""
     shards = list(missing)
     size = sum(bytes_in(shard, image_spec) for shard in shards)
-    return Workload(count, count - len(shards), sum(map(images_in, shards)), sum(map(count_forward_passes, shards)), size)
+    forward_passes = sum(count_forward_passes(shard, rule) for shard in shards)
+    return Workload(count, count - len(shards), sum(map(images_in, shards)), forward_passes, size)
 
 
 @dataclass
@@ -150,14 +152,14 @@ class Forecaster:
         nothing_stored = {has_record: workload_of(len(shards), shards, self.image_spec) for has_record, shards in handovers.items()}
 
         def workload(submission: Submission) -> Workload:
-            has_record = submission.name in recorded
+            checkpoint, has_record = checkpoint_of(submission, task), submission.name in recorded
+            rule, has_battery = checkpoint.inference, not has_record and not is_original(checkpoint)
             digest = self._digest(task, submission) if self._may_be_stored(task, submission) else None
-            has_battery = not has_record and not is_original(checkpoint_of(submission, task))
-            if digest is None:
+            if digest is None and rule is None:
                 return nothing_stored[has_record] + (unstored_battery if has_battery else Workload())
-            shards = [replace(shard, checkpoint=digest) for shard in handovers[has_record]]
-            battery = self._battery(task, digest) if has_battery else Workload()
-            return workload_of(len(shards), self._missing(shards), self.image_spec) + battery
+            shards = [replace(shard, checkpoint=digest or ANY_CHECKPOINT) for shard in handovers[has_record]]
+            battery = self._battery(task, digest or ANY_CHECKPOINT, rule) if has_battery else Workload()
+            return workload_of(len(shards), self._missing(shards), self.image_spec, rule) + battery
 
         to_load = (submission for submission in submissions if self.probes or submission.name not in recorded)
         without_weights = frozenset(submission.name for submission in to_load if not has_weights(self.evaluation, task, submission))
@@ -176,11 +178,11 @@ class Forecaster:
 
         return shards, plan_probes(self.evaluation, task, ANY_CHECKPOINT).shards
 
-    def _battery(self, task: Task, checkpoint: str) -> Workload:
+    def _battery(self, task: Task, checkpoint: str, rule: InferenceRule | None = None) -> Workload:
         """The battery's probes of one model, as if θ followed every prompt."""
         if not self.battery:
             return Workload()
-        scope, result = scope_of(self.evaluation, task), Workload()
+        scope, result = replace(scope_of(self.evaluation, task), rule=rule), Workload()
         for probe in self.battery:
             shard, plan = probe_shard(self.evaluation, task, probe, checkpoint), PROBES[probe].plan(scope)
             if shard in self.counted:

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from unconceal.estimate.forecast import ANY_CHECKPOINT, Forecast, TaskForecast, Workload, has_weights, workload_of
 from unconceal.estimate.image_spec import ImageSpec, image_spec_of
-from unconceal.evaluation.evaluation import Evaluation
+from unconceal.evaluation.evaluation import Evaluation, checkpoint_of
 from unconceal.evaluation.run_sweep import Axes, local_gold, samplers
 from unconceal.generate.identity import Shard
 from unconceal.generate.plan import Block
+from unconceal.specs.inference_rule import InferenceRule
 from unconceal.specs.submission import Submission
 from unconceal.specs.task import Task
 
@@ -40,7 +41,8 @@ def _forecast_task(evaluation: Evaluation, task: Task, models: Collection[Submis
     without_weights = frozenset(model.name for model in models if not has_weights(evaluation, task, model))
     blocks = {model.name: _block(evaluation, task, model, model.name not in without_weights) for model in models}
     shared = _workload(evaluation, next(iter(blocks.values())).trajectories, image_spec)
-    handovers = {name: _workload(evaluation, block.handovers, image_spec) for name, block in blocks.items()}
+    rules = {model.name: checkpoint_of(model, task).inference for model in models}
+    handovers = {name: _workload(evaluation, block.handovers, image_spec, rules[name]) for name, block in blocks.items()}
     return TaskForecast(shared, handovers, frozenset(), without_weights)
 
 
@@ -49,7 +51,7 @@ def _block(evaluation: Evaluation, task: Task, model: Submission, has_weights: b
     return evaluation.plan_for(task, evaluation.weights_digest(task, model) if has_weights else ANY_CHECKPOINT).evaluation
 
 
-def _workload(evaluation: Evaluation, shards: Iterable[Shard], image_spec: ImageSpec) -> Workload:
+def _workload(evaluation: Evaluation, shards: Iterable[Shard], image_spec: ImageSpec, rule: InferenceRule | None = None) -> Workload:
     distinct = list(dict.fromkeys(shards))
     missing = [shard for shard in distinct if shard not in evaluation.store]
-    return workload_of(len(distinct), missing, image_spec)
+    return workload_of(len(distinct), missing, image_spec, rule)

@@ -117,7 +117,7 @@ def measure(
     started, passes_before = time.perf_counter(), generator.forward_passes
     plan = plan_evaluation(evaluation, task, applied.sha256 or evaluation.suite.base.digest)
     pairs = shard_pairs(plan)
-    total = sum(count_forward_passes(shard) for pair in pairs for shard in pair if shard is not None)
+    total = sum(count_forward_passes(shard, generator.unlearned.rule) for pair in pairs for shard in pair if shard is not None)
     label = f"{submission.name} on {task.id}, protocol paper: reading images"
     generator.report_to(evaluation.progress.stage(label, total).advance)
     generator.generate_missing(pairs)

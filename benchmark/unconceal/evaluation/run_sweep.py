@@ -140,7 +140,7 @@ def measure_presence(evaluation: Evaluation, task: Task, submission: Submission,
     original, unlearned, applied = evaluation.models(task, submission)
     suite, digest = evaluation.suite, applied.sha256 or evaluation.suite.base.digest
     block = build_plan(suite, evaluation.tier, task, suite.base.digest, digest, evaluation.compute_config).evaluation
-    total = sum(map(count_forward_passes, (*block.trajectories, *block.handovers)))
+    total = sum(count_forward_passes(shard, unlearned.rule) for shard in (*block.trajectories, *block.handovers))
     stage = evaluation.progress.stage(f"{submission.name}: {label}", total)
     images = measurements.generate_block(Generator(evaluation.store, original, unlearned, stage.advance), block)
     return measurements.presence(judge, images, task), applied

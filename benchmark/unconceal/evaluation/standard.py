@@ -60,7 +60,7 @@ def measure(
     """
     started, passes_before = time.perf_counter(), generator.forward_passes
     plan = evaluation.plan_for(task, applied.sha256, applied.components)
-    total = sum(map(count_forward_passes, plan.shards))
+    total = sum(count_forward_passes(shard, generator.unlearned.rule) for shard in plan.shards)
     generator.report_to(evaluation.progress.stage(f"{submission.name} on {task.id}: reading images", total).advance)
     images = measurements.generate_all(generator, plan)
     check_images(images["evaluation"].unlearned.batches(), submission, task.id)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from unconceal.errors import EnvironmentFault
 from unconceal.estimate.forecast import forecast
-from unconceal.evaluation.evaluation import Evaluation, check_limits
+from unconceal.evaluation.evaluation import Evaluation, check_limits, checkpoint_of
 from unconceal.evaluation.protocols import PROTOCOLS
 from unconceal.execution.executor import Executor, Worker
 from unconceal.execution.in_process import InProcess
@@ -243,7 +243,8 @@ class Scheduler:
         self.ready.appendleft(job.retried())
 
     def _shard_stored(self, job: Job, outcome: Outcome) -> None:
-        self.generation_stage.advance(count_forward_passes(job.shard))
+        rule = checkpoint_of(job.submission, job.task).inference
+        self.generation_stage.advance(count_forward_passes(job.shard, rule))
         pending = self.pending[job.index]
         pending.shards -= 1
         pending.spent.add(outcome.forward_passes, outcome.seconds)

@@ -17,6 +17,7 @@ from unconceal.generate.image_cache import Pixels as Pixels
 from unconceal.generate.plan import ShardPair
 from unconceal.generate.store import Arrays, Store
 from unconceal.generate.throughput import Work, add_measurement
+from unconceal.specs.inference_rule import InferenceRule
 
 MEASUREMENT_SECONDS = 2.0
 """Seconds of work between two measurements of the throughput."""
@@ -136,7 +137,7 @@ class Generator:
     def _report(self, shard: Shard) -> None:
         if shard not in self._reported:
             self._reported.add(shard)
-            self.advance(count_forward_passes(shard))
+            self.advance(count_forward_passes(shard, self.unlearned.rule))
 
     def _measure_throughput(self, shard: Shard, forward_passes: int, seconds: float) -> None:
         self.seconds += seconds
@@ -170,10 +171,16 @@ class Generator:
         return arrays
 
 
-def count_forward_passes(shard: Shard) -> int:
-    """Forward passes of the denoiser that the shard takes: two per step with guidance (one if it is built in), else one."""
-    steps, guided = shard.sampling.num_inference_steps, FAMILIES[shard.family].forward_passes_per_step
+def count_forward_passes(shard: Shard, rule: InferenceRule | None = None) -> int:
+    """Forward passes of the denoiser that a shard takes.
+
+    Args:
+        shard: of θ or of θ*.
+        rule: of the submission, by which θ* samples.
+    """
+    n_evaluations, family = shard.sampling.n_evaluations, FAMILIES[shard.family]
     if shard.checkpoint is None:
-        return guided * steps * len(shard.images)
-    per_arm = {"prompt": guided, "empty": 1, "own-empty": 1}
-    return len(shard.images) * sum(per_arm[arm] * (steps - k) for arm in shard.arms for k in shard.handovers)
+        return family.step_passes().guided * n_evaluations * len(shard.images)
+    passes = family.step_passes(None if shard.is_originals else rule)
+    per_arm = {"prompt": passes.guided, "empty": passes.unguided, "own-empty": passes.unguided}
+    return len(shard.images) * sum(per_arm[arm] * (n_evaluations - k) for arm in shard.arms for k in shard.handovers)

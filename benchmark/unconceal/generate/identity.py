@@ -13,6 +13,9 @@ from unconceal.specs.suite import FamilyName
 GENERATOR_VERSION = 2
 """Raised whenever a change of the sampler's code changes its bytes."""
 
+RESTARTED_PNDM = "pndm-restarted"
+"""Name of the solver of protocol ``paper``, which evaluates one step twice."""
+
 
 @dataclass(frozen=True)
 class ComputeConfig:
@@ -51,6 +54,11 @@ class Sampling:
     guidance_scale: float
     shift: float | None = None
     image_size: int | None = None
+
+    @property
+    def n_evaluations(self) -> int:
+        """Predictions that one image from noise takes."""
+        return self.num_inference_steps + (self.scheduler == RESTARTED_PNDM)
 
     def identity(self) -> dict[str, Any]:
         """The sampler as JSON; the keys are those of every existing store."""

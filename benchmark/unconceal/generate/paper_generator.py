@@ -10,12 +10,10 @@ import torch
 from unconceal.diffusion.pndm_restart import pndm_timesteps, run_pndm_from
 from unconceal.diffusion.schedule import handover_steps
 from unconceal.generate.generator import Generator, branch_name
-from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard
+from unconceal.generate.identity import RESTARTED_PNDM, ComputeConfig, ImageKey, Sampling, Shard
 from unconceal.generate.store import Arrays
 from unconceal.specs.paper_protocol import PaperProtocol
 from unconceal.specs.suite import Suite
-
-SOLVER = "pndm-restarted"
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def plan_prompt(suite: Suite, paper: PaperProtocol, text: str, checkpoint: str, 
     k = handover_steps(
         paper.psi, pndm_timesteps(paper.num_inference_steps, suite.sampler.num_train_timesteps), suite.sampler.num_train_timesteps
     )
-    sampling = Sampling(SOLVER, paper.num_inference_steps, paper.guidance_scale)
+    sampling = Sampling(RESTARTED_PNDM, paper.num_inference_steps, paper.guidance_scale)
 
     def pair(seeds: Sequence[int], handovers: tuple[int, ...]) -> tuple[Shard, Shard]:
         images = tuple(ImageKey(text, seed) for seed in seeds)
@@ -57,8 +55,10 @@ class RestartedGenerator(Generator):
     def _run_original(self, shard: Shard) -> Arrays:
         model, batch_size = self.original, shard.compute.batch_size
         x = model.noise([image.seed for image in shard.images])
-        finished, latents = run_pndm_from(model, [image.prompt for image in shard.images], x, 0, shard.handovers, batch_size)
-        self.forward_passes += self._passes_from(shard, 0)
+        finished, latents, forward_passes = run_pndm_from(
+            model, [image.prompt for image in shard.images], x, 0, shard.handovers, batch_size
+        )
+        self.forward_passes += forward_passes
         arrays: Arrays = {f"latents.{k:04d}": latents[k].float().cpu().numpy() for k in shard.handovers}
         return arrays | {"original": model.decode(finished, batch_size)}
 
@@ -66,11 +66,7 @@ class RestartedGenerator(Generator):
         model, batch_size, arrays = self.unlearned, shard.compute.batch_size, {}
         for k in shard.handovers:
             x = torch.from_numpy(trajectory[f"latents.{k:04d}"]).to(model.device, model.dtype)
-            finished, _ = run_pndm_from(model, [image.prompt for image in shard.images], x, k, (), batch_size)
-            self.forward_passes += self._passes_from(shard, k)
+            finished, _, forward_passes = run_pndm_from(model, [image.prompt for image in shard.images], x, k, (), batch_size)
+            self.forward_passes += forward_passes
             arrays[branch_name("prompt", k)] = model.decode(finished, batch_size)
         return arrays
-
-    @staticmethod
-    def _passes_from(shard: Shard, k: int) -> int:
-        return 2 * len(shard.images) * (shard.sampling.num_inference_steps + 1 - k)

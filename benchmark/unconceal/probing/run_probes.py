@@ -58,7 +58,7 @@ def score_probes(evaluation: Evaluation, task: Task, record: Record, generator: 
     started, passes_before = time.perf_counter(), generator.forward_passes
     digest = applied.sha256 or evaluation.suite.base.digest
     plan = build_plan(evaluation, task, digest, rules, sets)
-    total = sum(map(count_forward_passes, plan.shards))
+    total = sum(count_forward_passes(shard, generator.unlearned.rule) for shard in plan.shards)
     generator.report_to(evaluation.progress.stage(f"{record.submission} on {task.id}: neighbours and attacks", total).advance)
     planner, judge = shard_planner(evaluation, digest), evaluation.suite_models.judge_for(task)
     neighbours = generate_neighbours(generator, plan)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import isclose
 from typing import NamedTuple
 
@@ -131,7 +132,7 @@ def battery_disagreements(record: Record, suite: Suite, task: Task, tier: Tier) 
     from unconceal.battery import PROBES
     from unconceal.battery.probe import ProbeScope
 
-    scope = ProbeScope.from_specs(suite, tier, task)
+    scope = replace(ProbeScope.from_specs(suite, tier, task), rule=record.inference)
     for name in tier.probes:
         if (measurement := record.battery.get(name)) is None:
             continue

@@ -16,7 +16,7 @@ from unconceal.specs.spec import CONTROL, Mistake, Ratio, Spec
 RuleName = Literal[
     "negative-prompt", "safe-latent-diffusion", "prompt-rewriting", "prompt-filter", "token-exclusion", "embedding-projection"
 ]
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised whenever a change of a rule's code changes the images; part of their identity."""
 ONE_LINE = rf"^[^{CONTROL}]*$"
 PromptText = Annotated[str, Field(min_length=1, max_length=1000, pattern=ONE_LINE)]
@@ -132,6 +132,10 @@ NEEDS: dict[RuleName, str] = {
     "embedding-projection": "a single CLIP text encoder, whose pooled and token embeddings share one space",
 }
 """What each rule needs of a model family."""
+
+
+GUIDED_PASSES: dict[RuleName, int] = {"negative-prompt": 2, "safe-latent-diffusion": 3}
+"""Forward passes of one step in either arm, of rules with a guidance of their own. The others take as many as θ."""
 
 
 def rule_digest(rule: InferenceRule) -> str:

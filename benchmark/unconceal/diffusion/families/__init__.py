@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unconceal.diffusion.schedule import ddim_timesteps, dpm_timesteps, flow_sigmas, handover_steps, handover_steps_by_sigma
+from unconceal.specs.inference_rule import GUIDED_PASSES
 from unconceal.specs.suite import FamilyName, Sampler, SchedulerName
 
 if TYPE_CHECKING:
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 
 Levels = tuple[float, ...]
 """Noise levels of a sampler's steps, descending: timesteps, or σ for flow matching."""
+
+
+class StepPasses(NamedTuple):
+    """Forward passes of one step of one image: in the prompt arm, and in an unguided arm."""
+
+    guided: int
+    unguided: int
+
+    @property
+    def both_arms(self) -> int:
+        return self.guided + self.unguided
 
 
 class Family(NamedTuple):
@@ -41,6 +53,11 @@ class Family(NamedTuple):
     levels: Callable[[Sampler], Levels]
     handovers: Callable[[Sequence[float], Levels, int], dict[float, int]]
     solvers: tuple[SchedulerName, ...]
+
+    def step_passes(self, rule: InferenceRule | None = None) -> StepPasses:
+        """Forward passes of a model of this family, with its inference rule."""
+        passes = None if rule is None else GUIDED_PASSES.get(rule.rule)
+        return StepPasses(passes, passes) if passes else StepPasses(self.forward_passes_per_step, 1)
 
     def load(
         self,

@@ -49,6 +49,5 @@ class SafetyGuidance:
 
 def guidance(rule: SafeLatentDiffusion, model: Model, prompts: Sequence[str], embeddings: PromptEmbeddings) -> SafetyGuidance:
     """Three forward passes a step: without a prompt, with it, and with the concept."""
-    assert embeddings.negative is not None
     concept = model.encode_prompts([rule.concept] * len(prompts)).prompt
-    return SafetyGuidance(rule, embeddings.prompt, embeddings.negative, concept, model.guidance)
+    return SafetyGuidance(rule, embeddings.prompt, embeddings.negative or embeddings.empty, concept, model.guidance)
