@@ -2,7 +2,8 @@
 
 ``PYTHONPATH=tests python tools/measure_apply.py [FOLDER]`` writes 3.4 GB of random weights to the folder (default: a
 temporary one), under diffusers' keys
-and under CompVis', and prints a table. The cache is warm: each file has just been written and read.
+and under CompVis', and prints a table. The cache is warm: each file has just been written and read. Seconds are of processor time, of all
+threads (``OMP_NUM_THREADS=1``: of one), so that other processes do not matter.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ def anonymous() -> float:
 
 
 def stages(pipe: Any, path: Path, format: str) -> list[str]:
-    """Seconds of each stage by itself, then of the whole, and the memory that the whole added."""
-    marks = [time.perf_counter()]
+    """CPU seconds of each stage by itself, then of the whole, and the memory that the whole added."""
+    marks = [time.process_time()]
 
     def mark(value: Any) -> Any:
-        marks.append(time.perf_counter())
+        marks.append(time.process_time())
         return value
 
     mark(checkpoint_digest(path))
@@ -64,9 +65,9 @@ def stages(pipe: Any, path: Path, format: str) -> list[str]:
     mark(verify_component("unet", pipe.unet.state_dict(), state, str(path)))
     mark(replaced_tensors(pipe.unet, state))
     seconds = [f"{after - before:.1f}" for before, after in pairwise(marks)]
-    before, started = anonymous(), time.perf_counter()
+    before, started = anonymous(), time.process_time()
     changed_pipeline, applied = apply(pipe, path)
-    whole = time.perf_counter() - started
+    whole = time.process_time() - started
     assert applied.components["unet"].changed == len(state) and changed_pipeline.unet is not pipe.unet
     return [*seconds, f"{whole:.1f}", f"{anonymous() - before:+.2f}"]
 
@@ -83,7 +84,7 @@ def main(folder: Path) -> None:
         checkpoint_digest(path)
         rows.append([name, f"{path.stat().st_size / 1e9:.2f}", *stages(pipe, path, format)])
         unets.append(apply(pipe, path)[0].unet.state_dict())
-    headers = ("keys", "GB", "hash", "open", "convert", "verify", "exchange", "whole (s)", "RssAnon (GB)")
+    headers = ("keys", "GB", "hash", "open", "convert", "verify", "exchange", "whole", "RssAnon (GB)")
     print(f"{torch.get_num_threads()} threads, base {anonymous():.1f} GB of anonymous memory with the state that was written")
     same = all(torch.equal(value, unets[1][key]) and torch.equal(value, state[key]) for key, value in unets[0].items())
     print(f"the two are {'the same model, the one that was meant' if same else 'DIFFERENT MODELS'}")

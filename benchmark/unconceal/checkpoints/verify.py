@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,8 @@ ARCHITECTURE_SETTINGS: dict[str, tuple[str, ...]] = {
 }
 """Settings that change the model without changing the shapes of its weights."""
 OTHER = "another architecture"
+PIECE = 2**16
+"""Elements of a tensor that are looked at together: as many as stay in a processor's cache."""
 UNCHECKED_CLASSES = ("scheduler", "tokenizer", "tokenizer_2", "tokenizer_3", "safety_checker", "feature_extractor", "image_encoder")
 """Components of which libraries have several equal classes, or which the suite sets itself."""
 MAX_RELATIVE_CHANGE = 100.0
@@ -196,19 +199,29 @@ def _difference(component: str, key: str, base: Tensor, new: Tensor, source: str
         consequence = f"{component} {key!r} holds whole numbers ({str(new.dtype).removeprefix('torch.')}) where the base has weights"
         raise CheckFailed("checkpoint.not-floating", source, consequence, "export the weights again in float32")
     here = new.to(base.device)
-    # A finite sum has finite terms; the reverse need not hold, so only then every element is looked at.
-    doubtful = here.dtype != base.dtype or not here.sum(dtype=torch.float32).isfinite()
+    change, size = squared_change(base, here), squared(base)
+    # A finite sum of squares has finite terms; in another precision the terms may still overflow.
+    doubtful = here.dtype != base.dtype or not isfinite(change)
     if doubtful and not here.to(base.dtype).isfinite().all():
         consequence = f"{component} {key!r} holds NaN or infinite weights in {base.dtype}, so every image would be noise"
         raise CheckFailed("checkpoint.not-finite", source, consequence, "export the weights again in float32 and check the training")
-    if same(base, here):
-        return Difference(False, squared(here.float() - base.float()) if here.dtype != base.dtype else 0.0, squared(base))
-    return Difference(True, squared(here.float() - base.float()), squared(base))
+    # The squares of tiny changes may vanish, so only a sum above 0 tells.
+    changed = not same(base, here) if here.dtype != base.dtype or not change > 0 else True
+    return Difference(changed, change, size)
+
+
+def squared_change(base: Tensor, new: Tensor) -> float:
+    """‖new − base‖² of two tensors of one shape, whatever their precisions."""
+    pairs = zip(base.flatten().split(PIECE), new.flatten().split(PIECE), strict=True)
+    return sum(_squared(there.float() - here.float()) for here, there in pairs)
 
 
 def squared(tensor: Tensor) -> float:
     """‖tensor‖²."""
-    flat = tensor.float().flatten()
+    return sum(_squared(piece.float()) for piece in tensor.flatten().split(PIECE))
+
+
+def _squared(flat: Tensor) -> float:
     total = float(flat.dot(flat))
     return total if total < float("inf") else float(flat.double().dot(flat.double()))
 
