@@ -177,7 +177,8 @@ class WithMagnitude:
         # In double precision: squares of absurd weights overflow in float32, and their rows would become 0.
         lengths = torch.linalg.vector_norm(weight, dim=others, keepdim=True, dtype=torch.float64)
         scales = self.magnitude.double().to(weight.device).reshape(lengths.shape) / lengths.clamp(min=torch.finfo().tiny)
-        return (weight * scales).float()
+        rescaled: Tensor = (weight * scales).float()
+        return rescaled
 
 
 Updates = dict[str, Update]

@@ -212,13 +212,13 @@ def _difference(component: str, key: str, base: Tensor, new: Tensor, source: str
 
 def squared_change(base: Tensor, new: Tensor) -> float:
     """‖new − base‖² of two tensors of one shape, whatever their precisions."""
-    pairs = zip(base.flatten().split(PIECE), new.flatten().split(PIECE), strict=True)
+    pairs = zip(torch.split(base.flatten(), PIECE), torch.split(new.flatten(), PIECE), strict=True)
     return sum(_squared(there.float() - here.float()) for here, there in pairs)
 
 
 def squared(tensor: Tensor) -> float:
     """‖tensor‖²."""
-    return sum(_squared(piece.float()) for piece in tensor.flatten().split(PIECE))
+    return sum(_squared(piece.float()) for piece in torch.split(tensor.flatten(), PIECE))
 
 
 def _squared(flat: Tensor) -> float:

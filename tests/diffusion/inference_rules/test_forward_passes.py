@@ -11,9 +11,8 @@ from battery.small import small_suite
 from diffusion.inference_rules.ruled import GUIDANCE, PROMPTS, SEEDS, STEPS, ruled
 from unconceal.diffusion.handover import Arm, hand_over, run_original
 from unconceal.generate.generator import Generator, count_forward_passes
-from unconceal.generate.identity import ComputeConfig, ImageKey, Shard
+from unconceal.generate.identity import ComputeConfig, ImageKey, Sampling, Shard
 from unconceal.generate.paper_generator import RestartedGenerator, plan_prompt
-from unconceal.generate.plan import Sampling
 from unconceal.generate.store import Store
 from unconceal.specs.inference_rule import RULE_NAMES, InferenceRule, RuleName
 from unconceal.specs.paper_protocol import PaperProtocol
