@@ -88,7 +88,7 @@ def replay_task(rows: Sequence[Record], golds: Sequence[Record], rules: Suite, s
         others = [gold for gold in golds if gold.submission != record.submission]
         reference = gather_reference(others, rules, task, order)
         assert rules.sequential is not None
-        stopped = run_looks(RecordedAnswers.from_full(record, rules.sequential, order), reference, plan)
+        stopped = run_looks(RecordedAnswers.from_full(record, rules.sequential, order, reference.relearning_level), reference, plan)
         label = stopped.verdict.label
         if not rules.tier("verdict").probes and label == "not retrieved":
             label = "forgets"
