@@ -103,7 +103,9 @@ def test_a_valid_contribution_passes_and_its_code_does_not_run(workflow: dict[st
 
 def test_an_altered_record_fails(workflow: dict[str, Any], folder: Path) -> None:
     record = next((folder / "contribution/results").rglob("esd-x.*.json"))
-    record.write_text(record.read_text().replace('"label": "conceals"', '"label": "forgets"'))
+    text = record.read_text()
+    record.write_text(text.replace('"label":"conceals"', '"label":"forgets"'))
+    assert record.read_text() != text
     process = run_checks(workflow, folder)
     assert process.returncode == 1 and record.name in process.stdout + process.stderr
 

@@ -10,6 +10,7 @@ MAX_DIGITS = 16
 """Digits of a whole number: RFC 8785 knows numbers up to 2⁵³."""
 _LONG_NUMBER = re.compile(rb"[\s:,\[]-?\d{%d,}[\s,\]}]" % (MAX_DIGITS + 1))
 
+_NO_NODE = bytes(byte for byte in range(256) if chr(byte) not in ",[{")
 _SHAPE = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(",") if chr(byte) in " \t\r\n:,[-" else byte for byte in range(256))
 """Digits as 0 and what may precede a number as a comma: a search for a plain text in it takes a seventh of the time of the expression."""
 
@@ -17,7 +18,7 @@ _SHAPE = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(",") if c
 def json_excess(content: bytes) -> str | None:
     """What a JSON text has too much of, in words; None if it may be parsed."""
     # Commas and brackets inside of strings count as well, which is on the safe side.
-    nodes = sum(content.count(sign) for sign in (b",", b"[", b"{"))
+    nodes = len(content.translate(None, _NO_NODE))
     if nodes > MAX_NODES:
         return f"{nodes} values, more than any has ({MAX_NODES})"
     may_be_long = b"," + b"0" * (MAX_DIGITS + 1) in content.translate(_SHAPE)

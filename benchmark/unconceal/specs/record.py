@@ -21,6 +21,7 @@ from unconceal.specs.json_budget import json_excess
 from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.problems import MAX_MISTAKES, OLD_RELEASE
 from unconceal.specs.score import Score as Score
+from unconceal.specs.sealed_text import is_sealed_text, sealed_text
 from unconceal.specs.spec import Digest, Key, Line, Mistake, Name, Spec
 from unconceal.specs.submission import TaskId
 from unconceal.specs.suite import DECIDING_ARMS, VERDICT
@@ -28,6 +29,8 @@ from unconceal.specs.task import GoldKind
 
 Label = Literal["intact", "conceals", "forgets", "not retrieved", "damaged", "inconclusive", "undetermined"]
 SCHEMA_VERSION: Literal[3] = 3
+UNSEALED = {"digest", "date", "timing"}
+"""What a record's digest does not cover."""
 Status = Literal["self_reported", "rerun", "disputed", "withdrawn"]
 
 
@@ -269,7 +272,11 @@ class Record(Spec):
 
     def computed_digest(self) -> str:
         """The digest of everything except itself, the date and the timing, which differ when the same result is measured again."""
-        return content_digest(self.content(exclude={"digest", "date", "timing"}))
+        return content_digest(self.content(exclude=UNSEALED))
+
+    def file_text(self) -> bytes:
+        """The text of its file."""
+        return sealed_text(self.content(exclude=UNSEALED), self.content(include=UNSEALED))
 
     @property
     def measured_digest(self) -> str:
@@ -328,7 +335,7 @@ def read_record(path: Path) -> Record:
         location = ".".join(str(part) for part in first["loc"]) or "the file"
         consequence = f"is no record ({location}: {first['msg']}, {error.error_count()} in all)"
         raise CheckFailed("record.invalid", str(path), consequence, RUN_AGAIN) from error
-    if record.digest != record.computed_digest():
+    if not is_sealed_text(content, record.digest, UNSEALED) and record.digest != record.computed_digest():
         remedy = "restore the file, or run the evaluation again"
         raise CheckFailed("record.altered", str(path), "does not match its own digest, so its numbers were altered after the run", remedy)
     return record
@@ -370,7 +377,7 @@ def write_record(record: Record, path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, (record.sealed().model_dump_json(indent=1) + "\n").encode())
+        write_atomically(path, record.sealed().file_text())
     except OSError as error:
         raise _not_writable(path, error) from error
 
