@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from codes import printed_codes
 from unconceal.cli.main import main
 from unconceal.cli.submissions import refuse_twins
-from unconceal.paths import SOURCE_TREE
+from unconceal.paths import SOURCE_TREE, DataRoot
+from unconceal.specs.loader import load_submission
 
 
 def submissions(root: Path, *arguments: str) -> Result:
@@ -122,6 +123,18 @@ def test_new_refuses_each_wrong_answer_at_once_and_asks_again(data_root: Path) -
     assert printed_codes(result.stderr) == [*codes, "path.outside-root", "submission.unknown-weights", "checkpoint.not-found"]
 
 
+def test_new_takes_a_rule_in_place_of_weights(data_root: Path) -> None:
+    wrong = ("{rule: negative-prompt", "{rule: forget}", "{rule: prompt-filter, words: []}")
+    result = new(data_root, "tiny", *ANSWERS, *wrong, "{rule: prompt-filter, words: [star], instead: a ring}")
+    assert result.exit_code == 0, result.output
+    assert printed_codes(result.stderr) == ["inference.bad-mapping", "spec.invalid-value", "spec.invalid-value"]
+    (checkpoint,) = load_submission(DataRoot.find(data_root), "tiny/my-method").checkpoints.values()
+    assert checkpoint.format == "original" and checkpoint.inference is not None
+    assert checkpoint.inference.model_dump() == {"rule": "prompt-filter", "words": ("star",), "instead": "a ring"}
+    (row,) = json.loads(submissions(data_root, "check", "my-method", "--no-weights", "--json").stdout)
+    assert row["result"].startswith("ok")
+
+
 def test_new_keeps_the_answers_of_an_interrupted_draft(data_root: Path) -> None:
     assert new(data_root, "tiny", *ANSWERS[:3]).exit_code != 0
     result = new(data_root, "tiny", "", "", "", *ANSWERS[3:], "someone/erased@main/esd.pt")
@@ -176,7 +189,7 @@ def test_render_draws_base_and_checkpoint(data_root: Path, monkeypatch: pytest.M
     save_file({key: value + 1 for key, value in pipe.unet.state_dict().items() if "attn2.to_k" in key}, weights)
     result = submissions(data_root, "check", "--render", str(tmp_path / "pictures"), "--json")
     (row,) = json.loads(result.stdout)
-    assert row["result"].startswith("ok") and Image.open(row["picture"]).size == (128, 64)
+    assert row["result"].startswith("ok") and Image.open(row["image"]).size == (128, 64)
     assert submissions(data_root, "check", "--render", "x", "--no-weights").exit_code == 2
 
 

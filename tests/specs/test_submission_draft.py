@@ -28,10 +28,17 @@ FIELDS = {"name": "my-method", "title": "Mine: a title", "description": "It's a 
         ("someone/erased@main/esd/x.pt", {"repo": "someone/erased", "revision": "main", "file": "esd/x.pt"}),
         ("someone/erased@v1/unet", {"repo": "someone/erased", "revision": "v1", "subfolder": "unet"}),
         (" weights/x.safetensors ", {"path": "weights/x.safetensors"}),
+        (" {rule: negative-prompt, prompt: star}", {"format": "original", "inference": {"rule": "negative-prompt", "prompt": "star"}}),
     ],
 )
-def test_a_checkpoint_is_parsed_from_one_line(text: str, expected: dict[str, str]) -> None:
+def test_a_checkpoint_is_parsed_from_one_line(text: str, expected: dict[str, object]) -> None:
     assert parse_checkpoint(text) == expected
+
+
+@pytest.mark.parametrize("text", ["{rule: negative-prompt", "{]}", "{{" * 500, "{rule: !!python/name:os.system x}", "{a: b} c"])
+def test_a_rule_that_is_no_mapping(text: str) -> None:
+    with raises("inference.bad-mapping"):
+        parse_checkpoint(text)
 
 
 @pytest.mark.parametrize(

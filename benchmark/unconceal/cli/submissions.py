@@ -320,6 +320,7 @@ def new(root: Path | None) -> None:
     for field, text, optional in QUESTIONS:
         _ask(draft, field, text, draft.base if field == "base" else "" if optional else None)
     click.echo("Weights for each task: owner/name@revision, owner/name@revision/file, or a path in the data root; empty: none.")
+    click.echo("A method without weights: its inference rule, e.g. {rule: negative-prompt, prompt: star}.")
     while True:
         for task in [name for task_suite, name, _ in task_files(data) if task_suite == suite]:
             _ask(draft, task, f"  {task}", "", inspect=partial(_look, data, draft))
@@ -327,7 +328,7 @@ def new(root: Path | None) -> None:
             break
         click.echo("No task has weights yet: name them for at least one.")
     path, name = draft.write(), draft.answers["name"]
-    click.echo(f"{path}: written. Next: `unconceal submissions pin {name}`, then `unconceal submissions check {name}`.")
+    click.echo(f"{path}: written. Next: `unconceal submissions pin {name}`, then `unconceal submissions check {name} --render previews`.")
 
 
 def _ask(draft: Draft, question: str, text: str, default: str | None, inspect: Callable[[str], None] | None = None) -> None:

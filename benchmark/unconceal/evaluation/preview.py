@@ -39,7 +39,7 @@ def write_preview(
     image = Image.fromarray(np.concatenate(images, axis=1))
     path.parent.mkdir(parents=True, exist_ok=True)
     (image.filter(ImageFilter.GaussianBlur(BLUR)) if task.category in UNSAFE_CATEGORIES else image).save(path)
-    row = {"picture": str(path)}
+    row = {"image": str(path)}
     if degenerate(images[1][None]).all():
         row["result"] = f"{path}: the image is one flat colour or saturated; check the weights for NaN and scale"
     return row

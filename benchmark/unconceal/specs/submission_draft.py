@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from unconceal.errors import UsageError
 from unconceal.files import write_atomically
@@ -17,7 +19,7 @@ from unconceal.specs.loader import load_submission, load_suite, submission_files
 from unconceal.specs.problems import mistakes_from_errors
 from unconceal.specs.round_trip import yaml_text
 from unconceal.specs.spec import Name
-from unconceal.specs.submission import Submission, is_control_name
+from unconceal.specs.submission import ORIGINAL_FORMAT, Submission, is_control_name
 
 SCHEMA_COMMENT = "# yaml-language-server: $schema=../../schemas/submission.schema.json\n"
 HUB_PATTERN = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[^/\s]+)(?:/(?P<inside>\S+))?")
@@ -61,14 +63,36 @@ def available_suites(root: DataRoot) -> tuple[str, ...]:
     return names
 
 
-def parse_checkpoint(text: str) -> dict[str, str]:
-    """Parse ``owner/name@revision``, the same followed by ``/file`` or ``/folder``, or a local path into fields of a checkpoint."""
+def parse_checkpoint(text: str) -> dict[str, Any]:
+    """Parse an answer into fields of a checkpoint.
+
+    Args:
+        text: ``owner/name@revision``, the same followed by ``/file`` or ``/folder``, a local path, or an inference rule as a YAML mapping
+            in one line: ``{rule: negative-prompt, prompt: star}``.
+
+    Raises:
+        UsageError: it begins as a mapping and is none.
+    """
+    if text.strip().startswith("{"):
+        return {"format": ORIGINAL_FORMAT, "inference": _mapping(text)}
     match = HUB_PATTERN.fullmatch(text.strip())
     if not match:
         return {"path": text.strip()}
     inside = match["inside"]
     part = {} if inside is None else {"file" if FILE_PATTERN.search(inside) else "subfolder": inside}
     return {"repo": match["repo"], "revision": match["revision"], **part}
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    """The mapping that a line of YAML is."""
+    try:
+        content = YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        value, consequence = f"answer {text[:80]!r}", "begins as a YAML mapping and is none, so it declares no inference rule"
+        raise UsageError("inference.bad-mapping", value, consequence, "write it as {rule: negative-prompt, prompt: star}")
+    return content
 
 
 class Draft:
@@ -136,7 +160,7 @@ class Draft:
         return path
 
 
-def write_submission(root: DataRoot, suite: str, fields: Mapping[str, str], checkpoints: Mapping[str, Mapping[str, str]]) -> Path:
+def write_submission(root: DataRoot, suite: str, fields: Mapping[str, str], checkpoints: Mapping[str, Mapping[str, Any]]) -> Path:
     """Write ``submissions/<suite>/<name>.yaml`` and validate it; an invalid file is deleted again.
 
     Args:
@@ -162,7 +186,10 @@ def write_submission(root: DataRoot, suite: str, fields: Mapping[str, str], chec
     path.parent.mkdir(parents=True, exist_ok=True)
     values = {"name": name, "suite": suite}
     values |= {field: one_line(value) for field, value in fields.items() if field != "name" and value}
-    entries = {task: {field: one_line(value) for field, value in checkpoint.items()} for task, checkpoint in checkpoints.items()}
+    entries = {
+        task: {field: one_line(value) if isinstance(value, str) else value for field, value in checkpoint.items()}
+        for task, checkpoint in checkpoints.items()
+    }
     write_atomically(path, (SCHEMA_COMMENT + yaml_text({**values, "checkpoints": entries})).encode())
     try:
         load_submission(root, f"{suite}/{name}")
