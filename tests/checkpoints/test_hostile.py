@@ -20,7 +20,7 @@ from pipelines import tiny_pipeline
 from unconceal.checkpoints.apply import apply
 from unconceal.errors import UnconcealError
 
-SECONDS, MEBIBYTES = 5.0, 300
+SECONDS, MEBIBYTES = 2.0, 300
 """What refusing a file may take at most."""
 
 

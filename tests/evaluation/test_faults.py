@@ -17,6 +17,7 @@ import torch
 
 from codes import raises
 from evaluation.faults import World, content, done, ended, kill, shards
+from generate.test_store import DISTURBANCES, disturbing
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import EnvironmentFault
 from unconceal.execution.scheduler import schedule
@@ -155,6 +156,22 @@ def test_a_damaged_shard_is_found_said_and_made_again(world: World, whole: tuple
     same(tmp_path, world.run(tmp_path, message), whole)
     for path in (altered, cut):
         assert sum(str(path) in line and "damaged" in line and "generated again" in line for line in message.lines) == 1
+
+
+@pytest.mark.parametrize("kind", DISTURBANCES)
+def test_a_shard_that_is_damaged_while_it_is_read_is_made_again(
+    world: World, whole: tuple[Path, Record], tmp_path: Path, kind: str
+) -> None:
+    """Of the two first shards that are read from a full store, after it was seen that they are there."""
+    shutil.copytree(whole[0] / "store", tmp_path / "store")
+    message = Said()
+    with pytest.MonkeyPatch.context() as patched:
+        hit = disturbing(patched, DISTURBANCES[kind], times=2)
+        record = world.run(tmp_path, message)
+    same(tmp_path, record, whole)
+    assert len(hit) == 2 and record.timing.forward_passes > 0
+    for path in hit:
+        assert sum(str(path) in line and "generated again" in line for line in message.lines) == 1
 
 
 def test_a_clock_that_jumps_changes_nothing(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unconceal.checkpoints.key_names import ELSEWHERE, StateDict
 from unconceal.checkpoints.verify import relative, squared
+from unconceal.checkpoints.weights_file import check_floating
 from unconceal.errors import CheckFailed
 from unconceal.specs.record import ComponentRecord
 
@@ -70,13 +71,14 @@ def _add_eraser(attention: Any, inputs: Any, output: Tensor) -> Tensor:
 
 
 def _check(block: str, state: StateDict, width: int, source: str) -> None:
-    down, up = state["down.weight"], state["up.weight"]
+    down = state["down.weight"]
     rank = down.shape[0] if down.ndim == 2 else 0
     shapes = {"down.weight": (rank, width), "down.bias": (rank,), "up.weight": (width, rank), "up.bias": (width,)}
     wrong = next((name for name, shape in shapes.items() if tuple(state[name].shape) != shape or not rank), None)
     if wrong:
         consequence = f"has an eraser of {block!r} whose {wrong} has shape {tuple(state[wrong].shape)} beside an attention of width {width}"
         raise CheckFailed("checkpoint.wrong-shape", source, f"{consequence}, so it is for another architecture", ELSEWHERE)
-    if not all(tensor.is_floating_point() and torch.isfinite(tensor).all() for tensor in (*state.values(), up)):
-        consequence = f"holds NaN, infinite or whole numbers in the eraser of {block!r}"
+    check_floating(state.values(), f"the eraser of {block!r}", source)
+    if not all(torch.isfinite(tensor).all() for tensor in state.values()):
+        consequence = f"holds NaN or infinite numbers in the eraser of {block!r}"
         raise CheckFailed("checkpoint.not-finite", source, consequence, "export the weights again")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unconceal.checkpoints.key_names import ELSEWHERE, StateDict
-from unconceal.checkpoints.weights_file import shortened
+from unconceal.checkpoints.weights_file import check_floating, shortened
 from unconceal.errors import CheckFailed
 
 
@@ -194,7 +194,7 @@ def check_updates(component: str, base: nn.Module, updates: Mapping[str, Update]
     """Check updates against the base.
 
     Raises:
-        CheckFailed: a module does not exist, a shape differs, or a weight is not finite.
+        CheckFailed: a module does not exist, a shape differs, or a factor holds no or infinite weights.
     """
     layers = dict(base.named_modules())
     for name, update in updates.items():
@@ -207,6 +207,7 @@ def check_updates(component: str, base: nn.Module, updates: Mapping[str, Update]
             sizes = " and ".join(str(tuple(factor.shape)) for factor in update.factors)
             consequence = f"updates {component} {name!r} of shape {shape} by {shortened(sizes)}, so it is for another architecture"
             raise CheckFailed("checkpoint.wrong-shape", source, consequence, ELSEWHERE)
+        check_floating(update.factors, f"{component} {name!r}", source)
         if not all(factor.isfinite().all() for factor in update.factors):
             raise CheckFailed(
                 "checkpoint.not-finite", source, f"holds NaN or infinite weights in {component} {name!r}", "export the weights again"

@@ -15,7 +15,7 @@ from torch import Tensor
 from unconceal.checkpoints.folders import read_json
 from unconceal.checkpoints.key_names import ELSEWHERE, LEGACY_BUFFERS, Base, StateDict
 from unconceal.checkpoints.release import SpmNetwork
-from unconceal.checkpoints.weights_file import shortened
+from unconceal.checkpoints.weights_file import check_floating, shortened
 from unconceal.errors import CheckFailed
 from unconceal.specs.record import ComponentRecord
 
@@ -195,9 +195,8 @@ def _difference(component: str, key: str, base: Tensor, new: Tensor, source: str
     if new.shape != base.shape:
         consequence = f"{component} {key!r} has shape {tuple(new.shape)}, the base {tuple(base.shape)}, so it is {OTHER}"
         raise CheckFailed("checkpoint.wrong-shape", source, consequence, ELSEWHERE)
-    if base.is_floating_point() and not new.is_floating_point():
-        consequence = f"{component} {key!r} holds whole numbers ({str(new.dtype).removeprefix('torch.')}) where the base has weights"
-        raise CheckFailed("checkpoint.not-floating", source, consequence, "export the weights again in float32")
+    if base.is_floating_point():
+        check_floating((new,), f"{component} {key!r}", source)
     here = new.to(base.device)
     change, size = squared_change(base, here), squared(base)
     # A finite sum of squares has finite terms; in another precision the terms may still overflow.

@@ -11,7 +11,7 @@ import math
 import pickle
 import pickletools
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -295,6 +295,18 @@ def _unreadable(path: Path, error: Exception) -> CheckFailed:
     return CheckFailed(
         "checkpoint.damaged", str(path), f"cannot be read as weights ({shortened(f'{type(error).__name__}: {error}', 160)})", DAMAGED
     )
+
+
+def check_floating(tensors: Iterable[torch.Tensor], name: str, source: str) -> None:
+    """Check that tensors hold weights.
+
+    Raises:
+        CheckFailed: one holds whole numbers or truth values, which no training leaves behind.
+    """
+    wrong = next((tensor.dtype for tensor in tensors if not tensor.is_floating_point()), None)
+    if wrong is not None:
+        consequence = f"{name} holds whole numbers ({str(wrong).removeprefix('torch.')}) where weights are floating-point numbers"
+        raise CheckFailed("checkpoint.not-floating", source, consequence, "export the weights again in float32")
 
 
 def shortened(text: str, max_length: int = 80) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from unconceal.cli.options import echo_rows, json_option, root_option
-from unconceal.errors import CheckFailed, UsageError
+from unconceal.errors import CheckFailed, UsageError, listed
 from unconceal.paths import DataRoot, resolve_path
 from unconceal.rerun.lint_paraphrases import lint_paraphrases
 from unconceal.specs import fill_digests, json_schema
@@ -36,6 +36,9 @@ from unconceal.specs.problems import Problem, SpecProblems, dotted_name
 from unconceal.specs.spec import UNPINNED, Mistake
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Prompt, Task
+
+WARNINGS = frozenset({"probes.long-attack"})
+"""Codes of what cannot be corrected within a suite's version: probe sets are frozen."""
 
 
 @click.group()
@@ -108,18 +111,22 @@ def lint(tasks: tuple[str, ...], root: Path | None, as_json: bool) -> None:
     """
     data = DataRoot.find(root)
     problems = list(misplaced_files(data)) if not tasks else []
-    checked = 0
-    for name in tasks or [f"{suite_name}:{name}" for suite_name, name, _ in task_files(data)]:
+    names = tasks or [f"{suite_name}:{name}" for suite_name, name, _ in task_files(data)]
+    for name in names:
         problems += [*_problems_of(data, name), *_problems_of_probes(data, name)]
-        checked += 1
     for name in () if tasks else suite_names(data):
         problems += [*_problems_of_suite(data, name), *_problems_of_paraphrases(data, name)]
+    warnings = [problem for problem in problems if problem.code in WARNINGS]
+    problems = [problem for problem in problems if problem.code not in WARNINGS]
     if as_json:
-        click.echo(json.dumps({"tasks": checked, "problems": [asdict(problem) for problem in problems]}, indent=2, default=str))
+        rows = {"problems": [asdict(problem) for problem in problems], "warnings": [asdict(warning) for warning in warnings]}
+        click.echo(json.dumps({"tasks": len(names), **rows}, indent=2, default=str))
     if problems:
         raise SpecProblems(problems)
+    for line in listed(f"warning: {warning} [{warning.code}]" for warning in warnings):
+        click.echo(line, err=True)
     if not as_json:
-        click.echo(f"{checked} tasks: no mistakes")
+        click.echo(f"{len(names)} tasks: no mistakes")
 
 
 def _problems_of(root: DataRoot, name: str) -> list[Problem]:
@@ -130,7 +137,16 @@ def _problems_of(root: DataRoot, name: str) -> list[Problem]:
     except SpecProblems as error:
         return list(error.problems)
     document = Document.read(next(path for suite_name, task_id, path in task_files(root) if (suite_name, task_id) == (task.suite, task.id)))
-    return [document.problem(mistake) for mistake in (*lints.lint(task, suite), *_ungated(root, task, suite))]
+    return [
+        document.problem(mistake) for mistake in (*lints.lint(task, suite), *_ungated(root, task, suite), *_too_long(root, task, suite))
+    ]
+
+
+def _too_long(root: DataRoot, task: Task, suite: Suite) -> Iterator[Mistake]:
+    """Prompts that the suite's tokenizers cut, where they are on this machine."""
+    from unconceal.evaluation.prompt_limits import limits_at_hand, lint_lengths
+
+    return lint_lengths(task, limits_at_hand(suite, root))
 
 
 def _ungated(root: DataRoot, task: Task, suite: Suite) -> Iterator[Mistake]:
@@ -144,9 +160,12 @@ def _ungated(root: DataRoot, task: Task, suite: Suite) -> Iterator[Mistake]:
 
 
 def _problems_of_probes(root: DataRoot, name: str) -> Iterator[Problem]:
-    """The mistakes of a task's frozen probe sets; none are looked for while the task itself has some."""
+    """The mistakes of a task's frozen probe sets; none are looked for while the task itself or its suite has some."""
+    from unconceal.evaluation.prompt_limits import limits_at_hand, lint_attack_lengths
+
     try:
         task = load_task(root, name)
+        suite = load_suite(root, task.suite)
     except SpecProblems:
         return
     for path in [path for suite_name, task_id, _, path in probe_files(root) if (suite_name, task_id) == (task.suite, task.id)]:
@@ -155,7 +174,8 @@ def _problems_of_probes(root: DataRoot, name: str) -> Iterator[Problem]:
         except SpecProblems as error:
             yield from error.problems
         else:
-            yield from map(Document.read(path).problem, lints.lint_probes(probes, task, path))
+            mistakes = (*lints.lint_probes(probes, task, path), *lint_attack_lengths(probes, limits_at_hand(suite, root)))
+            yield from map(Document.read(path).problem, mistakes)
 
 
 def _problems_of_paraphrases(root: DataRoot, suite: str) -> list[Problem]:

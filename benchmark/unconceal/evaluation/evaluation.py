@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -23,6 +23,7 @@ from unconceal.diffusion.optimize import optimized
 from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.evaluation import environment
 from unconceal.evaluation.image_scores import Scores
+from unconceal.evaluation.prompt_limits import count_truncated
 from unconceal.evaluation.suite_models import SuiteModels
 from unconceal.generate.generator import has_other_decoder
 from unconceal.generate.identity import ComputeConfig
@@ -301,6 +302,13 @@ class Evaluation:
         }
         return {name: SeedBlock(start=start, count=count) for name, (start, count) in blocks.items()}
 
+    def truncated_prompts(self, task: Task, further: Iterable[str] = ()) -> dict[str, int]:
+        """How many prompts a tokenizer cuts, see :mod:`unconceal.evaluation.prompt_limits`; ``further``: prompts beside the task's."""
+        counts = self.suite.paper_protocol if self.protocol == "paper" else self.tier
+        forget, retain = task.forget[: counts.n_prompts], task.retain[: counts.n_retain_prompts]
+        drawn = (*(prompt.text for prompt in (*forget, *retain)), *further)
+        return count_truncated(self.suite_models.prompt_limits, drawn, [prompt.text for prompt in forget])
+
     def record(
         self,
         task: Task,
@@ -328,6 +336,7 @@ class Evaluation:
             judges=self.suite_models.digests,
             checkpoint=checkpoint,
             inference=checkpoint_of(submission, task).inference,
+            truncated_prompts=self.truncated_prompts(task),
             code=environment.code_state(),
             base_digest=self.suite.base.digest,
             seeds=self.seeds,

@@ -119,8 +119,9 @@ def rescore(evaluation: Evaluation, task: Task, submission: Submission) -> Recor
     record = score(evaluation, task, submission, checkpoint, plan, images, UNSPENT, before.battery if before else {})
     if before is None or before.probe_results is None:
         return record
-    kept = {"probe_results": before.probe_results, "attacks": before.attacks, "images": before.images | record.images, "digest": ""}
-    record = record.model_copy(update=kept).sealed()
+    kept = {"probe_results": before.probe_results, "attacks": before.attacks, "images": before.images | record.images}
+    truncated = record.truncated_prompts | before.truncated_prompts
+    record = record.model_copy(update={**kept, "truncated_prompts": truncated, "digest": ""}).sealed()
     write_record(record, evaluation.record_path(task, submission.name))
     return record
 

@@ -16,6 +16,7 @@ from unconceal.diffusion.families import FAMILIES
 from unconceal.diffusion.offload import Offloader
 from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.estimate.memory import check_memory, free_memory
+from unconceal.evaluation.prompt_limits import PromptLimit, load_prompt_limits
 from unconceal.hub.pinned_models import local_path
 from unconceal.judges import clip, extractors
 from unconceal.judges.concept_judge import ConceptJudge
@@ -135,6 +136,11 @@ class SuiteModels:
     @cached_property
     def clip(self) -> clip.Clip:
         return clip.load(verified_path(self.suite.judges.clip, self.root), self.device)
+
+    @cached_property
+    def prompt_limits(self) -> tuple[PromptLimit, ...]:
+        """The tokenizers of the base and of CLIP."""
+        return load_prompt_limits(*(verified_path(pinned, self.root) for pinned in (self.suite.base, self.suite.judges.clip)))
 
     @cached_property
     def kid_extractor(self) -> extractors.Extractor:

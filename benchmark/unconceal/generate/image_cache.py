@@ -31,12 +31,11 @@ class LazyShard(NamedTuple):
 
 @dataclass
 class ImageCache:
-    """Recently read images. A shard that was verified once is read again array by array."""
+    """Recently read images. A shard that the store verified once is read again array by array."""
 
     store: Store
     limit: int = CACHE_BYTES
     _arrays: OrderedDict[tuple[Shard, str], Pixels] = field(default_factory=OrderedDict)
-    _verified: set[Shard] = field(default_factory=set)
     _bytes: int = 0
 
     def read(self, source: LazyShard, name: str) -> Pixels:
@@ -45,7 +44,7 @@ class ImageCache:
         if key in self._arrays:
             self._arrays.move_to_end(key)
             return self._arrays[key]
-        array = self.store.read(source.shard, name) if source.shard in self._verified else None
+        array = self.store.read(source.shard, name)
         if array is None:
             return self.fetch(source)[name]
         self._add(key, array)
@@ -54,7 +53,6 @@ class ImageCache:
     def fetch(self, source: LazyShard) -> Arrays:
         """All arrays of a shard; its images stay in the cache while there is room."""
         arrays = source.load()
-        self._verified.add(source.shard)
         for name, array in arrays.items():
             if array.dtype == np.uint8:
                 self._add((source.shard, name), array)

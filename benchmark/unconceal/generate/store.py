@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import rfc8785
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from unconceal.errors import EnvironmentFault
 from unconceal.files import remove_stale_temporaries, write_atomically
 from unconceal.generate.identity import StoreKey
 from unconceal.generate.locks import locked
+from unconceal.generate.shard_file import Arrays as Arrays
+from unconceal.generate.shard_file import FileState, read_shard_file
 
-Arrays = dict[str, NDArray[Any]]
 METADATA_KEY = "unconceal"
 """The entry of a file's header that holds its identity and content digest."""
 MODELS, THROUGHPUT, LOCKS = "models", "throughput", "claims"
@@ -38,6 +38,7 @@ class Store:
         self.root, self.log = root, log
         self._registered: set[str] = set()
         self._logged: set[Path] = set()
+        self._verified: dict[Path, FileState] = {}
 
     def path(self, shard: StoreKey) -> Path:
         return self._digest_path(shard.digest)
@@ -49,26 +50,28 @@ class Store:
         """The shard's arrays; None if it is missing, or its file is truncated, altered or another shard's."""
         path = self.path(shard)
         try:
-            with safe_open(path, framework="np") as file:
-                metadata = file.metadata() or {}
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            file = read_shard_file(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (SafetensorError, OSError) as error:
+        except (OSError, ValueError) as error:
             self._damaged(path, str(error))
             return None
-        if metadata != shard_metadata(shard, arrays):
+        if file.metadata != shard_metadata(shard, file.arrays):
             self._damaged(path, "its content differs from its digest")
             return None
-        return arrays
+        self._verified[path] = file.state
+        return file.arrays
 
     def read(self, shard: StoreKey, name: str) -> NDArray[Any] | None:
-        """One array of a shard that was verified before; None if it is gone."""
-        try:
-            with safe_open(self.path(shard), framework="np") as file:
-                return np.asarray(file.get_tensor(name))
-        except (SafetensorError, OSError):
+        """One array of a shard whose file :meth:`get` verified; None if it has not, or the file is gone or was written to since."""
+        path = self.path(shard)
+        if path not in self._verified:
             return None
+        try:
+            file = read_shard_file(path, (name,))
+        except (OSError, ValueError):
+            return None
+        return file.arrays[name] if file.state == self._verified[path] else None
 
     def _damaged(self, path: Path, reason: str) -> None:
         if path in self._logged:

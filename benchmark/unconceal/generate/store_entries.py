@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from unconceal.files import TEMPORARY
 from unconceal.generate.identity import ProbeShard, Shard, StoreKey
+from unconceal.generate.shard_file import read_shard_file
 from unconceal.generate.store import LOCKS, METADATA_KEY, MODELS, THROUGHPUT, content_digest
 from unconceal.hub.local_weights import weights_digest
 from unconceal.paths import DataRoot
@@ -34,14 +33,13 @@ def list_entries(root: Path) -> Iterator[StoreEntry]:
     for path in sorted(path for path in root.rglob("*") if path.is_file() and path.relative_to(root).parts[0] not in others):
         try:
             yield StoreEntry(path, path.stat().st_size, parse_shard(read_metadata(path)))
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             yield StoreEntry(path, path.stat().st_size, None, f"is no shard ({' '.join(str(error).split()) or type(error).__name__})")
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """The identity and the content digest that a file's header states."""
-    with safe_open(path, framework="np") as file:
-        metadata: dict[str, Any] = json.loads((file.metadata() or {})[METADATA_KEY])
+    metadata: dict[str, Any] = json.loads(read_shard_file(path, ()).metadata[METADATA_KEY])
     return metadata
 
 
@@ -58,11 +56,11 @@ def find_defect(entry: StoreEntry) -> str:
     if entry.path.stem != entry.shard.digest:
         return "holds another shard than its name states, or one of an older generator"
     try:
-        with safe_open(entry.path, framework="np") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+        file = read_shard_file(entry.path)
+    except (OSError, ValueError) as error:
         return f"cannot be read ({error})"
-    return "" if content_digest(arrays) == read_metadata(entry.path)["content"] else "was altered: its content differs from its digest"
+    stated = json.loads(file.metadata[METADATA_KEY])["content"]
+    return "" if content_digest(file.arrays) == stated else "was altered: its content differs from its digest"
 
 
 @dataclass(frozen=True)

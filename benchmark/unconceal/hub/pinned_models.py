@@ -39,6 +39,17 @@ def local_path(pinned: Pinned, root: DataRoot) -> Path:
     return resolve_path(pinned.path, root) if pinned.repo is None else fetch_pinned(pinned)
 
 
+def cached_path(pinned: Pinned, root: DataRoot) -> Path | None:
+    """Local path of a pinned model; None if it is not on this machine. Nothing is downloaded, and no digest is checked."""
+    if pinned.repo is None:
+        path = resolve_path(pinned.path, root)
+    elif pinned.revision and COMMIT.fullmatch(pinned.revision):
+        path = Repository(pinned.repo, pinned.revision).snapshot / pinned.path
+    else:
+        return None
+    return path if path.exists() else None
+
+
 def pinned_digest(path: Path) -> str:
     """SHA-256 of a file, or of a folder's files that are read."""
     if path.is_file():

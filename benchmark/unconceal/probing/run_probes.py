@@ -72,7 +72,9 @@ def score_probes(evaluation: Evaluation, task: Task, record: Record, generator: 
     rates = {rate.probe_set: rate.rate for rate in results.attack_rates if rate.attribute is None}
     path = evaluation.record_path(task, record.submission)
     images = record.images | {SHEET.name: write_sheet(results, neighbours, attacks, task, sheet_path(path))}
-    changes = {"probe_results": results, "attacks": rates, "images": images, "timing": timing, "digest": ""}
+    prompts = {key.prompt for shard in plan.shards for key in shard.images}
+    truncated = evaluation.truncated_prompts(task, prompts)
+    changes = {"probe_results": results, "attacks": rates, "images": images, "timing": timing, "truncated_prompts": truncated, "digest": ""}
     record = record.model_copy(update=changes).sealed()
     write_record(record, path)
     return record

@@ -226,6 +226,7 @@ class Record(Spec):
         earlier_verifications: what ``verification`` was before, the oldest first. Nothing is removed from it.
         stopping: of the sequential tier, whose rows are never ranked.
         inference: the rule of an inference-time method, whose weights are θ's.
+        truncated_prompts: prompts longer than a tokenizer takes, by what their ends are lost to: ``generation``, ``clip``.
     """
 
     schema_version: Literal[3] = SCHEMA_VERSION
@@ -251,6 +252,7 @@ class Record(Spec):
     controls: dict[Name, str] = Field(default_factory=dict)
     checkpoint: CheckpointRecord
     inference: InferenceRule | None = None
+    truncated_prompts: dict[Key, int] = Field(default_factory=dict, description="prompts longer than a tokenizer takes; empty: none")
     code: Code
     base_digest: str | None = Field(None, description="SHA-256 of the base model; null where it was not recorded")
     seeds: dict[Key, SeedBlock] | None = Field(None, description="seeds by block of images; null where they were not recorded")

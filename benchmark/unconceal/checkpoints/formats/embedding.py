@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from unconceal.checkpoints.key_names import Base
 from unconceal.checkpoints.release import Group, Reading
 from unconceal.checkpoints.vocabulary import PLACEHOLDER
-from unconceal.checkpoints.weights_file import shortened
+from unconceal.checkpoints.weights_file import check_floating, shortened
 from unconceal.errors import CheckFailed
 
 TOKEN = re.compile(r"[^.\s/_]{1,40}")
@@ -36,6 +36,7 @@ def read(group: Group, base: Base) -> Reading:
     if flat:
         consequence = f"gives {shortened(flat)!r} a tensor of {group.tensors[flat].ndim} dimensions, where an embedding has 1 or 2"
         raise CheckFailed("checkpoint.wrong-shape", group.source, consequence, 'save it as {"word": embedding}')
+    check_floating(group.tensors.values(), "an embedding", group.source)
     return Reading(
         frozenset(group.tensors), embeddings={token: tensor.reshape(-1, tensor.shape[-1]) for token, tensor in group.tensors.items()}
     )

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from unconceal.checkpoints.formats import peft_settings
@@ -225,6 +226,6 @@ def _diffusers_settings(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _number(tensor: Tensor, module: str, source: str) -> float:
-    if tensor.numel() != 1 or not isfinite(value := float(tensor)):
+    if tensor.numel() != 1 or tensor.dtype == torch.bool or not isfinite(value := float(tensor)):
         raise CheckFailed("lora.bad-alpha", source, f"gives α of {shortened(module)!r} no single finite number", "export the LoRA again")
     return value
