@@ -200,4 +200,33 @@ def test_the_second_of_two_copies_is_refused_and_a_control_is_not() -> None:
     rows = [row("mine", "a"), row("yours", "a"), row("yours", "a", "object/moon"), row("control-x", "a"), row("other", None)]
     refuse_twins(rows)
     assert [line["code"] for line in rows] == ["", "submission.twin", "", "", ""] and "mine" in str(rows[1]["result"])
-    assert not [line for line in rows if "sha256" in line or "suite" in line]
+    assert not [line for line in rows if "sha256" in line]
+
+
+def test_a_copy_is_refused_when_it_is_checked_alone(data_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With the other's name, whether that states its digest or not; not if the other cannot be read."""
+    from safetensors.torch import save_file
+
+    from pipelines import tiny_pipeline
+
+    monkeypatch.setattr("unconceal.paths.PACKAGE", tmp_path)
+    pipe = tiny_pipeline(tmp_path / "miniature/weights/base")
+    folder = data_root / "submissions/tiny"
+    (folder / "weights").mkdir()
+    save_file({key: value + 1 for key, value in pipe.unet.state_dict().items() if "attn2.to_k" in key}, folder / "weights/star.safetensors")
+    (folder / "weights/copy.safetensors").write_bytes((folder / "weights/star.safetensors").read_bytes())
+    text = (folder / "esd-x.yaml").read_text()
+    (folder / "mine.yaml").write_text(text.replace("name: esd-x", "name: mine").replace("star.safetensors", "copy.safetensors"))
+
+    def checked(*names: str) -> dict[str, tuple[str, str]]:
+        rows = json.loads(submissions(data_root, "check", *names, "--json").stdout)
+        return {row["submission"]: (row["code"], row["result"]) for row in rows}
+
+    code, result = checked("mine")["mine"]
+    assert code == "submission.twin" and "esd-x" in result
+    digest = hashlib.sha256((folder / "weights/star.safetensors").read_bytes()).hexdigest()
+    (folder / "esd-x.yaml").write_text(f"{text}    sha256: {digest}\n")
+    (folder / "weights/star.safetensors").unlink()
+    assert checked("mine")["mine"][0] == "submission.twin"
+    (folder / "esd-x.yaml").write_text("name: esd-x\n")
+    assert checked("mine")["mine"][0] == ""

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from codes import raises
+from codes import printed_codes, raises
 from evaluation.tiny import tiny_root
 from unconceal.cli.main import main
 from unconceal.errors import UsageError
@@ -117,6 +117,29 @@ def test_values_that_no_sampler_has(evaluation: Evaluation, option: str) -> None
     with pytest.raises(UsageError) as failed:
         list(samplers(evaluation.suite.sampler, read_axes([option])))
     assert failed.value.code == "sweep.bad-sampler"
+
+
+REFUSED = {
+    "num_inference_steps=1001": "sampler.too-many-steps",
+    "num_inference_steps=0": "sweep.bad-sampler",
+    "num_inference_steps=3.5": "sweep.not-a-number",
+    "guidance_scale=5,-1": "sweep.bad-sampler",
+    "guidance_scale=nan": "sweep.bad-sampler",
+    "guidance_scale=1e9": "sweep.bad-sampler",
+    "scheduler=ddim,pndm": "sweep.unknown-scheduler",
+    "steps=25": "sweep.bad-axis",
+}
+
+
+@pytest.mark.parametrize("option", REFUSED)
+def test_what_a_run_refuses_a_dry_run_refuses_alike(root: DataRoot, tmp_path: Path, option: str) -> None:
+    """Before anything is generated, also where only the second combination is wrong."""
+    store = ["--store", str(tmp_path / "store"), "--results", str(tmp_path / "results")]
+    options = ["--root", str(root.tasks.parent), *store, "--threads", "1", "--device", "cpu", "--tier", "quick", "--sweep", option]
+    for further in ([], ["--dry-run"]):
+        completed = CliRunner().invoke(main, ["run", "esd-x", *options, *further])
+        assert (completed.exit_code, printed_codes(completed.stderr)) == (2, [REFUSED[option]]), completed.output
+    assert not list(tmp_path.rglob("*.safetensors"))
 
 
 def test_a_sweep_measures_nothing_twice(root: DataRoot, evaluation: Evaluation, result: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:

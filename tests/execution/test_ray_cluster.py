@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +18,7 @@ from execution.test_scheduler import digests, evaluation_in, pairs, stored
 from unconceal.evaluation.environment import usable_cores
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
 from unconceal.execution.ray_cluster import RayCluster
+from unconceal.execution.ray_guard import ProcessId, end, read_stat
 from unconceal.execution.scheduler import schedule
 from unconceal.paths import DataRoot
 
@@ -125,6 +130,76 @@ def test_one_is_started_here_where_none_is_named(root: DataRoot, tmp_path: Path)
     finally:
         executor.close()
     assert not ray.is_initialized()
+
+
+DRIVER = """
+import sys, time
+from pathlib import Path
+from evaluation.tiny import tiny_root
+from execution.test_ray_cluster import RayCluster, patiently
+from execution.test_scheduler import evaluation_in
+from unconceal.execution.job import EvaluationConfig
+folder = Path(sys.argv[1])
+config = EvaluationConfig.from_evaluation(evaluation_in(tiny_root(folder / "root"), folder / "run"))
+cluster = patiently(lambda: RayCluster(config, 1, None))
+while not cluster.idle():
+    cluster.next()
+print("up", flush=True)
+time.sleep(600)
+"""
+AFTERLIFE = 8.0
+"""Seconds. Workers look for their raylet about once a second, and a machine full of other work is slow."""
+
+
+def descendants(pid: int) -> list[ProcessId]:
+    """The processes that a process has started, and theirs."""
+    stats = {int(path.name): stat for path in Path("/proc").glob("[0-9]*") if (stat := read_stat(int(path.name)))}
+    found = [ProcessId(child, stat.started) for child, stat in stats.items() if stat.parent == pid]
+    return [*found, *(process for child in found for process in descendants(child.pid))]
+
+
+def living(processes: list[ProcessId]) -> list[str]:
+    """The names of those that have not ended; one that nobody waits for has."""
+    states = [(process, read_stat(process.pid)) for process in processes]
+    return [stat.name for process, stat in states if stat and stat.started == process.started and not is_zombie(process.pid)]
+
+
+def is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
+def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
+    paths = os.pathsep.join((str(BENCHMARK), str(BENCHMARK.parent / "tests")))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    with subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True) as driver:
+        started: list[ProcessId] = []
+        try:
+            assert driver.stdout and driver.stdout.readline() == "up\n"
+            started = descendants(driver.pid)
+            # The system cuts names after 15 characters.
+            assert {"raylet", "ray::DashboardA", "ray::RuntimeEnv", "ray::WorkerProc"} <= set(living(started))
+            driver.kill()
+            driver.wait()
+            assert wait_until(lambda: not living(started), AFTERLIFE), living(started)
+        finally:
+            driver.kill()
+            for process in started:
+                end(process)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition comes true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def test_an_address_that_nobody_answers_is_one_line(root: DataRoot, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from codes import raises
 from unconceal.paths import DataRoot
 from unconceal.specs.controls import Controls, check_no_twin
+from unconceal.specs.fill_digests import pin_controls
 from unconceal.specs.loader import all_submissions, load_controls, load_submission, submission_files
 from unconceal.specs.problems import SpecProblems
 
@@ -57,6 +59,23 @@ def test_weights_without_a_stated_digest_are_looked_at_when_they_are_read(data_r
     with raises("submission.twin") as caught:
         check_no_twin(controls, submission, "object/star", GOLD)
     assert "control-gold-1" in str(caught.value)
+
+
+def test_other_weights_of_a_control_are_declared_anew(data_root: Path) -> None:
+    """In the suite's list and in the control's file at once; comments and other entries stay."""
+    root = write(data_root, "control-gold-1", f"path: a.pt, sha256: {GOLD}")
+    (data_root / "tasks/tiny/controls.yaml").write_text(f"# kept\n{CONTROLS}")
+    assert pin_controls(root, "tiny") == {}, "its weights are not here"
+    (data_root / "a.pt").write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    changes = pin_controls(root, "tiny")
+    assert set(changes.values()) == {digest} and len(changes) == 2
+    text = (data_root / "tasks/tiny/controls.yaml").read_text()
+    assert text.startswith("# kept\n") and GOLD not in text and digest in text
+    assert load_submission(root, "control-gold-1").checkpoints["object/star"].sha256 == digest
+    controls = load_controls(root, "tiny")
+    assert controls is not None and controls.controls["control-original"] == {"object/star": None}
+    assert pin_controls(root, "tiny") == {}
 
 
 def test_every_control_of_the_source_tree_is_declared() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -13,6 +13,7 @@ import click
 from unconceal.cli.options import echo_rows, json_option, root_option
 from unconceal.errors import CheckFailed, EnvironmentFault, UnconcealError, UsageError
 from unconceal.hub.local_weights import require_weights
+from unconceal.hub.twins import OwnWeights, weights_of_suite
 from unconceal.paths import DataRoot
 from unconceal.progress import progress
 from unconceal.specs.controls import check_no_twin, twin_of
@@ -134,7 +135,7 @@ def check(submissions: tuple[str, ...], only: str | None, no_weights: bool, rend
         for row in chain.from_iterable(check_rows(submission, only) for submission in selected):
             stage.advance()
             rows.append(row)
-    refuse_twins(rows)
+    _refuse_twins_by_suite(data, rows)
     if only and not rows and not problems:
         raise UsageError(
             "submission.no-checkpoint", f"task {only!r}", "has no checkpoint in these submissions", "see `unconceal submissions list`"
@@ -179,15 +180,29 @@ def _selected(root: DataRoot, names: tuple[str, ...]) -> tuple[list[Submission],
     return selected, problems
 
 
-def refuse_twins(rows: list[Row]) -> None:
-    """Refuse the second of two submissions with the same weights for a task; the digest leaves the rows."""
-    first: dict[tuple[str, str, str], str] = {}
+def refuse_twins(rows: list[Row], others: Iterable[OwnWeights] = ()) -> None:
+    """Refuse rows with the weights of another submission for the task; the digest leaves the rows.
+
+    Args:
+        rows: of two with the same weights, the second is refused.
+        others: submissions that were not checked.
+    """
+    first = {(weights.task, weights.digest): weights.submission for weights in others}
     for row in rows:
         digest = row.pop("sha256", None)
-        twin = first.setdefault((row["suite"], row["task"], digest), row["submission"]) if digest else row["submission"]
+        twin = first.setdefault((row["task"], digest), row["submission"]) if digest else row["submission"]
         if twin != row["submission"] and not is_control_name(row["submission"]):
             error = CheckFailed("submission.twin", *twin_of(twin))
             row |= {"result": str(error), "code": error.code}
+
+
+def _refuse_twins_by_suite(root: DataRoot, rows: list[Row]) -> None:
+    """Rows are compared with each other and with all other submissions of their suite."""
+    for suite in dict.fromkeys(row["suite"] for row in rows):
+        own = [row for row in rows if row["suite"] == suite]
+        others = weights_of_suite(root, suite, {row["submission"] for row in own}) if any(row.get("sha256") for row in own) else ()
+        refuse_twins(own, others)
+    for row in rows:
         del row["suite"]
 
 

@@ -87,18 +87,25 @@ def samplers(base: Sampler, axes: Axes, family: FamilyName = "stable-diffusion")
         try:
             yield changes, Sampler.model_validate({**base.model_dump(), **changes}, strict=True)
         except ValidationError as error:
-            values_text = ", ".join(f"{name}={value}" for name, value in changes.items())
-            consequence = f"is no sampler ({error.errors(include_url=False)[0]['msg']})"
-            raise UsageError(
-                "sweep.bad-sampler", f"--sweep {values_text}", consequence, "give at least one step, and no negative guidance"
-            ) from error
+            raise _no_sampler(changes, error) from error
+
+
+def _no_sampler(changes: Mapping[str, float | str], error: ValidationError) -> UsageError:
+    """A mistake of the sampler's own under its own code, any other value that its field refuses under one for all."""
+    value = f"--sweep {', '.join(f'{name}={value}' for name, value in changes.items())}"
+    detail = error.errors(include_url=False)[0]
+    for mistake in detail.get("ctx", {}).get("mistakes", ()):
+        return UsageError(mistake.code, value, f"is no sampler: {mistake.value} {mistake.consequence}", mistake.remedy)
+    consequence = f"is no sampler ({detail['msg']})"
+    return UsageError("sweep.bad-sampler", value, consequence, "give at least one step, and no negative guidance")
 
 
 def sweep(evaluation: Evaluation, task: Task, submission: Submission, axes: Axes) -> Sweep:
     """Measure every configuration and write one record; images are kept in the store, so that the same command resumes."""
     golds = [gold for name in task.golds if (gold := local_gold(evaluation, task, name)) is not None and gold.name != submission.name]
     cells, applied = [], None
-    for changes, sampler in samplers(evaluation.suite.sampler, axes, evaluation.suite.family):
+    # All of them at once: a combination that is refused costs no measurement of those before it.
+    for changes, sampler in list(samplers(evaluation.suite.sampler, axes, evaluation.suite.family)):
         configured = replace(evaluation, suite=evaluation.suite.model_copy(update={"sampler": sampler}))
         label = ", ".join(f"{name} {value}" for name, value in changes.items())
         presence, applied = measure_presence(configured, task, submission, label)

@@ -6,6 +6,7 @@ Every machine needs this package, and the data root and the store under the same
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from unconceal.errors import EnvironmentFault, UsageError
 from unconceal.evaluation.environment import usable_cores
 from unconceal.execution.executor import Worker
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
+from unconceal.execution.ray_guard import start_guard
 
 POLL_SECONDS = 1.0
 """Seconds between two checks for idle workers."""
@@ -47,6 +49,7 @@ class RayCluster:
 
         self.ray: Any = ray
         self.config = config
+        self._guard: subprocess.Popen[str] | None = None
         self._was_initialized = ray.is_initialized()
         if not self._was_initialized:
             self._connect(address)
@@ -65,6 +68,8 @@ class RayCluster:
             message = " ".join(str(error).split())[:200]
             value = f"Ray cluster {address or 'on this machine'} ({message})"
             raise EnvironmentFault("ray.not-reached", value, "is not reached", "check --ray-address") from error
+        if address is None:
+            self._guard = start_guard()
 
     def _capacity(self) -> int:
         """Number of workers that fit into the cluster."""
@@ -110,6 +115,8 @@ class RayCluster:
             self.ray.kill(actor.handle)
         if not self._was_initialized:
             self.ray.shutdown()
+        if self._guard is not None:
+            self._guard.communicate()
 
     def _start(self) -> Actor:
         handle: Any = self._actor_class.options(**self._resources, max_restarts=0, max_task_retries=0).remote(self.config)

@@ -8,7 +8,8 @@ from pathlib import Path
 from unconceal.errors import CheckFailed
 from unconceal.paths import DataRoot, resolve_path
 from unconceal.specs.digests import path_digest
-from unconceal.specs.loader import load_submission, load_suite, submission_files, suite_file
+from unconceal.specs.document import Document
+from unconceal.specs.loader import controls_file, load_controls, load_submission, load_suite, submission_files, suite_file
 from unconceal.specs.problems import Location, dotted_name
 from unconceal.specs.round_trip import round_trip_yaml, yaml_text
 from unconceal.specs.spec import Pinned
@@ -55,6 +56,27 @@ def pin_submissions(root: DataRoot, suite: str) -> dict[str, str]:
             submission = load_submission(root, f"{file.suite}/{file.name}")
             written = fill_values(file.path, dict(_checkpoint_digests(submission, root)))
             changes |= {f"{file.name}: {location}": digest for location, digest in written.items()}
+    return changes
+
+
+def pin_controls(root: DataRoot, suite: str) -> dict[str, str]:
+    """Write the SHA-256 of every declared control's local weights into ``controls.yaml`` and into the control's own file.
+
+    Both at once, since a control whose file disagrees with its declaration is refused.
+
+    Returns:
+        The changed digests by submission and location.
+    """
+    controls, changes = load_controls(root, suite), dict[str, str]()
+    for file in submission_files(root) if controls else ():
+        if file.suite != suite or controls is None or file.name not in controls.controls:
+            continue
+        checkpoints = (Document.read(file.path).values or {}).get("checkpoints", {})
+        paths = {task: resolve_path(values["path"], root) for task, values in checkpoints.items() if values.get("path")}
+        digests = {task: path_digest(path) for task, path in paths.items() if path.exists() and task in controls.controls[file.name]}
+        written = fill_values(controls_file(root, suite), {("controls", file.name, task): digest for task, digest in digests.items()})
+        written |= fill_values(file.path, {("checkpoints", task, "sha256"): digest for task, digest in digests.items()})
+        changes |= {f"{file.name}: {location}": digest for location, digest in written.items()}
     return changes
 
 

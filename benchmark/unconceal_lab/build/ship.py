@@ -16,9 +16,11 @@ from transformers import CLIPModel
 
 from unconceal.errors import UsageError
 from unconceal.evaluation.environment import machine_info, package_versions
+from unconceal.hub.local_weights import BUILT_SUITE
 from unconceal.judges import extractors
-from unconceal.paths import PACKAGE, SOURCE_TREE
+from unconceal.paths import PACKAGE, SOURCE_TREE, DataRoot
 from unconceal.specs.digests import path_digest
+from unconceal.specs.fill_digests import pin_controls
 from unconceal_lab.adversaries import ADVERSARIES
 from unconceal_lab.build import task_prompts
 from unconceal_lab.build.adversaries import ADVERSARY_CONCEPTS, adversary_name, adversary_submission
@@ -141,12 +143,13 @@ def gold_path(family: tuple[str, ...], number: int) -> Path:
 
 
 def ship_releases(build_dir: BuildDir) -> None:
-    """Copy releases into submissions/."""
-    require_source_tree()
+    """Copy releases into submissions/, and write the digests of controls that they change."""
+    source_tree = require_source_tree()
     for target, name in releases().items():
         if build_dir.exists(name):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(build_dir.folder / name, target)
+    pin_controls(DataRoot.find(source_tree), BUILT_SUITE)
 
 
 def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
