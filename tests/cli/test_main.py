@@ -145,3 +145,10 @@ def test_no_control_character_of_an_error_reaches_the_terminal(verb: list[BaseEx
     verb.append(CheckFailed("a.b", "\x1b[31mred\x07 \u202e \x9b1m", "c", "r"))
     printed = CliRunner().invoke(cli.main, ["failing"]).stderr
     assert not set(printed) & {"\x1b", "\x07", "\u202e", "\x9b"} and "red" in printed
+
+
+@pytest.mark.parametrize("argument", ["\0", "a\0b", "\ud800"])
+@pytest.mark.parametrize("verb", ["results check", "results check --results", "tasks lint --root"])
+def test_an_argument_that_no_system_passes_is_a_mistake_of_its_user(verb: str, argument: str) -> None:
+    result = CliRunner().invoke(cli.main, [*verb.split(), argument])
+    assert result.exit_code == 2 and "surrogate" in result.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -69,6 +70,12 @@ class LazyGroup(click.Group):
         with escaped_output(), sigterm_as_interrupt():
             return super().main(*arguments, **options)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # The system's functions for paths fail on these in ways that click does not expect.
+        if not all(map(can_be_passed, args)):
+            raise click.UsageError("an argument holds NUL or half a surrogate pair, which no name or path can; leave it out", ctx)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -86,6 +93,14 @@ class LazyGroup(click.Group):
             for line in listed(failure.lines()):
                 click.echo(f"error: {line}", err=True)
             ctx.exit(failure.exit_code)
+
+
+def can_be_passed(argument: str) -> bool:
+    """Whether the system could pass a text to a program."""
+    try:
+        return b"\0" not in os.fsencode(argument)
+    except UnicodeEncodeError:
+        return False
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
