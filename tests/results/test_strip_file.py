@@ -8,7 +8,7 @@ from PIL import Image
 
 from codes import raises
 from leaderboard.records import PROMPTS, PSI, strip
-from unconceal.results.strip_file import MAX_BYTES, ROWS, encode_strip, read_strip, strip_path
+from unconceal.results.strip_file import MAX_STRIP_BYTES, ROWS, encode_strip, read_strip, strip_path
 
 
 def noise(tile: int, n_prompts: int = 3) -> Image.Image:
@@ -38,7 +38,7 @@ def test_a_strip_is_small_whatever_it_shows(tmp_path: Path, tile: int) -> None:
     path = tmp_path / "a.strip.webp"
     path.write_bytes(content)
     loaded = read_strip(path, 9)
-    assert len(content) <= MAX_BYTES and loaded is not None and loaded.tile < tile
+    assert len(content) <= MAX_STRIP_BYTES and loaded is not None and loaded.tile < tile
 
 
 def test_small_strips_keep_their_size(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_committed_strips_are_small_and_readable() -> None:
     from unconceal.paths import SOURCE_TREE
 
     paths = sorted((SOURCE_TREE / "results").rglob("*.strip.*"))
-    assert paths and all(path.stat().st_size <= MAX_BYTES and path.suffix == ".webp" for path in paths)
+    assert paths and all(path.stat().st_size <= MAX_STRIP_BYTES and path.suffix == ".webp" for path in paths)
 
 
 def test_a_missing_strip_is_none(tmp_path: Path) -> None:

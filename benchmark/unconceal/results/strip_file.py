@@ -18,7 +18,10 @@ ROWS = ("prompt", "empty", "clean")
 """Rows of a prompt: both arms, and θ's clean-image prediction x̂0 at the handover (blank at ψ = 0)."""
 TILE_SIZES, QUALITIES = (128, 96, 64, 48, 32), (85, 75, 60, 45)
 """Tried in this order until the file is small enough: edge of a tile in pixels, then WebP quality."""
-MAX_BYTES = 60_000
+MAX_STRIP_BYTES = 60_000
+"""Of a strip beside a record."""
+MAX_SIDE = 16_383
+"""Pixels of a WebP file's side."""
 DESCRIPTION = 0x010E
 """EXIF tag ImageDescription: holds the strip's metadata as JSON."""
 
@@ -54,21 +57,26 @@ def strip_path(record_path: Path) -> Path:
     return record_path.with_suffix(STRIP.suffix)
 
 
-def encode_strip(image: Image.Image, prompts: tuple[str, ...], seeds: tuple[int, ...], tile: int) -> bytes:
-    """Encodes a strip as WebP of at most :data:`MAX_BYTES`, smaller and coarser where it must be.
+def encode_strip(
+    image: Image.Image, prompts: tuple[str, ...], seeds: tuple[int, ...], tile: int, max_bytes: int = MAX_STRIP_BYTES
+) -> bytes:
+    """Encodes a strip as WebP, smaller and coarser where it must be.
 
     Args:
         image: RGB tiles of ``tile`` pixels, see :class:`Strip`.
         prompts: the prompts shown.
         seeds: one seed per prompt.
         tile: edge of a tile in pixels.
+        max_bytes: of the file, unless the smallest and coarsest has more.
     """
     content = b""
     for edge in dict.fromkeys(min(tile, size) for size in TILE_SIZES):
+        if max(image.size) * edge / tile > MAX_SIDE and edge > TILE_SIZES[-1]:
+            continue
         scaled = image if edge == tile else _scaled(image, edge / tile)
         for quality in QUALITIES:
             content = _encoded(scaled, quality, {"prompts": prompts, "seeds": seeds, "tile": edge})
-            if len(content) <= MAX_BYTES:
+            if len(content) <= max_bytes:
                 return content
     return content
 

@@ -18,7 +18,7 @@ from unconceal.results.marks import is_marked
 from unconceal.results.result_tables import ResultTable
 from unconceal.site.compare_page import comparison
 from unconceal.site.first_images import first_images
-from unconceal.site.image_blocks import CopiedImages
+from unconceal.site.image_blocks import CopiedImages, FullStrip, no_strip
 from unconceal.site.neighbours_page import neighbour_sections
 from unconceal.site.pareto_chart import pareto_chart, pareto_points
 from unconceal.site.rendering import ASSETS, render, site_facts, task_url
@@ -43,7 +43,12 @@ class Page(NamedTuple):
 
 
 def write_site(
-    tables: Iterable[ResultTable], sources: Sources, out: Path, progress: Progress | None = None, reports: Sequence[Reported] = ()
+    tables: Iterable[ResultTable],
+    sources: Sources,
+    out: Path,
+    progress: Progress | None = None,
+    reports: Sequence[Reported] = (),
+    full_strip: FullStrip = no_strip,
 ) -> Path:
     """Writes the whole site.
 
@@ -54,6 +59,7 @@ def write_site(
         out: the site's folder.
         progress: shows how many pages are written.
         reports: values published by others.
+        full_strip: draws a record's strip of all prompts, or gives None; then the strip beside the record is shown.
 
     Returns:
         The path of the first page.
@@ -63,7 +69,7 @@ def write_site(
     suites = [RankedSuite.from_tables(group, sources) for group in by_suite(tuple(tables))]
     n_pages = 4 + sum(2 + len(suite.tables) + len(submission_names(suite)) for suite in suites)
     stage = (progress or Silent()).stage("writing pages", n_pages)
-    for page in site_pages(suites, CopiedImages(out), sources, reports):
+    for page in site_pages(suites, CopiedImages(out, full_strip), sources, reports):
         write_below(out, page.path, page.text())
         stage.advance()
     return out / "index.html"

@@ -21,8 +21,9 @@ def _task_values(suite: RankedSuite, table: ResultTable, images: ImageStore) -> 
     shared: dict[str, Any] = {}
     for ranked in suite.ranks[table.task]:
         row, psi = ranked.result, strip_columns(ranked.result.record)
+        path = images.strip(row)
         try:
-            strip = read_strip(row.strip, len(psi)) if psi else None
+            strip = read_strip(path, len(psi)) if psi else None
         except CheckFailed:
             continue  # The submission's own page says what is wrong with it.
         if strip is None:
@@ -32,5 +33,5 @@ def _task_values(suite: RankedSuite, table: ResultTable, images: ImageStore) -> 
             unsafe = table.category in UNSAFE_CATEGORIES
             shared = same | {"task": table.task, "unsafe": unsafe, "submissions": []}
         if all(shared[name] == value for name, value in same.items()):
-            shared["submissions"].append((row.record.submission, images.url(row.strip, image_name(row) + row.strip.suffix)))
+            shared["submissions"].append((row.record.submission, images.url(path, image_name(row) + path.suffix)))
     return shared if len(shared.get("submissions", ())) > 1 else None

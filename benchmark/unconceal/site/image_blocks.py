@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -20,8 +21,20 @@ CLEAN = "clean"
 MIME_TYPES = {".webp": "image/webp", ".jpg": "image/jpeg"}
 
 
+FullStrip = Callable[[ResultRow], Path | None]
+"""Draws a record's strip of all prompts, or gives None."""
+
+
+def no_strip(row: ResultRow) -> None:
+    """No strip of all prompts: those beside the records are shown."""
+
+
 class ImageStore(Protocol):
     """Makes an image file available to pages."""
+
+    def strip(self, row: ResultRow) -> Path:
+        """The strip file of a record."""
+        ...
 
     def url(self, path: Path, name: str) -> str:
         """A URL for a page in a suite's folder. ``name``: a path for the file, unique within the site."""
@@ -30,10 +43,20 @@ class ImageStore(Protocol):
 
 @dataclass(frozen=True)
 class CopiedImages:
-    """Copies images below the site's folder, each once."""
+    """Copies images below the site's folder, each once.
+
+    Attributes:
+        out: the site's folder.
+        full_strip: draws a record's strip of all prompts, or gives None.
+        copied: names of the files copied so far.
+    """
 
     out: Path
+    full_strip: FullStrip = no_strip
     copied: set[str] = field(default_factory=set)
+
+    def strip(self, row: ResultRow) -> Path:
+        return self.full_strip(row) or row.strip
 
     def url(self, path: Path, name: str) -> str:
         if name not in self.copied:
@@ -44,6 +67,9 @@ class CopiedImages:
 
 class InlineImages:
     """Images as data URIs, for a page that is a single file."""
+
+    def strip(self, row: ResultRow) -> Path:
+        return row.strip
 
     def url(self, path: Path, name: str) -> str:
         return f"data:{MIME_TYPES[path.suffix]};base64,{b64encode(path.read_bytes()).decode()}"
@@ -110,9 +136,10 @@ def strip_view(table: ResultTable, row: ResultRow, images: ImageStore) -> StripV
         for role, model in models:
             if model is None or (role != "own" and strip_columns(model.record) != psi):
                 continue
-            strip = read_strip(model.strip, len(psi))
+            path = images.strip(model)
+            strip = read_strip(path, len(psi))
             if strip is not None:
-                strips.append(StripImage(role, model, strip, images.url(model.strip, image_name(model) + model.strip.suffix)))
+                strips.append(StripImage(role, model, strip, images.url(path, image_name(model) + path.suffix)))
     except CheckFailed as error:
         return StripView(psi, message=page_message(error))
     if not strips or strips[-1].role != "own":
