@@ -69,7 +69,9 @@ def float32_copy(model: Model, copied: Sequence[str] = ()) -> Model:
     for name in (model.denoiser_name, *TEXT_ENCODERS):
         component = getattr(pipeline, name, None)
         if component is not None and (name in copied or component.dtype != torch.float32 or model.offloader is not None):
-            setattr(pipeline, name, copy.deepcopy(component).to(model.device, torch.float32).requires_grad_(False))
+            own = copy.deepcopy(component).to(model.device).requires_grad_(False)
+            # diffusers warns of every cast, even of one to the same type.
+            setattr(pipeline, name, own if own.dtype == torch.float32 else own.to(torch.float32))
     return replace(model, pipeline=pipeline, offloader=None)
 
 

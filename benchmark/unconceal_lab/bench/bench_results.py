@@ -11,6 +11,7 @@ from unconceal.errors import CheckFailed
 from unconceal.files import write_atomically
 from unconceal_lab.bench.memory_scaling import MemoryMeasurement
 from unconceal_lab.bench.precision import PrecisionComparison
+from unconceal_lab.bench.simulated_cluster import SimulatedCluster
 from unconceal_lab.bench.speed import SpeedComparison
 from unconceal_lab.bench.worker_scaling import PlanningTime, WorkerScaling
 
@@ -22,6 +23,7 @@ class BenchResults(BaseModel):
     speed: SpeedComparison | None = None
     memory_scaling: list[MemoryMeasurement] | None = None
     worker_scaling: WorkerScaling | None = None
+    cluster: SimulatedCluster | None = None
     planning: PlanningTime | None = None
     precision: PrecisionComparison | None = None
 

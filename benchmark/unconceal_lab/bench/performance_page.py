@@ -13,6 +13,7 @@ from unconceal.files import write_atomically
 from unconceal_lab.bench.bench_results import BenchResults
 from unconceal_lab.bench.memory_scaling import MemoryMeasurement
 from unconceal_lab.bench.precision import PrecisionComparison
+from unconceal_lab.bench.simulated_cluster import ClusterRow
 from unconceal_lab.bench.speed import Cost, SpeedComparison
 from unconceal_lab.bench.worker_scaling import WorkerScaling
 
@@ -113,6 +114,20 @@ def _worker_table(scaling: WorkerScaling, machine: str) -> str:
     return table(["workers", "s", "speed-up", "speed-up of the denoiser alone"], rows, note)
 
 
+def cluster_table(results: BenchResults) -> str:
+    if results.cluster is None:
+        return ""
+    headers = ["workers", "s per shard", "shards", "s", "efficiency", "shards/s", "MB/s", "scheduler, processor s", "store, ms per shard"]
+    rows = [cluster_row(row, results.cluster.shard_megabytes) for row in results.cluster.rows]
+    return table(headers, rows, f"Shards of {results.cluster.shard_megabytes:.1f} MB. {results.machines['cluster']}.")
+
+
+def cluster_row(row: ClusterRow, megabytes: float) -> list[object]:
+    rate = row.shards / row.seconds
+    speed = [f"{row.seconds:.1f}", f"{row.efficiency:.2f}", f"{rate:.1f}", f"{rate * megabytes:.1f}"]
+    return [row.workers, f"{row.shard_seconds:g}", row.shards, *speed, f"{row.scheduling:.2f}", f"{row.storing * 1000:.0f}"]
+
+
 def planning_table(results: BenchResults) -> str:
     if results.planning is None:
         return ""
@@ -163,6 +178,7 @@ TABLES: Mapping[str, Callable[[BenchResults], str]] = {
     "speed": speed_table,
     "memory-scaling": memory_table,
     "worker-scaling": worker_table,
+    "cluster": cluster_table,
     "planning": planning_table,
     "precision": precision_table,
     "projection": projection_table,

@@ -15,7 +15,7 @@ from unconceal.paths import DataRoot
 if TYPE_CHECKING:
     from unconceal_lab.bench.bench_sample import BenchSample
 
-PARTS = ("speed", "memory-scaling", "worker-scaling", "planning", "precision")
+PARTS = ("speed", "memory-scaling", "worker-scaling", "cluster", "planning", "precision")
 
 
 @click.command()
@@ -53,6 +53,7 @@ def command(
     speed           time, forward passes and peak memory, against the released evaluation
     memory-scaling  peak memory with 1, 10 and 100 times as many images
     worker-scaling  two workers against one, and a finished run once more
+    cluster         64 workers that sleep: what scheduler and store can serve
     planning        1,000 submissions on 100 tasks
     precision       every score in bfloat16 against float32
 
@@ -87,6 +88,7 @@ def measurements_of(sample: BenchSample) -> Mapping[str, Callable[[], Any]]:
     """The measurement of each part."""
     from unconceal_lab.bench.memory_scaling import measure_memory_scaling
     from unconceal_lab.bench.precision import compare_precision
+    from unconceal_lab.bench.simulated_cluster import measure_cluster
     from unconceal_lab.bench.speed import compare_speed
     from unconceal_lab.bench.worker_scaling import measure_planning, measure_worker_scaling
 
@@ -94,6 +96,7 @@ def measurements_of(sample: BenchSample) -> Mapping[str, Callable[[], Any]]:
         "speed": lambda: compare_speed(sample),
         "memory-scaling": lambda: measure_memory_scaling(sample),
         "worker-scaling": lambda: measure_worker_scaling(sample),
+        "cluster": lambda: measure_cluster(replace(sample, prompts=None)),
         "planning": lambda: measure_planning(replace(sample, prompts=None)),
         "precision": lambda: compare_precision(sample),
     }
