@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,43 @@ def test_each_worker_sees_its_own_card_and_its_threads(root: DataRoot, tmp_path:
     with worker_environment(config, 1):
         assert (os.environ["CUDA_VISIBLE_DEVICES"], os.environ["OMP_NUM_THREADS"]) == ("7", "3")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,7" and "OMP_NUM_THREADS" not in os.environ
+
+
+def is_running(pid: int) -> bool:
+    """A zombie, whom nobody has waited for yet, is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+DRIVER = """
+import multiprocessing, os, time
+from unconceal.execution.local_processes import end_with_parent
+
+if __name__ == "__main__":
+    workers = [multiprocessing.get_context("spawn").Process(target=end_with_parent, args=(os.getpid(),)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    time.sleep(1)
+    print(*(worker.pid for worker in workers), flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
+def test_workers_end_soon_after_a_killed_run(tmp_path: Path) -> None:
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "benchmark")}
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout
+        pids = list(map(int, driver.stdout.readline().split()))
+        assert len(pids) == 2 and all(map(is_running, pids))
+        driver.kill()
+        driver.wait()
+    deadline = time.monotonic() + 5
+    while (living := [pid for pid in pids if is_running(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not living

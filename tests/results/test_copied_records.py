@@ -15,7 +15,7 @@ from results.measured import GOLDS, World, make_submission, make_task, put, worl
 from unconceal.cli.main import main
 from unconceal.evaluation.environment import spec_digests
 from unconceal.results.check_results import check_results
-from unconceal.specs.record import Record, write_record
+from unconceal.specs.record import ComponentRecord, Record, write_record
 
 NAME = "mine"
 
@@ -74,6 +74,28 @@ def test_the_weights_of_a_gold_are_no_submission(measured: World) -> None:
     checkpoint = source.checkpoint.model_copy(update={"sha256": gold.checkpoint.sha256})
     write_record(source.model_copy(update={"checkpoint": checkpoint}), source.path(measured.root.results))
     assert codes(measured) == {"esd-x": {"record.other-weights", "record.copied"}}
+
+
+@pytest.mark.parametrize(
+    ("of", "changed", "expected"),
+    [
+        ("control-original", {"vae": 3}, set[str]()),
+        ("control-original", {"vae": 3, "unet": 1}, {"record.copied"}),
+        ("control-original", {"vae": 0}, {"record.copied"}),
+        ("control-gold-1", {"vae": 3}, {"record.copied"}),
+    ],
+)
+def test_only_a_changed_decoder_explains_the_originals_numbers(
+    tmp_path: Path, of: str, changed: dict[str, int], expected: set[str]
+) -> None:
+    measured = world(tmp_path, shares={**dict.fromkeys(GOLDS, 0.0), "control-original": 1.0})
+    record = forge(measured, of=of)
+    components = {
+        name: ComponentRecord(matched=3, missing=0, unexpected=0, changed=count, relative_change=0.1) for name, count in changed.items()
+    }
+    checkpoint = record.checkpoint.model_copy(update={"components": components, "format": "state-dict"})
+    write_record(record.model_copy(update={"checkpoint": checkpoint}), record.path(measured.root.results))
+    assert codes(measured).get(NAME, set()) & {"record.copied"} == expected
 
 
 def test_of_two_submissions_both_are_named(measured: World) -> None:

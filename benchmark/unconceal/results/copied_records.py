@@ -13,6 +13,9 @@ from unconceal.specs.submission import is_control_name
 
 CONTINUOUS_CURVES = ("ccs", "clip")
 """Curves of real numbers: two models never share one, while shares of a few images often coincide."""
+NUMBERS = "numbers"
+ORIGINAL, OWN_DECODER = "control-original", "own decoder"
+"""A submission that changes nothing but the decoder has θ's numbers: every image is decoded by θ's VAE."""
 DECIMALS = 3
 """To which values are compared, in any order, so that neither a rounded nor a permuted copy is new."""
 
@@ -27,10 +30,17 @@ def fingerprints(record: Record) -> Iterator[str]:
 
 def copy_keys(record: Record) -> list[list[str]]:
     """Kind and digest of what no other submission may have: each curve's numbers, and the weights on the record's task."""
-    keys = [["numbers", digest] for digest in sorted({*fingerprints(record)})]
+    keys = [[NUMBERS, digest] for digest in sorted({*fingerprints(record)})]
     if record.checkpoint.sha256 and record.checkpoint.format != "original":
         keys.append(["weights", f"{record.task} {record.checkpoint.sha256}"])
+    if {name for name, component in record.checkpoint.components.items() if component.changed} == {"vae"}:
+        keys.append([OWN_DECODER, ""])
     return keys
+
+
+def has_original_images(it: FolderFacts) -> bool:
+    """Whether the record's images are θ's."""
+    return it.submission == ORIGINAL or any(kind == OWN_DECODER for kind, _ in it.keys)
 
 
 def copy_problems(facts: Iterable[FolderFacts]) -> Iterator[Problem]:
@@ -41,10 +51,14 @@ def copy_problems(facts: Iterable[FolderFacts]) -> Iterator[Problem]:
     groups: dict[tuple[str, str, str], list[FolderFacts]] = {}
     for it in facts:
         for kind, key in it.keys:
+            if kind == OWN_DECODER:
+                continue
             groups.setdefault((it.suite, kind, key), []).append(it)
     for (_, kind, _), group in groups.items():
         for it in group:
             others = [other for other in group if other.submission != it.submission]
+            if kind == NUMBERS and has_original_images(it):
+                others = [other for other in others if not has_original_images(other)]
             if others and (not is_control_name(it.submission) or all(is_control_name(other.submission) for other in others)):
                 value, consequence = f"{it.submission} on {it.task}", f"has the {kind} of {others[0].path}: one is a copy"
                 yield Problem("record.copied", Path(it.path), None, value, consequence, "remove the copy, or measure its own weights")

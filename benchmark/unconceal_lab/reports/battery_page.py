@@ -20,7 +20,8 @@ from unconceal_lab.study.drawings_relearning import TRUTH_STEP, DrawingsCurve
 
 PAGE = "battery.md"
 ADVERSARY, RESISTANT = "control-adversary-", "control-adversary-relearning-resistant"
-INTACT = ("control-original", "control-unrelated")
+INTACT = ("control-original", "control-unrelated", "control-adversary-decoder")
+"""Models that still show the concept. One that changes the decoder alone does: every image is decoded by θ's VAE."""
 DAMAGED = ("control-collapsed", "control-collapsed-by-ascent", "control-constant", "control-noise")
 OPEN = ("inconclusive", "not retrieved", "undetermined")
 """Labels that say neither that a model forgot nor that it did not."""
