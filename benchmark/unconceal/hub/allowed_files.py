@@ -38,14 +38,19 @@ FRAMEWORK_FILES = re.compile(
     r"(flax_model|diffusion_flax_model|tf_model|openvino_model|model)\.(msgpack|h5|onnx|onnx_data|xml)|openvino_model\.bin"
 )
 HARMLESS = re.compile(
-    r"(\.(md|rst|txt|json|jsonl|ya?ml|toml|cfg|ini|csv|tsv|log|html?|pdf|tex|bib|py|ipynb|sh|png|jpe?g|webp|gif|svg|bmp|mp4|lock|model)"
-    r"|(license|readme|notice|citation|dockerfile|makefile|copying|\.gitattributes|\.gitignore|\.gitkeep|\.ds_store)[^/]*"
-    r"|events\.out\.tfevents\.[^/]*)$",
+    r"[^/]*\.(md|rst|txt|json|jsonl|ya?ml|toml|cfg|ini|csv|tsv|log|html?|pdf|tex|bib|py|ipynb|sh|png|jpe?g|webp|gif|svg|bmp|mp4|lock)"
+    r"|(license|readme|notice|citation|dockerfile|makefile|copying)[^/]*"
+    r"|\.gitattributes|\.gitignore|\.gitkeep|\.ds_store|(spiece|tokenizer)\.model|events\.out\.tfevents\.[^/]*",
     re.IGNORECASE,
 )
 """Names of files that hold no weights. Every other file is read, left out with a reason, or refused."""
 CLIENT_FOLDERS = (".cache/huggingface/", ".git/")
 """What git and the Hub's client keep in a folder."""
+
+
+def is_harmless(path: PurePosixPath) -> bool:
+    """Whether a file's name says that it holds no weights: never one that ends as weights do."""
+    return path.suffix.lower() not in WEIGHTS_SUFFIXES and HARMLESS.fullmatch(path.name) is not None
 
 
 class Selection(NamedTuple):
@@ -79,7 +84,7 @@ def select_files(names: Iterable[str]) -> Selection:
             read.append(name)
         elif reason := _reason(path, folder, set(all_names)):
             unused[name] = reason
-        elif HARMLESS.search(path.name):
+        elif is_harmless(path):
             continue
         elif not path.name.endswith(WEIGHTS_SUFFIXES) or nested or folder not in ("", *FOLDERS):
             unknown.append(name)
@@ -101,7 +106,7 @@ def _is_setting(path: PurePosixPath, folder: str, nested: bool) -> bool:
 
 def _reason(path: PurePosixPath, folder: str, names: set[str]) -> str | None:
     """Why a weights file is left out; None if it is not."""
-    if folder in FILTERS and not HARMLESS.search(path.name):
+    if folder in FILTERS and not is_harmless(path):
         return FILTERS[folder]
     if TRAINER_FILES.fullmatch(path.name):
         return "a trainer's state"

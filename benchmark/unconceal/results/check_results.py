@@ -29,7 +29,7 @@ from unconceal.specs.json_budget import json_excess
 from unconceal.specs.loader import load_controls, load_submission, load_suite, load_task, submission_files, suite_names, task_files
 from unconceal.specs.problems import MAX_MISTAKES, Problem
 from unconceal.specs.record import MAX_RECORD_BYTES, Record, old_format_error
-from unconceal.specs.submission import ORIGINAL_FORMAT, Submission, is_control_name
+from unconceal.specs.submission import ORIGINAL_FORMAT, Submission, is_control_name, is_gold_name
 from unconceal.specs.suite import REFERENCE_TIER, VERDICT, Suite
 from unconceal.specs.task import Task
 
@@ -178,7 +178,7 @@ def _read(path: Path) -> Record | list[Problem]:
 
 def _row_problems(row: ResultRow, root: DataRoot, group: dict[str, Record], recompute: bool) -> Iterator[Problem]:
     """Problems of one record; it is recomputed only if nothing simpler is wrong."""
-    problems = [*_flaws(row), *_path_problems(row, root), *_spec_problems(row, root), *_control_problems(row, group)]
+    problems = [*_flaws(row), *_path_problems(row, root), *_spec_problems(row, root), *_control_problems(row, group, root)]
     yield from problems
     suite, task = _load_suite(root, row.record.suite), _load_task(root, row.record.suite, row.record.task)
     if problems or suite is None or task is None or suite.version != row.record.suite_version:
@@ -246,6 +246,8 @@ def _version_problems(row: ResultRow, root: DataRoot, suite: Suite) -> Iterator[
     pinned = {"concept": suite.judges.concept, "clip": suite.judges.clip, **suite.judges.extractors}
     if record.judges != {name: judge.digest for name, judge in pinned.items()}:
         yield _problem(row, "record.other-judges", "judges", f"are not those that {suite.id} pins")
+    if record.base_digest not in (None, suite.base.digest):
+        yield _problem(row, "record.other-base", "base_digest", f"is not that of the base which {suite.id} pins")
     yield from _undeclared_controls(row, root)
     submission = _load_submission(root, record.suite, record.submission)
     if task is None or submission is None:
@@ -267,11 +269,16 @@ def _version_problems(row: ResultRow, root: DataRoot, suite: Suite) -> Iterator[
         yield _problem(row, "record.other-weights", "checkpoint.sha256", consequence, "pin them, and run the pinned checkpoint again")
 
 
-def _control_problems(row: ResultRow, group: dict[str, Record]) -> Iterator[Problem]:
-    """Controls whose record is missing or was replaced since."""
+def _control_problems(row: ResultRow, group: dict[str, Record], root: DataRoot) -> Iterator[Problem]:
+    """Controls that are no golds of the task, or whose record is missing or was replaced since."""
     remedy = "rescore it, or restore the control's record"
+    task = _load_task(root, row.record.suite, row.record.task)
+    golds = task.golds if task else ()
     for name, digest in sorted(row.record.controls.items()):
-        if name not in group:
+        if name == row.record.submission or not (name in golds or is_gold_name(name)):
+            consequence = "is no other gold of the task, so nothing may be compared with it"
+            yield _problem(row, "record.no-gold", f"control {name}", consequence)
+        elif name not in group:
             yield _problem(row, "record.missing-control", f"control {name}", "is missing, so the scores cannot be recomputed", remedy)
         elif group[name].measured_digest != digest:
             yield _problem(row, "record.replaced-control", f"control {name}", "was replaced after this record was scored", remedy)

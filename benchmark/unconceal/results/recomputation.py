@@ -17,6 +17,7 @@ from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.evaluation.curves import ORIGINAL_PRESENCE, PRESENCE, make_curve, mean_over_extractors, mean_score, psi_mean_score
 from unconceal.metrics.crs import mean_over_psi
 from unconceal.metrics.statistics import FloatArray
+from unconceal.results.planned_curves import EXTRACTOR_CURVES, curve_flaws
 from unconceal.results.probe_recomputation import recompute_probe_results
 from unconceal.specs.record import Curve, Record, Score
 from unconceal.specs.suite import Scoring, Suite, Tier
@@ -25,7 +26,6 @@ from unconceal.specs.task import Task
 NOT_RECOMPUTED = ("auc.", "crs.calibrated.")
 """Scores over single images, whose values are not in a record. Levels of the battery that are not scored enter no score either."""
 PRESENCE_CURVES = (PRESENCE, ORIGINAL_PRESENCE)
-EXTRACTOR_CURVES = ("crs.released", "crs.signed", "ccs")
 VERDICT_SCORES = ("excess", "presence", "psi_star", "retain_drop")
 """Scores that are computed against golds, by the first part of their names."""
 TOLERANCE = 1e-6
@@ -49,6 +49,8 @@ def disagreements(record: Record, golds: Sequence[Record], suite: Suite, task: T
         task: the record's task.
     """
     tier = suite.tier(record.tier)
+    if record.stopping is None and record.protocol == suite.protocol:
+        yield from (Disagreement(name, text) for name, text in curve_flaws(record, suite, task, tier))
     for curve in record.curves:
         yield from curve_disagreements(curve, tier)
     yield from original_disagreements(record)
