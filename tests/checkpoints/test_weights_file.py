@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from codes import raises
+from unconceal import errors
 from unconceal.checkpoints import folders, weights_file
 from unconceal.specs.submission import WEIGHTS_SUFFIXES
 
@@ -122,3 +123,12 @@ def test_the_trained_copy_is_told_from_its_average(tmp_path: Path) -> None:
     for name in ("diffusion_pytorch_model.non_ema.safetensors", "diffusion_pytorch_model.safetensors"):
         save_file({"a": torch.ones(1)}, tmp_path / name)
     assert [file.copy for file in folders.open_release(tmp_path).files] == ["model", "ema"]
+
+
+@pytest.mark.parametrize("name", ["diffusion_pytorch_model-00001-of-00002.safetensors", "unet-esd-00002-of-00003.safetensors"])
+def test_a_lone_shard_is_refused(tmp_path: Path, name: str) -> None:
+    save_file({"a": torch.ones(1)}, tmp_path / name)
+    for path in (tmp_path / name, tmp_path):
+        with pytest.raises(errors.CheckFailed) as raised:
+            folders.open_release(path)
+        assert raised.value.code in ("checkpoint.missing-shard", "checkpoint.unknown-weights")

@@ -41,6 +41,10 @@ def check_inside(path: Path, folder: Path) -> Path:
     return path
 
 
+SHARD = re.compile(r"(?P<stem>.*)-\d{5}-of-(?P<total>\d{5})(?P<suffix>\.\w+)")
+"""Name of one weights file of several."""
+
+
 def check_links(path: Path) -> None:
     """Check that nothing in a release leads out of it.
 
@@ -81,6 +85,7 @@ def open_release(path: Path) -> Release:
         CheckFailed: it is missing, a file cannot be read as weights, or a file that may be weights is not read.
     """
     if path.is_file():
+        _check_siblings([path.name], path)
         return Release(path, (ReleasedFile(path.name, read_file(path)),))
     if not path.is_dir():
         consequence, remedy = "does not exist, so there is nothing to evaluate", "correct the path, or download the weights"
@@ -94,6 +99,7 @@ def open_release(path: Path) -> Release:
         if name.endswith(INDEX):
             _check_shards(path / name, path)
     weights = [name for name in selection.read if name.endswith(WEIGHTS_SUFFIXES)]
+    _check_siblings(weights, path)
     if not weights:
         remedy = f"name the folder or file that holds them, e.g. {STANDARD_NAME}"
         raise CheckFailed("checkpoint.no-weights", str(path), f"holds no weights{_found(names)}", remedy)
@@ -124,6 +130,21 @@ def _released(root: Path, name: str, names: Collection[str], averaged: bool) -> 
         is_whole=COMPLETE.fullmatch(file) is not None,
         settings=read_json(settings, root) if settings else {},
     )
+
+
+def _check_siblings(names: Collection[str], submitted: Path) -> None:
+    """Check that of every file named as one shard of several, all the others are read, too.
+
+    Raises:
+        CheckFailed: one is missing, so a part of the model would be evaluated.
+    """
+    for name in names:
+        if match := SHARD.fullmatch(name):
+            numbers = range(1, int(match["total"]) + 1)
+            shards = (f"{match['stem']}-{number:05d}-of-{match['total']}{match['suffix']}" for number in numbers)
+            if missing := next((shard for shard in shards if shard not in names), None):
+                value, consequence = f"{submitted}: {shortened(name)!r}", f"is a part of a model without {shortened(missing)!r}"
+                raise CheckFailed("checkpoint.missing-shard", value, consequence, "submit the folder of all shards")
 
 
 def _check_shards(index: Path, submitted: Path) -> None:
