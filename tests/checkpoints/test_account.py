@@ -215,7 +215,7 @@ PARTIAL: dict[str, tuple[Maker, str]] = {
     "a tokenizer that fills prompts up with another token": (other_padding, "checkpoint.other-tokenizer"),
     "a vocabulary at the root": (vocabulary_at_the_root, "checkpoint.other-tokenizer"),
     "a text encoder that stops a layer early": (said_in("text_encoder/config.json", num_hidden_layers=1), "checkpoint.wrong-architecture"),
-    "a shard that is missing, without an index": (missing_shard, "checkpoint.missing-keys"),
+    "a shard that is missing, without an index": (missing_shard, "checkpoint.missing-shard"),
     "two containers that differ": (
         file("x.pt", lambda base: {"params": moved(base.unet), "net": moved(base.unet, seed=4)}),
         "checkpoint.conflicting-tensors",
