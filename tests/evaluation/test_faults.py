@@ -17,7 +17,7 @@ import torch
 
 from codes import raises
 from evaluation.faults import World, content, done, ended, kill, shards
-from generate.test_store import DISTURBANCES, disturbing
+from generate.disturbances import DISTURBANCES, disturbing
 from unconceal.diffusion.families.stable_diffusion import StableDiffusion
 from unconceal.errors import EnvironmentFault
 from unconceal.execution.scheduler import schedule

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.tiny import tiny_root
+from execution.process_state import is_running
 from execution.test_scheduler import digests, evaluation_in, pairs, stored
 from unconceal.execution.executor import Worker
 from unconceal.execution.job import EvaluationConfig, Job
@@ -78,14 +79,6 @@ def test_each_worker_sees_its_own_card_and_its_threads(root: DataRoot, tmp_path:
     with worker_environment(config, 1):
         assert (os.environ["CUDA_VISIBLE_DEVICES"], os.environ["OMP_NUM_THREADS"]) == ("7", "3")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,7" and "OMP_NUM_THREADS" not in os.environ
-
-
-def is_running(pid: int) -> bool:
-    """A zombie, whom nobody has waited for yet, is not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 DRIVER = """

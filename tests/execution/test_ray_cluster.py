@@ -14,6 +14,7 @@ import pytest
 
 from codes import raises
 from evaluation.tiny import tiny_root
+from execution.process_state import is_running
 from execution.test_scheduler import digests, evaluation_in, pairs, stored
 from unconceal.evaluation.environment import usable_cores
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
@@ -137,6 +138,7 @@ import sys, time
 from pathlib import Path
 from evaluation.tiny import tiny_root
 from execution.test_ray_cluster import RayCluster, patiently
+from execution.process_state import is_running
 from execution.test_scheduler import evaluation_in
 from unconceal.execution.job import EvaluationConfig
 folder = Path(sys.argv[1])
@@ -161,14 +163,7 @@ def descendants(pid: int) -> list[ProcessId]:
 def living(processes: list[ProcessId]) -> list[str]:
     """The names of those that have not ended; one that nobody waits for has."""
     states = [(process, read_stat(process.pid)) for process in processes]
-    return [stat.name for process, stat in states if stat and stat.started == process.started and not is_zombie(process.pid)]
-
-
-def is_zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
+    return [stat.name for process, stat in states if stat and stat.started == process.started and is_running(process.pid)]
 
 
 @pytest.mark.slow

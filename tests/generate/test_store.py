@@ -6,16 +6,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from io import BufferedReader
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from codes import raises
+from generate.disturbances import DISTURBANCES, Disturb, disturbing
 from generate.small import shard
-from unconceal.generate import shard_file
 from unconceal.generate.store import MODELS, Arrays, Store, content_digest
 
 TESTS = Path(__file__).parents[1]
@@ -83,30 +81,6 @@ def test_any_flipped_byte_counts_as_missing(store: Store) -> None:
         store.path(shard()).write_bytes(whole)
         whole[index] ^= mask
         assert store.get(shard()) is None, index
-
-
-Disturb = Callable[[Path], object]
-DISTURBANCES: dict[str, Disturb] = {
-    "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
-    "emptied": lambda path: os.truncate(path, 0),
-    "altered": lambda path: path.write_bytes(path.read_bytes()[:-8] + b"\0" * 8),
-    "lengthened": lambda path: path.write_bytes(path.read_bytes() + b"\0"),
-}
-
-
-def disturbing(monkeypatch: pytest.MonkeyPatch, disturb: Disturb, times: int = 1) -> list[Path]:
-    """Somebody does that to files between the reading of their headers and of their arrays; returns those that were hit."""
-    read_header, hit = shard_file._header, list[Path]()
-
-    def disturbed(file: BufferedReader, size: int) -> dict[str, Any]:
-        header = read_header(file, size)
-        if len(hit) < times and Path(file.name) not in hit:
-            hit.append(Path(file.name))
-            disturb(hit[-1])
-        return header
-
-    monkeypatch.setattr(shard_file, "_header", disturbed)
-    return hit
 
 
 @pytest.mark.parametrize("disturb", DISTURBANCES.values(), ids=DISTURBANCES)
@@ -187,6 +161,7 @@ def test_an_interrupted_write_leaves_the_old_file(store: Store, monkeypatch: pyt
 WRITER = """
 import sys
 from pathlib import Path
+from generate.disturbances import DISTURBANCES, Disturb, disturbing
 from generate.small import shard
 from generate.test_store import arrays
 from unconceal.generate.store import Store

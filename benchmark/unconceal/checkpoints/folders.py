@@ -12,14 +12,14 @@ from unconceal.checkpoints.key_names import Copy
 from unconceal.checkpoints.release import Release, ReleasedFile
 from unconceal.checkpoints.weights_file import MAX_CONFIG_BYTES, read_file, shortened
 from unconceal.errors import CheckFailed
-from unconceal.hub.allowed_files import AVERAGED_FOLDERS, WEIGHTS_PATTERN, files_of, require_known, select_files
+from unconceal.hub.allowed_files import AVERAGED_FOLDERS, SHARD, SHARD_NUMBER, WEIGHTS_PATTERN, files_of, require_known, select_files
 from unconceal.specs.submission import COMPONENTS, WEIGHTS_SUFFIXES
 
 STANDARD_NAME = "diffusion_pytorch_model.safetensors"
 INDEX = ".index.json"
 ADAPTER_CONFIGS = ("adapter_config.json", "eraser_config.json")
 """Settings of the adapters in the same folder."""
-COMPLETE = re.compile(r"(diffusion_pytorch_model|model|pytorch_model)(\.\w+)*(-\d{5}-of-\d{5})?\.(safetensors|bin)")
+COMPLETE = re.compile(rf"(diffusion_pytorch_model|model|pytorch_model)(\.\w+)*({SHARD_NUMBER})?\.(safetensors|bin)")
 """Names under which libraries save a whole component."""
 NOT_AVERAGED = ".non_ema."
 """Part of the name of the trained weights beside their average."""
@@ -39,10 +39,6 @@ def check_inside(path: Path, folder: Path) -> Path:
     if not any(target.is_relative_to(allowed) for allowed in (root, *blob_folders)):
         raise CheckFailed("checkpoint.link", str(path), "is a link out of its folder, so it is not opened", "put the file itself there")
     return path
-
-
-SHARD = re.compile(r"(?P<stem>.*)-\d{5}-of-(?P<total>\d{5})(?P<suffix>\.\w+)")
-"""Name of one weights file of several."""
 
 
 def check_links(path: Path) -> None:

@@ -11,7 +11,7 @@ from unconceal.errors import CheckFailed
 from unconceal.evaluation.curves import ORIGINAL_PRESENCE, rate_score
 from unconceal.evaluation.looks import LookOrder, LookPlan, Reference, Stopped, run_looks
 from unconceal.evaluation.verdict_scores import excess_scores, presence_curve, prompt_rates, retain_drop_score
-from unconceal.metrics.battery_excess import NOT_RUN, read_levels
+from unconceal.metrics.battery_excess import NOT_RUN, measured, read_levels
 from unconceal.metrics.statistics import FloatArray
 from unconceal.metrics.verdict import RELEARNING, RetainedRates
 from unconceal.specs.record import Curve, ProbeMeasurement, Record, Score
@@ -77,7 +77,7 @@ def gather_reference(golds: Sequence[Record], suite: Suite, task: Task, order: L
 
 def relearning_level(golds: Sequence[Record], suite: Suite) -> str | None:
     """The step of relearning's curve that is read for a row against these golds; None if no gold has one."""
-    curves = [gold.battery[RELEARNING] for gold in golds if RELEARNING in gold.battery and not gold.battery[RELEARNING].error]
+    curves = measured((gold.battery for gold in golds), RELEARNING)
     rate = float(prompt_rates(presence_curve(golds[0], "prompt"))[:, -1].mean())
     return read_levels(RELEARNING, curves, rate, suite.scores.margin)[0] if curves and rate > 0 else None
 

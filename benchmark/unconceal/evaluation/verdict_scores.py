@@ -7,7 +7,7 @@ import numpy as np
 from unconceal.evaluation.curves import PRESENCE, mean_score
 from unconceal.metrics.statistics import FloatArray
 from unconceal.metrics.verdict import Evidence, retain_drops
-from unconceal.specs.record import LEVEL_SEPARATOR, Curve, Record, Score, probe_title
+from unconceal.specs.record import Curve, Record, Score, probe_title
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
@@ -35,7 +35,7 @@ def excess_scores(evidence: Evidence, suite: Suite) -> dict[str, Score]:
             evidence.probe_images(probe, values),
             unit,
             n_resamples=n_resamples,
-            note=LEVEL_SEPARATOR.join(evidence.read_levels.get(probe, ())),
+            note="; ".join(evidence.read_levels.get(probe, ())),
         )
         for probe, values in evidence.excess.items()
     }

@@ -21,9 +21,10 @@ MODEL_SETTINGS = (*TOKENIZER_FILES, "preprocessor_config.json")
 ADDED_TOKENS = "added_tokens.json"
 """A checkpoint's tokenizer is compared with the base's: another vocabulary would change every token."""
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model", "adapter_model", "pytorch_lora_weights")
-WEIGHTS_PATTERN = re.compile(
-    rf"(?:{'|'.join(STEMS)})(?P<fp16>\.fp16)?(?:-\d{{5}}-of-\d{{5}})?\.(?P<kind>safetensors|bin)(?:\.index\.json)?"
-)
+SHARD_NUMBER = r"-\d{5}-of-(?P<total>\d{5})"
+SHARD = re.compile(rf"(?P<stem>.*){SHARD_NUMBER}(?P<suffix>\.\w+)")
+"""Name of one weights file of several."""
+WEIGHTS_PATTERN = re.compile(rf"(?:{'|'.join(STEMS)})(?P<fp16>\.fp16)?(?:{SHARD_NUMBER})?\.(?P<kind>safetensors|bin)(?:\.index\.json)?")
 """Names under which diffusers, transformers and PEFT save weights."""
 FILTERS = {
     "safety_checker": "a safety checker, which blanks images: filtering is not forgetting",
@@ -127,7 +128,7 @@ def _model(name: str) -> str:
     path = PurePosixPath(name)
     if path.suffix not in WEIGHTS_SUFFIXES:
         return name
-    stem = re.sub(r"-\d{5}-of-\d{5}$", "", path.stem.replace(".fp16", ""))
+    stem = re.sub(rf"{SHARD_NUMBER}$", "", path.stem.replace(".fp16", ""))
     return str(path.with_name(re.sub(r"^pytorch_model$", "model", stem)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -54,7 +54,7 @@ def battery_excess(
     result = BatteryExcess({}, {}, {})
     for probe in probes:
         row = battery.get(probe)
-        of_golds = [gold[probe] for gold in golds if probe in gold and not gold[probe].error]
+        of_golds = measured(golds, probe)
         error = NOT_RUN if row is None else row.error or ("" if of_golds else NO_GOLD)
         if row is None or error:
             result.unmeasured[probe] = error
@@ -71,6 +71,11 @@ def battery_excess(
         result.levels[probe] = levels
         result.excess[probe] = (rates_at(row, levels) - reference) / original_rate
     return result
+
+
+def measured(batteries: Iterable[Mapping[str, ProbeMeasurement]], probe: str) -> list[ProbeMeasurement]:
+    """The results of one probe, of the models on which it did not fail."""
+    return [battery[probe] for battery in batteries if probe in battery and not battery[probe].error]
 
 
 def read_levels(probe: str, golds: Sequence[ProbeMeasurement], original_rate: float, margin: float) -> tuple[str, ...]:

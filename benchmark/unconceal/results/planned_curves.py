@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from unconceal.evaluation.curves import ORIGINAL_PRESENCE, PRESENCE
-from unconceal.specs.record import Curve, Record
+from unconceal.specs.curve import CurveKey
+from unconceal.specs.record import Record
 from unconceal.specs.suite import DECIDING_ARMS, Suite, Tier
 from unconceal.specs.task import Task
 
 EXTRACTOR_CURVES = ("crs.released", "crs.signed", "ccs")
 KID_CURVES = ("kid.original", "kid.unlearned")
 OWN_EMPTY = "own-empty"
-
-
-class CurveKey(NamedTuple):
-    """What names a curve within a record."""
-
-    name: str
-    split: str
-    arm: str | None
-    extractor: str | None
-
-    @classmethod
-    def of(cls, curve: Curve) -> CurveKey:
-        """A curve's own."""
-        return cls(curve.name, curve.split, curve.arm, curve.extractor)
-
-    def __str__(self) -> str:
-        return " ".join(part for part in self if part)
 
 
 def planned_curves(suite: Suite, tier: Tier) -> set[CurveKey]:
@@ -46,7 +29,7 @@ def planned_curves(suite: Suite, tier: Tier) -> set[CurveKey]:
 
 def curve_flaws(record: Record, suite: Suite, task: Task, tier: Tier) -> Iterator[tuple[str, str]]:
     """Names of curves and what is wrong with them: missing, not planned, of other ψ, or of another number of prompts."""
-    planned, held = planned_curves(suite, tier), {CurveKey.of(curve): curve for curve in record.curves}
+    planned, held = planned_curves(suite, tier), {curve.key: curve for curve in record.curves}
     for key in sorted(planned - held.keys(), key=str):
         yield f"curve {key}", "is missing"
     prompts = {"forget": len(task.forget[: tier.n_prompts]), "retain": len(task.retain[: tier.n_retain_prompts])}

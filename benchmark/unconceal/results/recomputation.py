@@ -99,7 +99,7 @@ def curve_disagreements(curve: Curve, tier: Tier) -> Iterator[Disagreement]:
     """Whether a curve's values and intervals follow from its per-prompt values; the first difference only."""
     if not curve.per_prompt:
         return
-    name, n_images = f"curve {curve_title(curve)}", None
+    name, n_images = f"curve {curve.key}", None
     if curve.name in PRESENCE_CURVES:
         n_images = len(curve.per_prompt) * (tier.seeds.evaluation if curve.split == "forget" else tier.seeds.retain)
     expected = make_curve(curve.name, curve.split, dict(zip(curve.psi, curve.k, strict=True)), _per_prompt(curve), n_images)
@@ -119,7 +119,7 @@ def original_disagreements(record: Record) -> Iterator[Disagreement]:
         curves = [curve for curve in presence if curve.per_prompt and curve.psi[-1] == 1]
         for curve in curves[1:]:
             if [row[-1] for row in curve.per_prompt] != [row[-1] for row in curves[0].per_prompt]:
-                yield Disagreement(f"curve {curve_title(curve)}", f"differs at ψ = 1 from {curve_title(curves[0])}")
+                yield Disagreement(f"curve {curve.key}", f"differs at ψ = 1 from {curves[0].key}")
 
 
 def battery_disagreements(record: Record, suite: Suite, task: Task, tier: Tier) -> Iterator[Disagreement]:
@@ -165,11 +165,6 @@ def score_disagreements(name: str, stored: Score | None, recomputed: Score) -> I
 def named_controls(record: Record, group: Mapping[str, Record]) -> tuple[Record, ...]:
     """The golds that a record names, in its order, as far as they are in ``group``, records by submission."""
     return tuple(group[name] for name in record.controls if name in group)
-
-
-def curve_title(curve: Curve) -> str:
-    """`presence forget empty`."""
-    return " ".join(part for part in (curve.name, curve.split, curve.arm, curve.extractor) if part)
 
 
 def _separability_note(record: Record, curve: Curve, scoring: Scoring) -> str:

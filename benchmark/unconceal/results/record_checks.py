@@ -56,7 +56,7 @@ def record_flaws(record: Record) -> Iterator[RecordFlaw]:
     for field in ("damage", "attacks"):
         for name, score in getattr(record, field).items():
             yield from _score_flaws(f"{field}.{name}", "", score)
-    keys = [(curve.name, curve.split, curve.arm, curve.extractor) for curve in record.curves]
+    keys = [curve.key for curve in record.curves]
     for key in sorted({str(key) for key in keys if keys.count(key) > 1}):
         yield RecordFlaw("record.duplicate-curve", f"curve {key}", "occurs twice, so one of them would be ignored")
     yield from _provenance_flaws(record)

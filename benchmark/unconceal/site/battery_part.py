@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from unconceal.leaderboard.numbers import mean_and_range, number
+from unconceal.metrics.battery_excess import measured, read_levels
 from unconceal.results.result_tables import ResultRow
 from unconceal.site.svg_charts import TitledChart, dot_chart
-from unconceal.specs.record import LEVEL_SEPARATOR, Record, probe_title
+from unconceal.specs.record import Record, probe_title
 
 
 class LevelRow(NamedTuple):
@@ -24,9 +25,9 @@ class LevelRow(NamedTuple):
     scored: bool
 
 
-def battery_rows(record: Record, golds: Sequence[ResultRow]) -> tuple[LevelRow, ...]:
-    """One row per probe and level; a probe that failed has one row with the code of its error."""
-    return tuple(row for name in record.battery for row in _probe_rows(name, record, golds))
+def battery_rows(record: Record, golds: Sequence[ResultRow], margin: float) -> tuple[LevelRow, ...]:
+    """One row per probe and level; a probe that failed has one row with the code of its error. ``margin``: of the suite's scores."""
+    return tuple(row for name in record.battery for row in _probe_rows(name, record, golds, margin))
 
 
 def excess_chart(record: Record) -> TitledChart | None:
@@ -40,22 +41,18 @@ def excess_chart(record: Record) -> TitledChart | None:
     return TitledChart(title, dot_chart(scores, title)) if record.battery and scores else None
 
 
-def _probe_rows(name: str, record: Record, golds: Sequence[ResultRow]) -> Iterator[LevelRow]:
+def _probe_rows(name: str, record: Record, golds: Sequence[ResultRow], margin: float) -> Iterator[LevelRow]:
     measurement = record.battery[name]
     if measurement.error:
         yield LevelRow(name, measurement.error, number(None), number(None), number(None), False)
         return
-    of_golds = [gold.record.battery[name] for gold in golds if name in gold.record.battery and not gold.record.battery[name].error]
+    of_golds, rate = measured((gold.record.battery for gold in golds), name), record.scores.get("presence.original")
+    # Before there are golds, every level may be read.
+    read = read_levels(name, of_golds, rate.value, margin) if of_golds and rate and rate.value else measurement.scored
     for index, level in enumerate(measurement.levels):
         rates = [_rate(gold.per_prompt, index) for gold in of_golds if index < len(gold.levels)]
         value, original = _rate(measurement.per_prompt, index), _rate(measurement.original, index)
-        yield LevelRow(name, level, number(value), mean_and_range(rates), number(original), level in _read_levels(name, record))
-
-
-def _read_levels(name: str, record: Record) -> Sequence[str]:
-    """The levels that the probe's score was read at; those that may be, before there are golds."""
-    score = record.scores.get(f"excess.{name}")
-    return score.note.split(LEVEL_SEPARATOR) if score and score.note else record.battery[name].scored
+        yield LevelRow(name, level, number(value), mean_and_range(rates), number(original), level in read)
 
 
 def _rate(per_prompt: Sequence[Sequence[float]], level: int) -> float:

@@ -147,7 +147,7 @@ def task_part(suite: RankedSuite, table: ResultTable, ranked: RankedRow, images:
         presence=tuple(presence_charts(controls, row, scoring.excess_psi)),
         extractor_charts=tuple(extractor_charts(controls, row)),
         other_charts=tuple(chart for chart in (excess_chart(record), damage_chart(record), attack_chart(record)) if chart),
-        battery=battery_rows(record, golds),
+        battery=battery_rows(record, golds, scoring.margin),
         inseparable=tuple(labels.EXTRACTORS.get(extractor, extractor) for extractor in inseparable_extractors(record, scoring.min_auc)),
         scores=score_tables(record, golds, original, scoring.min_auc),
         damage=damage_scores(record),

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
 from unconceal.specs.spec import Key, Spec
 from unconceal.specs.suite import Arm
+
+
+class CurveKey(NamedTuple):
+    """What names a curve within a record."""
+
+    name: str
+    split: str
+    arm: str | None
+    extractor: str | None
+
+    def __str__(self) -> str:
+        """``presence forget empty``."""
+        return " ".join(part for part in self if part)
 
 
 class Curve(Spec):
@@ -36,3 +49,7 @@ class Curve(Spec):
     high: tuple[float | None, ...]
     n: int = Field(ge=0)
     per_prompt: tuple[tuple[float | None, ...], ...] = ()
+
+    @property
+    def key(self) -> CurveKey:
+        return CurveKey(self.name, self.split, self.arm, self.extractor)

@@ -60,10 +60,6 @@ class Verdict(Spec):
         return f"{self.label} (by {', '.join(map(probe_title, self.by))})" if self.by else self.label
 
 
-LEVEL_SEPARATOR = "; "
-"""Between the levels that a probe's score was read at, in its note."""
-
-
 def probe_title(probe: str) -> str:
     """``empty arm``, ``relearning``."""
     return f"{probe} arm" if probe in DECIDING_ARMS else probe
