@@ -46,7 +46,11 @@ def read_regular_file(path: Path, max_bytes: int, follow_links: bool = True) -> 
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers see the old content or the new, never a part of it. Leaves no temporary file."""
+    """Write a file so that readers see the old content or the new, never a part of it, also after a power cut. Makes its folder.
+
+    Leaves no temporary file.
+    """
+    make_folder(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -60,6 +64,17 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each on the disk before this returns."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        _flush_folder(path.parent)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from unconceal.evaluation.environment import spec_digests
+from unconceal.evaluation.seed_blocks import seed_blocks
 from unconceal.paths import DataRoot
 from unconceal.results.result_tables import ResultRow
 from unconceal.results.strip_file import encode_strip
@@ -100,6 +101,8 @@ def record(submission: str = "esd-x", excess: float | None = 0.4, half: float = 
         "environment": Environment(
             python="3.11", platform="Linux x86_64", device="cpu", dtype="float32", threads=1, batch_size=64, packages={"torch": "2.9"}
         ),
+        "seeds": seed_blocks(SUITE, "full", "standard"),
+        "date": "2026-11-29T12:00:00Z",
         "timing": Timing(seconds={"generate": 321.0, "judge": 60.2}, forward_passes=123456),
     }
     return Record(**(fields | changes)).sealed()

@@ -91,6 +91,29 @@ def in_curve(name: str, function: Callable[[Any], Any], n_prompts: int | None = 
     return edit
 
 
+def ends(chosen: Callable[[Json], bool], value: float) -> Callable[[list[Json]], list[Json]]:
+    """Sets what half of the prompts have at ψ = 1, where images are θ's, in the curves that are chosen."""
+
+    def edit(curves: list[Json]) -> list[Json]:
+        def edited(rows: list[Any]) -> list[Any]:
+            half = len(rows) // 2
+            return [[*row[:-1], value] for row in rows[:half]] + rows[half:]
+
+        return [curve | {"per_prompt": edited(curve["per_prompt"])} if chosen(curve) else curve for curve in curves]
+
+    return edit
+
+
+def in_prompt_arms(curve: Json) -> bool:
+    """Whether it is a presence curve of the forget prompts."""
+    return bool(curve["name"] == "presence" and curve["split"] == "forget")
+
+
+def failed(probe: str, code: str) -> Edit:
+    """A probe that failed, with everything that follows from it."""
+    return put(f"battery/{probe}", {"levels": ["x"], "scored": ["x"], "error": code})
+
+
 CLUMSY: dict[str, Edit] = {
     "a better excess": put("scores/excess/value", 0.01),
     "a narrower interval": put("scores/excess/low", 0.65),
@@ -116,7 +139,7 @@ CLUMSY: dict[str, Edit] = {
     "a prompt's rate": put("curves/0/per_prompt/0/3", 0.0),
     "a curve's value": put("curves/0/value/3", 0.0),
     "a concept that fell less": put("damage/circle/value", -0.5),
-    "an attack that was never made": put("attacks/success", {"value": 0.0, "n": 40}),
+    "an attack's rate": put("attacks/success", {"value": 0.0, "n": 40}),
     "the digest itself": put("digest", OTHER),
     "no digest": put("digest", ""),
     "another submission": put("submission", "uce"),
@@ -141,6 +164,9 @@ MALFORMED: dict[str, Edit] = {
     "a schema to come": put("schema_version", 99),
     "a ratio as text": put("curves/0/psi/0", "zero"),
     "a missing value of a score": drop("scores/excess/value"),
+    "a format that is none": put("checkpoint/format", "magic"),
+    "cut prompts of no reader": put("truncated_prompts", {"audience": 1}),
+    "a probe that failed by a code that is none": failed("relearning", "probe.too-hard"),
     "no record at all": lambda record: record.clear(),
 }
 FORGED: dict[str, Edit] = {
@@ -279,6 +305,27 @@ FORGED: dict[str, Edit] = {
     "a re-run of no weights": both(put("verification", RERUN), put("checkpoint/sha256", None)),
     "a re-run of other weights": both(put("verification", RERUN), put("checkpoint/sha256", OTHER)),
     "a dispute without a reason": put("verification", {"status": "disputed", "by": "x", "date": "2026-01-01", "reason": ""}),
+    "weights without a digest": put("checkpoint/sha256", None),
+    "weights that changed nothing": put("checkpoint/components", {}),
+    "weights whose changes are none": put("checkpoint/components/unet/relative_change", 0.0),
+    "the original's weights": put("checkpoint/format", "original"),
+    "weights as a surrogate's": put("checkpoint/format", "standalone"),
+    "an attack that was never made": put("attacks/success", {"value": 0.0, "n": 40}),
+    "damage to a concept that is none of the task's": change("damage", lambda damage: damage | {"moon": damage["circle"]}),
+    "a score of nothing": change("scores", lambda scores: scores | {"fid": {"value": 0.1, "n": 9}}),
+    "a score of an extractor that was not used": change("scores", lambda scores: scores | {"auc.forget.vgg16": scores["excess"]}),
+    "another first seed": put("seeds/evaluation/start", 7),
+    "more seeds": put("seeds/evaluation/count", 9),
+    "no seeds": put("seeds", None),
+    "no date": put("date", None),
+    "a date to come": put("date", "2099-01-01T00:00:00Z"),
+    "a date that is none": put("date", "2026-13-01T00:00:00Z"),
+    "more cut prompts than prompts": put("truncated_prompts", {"clip": 999}),
+    "fewer cut prompts than other rows": put("truncated_prompts", {"clip": 1}),
+    "a probe that failed for this row alone": failed("renoising", "probe.too-few-examples"),
+    "an original that shows the concept less often": change("curves", ends(in_prompt_arms, 0.0)),
+    "an original that CLIP likes more": change("curves", ends(lambda curve: curve["name"] == "clip", 90.0)),
+    "another original under a probe": change("battery/renoising/original", lambda rows: [[0.0] * len(row) for row in rows]),
     "time that ran backwards": put("timing/forward_passes", -5),
     "more tensors changed than matched": put("checkpoint/components/unet/changed", 99),
 }

@@ -11,7 +11,7 @@ from unconceal.rerun.fresh_specs import fresh_suite, fresh_task
 from unconceal.results.fresh_checks import DrawnSpecs
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.loader import load_paraphrases
-from unconceal.specs.record import FreshSpecs, Record, SeedBlock
+from unconceal.specs.record import FreshSpecs, Record
 from unconceal.specs.submission import Submission
 
 PARAPHRASES = """\
@@ -52,7 +52,6 @@ def fresh_record(measured: World, name: str, knows: float, seed: int = SEED, out
     update = {
         "fresh": fresh,
         "date": DATE,
-        "seeds": {name: SeedBlock(start=start, count=2) for name, start in suite.seed_starts},
         "checkpoint": record.checkpoint.model_copy(update=spec_digests(measured.suite, measured.tasks[0], submission)),
     }
     return record.model_copy(update=update).sealed()

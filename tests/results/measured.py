@@ -15,6 +15,7 @@ from unconceal.battery.relearning import held_out_prompts
 from unconceal.evaluation import curves
 from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.evaluation.environment import spec_digests
+from unconceal.evaluation.seed_blocks import seed_blocks
 from unconceal.metrics import crs
 from unconceal.paths import DataRoot
 from unconceal.specs.battery import ProbeName
@@ -100,7 +101,9 @@ def measure(suite: Suite, task: Task, name: str, knows: float, seed: int = 0, re
     record_curves += curves.presence_curves({arm: judge_outputs(rng, n_prompts, knows, arm, psi_grid) for arm in suite.arms}, k)
     retained = (rng.random((len(task.retain), 2, len(retain_grid))) < np.array([retains, max(retains, 0.5), 1.0])).astype(float)
     record_curves += curves.presence_curves({"prompt": retained}, retain_k, "retain")
-    record_curves.append(curves.make_curve("clip", "forget", k, rng.normal(30, 2, (n_prompts, len(psi_grid))), arm="prompt"))
+    similarity = rng.normal(30, 2, (n_prompts, len(psi_grid)))
+    similarity[:, -1] = of_original(task).normal(30, 2, n_prompts)
+    record_curves.append(curves.make_curve("clip", "forget", k, similarity, arm="prompt"))
     kid = [float(value) for value in rng.normal(1, 0.1, len(psi_grid))]
     record_curves.append(curves.plain_curve("kid.original", k, kid, 2 * n_prompts, "resnet18"))
     means: dict[str, dict[str, dict[str, Floats]]] = {"forget": {}, "retain": {}}
@@ -115,7 +118,7 @@ def measure(suite: Suite, task: Task, name: str, knows: float, seed: int = 0, re
     clip = np.asarray(record_curves[3].per_prompt)
     scores |= {"clip.original": curves.mean_score(clip[:, -1]), "clip.unlearned": curves.mean_score(clip[:, 0])}
     scores["kid.original.forget"] = curves.psi_mean_score(k, kid, suite.scores, 2 * n_prompts)
-    record_curves += unguided_retain_curves(name, retains, len(task.retain), retain_k)
+    record_curves += unguided_retain_curves(name, task, retains, retain_k)
     return Record(
         suite=suite.name,
         suite_version=suite.version,
@@ -136,13 +139,21 @@ def measure(suite: Suite, task: Task, name: str, knows: float, seed: int = 0, re
         ),
         code=Code(version="0.1.0", commit="f" * 40),
         environment=Environment(python="3.11", platform="Linux x86_64", device="cpu", dtype="float32", threads=1, batch_size=64),
+        seeds=seed_blocks(suite, "full", "standard"),
+        date="2026-11-29T12:00:00Z",
     ).sealed()
 
 
-def unguided_retain_curves(name: str, retains: float, n_prompts: int, k: dict[float, int]) -> list[Curve]:
+def of_original(task: Task) -> np.random.Generator:
+    """Random numbers of θ, which are the same in all records of a task."""
+    return np.random.default_rng([3, *task.id.encode()])
+
+
+def unguided_retain_curves(name: str, task: Task, retains: float, k: dict[float, int]) -> list[Curve]:
     """Of θ*, and of θ itself, which shows retained concepts in .8 of its unconditional continuations at ψ = .6."""
-    rng = np.random.default_rng([1, *name.encode()])
-    outputs = [(rng.random((n_prompts, 2, len(k))) < np.array([0.0, 0.8 * share, 1.0])).astype(float) for share in (retains, 1.0)]
+    models = (np.random.default_rng([1, *name.encode()]), retains), (of_original(task), 1.0)
+    shape = (len(task.retain), 2, len(k))
+    outputs = [(rng.random(shape) < np.array([0.0, 0.8 * share, 1.0])).astype(float) for rng, share in models]
     of_unlearned = curves.presence_curves({"empty": outputs[0]}, k, "retain")
     return of_unlearned + curves.presence_curves({"empty": outputs[1]}, k, "retain", curves.ORIGINAL_PRESENCE)
 
@@ -160,7 +171,7 @@ def battery_results(suite: Suite, task: Task, name: str, knows: float, seed: int
             {
                 **{"levels": plan.levels, "scored": plan.scored, "images_per_prompt": seeds, **plan.cost._asdict()},
                 **{"per_prompt": (rng.binomial(seeds, 0.5 * knows, shape) / seeds).tolist()},
-                **{"original": (rng.binomial(seeds, 0.95, shape) / seeds).tolist()},
+                **{"original": (of_original(task).binomial(seeds, 0.95, shape) / seeds).tolist()},
             }
         )
     return results

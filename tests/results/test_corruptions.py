@@ -62,6 +62,8 @@ def test_it_is_caught(intact: World, corruption: Corruption) -> None:
         lambda content: content.replace(b'"value":', b'"value": NaN, "was":', 1),
         lambda content: content.replace(b'"n":12', b'"n":Infinity', 1),
         lambda content: b"[" + content + b"]",
+        lambda content: b'{"submission":"uce",' + content[1:],
+        lambda content: content.replace(b'"label":', b'"label":"forgets","label":', 1),
     ],
 )
 def test_broken_files_are_caught(intact: World, edit: Callable[[bytes], bytes]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chromium import chromium, violations
 from leaderboard.records import PROMPTS, control, curve, data_root, record, score, strip, submission
 from unconceal.leaderboard.sources import Sources
 from unconceal.paths import DataRoot
@@ -69,6 +70,15 @@ def test_a_page_is_complete_and_self_contained(tmp_path: Path) -> None:
     assert not {"script", "link", "iframe", "img"} & set(tags)
     assert tags.count("svg") == 4 + 1 + 6, "presence in both arms and splits, damage, and CCS and CRS by three extractors"
     assert all(str(attributes["href"]).startswith(("#", "https://")) for tag, attributes in elements.found if tag == "a")
+
+
+def test_a_page_breaks_no_rule_of_accessibility(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(rendered(with_strips(root_with(tmp_path, record()))), encoding="utf-8")
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(path.as_uri())
+        assert violations(page) == []
 
 
 def test_nothing_is_fetched(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chromium import chromium
+from chromium import chromium, violations
 from leaderboard.records import control, data_root, record, strip, write
 from sorting import sort_time
 from unconceal.leaderboard.sources import Sources
@@ -307,6 +307,17 @@ def test_the_text_of_a_hundred_submissions_is_small(tmp_path: Path) -> None:
     first = write_site(load_newest_tables([root.results]), Sources(root), tmp_path / "out")
     size = first.stat().st_size + sum(path.stat().st_size for path in (tmp_path / "out/assets").iterdir())
     assert size <= 300_000
+
+
+def test_no_page_breaks_a_rule_of_accessibility_or_scrolls_sideways(browser: Browser, site: Path) -> None:
+    page, pages = browser.new_page(), sorted(site.rglob("*.html"))
+    assert len(pages) > 8
+    broken: dict[str, list[str]] = {}
+    for path in pages:
+        page.goto(path.as_uri())
+        if found := violations(page):
+            broken[str(path.relative_to(site))] = found
+    assert broken == {}
 
 
 def test_with_scripts_off_tables_and_strips_remain(browser: Browser, site: Path) -> None:

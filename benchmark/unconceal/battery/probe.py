@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, cast, get_args
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from unconceal.errors import CheckFailed
 from unconceal.generate.identity import image_seed
 from unconceal.generate.image_cache import BATCH_IMAGES, Pixels
 from unconceal.judges.concept_judge import PresenceJudge
-from unconceal.specs.battery import Battery
+from unconceal.specs.battery import Battery, ProbeError
 from unconceal.specs.inference_rule import InferenceRule
 from unconceal.specs.record import probe_title
 from unconceal.specs.suite import DECIDING_ARMS, Arm, Suite, Tier
@@ -227,6 +227,16 @@ class Probe(NamedTuple):
 def diverged(value: str) -> CheckFailed:
     """The error of a probe whose training or generation yields no numbers."""
     return CheckFailed("probe.diverged", value, "so this probe says nothing of the model", "use a smaller learning rate, or float32")
+
+
+def recorded_error(error: CheckFailed | NotImplementedError) -> ProbeError:
+    """The code that a record holds for a probe that went wrong; an error that is none of a probe's is raised again."""
+    if isinstance(error, NotImplementedError):
+        return "probe.unsupported"
+    for code in get_args(ProbeError):
+        if error.code == code:
+            return cast(ProbeError, code)
+    raise error
 
 
 def too_few_examples(n: int, needed: int) -> CheckFailed:

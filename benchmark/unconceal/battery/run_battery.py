@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from unconceal.battery import PROBES
-from unconceal.battery.probe import BatteryPlan, Examples, ProbeInputs, ProbeScope
-from unconceal.errors import CheckFailed, UnconcealError
+from unconceal.battery.probe import BatteryPlan, Examples, ProbeInputs, ProbeScope, recorded_error
+from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.generate.generator import Generator
 from unconceal.generate.identity import ProbeShard
@@ -82,7 +82,7 @@ class BatteryRunner:
             original = self._answers(probe, inputs.of_original(), self.evaluation.suite.base.digest)
             answers = self._answers(probe, inputs, checkpoint)
         except (CheckFailed, NotImplementedError) as error:
-            code = error.code if isinstance(error, UnconcealError) else "probe.unsupported"
+            code = recorded_error(error)
             self.evaluation.progress.log(f"{probe} on {self.task.id} failed: {error}")
             return ProbeMeasurement(**shape, error=code)
         return ProbeMeasurement(**shape, per_prompt=rates(answers, plan.by_majority), original=rates(original, plan.by_majority))

@@ -11,8 +11,7 @@ from unconceal.checkpoints.apply import AppliedCheckpoint
 from unconceal.checkpoints.base_pipeline import load_base
 from unconceal.errors import CheckFailed
 from unconceal.hub.allowed_files import checkpoint_digest
-
-STANDALONE = "standalone"
+from unconceal.specs.submission import STANDALONE_FORMAT
 
 
 def load_standalone(path: Path | None, sha256: str | None, device: str, dtype: torch.dtype, kind: str) -> tuple[Any, AppliedCheckpoint]:
@@ -30,4 +29,4 @@ def load_standalone(path: Path | None, sha256: str | None, device: str, dtype: t
     if sha256 is not None and digest != sha256:
         consequence = f"has SHA-256 {digest[:12]}…, the submission promises {sha256[:12]}…, so it is not the model that was submitted"
         raise CheckFailed("checkpoint.digest-mismatch", str(path), consequence, "restore it, or pin the submission again")
-    return load_base(path, device, dtype, kind), AppliedCheckpoint(STANDALONE, digest)
+    return load_base(path, device, dtype, kind), AppliedCheckpoint(STANDALONE_FORMAT, digest)

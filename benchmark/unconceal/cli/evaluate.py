@@ -59,7 +59,6 @@ def command(root: Path | None, out: Path, save: Path | None, threads: int | None
     torch.set_num_threads(threads or usable_cores())
     with progress() as bars:
         look = take_look(LookRequest(**{**request, "device": resolve_device(request["device"])}), data, bars)
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, look_page(look).encode())
     saved = save_specs(look, save, data) if save else ()
     if as_json:

@@ -14,7 +14,7 @@ import torch
 
 from unconceal.checkpoints.apply import AppliedCheckpoint, apply_submitted
 from unconceal.checkpoints.rehearsal import rehearse
-from unconceal.checkpoints.standalone import STANDALONE, load_standalone
+from unconceal.checkpoints.standalone import load_standalone
 from unconceal.diffusion.families import FAMILIES, Levels
 from unconceal.diffusion.handover import run_original
 from unconceal.diffusion.model import Model, check_latent_space
@@ -24,6 +24,7 @@ from unconceal.errors import CheckFailed, EnvironmentFault, UsageError
 from unconceal.evaluation import environment
 from unconceal.evaluation.image_scores import Scores
 from unconceal.evaluation.prompt_limits import count_truncated
+from unconceal.evaluation.seed_blocks import seed_blocks
 from unconceal.evaluation.suite_models import SuiteModels
 from unconceal.generate.generator import has_other_decoder
 from unconceal.generate.identity import ComputeConfig
@@ -47,14 +48,13 @@ from unconceal.specs.record import (
     FreshSpecs,
     ProbeMeasurement,
     Record,
-    SeedBlock,
     Stopping,
     Timing,
     Verdict,
     read_record,
     record_path,
 )
-from unconceal.specs.submission import Checkpoint, Submission
+from unconceal.specs.submission import STANDALONE_FORMAT, Checkpoint, Submission
 from unconceal.specs.suite import REFERENCE_TIER, VERDICT, RunTierName, Sampler, Suite, Tier
 from unconceal.specs.task import Task
 
@@ -242,7 +242,7 @@ class Evaluation:
         base = self.suite_models.base
         if path is not None:
             rehearse(path)
-        if checkpoint.format == STANDALONE:
+        if checkpoint.format == STANDALONE_FORMAT:
             kind, dtype = family.pipeline_class, self.suite_models.dtype
             where = "cpu" if self.offload else self.device
             pipe, applied = load_standalone(path, checkpoint.sha256, where, dtype, kind)
@@ -286,22 +286,6 @@ class Evaluation:
             processor=self.device_class if self.device.startswith("cuda") else environment.processor_model(),
         )
 
-    @property
-    def seeds(self) -> dict[str, SeedBlock]:
-        """The seeds of every block of images."""
-        if self.protocol == "paper":
-            paper = self.suite.paper_protocol
-            return {"images": SeedBlock(start=0, count=paper.n_images), "handover": SeedBlock(start=paper.seed, count=1)}
-        starts, counts = self.suite.seed_starts, self.tier.seeds
-        blocks = {
-            "train": (starts.train, counts.train),
-            "reference": (starts.reference, counts.reference),
-            "evaluation": (starts.evaluation, counts.evaluation),
-            "retain": (starts.evaluation, counts.retain),
-            "retain reference": (starts.reference, counts.reference),
-        }
-        return {name: SeedBlock(start=start, count=count) for name, (start, count) in blocks.items()}
-
     def truncated_prompts(self, task: Task, further: Iterable[str] = ()) -> dict[str, int]:
         """How many prompts a tokenizer cuts, see :mod:`unconceal.evaluation.prompt_limits`; ``further``: prompts beside the task's."""
         counts = self.suite.paper_protocol if self.protocol == "paper" else self.tier
@@ -339,7 +323,7 @@ class Evaluation:
             truncated_prompts=self.truncated_prompts(task),
             code=environment.code_state(),
             base_digest=self.suite.base.digest,
-            seeds=self.seeds,
+            seeds=seed_blocks(self.suite, self.tier_name, self.protocol),
             date=environment.utc_now(),
             environment=self.environment,
             timing=timing,

@@ -29,7 +29,6 @@ def write_strip(block: Block, images: BlockImages, path: Path, category: str = "
     """
     content = draw_strip(block, images, category)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
     except OSError as error:
         raise storage_error(path, error) from error

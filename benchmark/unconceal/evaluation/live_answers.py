@@ -21,6 +21,7 @@ from unconceal.generate.plan import Block, Plan
 from unconceal.generate.store import Arrays
 from unconceal.metrics.statistics import FloatArray
 from unconceal.metrics.verdict import RELEARNING, RetainedRates
+from unconceal.specs.battery import ProbeError
 from unconceal.specs.record import Curve, ProbeMeasurement
 from unconceal.specs.sequential import Sequential
 from unconceal.specs.suite import DECIDING_ARMS, Arm
@@ -74,7 +75,7 @@ class LiveAnswers:
     _forget: Rates = field(default_factory=dict)
     _retain: Rates = field(default_factory=dict)
     _retain_original: Rates = field(default_factory=dict)
-    _relearned: FloatArray | str | None = None
+    _relearned: FloatArray | ProbeError | None = None
 
     @property
     def settings(self) -> Sequential:

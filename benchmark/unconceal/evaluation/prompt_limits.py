@@ -7,19 +7,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from unconceal.hub.pinned_models import cached_path
 from unconceal.paths import DataRoot
 from unconceal.progress import hide_library_progress
 from unconceal.specs.probe_set import ProbeSet
+from unconceal.specs.record import PromptReader
 from unconceal.specs.spec import Mistake
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
-Reader = Literal["generation", "clip"]
 Location = tuple[str | int, ...]
-READERS: dict[Reader, str] = {"generation": "drawn", "clip": "scored by CLIP"}
+READERS: dict[PromptReader, str] = {"generation": "drawn", "clip": "scored by CLIP"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class PromptLimit:
         reader: ``generation``: a text encoder of the base; ``clip``: the judge.
     """
 
-    reader: Reader
+    reader: PromptReader
     tokenizer: Any
     max_tokens: int
 
@@ -81,8 +81,8 @@ def count_truncated(limits: Iterable[PromptLimit], drawn: Iterable[str], scored:
         drawn: prompts of images.
         scored: prompts that CLIP compares images with.
     """
-    texts: dict[Reader, set[str]] = {"generation": set(drawn), "clip": set(scored)}
-    cut: dict[Reader, set[str]] = {}
+    texts: dict[PromptReader, set[str]] = {"generation": set(drawn), "clip": set(scored)}
+    cut: dict[PromptReader, set[str]] = {}
     for limit in limits:
         cut.setdefault(limit.reader, set()).update(filter(limit.cuts, texts[limit.reader]))
     return {reader: len(prompts) for reader, prompts in cut.items() if prompts}
@@ -114,7 +114,9 @@ def lint_attack_lengths(probes: ProbeSet, limits: Sequence[PromptLimit]) -> Iter
         yield mistake._replace(code="probes.long-attack", remedy="elicit shorter attacks for the suite's next version")
 
 
-def cut_texts(texts: Iterable[tuple[Location, str]], limits: Iterable[PromptLimit], reader: Reader) -> Iterator[tuple[Location, Mistake]]:
+def cut_texts(
+    texts: Iterable[tuple[Location, str]], limits: Iterable[PromptLimit], reader: PromptReader
+) -> Iterator[tuple[Location, Mistake]]:
     """A mistake for each text that a reader cuts, with its location."""
     for location, text in texts:
         cutting = [limit for limit in limits if limit.reader == reader and limit.cuts(text)]

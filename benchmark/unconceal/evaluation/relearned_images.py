@@ -10,16 +10,16 @@ import numpy as np
 
 from unconceal.battery import relearning
 from unconceal.battery.fine_tuning import Learner
-from unconceal.battery.probe import ProbeInputs
+from unconceal.battery.probe import ProbeInputs, recorded_error
 from unconceal.battery.run_battery import probe_inputs, probe_shard
-from unconceal.errors import CheckFailed, UnconcealError
+from unconceal.errors import CheckFailed
 from unconceal.evaluation.evaluation import Evaluation
 from unconceal.evaluation.looks import LookOrder, LookPlan
 from unconceal.generate.generator import Generator
 from unconceal.generate.store import Arrays
 from unconceal.metrics.statistics import FloatArray
 from unconceal.metrics.verdict import RELEARNING
-from unconceal.specs.battery import Relearning
+from unconceal.specs.battery import ProbeError, Relearning
 from unconceal.specs.digests import canonical_digest
 from unconceal.specs.record import ProbeMeasurement
 from unconceal.specs.task import Task
@@ -40,23 +40,23 @@ class RelearnedImages:
     order: LookOrder
     forward_passes: int = 0
     _rates: list[float] = field(default_factory=list)
-    _error: str = ""
+    _error: ProbeError | None = None
 
     @property
     def settings(self) -> Relearning:
         return self.evaluation.suite.battery.relearning.model_copy(update={"steps": (self.step,)})
 
-    def rates(self, n: int) -> FloatArray | str:
+    def rates(self, n: int) -> FloatArray | ProbeError:
         """Share of images that show the concept for the first held-out prompts (n,), or the code of what went wrong."""
         if not self._error and len(self._rates) < n:
             try:
                 self._measure(n)
             except (CheckFailed, NotImplementedError) as error:
-                self._error = error.code if isinstance(error, UnconcealError) else "probe.unsupported"
+                self._error = recorded_error(error)
                 self.evaluation.progress.log(f"relearning on {self.task.id} failed: {error}")
         return self._error or np.asarray(self._rates[:n])
 
-    def measurement(self, rates: FloatArray | str, original: FloatArray | None) -> ProbeMeasurement:
+    def measurement(self, rates: FloatArray | ProbeError, original: FloatArray | None) -> ProbeMeasurement:
         """The entry in a record; ``original``: θ's rates, from the golds' records."""
         level, trained = relearning.level_name(self.step), self.step * self.settings.batch_size
         shape = {"levels": (level,), "scored": (level,), "images_per_prompt": self.settings.images_per_prompt}

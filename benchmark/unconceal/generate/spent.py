@@ -48,7 +48,6 @@ class SpentFile:
         with suppress(OSError), locked(self._locks, str(self.path)):
             before = self.read()
             total = Spent(before.forward_passes + forward_passes, before.seconds + seconds)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path, json.dumps(total._asdict()).encode())
 
     def remove(self) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from unconceal.errors import EnvironmentFault
-from unconceal.files import remove_stale_temporaries, write_atomically
+from unconceal.files import TEMPORARY, remove_stale_temporaries, write_atomically
 from unconceal.generate.identity import StoreKey
 from unconceal.generate.locks import locked
 from unconceal.generate.shard_file import Arrays as Arrays
@@ -93,14 +93,13 @@ class Store:
         arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
         try:
             self.register_model(shard.model)
-            path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, save(arrays, shard_metadata(shard, arrays)))
         except OSError as error:
             raise storage_error(path, error) from error
 
     def remove_stale_temporaries(self) -> int:
         """Remove what killed runs left unfinished more than a day ago; returns the number of files."""
-        return remove_stale_temporaries((self.root, *self.root.glob("??")))
+        return remove_stale_temporaries((self.root, self.root / MODELS, *self.root.glob("??")))
 
     def lock(self, shard: StoreKey, wait: bool = True) -> AbstractContextManager[bool]:
         """Whether this process may generate a shard; without ``wait``, False while another process does."""
@@ -109,7 +108,7 @@ class Store:
     def registered_models(self) -> frozenset[str] | None:
         """Digests of the models that may have shards here; None if the store is older than this list."""
         try:
-            return frozenset(path.name for path in (self.root / MODELS).iterdir())
+            return frozenset(path.name for path in (self.root / MODELS).iterdir() if not path.name.startswith(TEMPORARY))
         except OSError:
             return None if self._has_shards() else frozenset()
 
@@ -119,8 +118,7 @@ class Store:
             return
         folder = self.root / MODELS
         if folder.is_dir() or not self._has_shards():
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / model).touch()
+            write_atomically(folder / model, b"")
         self._registered.add(model)
 
     def _has_shards(self) -> bool:

@@ -75,7 +75,6 @@ def add_measurement(store: Path, work: Work, amount: float, seconds: float) -> N
     throughput = before.updated(amount, seconds) if before else Throughput(amount, seconds)
     path = work.path(store)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps({**work.identity(), **asdict(throughput)}).encode())
     except OSError:
         return

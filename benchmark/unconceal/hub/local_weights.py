@@ -9,7 +9,7 @@ from unconceal.hub.allowed_files import checkpoint_digest
 from unconceal.paths import DataRoot, resolve_path
 from unconceal.specs.inference_rule import rule_digest
 from unconceal.specs.spec import UNPINNED, Pinned
-from unconceal.specs.submission import Checkpoint, Submission
+from unconceal.specs.submission import STANDALONE_FORMAT, Checkpoint, Submission
 
 BUILT_SUITE = "miniature"
 """The suite whose weights the companion package builds."""
@@ -30,7 +30,7 @@ def locate(checkpoint: Checkpoint, root: DataRoot) -> Path | None:
         from unconceal.hub.pinned_models import WHOLE_REPOSITORY, fetch_pinned
         from unconceal.hub.repository import fetch
 
-        if checkpoint.format != "standalone":
+        if checkpoint.format != STANDALONE_FORMAT:
             return fetch(checkpoint)
         return fetch_pinned(Pinned(repo=checkpoint.repo, revision=checkpoint.revision, path=WHOLE_REPOSITORY, digest=UNPINNED))
     return None if checkpoint.path is None else resolve_path(checkpoint.path, root)

@@ -91,7 +91,6 @@ def write_bytes(path: Path, content: bytes) -> None:
         EnvironmentFault: it cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
     except OSError as error:
         remedy = "free some space or make the folder writable, and run the same command again"

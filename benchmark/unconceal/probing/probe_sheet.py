@@ -50,7 +50,6 @@ def write_sheet(results: ProbeResults, neighbours: NeighbourImages, attacks: Map
     buffer = io.BytesIO()
     Image.fromarray(np.concatenate(rows)).save(buffer, "JPEG", quality=QUALITY, comment=json.dumps(description).encode())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, buffer.getvalue())
     except OSError as error:
         raise storage_error(path, error) from error

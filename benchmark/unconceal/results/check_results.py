@@ -24,17 +24,20 @@ from unconceal.results.passed_checks import FolderFacts, FolderOutcome, PassedCh
 from unconceal.results.recomputation import disagreements, named_controls
 from unconceal.results.record_checks import RUN_AGAIN, record_flaws
 from unconceal.results.result_tables import SUITE_FOLDER, ResultRow, difference, record_paths
+from unconceal.results.run_checks import run_flaws
 from unconceal.specs.digests import canonical_digest
-from unconceal.specs.json_budget import json_excess
+from unconceal.specs.json_budget import duplicate_key, json_excess
 from unconceal.specs.loader import load_controls, load_submission, load_suite, load_task, submission_files, suite_names, task_files
 from unconceal.specs.problems import MAX_MISTAKES, Problem
 from unconceal.specs.record import MAX_RECORD_BYTES, Record, old_format_error
-from unconceal.specs.submission import ORIGINAL_FORMAT, Submission, is_control_name, is_gold_name
+from unconceal.specs.submission import ORIGINAL_FORMAT, STANDALONE_FORMAT, Submission, is_control_name, is_gold_name
 from unconceal.specs.suite import REFERENCE_TIER, VERDICT, Suite
 from unconceal.specs.task import Task
 
 PROGRESS_THRESHOLD = 20
 """Number of records above which progress is shown."""
+UNREAD_FORMATS = {ORIGINAL_FORMAT, STANDALONE_FORMAT}
+"""Formats that a submission declares; all others are read from the files."""
 GroupKey = tuple[str, int, str, str, str]
 
 
@@ -160,6 +163,9 @@ def _read(path: Path) -> Record | list[Problem]:
         content = read_regular_file(path, MAX_RECORD_BYTES, follow_links=False)
         if excess := json_excess(content):
             return [Problem("record.too-large", path, None, "the file", f"holds {excess}, so it is not read", RUN_AGAIN)]
+        if key := duplicate_key(content):
+            consequence = "stands twice in one object, so two readers would see two records"
+            return [Problem("record.duplicate-key", path, None, repr(key), consequence, RUN_AGAIN)]
         return Record.model_validate_json(content)
     except OSError as error:
         if error.errno == errno.EFBIG:
@@ -184,7 +190,7 @@ def _row_problems(row: ResultRow, root: DataRoot, group: dict[str, Record], reco
     if problems or suite is None or task is None or suite.version != row.record.suite_version:
         return
     drawn = drawn_specs(row.record, suite, task, root)
-    flaws = [_problem(row, *flaw) for flaw in fresh_flaws(row.record, drawn, task)]
+    flaws = [_problem(row, *flaw) for flaw in (*fresh_flaws(row.record, drawn, task), *run_flaws(row.record, *drawn))]
     yield from flaws
     if flaws or not recompute:
         return
@@ -260,6 +266,8 @@ def _version_problems(row: ResultRow, root: DataRoot, suite: Suite) -> Iterator[
     for name, digest in spec_digests(suite, task, submission).items():
         if getattr(record.checkpoint, name) != digest:
             yield _problem(row, "record.other-specs", name, f"is not that of today's file under version {suite.version}")
+    if {record.checkpoint.format, checkpoint.format} & UNREAD_FORMATS and record.checkpoint.format != checkpoint.format:
+        yield _problem(row, "record.other-format", f"checkpoint.format {record.checkpoint.format!r}", "is not what the submission declares")
     if record.inference != checkpoint.inference:
         consequence = "is not the rule that the submission declares"
         yield _problem(row, "record.other-rule", "inference", consequence)

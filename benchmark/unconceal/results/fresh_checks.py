@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unconceal.errors import CheckFailed
+from unconceal.evaluation.seed_blocks import seed_blocks
 from unconceal.paths import DataRoot
 from unconceal.rerun.fresh_specs import fresh_suite, fresh_task
 from unconceal.results.record_checks import RecordFlaw
@@ -16,7 +17,6 @@ from unconceal.specs.record import Record
 from unconceal.specs.suite import Suite
 from unconceal.specs.task import Task
 
-SEED_BLOCKS = ("train", "reference", "evaluation")
 RUN_AGAIN = "run it again with `unconceal run --fresh`"
 
 
@@ -52,10 +52,9 @@ def fresh_flaws(record: Record, drawn: DrawnSpecs, published: Task) -> Iterator[
         yield RecordFlaw("record.other-draw", "fresh.suite_digest", "is not that of the suite that its seed draws", RUN_AGAIN)
     if published.forget_from is None and record.fresh.task_digest != canonical_digest(task.content()):
         yield RecordFlaw("record.other-draw", "fresh.task_digest", "is not that of the task that its seed draws", RUN_AGAIN)
-    starts = {name: block.start for name, block in (record.seeds or {}).items() if name in SEED_BLOCKS}
-    if starts != {name: getattr(suite.seed_starts, name) for name in SEED_BLOCKS}:
-        yield RecordFlaw("record.other-draw", "seeds", "are not those that its seed draws", RUN_AGAIN)
     tier = suite.tier(record.tier)
+    if record.seeds != seed_blocks(suite, record.tier, record.protocol):
+        yield RecordFlaw("record.other-draw", "seeds", "are not those that its seed draws", RUN_AGAIN)
     grids = {"forget": tier.psi, "retain": tier.retain_psi}
     if any(curve.psi != grids[curve.split] for curve in record.curves):
         yield RecordFlaw("record.other-draw", "curves", "have other ψ than its seed draws", RUN_AGAIN)

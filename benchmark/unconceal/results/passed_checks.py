@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -61,11 +62,9 @@ class PassedChecks:
         folders = {key: [[asdict(it) for it in outcome.problems], *outcome[1:]] for key, outcome in outcomes.items()}
         reproduced = sorted({key for outcome in outcomes.values() for key in outcome.reproduced})
         text = json.dumps({"folders": folders, "reproduced": reproduced}, default=str)
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Without the file, the next run checks everything again.
+        with suppress(OSError):
             write_atomically(self.path, text.encode())
-        except OSError:
-            pass  # The next run checks everything again.
 
 
 def folder_key(folder: Path, specs: str, recompute: bool) -> str:

@@ -46,6 +46,16 @@ def recompute_probe_results(results: ProbeResults, attacks: Mapping[str, Score],
             yield ScorePair(f"{name} of the record", attacks.get(rate.probe_set), rate.rate)
 
 
+def unaccounted(results: ProbeResults, probing: Probing) -> Iterator[str]:
+    """Names of stored aggregates that are the aggregate of nothing."""
+    stored = [f"ρ {correlation.ranker} {correlation.measure}" for correlation in results.rank_correlations]
+    stored += [f"ceiling {measure}" for measure in results.ceilings]
+    stored += [f"attacks {rate.probe_set}" + (f" {rate.attribute}" if rate.attribute else "") for rate in results.attack_rates]
+    stored += [f"damage {neighbour.concept} {measure}" for neighbour in results.neighbours for measure in neighbour.damage]
+    recomputed = {pair.name for pair in recompute_probe_results(results, {}, probing)}
+    yield from sorted({name for name in stored if name not in recomputed or stored.count(name) > 1})
+
+
 def damage_pairs(neighbour: NeighbourDamage, probing: Probing) -> Iterator[ScorePair]:
     """Each damage is the mean over its prompts; a neighbour is eligible if the original draws it often enough."""
     for measure, values in neighbour.per_prompt.items():

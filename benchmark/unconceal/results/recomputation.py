@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isclose
 from typing import NamedTuple
@@ -17,8 +17,9 @@ from unconceal.evaluation.compute_verdict import compute_verdict
 from unconceal.evaluation.curves import ORIGINAL_PRESENCE, PRESENCE, make_curve, mean_over_extractors, mean_score, psi_mean_score
 from unconceal.metrics.crs import mean_over_psi
 from unconceal.metrics.statistics import FloatArray
+from unconceal.results.original_agreement import gold_disagreements
 from unconceal.results.planned_curves import EXTRACTOR_CURVES, curve_flaws
-from unconceal.results.probe_recomputation import recompute_probe_results
+from unconceal.results.probe_recomputation import recompute_probe_results, unaccounted
 from unconceal.specs.record import Curve, Record, Score
 from unconceal.specs.suite import Scoring, Suite, Tier
 from unconceal.specs.task import Task
@@ -29,6 +30,7 @@ PRESENCE_CURVES = (PRESENCE, ORIGINAL_PRESENCE)
 VERDICT_SCORES = ("excess", "presence", "psi_star", "retain_drop")
 """Scores that are computed against golds, by the first part of their names."""
 TOLERANCE = 1e-6
+UNACCOUNTED = "follows from nothing in the record"
 FIELDS = ("value", "low", "high")
 
 
@@ -55,6 +57,7 @@ def disagreements(record: Record, golds: Sequence[Record], suite: Suite, task: T
         yield from curve_disagreements(curve, tier)
     yield from original_disagreements(record)
     yield from battery_disagreements(record, suite, task, tier)
+    yield from (Disagreement(name, text) for name, text in gold_disagreements(record, golds))
     try:
         recomputed = compute_verdict(record, golds, suite, task)
         verdict_scores = {name: score for name, score in recomputed.scores.items() if name.partition(".")[0] in VERDICT_SCORES}
@@ -66,12 +69,31 @@ def disagreements(record: Record, golds: Sequence[Record], suite: Suite, task: T
         yield from score_disagreements(f"score {name}", record.scores.get(name), score)
     for concept, score in recomputed.damage.items():
         yield from score_disagreements(f"damage {concept}", record.damage.get(concept), score)
+    yield from _unplanned(record, expected.keys() | image_score_names(record), recomputed.damage.keys())
     if record.probe_results and suite.probing:
         for pair in recompute_probe_results(record.probe_results, record.attacks, suite.probing):
             yield from score_disagreements(pair.name, pair.stored, pair.recomputed)
+        for name in unaccounted(record.probe_results, suite.probing):
+            yield Disagreement(f"probe results: {name}", UNACCOUNTED)
     if record.verdict != recomputed.verdict:
         verdict = recomputed.verdict
         yield Disagreement(f"verdict {record.verdict.label}", f"is recomputed as {verdict.label} ({verdict.reason})")
+
+
+def image_score_names(record: Record) -> set[str]:
+    """Names of the scores over single images that belong to the record's curves."""
+    splits = {(curve.split, curve.extractor) for curve in record.curves if curve.name in EXTRACTOR_CURVES}
+    splits |= {(split, "mean") for split, _ in splits}
+    return {f"{prefix}{split}.{extractor}" for prefix in NOT_RECOMPUTED for split, extractor in splits}
+
+
+def _unplanned(record: Record, scores: Collection[str], damage: Collection[str]) -> Iterator[Disagreement]:
+    """Entries that nothing in the record accounts for."""
+    # Rates of attacks are those of the probe sets; a record without probe results has none.
+    attacks = record.probe_results.attacks.keys() if record.probe_results else set()
+    for field, planned in (("scores", scores), ("damage", damage), ("attacks", attacks)):
+        for name in sorted(getattr(record, field).keys() - set(planned)):
+            yield Disagreement(f"{field}.{name}", UNACCOUNTED)
 
 
 def scores_from_curves(record: Record, scoring: Scoring) -> dict[str, Score]:

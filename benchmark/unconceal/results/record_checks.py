@@ -11,7 +11,7 @@ from typing import NamedTuple
 from unconceal.results.marks import missing_text
 from unconceal.specs.inference_rule import rule_digest
 from unconceal.specs.record import Curve, ProbeMeasurement, Record, Score
-from unconceal.specs.submission import ORIGINAL_FORMAT
+from unconceal.specs.submission import ORIGINAL_FORMAT, STANDALONE_FORMAT
 
 RUN_AGAIN = "run the evaluation again"
 RESCORE = "restore the file, or rescore it"
@@ -46,6 +46,7 @@ def record_flaws(record: Record) -> Iterator[RecordFlaw]:
         remedy = f"restore the file, or {RUN_AGAIN}"
         yield RecordFlaw("record.altered", "digest", "does not match, so the numbers were altered after the run", remedy)
     yield from _verification_flaws(record)
+    yield from _weights_flaws(record)
     yield from _inference_flaws(record)
     for curve in record.curves:
         yield from _curve_flaws(curve)
@@ -94,9 +95,20 @@ def _verification_flaws(record: Record) -> Iterator[RecordFlaw]:
         yield RecordFlaw("record.dirty-code", value, "was measured with uncommitted code", "re-run from a clean commit")
     if record.code.commit is None:
         yield RecordFlaw("record.bad-commit", value, "has no commit, so the code cannot be found", "re-run from a clone")
-    if record.checkpoint.sha256 is None and record.checkpoint.format != ORIGINAL_FORMAT:
-        consequence = "has no digest of the weights, so it is unknown which were loaded"
-        yield RecordFlaw("record.no-weights-digest", value, consequence, "re-run the pinned checkpoint")
+
+
+def _weights_flaws(record: Record) -> Iterator[RecordFlaw]:
+    """Weights without a digest, or that are θ's by the record's own counts. Surrogates are compared with nothing."""
+    checkpoint = record.checkpoint
+    if checkpoint.format == ORIGINAL_FORMAT:
+        return
+    if checkpoint.sha256 is None:
+        consequence = "is missing, so it is unknown which weights were loaded"
+        yield RecordFlaw("record.no-weights-digest", "checkpoint.sha256", consequence)
+    changes = [component for component in checkpoint.components.values() if component.changed > 0 and component.relative_change > 0]
+    if not changes and checkpoint.format != STANDALONE_FORMAT:
+        consequence = "name no changed tensor, so the weights would be θ's own"
+        yield RecordFlaw("record.unchanged-weights", "checkpoint.components", consequence)
 
 
 def _inference_flaws(record: Record) -> Iterator[RecordFlaw]:

@@ -279,5 +279,7 @@ def difference(record: Record, other: Record) -> str:
         return "different task files"
     if record.fresh != other.fresh:
         return "different fresh prompts, seeds and ψ"
+    if record.truncated_prompts != other.truncated_prompts and (record.probe_results is None) == (other.probe_results is None):
+        return "different counts of prompts that were cut"
     changed = sorted(name for name in record.judges.keys() & other.judges.keys() if record.judges[name] != other.judges[name])
     return f"different judges ({', '.join(changed)})" if changed else ""

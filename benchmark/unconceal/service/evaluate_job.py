@@ -80,7 +80,6 @@ def publish(folder: Path, path: Path, relative: Path, submission: Submission) ->
     for source in (path, strip_path(path)):
         if source.is_file():
             target = folder / PULL_REQUEST / "results" / relative.with_name(source.name)
-            target.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(target, source.read_bytes())
 
 

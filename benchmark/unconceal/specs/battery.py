@@ -20,6 +20,8 @@ ProbeName = Literal[
     "token-attack",
     "weight-edits",
 ]
+ProbeError = Literal["probe.diverged", "probe.too-few-examples", "probe.unsupported"]
+"""Codes of what can go wrong with one probe; the record holds it, and the others go on."""
 LEARNING_CURVES: frozenset[str] = frozenset({"relearning", "textual-inversion"})
 """Probes whose levels are successive steps of a training, of which one is read; of the others, the mean of the scored levels."""
 TRAINING_SHARE = 3

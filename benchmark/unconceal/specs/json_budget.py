@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 
 MAX_NODES = 200_000
 """Values and keys of a file; the largest records have 10,000."""
@@ -23,3 +25,17 @@ def json_excess(content: bytes) -> str | None:
         return f"{nodes} values, more than any has ({MAX_NODES})"
     may_be_long = b"," + b"0" * (MAX_DIGITS + 1) in content.translate(_SHAPE)
     return f"a whole number of more than {MAX_DIGITS} digits" if may_be_long and _LONG_NUMBER.search(content) else None
+
+
+def duplicate_key(content: bytes) -> str | None:
+    """A key that an object of a JSON text has twice, of which readers take one or the other; None without one, or if it is no JSON."""
+    found: list[str] = []
+
+    def check(pairs: list[tuple[str, object]]) -> None:
+        found.extend(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+
+    try:
+        json.loads(content, object_pairs_hook=check)
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if found else None

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from unconceal.errors import CheckFailed, EnvironmentFault
 from unconceal.files import TEMPORARY, read_regular_file, write_atomically
+from unconceal.specs.battery import ProbeError
 from unconceal.specs.curve import Curve as Curve
 from unconceal.specs.digests import content_digest
 from unconceal.specs.inference_rule import InferenceRule
@@ -22,8 +23,8 @@ from unconceal.specs.probe_results import ProbeResults
 from unconceal.specs.problems import MAX_MISTAKES, OLD_RELEASE
 from unconceal.specs.score import Score as Score
 from unconceal.specs.sealed_text import is_sealed_text, sealed_text
-from unconceal.specs.spec import Digest, Key, Line, Mistake, Name, Spec
-from unconceal.specs.submission import TaskId
+from unconceal.specs.spec import Count, Digest, Key, Line, Mistake, Name, Spec
+from unconceal.specs.submission import Format, TaskId
 from unconceal.specs.suite import DECIDING_ARMS, VERDICT
 from unconceal.specs.task import GoldKind
 
@@ -31,6 +32,8 @@ Label = Literal["intact", "conceals", "forgets", "not retrieved", "damaged", "in
 SCHEMA_VERSION: Literal[3] = 3
 UNSEALED = {"digest", "date", "timing"}
 """What a record's digest does not cover."""
+PromptReader = Literal["generation", "clip"]
+"""What reads prompts: the base's text encoders, and the judge of CLIP scores."""
 Status = Literal["self_reported", "rerun", "disputed", "withdrawn"]
 
 
@@ -105,7 +108,7 @@ class CheckpointRecord(Spec):
     suite_digest: str
     submission_digest: str
     sha256: str | None = None
-    format: str
+    format: Format
     components: dict[str, ComponentRecord] = Field(default_factory=dict)
     unused_parts: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -173,7 +176,7 @@ class ProbeMeasurement(Spec):
     original: tuple[tuple[float, ...], ...] = ()
     forward_passes: int = Field(0, ge=0)
     backward_passes: int = Field(0, ge=0)
-    error: str | None = None
+    error: ProbeError | None = None
 
 
 class Stopping(Spec):
@@ -248,7 +251,9 @@ class Record(Spec):
     controls: dict[Name, str] = Field(default_factory=dict)
     checkpoint: CheckpointRecord
     inference: InferenceRule | None = None
-    truncated_prompts: dict[Key, int] = Field(default_factory=dict, description="prompts longer than a tokenizer takes; empty: none")
+    truncated_prompts: dict[PromptReader, Count] = Field(
+        default_factory=dict, description="prompts longer than a tokenizer takes; empty: none"
+    )
     code: Code
     base_digest: str | None = Field(None, description="SHA-256 of the base model; null where it was not recorded")
     seeds: dict[Key, SeedBlock] | None = Field(None, description="seeds by block of images; null where they were not recorded")
@@ -374,7 +379,6 @@ def write_record(record: Record, path: Path) -> None:
         EnvironmentFault: the disk is full or the folder cannot be written; no partial file stays behind.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, record.sealed().file_text())
     except OSError as error:
         raise _not_writable(path, error) from error

@@ -28,6 +28,8 @@ Format = Literal[
 ]
 ORIGINAL_FORMAT: Format = "original"
 """The format of θ itself, which has no weights of its own."""
+STANDALONE_FORMAT: Format = "standalone"
+"""The format of surrogate golds: whole pipelines, which share only the base's latent space."""
 Component = Literal["unet", "transformer", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"]
 COMPONENTS: tuple[str, ...] = get_args(Component)
 TaskId = Annotated[str, Field(pattern=r"^[a-z-]+/[a-z0-9-]+$", max_length=120, description="category/concept, e.g. object/star")]
@@ -204,7 +206,7 @@ class Submission(Spec):
                 consequence = "is a reference for other rows, and a model with a rule knows what θ knows"
                 at = ("checkpoints", task, "inference")
                 yield Mistake("submission.rule-on-reference", at, self.name, consequence, "give the submission another name")
-            if checkpoint.format == "standalone" and not self.is_gold:
+            if checkpoint.format == STANDALONE_FORMAT and not self.is_gold:
                 consequence = "is for golds: of any other submission the weights have to be shown to be the base's, changed"
                 yield Mistake(
                     "submission.standalone-reserved",

@@ -135,7 +135,6 @@ class Draft:
             consequence = f"is not the base of suite {self.suite} ({self.base}), with which the weights would be compared"
             raise UsageError("submission.other-base", f"base {value!r}", consequence, "submit it to a suite of its own base")
         self.answers[question] = value
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path, json.dumps(self.answers, indent=1).encode())
 
     def _check(self, fields: Mapping[str, Any], question: str) -> None:

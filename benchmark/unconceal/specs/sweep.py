@@ -80,7 +80,6 @@ def sweep_path(results: Path, suite_id: str, task: str, submission: str, tier: s
 
 def write_sweep(sweep: Sweep, path: Path) -> None:
     """Seal a sweep and write it atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, (sweep.sealed().model_dump_json(indent=1) + "\n").encode())
 
 

@@ -66,5 +66,4 @@ def read_curves(path: Path) -> dict[tuple[str, str], DrawingsCurve]:
 def write_curve(curve: DrawingsCurve, path: Path) -> None:
     """Add a curve, in place of an older one of the same task and submission."""
     curves = read_curves(path) | {(curve.task, curve.submission): curve}
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, "".join(curves[key].model_dump_json() + "\n" for key in sorted(curves)).encode())

@@ -60,7 +60,6 @@ def run_jobs(study: Study, jobs: Sequence[MeasurementJob]) -> None:
                 log(f"{member.name} on {member.task}: not measured, its model is not trained yet")
                 continue
             measured = with_stage(row, stage.name, stage.measure(study, member))
-            study.row_path(member).parent.mkdir(parents=True, exist_ok=True)
             write_atomically(study.row_path(member), measured.model_dump_json(exclude_defaults=True).encode())
             log(f"{member.name} on {member.task}: {stage.name} measured")
 

@@ -94,7 +94,6 @@ def learning_curve(study: Study, loaded: LoadedMember, concept: str) -> Learning
     key = canonical_digest([loaded.digest, concept, asdict(study.recipe)])
     path = study.folder / "learning" / f"{key}.json"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         rate = partial(control_concepts.concept_rate, study.control_classifier, concept=concept)
         curve = measure_learning(loaded.unlearned.pipeline, concept, rate, study.recipe, study.build_dir.progress.log)
         write_atomically(path, json.dumps(curve).encode())

@@ -102,7 +102,6 @@ def by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 def write_rows(rows: Iterable[Row], path: Path) -> None:
     """Write sorted JSON lines, so that a new measurement is a readable change."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, "".join(row.model_dump_json(exclude_defaults=True) + "\n" for row in merge_rows(rows)).encode())
 
 
