@@ -21,8 +21,7 @@ sys.path[:0] = [str(TREE / "benchmark"), str(TREE / "tests")]
 
 from evaluation.faults import content, shards  # noqa: E402
 from evaluation.tiny import tiny_root  # noqa: E402
-from execution.process_state import is_running  # noqa: E402
-from unconceal.execution.ray_guard import read_stat  # noqa: E402
+from execution.process_state import descendants, living, wait_until  # noqa: E402
 from unconceal.paths import DataRoot  # noqa: E402
 from unconceal.specs.record import read_record  # noqa: E402
 
@@ -41,25 +40,10 @@ def start(root: DataRoot, folder: Path, executor: str, workers: int) -> subproce
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=(folder / "log").open("ab"))
 
 
-def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and theirs."""
-    parents = {int(path.name): stat.parent for path in Path("/proc").glob("[0-9]*") if (stat := read_stat(int(path.name)))}
-    found = [child for child, parent in parents.items() if parent == pid]
-    return [*found, *(process for child in found for process in descendants(child))]
-
-
 def outcome(folder: Path) -> tuple[dict[str, str], dict[str, bytes]]:
     """Digests of the records, and the shards."""
     records = [read_record(path) for path in sorted((folder / "results").rglob("*.json"))]
     return {record.submission: content(record) for record in records}, shards(folder)
-
-
-def survivors(processes: list[int]) -> list[int]:
-    """Those that outlive their run by more than :data:`AFTERLIFE`."""
-    deadline = time.monotonic() + AFTERLIFE
-    while (living := [pid for pid in processes if is_running(pid)]) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return living
 
 
 def main() -> None:
@@ -86,13 +70,13 @@ def main() -> None:
             runs += 1
             time.sleep(chance.uniform(1, length))
             children = descendants(process.pid)
-            victim = chance.choice([process.pid, *children])
+            victim = chance.choice([process.pid, *(child.pid for child in children)])
             if process.poll() is None:
                 os.kill(victim, signal.SIGKILL)
                 kills["run" if victim == process.pid else "child"] += 1
             code = process.wait()
-            if living := survivors(children):
-                raise SystemExit(f"processes {living} outlived run {runs}")
+            if not wait_until(lambda: not living(children), AFTERLIFE):  # noqa: B023
+                raise SystemExit(f"processes {living(children)} outlived run {runs}")
             if code == 0:
                 if outcome(place) != whole:
                     raise SystemExit(f"run {runs} differs from the undisturbed one: {place}")

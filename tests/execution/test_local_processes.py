@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from evaluation.tiny import tiny_root
-from execution.process_state import is_running
+from execution.process_state import descendants, living, wait_until
 from execution.test_scheduler import digests, evaluation_in, pairs, stored
 from unconceal.execution.executor import Worker
 from unconceal.execution.job import EvaluationConfig, Job
@@ -81,33 +80,19 @@ def test_each_worker_sees_its_own_card_and_its_threads(root: DataRoot, tmp_path:
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,7" and "OMP_NUM_THREADS" not in os.environ
 
 
-DRIVER = """
-import multiprocessing, os, time
-from unconceal.execution.local_processes import end_with_parent
-
-if __name__ == "__main__":
-    workers = [multiprocessing.get_context("spawn").Process(target=end_with_parent, args=(os.getpid(),)) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    time.sleep(1)
-    print(*(worker.pid for worker in workers), flush=True)
-    time.sleep(600)
-"""
-
-
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
-def test_workers_end_soon_after_a_killed_run(tmp_path: Path) -> None:
-    script = tmp_path / "driver.py"
-    script.write_text(DRIVER)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "benchmark")}
-    command = [sys.executable, str(script)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as driver:
-        assert driver.stdout
-        pids = list(map(int, driver.stdout.readline().split()))
-        assert len(pids) == 2 and all(map(is_running, pids))
-        driver.kill()
-        driver.wait()
-    deadline = time.monotonic() + 5
-    while (living := [pid for pid in pids if is_running(pid)]) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not living
+@pytest.mark.parametrize("moment", ["at_work", "late", "starting", "reading"])
+def test_workers_and_their_children_end_soon_after_a_killed_run(moment: str) -> None:
+    tests = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tests.parent / "benchmark", tests)))}
+    command = [sys.executable, str(Path(__file__).with_name("spawned.py")), moment]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout
+        workers = list(map(int, run.stdout.readline().split()))
+        if moment == "reading":
+            assert wait_until(lambda: len(descendants(run.pid)) >= 4, 60)
+        started = descendants(run.pid)
+        assert {process.pid for process in started} >= set(workers) and len(workers) == 2
+        run.kill()
+        run.wait()
+    assert wait_until(lambda: not living(started), 5), living(started)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,12 +13,12 @@ import pytest
 
 from codes import raises
 from evaluation.tiny import tiny_root
-from execution.process_state import is_running
+from execution.process_state import descendants, living, wait_until
 from execution.test_scheduler import digests, evaluation_in, pairs, stored
 from unconceal.evaluation.environment import usable_cores
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
 from unconceal.execution.ray_cluster import RayCluster
-from unconceal.execution.ray_guard import ProcessId, end, read_stat
+from unconceal.execution.ray_guard import ProcessId, end
 from unconceal.execution.scheduler import schedule
 from unconceal.paths import DataRoot
 
@@ -138,7 +137,6 @@ import sys, time
 from pathlib import Path
 from evaluation.tiny import tiny_root
 from execution.test_ray_cluster import RayCluster, patiently
-from execution.process_state import is_running
 from execution.test_scheduler import evaluation_in
 from unconceal.execution.job import EvaluationConfig
 folder = Path(sys.argv[1])
@@ -151,19 +149,6 @@ time.sleep(600)
 """
 AFTERLIFE = 8.0
 """Seconds. Workers look for their raylet about once a second, and a machine full of other work is slow."""
-
-
-def descendants(pid: int) -> list[ProcessId]:
-    """The processes that a process has started, and theirs."""
-    stats = {int(path.name): stat for path in Path("/proc").glob("[0-9]*") if (stat := read_stat(int(path.name)))}
-    found = [ProcessId(child, stat.started) for child, stat in stats.items() if stat.parent == pid]
-    return [*found, *(process for child in found for process in descendants(child.pid))]
-
-
-def living(processes: list[ProcessId]) -> list[str]:
-    """The names of those that have not ended; one that nobody waits for has."""
-    states = [(process, read_stat(process.pid)) for process in processes]
-    return [stat.name for process, stat in states if stat and stat.started == process.started and is_running(process.pid)]
 
 
 @pytest.mark.slow
@@ -185,16 +170,6 @@ def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
             driver.kill()
             for process in started:
                 end(process)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether the condition comes true in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.2)
-    return False
 
 
 def test_an_address_that_nobody_answers_is_one_line(root: DataRoot, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import isotonic_regression
 
 from unconceal.metrics import presence
 
@@ -108,3 +109,11 @@ def test_psi_star_is_reproducible_and_its_interval_narrows_with_the_level() -> N
     crossings = [float(np.interp(0.5, mean, GRID)) for mean in means]
     ends = np.quantile(crossings, [0.45, 0.55], method="inverted_cdf")
     assert (first.low, first.high) == pytest.approx(tuple(ends))
+
+
+def test_isotonic_fits_are_scipy_s() -> None:
+    rng = np.random.default_rng(5)
+    for k in (1, 2, 9, 16):
+        curves = rng.integers(0, 37, (300, k)) / 36
+        expected = np.array([isotonic_regression(curve).x for curve in curves])
+        assert np.abs(presence.isotonic_fits(curves) - expected).max() < 1e-12

@@ -5,8 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +14,8 @@ from multiprocessing.process import BaseProcess
 from unconceal.errors import EnvironmentFault
 from unconceal.execution.executor import Worker
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
+from unconceal.execution.parent_process import end_with_parent
 
-PARENT_SECONDS = 0.5
-"""Seconds between two looks at the process that started a worker."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -130,20 +127,14 @@ def gpu_of(index: int) -> str:
     return gpus[index % len(gpus)]
 
 
-def end_with_parent(parent: int) -> None:
-    """End this process soon after the run that started it has ended: a job would go on for minutes before it is missed."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_SECONDS)
-    os._exit(1)
-
-
 def serve(connection: Connection, config: EvaluationConfig) -> None:
     """The main loop of a worker: receive jobs and send outcomes until the connection ends, also because the run was killed."""
-    from unconceal.execution.worker_process import WorkerProcess
-
+    # First of all: what is imported next takes many seconds, and a job would go on for minutes before the run is missed.
+    end_with_parent()
     # An interrupt is handled by the scheduler's process, which then terminates its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
+    from unconceal.execution.worker_process import WorkerProcess
+
     worker = WorkerProcess(config)
     connection.send(None)
     while True:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import isotonic_regression
 
 from unconceal.metrics.crs import mean_over_psi
 from unconceal.metrics.statistics import FloatArray
@@ -78,22 +77,37 @@ def psi_star(
     half = original_rate / 2
     rng = np.random.default_rng(seed)
     draws = rng.integers(len(rates), size=(n_resamples, len(rates)))
-    crossings = [_crossing(grid, curve, half, max_psi) for curve in rates[draws].mean(axis=1)]
+    crossings = _crossings(grid, rates[draws].mean(axis=1), half, max_psi)
     # "inverted_cdf" picks drawn values: interpolating towards an infinite one would make NaN.
     low, high = np.quantile(crossings, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
-    return PsiStar(*(None if np.isinf(x) else float(x) for x in (_crossing(grid, rates.mean(axis=0), half, max_psi), low, high)))
+    value = _crossings(grid, rates.mean(axis=0, keepdims=True), half, max_psi)[0]
+    return PsiStar(*(None if np.isinf(x) else float(x) for x in (value, low, high)))
 
 
-def _crossing(grid: FloatArray, curve: FloatArray, half: float, max_psi: float) -> float:
-    """ψ at which the isotonic fit first reaches ``half``; infinity beyond ``max_psi``."""
-    fit = np.asarray(isotonic_regression(curve).x)
-    reached = np.flatnonzero(fit >= half - 1e-12)
-    if half <= 0 or not len(reached):
-        return float("inf")
-    first = int(reached[0])
-    if first == 0:
-        crossing = float(grid[0])
-    else:
-        share = (half - fit[first - 1]) / (fit[first] - fit[first - 1])
-        crossing = float(grid[first - 1] + share * (grid[first] - grid[first - 1]))
-    return crossing if crossing <= max_psi else float("inf")
+def isotonic_fits(curves: FloatArray) -> FloatArray:
+    """Least-squares fits that never fall, by the max–min formula (Robertson, Wright and Dykstra 1988), for thousands of short curves.
+
+    Args:
+        curves: (n, k).
+
+    Returns:
+        (n, k): max over a ≤ i of the min over b ≥ i of the mean from a to b; :func:`scipy.optimize.isotonic_regression` of each row.
+    """
+    k = curves.shape[1]
+    sums = np.concatenate([np.zeros((len(curves), 1)), np.cumsum(curves, axis=1)], axis=1)
+    first, last = np.arange(k)[:, None], np.arange(k)[None, :]
+    means = np.where(first <= last, (sums[:, None, 1:] - sums[:, :-1, None]) / np.maximum(last - first + 1, 1), np.inf)
+    smallest = np.minimum.accumulate(means[:, :, ::-1], axis=2)[:, :, ::-1]
+    return np.asarray(np.where(first <= last, smallest, -np.inf).max(axis=1))
+
+
+def _crossings(grid: FloatArray, curves: FloatArray, half: float, max_psi: float) -> FloatArray:
+    """ψ at which the isotonic fit of each curve (n, k) first reaches ``half``, (n,); infinity beyond ``max_psi``."""
+    fits = isotonic_fits(curves)
+    reached = fits >= half - 1e-12
+    rows, first = np.arange(len(fits)), reached.argmax(axis=1)
+    before = np.maximum(first - 1, 0)
+    # Where the first point reaches it, there is none before.
+    rise = np.where(first > 0, fits[rows, first] - fits[rows, before], 1)
+    crossings = grid[before] + np.where(first > 0, (half - fits[rows, before]) / rise, 0) * (grid[first] - grid[before])
+    return np.where(reached.any(axis=1) & (half > 0) & (crossings <= max_psi), crossings, np.inf)

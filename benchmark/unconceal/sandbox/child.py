@@ -22,6 +22,9 @@ MAX_ANSWER_BYTES = 2**20
 KINDS: dict[str, type[UnconcealError]] = {kind.__name__: kind for kind in (CheckFailed, UsageError, EnvironmentFault)}
 LOOK_AGAIN = "look at how it was made, and export it again"
 
+PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -46,10 +49,11 @@ def in_child(source: str, work: Callable[[], Any], limits: Limits | None = None)
     if not hasattr(os, "fork"):
         return work()
     limits = limits or Limits()
-    reader, writer = os.pipe()
+    parent, (reader, writer) = os.getpid(), os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
+        _end_with(parent)
         _answer(writer, work, limits)
     os.close(writer)
     try:
@@ -113,6 +117,16 @@ def _answer(writer: int, work: Callable[[], Any], limits: Limits) -> NoReturn:
         os.write(writer, json.dumps(answer).encode())
     finally:
         os._exit(0)
+
+
+def _end_with(parent: int) -> None:
+    """Have the system end this process with its parent, which may be killed."""
+    import ctypes
+
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _enter(limits: Limits) -> None:

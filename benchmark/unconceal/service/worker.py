@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait
 from typing import NoReturn
 
 from unconceal.errors import CheckFailed, UnconcealError, UsageError
+from unconceal.execution.parent_process import end_with_parent
 from unconceal.faults import as_fault
 from unconceal.generate.locks import locked
 from unconceal.progress import Progress, Stage
@@ -59,7 +58,7 @@ class QueueProgress:
 
 def work(config: ServiceConfig, run_job: RunJob, count_losses: bool = False) -> NoReturn:
     """Execute jobs until the process ends. A second worker waits until the first has ended."""
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
     queue = JobQueue(Database(config.data), config.max_open, config.max_queue)
     with locked(config.data / LOCK, "worker"):
         queue.requeue(count_losses)
@@ -69,14 +68,6 @@ def work(config: ServiceConfig, run_job: RunJob, count_losses: bool = False) -> 
                 time.sleep(POLL_SECONDS)
             else:
                 execute(config, queue, job, run_job)
-
-
-def end_with_parent() -> None:
-    """End this process as soon as the service has ended, however it did."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def execute(config: ServiceConfig, queue: JobQueue, job: QueuedJob, run_job: RunJob) -> None:
