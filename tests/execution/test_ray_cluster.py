@@ -172,6 +172,21 @@ def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
                 end(process)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
+def test_a_cluster_that_is_lost_during_a_run_is_one_line(root: DataRoot, tmp_path: Path) -> None:
+    evaluation = evaluation_in(root, tmp_path)
+    cluster = patiently(lambda: RayCluster(EvaluationConfig.from_evaluation(evaluation), 1, None))
+    try:
+        raylets = [process for process in descendants(os.getpid()) if living([process]) == ["raylet"]]
+        end(max(raylets, key=lambda process: process.started))
+        with raises("ray.lost"):
+            for _ in range(120):
+                cluster.next()
+    finally:
+        cluster.close()
+
+
 def test_an_address_that_nobody_answers_is_one_line(root: DataRoot, tmp_path: Path) -> None:
     with raises("ray.not-reached"):
         RayCluster(EvaluationConfig.from_evaluation(evaluation_in(root, tmp_path)), 1, "nonsense")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ class RayCluster:
         on_gpu = config.device.startswith("cuda")
         self._resources = {"num_gpus": 1, "num_cpus": 1} if on_gpu else {"num_cpus": config.threads}
         self._actor_class: Any = ray.remote(WorkerProcess)
-        self._actors = [self._start() for _ in range(workers or self._capacity())]
+        self._actors = [self._start() for _ in range(workers or self._checked_capacity())]
 
     def _connect(self, address: str | None) -> None:
         # Evaluations are private: Ray must not report its usage.
@@ -71,11 +71,19 @@ class RayCluster:
         if address is None:
             self._guard = start_guard()
 
-    def _capacity(self) -> int:
+    @property
+    def _needed(self) -> dict[str, int]:
+        """What a worker needs, by Ray's names."""
+        return {"GPU": self._resources.get("num_gpus", 0), "CPU": self._resources["num_cpus"]}
+
+    def _capacity(self, total: Mapping[str, float]) -> int:
+        """Number of workers that fit into resources."""
+        return min(int(total.get(name, 0) // amount) for name, amount in self._needed.items() if amount)
+
+    def _checked_capacity(self) -> int:
         """Number of workers that fit into the cluster."""
-        total = self.ray.cluster_resources()
-        needed = {"GPU": self._resources.get("num_gpus", 0), "CPU": self._resources["num_cpus"]}
-        capacity = min(int(total.get(name, 0) // amount) for name, amount in needed.items() if amount)
+        total, needed = self.ray.cluster_resources(), self._needed
+        capacity = self._capacity(total)
         if not capacity:
             value = f"a cluster of {total.get('CPU', 0):g} cores and {total.get('GPU', 0):g} GPUs"
             consequence = f"has no room for a worker that needs {needed}"
@@ -99,6 +107,10 @@ class RayCluster:
         awaited = {actor.pending: actor for actor in self._actors if actor.pending is not None}
         ready, _ = self.ray.wait(list(awaited), num_returns=1, timeout=POLL_SECONDS)
         if not ready:
+            # Otherwise the start of a lost worker would be awaited for ever.
+            if not self._capacity(self.ray.cluster_resources()):
+                consequence, remedy = "has no machine left that a worker fits on", "run again: what was finished is kept"
+                raise EnvironmentFault("ray.lost", "the Ray cluster", consequence, remedy)
             return None
         actor = awaited[ready[0]]
         job, actor.job, actor.pending = actor.job, None, None

@@ -51,7 +51,8 @@ class Flux(Model):
         config = scheduler.config
         defaults = ("base_image_seq_len", 256), ("max_image_seq_len", 4096), ("base_shift", 0.5), ("max_shift", 1.15)
         mu = calculate_shift(self.side**2, *(config.get(name, default) for name, default in defaults))
-        scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / self.steps, self.steps), device=self.device, mu=mu)
+        # On the processor, as in Stable Diffusion: looking up a step would wait for the accelerator.
+        scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / self.steps, self.steps), mu=mu)
         return scheduler
 
     def noise_levels(self) -> tuple[float, ...]:
@@ -78,7 +79,7 @@ class Flux(Model):
         image_ids = self.pipeline._prepare_latent_image_ids(len(latents), self.side, self.side, latents.device, latents.dtype)
         predicted: torch.Tensor = self.pipeline.transformer(
             hidden_states=latents,
-            timestep=timestep.expand(len(latents)).to(latents.dtype) / TRAIN_TIMESTEPS,
+            timestep=timestep.expand(len(latents)).to(latents.device, latents.dtype) / TRAIN_TIMESTEPS,
             guidance=condition.guidance,
             pooled_projections=condition.pooled_prompt_embeds,
             encoder_hidden_states=condition.prompt_embeds,

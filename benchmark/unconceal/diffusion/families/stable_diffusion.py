@@ -58,7 +58,8 @@ class StableDiffusion(Model):
         config, (scheduler_class, arguments) = self.pipeline.scheduler.config, SCHEDULERS[self.solver]
         noise_schedule = config if self.base_scheduler_config is None else self.base_scheduler_config
         scheduler = scheduler_class.from_config(noise_schedule, prediction_type=config.prediction_type, **arguments)
-        scheduler.set_timesteps(self.steps, device=self.device)
+        # On the processor: a step reads the schedule at its timestep, for which an accelerator would have to be waited for.
+        scheduler.set_timesteps(self.steps)
         return scheduler
 
     @property
