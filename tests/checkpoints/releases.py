@@ -109,7 +109,7 @@ def ldm_whole(pipe: StableDiffusionPipeline, unet: State) -> State:
     averaged = {"model_ema." + key.removeprefix("model.").replace(".", ""): value for key, value in before.items()}
     cumulated = pipe.scheduler.alphas_cumprod
     buffers = {
-        "betas": torch.ones(5),
+        "betas": pipe.scheduler.betas,
         "alphas_cumprod": cumulated,
         "scale_factor": torch.tensor(1.0),
         "model_ema.decay": torch.tensor(0.99),

@@ -21,11 +21,12 @@ from unconceal.checkpoints.weights_file import shortened
 from unconceal.errors import CheckFailed
 
 FILTERED = "a safety checker, which blanks images: filtering is not forgetting"
+SCHEDULE = "the noise schedule's buffers"
 LEFT_OUT: dict[str, re.Pattern[str]] = {
     "a trainer's state": re.compile(
         r"(optimizer\w*|optim|lr_schedulers?|scaler|grad_scaler|callbacks|loops|rng_state\w*|hyper_parameters)\..*"
     ),
-    "the noise schedule's buffers": re.compile(
+    SCHEDULE: re.compile(
         r"betas|(sqrt_|sqrt_recip_|sqrt_recipm1_|sqrt_one_minus_|log_one_minus_)?alphas_cumprod(_prev)?|logvar|lvlb_weights"
         r"|posterior_(variance|log_variance_clipped|mean_coef[12])|scale_factor|denoiser\.(log_)?sigmas"
     ),
@@ -33,8 +34,8 @@ LEFT_OUT: dict[str, re.Pattern[str]] = {
     FILTERED: re.compile(r"safety_checker\..*"),
 }
 """Why keys that belong to no component are left out. Containers are taken off first."""
-COMPARED = ("alphas_cumprod", "scale_factor")
-"""Buffers that the base's noise schedule and latent space are compared by."""
+UNCOMPARED = re.compile(r"posterior_.*|logvar|lvlb_weights")
+"""Buffers that only training reads. All others are compared with the base's noise schedule and latent space."""
 
 
 class Origin(NamedTuple):
@@ -69,7 +70,7 @@ class Account:
         replacements: by component, key as released, one for each file that holds it.
         left_out: number of tensors by file and reason.
         formats: of each file, with the prefixes that were taken off, in order.
-        buffers: of :data:`COMPARED`.
+        buffers: of a noise schedule, but :data:`UNCOMPARED`.
     """
 
     replacements: dict[str, list[tuple[str, Replacement]]] = field(default_factory=dict)
@@ -124,7 +125,7 @@ def _groups(release: Release, file: ReleasedFile, declared: str, account: Accoun
         reason = next((reason for reason, pattern in LEFT_OUT.items() if pattern.fullmatch(split.key)), None)
         if reason is not None and split.component is None:
             account.left_out[file.name, reason] = account.left_out.get((file.name, reason), 0) + 1
-            account.buffers |= {split.key: tensor} if split.key in COMPARED else {}
+            account.buffers |= {split.key: tensor} if reason == SCHEDULE and not UNCOMPARED.fullmatch(split.key) else {}
             continue
         kind = split.prefix, split.component or file.component, split.copy or file.copy
         kinds.setdefault(kind, {})[split.key] = tensor
@@ -190,6 +191,8 @@ def _enter(account: Account, group: Group, reading: Reading) -> None:
     if group.copy == "ema" and not reading.tensors:
         consequence = f"holds averaged weights in format {group.format!r}, which are not told from trained ones"
         raise CheckFailed("checkpoint.conflicting-tensors", group.source, consequence, "release the weights that are meant")
+    for reason, n_tensors in reading.left_out.items():
+        account.left_out[group.file.name, reason] = account.left_out.get((group.file.name, reason), 0) + n_tensors
     account.erasers |= reading.erasers
     account.embeddings |= reading.embeddings
 

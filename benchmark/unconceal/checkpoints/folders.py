@@ -17,8 +17,8 @@ from unconceal.specs.submission import COMPONENTS, WEIGHTS_SUFFIXES
 
 STANDARD_NAME = "diffusion_pytorch_model.safetensors"
 INDEX = ".index.json"
-ADAPTER_CONFIGS = ("adapter_config.json", "eraser_config.json")
-"""Settings of the adapters in the same folder."""
+ADAPTER_CONFIGS = {"adapter_config.json": "adapter_model", "eraser_config.json": "eraser_weights"}
+"""Files of settings, and the names under which libraries save the adapter that they are of."""
 COMPLETE = re.compile(rf"(diffusion_pytorch_model|model|pytorch_model)(\.\w+)*({SHARD_NUMBER})?\.(safetensors|bin)")
 """Names under which libraries save a whole component."""
 NOT_AVERAGED = ".non_ema."
@@ -117,15 +117,34 @@ def _released(root: Path, name: str, names: Collection[str], averaged: bool) -> 
         copy = "ema"
     elif NOT_AVERAGED in file or (averaged and f"{folder}_ema" in AVERAGED_FOLDERS):
         copy = "model"
-    settings = next((path for name in ADAPTER_CONFIGS if (path := (root / folder / name)).is_file()), None)
+    settings = [path for config in ADAPTER_CONFIGS if (path := root / folder / config).is_file() and _owner(path, root, names) == name]
+    if len(settings) > 1:
+        consequence = f"has two files of settings, {' and '.join(path.name for path in settings)}"
+        raise CheckFailed("checkpoint.ambiguous-settings", f"{root}: {shortened(name)!r}", consequence, "release the one that is meant")
     return ReleasedFile(
         name,
         read_file(root / name),
         component,
         copy,
         is_whole=COMPLETE.fullmatch(file) is not None,
-        settings=read_json(settings, root) if settings else {},
+        settings=read_json(settings[0], root) if settings else {},
     )
+
+
+def _owner(config: Path, root: Path, names: Collection[str]) -> str:
+    """The weights file that settings are of: the one with the library's name, or the only one of the folder.
+
+    Raises:
+        CheckFailed: there are several, and none has that name.
+    """
+    folder = config.parent.relative_to(root).as_posix()
+    beside = [name for name in names if Path(name).parent.as_posix() == folder]
+    candidates = [name for name in beside if Path(name).name.partition(".")[0] == ADAPTER_CONFIGS[config.name]] or beside
+    if len(candidates) != 1:
+        consequence = f"stands beside {len(candidates)} weights files ({', '.join(shortened(name, 40) for name in candidates[:3])})"
+        remedy = f"name the adapter {ADAPTER_CONFIGS[config.name]}.safetensors, as its library does"
+        raise CheckFailed("checkpoint.ambiguous-settings", str(config), f"{consequence}, so nobody knows whose settings it holds", remedy)
+    return candidates[0]
 
 
 def _check_siblings(names: Collection[str], submitted: Path) -> None:

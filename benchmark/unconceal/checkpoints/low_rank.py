@@ -122,7 +122,10 @@ class Kronecker:
         numel = (self._numel(self.first), self._numel(self.second))
         kernel = 1 if self.core is None else self.core.shape[2:].numel()
         rows = self.first[0].shape[0] * (self.second[0].shape[0] if self.core is None else self.second[0].shape[1])
-        return rows == shape[0] and numel[0] * numel[1] * kernel == torch.Size(shape).numel()
+        kernels = [factor.shape[2:] for factor in self.factors if factor.ndim == 4]
+        # A kernel of as many elements is another kernel.
+        same = all(tuple(size) == tuple(shape[2:]) or (size.numel() == 1 and not shape[2:]) for size in kernels)
+        return same and rows == shape[0] and numel[0] * numel[1] * kernel == torch.Size(shape).numel()
 
     def _chained(self) -> bool:
         """Whether factors of one matrix fit together."""

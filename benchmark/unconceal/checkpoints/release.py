@@ -107,6 +107,7 @@ class Reading:
         erasers: bottlenecks behind cross-attentions (Receler), by attention block.
         embeddings: by token, (n, width).
         spm: a membrane.
+        left_out: numbers of used tensors that change no image, by reason.
     """
 
     used: frozenset[str]
@@ -115,3 +116,4 @@ class Reading:
     erasers: Mapping[str, StateDict] = field(default_factory=dict)
     embeddings: Mapping[str, Tensor] = field(default_factory=dict)
     spm: Spm | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)

@@ -51,16 +51,46 @@ def check_configs(pipe: DiffusionPipeline, folder: Path) -> None:
         CheckFailed: a setting differs, e.g. the model predicts v where the base predicts ε.
     """
     _check_classes(pipe, folder)
-    for part, settings in ARCHITECTURE_SETTINGS.items():
-        path = folder / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
-        if not path.is_file() or getattr(pipe, part, None) is None:
-            continue
-        stated, config = read_json(path, folder), getattr(pipe, part).config
-        base_config = config.to_dict() if part.startswith("text_encoder") else config
-        for key in settings:
-            if key in stated and key in base_config and stated[key] != json.loads(json.dumps(base_config[key])):
-                consequence = f"says {key} {shortened(repr(stated[key]))} where the base has {base_config[key]!r}, so it is {OTHER}"
-                raise CheckFailed("checkpoint.wrong-architecture", str(path), consequence, ELSEWHERE)
+    for part in ARCHITECTURE_SETTINGS:
+        name = "scheduler_config.json" if part == "scheduler" else "config.json"
+        places = (folder / part, folder / f"{part}_ema", *((folder,) if part == "scheduler" else ()))
+        for path in (place / name for place in places):
+            if path.is_file() and getattr(pipe, part, None) is not None:
+                _check_settings(pipe, part, read_json(path, folder), path)
+    if (path := folder / "config.json").is_file():
+        _check_root_config(pipe, read_json(path, folder), path)
+
+
+def _check_settings(pipe: DiffusionPipeline, part: str, stated: Mapping[str, Any], path: Path) -> None:
+    """Compare the settings of one component."""
+    config = getattr(pipe, part).config
+    base_config = config.to_dict() if part.startswith("text_encoder") else config
+    for key in ARCHITECTURE_SETTINGS[part]:
+        if key in stated and key in base_config and stated[key] != json.loads(json.dumps(base_config[key])):
+            consequence = f"says {key} {shortened(repr(stated[key]))} where the base has {base_config[key]!r}, so it is {OTHER}"
+            raise CheckFailed("checkpoint.wrong-architecture", str(path), consequence, ELSEWHERE)
+
+
+def _check_root_config(pipe: DiffusionPipeline, stated: Mapping[str, Any], path: Path) -> None:
+    """Compare the settings of a component at the root of a release: of the one whose class they name, or of the denoiser."""
+    base: Any = pipe
+    parts = {name: type(part).__name__ for name, part in base.components.items() if name in ARCHITECTURE_SETTINGS and part is not None}
+    architectures = stated.get("architectures")
+    said = stated.get("_class_name") or (architectures[0] if isinstance(architectures, list) and architectures else None)
+    named = [name for name, kind in parts.items() if kind == said]
+    if said is not None and not named:
+        consequence = f"is of a {shortened(repr(said))}, which the base does not have, so its images would be others"
+        raise CheckFailed("checkpoint.other-class", str(path), consequence, f"release weights of one of {', '.join(parts.values())} alone")
+    denoisers = [name for name in ("unet", "transformer") if name in parts]
+    flaws: list[CheckFailed] = []
+    for name in named or denoisers:
+        try:
+            _check_settings(pipe, name, stated, path)
+        except CheckFailed as error:
+            flaws.append(error)
+    # Of two text encoders of one class, it may be either's.
+    if flaws and len(flaws) == len(named or denoisers):
+        raise flaws[0]
 
 
 def _check_classes(pipe: DiffusionPipeline, folder: Path) -> None:
@@ -97,16 +127,40 @@ def check_buffers(pipe: DiffusionPipeline, buffers: StateDict, source: str) -> N
         CheckFailed: they differ, so the weights were trained for others.
     """
     base: Any = pipe
-    own = {"alphas_cumprod": getattr(base.scheduler, "alphas_cumprod", None)}
+    products = getattr(base.scheduler, "alphas_cumprod", None)
+    own = {} if products is None else noise_buffers(products)
     if getattr(base, "vae", None) is not None:
         own["scale_factor"] = torch.tensor(float(base.vae.config.scaling_factor))
     for name, released in buffers.items():
         expected = own.get(name)
         if expected is None:
-            continue
-        if released.shape != expected.shape or not torch.allclose(released.float().cpu(), expected.float().cpu(), rtol=1e-3, atol=1e-4):
+            consequence = f"holds {name}, which the base's noise schedule does not have, so it is {OTHER}"
+            raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
+        precision = torch.finfo(released.dtype).eps if released.is_floating_point() else 0.0
+        near = released.shape == expected.shape and torch.allclose(
+            released.double().cpu(), expected.double().cpu(), rtol=max(1e-3, 2 * precision), atol=1e-6
+        )
+        if not near:
             consequence = f"holds {name} of another noise schedule or latent space than the base's, so it is {OTHER}"
             raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
+
+
+def noise_buffers(products: Tensor) -> StateDict:
+    """What the original code saves of a noise schedule, (n,) each, from ᾱ of every timestep."""
+    products = products.double()
+    before, sigmas = torch.cat([products.new_ones(1), products[:-1]]), ((1 - products) / products).sqrt()
+    return {
+        "betas": 1 - products / before,
+        "alphas_cumprod": products,
+        "alphas_cumprod_prev": before,
+        "sqrt_alphas_cumprod": products.sqrt(),
+        "sqrt_one_minus_alphas_cumprod": (1 - products).sqrt(),
+        "log_one_minus_alphas_cumprod": (1 - products).log(),
+        "sqrt_recip_alphas_cumprod": products.rsqrt(),
+        "sqrt_recipm1_alphas_cumprod": sigmas,
+        "denoiser.sigmas": sigmas,
+        "denoiser.log_sigmas": sigmas.log(),
+    }
 
 
 class Difference(NamedTuple):

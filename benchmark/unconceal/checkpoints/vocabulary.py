@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from unconceal.checkpoints.folders import read_json
@@ -39,22 +40,28 @@ def token_rows(pipe: Any, embeddings: Mapping[str, Tensor]) -> tuple[StateDict, 
     tokenizer = pipe.tokenizer
     key = next(f"{name}.weight" for name, part in pipe.text_encoder.named_modules() if part is module)
     weight: Tensor = module.weight.detach().clone()
-    vocabulary, rows, notes = tokenizer.get_vocab(), 0, []
+    vocabulary, given, notes = tokenizer.get_vocab(), dict[int, str](), []
     for token, embedding in embeddings.items():
         if embedding.shape[-1] != weight.shape[1]:
             consequence = f"is {embedding.shape[-1]} wide, where the base's token embeddings are {weight.shape[1]} wide"
             raise CheckFailed("checkpoint.wrong-shape", f"the embedding of {shortened(token)!r}", consequence, "submit it to its own base")
-        index = vocabulary.get(token, vocabulary.get(f"{token.lower()}</w>"))
+        # CLIP's vocabulary has words with a mark of their end; the same letters without it begin longer words.
+        index = vocabulary.get(f"{token.lower()}</w>", vocabulary.get(token))
         if index is not None and len(embedding) == 1:
-            weight[index] = embedding[0].to(weight)
-            rows += 1
+            row = embedding[0].to(weight)
+            if index in given and not torch.equal(weight[index], row):
+                consequence = f"and that of {shortened(given[index])!r} are two embeddings of one token, so nobody knows which is meant"
+                raise CheckFailed(
+                    "checkpoint.conflicting-tensors", f"the embedding of {shortened(token)!r}", consequence, "release the one that is meant"
+                )
+            weight[index], given[index] = row, token
         elif index is None and PLACEHOLDER.fullmatch(token):
             notes.append(f"the embedding of {shortened(token)!r}, {NO_PROMPT}")
         else:
             consequence = "is no single token of the base, so it would change how prompts are split"
             remedy = "give embeddings of the base's own tokens, or of placeholders such as <s1>"
             raise CheckFailed("embedding.unknown-token", f"the embedding of {shortened(token)!r}", consequence, remedy)
-    return ({key: weight} if rows else {}), tuple(notes)
+    return ({key: weight} if given else {}), tuple(notes)
 
 
 def without_added_rows(component: str, base: nn.Module, state: StateDict) -> tuple[StateDict, tuple[str, ...]]:

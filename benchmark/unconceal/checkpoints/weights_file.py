@@ -40,7 +40,7 @@ ALLOWED_GLOBALS = REBUILDS | STORAGES | {("torch", "Size"), ("torch.nn.parameter
 CALLBACKS = ("model_checkpoint.ModelCheckpoint", "early_stopping.EarlyStopping", "lr_monitor.LearningRateMonitor")
 CLASS_NAMES = tuple(f"{package}.callbacks.{name}" for package in ("pytorch_lightning", "lightning.pytorch") for name in CALLBACKS)
 """Classes by which old versions of Lightning key the state of a trainer's callbacks. They are read as names and never imported."""
-NUMBERS = (".alpha", "scale")
+NUMBERS = ("alpha", "scale", "multiplier")
 """Ends of the keys under which some trainers save a plain number that acts on the weights."""
 MAX_DEPTH, MAX_NODES = 10, 200_000
 """Limits of nested tables."""

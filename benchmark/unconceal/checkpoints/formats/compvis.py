@@ -6,6 +6,7 @@ diffusers' own conversion translates them. The text encoder of SD 1 has transfor
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,9 +16,11 @@ from torch import nn
 
 from unconceal.checkpoints.key_names import ELSEWHERE, Base, StateDict
 from unconceal.checkpoints.release import Group, Reading
+from unconceal.checkpoints.weights_file import shortened
 from unconceal.errors import CheckFailed
 
-UNET, VAE, OPEN_CLIP = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.model."
+UNET, VAE, OPEN_CLIP = "model.diffusion_model.", "first_stage_model.", "open_clip."
+UNUSED = "OpenCLIP's last layer and projection, which the base's text encoder leaves out"
 KEYS = {
     "unet": re.compile(r"(input_blocks|middle_block|output_blocks)\.\d+\.|(time_embed|out|label_emb)\.\d"),
     "vae": re.compile(r"(encoder|decoder)\.((down|up)\.\d|mid\.(block|attn)_\d)"),
@@ -42,14 +45,41 @@ def read(group: Group, base: Base) -> Reading:
         raise CheckFailed("checkpoint.unknown-component", group.source, f"holds a {component}, which the base does not have", ELSEWHERE)
     convert = _unet if component == "unet" else _vae if component == "vae" else _open_clip
     try:
-        converted = convert(group.tensors, base[component])
+        converted, marked = convert(group.tensors, base[component]), convert(_marks(group.tensors), base[component])
     except (KeyError, IndexError, ValueError, RuntimeError, AttributeError, TypeError) as error:
         consequence = f"has keys of a {component} that diffusers does not convert ({type(error).__name__})"
         raise CheckFailed("checkpoint.wrong-architecture", group.source, consequence, ELSEWHERE) from error
-    if len(converted) < len(group.tensors):
-        consequence = f"has {len(group.tensors)} keys of a {component}, of which diffusers converts {len(converted)}"
-        raise CheckFailed("checkpoint.wrong-architecture", group.source, f"{consequence}, so it is another architecture", ELSEWHERE)
-    return Reading(frozenset(group.tensors), tensors={component: converted})
+    lost = sorted(_not_whole(group.tensors, marked))
+    if lost:
+        consequence = f"has {len(lost)} of {len(group.tensors)} tensors of a {component} that diffusers does not convert whole"
+        consequence = f"{consequence}, e.g. {shortened(lost[0])!r}, so it is another architecture"
+        raise CheckFailed("checkpoint.wrong-architecture", group.source, consequence, ELSEWHERE)
+    unused = _unused(converted, base[component]) if component.startswith("text_encoder") else set()
+    left_out = len(_not_whole(group.tensors, {key: tensor for key, tensor in marked.items() if key not in unused}))
+    return Reading(
+        frozenset(group.tensors),
+        tensors={component: {key: tensor for key, tensor in converted.items() if key not in unused}},
+        left_out={UNUSED: left_out} if left_out else {},
+    )
+
+
+def _marks(tensors: StateDict) -> StateDict:
+    """Tensors of the same shapes that hold their own number everywhere; they take no memory."""
+    return {key: torch.tensor(number, dtype=torch.int16).expand(tensor.shape) for number, (key, tensor) in enumerate(tensors.items())}
+
+
+def _not_whole(tensors: StateDict, marked: StateDict) -> set[str]:
+    """Keys of tensors of which a conversion leaves out a part, or all.
+
+    Args:
+        tensors: before the conversion.
+        marked: what it makes of their :func:`_marks`.
+    """
+    converted: Counter[int] = Counter()
+    for tensor in marked.values():
+        if tensor.numel():
+            converted[int(tensor[(0,) * tensor.ndim])] += tensor.numel()
+    return {key for number, (key, tensor) in enumerate(tensors.items()) if converted[number] != tensor.numel()}
 
 
 def _unet(tensors: StateDict, base: nn.Module) -> StateDict:
@@ -74,9 +104,17 @@ def _vae(tensors: StateDict, base: nn.Module) -> StateDict:
 
 
 def _open_clip(tensors: StateDict, base: nn.Module) -> StateDict:
-    """SD 2's text encoder. Its pipelines leave OpenCLIP's last layer and its projection out; so does the conversion."""
-    converted: StateDict = ldm.convert_open_clip_checkpoint(base, _prefixed(OPEN_CLIP, tensors))
-    return {key: tensor for key, tensor in converted.items() if key != "text_projection.weight"}
+    """The text encoder of SD 2, or SDXL's second. Under a prefix of our own: diffusers knows layers to ignore by SD 2's."""
+    converted: StateDict = ldm.convert_open_clip_checkpoint(base, _prefixed(OPEN_CLIP, tensors), OPEN_CLIP)
+    return converted
+
+
+def _unused(converted: StateDict, base: nn.Module) -> set[str]:
+    """What pipelines leave out of OpenCLIP: the projection, and the layer after the base's last, which they stop before."""
+    text_encoder: Any = base
+    after = f".layers.{text_encoder.config.num_hidden_layers}."
+    has_projection = "text_projection.weight" in base.state_dict()
+    return {key for key in converted if after in key or (key == "text_projection.weight" and not has_projection)}
 
 
 def _prefixed(prefix: str, tensors: StateDict) -> StateDict:

@@ -28,6 +28,9 @@ def select(keys: Sequence[str], component: str | None, metadata: Mapping[str, st
 
 
 def read(group: Group, base: Base) -> Reading:
+    if group.component not in (None, "text_encoder"):
+        consequence = f"holds embeddings of {group.component}, and only those of text_encoder are applied"
+        raise CheckFailed("checkpoint.wrong-component", group.source, consequence, "release the text encoder itself")
     nameless = next(filter(NAMELESS.fullmatch, group.tensors), None)
     if nameless:
         consequence = f"holds an embedding {nameless!r} without its token, so nobody knows which word it changes"

@@ -60,6 +60,8 @@ KOHYA = {
     "lora_transformer_": "transformer",
     "lycoris_": "unet",
 }
+KOHYA_METADATA = "ss_"
+"""Start of the metadata that kohya's trainer writes; others, such as ``format``, any copy of a file may have."""
 PEFT_PREFIX = "base_model.model."
 DIFFUSERS_SETTINGS = "lora_adapter_metadata"
 Factors = dict[str, Tensor]
@@ -74,7 +76,7 @@ def _ending(key: str) -> str | None:
 
 
 def read(group: Group, base: Base) -> Reading:
-    settings = group.file.settings or _diffusers_settings(group.file.weights.metadata)
+    settings = group.file.settings or _diffusers_settings(group.file.weights.metadata, group.source)
     if not settings and (group.prefix.endswith(PEFT_PREFIX) or any(".default." in key for key in group.tensors)):
         consequence = "is of a model in PEFT without adapter_config.json, so nobody knows its α"
         raise CheckFailed("lora.no-alpha", group.source, consequence, "name the folder with both, or release the merged weights")
@@ -109,13 +111,13 @@ def updates_of(group: Group, base: Base, settings: Mapping[str, Any], stated_alp
             consequence = f"holds two tensors for the {FACTORS[ending]} of {shortened(module)!r}"
             raise CheckFailed("checkpoint.conflicting-tensors", group.source, consequence, "release one update a layer")
         parts[FACTORS[ending]] = tensor
-    return {
-        component: {
-            module: _update(module, parts, settings.get(component, settings), stated_alphas, group.source)
-            for module, parts in modules.items()
-        }
-        for component, modules in factors.items()
-    }
+    updates: dict[str, Updates] = {}
+    for component, modules in factors.items():
+        own = settings.get(component)
+        own = own if isinstance(own, dict) else settings
+        peft_settings.check_patterns(own, modules, group.source)
+        updates[component] = {module: _update(module, parts, own, stated_alphas, group.source) for module, parts in modules.items()}
+    return updates
 
 
 def _update(module: str, parts: Factors, settings: Mapping[str, Any], stated_alphas: bool, source: str) -> Update:
@@ -195,13 +197,13 @@ def _layer(name: str, layers: Collection[str]) -> str:
 
 
 def _refuse_membranes(group: Group, base: Base, updates: Mapping[str, Updates]) -> None:
-    """Refuse what may be an SPM whose metadata are lost: kohya's keys, for exactly the layers of the UNet's transformers, and no metadata.
+    """Refuse what may be an SPM whose metadata are lost: keys as kohya's without its metadata, for exactly the layers that an SPM updates.
 
     Raises:
         CheckFailed: the file may be an SPM, and the submission does not say that it is a LoRA.
     """
-    kohya = all(key.startswith("lora_unet_") for key in group.tensors)
-    if group.file.weights.metadata or group.declared == "lora" or not kohya or set(updates) != {"unet"}:
+    by_kohya = any(key.startswith(KOHYA_METADATA) for key in group.file.weights.metadata)
+    if by_kohya or group.declared == "lora" or not all(key.startswith("lora_unet_") for key in group.tensors) or set(updates) != {"unet"}:
         return
     transformers = [name for name, module in base["unet"].named_modules() if type(module).__name__ == "Transformer2DModel"]
     layers = {name for name in modules_by_flat_name(base["unet"]).values() if name.startswith(tuple(f"{name}." for name in transformers))}
@@ -211,17 +213,23 @@ def _refuse_membranes(group: Group, base: Base, updates: Mapping[str, Updates]) 
         raise CheckFailed("spm.no-metadata", group.source, consequence, remedy)
 
 
-def _diffusers_settings(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """diffusers' own metadata: settings by component."""
+def _diffusers_settings(metadata: Mapping[str, str], source: str) -> dict[str, Any]:
+    """diffusers' own metadata: settings by component.
+
+    Raises:
+        CheckFailed: they are there and cannot be read.
+    """
     try:
         stated = json.loads(metadata.get(DIFFUSERS_SETTINGS, "{}"))
     except (ValueError, RecursionError):
-        return {}
+        stated = None
+    pairs = [(key.partition("."), value) for key, value in stated.items()] if isinstance(stated, dict) else []
+    if not isinstance(stated, dict) or any(component not in COMPONENTS for (component, _, _), _ in pairs):
+        consequence = f"has metadata {DIFFUSERS_SETTINGS} that are no settings of the base's components, so nobody knows its α"
+        raise CheckFailed("lora.bad-metadata", source, consequence, "export the LoRA again")
     settings: dict[str, Any] = {}
-    for key, value in stated.items() if isinstance(stated, dict) else ():
-        component, _, setting = key.partition(".")
-        if component in COMPONENTS:
-            settings.setdefault(component, {})[setting] = value
+    for (component, _, setting), value in pairs:
+        settings.setdefault(component, {})[setting] = value
     return settings
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import isfinite, sqrt
 from typing import Any
 
@@ -12,7 +12,10 @@ from unconceal.errors import CheckFailed
 
 OTHER_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 """Initializations that also change the base's weights, so that the updates belong to another base."""
-TRANSPOSED = "fan_in_fan_out"
+NOT_FOLLOWED = ("fan_in_fan_out", "alora_invocation_tokens", "arrow_config", "use_qalora", "kasa_config", "layer_replication", "use_bdlora")
+"""Settings under which updates act in another way than a merge, or on other layers."""
+KINDS = ("LORA", "LOHA", "LOKR")
+PATTERNS = ("alpha_pattern", "rank_pattern")
 
 
 def scale(settings: Mapping[str, Any], module: str, rank: int | None, alpha: float | None, source: str) -> float:
@@ -26,35 +29,67 @@ def scale(settings: Mapping[str, Any], module: str, rank: int | None, alpha: flo
         source: file name for error messages.
 
     Raises:
-        CheckFailed: α is no number or given by patterns, or the settings name what is not followed.
+        CheckFailed: α is no number, the rank is another, or the settings name what is not followed.
     """
     initialization = str(settings.get("init_lora_weights", ""))
-    if initialization.startswith(OTHER_BASE) or settings.get(TRANSPOSED):
-        said = f"init_lora_weights {initialization!r}" if initialization.startswith(OTHER_BASE) else TRANSPOSED
-        consequence = f"says {shortened(said)}, so its updates are not of the base's own weights"
+    said = f"init_lora_weights {initialization!r}" if initialization.startswith(OTHER_BASE) else ""
+    said = said or next((name for name in NOT_FOLLOWED if settings.get(name)), "")
+    kind = settings.get("peft_type")
+    said = said or (f"peft_type {kind!r}" if kind is not None and kind not in KINDS else "")
+    if said:
+        consequence = f"says {shortened(said)}, so merging its updates would make another model"
         raise CheckFailed("lora.unsupported-update", source, consequence, "release the merged weights")
     if alpha is None:
-        alpha = _stated(settings, module, rank, source)
+        alpha = _stated_alpha(settings, module, rank, source)
+    stated = _patterned(settings, "rank_pattern", module, settings.get("r"))
     if rank is None:
-        rank = settings.get("r") if settings else None
-        if not isinstance(rank, int) or rank < 1:
+        if not isinstance(stated, int) or stated < 1:
             # LyCORIS ignores α where neither factor is decomposed.
             return 1.0
+        rank = stated
+    elif stated not in (None, rank):
+        consequence = f"has an update of {shortened(module)!r} of rank {rank}, where its settings say {shortened(repr(stated))}"
+        raise CheckFailed("lora.wrong-rank", source, f"{consequence}, so they belong to another adapter", "release both as they were saved")
     return alpha / (sqrt(rank) if settings.get("use_rslora") else rank)
 
 
-def _stated(settings: Mapping[str, Any], module: str, rank: int | None, source: str) -> float:
+def check_patterns(settings: Mapping[str, Any], modules: Collection[str], source: str) -> None:
+    """Check that every pattern of α or of the rank names a module.
+
+    Args:
+        settings: PEFT's.
+        modules: names of the modules that are updated.
+        source: file name for error messages.
+
+    Raises:
+        CheckFailed: one is an expression, or names none.
+    """
+    for name in PATTERNS:
+        patterns = settings.get(name) or {}
+        unread = patterns if not isinstance(patterns, dict) else [key for key in patterns if not _is_plain(key, modules)]
+        if unread:
+            value = shortened(str(next(iter(unread)))) if isinstance(unread, list) else "no table"
+            consequence = f"gives {name} for {value!r}, which is the name of no updated layer"
+            raise CheckFailed("lora.unsupported-alpha", source, consequence, "name the layers plainly, or release the merged weights")
+
+
+def _is_plain(pattern: Any, modules: Collection[str]) -> bool:
+    return re.fullmatch(r"[\w.]+", str(pattern)) is not None and any(_names(pattern, module) for module in modules)
+
+
+def _names(pattern: str, module: str) -> bool:
+    """Whether a pattern names a module, as PEFT decides it: its full name, or an end of it."""
+    return module == pattern or module.endswith(f".{pattern}")
+
+
+def _patterned(settings: Mapping[str, Any], name: str, module: str, default: Any) -> Any:
+    """A module's value of a table of patterns; the first that names it."""
+    return next((value for pattern, value in (settings.get(name) or {}).items() if _names(pattern, module)), default)
+
+
+def _stated_alpha(settings: Mapping[str, Any], module: str, rank: int | None, source: str) -> float:
     """α as the settings give it; the rank where they do not."""
-    patterns = settings.get("alpha_pattern") or {}
-    if not isinstance(patterns, dict) or any(not re.fullmatch(r"[\w.]+", str(pattern)) for pattern in patterns):
-        raise CheckFailed(
-            "lora.unsupported-alpha",
-            source,
-            "gives α by patterns, which are not followed here",
-            "name the modules plainly, or release the merged weights",
-        )
-    named = (value for name, value in patterns.items() if module == name or module.endswith(f".{name}"))
-    alpha = next(named, settings.get("lora_alpha", settings.get("alpha", rank or 1)))
+    alpha = _patterned(settings, "alpha_pattern", module, settings.get("lora_alpha", settings.get("alpha", rank or 1)))
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not isfinite(alpha):
         raise CheckFailed("lora.bad-alpha", source, f"says α is {shortened(repr(alpha))}, which is no number", "export the LoRA again")
     return float(alpha)
