@@ -18,7 +18,7 @@ from execution.test_scheduler import digests, evaluation_in, pairs, stored
 from unconceal.evaluation.environment import usable_cores
 from unconceal.execution.job import EvaluationConfig, Job, Outcome
 from unconceal.execution.ray_cluster import RayCluster
-from unconceal.execution.ray_guard import ProcessId, end
+from unconceal.execution.ray_guard import ProcessId, end, session_processes
 from unconceal.execution.scheduler import schedule
 from unconceal.paths import DataRoot
 
@@ -149,6 +149,19 @@ time.sleep(600)
 """
 AFTERLIFE = 8.0
 """Seconds. Workers look for their raylet about once a second, and a machine full of other work is slow."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
+def test_a_run_that_is_killed_while_ray_starts_leaves_no_process_behind(tmp_path: Path) -> None:
+    paths = os.pathsep.join((str(BENCHMARK), str(BENCHMARK.parent / "tests")))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    with subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True) as driver:
+        assert wait_until(lambda: "raylet" in living(descendants(driver.pid)), 120)
+        started = descendants(driver.pid)
+        driver.kill()
+        driver.wait()
+        assert wait_until(lambda: not living([*started, *session_processes(driver.pid)]), AFTERLIFE)
 
 
 @pytest.mark.slow

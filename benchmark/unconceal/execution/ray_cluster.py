@@ -62,14 +62,15 @@ class RayCluster:
         # Evaluations are private: Ray must not report its usage.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         local = {"num_cpus": usable_cores(), "include_dashboard": False} if address is None else {}
+        if address is None:
+            # Before Ray: the run may be killed while it starts.
+            self._guard = start_guard()
         try:
             self.ray.init(address=address or "local", log_to_driver=False, **local)
         except Exception as error:  # Ray raises many unrelated kinds, bare ones among them
             message = " ".join(str(error).split())[:200]
             value = f"Ray cluster {address or 'on this machine'} ({message})"
             raise EnvironmentFault("ray.not-reached", value, "is not reached", "check --ray-address") from error
-        if address is None:
-            self._guard = start_guard()
 
     @property
     def _needed(self) -> dict[str, int]:

@@ -1,21 +1,24 @@
-"""Ends Ray's agents on this machine when the run that started them was killed; by themselves they live on for a minute.
+"""Ends the processes of a Ray cluster on this machine when the run that started it was killed; some live on for a minute by themselves.
 
-They watch their raylet, but then try for 60 s, which no setting changes, to report its end to a server that is gone, too. The guard is a
-process that waits for the end of a pipe, which the run alone holds open: it needs no polling, and no process id can be mistaken.
+The guard is a process that waits for the end of a pipe, which the run alone holds open, so it needs no polling. It is started before Ray,
+and finds Ray's processes by the log files that they write to: Ray names a session's folder after the process that began it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-PROCESSES, RAYLET = Path("/proc"), "raylet"
+PROCESSES = Path("/proc")
+PASSES, PASS_SECONDS = 20, 0.2
 
 
 class ProcessId(NamedTuple):
@@ -34,21 +37,45 @@ class Stat(NamedTuple):
 
 
 def start_guard() -> subprocess.Popen[str] | None:
-    """Start the guard of this process's raylet; None where the system lists no processes. Closing its input ends it."""
-    agents = list(children_of_raylet(os.getpid()))
-    if not agents:
+    """Start the guard of a cluster that this process is about to start; None where the system lists no processes.
+
+    Closing its input ends it, and what is left of the cluster.
+    """
+    if not PROCESSES.is_dir():
         return None
-    command = [sys.executable, str(Path(__file__).resolve()), *(f"{agent.pid}:{agent.started}" for agent in agents)]
+    command = [sys.executable, str(Path(__file__).resolve()), str(os.getpid())]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True)
 
 
-def children_of_raylet(pid: int) -> Iterator[ProcessId]:
-    """The agents and workers of the raylet that a process has started."""
-    stats = {int(path.name): stat for path in PROCESSES.glob("[0-9]*") if (stat := read_stat(int(path.name)))}
-    for child, stat in stats.items():
-        raylet = stats.get(stat.parent)
-        if raylet is not None and raylet.name == RAYLET and raylet.parent == pid:
-            yield ProcessId(child, stat.started)
+def session_processes(run: int) -> Iterator[ProcessId]:
+    """The processes that write to the logs of the session that a run began, without the run itself."""
+    log = re.compile(rf"/session_[\d_-]+_{run}/logs/")
+    for path in PROCESSES.glob("[0-9]*"):
+        number = int(path.name)
+        if number in (run, os.getpid()) or (stat := read_stat(number)) is None:
+            continue
+        with suppress(OSError):
+            if any(log.search(os.readlink(file)) and _is_written(path, file.name) for file in (path / "fd").iterdir()):
+                yield ProcessId(number, stat.started)
+
+
+def _is_written(process: Path, file: str) -> bool:
+    """Whether a process opened a file to write to it; one that only looks at a log is not Ray's."""
+    with suppress(OSError, ValueError, IndexError):
+        flags = (process / "fdinfo" / file).read_text().partition("flags:")[2].split()[0]
+        return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
+    return False
+
+
+def end_session(run: int) -> None:
+    """Kill the processes of a session, and those that they were about to start."""
+    for _ in range(PASSES):
+        found = list(session_processes(run))
+        if not found:
+            return
+        for process in found:
+            end(process)
+        time.sleep(PASS_SECONDS)
 
 
 def read_stat(pid: int) -> Stat | None:
@@ -73,5 +100,4 @@ def end(process: ProcessId) -> None:
 
 if __name__ == "__main__":
     sys.stdin.read()
-    for argument in sys.argv[1:]:
-        end(ProcessId(*map(int, argument.split(":"))))
+    end_session(int(sys.argv[1]))
