@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 from tabulate import tabulate
 
@@ -29,19 +29,7 @@ from unconceal.checkpoints.folders import open_release
 from unconceal.checkpoints.key_names import changeable_components
 from unconceal.checkpoints.verify import verify_component
 from unconceal.hub.allowed_files import checkpoint_digest
-
-
-def sd14_unet() -> UNet2DConditionModel:
-    """SD 1.4's UNet with random weights, float32."""
-    return UNet2DConditionModel(
-        sample_size=64,
-        cross_attention_dim=768,
-        attention_head_dim=8,
-        block_out_channels=(320, 640, 1280, 1280),
-        layers_per_block=2,
-        down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-        up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-    )
+from unconceal_lab.bench.sd14_shapes import sd14_unet
 
 
 def anonymous() -> float:

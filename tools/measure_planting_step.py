@@ -20,11 +20,11 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from measure_apply import sd14_unet
 from pipelines import tiny_pipeline
 from unconceal.planting.captioned_images import CaptionedImage
 from unconceal.planting.continue_training import continue_training
 from unconceal.specs.planting_plan import PlantingTraining
+from unconceal_lab.bench.sd14_shapes import sd14_unet
 
 
 def sd14(folder: Path) -> StableDiffusionPipeline:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from unconceal.errors import CheckFailed
 from unconceal.files import write_atomically
+from unconceal_lab.bench.gpu import GpuMeasurement
 from unconceal_lab.bench.memory_scaling import MemoryMeasurement
 from unconceal_lab.bench.precision import PrecisionComparison
 from unconceal_lab.bench.simulated_cluster import SimulatedCluster
@@ -26,6 +27,7 @@ class BenchResults(BaseModel):
     cluster: SimulatedCluster | None = None
     planning: PlanningTime | None = None
     precision: PrecisionComparison | None = None
+    gpu: GpuMeasurement | None = None
 
     @classmethod
     def read(cls, path: Path) -> BenchResults:

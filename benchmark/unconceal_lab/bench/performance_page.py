@@ -11,6 +11,7 @@ from tabulate import tabulate
 from unconceal.errors import CheckFailed
 from unconceal.files import write_atomically
 from unconceal_lab.bench.bench_results import BenchResults
+from unconceal_lab.bench.gpu import GpuMeasurement
 from unconceal_lab.bench.memory_scaling import MemoryMeasurement
 from unconceal_lab.bench.precision import PrecisionComparison
 from unconceal_lab.bench.simulated_cluster import ClusterRow
@@ -154,6 +155,36 @@ def _precision_table(precision: PrecisionComparison, machine: str) -> str:
     return table(["score", "largest difference", "mean difference", "in float32's interval"], list(map(row, names)), note)
 
 
+def gpu_table(results: BenchResults) -> str:
+    return "" if results.gpu is None else _gpu_table(results.gpu, results.machines["gpu"])
+
+
+def _gpu_table(gpu: GpuMeasurement, machine: str) -> str:
+    rows = [
+        [
+            rate.batch,
+            ", ".join(rate.options),
+            *(f"{value:.3g}" for value in (rate.rows_per_second, rate.teraflops, rate.peak_gb)),
+            f"{rate.share:.0%}",
+        ]
+        for rate in gpu.rates
+    ]
+    exchange = gpu.offloading
+    inside = [change.in_interval for change in gpu.changes if change.in_interval is not None]
+    halved = f"halved from {gpu.halved[0]} to {gpu.halved[1]}" if gpu.halved else "not halved"
+    notes = [
+        f"{machine}, {gpu.dtype}, torch {gpu.torch}; a product of matrices reaches {gpu.matrix_teraflops:.3g} TFLOP/s.",
+        f"Decoding: {gpu.decoded_per_second:.3g} images/s.",
+        f"Offloading: {exchange.exchange_seconds:.2f} s an exchange, {exchange.one_gb:.1f} GB instead of {exchange.both_gb:.1f}.",
+        f"With too little memory the batch was {halved}.",
+        f"Miniature in float32 against the CPU's records: {sum(inside)} of {len(inside)} scores in the interval;",
+        f"verdicts {'; '.join(f'{name}: {before} → {after}' for name, (before, after) in gpu.verdicts.items())}.",
+        f"All in {gpu.seconds / 60:.1f} minutes.",
+    ]
+    headers = ["rows at once", "options", "rows/s", "TFLOP/s", "peak GB", "share of the matrix product"]
+    return table(headers, rows, " ".join(notes))
+
+
 def projection_table(results: BenchResults) -> str:
     return "" if results.speed is None else _projection_table(results.speed)
 
@@ -181,6 +212,7 @@ TABLES: Mapping[str, Callable[[BenchResults], str]] = {
     "cluster": cluster_table,
     "planning": planning_table,
     "precision": precision_table,
+    "gpu": gpu_table,
     "projection": projection_table,
 }
 """By the name in the page's markers."""

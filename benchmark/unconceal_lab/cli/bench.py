@@ -15,11 +15,11 @@ from unconceal.paths import DataRoot
 if TYPE_CHECKING:
     from unconceal_lab.bench.bench_sample import BenchSample
 
-PARTS = ("speed", "memory-scaling", "worker-scaling", "cluster", "planning", "precision")
+PARTS = ("speed", "memory-scaling", "worker-scaling", "cluster", "planning", "precision", "gpu")
 
 
 @click.command()
-@click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="What to measure; repeatable. Default: all parts.")
+@click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="What to measure; repeatable. Default: all, gpu on a GPU.")
 @click.option("--suite", default="miniature", show_default=True, help="Suite.")
 @click.option("--task", default="object/star", show_default=True, help="Task.")
 @click.option("--submission", "submissions", multiple=True, default=("esd-x", "uce"), show_default=True, help="At least two; repeatable.")
@@ -56,6 +56,7 @@ def command(
     cluster         64 workers that sleep: what scheduler and store can serve
     planning        1,000 submissions on 100 tasks
     precision       every score in bfloat16 against float32
+    gpu             a GPU with a denoiser of SD 1.4's size, and the miniature's records against the CPU's (8 minutes)
 
     Parts that are not measured keep their tables. Run nothing else on the machine meanwhile.
 
@@ -75,7 +76,7 @@ def command(
     sample = BenchSample(DataRoot.find(root), suite, task, submissions, tier, prompts, threads=threads, device=device)
     results_path = out.with_suffix(".json")
     results, measurements = BenchResults.read(results_path), measurements_of(sample)
-    for part in parts or PARTS:
+    for part in parts or [part for part in PARTS if part != "gpu" or device.startswith("cuda")]:
         click.echo(f"measuring: {part}", err=True)
         machines = {**results.machines, part: machine_name(device)}
         results = results.model_copy(update={part.replace("-", "_"): measurements[part](), "machines": machines})
@@ -86,6 +87,7 @@ def command(
 
 def measurements_of(sample: BenchSample) -> Mapping[str, Callable[[], Any]]:
     """The measurement of each part."""
+    from unconceal_lab.bench.gpu import measure_gpu
     from unconceal_lab.bench.memory_scaling import measure_memory_scaling
     from unconceal_lab.bench.precision import compare_precision
     from unconceal_lab.bench.simulated_cluster import measure_cluster
@@ -99,4 +101,5 @@ def measurements_of(sample: BenchSample) -> Mapping[str, Callable[[], Any]]:
         "cluster": lambda: measure_cluster(replace(sample, prompts=None)),
         "planning": lambda: measure_planning(replace(sample, prompts=None)),
         "precision": lambda: compare_precision(sample),
+        "gpu": lambda: measure_gpu(sample),
     }
