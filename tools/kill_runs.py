@@ -51,8 +51,9 @@ def main() -> None:
     parser.add_argument("--executor", default="local", choices=("local", "ray"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments and victims")
     options = parser.parse_args()
-    chance, kills, endings, runs = random.Random(0), {"run": 0, "child": 0}, 0, 0
+    chance, kills, endings, runs = random.Random(options.seed), {"run": 0, "child": 0}, 0, 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         root = tiny_root(folder / "root")
