@@ -256,3 +256,23 @@ def test_an_spm_that_was_saved_again_is_no_lora(base: StableDiffusionPipeline, t
             apply(base, tmp_path / "x.safetensors")
     save_file(state, tmp_path / "x.safetensors", {"ss_network_dim": "1"})
     assert apply(base, tmp_path / "x.safetensors")[1].format == "lora"
+
+
+def test_metadata_that_name_another_prediction_are_refused(base: StableDiffusionPipeline, tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_file(moved(base.unet), path, {"modelspec.prediction_type": "epsilon"})
+    apply(base, path)
+    save_file(moved(base.unet), path, {"modelspec.prediction_type": "v"})
+    with raises("checkpoint.wrong-architecture"):
+        apply(base, path)
+
+
+def test_a_header_with_a_key_twice_is_refused(base: StableDiffusionPipeline, tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_file({f"{LAYER}.weight": small(16, 32)}, path, {"rank": "1"})
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length].replace(b'"rank":"1"', b'"rank":"1","rank":"9"')
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
+    with raises("checkpoint.damaged"):
+        apply(base, path)

@@ -23,7 +23,15 @@ from unconceal.checkpoints.inventory import inventory
 from unconceal.checkpoints.key_names import ELSEWHERE, Base, Copy, StateDict, changeable_components
 from unconceal.checkpoints.low_rank import merged
 from unconceal.checkpoints.release import Release, SpmNetwork
-from unconceal.checkpoints.verify import check_buffers, check_change, check_complete, check_configs, verify_component, verify_spm
+from unconceal.checkpoints.verify import (
+    check_buffers,
+    check_change,
+    check_complete,
+    check_configs,
+    check_prediction,
+    verify_component,
+    verify_spm,
+)
 from unconceal.checkpoints.vocabulary import check_tokenizers, token_rows
 from unconceal.errors import CheckFailed
 from unconceal.hub.allowed_files import checkpoint_digest
@@ -103,6 +111,7 @@ def apply(
     name = _format_of(release, account, format)
     assign_component(account, component, str(checkpoint))
     check_buffers(pipe, account.buffers, str(checkpoint))
+    check_prediction(pipe, release)
     notes = [*account.unused_parts(release), *check_tokenizers(pipe, release)]
     applied = AppliedCheckpoint(name, digest, unused_parts=tuple(notes), files=_files(account))
     return _put_on(pipe, release, account, (use, scale), applied)

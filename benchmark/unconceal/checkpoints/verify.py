@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unconceal.checkpoints.folders import read_json
 from unconceal.checkpoints.key_names import ELSEWHERE, LEGACY_BUFFERS, Base, StateDict
-from unconceal.checkpoints.release import SpmNetwork
+from unconceal.checkpoints.release import Release, SpmNetwork
 from unconceal.checkpoints.weights_file import check_floating, shortened
 from unconceal.errors import CheckFailed
 from unconceal.specs.record import ComponentRecord
@@ -36,6 +36,8 @@ ARCHITECTURE_SETTINGS: dict[str, tuple[str, ...]] = {
 }
 """Settings that change the model without changing the shapes of its weights."""
 OTHER = "another architecture"
+PREDICTION = "modelspec.prediction_type"
+"""Key of the metadata by which trainers say what a denoiser predicts: ``epsilon`` or ``v``."""
 PIECE = 2**16
 """Elements of a tensor that are looked at together: as many as stay in a processor's cache."""
 UNCHECKED_CLASSES = ("scheduler", "tokenizer", "tokenizer_2", "tokenizer_3", "safety_checker", "feature_extractor", "image_encoder")
@@ -143,6 +145,21 @@ def check_buffers(pipe: DiffusionPipeline, buffers: StateDict, source: str) -> N
         if not near:
             consequence = f"holds {name} of another noise schedule or latent space than the base's, so it is {OTHER}"
             raise CheckFailed("checkpoint.wrong-architecture", source, consequence, ELSEWHERE)
+
+
+def check_prediction(pipe: DiffusionPipeline, release: Release) -> None:
+    """Compare what a file's own metadata say that its denoiser predicts with what the base's predicts.
+
+    Raises:
+        CheckFailed: it is another quantity, so every step would go wrong.
+    """
+    base: Any = pipe
+    expected = base.scheduler.config.get("prediction_type")
+    for file in release.files:
+        said = file.weights.metadata.get(PREDICTION)
+        if said is not None and expected is not None and said[:1] != expected[:1]:
+            consequence = f"says {PREDICTION} {shortened(said)!r} where the base predicts {expected!r}, so it is {OTHER}"
+            raise CheckFailed("checkpoint.wrong-architecture", str(file.weights.path), consequence, ELSEWHERE)
 
 
 def noise_buffers(products: Tensor) -> StateDict:
