@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionPipeline
 from tabulate import tabulate
 from torch import Tensor
 
@@ -24,6 +24,7 @@ from unconceal.checkpoints.apply import apply, detect
 from unconceal.checkpoints.erasers import ERASER
 from unconceal.checkpoints.key_names import changeable_components
 from unconceal.paths import SOURCE_TREE
+from unconceal_lab.bench.sd14_shapes import sd14_unet
 
 
 @pytest.fixture(scope="module")
@@ -146,15 +147,7 @@ def test_a_unet_of_the_size_of_sd_14_converts_identically() -> None:
     from unconceal.checkpoints.formats import compvis
 
     with torch.device("meta"):
-        unet = UNet2DConditionModel(
-            sample_size=64,
-            cross_attention_dim=768,
-            attention_head_dim=8,
-            block_out_channels=(320, 640, 1280, 1280),
-            layers_per_block=2,
-            down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-            up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-        )
+        unet = sd14_unet()
     state = {key: torch.full((1,), float(number)) for number, key in enumerate(unet.state_dict())}
     assert len(state) == 686, "as many tensors as SD 1.4's UNet has"
     converted = compvis._unet({key.removeprefix("model.diffusion_model."): value for key, value in ldm_unet(unet, state).items()}, unet)

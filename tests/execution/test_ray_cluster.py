@@ -151,12 +151,17 @@ AFTERLIFE = 8.0
 """Seconds. Workers look for their raylet about once a second, and a machine full of other work is slow."""
 
 
+def started_run(folder: Path) -> subprocess.Popen[str]:
+    """A process that starts Ray, says so, and waits."""
+    paths = os.pathsep.join((str(BENCHMARK), str(BENCHMARK.parent / "tests")))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    return subprocess.Popen([sys.executable, "-c", DRIVER, str(folder)], env=environment, stdout=subprocess.PIPE, text=True)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
 def test_a_run_that_is_killed_while_ray_starts_leaves_no_process_behind(tmp_path: Path) -> None:
-    paths = os.pathsep.join((str(BENCHMARK), str(BENCHMARK.parent / "tests")))
-    environment = {**os.environ, "PYTHONPATH": paths}
-    with subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True) as driver:
+    with started_run(tmp_path) as driver:
         assert wait_until(lambda: "raylet" in living(descendants(driver.pid)), 120)
         started = descendants(driver.pid)
         driver.kill()
@@ -167,9 +172,7 @@ def test_a_run_that_is_killed_while_ray_starts_leaves_no_process_behind(tmp_path
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
 def test_a_killed_run_leaves_no_process_behind(tmp_path: Path) -> None:
-    paths = os.pathsep.join((str(BENCHMARK), str(BENCHMARK.parent / "tests")))
-    environment = {**os.environ, "PYTHONPATH": paths}
-    with subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True) as driver:
+    with started_run(tmp_path) as driver:
         started: list[ProcessId] = []
         try:
             assert driver.stdout and driver.stdout.readline() == "up\n"

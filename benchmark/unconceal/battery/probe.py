@@ -233,10 +233,9 @@ def recorded_error(error: CheckFailed | NotImplementedError) -> ProbeError:
     """The code that a record holds for a probe that went wrong; an error that is none of a probe's is raised again."""
     if isinstance(error, NotImplementedError):
         return "probe.unsupported"
-    for code in get_args(ProbeError):
-        if error.code == code:
-            return cast(ProbeError, code)
-    raise error
+    if error.code not in get_args(ProbeError):
+        raise error
+    return cast(ProbeError, error.code)
 
 
 def too_few_examples(n: int, needed: int) -> CheckFailed:

@@ -6,6 +6,7 @@ This is the one place where that is decided. What formats read is checked here a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -78,7 +79,7 @@ class Account:
     erasers: dict[str, StateDict] = field(default_factory=dict)
     embeddings: dict[str, Tensor] = field(default_factory=dict)
     membranes: list[Spm] = field(default_factory=list)
-    left_out: dict[tuple[str, str], int] = field(default_factory=dict)
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     formats: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     buffers: StateDict = field(default_factory=dict)
 
@@ -124,7 +125,7 @@ def _groups(release: Release, file: ReleasedFile, declared: str, account: Accoun
         split = split_key(whole)
         reason = next((reason for reason, pattern in LEFT_OUT.items() if pattern.fullmatch(split.key)), None)
         if reason is not None and split.component is None:
-            account.left_out[file.name, reason] = account.left_out.get((file.name, reason), 0) + 1
+            account.left_out[file.name, reason] += 1
             account.buffers |= {split.key: tensor} if reason == SCHEDULE and not UNCOMPARED.fullmatch(split.key) else {}
             continue
         kind = split.prefix, split.component or file.component, split.copy or file.copy
@@ -191,8 +192,7 @@ def _enter(account: Account, group: Group, reading: Reading) -> None:
     if group.copy == "ema" and not reading.tensors:
         consequence = f"holds averaged weights in format {group.format!r}, which are not told from trained ones"
         raise CheckFailed("checkpoint.conflicting-tensors", group.source, consequence, "release the weights that are meant")
-    for reason, n_tensors in reading.left_out.items():
-        account.left_out[group.file.name, reason] = account.left_out.get((group.file.name, reason), 0) + n_tensors
+    account.left_out.update({(group.file.name, reason): n for reason, n in reading.left_out.items()})
     account.erasers |= reading.erasers
     account.embeddings |= reading.embeddings
 

@@ -6,7 +6,6 @@ read. Tensors stay on the disk (memory-mapped) until they are used.
 
 from __future__ import annotations
 
-import json
 import math
 import pickle
 import pickletools
@@ -22,7 +21,7 @@ from safetensors.torch import load_file
 
 from unconceal.checkpoints.key_names import StateDict
 from unconceal.errors import CheckFailed
-from unconceal.specs.json_budget import duplicate_key
+from unconceal.specs.json_budget import parse_json
 from unconceal.specs.submission import WEIGHTS_SUFFIXES
 
 MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_PICKLE_BYTES, MAX_CONFIG_BYTES = 32 * 2**30, 16 * 2**20, 16 * 2**20, 2**20
@@ -128,13 +127,12 @@ def _header(path: Path, size: int) -> dict[str, Any]:
                 "checkpoint.damaged", str(path), f"claims a header of {length} bytes in a file of {size}, so it is not read", DAMAGED
             )
         try:
-            content = stream.read(length)
-            header = json.loads(content)
+            header, key = parse_json(stream.read(length))
         except (ValueError, RecursionError) as error:
             raise CheckFailed("checkpoint.damaged", str(path), f"has a header that is no JSON ({type(error).__name__})", DAMAGED) from error
     if not isinstance(header, dict):
         raise CheckFailed("checkpoint.damaged", str(path), "has a header that is no table", DAMAGED)
-    if key := duplicate_key(content):
+    if key is not None:
         consequence = f"has {shortened(key)!r} twice in its header, of which readers take one or the other"
         raise CheckFailed("checkpoint.damaged", str(path), consequence, DAMAGED)
     return header

@@ -26,7 +26,7 @@ from unconceal.results.record_checks import RUN_AGAIN, record_flaws
 from unconceal.results.result_tables import SUITE_FOLDER, ResultRow, difference, record_paths
 from unconceal.results.run_checks import run_flaws
 from unconceal.specs.digests import canonical_digest
-from unconceal.specs.json_budget import duplicate_key, json_excess
+from unconceal.specs.json_budget import json_excess, parse_json
 from unconceal.specs.loader import load_controls, load_submission, load_suite, load_task, submission_files, suite_names, task_files
 from unconceal.specs.problems import MAX_MISTAKES, Problem
 from unconceal.specs.record import MAX_RECORD_BYTES, Record, old_format_error
@@ -163,7 +163,7 @@ def _read(path: Path) -> Record | list[Problem]:
         content = read_regular_file(path, MAX_RECORD_BYTES, follow_links=False)
         if excess := json_excess(content):
             return [Problem("record.too-large", path, None, "the file", f"holds {excess}, so it is not read", RUN_AGAIN)]
-        if key := duplicate_key(content):
+        if key := _duplicate_key(content):
             consequence = "stands twice in one object, so two readers would see two records"
             return [Problem("record.duplicate-key", path, None, repr(key), consequence, RUN_AGAIN)]
         return Record.model_validate_json(content)
@@ -180,6 +180,14 @@ def _read(path: Path) -> Record | list[Problem]:
             Problem("record.invalid", path, None, ".".join(map(str, it["loc"])) or "the file", f"is not a record ({it['msg']})", RUN_AGAIN)
             for it in error.errors(include_url=False, include_input=False)
         ]
+
+
+def _duplicate_key(content: bytes) -> str | None:
+    """A key that an object has twice; what is no JSON has none, and is refused as no record."""
+    try:
+        return parse_json(content)[1]
+    except (ValueError, RecursionError):
+        return None
 
 
 def _row_problems(row: ResultRow, root: DataRoot, group: dict[str, Record], recompute: bool) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from unconceal.specs.submission import STANDALONE_FORMAT
 MAX_DIFFERENCE: Mapping[str, float] = {"clip": 0.5}
 """Largest mean absolute difference per image by curve; :data:`MAX_RATE_DIFFERENCE` for rates."""
 MAX_RATE_DIFFERENCE = 0.05
-"""Between machines a picture on the border of the judge may fall to the other side. On processors of three kinds none did."""
+"""Between machines an image on the border of the judge may fall to the other side. On processors of three kinds none did."""
 
 
 class OriginalValues(NamedTuple):
@@ -43,9 +43,10 @@ def original_values(record: Record) -> Iterator[OriginalValues]:
 
 def gold_disagreements(record: Record, golds: Sequence[Record]) -> Iterator[tuple[str, str]]:
     """Names and texts of values of θ that differ from those in the record of a gold, and of probes that failed for the row alone."""
+    own = list(original_values(record))
     for gold in golds:
         of_gold = {name: values for name, _, values in original_values(gold)}
-        for name, limit, values in original_values(record):
+        for name, limit, values in own:
             if name not in of_gold or of_gold[name].shape != values.shape or not values.size:
                 continue
             difference = float(np.abs(values - of_gold[name]).mean())

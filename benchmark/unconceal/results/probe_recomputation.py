@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -46,14 +46,13 @@ def recompute_probe_results(results: ProbeResults, attacks: Mapping[str, Score],
             yield ScorePair(f"{name} of the record", attacks.get(rate.probe_set), rate.rate)
 
 
-def unaccounted(results: ProbeResults, probing: Probing) -> Iterator[str]:
-    """Names of stored aggregates that are the aggregate of nothing."""
+def unaccounted(results: ProbeResults, recomputed: Collection[str]) -> list[str]:
+    """Names of stored aggregates that are the aggregate of nothing; ``recomputed``: names of all that were."""
     stored = [f"ρ {correlation.ranker} {correlation.measure}" for correlation in results.rank_correlations]
     stored += [f"ceiling {measure}" for measure in results.ceilings]
     stored += [f"attacks {rate.probe_set}" + (f" {rate.attribute}" if rate.attribute else "") for rate in results.attack_rates]
     stored += [f"damage {neighbour.concept} {measure}" for neighbour in results.neighbours for measure in neighbour.damage]
-    recomputed = {pair.name for pair in recompute_probe_results(results, {}, probing)}
-    yield from sorted({name for name in stored if name not in recomputed or stored.count(name) > 1})
+    return sorted({name for name in stored if name not in recomputed or stored.count(name) > 1})
 
 
 def damage_pairs(neighbour: NeighbourDamage, probing: Probing) -> Iterator[ScorePair]:

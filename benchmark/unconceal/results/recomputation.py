@@ -71,9 +71,10 @@ def disagreements(record: Record, golds: Sequence[Record], suite: Suite, task: T
         yield from score_disagreements(f"damage {concept}", record.damage.get(concept), score)
     yield from _unplanned(record, expected.keys() | image_score_names(record), recomputed.damage.keys())
     if record.probe_results and suite.probing:
-        for pair in recompute_probe_results(record.probe_results, record.attacks, suite.probing):
+        pairs = list(recompute_probe_results(record.probe_results, record.attacks, suite.probing))
+        for pair in pairs:
             yield from score_disagreements(pair.name, pair.stored, pair.recomputed)
-        for name in unaccounted(record.probe_results, suite.probing):
+        for name in unaccounted(record.probe_results, {pair.name for pair in pairs}):
             yield Disagreement(f"probe results: {name}", UNACCOUNTED)
     if record.verdict != recomputed.verdict:
         verdict = recomputed.verdict

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from typing import Any
 
 MAX_NODES = 200_000
 """Values and keys of a file; the largest records have 10,000."""
@@ -27,15 +28,19 @@ def json_excess(content: bytes) -> str | None:
     return f"a whole number of more than {MAX_DIGITS} digits" if may_be_long and _LONG_NUMBER.search(content) else None
 
 
-def duplicate_key(content: bytes) -> str | None:
-    """A key that an object of a JSON text has twice, of which readers take one or the other; None without one, or if it is no JSON."""
-    found: list[str] = []
+def parse_json(content: bytes) -> tuple[Any, str | None]:
+    """The value of a JSON text, and a key that one of its objects has twice, of which readers take one or the other.
 
-    def check(pairs: list[tuple[str, object]]) -> None:
-        found.extend(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+    Raises:
+        ValueError, RecursionError: it is no JSON.
+    """
+    twice: list[str] = []
 
-    try:
-        json.loads(content, object_pairs_hook=check)
-    except (ValueError, RecursionError):
-        return None
-    return found[0] if found else None
+    def to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        table = dict(pairs)
+        if len(table) < len(pairs):
+            twice.extend(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+        return table
+
+    value = json.loads(content, object_pairs_hook=to_dict)
+    return value, twice[0] if twice else None

@@ -220,7 +220,7 @@ def halved_batch(sample: BenchSample, megabytes: float) -> tuple[int, int] | Non
     total = torch.cuda.get_device_properties(sample.device).total_memory
     torch.cuda.set_per_process_memory_fraction(megabytes * 1e6 / total, sample.device)
     with tempfile.TemporaryDirectory() as folder:
-        evaluation = replace(sample, submissions=sample.submissions[:1]).evaluation(Path(folder))
-        (record,) = schedule(evaluation, replace(sample, submissions=sample.submissions[:1]).pairs())
+        single = replace(sample, submissions=sample.submissions[:1])
+        (record,) = schedule(single.evaluation(Path(folder)), single.pairs())
     requested = record.environment.requested_batch_size
     return None if requested is None else (requested, record.environment.batch_size)
