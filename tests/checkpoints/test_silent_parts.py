@@ -144,6 +144,16 @@ def test_settings_are_of_the_adapter_that_they_stand_for(base: StableDiffusionPi
     torch.testing.assert_close(change(base, path, f"{LAYER.replace('attn2', 'attn1')}.weight"), other["up"] @ other["down"])
 
 
+DIFFUSERS_LORA = {f"unet.{LAYER}.lora_A.weight": small(RANK, 32), f"unet.{LAYER}.lora_B.weight": small(16, RANK)}
+
+
+def below(release: Path) -> Path:
+    """The release with its adapter moved into a folder, away from its settings: by its keys alone, α would be the rank."""
+    (release / "unet").mkdir()
+    (release / "adapter_model.safetensors").rename(release / "unet" / "adapter_model.safetensors")
+    return release
+
+
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "settings beside two files, neither of which is theirs": (
         lambda folder: adapter(folder, {"a.safetensors": PEFT_LORA, "b.safetensors": LORA}, adapter_config={"r": RANK}),
@@ -151,6 +161,10 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "two files of settings for one adapter": (
         lambda folder: adapter(folder, {"a.safetensors": PEFT_LORA}, adapter_config={"r": RANK}, eraser_config={}),
+        "checkpoint.ambiguous-settings",
+    ),
+    "settings in another folder than their adapter": (
+        lambda folder: below(adapter(folder, {"adapter_model.safetensors": DIFFUSERS_LORA}, adapter_config={"r": RANK, "lora_alpha": 16})),
         "checkpoint.ambiguous-settings",
     ),
     "settings of another rank": (
@@ -219,11 +233,10 @@ def test_two_adapters_in_one_folder_have_their_own_settings(base: StableDiffusio
 
 @pytest.mark.parametrize("metadata", ['{"unet.r": 2', "[]", '{"r": 2, "lora_alpha": 8}', '"x"'])
 def test_metadata_that_cannot_be_read_are_refused(base: StableDiffusionPipeline, tmp_path: Path, metadata: str) -> None:
-    state = {f"unet.{LAYER}.lora_A.weight": small(RANK, 32), f"unet.{LAYER}.lora_B.weight": small(16, RANK)}
     path = tmp_path / "x.safetensors"
-    save_file(state, path, {"lora_adapter_metadata": json.dumps({"unet.r": RANK, "unet.lora_alpha": RANK})})
+    save_file(DIFFUSERS_LORA, path, {"lora_adapter_metadata": json.dumps({"unet.r": RANK, "unet.lora_alpha": RANK})})
     apply(base, path)
-    save_file(state, path, {"lora_adapter_metadata": metadata})
+    save_file(DIFFUSERS_LORA, path, {"lora_adapter_metadata": metadata})
     with raises("lora.bad-metadata"):
         apply(base, path)
 

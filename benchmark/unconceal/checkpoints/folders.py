@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +100,16 @@ def open_release(path: Path) -> Release:
         remedy = f"name the folder or file that holds them, e.g. {STANDARD_NAME}"
         raise CheckFailed("checkpoint.no-weights", str(path), f"holds no weights{_found(names)}", remedy)
     averaged = any(name.partition("/")[0] in AVERAGED_FOLDERS for name in weights)
-    return Release(path, tuple(_released(path, name, weights, averaged) for name in weights), selection.unused, names)
+    settings = _settings(path, names, weights)
+    released = tuple(_released(path, name, weights, averaged, settings.get(name, {})) for name in weights)
+    return Release(path, released, selection.unused, names)
 
 
 def _found(names: Collection[str]) -> str:
     return f": found {', '.join(shortened(name, 40) for name in list(names)[:3])} in {len(names)} files" if names else ", it is empty"
 
 
-def _released(root: Path, name: str, names: Collection[str], averaged: bool) -> ReleasedFile:
+def _released(root: Path, name: str, names: Collection[str], averaged: bool, settings: Mapping[str, Any]) -> ReleasedFile:
     """One file of a folder, with what its place and name tell."""
     folder, _, file = name.rpartition("/")
     stem = file.partition(".")[0]
@@ -117,18 +119,33 @@ def _released(root: Path, name: str, names: Collection[str], averaged: bool) -> 
         copy = "ema"
     elif NOT_AVERAGED in file or (averaged and f"{folder}_ema" in AVERAGED_FOLDERS):
         copy = "model"
-    settings = [path for config in ADAPTER_CONFIGS if (path := root / folder / config).is_file() and _owner(path, root, names) == name]
-    if len(settings) > 1:
-        consequence = f"has two files of settings, {' and '.join(path.name for path in settings)}"
-        raise CheckFailed("checkpoint.ambiguous-settings", f"{root}: {shortened(name)!r}", consequence, "release the one that is meant")
     return ReleasedFile(
         name,
         read_file(root / name),
         component,
         copy,
         is_whole=COMPLETE.fullmatch(file) is not None,
-        settings=read_json(settings[0], root) if settings else {},
+        settings=settings,
     )
+
+
+def _settings(root: Path, names: Collection[str], weights: Collection[str]) -> dict[str, dict[str, Any]]:
+    """The settings of adapters, by the weights file that they are of.
+
+    Raises:
+        CheckFailed: it is not clear of which file they are, or two are of one.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        path = root / name
+        if path.name not in ADAPTER_CONFIGS:
+            continue
+        owner = _owner(path, root, weights)
+        if owner in found:
+            consequence = f"is a second file of settings of {shortened(owner)!r}"
+            raise CheckFailed("checkpoint.ambiguous-settings", str(path), consequence, "release the one that is meant")
+        found[owner] = read_json(path, root)
+    return found
 
 
 def _owner(config: Path, root: Path, names: Collection[str]) -> str:
