@@ -167,6 +167,14 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda folder: below(adapter(folder, {"adapter_model.safetensors": DIFFUSERS_LORA}, adapter_config={"r": RANK, "lora_alpha": 16})),
         "checkpoint.ambiguous-settings",
     ),
+    "another α beside the factors than in the settings": (
+        lambda folder: adapter(
+            folder,
+            {"adapter_model.safetensors": {**LORA, f"{FLAT}.alpha": torch.tensor(1.0)}},
+            adapter_config={"r": RANK, "lora_alpha": 16},
+        ),
+        "lora.bad-alpha",
+    ),
     "settings of another rank": (
         lambda folder: adapter(folder, {"adapter_model.safetensors": PEFT_LORA}, adapter_config={"r": 2 * RANK, "lora_alpha": 1}),
         "lora.wrong-rank",

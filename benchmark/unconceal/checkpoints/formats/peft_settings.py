@@ -16,6 +16,8 @@ NOT_FOLLOWED = ("fan_in_fan_out", "alora_invocation_tokens", "arrow_config", "us
 """Settings under which updates act in another way than a merge, or on other layers."""
 KINDS = ("LORA", "LOHA", "LOKR")
 PATTERNS = ("alpha_pattern", "rank_pattern")
+ALPHAS = ("lora_alpha", "alpha", "alpha_pattern")
+"""Settings that give α."""
 
 
 def scale(settings: Mapping[str, Any], module: str, rank: int | None, alpha: float | None, source: str) -> float:
@@ -32,15 +34,19 @@ def scale(settings: Mapping[str, Any], module: str, rank: int | None, alpha: flo
         CheckFailed: α is no number, the rank is another, or the settings name what is not followed.
     """
     initialization = str(settings.get("init_lora_weights", ""))
-    said = f"init_lora_weights {initialization!r}" if initialization.startswith(OTHER_BASE) else ""
-    said = said or next((name for name in NOT_FOLLOWED if settings.get(name)), "")
+    unfollowed = f"init_lora_weights {initialization!r}" if initialization.startswith(OTHER_BASE) else ""
+    unfollowed = unfollowed or next((name for name in NOT_FOLLOWED if settings.get(name)), "")
     kind = settings.get("peft_type")
-    said = said or (f"peft_type {kind!r}" if kind is not None and kind not in KINDS else "")
-    if said:
-        consequence = f"says {shortened(said)}, so merging its updates would make another model"
+    unfollowed = unfollowed or (f"peft_type {kind!r}" if kind is not None and kind not in KINDS else "")
+    if unfollowed:
+        consequence = f"says {shortened(unfollowed)}, so merging its updates would make another model"
         raise CheckFailed("lora.unsupported-update", source, consequence, "release the merged weights")
-    if alpha is None:
-        alpha = _stated_alpha(settings, module, rank, source)
+    if alpha is None or any(settings.get(name) is not None for name in ALPHAS):
+        said = _stated_alpha(settings, module, rank, source)
+        if alpha not in (None, said):
+            consequence = f"gives α of {shortened(module)!r} as {alpha:g}, where its settings say {said:g}, so nobody knows which is meant"
+            raise CheckFailed("lora.bad-alpha", source, consequence, "export the LoRA again")
+        alpha = said
     stated = _patterned(settings, "rank_pattern", module, settings.get("r"))
     if rank is None:
         if not isinstance(stated, int) or stated < 1:
